@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace edgeloop {
+
+/// Whole file as bytes. @throws IoError when it cannot be read, ConfigError when it does not exist
+/// or is larger than `limit_bytes`.
+[[nodiscard]] std::string read_file(const std::string& path,
+                                    std::uint64_t limit_bytes = 1ull << 32);
+
+/// Whether a write must survive a power cut (fsync of file and folder) or only a crash of the
+/// process.
+enum class Durability { process_crash, power_cut };
+
+/// Replaces `path` by `bytes` so that a reader sees the old or the new content, never a mixture:
+/// temporary file in the same folder, (fsync,) rename, (fsync of the folder).
+/// @throws IoError  the old content is still there then.
+void write_file_atomic(const std::string& path, std::string_view bytes,
+                       Durability durability = Durability::power_cut);
+
+/// Append-only file; each append() is one write(2), so a kill leaves at most one torn line at the
+/// end.
+class AppendFile {
+  public:
+    /// Opens or creates `path`. @throws IoError.
+    explicit AppendFile(const std::string& path);
+    ~AppendFile();
+    AppendFile(const AppendFile&) = delete;
+    AppendFile& operator=(const AppendFile&) = delete;
+
+    /// @throws IoError  e.g. disk full.
+    void append(std::string_view bytes);
+    /// Waits until everything appended is on the disk.
+    void sync();
+
+  private:
+    std::string path_;
+    int descriptor_ = -1;
+};
+
+/// Creates a folder and its parents. @throws IoError.
+void make_directories(const std::string& path);
+
+}  // namespace edgeloop

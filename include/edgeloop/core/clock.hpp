@@ -1,0 +1,41 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+
+namespace edgeloop {
+
+/// Seconds on a clock that never jumps.
+[[nodiscard]] inline double steady_seconds() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+/// Milliseconds since 1970, for records people read.
+[[nodiscard]] inline std::int64_t unix_milliseconds() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+/// Sleeps between polls: first briefly, then longer, so that an idle rank costs next to nothing and
+/// a busy one answers at once.
+class BackOff {
+  public:
+    explicit BackOff(std::chrono::microseconds first = std::chrono::microseconds(20),
+                     std::chrono::microseconds longest = std::chrono::microseconds(2000))
+        : first_(first), longest_(longest), next_(first) {}
+
+    void wait() {
+        std::this_thread::sleep_for(next_);
+        next_ = std::min(next_ * 2, longest_);
+    }
+    void reset() { next_ = first_; }
+
+  private:
+    std::chrono::microseconds first_, longest_, next_;
+};
+
+}  // namespace edgeloop

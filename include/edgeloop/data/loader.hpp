@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+enum class SplitPart { train, validation, test };
+
+struct LoaderOptions {
+    std::string shards;  ///< folder with catalogue.json and the shard files
+    SplitPart part = SplitPart::train;
+    int frames = 16;  ///< T
+    int stride = 1;
+    int batch = 8;                ///< samples per step on this rank
+    std::uint64_t seed = 0;       ///< order and random window starts are keyed on (seed, epoch)
+    int rank = 0, ranks = 1;      ///< this reader's share within its data-parallel group
+    std::size_t max_samples = 0;  ///< first so many of a seeded choice of the part; 0: all
+    int prefetch = 2;             ///< batches prepared ahead by one background thread; 0: none
+    bool augment = false;         ///< flips and quarter turns, which change neither speed nor power
+};
+
+/// A batch as it leaves the loader: bytes, not yet normalised.
+struct Batch {
+    std::size_t samples = 0;  ///< B; the last batch of an epoch may be smaller, even 0
+    int frames = 0, height = 0, width = 0;
+    std::vector<std::uint8_t> pixels;  ///< (B, T, height, width)
+    std::vector<float> targets;        ///< (B, 2): speed/900, power/215
+    std::vector<std::uint64_t> lines;  ///< (B): global number of each scan line in the catalogue
+};
+
+/// Windows of T frames of the scan lines of one part of the split.
+///
+/// Every line of the part is seen exactly once an epoch over all ranks together. All ranks make the
+/// same number of steps; a rank whose share ran out delivers batches with samples == 0.
+class Loader {
+  public:
+    /// @throws ConfigError  no such folder, damaged catalogue, T or stride impossible.
+    explicit Loader(const LoaderOptions& options);
+    ~Loader();
+    Loader(const Loader&) = delete;
+    Loader& operator=(const Loader&) = delete;
+
+    [[nodiscard]] std::size_t steps_per_epoch() const;
+    /// Samples of the part over all ranks.
+    [[nodiscard]] std::size_t total_samples() const;
+    /// Begins an epoch at a step (0: its start). Training order depends on (seed, epoch) alone;
+    /// validation and test keep catalogue order and centred windows.
+    void start_epoch(int epoch, std::size_t step = 0);
+    /// Fills `batch` (its memory is reused); false at the end of the epoch.
+    [[nodiscard]] bool next(Batch& batch);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// (x/255 - 0.45)/0.225 and bilinear resize (half-pixel centres, no antialias) in one pass.
+///
+/// @param clips  (B, T, side, side) float32; the caller's memory. Axis of the one channel is
+/// implied.
+void normalise_and_resize(const Batch& batch, int side, float* clips);
+
+}  // namespace edgeloop

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <vector>
+
+namespace edgeloop {
+
+/// Exact volume dominated by `points` and bounded by `reference` (minimisation). Points that do not
+/// dominate the reference add nothing. @throws ConfigError  lengths differ or fewer than 2
+/// objectives.
+[[nodiscard]] double hypervolume(const std::vector<std::vector<double>>& points,
+                                 const std::vector<double>& reference);
+
+}  // namespace edgeloop

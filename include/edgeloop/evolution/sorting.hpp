@@ -1,0 +1,34 @@
+#pragma once
+
+#include "edgeloop/evolution/individual.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace edgeloop {
+
+/// Deb's constrained domination: feasible before infeasible, then less violation, then Pareto.
+/// Source: Deb et al., IEEE Trans. Evol. Comp. 6(2), 2002, VI.
+[[nodiscard]] bool dominates(const Individual& a, const Individual& b);
+
+/// Fronts of indices, best first; within a front ascending by index.
+using Fronts = std::vector<std::vector<std::size_t>>;
+[[nodiscard]] Fronts non_dominated_sort(const std::vector<Individual>& population);
+
+/// Crowding distance of each member of `front`; larger is lonelier. An objective on which all agree
+/// adds 0; extreme members get +infinity. Source: ibid., III-B.
+[[nodiscard]] std::vector<double> crowding_distance(const std::vector<Individual>& population,
+                                                    const std::vector<std::size_t>& front);
+
+/// Front number (0 best) and crowding of every member.
+struct Ranking {
+    std::vector<std::size_t> front;
+    std::vector<double> crowding;
+};
+[[nodiscard]] Ranking rank(const std::vector<Individual>& population);
+
+/// Indices of the `count` best by (front, crowding, id): NSGA-II's environmental selection.
+[[nodiscard]] std::vector<std::size_t> select_survivors(const std::vector<Individual>& population,
+                                                        std::size_t count);
+
+}  // namespace edgeloop

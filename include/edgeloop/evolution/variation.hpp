@@ -1,0 +1,31 @@
+#pragma once
+
+#include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/evolution/sorting.hpp"
+
+#include <utility>
+
+namespace edgeloop {
+
+/// Defaults are those of Deb et al. 2002.
+struct VariationSettings {
+    double crossover_probability = 0.9;
+    double crossover_eta = 15;         ///< distribution index of SBX
+    double mutation_probability = -1;  ///< per gene; negative: 1 / number of genes
+    double mutation_eta = 20;          ///< distribution index of polynomial mutation
+};
+
+/// Binary tournament by (front, crowding, id). @return index of the winner.
+[[nodiscard]] std::size_t tournament(const std::vector<Individual>& population,
+                                     const Ranking& ranking, RandomStream& random);
+
+/// Two children by crossover and mutation according to each gene's kind; canonical, inside the
+/// space, possibly infeasible by its constraints.
+[[nodiscard]] std::pair<Genome, Genome> vary(const SearchSpace& space, const Genome& a,
+                                             const Genome& b, const VariationSettings& settings,
+                                             RandomStream& random);
+/// Mutation alone.
+void mutate(const SearchSpace& space, Genome& genome, const VariationSettings& settings,
+            RandomStream& random);
+
+}  // namespace edgeloop

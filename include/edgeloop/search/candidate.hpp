@@ -1,0 +1,50 @@
+#pragma once
+
+#include "edgeloop/space/search_space.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace edgeloop {
+
+using CandidateId = std::uint64_t;
+
+/// Named results, e.g. "val_rmse" or "latency_ms". Units are part of the name.
+using Metrics = std::map<std::string, double>;
+
+/// One design on its way through training and measuring.
+struct Candidate {
+    CandidateId id = 0;  ///< running number within a run, from 1
+    std::uint32_t generation = 0;
+    std::uint32_t index = 0;  ///< within its generation
+    Genome genome;
+    std::string spec;        ///< canonical ArchitectureSpec as JSON; empty for analytic problems
+    std::uint64_t seed = 0;  ///< of its initial weights, dropout and batch order
+    int epochs = 0;          ///< training budget up to which to train (total, not additional)
+};
+
+/// How a half (training or measuring) or a whole candidate ended. See the candidate's life in
+/// src/README.md.
+enum class Status {
+    completed,
+    infeasible,  ///< a constraint or a static check says no
+    failed,      ///< the candidate's fault: NaN, out of memory, crash on the device
+    lost,        ///< ours: a rank or device died; goes back to the queue
+    cancelled,   ///< stopped because it could no longer matter
+};
+
+/// The result of one half.
+struct Outcome {
+    CandidateId id = 0;
+    Status status = Status::completed;
+    Metrics metrics;
+    std::string reason;  ///< one line; empty when completed
+    double seconds = 0;  ///< what it cost, wall clock
+};
+
+[[nodiscard]] const char* to_string(Status status);
+/// @throws CorruptState for an unknown name.
+[[nodiscard]] Status status_from(const std::string& name);
+
+}  // namespace edgeloop

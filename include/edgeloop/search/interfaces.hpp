@@ -1,0 +1,47 @@
+#pragma once
+
+#include "edgeloop/search/candidate.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// Trains candidates somewhere; implemented by dispatch (worker groups) and by SerialEvaluator.
+///
+/// None of the calls blocks for long; the coordinator polls. Every submitted candidate comes back
+/// from poll() exactly once.
+class Evaluator {
+  public:
+    virtual ~Evaluator() = default;
+    /// How many candidates could start right now.
+    [[nodiscard]] virtual std::size_t free_slots() const = 0;
+    virtual void submit(const Candidate& candidate) = 0;
+    /// Asks for an early end; the outcome (cancelled or completed) still arrives through poll().
+    virtual void cancel(CandidateId id) = 0;
+    /// Outcomes that arrived since the last call, in any order.
+    [[nodiscard]] virtual std::vector<Outcome> poll() = 0;
+};
+
+/// State of the way to the edge, for status lines.
+struct LinkState {
+    std::string text;  ///< e.g. "2 devices", "down for 12 s"
+    bool up = true;
+    std::size_t devices = 0;
+};
+
+/// Measures candidates on an edge device (or models it). Same rules as Evaluator; it queues without
+/// limit.
+class LatencyProbe {
+  public:
+    virtual ~LatencyProbe() = default;
+    virtual void submit(const Candidate& candidate) = 0;
+    virtual void cancel(CandidateId id) = 0;
+    [[nodiscard]] virtual std::vector<Outcome> poll() = 0;
+    [[nodiscard]] virtual LinkState link() const = 0;
+    /// Records of the devices that measured, as JSON text, for provenance.
+    [[nodiscard]] virtual std::vector<std::string> devices() const = 0;
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <string>
+
+namespace edgeloop {
+
+/// What of a video a network sees. Clips have shape (batch, 1, frames, side, side).
+struct ClipShape {
+    int frames = 16;  ///< T, number of frames
+    int stride = 1;   ///< distance between two frames, in frames of the recording
+    int side = 64;    ///< pixels after resizing the 41x41 crop
+};
+
+/// How one candidate is trained; part of the design because learning rate and schedule are genes.
+struct TrainingRecipe {
+    std::string optimizer = "adam";  ///< adam, adamw, sgd
+    double learning_rate = 1e-3;
+    double weight_decay = 0;
+    int batch = 8;  ///< samples per rank and step
+    int epochs = 2;
+    std::string schedule = "step";  ///< step, cosine, constant
+    int step_epochs = 10;           ///< StepLR period, in epochs
+    double gamma = 0.1;             ///< StepLR factor
+};
+
+/// One network to build, train and measure: what travels to workers and edge devices.
+///
+/// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side"},
+/// "training": {...}}. `architecture` holds the family's own keys; src/model/README.md lists them.
+struct ArchitectureSpec {
+    std::string family;
+    Json architecture = Json::object();
+    ClipShape clip;
+    TrainingRecipe training;
+
+    /// @throws ConfigError  unknown key, wrong type or a value out of range, with its place.
+    [[nodiscard]] static ArchitectureSpec from_json(const Json& json, const std::string& where);
+    [[nodiscard]] Json to_json() const;
+    /// Canonical text: equal specs give equal bytes.
+    [[nodiscard]] std::string canonical() const;
+    /// Digest of canonical(): identity of training results.
+    [[nodiscard]] Digest identity() const;
+    /// Digest without `training`: identity of latency measurements, which do not depend on it.
+    [[nodiscard]] Digest network_identity() const;
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/space/architecture_spec.hpp"
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+enum class GeneKind { categorical, ordinal, integer, real, log_real };
+
+/// One searched variable.
+struct Variable {
+    std::string name;  ///< dotted path into the spec, e.g. "architecture.embed_dim"
+    GeneKind kind = GeneKind::categorical;
+    std::vector<Json> choices;    ///< categorical and ordinal
+    double lower = 0, upper = 0;  ///< integer, real, log_real: inclusive
+};
+
+/// A point of the search space: one number per variable, in the space's order.
+///
+/// categorical and ordinal genes hold the index of a choice, integer genes the integer, real and
+/// log_real genes the value itself. A gene whose condition does not hold is inactive and has the
+/// variable's canonical value, so that equal designs are equal genomes.
+struct Genome {
+    std::vector<double> genes;
+    friend bool operator==(const Genome& a, const Genome& b) { return a.genes == b.genes; }
+    friend bool operator!=(const Genome& a, const Genome& b) { return !(a == b); }
+};
+
+/// The set of designs a search may propose. Grammar of space files: src/space/README.md.
+class SearchSpace {
+  public:
+    /// @throws ConfigError  with line or path of the mistake.
+    [[nodiscard]] static SearchSpace from_file(const std::string& path);
+    [[nodiscard]] static SearchSpace from_json(const Json& json, const std::string& where);
+    /// The unit box [0,1]^n (or given bounds) of real genes, for analytic problems; decode() is not
+    /// allowed.
+    [[nodiscard]] static SearchSpace box(const std::vector<double>& lower,
+                                         const std::vector<double>& upper);
+
+    [[nodiscard]] const std::string& name() const;
+    [[nodiscard]] const std::vector<Variable>& variables() const;
+    /// Number of distinct designs; infinity with real genes.
+    [[nodiscard]] double size() const;
+
+    /// Which genes exist in this genome. Shape (variables).
+    [[nodiscard]] std::vector<bool> active(const Genome& genome) const;
+    /// Sets inactive genes to their canonical value, clamps and rounds the others into their
+    /// domain.
+    void canonicalise(Genome& genome) const;
+    /// Uniform over each gene's domain (log-uniform for log_real), canonical; may be infeasible.
+    [[nodiscard]] Genome sample(RandomStream& random) const;
+    /// Why this design can't be built, by static rules (constraints of the space, shapes), or
+    /// nothing.
+    [[nodiscard]] std::optional<std::string> infeasibility(const Genome& genome) const;
+    /// REQUIRES: not box(). @throws LogicError when infeasible.
+    [[nodiscard]] ArchitectureSpec decode(const Genome& genome) const;
+    /// Identity of the genome within this space; ignores inactive genes.
+    [[nodiscard]] Digest identity(const Genome& genome) const;
+    /// Text of each gene for tables, empty where inactive. Shape (variables).
+    [[nodiscard]] std::vector<std::string> describe(const Genome& genome) const;
+    /// Digest of the whole space: a checkpoint of another space is refused.
+    [[nodiscard]] Digest identity() const;
+
+  private:
+    // implementation data is up to the module
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,129 @@
+#include "edgeloop/core/atomic_file.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+IoError system_error(const std::string& what, const std::string& path) {
+    const int code = errno;
+    return IoError(fmt::format("cannot {} '{}'", what, path), std::strerror(code),
+                   code == ENOSPC ? "free some space and run again" : "");
+}
+
+class Descriptor {
+  public:
+    explicit Descriptor(int value) : value_(value) {}
+    ~Descriptor() {
+        if (value_ >= 0) ::close(value_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    [[nodiscard]] int get() const { return value_; }
+
+  private:
+    int value_;
+};
+
+void write_all(int descriptor, std::string_view bytes, const std::string& path) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+        if (written < 0) {
+            if (errno == EINTR) continue;
+            throw system_error("write", path);
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+void sync_folder_of(const std::string& path) {
+    const fs::path parent = fs::path(path).parent_path();
+    const Descriptor folder(
+        ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0 || ::fsync(folder.get()) != 0)
+        throw system_error("sync the folder of", path);
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path, std::uint64_t limit_bytes) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            throw ConfigError(fmt::format("'{}' does not exist", path), {}, "check the path");
+        throw system_error("open", path);
+    }
+    struct stat info {};
+    if (::fstat(file.get(), &info) != 0) throw system_error("examine", path);
+    if (S_ISDIR(info.st_mode))
+        throw ConfigError(fmt::format("'{}' is a directory", path), {}, "name a file");
+    if (static_cast<std::uint64_t>(info.st_size) > limit_bytes)
+        throw ConfigError(fmt::format("'{}' has {} bytes", path, info.st_size),
+                          fmt::format("at most {} are read", limit_bytes));
+    std::string bytes;
+    bytes.reserve(static_cast<std::size_t>(info.st_size));
+    char buffer[1 << 16];
+    while (true) {
+        const ssize_t got = ::read(file.get(), buffer, sizeof buffer);
+        if (got == 0) return bytes;
+        if (got < 0) {
+            if (errno == EINTR) continue;
+            throw system_error("read", path);
+        }
+        bytes.append(buffer, static_cast<std::size_t>(got));
+        if (bytes.size() > limit_bytes)
+            throw ConfigError(fmt::format("'{}' is larger than {} bytes", path, limit_bytes));
+    }
+}
+
+void write_file_atomic(const std::string& path, std::string_view bytes, Durability durability) {
+    const std::string temporary = fmt::format("{}.tmp{}", path, ::getpid());
+    try {
+        const Descriptor file(
+            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+        if (file.get() < 0) throw system_error("create", temporary);
+        write_all(file.get(), bytes, temporary);
+        if (durability == Durability::power_cut && ::fsync(file.get()) != 0)
+            throw system_error("sync", temporary);
+        if (::rename(temporary.c_str(), path.c_str()) != 0) throw system_error("replace", path);
+    } catch (...) {
+        ::unlink(temporary.c_str());
+        throw;
+    }
+    if (durability == Durability::power_cut) sync_folder_of(path);
+}
+
+AppendFile::AppendFile(const std::string& path)
+    : path_(path),
+      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    if (descriptor_ < 0) throw system_error("open for appending", path);
+}
+
+AppendFile::~AppendFile() { ::close(descriptor_); }
+
+void AppendFile::append(std::string_view bytes) { write_all(descriptor_, bytes, path_); }
+
+void AppendFile::sync() {
+    if (::fdatasync(descriptor_) != 0) throw system_error("sync", path_);
+}
+
+void make_directories(const std::string& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error)
+        throw IoError(fmt::format("cannot create the folder '{}'", path), error.message(),
+                      "check the path and its permissions");
+}
+
+}  // namespace edgeloop

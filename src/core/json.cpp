@@ -1,0 +1,90 @@
+#include "edgeloop/core/json.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr int deepest_nesting = 64;
+
+std::string position_of(std::string_view text, std::size_t byte) {
+    byte = std::min(byte, text.size());
+    const auto line =
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(byte), '\n');
+    const auto start = text.substr(0, byte).rfind('\n');
+    const auto column = start == std::string_view::npos ? byte + 1 : byte - start;
+    return fmt::format("line {}, column {}", line, std::max<std::size_t>(column, 1));
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
+        }
+    }
+    return row[b.size()];
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+    // One set of keys for each open object, to refuse duplicates, which JSON parsers resolve
+    // silently.
+    std::vector<std::set<std::string>> keys;
+    const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (depth > deepest_nesting)
+            throw ConfigError(fmt::format("{}: nested deeper than {}", where, deepest_nesting));
+        if (event == Json::parse_event_t::object_start) keys.emplace_back();
+        if (event == Json::parse_event_t::object_end) keys.pop_back();
+        if (event == Json::parse_event_t::key &&
+            !keys.back().insert(parsed.get<std::string>()).second)
+            throw ConfigError(
+                fmt::format("{}: key '{}' appears twice", where, parsed.get<std::string>()));
+        return true;
+    };
+    try {
+        return Json::parse(text.begin(), text.end(), check);
+    } catch (const nlohmann::json::parse_error& error) {
+        // The library's text repeats its own position; keep only what follows the last ": ".
+        std::string reason = error.what();
+        if (const auto at = reason.find("syntax error"); at != std::string::npos)
+            reason.erase(0, at);
+        throw ConfigError(fmt::format("{}, {}: not valid JSON", where,
+                                      position_of(text, error.byte > 0 ? error.byte - 1 : 0)),
+                          reason);
+    }
+}
+
+Json read_json_file(const std::string& path) {
+    return parse_json(read_file(path, 64u << 20), path);
+}
+
+void require_known_keys(const Json& object, std::initializer_list<std::string_view> known,
+                        const std::string& where) {
+    if (!object.is_object())
+        throw ConfigError(
+            fmt::format("{}: expected an object, found {}", where, object.type_name()));
+    for (const auto& item : object.items()) {
+        if (std::find(known.begin(), known.end(), item.key()) != known.end()) continue;
+        const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) {
+            return edit_distance(a, item.key()) < edit_distance(b, item.key());
+        });
+        throw ConfigError(
+            fmt::format("{}: unknown key '{}'", where, item.key()), {},
+            nearest == known.end() ? "" : fmt::format("did you mean '{}'?", *nearest));
+    }
+}
+
+}  // namespace edgeloop

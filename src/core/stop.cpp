@@ -1,0 +1,35 @@
+#include "edgeloop/core/stop.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <initializer_list>
+
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+std::atomic<int> requested{0};
+static_assert(std::atomic<int>::is_always_lock_free, "used in a signal handler");
+
+extern "C" void on_stop_signal(int signal) {
+    if (signal == SIGINT && requested.load() == SIGINT) ::_exit(128 + SIGINT);
+    requested.store(signal);
+}
+
+}  // namespace
+
+void install_stop_handlers(int extra_signal) {
+    struct sigaction action {};
+    action.sa_handler = on_stop_signal;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    for (const int signal : {SIGINT, SIGTERM, extra_signal})
+        if (signal != 0) ::sigaction(signal, &action, nullptr);
+}
+
+int stop_signal() noexcept { return requested.load(); }
+void request_stop(int signal) noexcept { requested.store(signal); }
+void clear_stop() noexcept { requested.store(0); }
+
+}  // namespace edgeloop

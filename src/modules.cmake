@@ -1,0 +1,34 @@
+# edgeloop_module(<name> SOURCES ... [PUBLIC <targets>...] [PRIVATE <targets>...])
+#
+# One module = include/edgeloop/<name>/ + src/<name>/ = one static library edgeloop_<name> with the
+# alias edgeloop::<name>. PUBLIC targets are those whose headers appear in the module's own public
+# headers; everything else is PRIVATE. tests/lint/includes.txt holds which module may include what.
+function(edgeloop_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(edgeloop_${name} STATIC ${arg_SOURCES})
+  add_library(edgeloop::${name} ALIAS edgeloop_${name})
+  target_include_directories(edgeloop_${name}
+                             PUBLIC ${PROJECT_SOURCE_DIR}/include
+                             PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(edgeloop_${name} PUBLIC ${arg_PUBLIC}
+                                         PRIVATE edgeloop_compile_options ${arg_PRIVATE})
+endfunction()
+
+# edgeloop_program(<name> SOURCES ... LIBRARIES ...): one executable in <build>/bin.
+function(edgeloop_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${name} PRIVATE edgeloop_compile_options ${arg_LIBRARIES})
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
+
+add_library(edgeloop_compile_options INTERFACE)
+target_compile_options(edgeloop_compile_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast)
+if(EDGELOOP_WARNINGS_AS_ERRORS)
+  target_compile_options(edgeloop_compile_options INTERFACE -Werror)
+endif()
+if(EDGELOOP_SANITIZE)
+  add_compile_options(-fsanitize=${EDGELOOP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${EDGELOOP_SANITIZE})
+endif()
