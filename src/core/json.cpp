@@ -2,10 +2,10 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <set>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -22,19 +22,6 @@ std::string position_of(std::string_view text, std::size_t byte) {
     const auto start = text.substr(0, byte).rfind('\n');
     const auto column = start == std::string_view::npos ? byte + 1 : byte - start;
     return fmt::format("line {}, column {}", line, std::max<std::size_t>(column, 1));
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
-        }
-    }
-    return row[b.size()];
 }
 
 }  // namespace
@@ -78,12 +65,10 @@ void require_known_keys(const Json& object, std::initializer_list<std::string_vi
             fmt::format("{}: expected an object, found {}", where, object.type_name()));
     for (const auto& item : object.items()) {
         if (std::find(known.begin(), known.end(), item.key()) != known.end()) continue;
-        const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) {
-            return edit_distance(a, item.key()) < edit_distance(b, item.key());
-        });
+        const std::vector<std::string> names(known.begin(), known.end());
         throw ConfigError(
             fmt::format("{}: unknown key '{}'", where, item.key()), {},
-            nearest == known.end() ? "" : fmt::format("did you mean '{}'?", *nearest));
+            names.empty() ? "" : fmt::format("did you mean '{}'?", nearest(item.key(), names)));
     }
 }
 

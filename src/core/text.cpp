@@ -1,0 +1,36 @@
+#include "edgeloop/core/text.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
+        }
+    }
+    return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, const std::vector<std::string>& known) {
+    const auto best = std::min_element(known.begin(), known.end(),
+                                       [&](const std::string& a, const std::string& b) {
+                                           return edit_distance(a, word) < edit_distance(b, word);
+                                       });
+    return best == known.end() ? std::string() : *best;
+}
+
+std::string shortest(double value) { return fmt::format("{}", value); }
+
+}  // namespace edgeloop

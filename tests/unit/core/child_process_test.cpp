@@ -1,0 +1,78 @@
+#include "edgeloop/core/child_process.hpp"
+
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+namespace edgeloop {
+namespace {
+
+ChildOptions shell(const std::string& script, const std::string& output = {}) {
+    ChildOptions options;
+    options.arguments = {"/bin/sh", "-c", script};
+    options.output_file = output;
+    return options;
+}
+
+TEST(ChildProcess, ReportsExitCodeAndSignal) {
+    ChildProcess exits(shell("exit 7"));
+    const auto code = exits.wait_for(20);
+    ASSERT_TRUE(code);
+    EXPECT_EQ(code->code, 7);
+    EXPECT_EQ(code->signal, 0);
+    ChildProcess dies(shell("kill -9 $$"));
+    const auto killed = dies.wait_for(20);
+    ASSERT_TRUE(killed);
+    EXPECT_EQ(killed->signal, SIGKILL);
+}
+
+TEST(ChildProcess, TerminateEndsOneThatIgnoresSigterm) {
+    ChildProcess child(shell("trap '' TERM; while :; do sleep 0.05; done"));
+    EXPECT_FALSE(child.wait_for(0.2));
+    child.terminate(0.2);
+    const auto exit = child.poll();
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->signal, SIGKILL);
+}
+
+TEST(ChildProcess, DestructorEndsTheChild) {
+    pid_t pid = 0;
+    {
+        const ChildProcess child(shell("sleep 1000"));
+        pid = child.pid();
+        EXPECT_EQ(::kill(pid, 0), 0);
+    }
+    EXPECT_EQ(::kill(pid, 0), -1);
+}
+
+TEST(ChildProcess, CleansTheEnvironmentAndCapturesOutput) {
+    const test::TemporaryFolder folder;
+    ::setenv("OMPI_TEST_LEFTOVER", "1", 1);
+    ::setenv("EDGELOOP_TEST_KEPT", "1", 1);
+    ChildOptions options = shell("env; echo to-stderr >&2", folder.path("out"));
+    options.add_environment = {"EDGELOOP_TEST_ADDED=yes"};
+    ChildProcess child(options);
+    ASSERT_TRUE(child.wait_for(20));
+    const std::string output = read_file(folder.path("out"));
+    EXPECT_THAT(output, ::testing::Not(::testing::HasSubstr("OMPI_TEST_LEFTOVER")));
+    EXPECT_THAT(output, ::testing::HasSubstr("EDGELOOP_TEST_KEPT=1"));
+    EXPECT_THAT(output, ::testing::HasSubstr("EDGELOOP_TEST_ADDED=yes"));
+    EXPECT_THAT(output, ::testing::HasSubstr("to-stderr"));
+}
+
+TEST(ChildProcess, MissingProgramIsAnError) {
+    ChildOptions options;
+    options.arguments = {"/nowhere/program"};
+    EXPECT_THROW(ChildProcess{options}, IoError);
+    EXPECT_THROW(static_cast<void>(sibling_program("no-such-program")), IoError);
+}
+
+}  // namespace
+}  // namespace edgeloop

@@ -1,0 +1,59 @@
+#include "edgeloop/core/json.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string error_of(const std::string& text) {
+    try {
+        static_cast<void>(parse_json(text, "space.json"));
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+TEST(Json, NamesLineAndColumn) {
+    EXPECT_THAT(error_of("{\n  \"a\": 1,\n  \"b\" 2\n}"),
+                HasSubstr("space.json, line 3, column 7"));
+    EXPECT_THAT(error_of(""), HasSubstr("line 1, column 1"));
+    EXPECT_THAT(error_of("{\"a\": 1} x"), HasSubstr("line 1, column 10"));
+    EXPECT_THAT(error_of("{\"a\": 1"), HasSubstr("line 1"));
+}
+
+TEST(Json, RefusesDuplicateKeysAndDeepNesting) {
+    EXPECT_THAT(error_of(R"({"a": 1, "a": 2})"), HasSubstr("'a' appears twice"));
+    EXPECT_EQ(error_of(R"({"a": {"a": 2}, "b": [{"a": 1}, {"a": 2}]})"), "accepted");
+    EXPECT_THAT(error_of(std::string(100000, '[')), HasSubstr("nested deeper"));
+}
+
+TEST(Json, DoublesRoundTrip) {
+    const Json value = parse_json("[0.1, 1e-300, 5e-324, 123456789.123456789]", "t");
+    EXPECT_EQ(parse_json(value.dump(), "t"), value);
+}
+
+TEST(Json, UnknownKeyNamesTheNearest) {
+    try {
+        require_known_keys(parse_json(R"({"embed_dmi": 24})", "t"), {"patch", "embed_dim"}, "spec");
+        FAIL();
+    } catch (const ConfigError& error) {
+        EXPECT_THAT(error.what(),
+                    HasSubstr("spec: unknown key 'embed_dmi'; did you mean 'embed_dim'?"));
+    }
+    EXPECT_THROW(require_known_keys(Json::array(), {"a"}, "t"), ConfigError);
+    EXPECT_THROW(require_known_keys(parse_json(R"({"a": 1})", "t"), {}, "t"), ConfigError);
+}
+
+TEST(Json, MissingFileIsBadInput) {
+    EXPECT_THROW(static_cast<void>(read_json_file("/nowhere/x.json")), ConfigError);
+    EXPECT_THROW(static_cast<void>(read_json_file("/tmp")), ConfigError);
+}
+
+}  // namespace
+}  // namespace edgeloop
