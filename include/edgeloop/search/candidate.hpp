@@ -22,6 +22,11 @@ struct Candidate {
     std::string spec;        ///< canonical ArchitectureSpec as JSON; empty for analytic problems
     std::uint64_t seed = 0;  ///< of its initial weights, dropout and batch order
     int epochs = 0;          ///< training budget up to which to train (total, not additional)
+
+    int rung = 0;             ///< step on the budget ladder, from 0
+    int trained_epochs = 0;   ///< epochs already trained and saved under this id; go on from there
+    bool keep_state = false;  ///< a later rung may go on: save weights and optimiser at the end
+    Metrics known;  ///< what needs no evaluation or is known already, e.g. parameters, flops
 };
 
 /// How a half (training or measuring) or a whole candidate ended. See the candidate's life in
@@ -41,6 +46,16 @@ struct Outcome {
     Metrics metrics;
     std::string reason;  ///< one line; empty when completed
     double seconds = 0;  ///< what it cost, wall clock
+};
+
+/// Both halves of a candidate put together: what an engine is told.
+struct CompletedCandidate {
+    Candidate candidate;
+    Status status = Status::completed;
+    Metrics metrics;              ///< everything known about it, static metrics included
+    std::string reason;           ///< one line; empty when completed
+    double training_seconds = 0;  ///< cost, wall clock
+    double measuring_seconds = 0;
 };
 
 [[nodiscard]] const char* to_string(Status status);

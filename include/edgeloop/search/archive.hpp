@@ -1,0 +1,34 @@
+#pragma once
+
+#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/search/goals.hpp"
+
+#include <vector>
+
+namespace edgeloop {
+
+/// A member of the front with its objectives at hand.
+struct ArchiveMember {
+    CompletedCandidate completed;
+    std::vector<double> objectives;
+};
+
+/// Every feasible non-dominated candidate ever completed; nothing is ever thinned out.
+///
+/// The content does not depend on the order of arrival. Members with equal objectives are all kept.
+class Archive {
+  public:
+    /// Adds the candidate unless a member dominates it; members it dominates leave.
+    /// @return whether it was added. Complexity: O(M N) for M objectives, N members.
+    bool add(const CompletedCandidate& completed, std::vector<double> objectives);
+    [[nodiscard]] const std::vector<ArchiveMember>& members() const noexcept { return members_; }
+    /// Ascending by first objective, then the next ones, then id.
+    [[nodiscard]] std::vector<ArchiveMember> sorted() const;
+    /// Objectives alone. Shape (members, objectives).
+    [[nodiscard]] std::vector<std::vector<double>> points() const;
+
+  private:
+    std::vector<ArchiveMember> members_;
+};
+
+}  // namespace edgeloop

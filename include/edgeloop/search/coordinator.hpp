@@ -1,0 +1,74 @@
+#pragma once
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/search/engine.hpp"
+#include "edgeloop/search/interfaces.hpp"
+#include "edgeloop/search/run_store.hpp"
+
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// Time as the coordinator sees it; a simulation brings its own.
+class SearchClock {
+  public:
+    virtual ~SearchClock() = default;
+    [[nodiscard]] virtual double now() const = 0;  ///< seconds
+    virtual void idle() = 0;                       ///< nothing to do: wait a little
+    virtual void busy() = 0;                       ///< something was done: stay alert
+};
+
+/// Real time; idle() sleeps, ever longer up to 2 ms, so that waiting costs next to nothing.
+class SystemClock : public SearchClock {
+  public:
+    [[nodiscard]] double now() const override { return steady_seconds(); }
+    void idle() override { back_off_.wait(); }
+    void busy() override { back_off_.reset(); }
+
+  private:
+    BackOff back_off_;
+};
+
+/// An earlier result of one half of this candidate, or nothing.
+using ResultLookup = std::function<std::optional<Outcome>(Half, const Candidate&)>;
+
+struct SearchOptions {
+    int max_attempts = 3;  ///< how often a half may be lost before the candidate is given up
+    /// Candidates asked beyond the free training slots, so that their latency is known before they
+    /// train. Without limit by default for generational engines (their result does not depend on
+    /// it), 0 for the others.
+    std::optional<std::size_t> ask_ahead;
+    bool measure_first = false;  ///< train a candidate only after it has been measured
+    double time_limit_seconds = std::numeric_limits<double>::infinity();  ///< from now
+    double snapshot_seconds = 10;       ///< at least between two snapshots
+    double status_seconds = 1;          ///< between two updates of status and progress
+    double table_seconds = 10;          ///< at least between two updates of the tables
+    std::function<bool()> should_stop;  ///< e.g. a signal has arrived
+    std::function<void(const Progress&)> on_progress;  ///< every status_seconds and at the end
+    ResultLookup lookup;                               ///< earlier results to reuse
+    SearchClock* clock = nullptr;                      ///< null: SystemClock
+};
+
+struct SearchResult {
+    Progress progress;
+    std::vector<ArchiveMember> front;  ///< ascending by first objective
+};
+
+/// Runs a search to its end: asks the engine, submits each candidate to both halves at once, puts
+/// the halves together, tells the engine and keeps it all in the store.
+///
+/// Continues where an earlier start left off when the store has one. Halves that are lost are
+/// submitted again; a half that failed ends its candidate. Training is cancelled as soon as the
+/// engine's verdict on the measured latency is known.
+///
+/// @param probe  null: training alone completes a candidate.
+/// @throws Stopped       on request or at the time limit, with everything saved.
+/// @throws CorruptState  the stored events do not belong to this engine.
+[[nodiscard]] SearchResult run_search(Engine& engine, Evaluator& evaluator, LatencyProbe* probe,
+                                      RunStore& store, const SearchOptions& options = {});
+
+}  // namespace edgeloop

@@ -1,0 +1,140 @@
+#pragma once
+
+#include "edgeloop/evolution/variation.hpp"
+#include "edgeloop/search/archive.hpp"
+#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/search/goals.hpp"
+#include "edgeloop/space/search_space.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+enum class EngineKind {
+    generational,  ///< NSGA-II; the same result for any rank count and order of completion
+    steady_state,  ///< one result in, one candidate out; no barrier
+    random,        ///< uniform sampling: the honest baseline
+};
+
+[[nodiscard]] const char* to_string(EngineKind kind);
+/// @throws ConfigError  naming the known ones.
+[[nodiscard]] EngineKind engine_kind_from(const std::string& name);
+
+/// When a candidate's known metrics (latency, parameters) make training it pointless.
+struct PruningSettings {
+    bool infeasible = true;  ///< a constraint on a known metric is broken
+    /// Even with the best value seen of every metric still unknown it would be dominated.
+    bool hopeless = false;
+    /// How much better than the best seen it is trusted to become, as a fraction.
+    double optimism = 0.1;
+};
+
+/// Training budgets a candidate climbs: all start at the first, the best go on.
+struct LadderSettings {
+    std::vector<int> epochs;  ///< ascending totals; empty: the budget of the candidate's own recipe
+    double reduction = 3;     ///< one in so many is promoted to the next rung
+};
+
+struct EngineSettings {
+    EngineKind kind = EngineKind::generational;
+    std::uint64_t seed = 1;
+    std::size_t population = 40;
+    std::uint64_t evaluations = 200;  ///< candidates to propose in all
+    Goals goals;
+    VariationSettings variation;
+    PruningSettings pruning;
+    LadderSettings ladder;
+    std::vector<Genome> first;  ///< designs of the first population; the rest is sampled
+    bool analytic = false;      ///< the space is a box: candidates carry no spec
+};
+
+/// Metrics that need no evaluation, e.g. parameters and flops; pure, or nothing at all.
+using StaticMetrics = std::function<Metrics(const Candidate&)>;
+
+/// A member of the population: only members of the same rung are compared by objectives, members of
+/// a higher rung come before those of a lower one.
+struct Member {
+    Individual individual;
+    int rung = 0;
+};
+
+/// What the engine decided about a candidate it had been told before.
+struct Decision {
+    CandidateId id = 0;
+    bool promoted = false;  ///< else it stays at its rung for good
+    std::string reason;
+};
+
+/// Why a candidate need not be trained any further.
+struct Verdict {
+    Status status = Status::cancelled;  ///< infeasible or cancelled
+    std::string reason;
+};
+
+/// Everything an engine knows; restore() goes on from exactly here.
+struct EngineState {
+    std::uint64_t proposed = 0;  ///< candidates so far
+    std::uint32_t generation = 0;
+    std::uint64_t scanned = 0;  ///< position in the systematic scan of a nearly exhausted space
+    bool exhausted = false;     ///< the space has no new design left
+    std::vector<Member> population;
+    std::vector<ArchiveMember> archive;
+    std::vector<Candidate> queue;                        ///< bred, not asked yet; in asking order
+    std::map<CandidateId, Candidate> pending;            ///< asked, not told
+    std::vector<CompletedCandidate> cohort;              ///< told at the current rung or generation
+    std::vector<std::vector<CompletedCandidate>> rungs;  ///< steady-state: waiting on each rung
+    std::vector<Digest> seen;                            ///< designs proposed so far; ascending
+    std::vector<double> reference;  ///< of the hypervolume; empty: not fixed yet
+};
+
+/// Proposes candidates and learns from results: a pure state machine without clock, files or
+/// threads.
+///
+/// Call order: any mix of ask() and tell(). Each candidate's randomness is addressed by its number,
+/// so the sequence of candidates depends on the settings and, for steady-state, on the order of the
+/// calls; never on time or on the number of ranks. A generational run gives the same candidates for
+/// any order of tell() within a generation.
+class Engine {
+  public:
+    virtual ~Engine() = default;
+
+    /// The next candidate to evaluate; nothing while the engine has to be told first, or when the
+    /// budget or the space is exhausted. A promoted candidate comes again with its id, the next
+    /// rung and a larger budget.
+    [[nodiscard]] virtual std::optional<Candidate> ask() = 0;
+    /// REQUIRES: the candidate is pending. Completed or infeasible candidates may enter the
+    /// population; others never do.
+    virtual void tell(const CompletedCandidate& completed) = 0;
+    /// True when every proposed candidate has been told and none will follow.
+    [[nodiscard]] virtual bool finished() const = 0;
+    /// Decisions since the last call; empty without a ladder.
+    [[nodiscard]] virtual std::vector<Decision> take_decisions() = 0;
+    /// Why this pending candidate, with these metrics known so far, need not be trained; or
+    /// nothing. In a generational run the answer is the same at any moment of a generation.
+    [[nodiscard]] virtual std::optional<Verdict> verdict(const Candidate& candidate,
+                                                         const Metrics& known) const = 0;
+
+    [[nodiscard]] virtual const EngineState& state() const = 0;
+    /// Goes on from a state that an engine with the same settings and space gave.
+    virtual void restore(EngineState state) = 0;
+    [[nodiscard]] virtual const EngineSettings& settings() const = 0;
+    [[nodiscard]] virtual const SearchSpace& space() const = 0;
+};
+
+/// @param space  must outlive the engine.
+/// @throws ConfigError  settings out of range: population under 2, no objective, ladder not
+///                      ascending …
+[[nodiscard]] std::unique_ptr<Engine> make_engine(const SearchSpace& space, EngineSettings settings,
+                                                  StaticMetrics static_metrics = {});
+
+/// The initial weights' seed of a design: a function of the run's seed and the design alone, so
+/// that results can be reused wherever the design turns up again.
+[[nodiscard]] std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design);
+
+}  // namespace edgeloop

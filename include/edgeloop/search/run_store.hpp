@@ -1,0 +1,99 @@
+#pragma once
+
+#include "edgeloop/search/engine.hpp"
+#include "edgeloop/search/interfaces.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace edgeloop {
+
+enum class Half { training, measuring };
+
+/// The events of a run, in the order in which they happened to the engine. Replaying them through
+/// an engine gives the engine's state back.
+struct Proposed {
+    Candidate candidate;  ///< with rung > 0: promoted, the id is known already
+};
+struct HalfDone {
+    Half half = Half::training;
+    Outcome outcome;
+};
+struct Told {
+    CompletedCandidate completed;
+};
+/// Anything worth knowing that does not change the state: a retry, a decision, a restart.
+struct Note {
+    std::string what;    ///< e.g. "retried", "promoted", "stopped"
+    CandidateId id = 0;  ///< 0: none in particular
+    std::string reason;
+};
+using Event = std::variant<Proposed, HalfDone, Told, Note>;
+
+/// A candidate between ask() and tell().
+struct InFlight {
+    Candidate candidate;
+    std::optional<Outcome> training, measuring;
+    int lost = 0;  ///< how often a half of it was lost
+};
+
+/// State of a run between two events.
+struct SearchState {
+    EngineState engine;
+    std::map<CandidateId, InFlight> in_flight;
+};
+
+/// How far a run is, for people and scripts.
+struct Progress {
+    std::uint64_t done = 0, total = 0, running = 0;
+    std::map<Status, std::uint64_t> by_status;
+    std::uint32_t generation = 0;
+    Metrics best;  ///< smallest value of each objective on the front
+    std::optional<double> hypervolume;
+    std::vector<double> reference;                       ///< its reference point
+    std::uint64_t front = 0;                             ///< members of the archive
+    double elapsed_seconds = 0;                          ///< of this start
+    double training_seconds = 0, measuring_seconds = 0;  ///< summed cost of this start
+    std::optional<double> eta_seconds;
+    std::optional<LinkState> link;
+    std::string phase;  ///< running, stopped, finished
+};
+
+/// What an earlier start of the same run left behind.
+struct Recovery {
+    std::optional<SearchState> snapshot;  ///< none: replay from the beginning
+    std::vector<Event> events;            ///< after the snapshot
+};
+
+/// Keeps a run on disk; implemented by store.
+class RunStore {
+  public:
+    virtual ~RunStore() = default;
+    /// Called once, before anything else. Nothing for a new run.
+    [[nodiscard]] virtual std::optional<Recovery> recover() = 0;
+    /// Notes one event; it is safe against a kill after the next commit().
+    virtual void record(const Event& event) = 0;
+    virtual void commit() = 0;
+    /// Keeps a state so that a resume need not replay what came before. Commits first.
+    virtual void snapshot(const SearchState& state) = 0;
+    /// Brings the files people read up to date: status, and if `tables` the front and the table of
+    /// evaluations.
+    virtual void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
+                         bool tables) = 0;
+};
+
+/// Keeps nothing: for studies and tests.
+class NullRunStore : public RunStore {
+  public:
+    [[nodiscard]] std::optional<Recovery> recover() override { return std::nullopt; }
+    void record(const Event&) override {}
+    void commit() override {}
+    void snapshot(const SearchState&) override {}
+    void publish(const Progress&, const std::vector<ArchiveMember>&, bool) override {}
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/search/run_store.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// What makes two starts the same run. A resume with another identity is refused.
+struct RunIdentity {
+    std::uint64_t seed = 0;
+    Digest space;            ///< SearchSpace::identity()
+    std::string objectives;  ///< Goals::text()
+    std::string engine;      ///< kind, population, evaluations and what else shapes the result
+    /// Identity of what training results depend on (data, split, recipe defaults); empty: never
+    /// reuse them.
+    std::string training;
+    /// Identity of what latencies depend on (device class, settings, or "modelled"); empty: never
+    /// reuse them.
+    std::string measuring;
+};
+
+/// Identity of a run with this engine; training and measuring are left to the caller.
+[[nodiscard]] RunIdentity identity_of(const Engine& engine);
+
+enum class StartMode { fresh, resume };
+
+struct RunDirectoryOptions {
+    std::string path;
+    StartMode mode = StartMode::fresh;
+    RunIdentity identity;
+    std::string config_text;           ///< becomes config.ini
+    Json provenance = Json::object();  ///< becomes provenance.json, together with the identity
+    std::size_t snapshots_kept = 3;
+    const SearchSpace* space = nullptr;   ///< for the gene columns; must outlive the store
+    std::vector<std::string> objectives;  ///< first columns of the tables after the id
+};
+
+/// A run directory on disk. Layout and file formats: src/store/README.md.
+///
+/// One process at a time: a lock is held as long as the object lives.
+class RunDirectory : public RunStore {
+  public:
+    /// Creates or reopens the directory.
+    /// @throws ConfigError  fresh and there is a run already; resume and there is none, or it is of
+    ///                      another space, seed, engine or set of objectives; another process
+    ///                      holds it.
+    /// @throws IoError      cannot be written.
+    explicit RunDirectory(RunDirectoryOptions options);
+    ~RunDirectory() override;
+
+    [[nodiscard]] std::optional<Recovery> recover() override;
+    void record(const Event& event) override;
+    void commit() override;
+    void snapshot(const SearchState& state) override;
+    void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
+                 bool tables) override;
+
+    /// Adds records of the devices that measured to provenance.json. Each is JSON text.
+    void add_devices(const std::vector<std::string>& devices);
+
+  private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace edgeloop
