@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs what is missing and builds the release preset.
+#   mpi_launch/build.sh [target...]     default: everything
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+"$root/mpi_launch/install_dependencies.sh"
+cd "$root"
+log=build/configure.log
+mkdir -p build
+if ! cmake --preset release > "$log" 2>&1; then
+    cat "$log" >&2
+    exit 3
+fi
+targets=()
+[ "$#" -eq 0 ] || targets=(--target "$@")
+# A LibTorch source takes up to 2 GiB to compile: no more jobs than cores or than memory allows.
+jobs=$(nproc)
+gib=$(awk '/MemAvailable/{print int($2 / 2097152)}' /proc/meminfo)
+[ "$jobs" -le "$gib" ] || jobs=$((gib > 0 ? gib : 1))
+cmake --build build/release --parallel "$jobs" "${targets[@]}"

@@ -1,0 +1,16 @@
+# shellcheck shell=bash
+# Sourced by the launch scripts: sets `mpirun_flags` and the thread settings every rank needs.
+
+# One thread a rank: ranks are the parallelism, and more threads than cores slow all of them down.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}
+# Parallel file systems often refuse HDF5's locks.
+export HDF5_USE_FILE_LOCKING=${HDF5_USE_FILE_LOCKING:-FALSE}
+
+mpirun_flags=()
+[ "$(id -u)" -ne 0 ] || mpirun_flags+=(--allow-run-as-root)
+# Open MPI 5 moved oversubscription into the mapping policy.
+case "$(mpirun --version 2> /dev/null | head -n 1)" in
+    *"Open MPI) 5."*) mpirun_flags+=(--map-by :OVERSUBSCRIBE --bind-to none) ;;
+    *) mpirun_flags+=(--oversubscribe --bind-to none) ;;
+esac

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# From a fresh clone to a Pareto front: installs, builds, makes a small dataset in the RAISE-LPBF layout,
+# and searches with three MPI ranks while an edge process on this machine measures every design.
+#   mpi_launch/quickstart.sh [options of edgeloop-search, e.g. --seed 7]
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+bin=build/release/bin
+run=runs/quickstart
+data=runs/quickstart-data
+
+echo "== 1/4 dependencies and build"
+mpi_launch/build.sh edgeloop-search edgeloop-data edgeloop-edge
+# shellcheck source=mpi_launch/environment.sh
+. mpi_launch/environment.sh
+
+echo "== 2/4 dataset (kept in $data)"
+if [ ! -f "$data/shards/catalogue.json" ]; then
+    rm -rf "$data"
+    "$bin/edgeloop-data" synth --output "$data/raise" --objects 3 --layers 6 --lines 20 --seed 1
+    "$bin/edgeloop-data" shard --input "$data"/raise/*.hdf5 --output "$data/shards" --shards 4 --split layer --seed 1
+fi
+
+echo "== 3/4 search"
+resume=()
+if [ -d "$run" ]; then
+    if grep -q '"state": *"running"\|"state": *"stopped"' "$run/status.json" 2> /dev/null; then
+        echo "an unfinished run is there: resuming it"
+        resume=(--resume)
+    else
+        rm -rf "$run-previous"
+        mv "$run" "$run-previous"
+        echo "the finished run was moved to $run-previous"
+    fi
+fi
+mpirun "${mpirun_flags[@]}" -n 3 "$bin/edgeloop-search" --config mpi_launch/quickstart.ini \
+    --data "$data/shards" --run-dir "$run" "${resume[@]}" "$@"
+
+echo "== 4/4 what came out"
+echo "  $run/pareto.csv        the front"
+echo "  $run/evaluations.csv   every design that was tried"
+echo "  $run/models/           specs and weights of the front's designs"
+echo "  $run/journal.jsonl     everything that happened, in order"
