@@ -4,8 +4,26 @@
 
 namespace edgeloop {
 
+/// Whether mpirun, srun or another launcher started this process as a rank of an MPI job. Reads the
+/// environment alone, so it may be asked before MpiSession exists.
+[[nodiscard]] bool launched_by_mpi();
+
+/// The rank the launcher gave this process, 0 without one; known before MPI_Init. Helper processes
+/// must be started before MPI_Init, and only rank 0 starts them.
+[[nodiscard]] int launcher_rank();
+
+/// Rank among those on this node as the launcher counts, 0 without one. Known before MPI_Init, so
+/// the accelerator can be chosen before the first MPI call.
+[[nodiscard]] int launcher_local_rank();
+
+/// launcher_rank() == 0.
+[[nodiscard]] bool launcher_says_rank_zero();
+
 /// MPI from start to end of the program. Started by mpirun or srun it initialises MPI; otherwise it
 /// does nothing and world() is this process alone.
+///
+/// Destroyed while an exception is passing through, it leaves MPI alone: finalising while other
+/// ranks wait hangs for ever. The program then ends with abort().
 class MpiSession {
   public:
     /// @throws CommError  the thread level FUNNELED is not available.
@@ -15,9 +33,12 @@ class MpiSession {
     MpiSession& operator=(const MpiSession&) = delete;
 
     [[nodiscard]] Communicator world() const;
-    /// Ends the whole job now, with this exit code; safe while other ranks wait in a collective,
-    /// and safe outside MPI.
+    /// Ends the whole job now, with this exit code; safe while other ranks wait in a collective.
+    /// Outside MPI it returns, and the program ends by itself.
     static void abort(int exit_code);
+
+  private:
+    int exceptions_at_start_ = 0;
 };
 
 }  // namespace edgeloop

@@ -1,0 +1,338 @@
+#include "edgeloop/comm/communicator.hpp"
+
+#include "mpi_calls.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/hash.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+namespace edgeloop {
+namespace {
+
+/// MPI counts are int: longer buffers travel in pieces of this many values.
+constexpr std::size_t piece_values = std::size_t(1) << 28;
+
+template <class Value>
+MPI_Datatype mpi_type();
+template <>
+MPI_Datatype mpi_type<float>() {
+    return MPI_FLOAT;
+}
+template <>
+MPI_Datatype mpi_type<double>() {
+    return MPI_DOUBLE;
+}
+template <>
+MPI_Datatype mpi_type<char>() {
+    return MPI_CHAR;
+}
+
+MPI_Op mpi_op(Reduction reduction) {
+    switch (reduction) {
+        case Reduction::sum:
+            return MPI_SUM;
+        case Reduction::max:
+            return MPI_MAX;
+        case Reduction::min:
+            return MPI_MIN;
+    }
+    return MPI_SUM;
+}
+
+/// Calls body(first, count) for each piece of a buffer.
+template <class Body>
+void for_each_piece(std::size_t count, const Body& body) {
+    for (std::size_t first = 0; first < count; first += piece_values)
+        body(first, int(std::min(piece_values, count - first)));
+}
+
+template <class Value>
+void broadcast_values(const Communicator::Impl& impl, Value* values, std::size_t count, int root) {
+    if (impl.alone()) return;
+    for_each_piece(count, [&](std::size_t first, int length) {
+        MPI_Request request = MPI_REQUEST_NULL;
+        check_mpi(
+            MPI_Ibcast(values + first, length, mpi_type<Value>(), root, impl.handle, &request),
+            "MPI_Ibcast");
+        wait_request(request, Patience::patient);
+    });
+}
+
+template <class Value>
+void reduce_values(const Communicator::Impl& impl, Value* values, std::size_t count,
+                   Reduction reduction) {
+    if (impl.alone()) return;
+    for_each_piece(count, [&](std::size_t first, int length) {
+        MPI_Request request = MPI_REQUEST_NULL;
+        check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values + first, length, mpi_type<Value>(),
+                                 mpi_op(reduction), impl.handle, &request),
+                  "MPI_Iallreduce");
+        wait_request(request, Patience::eager);
+    });
+}
+
+/// The parts of an error, as they travel to the other ranks.
+struct ErrorParts {
+    ExitCode code = ExitCode::done;
+    std::string problem, why, suggestion;
+};
+
+constexpr char part_separator = '\x1f';
+
+std::string encode(const ErrorParts& parts) {
+    if (parts.code == ExitCode::done) return {};
+    return std::to_string(int(parts.code)) + part_separator + parts.problem + part_separator +
+           parts.why + part_separator + parts.suggestion;
+}
+
+ErrorParts decode(const std::string& text) {
+    std::vector<std::string> parts(1);
+    for (const char c : text)
+        if (c == part_separator)
+            parts.emplace_back();
+        else
+            parts.back() += c;
+    parts.resize(4);
+    return {ExitCode(std::stoi(parts[0])), parts[1], parts[2], parts[3]};
+}
+
+[[noreturn]] void throw_parts(const ErrorParts& parts) {
+    switch (parts.code) {
+        case ExitCode::bad_input:
+            throw ConfigError(parts.problem, parts.why, parts.suggestion);
+        case ExitCode::environment:
+            throw CommError(parts.problem, parts.why, parts.suggestion);
+        case ExitCode::corrupt_state:
+            throw CorruptState(parts.problem, parts.why, parts.suggestion);
+        case ExitCode::stopped:
+            throw Stopped(parts.problem, parts.why, parts.suggestion);
+        default:
+            throw LogicError(parts.problem, parts.why, parts.suggestion);
+    }
+}
+
+/// Runs the phase and keeps what it threw, as parts and as itself.
+std::exception_ptr capture(const std::function<void()>& phase, ErrorParts& parts) {
+    try {
+        phase();
+        return nullptr;
+    } catch (const Error& error) {
+        parts = {error.exit_code(), error.problem(), error.why(), error.suggestion()};
+        return std::current_exception();
+    } catch (const std::exception& error) {
+        parts = {ExitCode::bug, error.what(), {}, {}};
+        return std::current_exception();
+    }
+}
+
+}  // namespace
+
+struct PendingSum::Impl {
+    MPI_Request request = MPI_REQUEST_NULL;
+};
+
+PendingSum::PendingSum(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PendingSum::PendingSum(PendingSum&&) noexcept = default;
+PendingSum& PendingSum::operator=(PendingSum&&) noexcept = default;
+
+PendingSum::~PendingSum() {
+    if (impl_ && impl_->request != MPI_REQUEST_NULL) MPI_Wait(&impl_->request, MPI_STATUS_IGNORE);
+}
+
+bool PendingSum::done() {
+    if (impl_->request == MPI_REQUEST_NULL) return true;
+    int finished = 0;
+    check_mpi(MPI_Test(&impl_->request, &finished, MPI_STATUS_IGNORE), "MPI_Test");
+    return finished != 0;
+}
+
+void PendingSum::wait() {
+    if (impl_->request != MPI_REQUEST_NULL) wait_request(impl_->request, Patience::eager);
+}
+
+Communicator::Communicator() : impl_(std::make_shared<Impl>()) {}
+Communicator::Communicator(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+int Communicator::rank() const { return impl_->rank; }
+int Communicator::size() const { return impl_->size; }
+
+std::optional<Communicator> Communicator::split(int colour) const {
+    if (impl_->handle == MPI_COMM_NULL)
+        return colour < 0 ? std::nullopt : std::optional(Communicator());
+    MPI_Comm part = MPI_COMM_NULL;
+    check_mpi(MPI_Comm_split(impl_->handle, colour < 0 ? MPI_UNDEFINED : colour, rank(), &part),
+              "MPI_Comm_split");
+    if (part == MPI_COMM_NULL) return std::nullopt;
+    return Communicator(std::make_shared<Impl>(part, true));
+}
+
+Communicator Communicator::subset(const std::vector<int>& ranks) const {
+    EDGELOOP_EXPECT(std::count(ranks.begin(), ranks.end(), rank()) == 1,
+                    "a subset is formed by its own members");
+    if (impl_->handle == MPI_COMM_NULL || ranks.size() == 1) return Communicator();
+    MPI_Group all = MPI_GROUP_NULL;
+    MPI_Group chosen = MPI_GROUP_NULL;
+    MPI_Comm part = MPI_COMM_NULL;
+    check_mpi(MPI_Comm_group(impl_->handle, &all), "MPI_Comm_group");
+    check_mpi(MPI_Group_incl(all, int(ranks.size()), ranks.data(), &chosen), "MPI_Group_incl");
+    check_mpi(MPI_Comm_create_group(impl_->handle, chosen, ranks.front(), &part),
+              "MPI_Comm_create_group");
+    MPI_Group_free(&chosen);
+    MPI_Group_free(&all);
+    return Communicator(std::make_shared<Impl>(part, true));
+}
+
+void Communicator::barrier() const {
+    if (impl_->alone()) return;
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Ibarrier(impl_->handle, &request), "MPI_Ibarrier");
+    wait_request(request, Patience::patient);
+}
+
+void Communicator::broadcast(std::string& bytes, int root) const {
+    if (impl_->alone()) return;
+    double length = double(bytes.size());
+    broadcast_values(*impl_, &length, 1, root);
+    bytes.resize(std::size_t(length));
+    broadcast_values(*impl_, bytes.data(), bytes.size(), root);
+}
+
+void Communicator::broadcast(float* values, std::size_t count, int root) const {
+    broadcast_values(*impl_, values, count, root);
+}
+
+void Communicator::all_reduce(float* values, std::size_t count, Reduction reduction) const {
+    reduce_values(*impl_, values, count, reduction);
+}
+
+void Communicator::all_reduce(double* values, std::size_t count, Reduction reduction) const {
+    reduce_values(*impl_, values, count, reduction);
+}
+
+double Communicator::all_reduce(double value, Reduction reduction) const {
+    all_reduce(&value, 1, reduction);
+    return value;
+}
+
+std::vector<std::string> Communicator::all_gather(std::string_view bytes) const {
+    if (impl_->alone()) return {std::string(bytes)};
+    std::vector<int> lengths(std::size_t(size()), 0);
+    const int length = int(bytes.size());
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(
+        MPI_Iallgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, impl_->handle, &request),
+        "MPI_Iallgather");
+    wait_request(request, Patience::patient);
+
+    std::vector<int> offsets(lengths.size(), 0);
+    std::partial_sum(lengths.begin(), lengths.end() - 1, offsets.begin() + 1);
+    std::string all(std::size_t(offsets.back() + lengths.back()), '\0');
+    check_mpi(MPI_Iallgatherv(bytes.data(), length, MPI_CHAR, all.data(), lengths.data(),
+                              offsets.data(), MPI_CHAR, impl_->handle, &request),
+              "MPI_Iallgatherv");
+    wait_request(request, Patience::eager);
+
+    std::vector<std::string> result;
+    for (std::size_t r = 0; r < lengths.size(); ++r)
+        result.push_back(all.substr(std::size_t(offsets[r]), std::size_t(lengths[r])));
+    return result;
+}
+
+void Communicator::sum_now(float* values, std::size_t count) const {
+    if (impl_->alone()) return;
+    for_each_piece(count, [&](std::size_t first, int length) {
+        check_mpi(
+            MPI_Allreduce(MPI_IN_PLACE, values + first, length, MPI_FLOAT, MPI_SUM, impl_->handle),
+            "MPI_Allreduce");
+    });
+}
+
+PendingSum Communicator::start_sum(float* values, std::size_t count) const {
+    EDGELOOP_EXPECT(count <= piece_values, "one pending sum holds at most 2^28 values");
+    auto pending = std::make_unique<PendingSum::Impl>();
+    if (!impl_->alone())
+        check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values, int(count), MPI_FLOAT, MPI_SUM,
+                                 impl_->handle, &pending->request),
+                  "MPI_Iallreduce");
+    return PendingSum(std::move(pending));
+}
+
+void Communicator::send(int destination, int tag, std::string_view bytes) const {
+    EDGELOOP_EXPECT(impl_->handle != MPI_COMM_NULL, "a process alone has nobody to send to");
+    EDGELOOP_EXPECT(bytes.size() <= std::size_t(std::numeric_limits<int>::max()),
+                    "message longer than MPI can count");
+    impl_->drop_completed_sends();
+    OutgoingMessage& message = impl_->outgoing.emplace_back();
+    message.bytes = bytes;
+    check_mpi(MPI_Isend(message.bytes.data(), int(message.bytes.size()), MPI_CHAR, destination, tag,
+                        impl_->handle, &message.request),
+              "MPI_Isend");
+}
+
+std::optional<ReceivedMessage> Communicator::try_receive() const {
+    if (impl_->handle == MPI_COMM_NULL) return std::nullopt;
+    int here = 0;
+    MPI_Message message = MPI_MESSAGE_NULL;
+    MPI_Status status{};
+    check_mpi(MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, impl_->handle, &here, &message, &status),
+              "MPI_Improbe");
+    if (here == 0) return std::nullopt;
+    int length = 0;
+    check_mpi(MPI_Get_count(&status, MPI_CHAR, &length), "MPI_Get_count");
+    ReceivedMessage received{status.MPI_SOURCE, status.MPI_TAG,
+                             std::string(std::size_t(length), '\0')};
+    check_mpi(MPI_Mrecv(received.bytes.data(), length, MPI_CHAR, &message, MPI_STATUS_IGNORE),
+              "MPI_Mrecv");
+    return received;
+}
+
+ReceivedMessage Communicator::receive() const {
+    EDGELOOP_EXPECT(impl_->handle != MPI_COMM_NULL, "a process alone has nobody to hear from");
+    BackOff pause;
+    for (;;) {
+        if (auto message = try_receive()) return *std::move(message);
+        pause.wait();
+    }
+}
+
+bool Communicator::flush(double seconds) const {
+    const double until = steady_seconds() + seconds;
+    BackOff pause;
+    for (;;) {
+        impl_->drop_completed_sends();
+        if (impl_->outgoing.empty()) return true;
+        if (steady_seconds() > until) return false;
+        pause.wait();
+    }
+}
+
+bool Communicator::is_same_on_all_ranks(std::string_view bytes) const {
+    const std::vector<std::string> digests = all_gather(digest(bytes).hex());
+    return std::all_of(digests.begin(), digests.end(),
+                       [&](const std::string& other) { return other == digests.front(); });
+}
+
+void Communicator::agree(const std::string& what, const std::function<void()>& phase) const {
+    ErrorParts own;
+    const std::exception_ptr thrown = capture(phase, own);
+    if (impl_->alone()) {
+        if (thrown) std::rethrow_exception(thrown);
+        return;
+    }
+    if (all_reduce(double(int(own.code)), Reduction::max) == 0) return;
+    const std::vector<std::string> reports = all_gather(encode(own));
+    if (thrown) std::rethrow_exception(thrown);
+    const auto failed = std::find_if(reports.begin(), reports.end(),
+                                     [](const std::string& report) { return !report.empty(); });
+    ErrorParts parts = decode(*failed);
+    parts.problem =
+        what + " failed on rank " + std::to_string(failed - reports.begin()) + ": " + parts.problem;
+    throw_parts(parts);
+}
+
+}  // namespace edgeloop

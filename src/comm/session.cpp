@@ -1,0 +1,72 @@
+#include "edgeloop/comm/session.hpp"
+
+#include "mpi_calls.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <cstdlib>
+#include <exception>
+#include <initializer_list>
+
+namespace edgeloop {
+namespace {
+
+/// Value of the first of these environment variables that is set, or nullptr.
+const char* first_set(std::initializer_list<const char*> names) {
+    for (const char* name : names)
+        if (const char* value = std::getenv(name)) return value;
+    return nullptr;
+}
+
+int number_or_zero(const char* text) { return text == nullptr ? 0 : std::atoi(text); }
+
+bool mpi_is_running() {
+    int initialised = 0;
+    int finalised = 0;
+    MPI_Initialized(&initialised);
+    MPI_Finalized(&finalised);
+    return initialised != 0 && finalised == 0;
+}
+
+}  // namespace
+
+bool launched_by_mpi() {
+    return first_set({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) != nullptr;
+}
+
+int launcher_rank() {
+    return number_or_zero(first_set({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}));
+}
+
+int launcher_local_rank() {
+    return launched_by_mpi() ? number_or_zero(first_set({"OMPI_COMM_WORLD_LOCAL_RANK",
+                                                         "MPI_LOCALRANKID", "SLURM_LOCALID"}))
+                             : 0;
+}
+
+bool launcher_says_rank_zero() { return launcher_rank() == 0; }
+
+MpiSession::MpiSession(int& argc, char**& argv) : exceptions_at_start_(std::uncaught_exceptions()) {
+    if (!launched_by_mpi()) return;
+    int provided = MPI_THREAD_SINGLE;
+    check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    if (provided < MPI_THREAD_FUNNELED)
+        throw CommError("the MPI library does not support threads",
+                        "edgeloop reads data and talks to the edge in threads of their own",
+                        "use an MPI built with at least MPI_THREAD_FUNNELED");
+}
+
+MpiSession::~MpiSession() {
+    if (mpi_is_running() && std::uncaught_exceptions() == exceptions_at_start_) MPI_Finalize();
+}
+
+Communicator MpiSession::world() const {
+    if (!mpi_is_running()) return Communicator();
+    return Communicator(std::make_shared<Communicator::Impl>(MPI_COMM_WORLD, false));
+}
+
+void MpiSession::abort(int exit_code) {
+    if (mpi_is_running()) MPI_Abort(MPI_COMM_WORLD, exit_code);
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,69 @@
+#include "edgeloop/comm/session.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <cstdlib>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+/// Sets an environment variable for the length of a test.
+class Environment {
+  public:
+    Environment(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+    ~Environment() { ::unsetenv(name_); }
+
+  private:
+    const char* name_;
+};
+
+TEST(Session, WithoutALauncherThisProcessIsAloneAndRankZero) {
+    EXPECT_FALSE(launched_by_mpi());
+    EXPECT_TRUE(launcher_says_rank_zero());
+    int argc = 0;
+    char** argv = nullptr;
+    const MpiSession session(argc, argv);
+    EXPECT_EQ(session.world().size(), 1);
+    EXPECT_EQ(session.world().rank(), 0);
+    MpiSession::abort(3);
+}
+
+TEST(Session, ReadsTheRankOfEachLauncherBeforeMpiStarts) {
+    for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
+        const Environment rank(name, "3");
+        EXPECT_TRUE(launched_by_mpi()) << name;
+        EXPECT_EQ(launcher_rank(), 3) << name;
+        EXPECT_FALSE(launcher_says_rank_zero()) << name;
+    }
+}
+
+TEST(Session, ABatchJobWithoutALauncherIsNotMpi) {
+    const Environment batch("SLURM_PROCID", "0");
+    const Environment local("SLURM_LOCALID", "2");
+    EXPECT_FALSE(launched_by_mpi());
+    EXPECT_EQ(launcher_local_rank(), 0);
+}
+
+TEST(Session, AloneEveryCollectiveIsTheIdentity) {
+    const Communicator alone;
+    std::string text = "same";
+    alone.broadcast(text, 0);
+    alone.barrier();
+    EXPECT_EQ(text, "same");
+    EXPECT_EQ(alone.all_reduce(2.5, Reduction::sum), 2.5);
+    EXPECT_EQ(alone.all_gather("a"), std::vector<std::string>{"a"});
+    float value = 4;
+    PendingSum sum = alone.start_sum(&value, 1);
+    EXPECT_TRUE(sum.done());
+    EXPECT_FALSE(alone.split(-1).has_value());
+    EXPECT_EQ(alone.split(7)->size(), 1);
+    EXPECT_EQ(alone.subset({0}).size(), 1);
+    EXPECT_THROW(alone.send(0, 1, "x"), LogicError);
+    EXPECT_THROW(alone.agree("phase", [] { throw IoError("full"); }), IoError);
+}
+
+}  // namespace
+}  // namespace edgeloop
