@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop::cli {
+
+/// Every option of edgeloop-search, resolved. Lists and times are as typed; the modules that use
+/// them turn them into their own settings.
+struct SearchConfig {
+    // What to search
+    std::string problem;  ///< analytic problem instead of training, e.g. "zdt1"
+    std::string space = "quickstart";
+    std::string data;                     ///< folder with shards and catalogue
+    std::vector<std::string> objectives;  ///< empty: val_rmse and latency_ms, or the problem's
+    std::vector<std::string> constraints;
+    std::vector<std::string> seed_specs;  ///< spec files put into the first population
+
+    // How to search
+    std::string engine = "generational";
+    std::uint64_t seed = 1;
+    int population = 20;
+    int evaluations = 100;
+    double crossover_probability = 0.9;
+    double mutation_probability = -1;
+    std::vector<std::string> rungs;  ///< epochs, ascending
+    double reduction = 3;
+    bool prune_hopeless = false;
+    double prune_optimism = 0.1;
+    int max_attempts = 3;
+
+    // Training
+    int ranks_per_candidate = 1;
+    int epochs = 0;             ///< 0: as each spec says
+    int max_train_samples = 0;  ///< 0: all
+    int max_validation_samples = 0;
+    int threads = 1;
+
+    // The edge
+    std::string edge = "local";  ///< local, tcp://…, bind:tcp://…, model, none
+    std::string device_class;
+    double measure_seconds = 10;
+    int measure_threads = 1;
+    double edge_timeout = 0;  ///< seconds without a device before stopping; 0: wait
+    std::string public_key_file, secret_key_file, server_key_file;
+
+    // The run
+    std::string run_dir;
+    bool resume = false;
+    std::vector<std::string> reuse;   ///< earlier run directories to take results from
+    double time_limit = 0;            ///< seconds; 0: none
+    double checkpoint_interval = 10;  ///< seconds
+    std::string log_level = "info";
+};
+
+/// What the command line asked for.
+enum class ParseResult { run, answered };
+
+/// Reads and validates; every value is checked before any expensive work.
+///
+/// @param config_text  receives the resolved configuration, as --print-config shows it.
+/// @return answered when --help, --version or --print-config was served on stdout.
+/// @throws ConfigError
+[[nodiscard]] ParseResult parse_search_config(int argc, const char* const* argv,
+                                              SearchConfig& config, std::string& config_text);
+
+}  // namespace edgeloop::cli

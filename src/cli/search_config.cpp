@@ -1,0 +1,143 @@
+#include "edgeloop/cli/search_config.hpp"
+
+#include "edgeloop/cli/options.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+
+#include <fmt/format.h>
+
+namespace edgeloop::cli {
+namespace {
+
+void add_options(OptionParser& parser, SearchConfig& c) {
+    parser.group("What to search");
+    parser.add("space", &c.space, "search space: a shipped one by name or a JSON file");
+    parser.add("data", &c.data, "folder with shards, made by edgeloop-data shard");
+    parser.add("problem", &c.problem,
+               "an analytic problem (zdt1, dtlz2, ...) instead of training; for tests and studies");
+    parser.add("objectives", &c.objectives, "metrics to minimise; default: val_rmse latency_ms");
+    parser.add("constraint", &c.constraints, "limit such as latency_ms<=0.8; may be repeated");
+    parser.add("seed-specs", &c.seed_specs, "spec files (JSON) to put into the first population");
+
+    parser.group("How to search");
+    parser.add("engine", &c.engine, "generational, steady-state or random");
+    parser.add("seed", &c.seed, "seed of everything random in this run");
+    parser.add("population", &c.population, "members of the population");
+    parser.add("evaluations", &c.evaluations, "designs to evaluate in all");
+    parser.add("crossover-probability", &c.crossover_probability,
+               "probability of crossing two parents");
+    parser.add("mutation-probability", &c.mutation_probability,
+               "probability of mutating a gene; negative: 1 / genes");
+    parser.add("rungs", &c.rungs,
+               "training budgets in epochs, ascending; the best of a rung train on to the next");
+    parser.add("reduction", &c.reduction, "one in so many designs climbs to the next rung");
+    parser.add("prune-hopeless", &c.prune_hopeless,
+               "cancel training of a design whose latency shows that it cannot reach the front");
+    parser.add("prune-optimism", &c.prune_optimism,
+               "how much better than the best error seen it is trusted to become");
+    parser.add("max-attempts", &c.max_attempts,
+               "how often a design may be lost with its rank or device before it is given up");
+
+    parser.group("Training");
+    parser.add("ranks-per-candidate", &c.ranks_per_candidate,
+               "MPI ranks that train one design together");
+    parser.add("epochs", &c.epochs, "epochs per design; 0: as its spec says");
+    parser.add("max-train-samples", &c.max_train_samples, "train on so many scan lines; 0: all");
+    parser.add("max-validation-samples", &c.max_validation_samples,
+               "validate on so many scan lines; 0: all");
+    parser.add("threads", &c.threads, "compute threads per rank");
+
+    parser.group("The edge");
+    parser.add(
+        "edge", &c.edge,
+        "who measures latency: local (an agent started here), bind:tcp://*:PORT (agents dial in), "
+        "tcp://HOST:PORT (a bridge), model (computed, marked as modelled) or none");
+    parser.add("device-class", &c.device_class,
+               "measure only on devices of this class; empty: any");
+    parser.add("measure-seconds", &c.measure_seconds, "longest time for one measurement");
+    parser.add("measure-threads", &c.measure_threads, "compute threads on the device");
+    parser.add("edge-timeout", &c.edge_timeout,
+               "stop with a checkpoint after so many seconds without a device; 0: wait");
+    parser.add("public-key-file", &c.public_key_file, "our CURVE public key, for a secured bridge");
+    parser.add("secret-key-file", &c.secret_key_file, "our CURVE secret key");
+    parser.add("server-key-file", &c.server_key_file, "public key of the bridge");
+
+    parser.group("The run");
+    parser.add("run-dir", &c.run_dir, "folder for everything this run writes");
+    parser.add("resume", &c.resume, "go on with the run in --run-dir");
+    parser.add("reuse", &c.reuse,
+               "earlier run directories whose results are taken instead of evaluating again");
+    parser.add("time-limit", &c.time_limit,
+               "stop with a checkpoint (exit 75) after so many seconds; 0: never");
+    parser.add("checkpoint-interval", &c.checkpoint_interval,
+               "seconds between snapshots; the journal is kept at every event");
+    parser.add("log-level", &c.log_level, "debug, info, warning or error");
+}
+
+void require(bool holds, const std::string& problem, const std::string& suggestion) {
+    if (!holds) throw ConfigError(problem, {}, suggestion);
+}
+
+void validate(const SearchConfig& c) {
+    require(!c.run_dir.empty(), "--run-dir is missing", "name a folder for the results");
+    if (c.problem.empty()) {
+        require(!c.data.empty(), "--data is missing",
+                "name the folder made by edgeloop-data shard, or use --problem");
+    } else {
+        require(c.data.empty(), "--data and --problem exclude each other", "drop one of them");
+        require(c.seed_specs.empty(), "--seed-specs and --problem exclude each other",
+                "drop one of them");
+    }
+    require(c.population >= 2, fmt::format("--population is {}", c.population), "use at least 2");
+    require(c.evaluations >= 1, fmt::format("--evaluations is {}", c.evaluations),
+            "use at least 1");
+    require(c.ranks_per_candidate >= 1,
+            fmt::format("--ranks-per-candidate is {}", c.ranks_per_candidate), "use at least 1");
+    require(c.threads >= 1, fmt::format("--threads is {}", c.threads), "use at least 1");
+    require(c.measure_threads >= 1, fmt::format("--measure-threads is {}", c.measure_threads),
+            "use at least 1");
+    require(c.epochs >= 0, fmt::format("--epochs is {}", c.epochs),
+            "use a positive number, or 0 for each spec's own");
+    require(c.max_train_samples >= 0 && c.max_validation_samples >= 0,
+            "a number of samples is negative", "use 0 for all");
+    require(c.max_attempts >= 1, fmt::format("--max-attempts is {}", c.max_attempts),
+            "use at least 1");
+    require(c.crossover_probability >= 0 && c.crossover_probability <= 1,
+            fmt::format("--crossover-probability is {}", c.crossover_probability), "use 0 to 1");
+    require(c.mutation_probability <= 1,
+            fmt::format("--mutation-probability is {}", c.mutation_probability),
+            "use 0 to 1, or a negative number for 1 / genes");
+    require(c.reduction > 1, fmt::format("--reduction is {}", c.reduction), "use more than 1");
+    require(c.prune_optimism >= 0, fmt::format("--prune-optimism is {}", c.prune_optimism),
+            "use 0 or more");
+    require(c.measure_seconds > 0, fmt::format("--measure-seconds is {}", c.measure_seconds),
+            "use a positive time");
+    require(c.edge_timeout >= 0, fmt::format("--edge-timeout is {}", c.edge_timeout),
+            "use 0 to wait for ever");
+    require(c.time_limit >= 0, fmt::format("--time-limit is {}", c.time_limit), "use 0 for none");
+    require(c.checkpoint_interval > 0,
+            fmt::format("--checkpoint-interval is {}", c.checkpoint_interval),
+            "use a positive time");
+    const bool endpoint = c.edge.rfind("tcp://", 0) == 0 || c.edge.rfind("bind:tcp://", 0) == 0;
+    require(endpoint || c.edge == "local" || c.edge == "model" || c.edge == "none",
+            fmt::format("--edge '{}' is unknown", c.edge),
+            "use local, model, none, tcp://HOST:PORT or bind:tcp://*:PORT");
+    static_cast<void>(log::level_from(c.log_level));
+}
+
+}  // namespace
+
+ParseResult parse_search_config(int argc, const char* const* argv, SearchConfig& config,
+                                std::string& config_text) {
+    OptionParser parser(
+        "edgeloop-search",
+        "searches for networks that are accurate and fast on an edge device (NSGA-II). "
+        "Runs alone or under mpirun: rank 0 leads, the others train.");
+    add_options(parser, config);
+    if (!parser.parse(argc, argv)) return ParseResult::answered;
+    validate(config);
+    config_text = parser.config_text();
+    return ParseResult::run;
+}
+
+}  // namespace edgeloop::cli
