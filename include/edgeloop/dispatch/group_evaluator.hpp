@@ -1,0 +1,50 @@
+#pragma once
+
+#include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/dispatch/groups.hpp"
+#include "edgeloop/search/interfaces.hpp"
+
+#include <memory>
+
+namespace edgeloop {
+
+/// What the coordinator tolerates.
+struct DispatchOptions {
+    double candidate_limit_s = 0;  ///< a candidate running longer is cancelled; 0: no limit
+    double silence_limit_s =
+        600;                     ///< a group that tells nothing for this long has stalled; 0: never
+    double cancel_grace_s = 60;  ///< time to obey a cancellation before the group has stalled
+    double goodbye_limit_s = 20;  ///< time for the workers to leave at shutdown
+};
+
+/// Evaluates candidates on worker groups; lives on rank 0.
+///
+/// Each idle group gets one candidate; groups whose candidates take milliseconds get a queue whose
+/// depth follows from the measured time, so that messages do not limit the rate. A candidate past
+/// its limit is cancelled and reported as failed with a reason that begins with "time-out". A group
+/// that has stalled is given up: its candidates are failed, and the others go on without it.
+class GroupEvaluator : public Evaluator {
+  public:
+    /// REQUIRES: on rank 0, while every other rank calls serve_candidates() with the same plan.
+    GroupEvaluator(const Communicator& world, const GroupPlan& plan,
+                   const DispatchOptions& options = {});
+    /// As shutdown().
+    ~GroupEvaluator() override;
+
+    [[nodiscard]] std::size_t free_slots() const override;
+    void submit(const Candidate& candidate) override;
+    void cancel(CandidateId id) override;
+    /// @throws CommError  every group has stalled.
+    [[nodiscard]] std::vector<Outcome> poll() override;
+
+    /// Sends all workers home; candidates still running are cancelled and their outcomes dropped.
+    /// False when a rank did not answer in time: MPI then cannot be finalised, so end the job with
+    /// MpiSession::abort().
+    bool shutdown();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+namespace edgeloop {
+
+/// Which ranks train together. Rank 0 coordinates and is in no group.
+struct GroupPlan {
+    std::vector<std::vector<int>> groups;  ///< ranks of each group; the first one leads
+    std::vector<int> idle;                 ///< ranks that do not fill a group
+
+    /// Index of the group this rank is in, or -1.
+    [[nodiscard]] int group_of(int rank) const;
+};
+
+/// Cuts the ranks 1 … world_size-1 into groups of equal size.
+///
+/// @param ranks_per_candidate  size of a group; ranks that fill no group are idle.
+/// @throws ConfigError  less than 1, or more than there are workers.
+[[nodiscard]] GroupPlan plan_groups(int world_size, int ranks_per_candidate);
+
+}  // namespace edgeloop

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "edgeloop/dispatch/worker.hpp"
+#include "edgeloop/search/interfaces.hpp"
+
+#include <memory>
+
+namespace edgeloop {
+
+/// Evaluates candidates one after the other in a thread of this process: the whole search without
+/// mpirun. The function gets a communicator of one rank.
+class LocalEvaluator : public Evaluator {
+  public:
+    explicit LocalEvaluator(WorkerFunction run);
+    /// Cancels what is running and waits for it.
+    ~LocalEvaluator() override;
+
+    [[nodiscard]] std::size_t free_slots() const override;
+    void submit(const Candidate& candidate) override;
+    void cancel(CandidateId id) override;
+    [[nodiscard]] std::vector<Outcome> poll() override;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edgeloop

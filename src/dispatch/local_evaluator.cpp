@@ -1,0 +1,112 @@
+#include "edgeloop/dispatch/local_evaluator.hpp"
+
+#include "guarded_run.hpp"
+#include "queue_depth.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+namespace edgeloop {
+
+struct LocalEvaluator::Impl {
+    /// Asks the evaluator whether its candidate was cancelled.
+    class Token : public CancelToken {
+      public:
+        Token(Impl& impl, CandidateId id) : impl_(impl), id_(id) {}
+        [[nodiscard]] bool requested() const override {
+            const std::lock_guard<std::mutex> lock(impl_.mutex);
+            return impl_.stopping || impl_.cancelled.count(id_) > 0;
+        }
+
+      private:
+        Impl& impl_;
+        CandidateId id_;
+    };
+
+    explicit Impl(WorkerFunction function) : run(std::move(function)), thread([this] { work(); }) {}
+
+    ~Impl() {
+        {
+            const std::lock_guard<std::mutex> lock(mutex);
+            stopping = true;
+        }
+        wake.notify_all();
+        thread.join();
+    }
+
+    void work() {
+        while (const std::optional<Candidate> candidate = next()) {
+            const Token token(*this, candidate->id);
+            finish(token.requested() ? cancelled_before_start(candidate->id)
+                                     : guarded_run(run, *candidate, Communicator(), token));
+        }
+    }
+
+    /// The next candidate, once there is one; nothing when the evaluator goes away.
+    std::optional<Candidate> next() {
+        std::unique_lock<std::mutex> lock(mutex);
+        wake.wait(lock, [this] { return stopping || !queue.empty(); });
+        if (stopping) return std::nullopt;
+        Candidate candidate = std::move(queue.front());
+        queue.pop_front();
+        return candidate;
+    }
+
+    void finish(Outcome outcome) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        outstanding.erase(outcome.id);
+        cancelled.erase(outcome.id);
+        if (outcome.status == Status::completed) depth.learn(outcome.seconds);
+        done.push_back(std::move(outcome));
+    }
+
+    WorkerFunction run;
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<Candidate> queue;
+    std::set<CandidateId> outstanding;
+    std::set<CandidateId> cancelled;
+    std::vector<Outcome> done;
+    QueueDepth depth;
+    bool stopping = false;
+    std::thread thread;  // last: it uses all of the above
+};
+
+LocalEvaluator::LocalEvaluator(WorkerFunction run)
+    : impl_(std::make_unique<Impl>(std::move(run))) {}
+LocalEvaluator::~LocalEvaluator() = default;
+
+std::size_t LocalEvaluator::free_slots() const {
+    const std::lock_guard<std::mutex> lock(impl_->mutex);
+    return impl_->depth.value() - std::min(impl_->depth.value(), impl_->outstanding.size());
+}
+
+void LocalEvaluator::submit(const Candidate& candidate) {
+    EDGELOOP_EXPECT(free_slots() > 0, "submit() needs a free slot");
+    {
+        const std::lock_guard<std::mutex> lock(impl_->mutex);
+        impl_->queue.push_back(candidate);
+        impl_->outstanding.insert(candidate.id);
+    }
+    impl_->wake.notify_one();
+}
+
+void LocalEvaluator::cancel(CandidateId id) {
+    const std::lock_guard<std::mutex> lock(impl_->mutex);
+    if (impl_->outstanding.count(id) > 0) impl_->cancelled.insert(id);
+}
+
+std::vector<Outcome> LocalEvaluator::poll() {
+    const std::lock_guard<std::mutex> lock(impl_->mutex);
+    return std::exchange(impl_->done, {});
+}
+
+}  // namespace edgeloop

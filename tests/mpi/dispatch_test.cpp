@@ -1,0 +1,189 @@
+#include "mpi_world.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/dispatch/group_evaluator.hpp"
+#include "edgeloop/dispatch/worker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <map>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using test::world;
+
+Candidate candidate(CandidateId id) {
+    Candidate made;
+    made.id = id;
+    made.generation = 3;
+    made.index = std::uint32_t(id);
+    made.genome.genes = {double(id), 0.5};
+    made.spec = "{}";
+    made.seed = 1000 + id;
+    made.epochs = 2;
+    made.known["flops"] = 1e9;
+    return made;
+}
+
+/// Runs `coordinate` on rank 0 while the others serve with `work`.
+void with_workers(int ranks_per_candidate, const WorkerFunction& work,
+                  const std::function<void(GroupEvaluator&)>& coordinate,
+                  const DispatchOptions& options = {}) {
+    const GroupPlan plan = plan_groups(world().size(), ranks_per_candidate);
+    if (world().rank() == 0) {
+        GroupEvaluator evaluator(world(), plan, options);
+        coordinate(evaluator);
+        EXPECT_TRUE(evaluator.shutdown());
+    } else {
+        serve_candidates(world(), plan, work);
+    }
+    world().barrier();
+}
+
+std::map<CandidateId, Outcome> evaluate(Evaluator& evaluator, CandidateId count) {
+    std::map<CandidateId, Outcome> outcomes;
+    CandidateId next = 1;
+    BackOff pause;
+    while (outcomes.size() < count) {
+        while (next <= count && evaluator.free_slots() > 0) evaluator.submit(candidate(next++));
+        const std::vector<Outcome> arrived = evaluator.poll();
+        for (const Outcome& outcome : arrived)
+            EXPECT_TRUE(outcomes.emplace(outcome.id, outcome).second) << outcome.id;
+        arrived.empty() ? pause.wait() : pause.reset();
+    }
+    return outcomes;
+}
+
+Outcome wait_for_one(Evaluator& evaluator) {
+    BackOff pause;
+    for (;;) {
+        const std::vector<Outcome> outcomes = evaluator.poll();
+        if (!outcomes.empty()) return outcomes.front();
+        pause.wait();
+    }
+}
+
+int largest_group() { return world().size() - 1; }
+
+TEST(Dispatch, EveryCandidateReachesAWholeGroupAndComesBackOnce) {
+    for (int size = 1; size <= largest_group(); ++size)
+        with_workers(
+            size,
+            [&](const Candidate& one, const Communicator& group, const CancelToken&) {
+                EXPECT_EQ(group.size(), size);
+                EXPECT_EQ(one.genome.genes, (std::vector<double>{double(one.id), 0.5}));
+                EXPECT_EQ(one.seed, 1000 + one.id);
+                EXPECT_EQ(one.known.at("flops"), 1e9);
+                Outcome outcome;
+                outcome.metrics["sum"] = group.all_reduce(double(one.id), Reduction::sum);
+                return outcome;
+            },
+            [&](GroupEvaluator& evaluator) {
+                const auto outcomes = evaluate(evaluator, 300);
+                for (const auto& [id, outcome] : outcomes) {
+                    EXPECT_EQ(outcome.status, Status::completed);
+                    EXPECT_EQ(outcome.metrics.at("sum"), double(id) * size);
+                }
+            });
+}
+
+TEST(Dispatch, AFailureOnAnyRankOfAGroupIsTheCandidatesAndTheGroupGoesOn) {
+    const int failing = largest_group() - 1;
+    with_workers(
+        largest_group(),
+        [&](const Candidate& one, const Communicator& group, const CancelToken&) {
+            if (one.id == 2 && group.rank() == failing) throw IoError("no memory left");
+            return Outcome{};
+        },
+        [&](GroupEvaluator& evaluator) {
+            const auto outcomes = evaluate(evaluator, 3);
+            EXPECT_EQ(outcomes.at(1).status, Status::completed);
+            EXPECT_EQ(outcomes.at(2).status, Status::failed);
+            EXPECT_NE(outcomes.at(2).reason.find("no memory left"), std::string::npos);
+            EXPECT_EQ(outcomes.at(3).status, Status::completed);
+        });
+}
+
+Outcome run_until_cancelled(const Candidate&, const Communicator& group, const CancelToken& token) {
+    Outcome outcome;
+    outcome.status = Status::cancelled;
+    for (int step = 0;; ++step) {
+        token.at("step " + std::to_string(step));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        if (group.all_reduce(token.requested() ? 1 : 0, Reduction::max) > 0) return outcome;
+    }
+}
+
+TEST(Dispatch, CancelReachesARunningGroup) {
+    with_workers(largest_group(), run_until_cancelled, [](GroupEvaluator& evaluator) {
+        evaluator.submit(candidate(1));
+        EXPECT_EQ(evaluator.free_slots(), 0u);
+        EXPECT_TRUE(evaluator.poll().empty());
+        evaluator.cancel(1);
+        EXPECT_EQ(wait_for_one(evaluator).status, Status::cancelled);
+        evaluator.submit(candidate(1));  // the same id again is not cancelled by the old request
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        EXPECT_TRUE(evaluator.poll().empty());
+    });
+}
+
+TEST(Dispatch, ACandidatePastItsLimitFailsWithATimeOut) {
+    DispatchOptions options;
+    options.candidate_limit_s = 0.05;
+    with_workers(
+        1, run_until_cancelled,
+        [](GroupEvaluator& evaluator) {
+            evaluator.submit(candidate(1));
+            const Outcome outcome = wait_for_one(evaluator);
+            EXPECT_EQ(outcome.status, Status::failed);
+            EXPECT_EQ(outcome.reason.rfind("time-out", 0), 0u) << outcome.reason;
+        },
+        options);
+}
+
+TEST(Dispatch, IdleWorkersSleep) {
+    const double before = double(std::clock()) / CLOCKS_PER_SEC;
+    with_workers(
+        1, [](const Candidate&, const Communicator&, const CancelToken&) { return Outcome{}; },
+        [](GroupEvaluator& evaluator) {
+            const double until = steady_seconds() + 1;
+            while (steady_seconds() < until) {
+                EXPECT_TRUE(evaluator.poll().empty());
+                std::this_thread::sleep_for(std::chrono::milliseconds(2));
+            }
+        });
+    EXPECT_LT(double(std::clock()) / CLOCKS_PER_SEC - before, 0.25);
+}
+
+TEST(Dispatch, AStalledGroupIsGivenUpAndTheOthersGoOn) {
+    if (world().size() < 3) return;
+    DispatchOptions options;
+    options.silence_limit_s = 0.2;
+    with_workers(
+        1,
+        [](const Candidate& one, const Communicator&, const CancelToken& token) {
+            token.at("somewhere");
+            if (one.id == 1) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+            return Outcome{};
+        },
+        [](GroupEvaluator& evaluator) {
+            const auto outcomes = evaluate(evaluator, 20);
+            EXPECT_EQ(outcomes.at(1).status, Status::failed);
+            EXPECT_EQ(outcomes.at(1).reason.rfind("time-out", 0), 0u) << outcomes.at(1).reason;
+            EXPECT_NE(outcomes.at(1).reason.find("rank 1"), std::string::npos);
+            for (CandidateId id = 2; id <= 20; ++id)
+                EXPECT_EQ(outcomes.at(id).status, Status::completed) << id;
+        },
+        options);
+}
+
+}  // namespace
+}  // namespace edgeloop

@@ -1,0 +1,33 @@
+#include "dispatch/queue_depth.hpp"
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+TEST(QueueDepth, StaysAtOneForLongCandidates) {
+    QueueDepth depth;
+    EXPECT_EQ(depth.value(), 1u);
+    for (int i = 0; i < 100; ++i) depth.learn(0.5);
+    EXPECT_EQ(depth.value(), 1u);
+}
+
+TEST(QueueDepth, DoublesUpToItsLimitForInstantOnes) {
+    QueueDepth depth;
+    depth.learn(1e-7);
+    EXPECT_EQ(depth.value(), 2u);
+    for (int i = 0; i < 100; ++i) depth.learn(1e-7);
+    EXPECT_EQ(depth.value(), 512u);
+}
+
+TEST(QueueDepth, OneLongCandidateOutweighsManyShortOnes) {
+    QueueDepth depth;
+    for (int i = 0; i < 20; ++i) depth.learn(1e-6);
+    depth.learn(1.0);
+    EXPECT_EQ(depth.value(), 1u);
+    for (int i = 0; i < 20; ++i) depth.learn(1e-6);
+    EXPECT_EQ(depth.value(), 1u);
+}
+
+}  // namespace
+}  // namespace edgeloop
