@@ -1,0 +1,46 @@
+#pragma once
+
+#include "edgeloop/space/architecture_spec.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// What one layer costs for one clip.
+struct LayerCounts {
+    std::string name;                 ///< its parameters' prefix, e.g. "layers.0.blocks.1.attn"
+    std::string kind;                 ///< e.g. "linear", "conv3d", "window attention"
+    std::vector<std::int64_t> shape;  ///< of its output, without the batch
+    std::int64_t parameters = 0;
+    std::int64_t flops = 0;          ///< 2 per multiply-add; matrix products and convolutions only
+    std::int64_t input_bytes = 0;    ///< read in a forward pass, weights not included
+    std::int64_t output_bytes = 0;   ///< written in a forward pass
+    std::int64_t saved_bytes = 0;    ///< kept from the forward pass for the backward pass
+    std::int64_t working_bytes = 0;  ///< alive while it runs in inference: inputs, outputs, scratch
+};
+
+/// What a network costs, counted exactly from its spec without building it.
+struct ModelCounts {
+    std::vector<LayerCounts> layers;  ///< in order of execution
+    std::int64_t parameters = 0;
+    std::int64_t flops = 0;         ///< of one forward pass over one clip
+    std::int64_t weight_bytes = 0;  ///< float32
+    /// Activations of one clip kept for the backward pass, float32. Times the batch, plus weights,
+    /// gradients and optimiser state, this is what a training step needs.
+    std::int64_t training_activation_bytes = 0;
+    /// Largest set of activations of one clip alive at once in inference.
+    std::int64_t inference_activation_bytes = 0;
+};
+
+/// Counts parameters, FLOPs and activation memory of a design.
+///
+/// FLOPs follow the usual convention of the field: padding inside a convolution counts, padding of
+/// attention windows counts, everything that is not a matrix product or convolution does not.
+///
+/// @throws ConfigError  the spec is not one that can be built.
+/// Complexity: O(layers).
+[[nodiscard]] ModelCounts count(const ArchitectureSpec& spec);
+
+}  // namespace edgeloop

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "edgeloop/model/counts.hpp"
+
+#include "model/swin3d_geometry.hpp"
+
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// One layer in numbers of elements; what LayerCounts has in bytes.
+struct LayerElements {
+    std::int64_t parameters = 0;
+    std::int64_t flops = 0;
+    std::int64_t input = 0;
+    std::int64_t output = 0;
+    std::int64_t saved = 0;    ///< kept for the backward pass
+    std::int64_t working = 0;  ///< alive while it runs in inference
+};
+
+/// Collects layers and their totals.
+class LayerList {
+  public:
+    void add(const std::string& name, const std::string& kind, std::vector<std::int64_t> shape,
+             const LayerElements& elements);
+    [[nodiscard]] ModelCounts total() &&;
+
+  private:
+    ModelCounts counts_;
+};
+
+/// Counts of a linear layer over `rows` rows, without what it saves and keeps alive.
+[[nodiscard]] LayerElements linear_elements(std::int64_t rows, std::int64_t inputs,
+                                            std::int64_t outputs, bool with_bias = true);
+
+[[nodiscard]] inline std::int64_t volume(const Grid3& grid) { return grid[0] * grid[1] * grid[2]; }
+[[nodiscard]] inline std::int64_t volume(const Extent3& extent) {
+    return std::int64_t{1} * extent[0] * extent[1] * extent[2];
+}
+
+// One counter per family. @throws ConfigError  the spec is not one that can be built.
+[[nodiscard]] ModelCounts count_swin3d(const ArchitectureSpec& spec);
+[[nodiscard]] ModelCounts count_cnn3d(const ArchitectureSpec& spec);
+
+}  // namespace edgeloop

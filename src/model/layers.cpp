@@ -1,0 +1,63 @@
+#include "model/layers.hpp"
+
+namespace edgeloop {
+namespace {
+
+constexpr double norm_epsilon = 1e-5;
+
+}  // namespace
+
+LinearImpl::LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias) {
+    weight = register_parameter("weight", torch::empty({outputs, inputs}));
+    if (with_bias == Bias::yes) bias = register_parameter("bias", torch::empty({outputs}));
+}
+
+torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
+    return torch::linear(x, weight, bias);
+}
+
+LayerNormImpl::LayerNormImpl(std::int64_t channels) {
+    weight = register_parameter("weight", torch::empty({channels}));
+    bias = register_parameter("bias", torch::empty({channels}));
+}
+
+torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
+    return torch::layer_norm(x, {weight.size(0)}, weight, bias, norm_epsilon);
+}
+
+GroupNormImpl::GroupNormImpl(std::int64_t channels)
+    : groups_(norm_groups(static_cast<int>(channels))) {
+    weight = register_parameter("weight", torch::empty({channels}));
+    bias = register_parameter("bias", torch::empty({channels}));
+}
+
+torch::Tensor GroupNormImpl::forward(const torch::Tensor& x) const {
+    return torch::group_norm(x, groups_, weight, bias, norm_epsilon);
+}
+
+Conv3dImpl::Conv3dImpl(const Conv3dOptions& options) : options_(options) {
+    const Extent3& k = options.kernel;
+    weight = register_parameter(
+        "weight",
+        torch::empty({options.outputs, options.inputs / options.groups, k[0], k[1], k[2]}));
+    if (options.bias == LinearImpl::Bias::yes)
+        bias = register_parameter("bias", torch::empty({options.outputs}));
+}
+
+torch::Tensor Conv3dImpl::forward(const torch::Tensor& x) const {
+    const auto [kt, kh, kw] = options_.kernel;
+    const std::vector<std::int64_t> stride(options_.stride.begin(), options_.stride.end());
+    std::vector<std::int64_t> padding(3, 0);
+    torch::Tensor input = x;
+    if (options_.border == Border::same) {
+        if (kt % 2 == 1 && kh % 2 == 1 && kw % 2 == 1)
+            padding = {kt / 2, kh / 2, kw / 2};
+        else
+            input = torch::constant_pad_nd(
+                x, {(kw - 1) / 2, kw / 2, (kh - 1) / 2, kh / 2, (kt - 1) / 2, kt / 2});
+    }
+    const std::vector<std::int64_t> dilation(3, 1);
+    return torch::conv3d(input, weight, bias, stride, padding, dilation, options_.groups);
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "model/config.hpp"
+
+#include <torch/torch.h>
+
+namespace edgeloop {
+
+// Layers whose parameters are created empty: make_network() fills them from a named random stream,
+// without touching LibTorch's global generator. Parameter names are those of the PyTorch layers.
+// Letters of shapes: B batch, C channels, T time, H height, W width; ... any leading dimensions.
+
+/// y = x A^T + b. (..., inputs) -> (..., outputs).
+class LinearImpl : public torch::nn::Module {
+  public:
+    enum class Bias { no, yes };
+    LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias = Bias::yes);
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
+
+    torch::Tensor weight, bias;  ///< bias is undefined without one
+};
+TORCH_MODULE(Linear);
+
+/// Normalisation over the last dimension, epsilon 1e-5. (..., C) -> (..., C).
+class LayerNormImpl : public torch::nn::Module {
+  public:
+    explicit LayerNormImpl(std::int64_t channels);
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
+
+    torch::Tensor weight, bias;
+};
+TORCH_MODULE(LayerNorm);
+
+/// Normalisation over groups of channels, epsilon 1e-5. (B, C, T, H, W) -> same.
+class GroupNormImpl : public torch::nn::Module {
+  public:
+    explicit GroupNormImpl(std::int64_t channels);
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
+
+    torch::Tensor weight, bias;
+
+  private:
+    std::int64_t groups_;
+};
+TORCH_MODULE(GroupNorm);
+
+/// How the borders of a convolution are treated.
+enum class Border { valid, same };
+
+struct Conv3dOptions {
+    std::int64_t inputs = 1, outputs = 1;
+    Extent3 kernel{1, 1, 1};
+    Extent3 stride{1, 1, 1};
+    std::int64_t groups = 1;
+    Border border = Border::same;
+    LinearImpl::Bias bias = LinearImpl::Bias::yes;
+};
+
+/// 3-D convolution. (B, inputs, T, H, W) -> (B, outputs, ceil(T/stride), ...) with Border::same.
+///
+/// An even kernel is padded by one more at the end than at the start.
+class Conv3dImpl : public torch::nn::Module {
+  public:
+    explicit Conv3dImpl(const Conv3dOptions& options);
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
+
+    torch::Tensor weight, bias;
+
+  private:
+    Conv3dOptions options_;
+};
+TORCH_MODULE(Conv3d);
+
+}  // namespace edgeloop

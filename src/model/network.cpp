@@ -1,0 +1,40 @@
+#include "model/network.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include "model/cnn3d.hpp"
+#include "model/swin3d.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace edgeloop {
+
+std::shared_ptr<Network> make_network(const ArchitectureSpec& spec, std::uint64_t seed) {
+    if (spec.family == "swin3d") return make_swin3d(spec, seed);
+    if (spec.family == "cnn3d") return make_cnn3d(spec, seed);
+    throw ConfigError(fmt::format("family: '{}' is not known", spec.family), "",
+                      "use swin3d or cnn3d");
+}
+
+void load_weights(Network& network, const std::map<std::string, torch::Tensor>& weights,
+                  const std::string& where) {
+    auto parameters = network.named_parameters();
+    for (const auto& parameter : parameters) {
+        const auto found = weights.find(parameter.key());
+        if (found == weights.end())
+            throw ConfigError(fmt::format("{}: parameter '{}' is missing", where, parameter.key()));
+        if (found->second.sizes() != parameter.value().sizes())
+            throw ConfigError(fmt::format("{}: parameter '{}' has shape ({}), expected ({})", where,
+                                          parameter.key(), fmt::join(found->second.sizes(), ", "),
+                                          fmt::join(parameter.value().sizes(), ", ")));
+    }
+    for (const auto& weight : weights)
+        if (!parameters.contains(weight.first))
+            throw ConfigError(
+                fmt::format("{}: the network has no parameter '{}'", where, weight.first));
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : parameters) parameter.value().copy_(weights.at(parameter.key()));
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,47 @@
+#pragma once
+
+// Internal to edgeloop's torch-linked code (model, training, the edge agent): public headers stay
+// free of LibTorch.
+
+#include "edgeloop/space/architecture_spec.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <torch/torch.h>
+
+namespace edgeloop {
+
+/// Which implementation of its layers a network runs.
+enum class Kernels {
+    fused,  ///< the fast one: fused operations with their own backward passes
+    plain   ///< the reference: only LibTorch's operators, so it can be traced and exported
+};
+
+/// A regression network from clips to (speed/900, power/215).
+class Network : public torch::nn::Module {
+  public:
+    /// @param clips  (B, 1, frames, side, side) float32, normalised.
+    /// @return (B, 2) normalised targets.
+    [[nodiscard]] virtual torch::Tensor forward(const torch::Tensor& clips) = 0;
+    /// Both choices agree to rounding. Default: fused. Networks without fused layers ignore it.
+    virtual void set_kernels(Kernels) {}
+};
+
+/// Builds the network of a spec with initial weights that depend on (spec, seed) alone, not on
+/// LibTorch's global generator. It starts in training mode on the CPU.
+///
+/// @throws ConfigError  the spec is not one that can be built.
+[[nodiscard]] std::shared_ptr<Network> make_network(const ArchitectureSpec& spec,
+                                                    std::uint64_t seed);
+
+/// Copies weights into a network by name.
+///
+/// @param where  named in errors, e.g. the file.
+/// @throws ConfigError  a parameter is missing, unknown or of another shape; nothing is copied then.
+void load_weights(Network& network, const std::map<std::string, torch::Tensor>& weights,
+                  const std::string& where);
+
+}  // namespace edgeloop

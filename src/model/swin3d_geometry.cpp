@@ -1,0 +1,64 @@
+#include "model/swin3d_geometry.hpp"
+
+namespace edgeloop {
+namespace {
+
+std::int64_t ceil_divide(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
+
+}  // namespace
+
+std::int64_t WindowGeometry::table_rows() const {
+    return (2 * full_window[0] - 1) * (2 * full_window[1] - 1) * (2 * full_window[2] - 1);
+}
+
+std::vector<std::int32_t> WindowGeometry::position_codes() const {
+    const std::int64_t rows = 2 * full_window[1] - 1;
+    const std::int64_t columns = 2 * full_window[2] - 1;
+    std::vector<std::int32_t> codes(static_cast<std::size_t>(window_tokens()));
+    for (std::int64_t token = 0; token < window_tokens(); ++token) {
+        const std::int64_t time = token / (full_window[1] * full_window[2]);
+        const std::int64_t row = token / full_window[2] % full_window[1];
+        const std::int64_t column = token % full_window[2];
+        codes[static_cast<std::size_t>(token)] =
+            static_cast<std::int32_t>((time * rows + row) * columns + column);
+    }
+    return codes;
+}
+
+std::int32_t WindowGeometry::code_offset() const {
+    return static_cast<std::int32_t>(
+        ((full_window[0] - 1) * (2 * full_window[1] - 1) + full_window[1] - 1) *
+            (2 * full_window[2] - 1) +
+        full_window[2] - 1);
+}
+
+int WindowGeometry::region(int dimension, std::int64_t position) const {
+    const auto d = static_cast<std::size_t>(dimension);
+    if (shift[d] == 0) return 0;
+    if (position < padded[d] - window[d]) return 0;
+    return position < padded[d] - shift[d] ? 1 : 2;
+}
+
+WindowGeometry window_geometry(const Grid3& grid, const Extent3& window, bool shifted) {
+    WindowGeometry geometry;
+    geometry.grid = grid;
+    for (std::size_t d = 0; d < 3; ++d) {
+        const bool clipped = grid[d] <= window[d];
+        geometry.full_window[d] = window[d];
+        geometry.window[d] = clipped ? grid[d] : window[d];
+        geometry.shift[d] = shifted && !clipped ? window[d] / 2 : 0;
+        geometry.padded[d] = ceil_divide(grid[d], geometry.window[d]) * geometry.window[d];
+    }
+    return geometry;
+}
+
+Grid3 patch_grid(const ClipShape& clip, const Extent3& patch) {
+    return {ceil_divide(clip.frames, patch[0]), ceil_divide(clip.side, patch[1]),
+            ceil_divide(clip.side, patch[2])};
+}
+
+Grid3 merged_grid(const Grid3& grid) {
+    return {grid[0], ceil_divide(grid[1], 2), ceil_divide(grid[2], 2)};
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,94 @@
+#include "model/window_attention.hpp"
+
+#include <cmath>
+
+namespace edgeloop {
+namespace {
+
+/// Appends positions that hold `padding` at the end of T, H and W.
+torch::Tensor pad(torch::Tensor x, const torch::Tensor& padding, const WindowGeometry& geometry) {
+    for (std::size_t d = 0; d < 3; ++d) {
+        const auto dimension = static_cast<std::int64_t>(d) + 1;
+        std::vector<std::int64_t> sizes = x.sizes().vec();
+        sizes[d + 1] = geometry.padded[d] - geometry.grid[d];
+        if (sizes[d + 1] > 0) x = torch::cat({x, padding.expand(sizes)}, dimension);
+    }
+    return x;
+}
+
+/// (B, T, H, W, C) -> (B * windows, N, C).
+torch::Tensor partition(const torch::Tensor& x, const WindowGeometry& g) {
+    return x
+        .reshape({x.size(0), g.padded[0] / g.window[0], g.window[0], g.padded[1] / g.window[1],
+                  g.window[1], g.padded[2] / g.window[2], g.window[2], x.size(4)})
+        .permute({0, 1, 3, 5, 2, 4, 6, 7})
+        .reshape({-1, g.window_tokens(), x.size(4)});
+}
+
+/// (B * windows, N, C) -> (B, T, H, W, C): the inverse of partition().
+torch::Tensor merge(const torch::Tensor& x, std::int64_t batch, const WindowGeometry& g) {
+    return x
+        .reshape({batch, g.padded[0] / g.window[0], g.padded[1] / g.window[1],
+                  g.padded[2] / g.window[2], g.window[0], g.window[1], g.window[2], x.size(2)})
+        .permute({0, 1, 4, 2, 5, 3, 6, 7})
+        .reshape({batch, g.padded[0], g.padded[1], g.padded[2], x.size(2)});
+}
+
+/// (N, N): rows of the bias table.
+torch::Tensor table_index(const WindowGeometry& geometry) {
+    const torch::Tensor codes = torch::tensor(geometry.position_codes(), torch::kLong);
+    return codes.unsqueeze(1) - codes.unsqueeze(0) + geometry.code_offset();
+}
+
+/// (windows, N, N): -100 between tokens of different regions, else 0.
+torch::Tensor region_mask(const WindowGeometry& geometry) {
+    torch::Tensor regions =
+        torch::empty({1, geometry.padded[0], geometry.padded[1], geometry.padded[2], 1});
+    float* region = regions.data_ptr<float>();
+    for (std::int64_t t = 0; t < geometry.padded[0]; ++t)
+        for (std::int64_t h = 0; h < geometry.padded[1]; ++h)
+            for (std::int64_t w = 0; w < geometry.padded[2]; ++w)
+                *region++ = static_cast<float>(
+                    geometry.region(0, t) * 9 + geometry.region(1, h) * 3 + geometry.region(2, w));
+    const torch::Tensor windows = partition(regions, geometry).squeeze(2);
+    return (windows.unsqueeze(1) != windows.unsqueeze(2)).to(torch::kFloat) * -100;
+}
+
+torch::Tensor rolled(const torch::Tensor& x, const WindowGeometry& g, std::int64_t sign) {
+    if (!g.is_shifted()) return x;
+    return torch::roll(x, {sign * g.shift[0], sign * g.shift[1], sign * g.shift[2]}, {1, 2, 3});
+}
+
+}  // namespace
+
+torch::Tensor plain_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
+                                     const torch::Tensor& table, const WindowGeometry& geometry) {
+    const std::int64_t batch = qkv.size(0);
+    const std::int64_t heads = table.size(1);
+    const std::int64_t channels = qkv.size(4) / 3;
+    const std::int64_t n = geometry.window_tokens();
+    const torch::Tensor windows =
+        partition(rolled(pad(qkv, padding, geometry), geometry, -1), geometry)
+            .reshape({-1, n, 3, heads, channels / heads})
+            .permute({2, 0, 3, 1, 4});
+    const torch::Tensor queries =
+        windows[0] * (1 / std::sqrt(static_cast<double>(channels / heads)));
+    torch::Tensor scores = queries.matmul(windows[1].transpose(-2, -1));
+    const torch::Tensor index = table_index(geometry).to(table.device());
+    scores = scores + table.index({index.reshape(-1)}).reshape({n, n, heads}).permute({2, 0, 1});
+    if (geometry.is_shifted()) {
+        const torch::Tensor mask = region_mask(geometry).to(qkv.device(), qkv.scalar_type());
+        scores = (scores.reshape({batch, geometry.windows(), heads, n, n}) +
+                  mask.unsqueeze(1).unsqueeze(0))
+                     .reshape({-1, heads, n, n});
+    }
+    const torch::Tensor values = scores.softmax(-1).matmul(windows[2]);
+    const torch::Tensor merged = rolled(
+        merge(values.transpose(1, 2).reshape({-1, n, channels}), batch, geometry), geometry, 1);
+    return merged.slice(1, 0, geometry.grid[0])
+        .slice(2, 0, geometry.grid[1])
+        .slice(3, 0, geometry.grid[2])
+        .contiguous();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "model/swin3d_geometry.hpp"
+
+#include <torch/torch.h>
+
+namespace edgeloop {
+
+// Letters: B batch, (T, H, W) token grid, C channels, h heads, N tokens of a window.
+
+/// Attention of 3-D (shifted) windows, from queries, keys and values to weighted values.
+///
+/// Partition into windows, cyclic shift, padding, relative position bias and the mask between
+/// regions of a shifted grid are part of the operation.
+///
+/// @param qkv      (B, T, H, W, 3 C): queries, keys, values, each split into heads.
+/// @param padding  (3 C): what qkv is at padded positions, i.e. the bias of its projection.
+/// @param table    (geometry.table_rows(), heads): relative position bias.
+/// @return (B, T, H, W, C).
+[[nodiscard]] torch::Tensor plain_window_attention(const torch::Tensor& qkv,
+                                                   const torch::Tensor& padding,
+                                                   const torch::Tensor& table,
+                                                   const WindowGeometry& geometry);
+
+}  // namespace edgeloop
