@@ -11,6 +11,7 @@ std::int64_t count_stage(LayerList& layers, const std::string& name, std::int64_
     const std::int64_t channels = stage.channels;
     const std::vector<std::int64_t> shape{channels, grid[0], grid[1], grid[2]};
     LayerElements conv = linear_elements(positions, inputs * volume(stage.kernel), channels);
+    conv.is_convolution = true;
     conv.input = positions * inputs;
     conv.saved = conv.input;
     conv.working = conv.input + conv.output;

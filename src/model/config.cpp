@@ -68,10 +68,9 @@ class Fields {
                 std::size_t& index) const {
         if (!has(key)) return;
         const Json& json = object_.at(key);
-        const auto found =
-            json.is_string()
-                ? std::find(choices.begin(), choices.end(), json.get_ref<const std::string&>())
-                : choices.end();
+        const auto found = json.is_string() ? std::find(choices.begin(), choices.end(),
+                                                        json.get_ref<const std::string&>())
+                                            : choices.end();
         if (found == choices.end())
             throw ConfigError(
                 fmt::format("{}: must be one of: {}", place(key), fmt::join(choices, ", ")));
@@ -82,7 +81,8 @@ class Fields {
     static int integer_from(const Json& json, const std::string& where, int low, int high) {
         if (!json.is_number_integer() || json.get<std::int64_t>() < low ||
             json.get<std::int64_t>() > high)
-            throw ConfigError(fmt::format("{}: must be an integer from {} to {}", where, low, high));
+            throw ConfigError(
+                fmt::format("{}: must be an integer from {} to {}", where, low, high));
         return json.get<int>();
     }
 
@@ -94,9 +94,8 @@ constexpr const char* root = "architecture";
 
 void check_clip(const ArchitectureSpec& spec) {
     if (spec.clip.frames < 1 || spec.clip.side < 1)
-        throw ConfigError(
-            fmt::format("clip: frames ({}) and side ({}) must be positive", spec.clip.frames,
-                        spec.clip.side));
+        throw ConfigError(fmt::format("clip: frames ({}) and side ({}) must be positive",
+                                      spec.clip.frames, spec.clip.side));
 }
 
 void check_heads(const Swin3dConfig& config) {
@@ -175,9 +174,8 @@ Mbconv3dConfig mbconv3d_config(const ArchitectureSpec& spec) {
     fields.integer("stem", 1, largest_width, config.stem);
     for (const Json& json : fields.list("stages", 1, most_stages)) {
         const std::string where = fmt::format("{}.stages[{}]", root, config.stages.size());
-        require_known_keys(json,
-                           {"channels", "expansion", "kernel", "stride", "repeats", "squeeze"},
-                           where);
+        require_known_keys(
+            json, {"channels", "expansion", "kernel", "stride", "repeats", "squeeze"}, where);
         const Fields stage_fields(json, where);
         Mbconv3dConfig::Stage stage;
         static_cast<void>(stage_fields.at("channels"));

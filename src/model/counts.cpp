@@ -1,8 +1,8 @@
 #include "edgeloop/model/counts.hpp"
 
-#include "edgeloop/core/error.hpp"
-
 #include "model/layer_list.hpp"
+
+#include "edgeloop/core/error.hpp"
 
 #include <algorithm>
 
@@ -28,16 +28,17 @@ void LayerList::add(const std::string& name, const std::string& kind,
     layer.saved_bytes = bytes_per_element * elements.saved;
     layer.working_bytes = bytes_per_element * elements.working;
     counts_.layers.push_back(std::move(layer));
+    (elements.is_convolution ? counts_.convolution_flops : counts_.matrix_flops) += elements.flops;
 }
 
 ModelCounts LayerList::total() && {
     for (const LayerCounts& layer : counts_.layers) {
         counts_.parameters += layer.parameters;
-        counts_.flops += layer.flops;
         counts_.training_activation_bytes += layer.saved_bytes;
         counts_.inference_activation_bytes =
             std::max(counts_.inference_activation_bytes, layer.working_bytes);
     }
+    counts_.flops = counts_.matrix_flops + counts_.convolution_flops;
     counts_.weight_bytes = bytes_per_element * counts_.parameters;
     return std::move(counts_);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "edgeloop/model/counts.hpp"
-
 #include "model/swin3d_geometry.hpp"
+
+#include "edgeloop/model/counts.hpp"
 
 #include <string>
 #include <vector>
@@ -13,6 +13,7 @@ namespace edgeloop {
 struct LayerElements {
     std::int64_t parameters = 0;
     std::int64_t flops = 0;
+    bool is_convolution = false;
     std::int64_t input = 0;
     std::int64_t output = 0;
     std::int64_t saved = 0;    ///< kept for the backward pass

@@ -1,9 +1,9 @@
 #include "model/network.hpp"
 
-#include "edgeloop/core/error.hpp"
-
 #include "model/cnn3d.hpp"
 #include "model/swin3d.hpp"
+
+#include "edgeloop/core/error.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

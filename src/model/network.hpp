@@ -40,7 +40,8 @@ class Network : public torch::nn::Module {
 /// Copies weights into a network by name.
 ///
 /// @param where  named in errors, e.g. the file.
-/// @throws ConfigError  a parameter is missing, unknown or of another shape; nothing is copied then.
+/// @throws ConfigError  a parameter is missing, unknown or of another shape; nothing is copied
+/// then.
 void load_weights(Network& network, const std::map<std::string, torch::Tensor>& weights,
                   const std::string& where);
 

@@ -105,8 +105,7 @@ class BlockImpl : public torch::nn::Module {
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
-        const torch::Tensor mixed =
-            tokens + kept(attn_->forward(norm1_->forward(tokens)));
+        const torch::Tensor mixed = tokens + kept(attn_->forward(norm1_->forward(tokens)));
         return mixed + kept(mlp_->forward(norm2_->forward(mixed)));
     }
 
@@ -128,18 +127,18 @@ class PatchMergingImpl : public torch::nn::Module {
   public:
     explicit PatchMergingImpl(std::int64_t channels) {
         norm_ = register_module("norm", LayerNorm(4 * channels));
-        reduction_ = register_module(
-            "reduction", Linear(4 * channels, 2 * channels, LinearImpl::Bias::no));
+        reduction_ =
+            register_module("reduction", Linear(4 * channels, 2 * channels, LinearImpl::Bias::no));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
-        const torch::Tensor even = torch::constant_pad_nd(
-            tokens, {0, 0, 0, tokens.size(3) % 2, 0, tokens.size(2) % 2});
+        const torch::Tensor even =
+            torch::constant_pad_nd(tokens, {0, 0, 0, tokens.size(3) % 2, 0, tokens.size(2) % 2});
         const auto neighbour = [&](std::int64_t row, std::int64_t column) {
             return even.slice(2, row, c10::nullopt, 2).slice(3, column, c10::nullopt, 2);
         };
-        const torch::Tensor joined = torch::cat(
-            {neighbour(0, 0), neighbour(1, 0), neighbour(0, 1), neighbour(1, 1)}, -1);
+        const torch::Tensor joined =
+            torch::cat({neighbour(0, 0), neighbour(1, 0), neighbour(0, 1), neighbour(1, 1)}, -1);
         return reduction_->forward(norm_->forward(joined));
     }
 
@@ -213,8 +212,8 @@ class Swin3dNetwork : public Network {
         const int width = config.width(config.depths.size() - 1);
         norm_ = register_module("norm", LayerNorm(width));
         head_ = register_module("head", Classifier(width, config.head_hidden[0]));
-        linear_layers_ = register_module(
-            "linear_layers", Regressor(config.head_hidden[0], config.head_hidden[1]));
+        linear_layers_ = register_module("linear_layers",
+                                         Regressor(config.head_hidden[0], config.head_hidden[1]));
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {

@@ -39,6 +39,7 @@ class Swin3dCounter {
     void patch_embed() {
         const std::int64_t rows = volume(grid_);
         LayerElements elements = linear_elements(rows, volume(config_.patch), config_.embed_dim);
+        elements.is_convolution = true;
         elements.saved = elements.input;
         elements.working = elements.input + elements.output;
         layers_.add("patch_embed.proj", "patch embedding", tokens_of(config_.embed_dim), elements);

@@ -48,8 +48,8 @@ torch::Tensor region_mask(const WindowGeometry& geometry) {
     for (std::int64_t t = 0; t < geometry.padded[0]; ++t)
         for (std::int64_t h = 0; h < geometry.padded[1]; ++h)
             for (std::int64_t w = 0; w < geometry.padded[2]; ++w)
-                *region++ = static_cast<float>(
-                    geometry.region(0, t) * 9 + geometry.region(1, h) * 3 + geometry.region(2, w));
+                *region++ = static_cast<float>(geometry.region(0, t) * 9 +
+                                               geometry.region(1, h) * 3 + geometry.region(2, w));
     const torch::Tensor windows = partition(regions, geometry).squeeze(2);
     return (windows.unsqueeze(1) != windows.unsqueeze(2)).to(torch::kFloat) * -100;
 }

@@ -25,7 +25,9 @@ struct LayerCounts {
 struct ModelCounts {
     std::vector<LayerCounts> layers;  ///< in order of execution
     std::int64_t parameters = 0;
-    std::int64_t flops = 0;         ///< of one forward pass over one clip
+    std::int64_t flops = 0;         ///< of one forward pass over one clip: the sum of the next two
+    std::int64_t matrix_flops = 0;  ///< of matrix products, the figure papers on transformers give
+    std::int64_t convolution_flops = 0;
     std::int64_t weight_bytes = 0;  ///< float32
     /// Activations of one clip kept for the backward pass, float32. Times the batch, plus weights,
     /// gradients and optimiser state, this is what a training step needs.

@@ -1,0 +1,143 @@
+#include "model/network.hpp"
+
+#include "unit/model/specs.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/model/counts.hpp"
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+torch::Tensor clips_for(const ArchitectureSpec& spec, std::int64_t batch) {
+    torch::manual_seed(1);
+    return torch::randn({batch, 1, spec.clip.frames, spec.clip.side, spec.clip.side});
+}
+
+std::int64_t parameters_of(const Network& network) {
+    std::int64_t total = 0;
+    for (const torch::Tensor& parameter : network.parameters()) total += parameter.numel();
+    return total;
+}
+
+class Networks : public testing::TestWithParam<ArchitectureSpec> {};
+
+TEST_P(Networks, HaveAsManyParametersAsCounted) {
+    EXPECT_EQ(parameters_of(*make_network(GetParam(), 1)), count(GetParam()).parameters);
+}
+
+TEST_P(Networks, RunForwardAndBackwardWithFiniteNumbers) {
+    const auto network = make_network(GetParam(), 1);
+    const torch::Tensor output = network->forward(clips_for(GetParam(), 2));
+    ASSERT_EQ(output.sizes(), (torch::IntArrayRef{2, 2}));
+    output.square().mean().backward();
+    for (const auto& parameter : network->named_parameters()) {
+        ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
+        EXPECT_TRUE(torch::isfinite(parameter.value().grad()).all().item<bool>())
+            << parameter.key();
+    }
+}
+
+TEST_P(Networks, StartFromTheSeedAlone) {
+    torch::manual_seed(7);
+    const auto first = make_network(GetParam(), 3);
+    torch::manual_seed(8);
+    const auto second = make_network(GetParam(), 3);
+    const auto other = make_network(GetParam(), 4);
+    bool differs = false;
+    for (const auto& parameter : first->named_parameters()) {
+        const auto& name = parameter.key();
+        EXPECT_TRUE(torch::equal(parameter.value(), second->named_parameters()[name])) << name;
+        differs |= !torch::equal(parameter.value(), other->named_parameters()[name]);
+    }
+    EXPECT_TRUE(differs);
+}
+
+TEST_P(Networks, LeaveTheGlobalGeneratorAlone) {
+    torch::manual_seed(7);
+    const torch::Tensor expected = torch::rand({4});
+    torch::manual_seed(7);
+    static_cast<void>(make_network(GetParam(), 3));
+    EXPECT_TRUE(torch::equal(torch::rand({4}), expected));
+}
+
+TEST_P(Networks, TreatClipsOfABatchIndependentlyInEvaluation) {
+    const auto network = make_network(GetParam(), 1);
+    network->eval();
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor clips = clips_for(GetParam(), 3);
+    const torch::Tensor alone = network->forward(clips.slice(0, 1, 2));
+    EXPECT_TRUE(torch::allclose(network->forward(clips).slice(0, 1, 2), alone, 1e-5, 1e-6));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, Networks,
+    testing::Values(
+        test::small_swin3d(), test::small_swin3d(5, 27), test::small_swin3d(1, 6),
+        test::small_cnn3d(),
+        test::spec_of("cnn3d", R"({"stages": [{"channels": 6}], "norm": "none", "dropout": 0.5})",
+                      3, 9)));
+
+TEST(Network, SwinParametersHaveThePublishedNames) {
+    const auto network = make_network(test::small_swin3d(), 1);
+    const auto parameters = network->named_parameters();
+    for (const char* name :
+         {"patch_embed.proj.weight", "patch_embed.proj.bias", "layers.0.blocks.1.norm1.weight",
+          "layers.0.blocks.1.attn.qkv.weight", "layers.0.blocks.1.attn.proj.bias",
+          "layers.1.blocks.0.attn.relative_position_bias_table", "layers.1.blocks.0.norm2.bias",
+          "layers.1.blocks.0.mlp.fc1.weight", "layers.1.blocks.0.mlp.fc2.bias",
+          "layers.0.downsample.norm.weight", "layers.0.downsample.reduction.weight", "norm.weight",
+          "head.fc_cls.weight", "linear_layers.0.weight", "linear_layers.2.bias"})
+        EXPECT_TRUE(parameters.contains(name)) << name;
+    EXPECT_EQ(parameters["layers.0.blocks.0.attn.relative_position_bias_table"].sizes(),
+              (torch::IntArrayRef{3 * 7 * 7, 3}));
+}
+
+TEST(Network, InitialWeightsHaveThePublishedSpread) {
+    const auto network = make_network(test::human_baseline(), 1);
+    const auto parameters = network->named_parameters();
+    EXPECT_NEAR(parameters["layers.3.blocks.0.mlp.fc1.weight"].std().item<double>(), 0.02, 1e-4);
+    EXPECT_NEAR(parameters["head.fc_cls.weight"].std().item<double>(), 0.01, 1e-4);
+    EXPECT_TRUE((parameters["norm.weight"] == 1).all().item<bool>());
+    EXPECT_TRUE((parameters["layers.0.blocks.0.attn.qkv.bias"] == 0).all().item<bool>());
+}
+
+TEST(Network, RefusesWhatItCannotBuild) {
+    EXPECT_THROW(make_network(test::spec_of("rnn", "{}", 16, 64), 1), ConfigError);
+    EXPECT_THROW(
+        make_network(test::spec_of("swin3d", R"({"depths": [1], "heads": [5]})", 16, 64), 1),
+        ConfigError);
+    EXPECT_THROW(make_network(test::spec_of("cnn3d", R"({"stages": []})", 16, 64), 1), ConfigError);
+    EXPECT_THROW(
+        make_network(test::spec_of("swin3d", R"({"depths": [1000000000], "heads": [3]})", 16, 64),
+                     1),
+        ConfigError);
+}
+
+TEST(LoadWeights, CopiesByNameAndRefusesMisfits) {
+    const auto source = make_network(test::small_cnn3d(), 1);
+    const auto target = make_network(test::small_cnn3d(), 2);
+    std::map<std::string, torch::Tensor> weights;
+    for (const auto& parameter : source->named_parameters())
+        weights[parameter.key()] = parameter.value().detach();
+
+    auto lacking = weights;
+    lacking.erase("output.bias");
+    EXPECT_THROW(load_weights(*target, lacking, "test"), ConfigError);
+    auto misshapen = weights;
+    misshapen["output.bias"] = torch::zeros({3});
+    EXPECT_THROW(load_weights(*target, misshapen, "test"), ConfigError);
+    auto foreign = weights;
+    foreign["other"] = torch::zeros({1});
+    EXPECT_THROW(load_weights(*target, foreign, "test"), ConfigError);
+    EXPECT_FALSE(
+        torch::equal(target->named_parameters()["output.weight"], weights["output.weight"]));
+
+    load_weights(*target, weights, "test");
+    for (const auto& parameter : target->named_parameters())
+        EXPECT_TRUE(torch::equal(parameter.value(), weights[parameter.key()])) << parameter.key();
+}
+
+}  // namespace
+}  // namespace edgeloop
