@@ -1,0 +1,55 @@
+#pragma once
+
+#include "edgeloop/link/keys.hpp"
+#include "edgeloop/link/measurement.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace edgeloop {
+
+struct AgentOptions {
+    std::string endpoint;        ///< of a bridge or of a search that binds
+    LinkKeys keys;               ///< empty: no encryption
+    std::string server_key;      ///< public key of the other side, with `keys`
+    std::string name;            ///< of the device; stable over restarts
+    std::string device_class;    ///< what a job asks for
+    std::string record = "{}";   ///< device record, JSON
+    std::uint32_t prefetch = 2;  ///< jobs held at once: one measured, the others at hand
+    double longest_back_off_s = 32;
+};
+
+/// The device's end of the link: dials out, asks for jobs by credit, sends heartbeats from a
+/// thread of its own, keeps each result until it is acknowledged, reconnects for ever.
+class AgentSession {
+  public:
+    struct HeldJob {
+        std::uint64_t id = 0;
+        MeasurementJob job;
+    };
+
+    explicit AgentSession(const AgentOptions& options);
+    /// Says goodbye; results not yet acknowledged get up to a second.
+    ~AgentSession();
+    AgentSession(const AgentSession&) = delete;
+    AgentSession& operator=(const AgentSession&) = delete;
+
+    /// Waits up to `seconds` for a job and reports it as started.
+    [[nodiscard]] std::optional<HeldJob> next(double seconds);
+    /// Hands the answer over for delivery. Status completed or failed; anything else returns the
+    /// job to the queue.
+    void finish(std::uint64_t id, MeasurementResult result);
+    /// One line about the link, e.g. "connected" or "down for 12 s: connection refused".
+    [[nodiscard]] std::string state() const;
+    [[nodiscard]] bool connected() const;
+    /// Results not yet acknowledged by the other side.
+    [[nodiscard]] std::size_t undelivered() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/link/job_board.hpp"
+#include "edgeloop/link/keys.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+class ZmqContext;  // src/link/socket.hpp
+
+struct BrokerOptions {
+    std::string endpoint = "tcp://127.0.0.1:*";  ///< port * : the system chooses
+    LinkKeys keys;                               ///< empty: no encryption
+    std::vector<std::string> allowed_keys;       ///< public keys that may connect, with `keys`
+    bool allow_plain_network = false;  ///< accept an endpoint others can reach without keys
+    BoardOptions board;
+    double messages_per_s = 5000;  ///< per session, above which a session is closed
+    double message_burst = 20000;
+};
+
+/// The meeting point of searches and devices: both dial in to its one ROUTER socket.
+///
+/// Runs in a thread of its own from construction to destruction. Used by edgeloop-bridge (with a
+/// durable store) and inside a search (`--edge bind:`, `--edge local`).
+class Broker {
+  public:
+    /// Binds and starts. @throws ConfigError  for an endpoint that others can reach without keys;
+    /// CommError when it cannot be bound.
+    /// @param store  outlives the broker; used from its thread only.
+    Broker(const BrokerOptions& options, JobStore& store);
+    ~Broker();
+    Broker(const Broker&) = delete;
+    Broker& operator=(const Broker&) = delete;
+
+    /// Where it is bound, with the port the system chose.
+    [[nodiscard]] const std::string& endpoint() const;
+    /// For a client in the same process (with context()); needs no keys.
+    [[nodiscard]] const std::string& local_endpoint() const;
+    [[nodiscard]] std::shared_ptr<ZmqContext> context() const;
+    /// Throws what ended the thread early (IoError: the disk is full), if anything did.
+    void check() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,129 @@
+#pragma once
+
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/link/fair_queue.hpp"
+#include "edgeloop/link/job_store.hpp"
+#include "edgeloop/link/messages.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace edgeloop {
+
+/// Limits and time-outs of a broker. Seconds.
+struct BoardOptions {
+    double heartbeat_s = 1;         ///< told to peers
+    double peer_dead_s = 5;         ///< silence after which an idle peer counts as gone
+    double quiet_dead_s = 15;       ///< the same for a device that is measuring and speaks seldom
+    double waiting_lease_s = 10;    ///< a job sent to a device that does not report holding it
+    double running_lease_s = 3600;  ///< longest a device may measure one job
+    double reclaim_s = 3;  ///< after a restart devices have this long to say what they are running
+    int crash_limit = 3;   ///< agents lost while measuring a job before it counts as crashing
+    std::size_t max_sessions = 256;
+    std::size_t max_queued = 100'000;
+};
+
+/// The broker's rules without its sockets: sessions, queue, leases, answers.
+///
+/// Messages go in with receive(), what is to be sent comes out of take_outgoing(); time is an
+/// argument. What must not be forgotten is written to the store before the message that
+/// acknowledges it is queued; the caller commits the store before it sends.
+class JobBoard {
+  public:
+    using Session = std::string;  ///< opaque name of a connection
+    struct Outgoing {
+        Session to;
+        wire::Packet packet;
+    };
+
+    /// Takes over the store's open jobs.
+    JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t nonce, double now);
+
+    /// Handles one message. Never throws for what a peer did; @throws IoError from the store.
+    void receive(const Session& from, const wire::Packet& packet, double now);
+    /// The connection is known to be gone.
+    void disconnected(const Session& session, double now);
+    /// Queues a heartbeat to every session, so that sending shows which connections are gone.
+    void probe_sessions();
+    /// Time passes: heartbeats missed, leases over. Call at least twice per heartbeat interval.
+    void tick(double now);
+    [[nodiscard]] std::vector<Outgoing> take_outgoing();
+
+    [[nodiscard]] std::size_t devices() const { return agents_.size(); }
+    [[nodiscard]] std::size_t queued() const { return queue_.size(); }
+    /// Devices, queues, rates and last errors, for people and scripts.
+    [[nodiscard]] Json status(double now) const;
+
+  private:
+    struct Peer {
+        wire::Hello hello;
+        double opened = 0, last_seen = 0;
+        // agents
+        std::uint32_t credit = 0;
+        std::uint64_t running = 0;
+        std::set<std::uint64_t> held;
+        std::uint64_t measured = 0;
+        double busy_s = 0;
+    };
+    struct Work {
+        OpenJob open;
+        std::set<std::string> clients;      ///< names of those that want it
+        std::optional<Session> holder;      ///< agent it was sent to
+        double leased = 0, started = 0;     ///< when; started 0: waits on the device
+        std::uint64_t lost_with_nonce = 0;  ///< process that was measuring it when it vanished
+    };
+
+    void hello(const Session& from, const wire::Hello& message, double now);
+    void welcome_client(const Session& to);
+    void welcome_agent(const Session& from, const wire::Hello& message);
+    void replace_earlier_session(const Session& from, const wire::Hello& message, double now);
+    void heartbeat(const Session& from, Peer& peer, const wire::Heartbeat& message, double now);
+    void submit(const Session& from, const Peer& peer, std::uint64_t id, const wire::Submit& m);
+    void cancel(const Peer& peer, std::uint64_t id);
+    void started(const Session& from, Peer& peer, std::uint64_t id, double now);
+    void finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
+                double now);
+
+    void assign(double now);
+    void send_job(const Session& to, Work& work, double now);
+    void take_back(std::uint64_t id);
+    void count_loss(Work& work, std::uint64_t nonce, const std::string& device);
+    void enqueue(const Work& work);
+    void close(const Session& session, double now);
+    void close_agent(const Session& session, const Peer& peer);
+    void report_crash(Work& work, const std::string& device);
+    [[nodiscard]] static bool suits(const Peer& client, const Peer& agent);
+    [[nodiscard]] wire::LinkReport report_for(const Peer& client) const;
+    void check_leases(double now);
+    void answer(std::uint64_t id, const MeasurementResult& result,
+                const std::set<std::string>& clients);
+    void drop_work(std::uint64_t id);
+    void send(const Session& to, wire::Message message, std::uint64_t request = 0);
+    void report_to_clients();
+    void remember_error(const std::string& text);
+    [[nodiscard]] bool dead(const Peer& peer, double now) const;
+
+    BoardOptions options_;
+    JobStore& store_;
+    std::uint64_t nonce_;
+    double started_at_;
+    bool reclaiming_ = true;
+
+    std::map<Session, Peer> peers_;
+    std::map<std::string, Session> clients_, agents_;  ///< by name
+    std::unordered_map<std::uint64_t, Work> work_;     ///< everything without an answer
+    FairQueue queue_;
+    std::vector<Outgoing> outgoing_;
+    std::deque<std::string> last_errors_;
+    std::deque<double> finished_at_;  ///< of the last answers, for the rate
+    std::uint64_t answered_ = 0;
+    std::size_t reported_queue_ = 0;  ///< length last told to clients
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// Keys of one side of a secured link (CurveZMQ), Z85 text of 40 characters each. Empty: no
+/// encryption.
+struct LinkKeys {
+    std::string public_key, secret_key;
+
+    [[nodiscard]] bool empty() const { return secret_key.empty(); }
+};
+
+/// A fresh key pair. @throws CommError when this libzmq was built without CURVE.
+[[nodiscard]] LinkKeys generate_keys();
+
+/// Writes `path` (secret and public key, mode 0600) and `path`.pub (public key only).
+/// @throws IoError; ConfigError when `path` exists already: keys are never overwritten.
+void write_keys(const std::string& path, const LinkKeys& keys);
+
+/// @throws ConfigError  missing or malformed file, or one that others than its owner may read.
+[[nodiscard]] LinkKeys read_keys(const std::string& path);
+
+/// Public key from a .pub file (or from a file of read_keys()). @throws ConfigError.
+[[nodiscard]] std::string read_public_key(const std::string& path);
+
+/// Public keys allowed to connect: one a line, Z85, then optionally a blank and a name; '#' starts
+/// a comment. Or a folder: every *.pub in it.
+/// @throws ConfigError.
+[[nodiscard]] std::vector<std::string> read_allow_list(const std::string& path);
+
+/// Whether only this machine can reach the endpoint: ipc, inproc or a loopback address.
+[[nodiscard]] bool is_local_endpoint(const std::string& endpoint);
+
+}  // namespace edgeloop

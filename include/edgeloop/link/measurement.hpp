@@ -1,0 +1,61 @@
+#pragma once
+
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/search/candidate.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// How one network is measured. Travels with the job, because two measurements are comparable only
+/// when these agree; part of the job's identity.
+struct MeasurementSettings {
+    std::vector<int> batches = {1};  ///< batch sizes, measured one after the other
+    int threads = 1;                 ///< compute threads on the device
+    double time_budget_s = 10;       ///< per batch size, warm-up included
+    int min_samples = 64;            ///< timed runs before the stop rule may end a batch size
+    double iqr_ratio = 0.05;         ///< stop rule: interquartile range / median at or below this
+    double time_limit_s = 300;       ///< the measuring process is ended after this
+    double memory_limit_mib = 0;     ///< the measuring process gets no more; 0: no limit
+    std::string runtime = "eager";   ///< eager, torchscript
+    int repeat = 0;  ///< raise it to measure again instead of getting the stored answer
+
+    /// @throws ConfigError  unknown key, wrong type, value out of range.
+    [[nodiscard]] static MeasurementSettings from_json(const Json& json, const std::string& where);
+    [[nodiscard]] Json to_json() const;
+};
+
+/// What is asked of a device. Text only: the broker neither parses nor needs to.
+struct MeasurementJob {
+    std::string spec;          ///< ArchitectureSpec as canonical JSON, without "training"
+    std::string settings;      ///< MeasurementSettings as canonical JSON
+    std::string device_class;  ///< only devices of this class may take it; empty: any
+
+    friend bool operator==(const MeasurementJob& a, const MeasurementJob& b) {
+        return a.spec == b.spec && a.settings == b.settings && a.device_class == b.device_class;
+    }
+};
+
+/// What came of it. A value that was not measured is absent from `metrics`.
+struct MeasurementResult {
+    Status status = Status::completed;  ///< completed or failed (the candidate's fault)
+    Metrics metrics;     ///< latency_ms, latency_p90_ms …: edge/README.md lists them
+    std::string reason;  ///< one line; empty when completed
+    double seconds = 0;  ///< device time spent, wall clock
+    std::string device;  ///< name of the device
+    std::string record;  ///< JSON: conditions under which it was measured (clocks, temperatures …)
+};
+
+/// The job for one network under `settings`. Removes "training" from the spec, which latency does
+/// not depend on, so that candidates which differ only there share one measurement.
+/// @throws ConfigError  when `spec` is not a JSON object.
+[[nodiscard]] MeasurementJob make_job(const std::string& spec, const MeasurementSettings& settings,
+                                      const std::string& device_class);
+
+/// Deterministic identity of a job: the same job asked again is the same request, so it is answered
+/// from what is stored and nothing is measured twice by accident. Never 0.
+[[nodiscard]] std::uint64_t request_id(const MeasurementJob& job);
+
+}  // namespace edgeloop

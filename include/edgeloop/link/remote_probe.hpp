@@ -1,0 +1,108 @@
+#pragma once
+
+#include "edgeloop/core/child_process.hpp"
+#include "edgeloop/link/job_board.hpp"
+#include "edgeloop/link/keys.hpp"
+#include "edgeloop/link/measurement.hpp"
+#include "edgeloop/search/interfaces.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// What `--edge` says.
+struct EdgeOption {
+    enum class Mode {
+        none,     ///< "none": no latency objective
+        model,    ///< "model": analytic model, no device
+        local,    ///< "local": this program starts an agent on this machine
+        bind,     ///< "bind:tcp://*:5701": agents dial in to the search
+        connect,  ///< "tcp://bridge:5701": the search dials a running bridge
+    };
+    Mode mode = Mode::none;
+    std::string endpoint;  ///< bind and connect
+};
+
+/// @throws ConfigError  naming the forms that exist.
+[[nodiscard]] EdgeOption parse_edge_option(const std::string& text);
+
+/// An agent on this machine for `--edge local`.
+///
+///     // rank 0, before MPI_Init (starting processes later is unsafe):
+///     LocalAgent agent({"--threads", "1"});
+///     // after MPI_Init:
+///     RemoteProbeOptions options;
+///     options.edge = {EdgeOption::Mode::local, agent.endpoint()};
+///     RemoteProbe probe(options);
+///
+/// The endpoint is a socket in a private folder (mode 0700), so no port is opened. The agent dials
+/// it until the probe has bound it, and ends by itself when this process ends, however it ends.
+class LocalAgent {
+  public:
+    /// Starts edgeloop-edge, which must be in the folder of the running program.
+    /// @param arguments  further arguments of `edgeloop-edge serve`.
+    /// @param log_file   its output; empty: this program's.
+    /// @throws IoError.
+    explicit LocalAgent(const std::vector<std::string>& arguments = {},
+                        const std::string& log_file = {});
+    ~LocalAgent();
+    LocalAgent(const LocalAgent&) = delete;
+    LocalAgent& operator=(const LocalAgent&) = delete;
+
+    [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
+    [[nodiscard]] pid_t pid() const { return process_->pid(); }
+    /// Whether it still runs.
+    [[nodiscard]] bool running() { return !process_->poll(); }
+
+  private:
+    std::string folder_, endpoint_;
+    std::unique_ptr<ChildProcess> process_;
+};
+
+struct RemoteProbeOptions {
+    EdgeOption edge;  ///< mode local, bind or connect
+    /// Name of this search at the broker, stable over --resume, e.g. host and run directory.
+    std::string name = "search";
+    std::string device_class;  ///< measure only on such devices; empty: any
+    MeasurementSettings settings;
+    LinkKeys keys;                          ///< this side's; empty: no encryption
+    std::string server_key;                 ///< connect: the bridge's public key
+    std::vector<std::string> allowed_keys;  ///< bind: agents that may connect
+    bool allow_plain_network = false;       ///< bind to the network without keys
+    BoardOptions board;                     ///< local and bind: heartbeats and leases
+    double longest_back_off_s = 32;
+};
+
+/// Measures candidates on real devices over the link. An I/O thread of its own; no call blocks.
+///
+/// While the link is down submitted candidates wait, and are settled when it returns. Candidates
+/// that describe the same network share one measurement.
+class RemoteProbe final : public LatencyProbe {
+  public:
+    /// @throws ConfigError, CommError (bind).
+    explicit RemoteProbe(const RemoteProbeOptions& options);
+    ~RemoteProbe() override;
+    RemoteProbe(const RemoteProbe&) = delete;
+    RemoteProbe& operator=(const RemoteProbe&) = delete;
+
+    /// @throws ConfigError  for a spec that is not a JSON object or too large to send.
+    void submit(const Candidate& candidate) override;
+    void cancel(CandidateId id) override;
+    [[nodiscard]] std::vector<Outcome> poll() override;
+    [[nodiscard]] LinkState link() const override;
+    [[nodiscard]] std::vector<std::string> devices() const override;
+
+    /// bind and local: where agents dial in to, with the real port.
+    [[nodiscard]] std::string endpoint() const;
+    /// Seconds since a device was last reachable while something was waiting for one; 0 when fine.
+    /// For `--edge-timeout`.
+    [[nodiscard]] double seconds_without_device() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edgeloop

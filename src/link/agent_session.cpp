@@ -1,0 +1,194 @@
+#include "edgeloop/link/agent_session.hpp"
+
+#include "link/dialer.hpp"
+#include "link/fit.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace edgeloop {
+namespace {
+
+constexpr double resend_s = 10;         ///< an unacknowledged result is sent again
+constexpr double farewell_s = 1;        ///< for results still to be delivered at the end
+constexpr double longest_wait_s = 0.5;  ///< of the I/O thread between two looks
+
+DialOptions dial_options(const AgentOptions& options) {
+    wire::Hello hello;
+    hello.role = wire::Role::agent;
+    hello.name = options.name;
+    hello.nonce = random_bits();
+    hello.device_class = options.device_class;
+    hello.record = options.record;
+    return {options.endpoint, options.keys, options.server_key, hello, options.longest_back_off_s};
+}
+
+}  // namespace
+
+struct AgentSession::Impl {
+    explicit Impl(const AgentOptions& given)
+        : options(given), dialer(std::make_shared<ZmqContext>(), dial_options(given)) {}
+
+    struct Answer {
+        MeasurementResult result;
+        double sent = 0;  ///< when; 0: not yet in this session
+    };
+
+    void run();
+    void take(const wire::Packet& packet);
+    void speak(double now);
+    void begin_session();
+    void deliver(double now);
+    [[nodiscard]] wire::Heartbeat heartbeat() const;
+    [[nodiscard]] bool holds(std::uint64_t id) const;
+
+    AgentOptions options;
+    Dialer dialer;
+    mutable std::mutex mutex;
+    std::condition_variable arrived;
+    // guarded by mutex
+    std::deque<HeldJob> waiting;
+    std::uint64_t running = 0;
+    bool announce_start = false;
+    std::map<std::uint64_t, Answer> answers;
+    std::string state = "not connected yet";
+    bool connected = false;
+
+    std::atomic<bool> stopping{false};
+    std::thread thread;
+};
+
+bool AgentSession::Impl::holds(std::uint64_t id) const {
+    return id == running || answers.count(id) != 0 ||
+           std::any_of(waiting.begin(), waiting.end(),
+                       [id](const HeldJob& held) { return held.id == id; });
+}
+
+wire::Heartbeat AgentSession::Impl::heartbeat() const {
+    wire::Heartbeat beat;
+    beat.running = running;
+    if (running != 0) beat.holding.push_back(running);
+    for (const HeldJob& held : waiting) beat.holding.push_back(held.id);
+    for (const auto& [id, answer] : answers)
+        if (beat.holding.size() < wire::max_held_jobs) beat.holding.push_back(id);
+    return beat;
+}
+
+void AgentSession::Impl::take(const wire::Packet& packet) {
+    const std::lock_guard lock(mutex);
+    if (const auto* job = std::get_if<wire::Job>(&packet.message)) {
+        const auto answered = answers.find(packet.request);
+        if (answered != answers.end()) answered->second.sent = 0;  // say it again
+        if (holds(packet.request) || waiting.size() >= wire::max_held_jobs / 2) return;
+        waiting.push_back({packet.request, job->job});
+        arrived.notify_one();
+    } else if (std::holds_alternative<wire::ResultAck>(packet.message)) {
+        answers.erase(packet.request);
+        arrived.notify_all();
+    }
+}
+
+void AgentSession::Impl::begin_session() {
+    dialer.send(heartbeat());  // first of all: what is held is not given to others
+    for (auto& [id, answer] : answers) answer.sent = 0;
+    announce_start = running != 0;
+}
+
+void AgentSession::Impl::deliver(double now) {
+    for (auto& [id, answer] : answers) {
+        if (answer.sent != 0 && now - answer.sent < resend_s) continue;
+        answer.sent = now;
+        dialer.send(wire::Result{answer.result}, id);
+    }
+}
+
+void AgentSession::Impl::speak(double now) {
+    const std::lock_guard lock(mutex);
+    const bool opened = dialer.take_opened();
+    if (opened) begin_session();
+    dialer.set_heartbeat(heartbeat(), running != 0);
+    if (dialer.up()) {
+        deliver(now);
+        if (announce_start) dialer.send(wire::Started{}, running);
+        announce_start = false;
+        if (opened) dialer.send(wire::Ready{stopping ? 0 : options.prefetch});
+    }
+    connected = dialer.up();
+    state = dialer.state(now);
+}
+
+void AgentSession::Impl::run() {
+    double deadline = 0;
+    while (true) {
+        const double now = steady_seconds();
+        if (stopping) {
+            if (deadline == 0) deadline = now + farewell_s;
+            const std::lock_guard lock(mutex);
+            if (answers.empty() || now > deadline || !connected) break;
+        }
+        speak(now);
+        for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : longest_wait_s))
+            take(packet);
+    }
+    dialer.say_goodbye();
+}
+
+AgentSession::AgentSession(const AgentOptions& options) : impl_(std::make_unique<Impl>(options)) {
+    if (options.name.empty()) throw ConfigError("an agent needs a name");
+    if (options.record.size() > wire::max_document_bytes)
+        throw ConfigError("the device record is too large to send");
+    impl_->thread = std::thread([this] { impl_->run(); });
+}
+
+AgentSession::~AgentSession() {
+    impl_->stopping = true;
+    impl_->dialer.wake();
+    impl_->thread.join();
+}
+
+std::optional<AgentSession::HeldJob> AgentSession::next(double seconds) {
+    std::unique_lock lock(impl_->mutex);
+    impl_->arrived.wait_for(lock, std::chrono::duration<double>(seconds),
+                            [this] { return !impl_->waiting.empty(); });
+    if (impl_->waiting.empty()) return std::nullopt;
+    HeldJob held = std::move(impl_->waiting.front());
+    impl_->waiting.pop_front();
+    impl_->running = held.id;
+    impl_->announce_start = true;
+    impl_->dialer.wake();
+    return held;
+}
+
+void AgentSession::finish(std::uint64_t id, MeasurementResult result) {
+    fit_to_limits(result);
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->running == id) impl_->running = 0;
+    impl_->answers[id] = {std::move(result), 0};
+    impl_->dialer.wake();
+}
+
+std::string AgentSession::state() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->state;
+}
+
+bool AgentSession::connected() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->connected;
+}
+
+std::size_t AgentSession::undelivered() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->answers.size();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,202 @@
+#include "link/dialer.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr double first_back_off_s = 0.05;
+constexpr double quiet_factor = 5;
+constexpr double missed_heartbeats = 5;
+constexpr double quiet_missed_heartbeats = 3;
+constexpr std::size_t messages_per_exchange = 256;
+
+double jitter() { return 0.75 + 0.5 * static_cast<double>(random_bits() >> 11) * 0x1p-53; }
+
+}  // namespace
+
+Dialer::Dialer(std::shared_ptr<ZmqContext> context, const DialOptions& options)
+    : context_(std::move(context)), options_(options), down_since_(steady_seconds()) {
+    reason_ = "not connected yet";
+}
+
+void Dialer::open_socket(double now) {
+    socket_.emplace(context_->context, zmq::socket_type::dealer);
+    set_common_options(*socket_);
+    socket_->set(zmq::sockopt::immediate, true);
+    socket_->set(zmq::sockopt::reconnect_ivl, 100);
+    socket_->set(zmq::sockopt::reconnect_ivl_max, 1000);
+    if (!options_.keys.empty()) {
+        socket_->set(zmq::sockopt::curve_serverkey, options_.server_key);
+        socket_->set(zmq::sockopt::curve_publickey, options_.keys.public_key);
+        socket_->set(zmq::sockopt::curve_secretkey, options_.keys.secret_key);
+    }
+    monitor_.emplace(context_->context, *socket_);
+    socket_->connect(options_.endpoint);
+    phase_ = Phase::greeting;
+    greeted_ = now;
+}
+
+void Dialer::fail(const std::string& reason, double now) {
+    if (phase_ == Phase::open) {
+        down_since_ = now;
+        back_off_s_ = 0;
+    }
+    monitor_.reset();
+    socket_.reset();
+    phase_ = Phase::resting;
+    back_off_s_ = std::clamp(back_off_s_ * 2, first_back_off_s, options_.longest_back_off_s);
+    next_attempt_ = now + back_off_s_ * jitter();
+    reason_ = reason;
+    if (logged_reason_ != reason) {
+        logged_reason_ = reason;
+        log::warning("link to {}: {}", options_.endpoint, reason);
+    }
+}
+
+bool Dialer::put(const wire::Message& message, std::uint64_t request) {
+    const std::string bytes = wire::encode({message, request});
+    return socket_->send(zmq::buffer(bytes), zmq::send_flags::dontwait).has_value();
+}
+
+void Dialer::greet(double now) {
+    if (phase_ == Phase::greeting && put(options_.hello, 0)) phase_ = Phase::waiting;
+    if (now - greeted_ <= options_.answer_s) return;
+    fail(phase_ == Phase::greeting ? "no connection" : "connected, but no answer", now);
+}
+
+double Dialer::heartbeat_period() const { return heartbeat_s_ * (quiet_ ? quiet_factor : 1); }
+
+void Dialer::keep_alive(double now) {
+    const double missed = quiet_ ? quiet_missed_heartbeats : missed_heartbeats;
+    if (now - last_seen_ > missed * heartbeat_period())
+        return fail("the other side is silent", now);
+    if (now - last_sent_ < heartbeat_period()) return;
+    last_sent_ = now;
+    if (!put(heartbeat_, 0)) fail("the connection does not take messages", now);
+}
+
+void Dialer::set_heartbeat(const wire::Heartbeat& heartbeat, bool quiet) {
+    heartbeat_ = heartbeat;
+    if (quiet != quiet_) last_seen_ = std::max(last_seen_, steady_seconds() - heartbeat_s_);
+    quiet_ = quiet;
+}
+
+void Dialer::send(wire::Message message, std::uint64_t request) {
+    if (phase_ != Phase::open) return;
+    if (!put(message, request)) fail("the connection does not take messages", steady_seconds());
+}
+
+void Dialer::say_goodbye() {
+    if (phase_ != Phase::open) return;
+    put(wire::Goodbye{}, 0);
+    monitor_.reset();
+    socket_->set(zmq::sockopt::linger, 500);
+    socket_.reset();
+    phase_ = Phase::resting;
+}
+
+bool Dialer::take_opened() {
+    const bool opened = opened_;
+    opened_ = false;
+    return opened;
+}
+
+void Dialer::read_events(double now) {
+    while (phase_ != Phase::resting) {
+        const auto event = monitor_->next();
+        if (!event) return;
+        switch (event->kind) {
+            case ConnectionEvent::Kind::connected:
+                break;
+            case ConnectionEvent::Kind::refused_key:
+                fail("refused: this side's key is not on the other's allow-list", now);
+                break;
+            case ConnectionEvent::Kind::failed_handshake:
+                fail("the handshake failed: wrong server key, or only one side uses keys", now);
+                break;
+            case ConnectionEvent::Kind::disconnected:
+                if (phase_ != Phase::greeting) fail("the connection was closed", now);
+                break;
+        }
+    }
+}
+
+void Dialer::handle(wire::Packet packet, std::vector<wire::Packet>& messages, double now) {
+    last_seen_ = now;
+    if (const auto* welcome = std::get_if<wire::Welcome>(&packet.message)) {
+        heartbeat_s_ = std::clamp(welcome->heartbeat_ms / 1000.0, 0.01, 60.0);
+        if (phase_ != Phase::open) log::info("link to {}: connected", options_.endpoint);
+        phase_ = Phase::open;
+        opened_ = true;
+        back_off_s_ = 0;
+        reason_.clear();
+        logged_reason_.clear();
+        last_sent_ = 0;  // a heartbeat at once: it says what is held
+    } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message);
+               refused && packet.request == 0) {
+        fail("refused: " + refused->reason, now);
+    } else if (std::holds_alternative<wire::UnknownSession>(packet.message)) {
+        if (phase_ == Phase::open) fail("the other side has forgotten the session", now);
+    } else if (!std::holds_alternative<wire::Heartbeat>(packet.message)) {
+        messages.push_back(std::move(packet));
+    }
+}
+
+void Dialer::read_messages(std::vector<wire::Packet>& messages, double now) {
+    for (std::size_t i = 0; i < messages_per_exchange && phase_ != Phase::resting; ++i) {
+        zmq::message_t frame;
+        if (!socket_->recv(frame, zmq::recv_flags::dontwait)) return;
+        const std::string_view bytes(static_cast<const char*>(frame.data()), frame.size());
+        const int version = wire::claimed_version(bytes);
+        if (version >= 0 && version != wire::protocol_version)
+            return fail(wire::version_refusal(version), now);
+        try {
+            handle(wire::decode(bytes, options_.endpoint), messages, now);
+        } catch (const CorruptState& error) {
+            return fail(error.what(), now);
+        }
+    }
+}
+
+std::vector<wire::Packet> Dialer::exchange(double seconds) {
+    std::vector<wire::Packet> messages;
+    try {
+        double now = steady_seconds();
+        if (phase_ == Phase::resting && now >= next_attempt_) open_socket(now);
+        if (phase_ == Phase::greeting || phase_ == Phase::waiting) greet(now);
+        if (phase_ == Phase::open) keep_alive(now);
+
+        // While greeting, the hello has to be tried again soon.
+        const double wait = phase_ == Phase::greeting ? std::min(seconds, 0.005) : seconds;
+        const auto milliseconds = std::chrono::milliseconds(std::lround(std::ceil(wait * 1000)));
+        if (socket_) {
+            wait_for_input(*socket_, monitor_->socket(), waker_, milliseconds);
+        } else {
+            zmq::pollitem_t item{nullptr, waker_.descriptor(), ZMQ_POLLIN, 0};
+            zmq_poll(&item, 1, milliseconds.count());
+        }
+        waker_.clear();
+        now = steady_seconds();
+        if (phase_ != Phase::resting) read_messages(messages, now);
+        read_events(now);
+    } catch (const zmq::error_t& error) {
+        fail(error.what(), steady_seconds());
+    }
+    return messages;
+}
+
+std::string Dialer::state(double now) const {
+    if (phase_ == Phase::open) return "connected";
+    return fmt::format("down for {:.0f} s: {}", now - down_since_, reason_);
+}
+
+}  // namespace edgeloop

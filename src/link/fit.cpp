@@ -1,0 +1,24 @@
+#include "link/fit.hpp"
+
+#include "link/payload.hpp"
+
+#include "edgeloop/link/messages.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace edgeloop {
+
+void fit_to_limits(MeasurementResult& result) {
+    std::replace_if(
+        result.reason.begin(), result.reason.end(),
+        [](unsigned char c) { return c < 0x20 || c > 0x7e; }, ' ');
+    if (result.reason.size() > wire::max_text_bytes) result.reason.resize(wire::max_text_bytes);
+    for (auto metric = result.metrics.begin(); metric != result.metrics.end();)
+        metric = std::isfinite(metric->second) ? std::next(metric) : result.metrics.erase(metric);
+    if (result.record.size() > wire::max_document_bytes || !wire::is_utf8(result.record))
+        result.record = "{}";
+    if (!std::isfinite(result.seconds)) result.seconds = 0;
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,453 @@
+#include "edgeloop/link/job_board.hpp"
+
+#include "edgeloop/core/log.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::size_t remembered_errors = 20;
+constexpr std::size_t longest_error = 400;
+constexpr std::size_t remembered_answers = 200;
+constexpr std::uint32_t largest_credit = 16;
+
+bool is_plain_text(const std::string& text) {
+    return std::none_of(text.begin(), text.end(),
+                        [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+bool is_plain_name(const std::string& text) { return !text.empty() && is_plain_text(text); }
+
+bool is_answer(Status status) { return status == Status::completed || status == Status::failed; }
+
+}  // namespace
+
+JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t nonce, double now)
+    : options_(options), store_(store), nonce_(nonce), started_at_(now) {
+    for (OpenJob& open : store_.open_jobs()) {
+        const std::uint64_t id = open.id;
+        work_[id].open = std::move(open);
+    }
+    if (work_.empty()) reclaiming_ = false;
+}
+
+void JobBoard::receive(const Session& from, const wire::Packet& packet, double now) {
+    if (const auto* message = std::get_if<wire::Hello>(&packet.message))
+        return hello(from, *message, now);
+    if (std::holds_alternative<wire::StatusRequest>(packet.message))
+        return send(from, wire::StatusReply{status(now).dump()}, packet.request);
+
+    const auto found = peers_.find(from);
+    if (found == peers_.end()) return send(from, wire::UnknownSession{});
+    Peer& peer = found->second;
+    peer.last_seen = now;
+    const bool agent = peer.hello.role == wire::Role::agent;
+
+    if (const auto* beat = std::get_if<wire::Heartbeat>(&packet.message)) {
+        heartbeat(from, peer, *beat, now);
+    } else if (std::holds_alternative<wire::Goodbye>(packet.message)) {
+        for (const std::uint64_t id : peer.held)  // an orderly end is no crash
+            if (const auto held = work_.find(id); held != work_.end()) held->second.started = 0;
+        close(from, now);
+    } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && !agent) {
+        submit(from, peer, packet.request, *wanted);
+        assign(now);
+    } else if (std::holds_alternative<wire::Cancel>(packet.message) && !agent) {
+        cancel(peer, packet.request);
+    } else if (const auto* ready = std::get_if<wire::Ready>(&packet.message); ready && agent) {
+        peer.credit = std::min(ready->credit, largest_credit);
+        assign(now);
+    } else if (std::holds_alternative<wire::Started>(packet.message) && agent) {
+        started(from, peer, packet.request, now);
+    } else if (const auto* done = std::get_if<wire::Result>(&packet.message); done && agent) {
+        finish(from, peer, packet.request, done->result, now);
+        assign(now);
+    }
+    // ResultAck from a client needs no action: results stay in the store. Anything else is noise.
+}
+
+void JobBoard::hello(const Session& from, const wire::Hello& message, double now) {
+    if (!is_plain_name(message.name) || !is_plain_text(message.device_class))
+        return send(from, wire::Refused{"a session needs a name of printable characters"});
+    if (peers_.count(from) == 0 && peers_.size() >= options_.max_sessions) {
+        remember_error(fmt::format("session of '{}' refused: {} are open already", message.name,
+                                   peers_.size()));
+        return send(from, wire::Refused{fmt::format("this bridge has its {} sessions already",
+                                                    options_.max_sessions)});
+    }
+    replace_earlier_session(from, message, now);
+    Peer& peer = peers_[from];
+    peer.hello = message;
+    peer.opened = peer.last_seen = now;
+    send(from, wire::Welcome{nonce_, static_cast<std::uint32_t>(options_.heartbeat_s * 1000)});
+    if (message.role == wire::Role::agent) {
+        agents_[message.name] = from;
+        welcome_agent(from, message);
+    } else if (message.role == wire::Role::client) {
+        clients_[message.name] = from;
+        welcome_client(from);
+    }
+}
+
+void JobBoard::replace_earlier_session(const Session& from, const wire::Hello& message,
+                                       double now) {
+    const auto same = peers_.find(from);
+    if (same != peers_.end() &&
+        (same->second.hello.name != message.name || same->second.hello.role != message.role))
+        close(from, now);
+    if (message.role != wire::Role::agent) return;
+    const auto known = agents_.find(message.name);
+    if (known == agents_.end() || known->second == from) return;
+    const Session older = known->second;
+    if (peers_.at(older).hello.nonce != message.nonce) return close(older, now);
+    // The same process over a new connection: it keeps its jobs.
+    Peer moved = std::move(peers_.at(older));
+    peers_.erase(older);
+    for (const std::uint64_t id : moved.held) {
+        const auto held = work_.find(id);
+        if (held != work_.end() && held->second.holder == older) held->second.holder = from;
+    }
+    peers_[from] = std::move(moved);
+}
+
+void JobBoard::welcome_client(const Session& to) {
+    const Peer& client = peers_.at(to);
+    for (const auto& [name, session] : agents_) {
+        const Peer& device = peers_.at(session);
+        if (suits(client, device))
+            send(to, wire::DeviceInfo{name, device.hello.device_class, device.hello.record});
+    }
+    send(to, report_for(client));
+}
+
+void JobBoard::welcome_agent(const Session& from, const wire::Hello& message) {
+    log::info("device '{}' (class {}) is here", message.name, message.device_class);
+    store_.set_device(message.name, message.record);
+    for (auto& [id, work] : work_)
+        if (work.lost_with_nonce == message.nonce) {
+            // The same process is back: the link was down, the job killed nobody.
+            work.lost_with_nonce = 0;
+            store_.set_losses(id, --work.open.losses);
+        }
+    Peer& peer = peers_.at(from);
+    for (const auto& [name, session] : clients_)
+        if (suits(peers_.at(session), peer))
+            send(session, wire::DeviceInfo{message.name, message.device_class, message.record});
+    peer.credit = 0;
+    // What was sent over an earlier connection may not have arrived; repeating it is harmless.
+    for (const std::uint64_t id : peer.held) {
+        const auto held = work_.find(id);
+        if (held != work_.end() && held->second.started == 0)
+            send(from, wire::Job{held->second.open.job}, id);
+    }
+    report_to_clients();
+}
+
+void JobBoard::heartbeat(const Session& from, Peer& peer, const wire::Heartbeat& message,
+                         double now) {
+    send(from, wire::Heartbeat{});
+    if (peer.hello.role != wire::Role::agent) return;
+    peer.running = message.running;
+    for (const std::uint64_t id : message.holding) {
+        const auto found = work_.find(id);
+        if (found == work_.end()) continue;
+        Work& work = found->second;
+        if (!work.holder) {  // after a restart or an outage: leave it where it is
+            queue_.remove(id);
+            work.holder = from;
+            peer.held.insert(id);
+        }
+        if (work.holder == from) work.leased = now;
+    }
+    if (message.running != 0) started(from, peer, message.running, now);
+}
+
+void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
+                      const wire::Submit& message) {
+    if (id != request_id(message.job))
+        return send(from, wire::Refused{"the request id does not belong to the job"}, id);
+    if (const auto stored = store_.result(id)) {
+        send(from, wire::Accepted{}, id);
+        return send(from, wire::Result{*stored}, id);
+    }
+    auto found = work_.find(id);
+    if (found == work_.end()) {
+        if (work_.size() >= options_.max_queued) return send(from, wire::Busy{}, id);
+        found = work_.emplace(id, Work{}).first;
+        found->second.open = {id, message.job, message.priority, 0};
+        store_.add_job(found->second.open);
+    }
+    Work& work = found->second;
+    work.clients.insert(peer.hello.name);
+    if (!work.holder) queue_.add(id, work.open.job.device_class, peer.hello.name, message.priority);
+    send(from, wire::Accepted{}, id);
+}
+
+void JobBoard::cancel(const Peer& peer, std::uint64_t id) {
+    const auto found = work_.find(id);
+    if (found == work_.end()) return;
+    found->second.clients.erase(peer.hello.name);
+    queue_.leave(id, peer.hello.name);
+    // What a device has already got runs to its end: the answer is kept for whoever asks next.
+    if (found->second.clients.empty() && !found->second.holder) {
+        store_.drop_job(id);
+        drop_work(id);
+    }
+}
+
+void JobBoard::started(const Session& from, Peer& peer, std::uint64_t id, double now) {
+    const auto found = work_.find(id);
+    if (found == work_.end() || found->second.holder != from) return;
+    peer.running = id;
+    if (found->second.started == 0) found->second.started = now;
+}
+
+void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
+                      double now) {
+    peer.held.erase(id);
+    if (peer.running == id) peer.running = 0;
+    const auto found = work_.find(id);
+    if (found == work_.end()) return send(from, wire::ResultAck{}, id);  // answered already
+    if (!is_answer(result.status)) {  // the device could not: someone else, or later
+        if (found->second.holder == from) take_back(id);
+        return send(from, wire::ResultAck{}, id);
+    }
+    result.device = peer.hello.name;
+    store_.add_result(id, result);
+    ++peer.measured;
+    peer.busy_s += result.seconds;
+    ++answered_;
+    finished_at_.push_back(now);
+    if (finished_at_.size() > remembered_answers) finished_at_.pop_front();
+    if (result.status == Status::failed)
+        remember_error(fmt::format("{}: {}", peer.hello.name, result.reason));
+    const std::set<std::string> clients = found->second.clients;
+    if (found->second.holder && found->second.holder != from)
+        peers_.at(*found->second.holder).held.erase(id);
+    drop_work(id);
+    send(from, wire::ResultAck{}, id);
+    answer(id, result, clients);
+}
+
+void JobBoard::answer(std::uint64_t id, const MeasurementResult& result,
+                      const std::set<std::string>& clients) {
+    for (const std::string& name : clients) {
+        const auto session = clients_.find(name);
+        if (session != clients_.end()) send(session->second, wire::Result{result}, id);
+    }
+}
+
+void JobBoard::assign(double now) {
+    // Idle devices first, so that a job does not wait behind another while a device is free.
+    for (std::uint32_t depth = 0; depth < largest_credit && queue_.size() > 0; ++depth)
+        for (const auto& [name, session] : agents_) {
+            Peer& agent = peers_.at(session);
+            if (agent.held.size() != depth || agent.held.size() >= agent.credit) continue;
+            if (const auto id = queue_.pick(agent.hello.device_class))
+                send_job(session, work_.at(*id), now);
+        }
+}
+
+void JobBoard::send_job(const Session& to, Work& work, double now) {
+    work.holder = to;
+    work.leased = now;
+    work.started = 0;
+    peers_.at(to).held.insert(work.open.id);
+    send(to, wire::Job{work.open.job}, work.open.id);
+}
+
+void JobBoard::enqueue(const Work& work) {
+    const OpenJob& open = work.open;
+    if (work.clients.empty()) queue_.add(open.id, open.job.device_class, "", open.priority);
+    for (const std::string& client : work.clients)
+        queue_.add(open.id, open.job.device_class, client, open.priority);
+}
+
+void JobBoard::take_back(std::uint64_t id) {
+    Work& work = work_.at(id);
+    if (work.holder) {
+        const auto holder = peers_.find(*work.holder);
+        if (holder != peers_.end()) holder->second.held.erase(id);
+    }
+    work.holder.reset();
+    work.started = 0;
+    enqueue(work);
+}
+
+void JobBoard::count_loss(Work& work, std::uint64_t nonce, const std::string& device) {
+    work.lost_with_nonce = nonce;
+    store_.set_losses(work.open.id, ++work.open.losses);
+    remember_error(fmt::format("device '{}' vanished while measuring {:016x} ({} of {})", device,
+                               work.open.id, work.open.losses, options_.crash_limit));
+}
+
+void JobBoard::close(const Session& session, double now) {
+    const auto found = peers_.find(session);
+    if (found == peers_.end()) return;
+    const Peer peer = found->second;
+    peers_.erase(found);
+    if (peer.hello.role == wire::Role::agent) {
+        close_agent(session, peer);
+        report_to_clients();
+        assign(now);
+        return;
+    }
+    const auto named = clients_.find(peer.hello.name);
+    if (named == clients_.end() || named->second != session) return;
+    clients_.erase(named);
+    for (auto& [id, work] : work_)
+        if (work.clients.erase(peer.hello.name) != 0) queue_.leave(id, peer.hello.name);
+}
+
+void JobBoard::close_agent(const Session& session, const Peer& peer) {
+    const auto named = agents_.find(peer.hello.name);
+    if (named != agents_.end() && named->second == session) agents_.erase(named);
+    log::warning("device '{}' is gone", peer.hello.name);
+    for (const std::uint64_t id : peer.held) {
+        const auto held = work_.find(id);
+        if (held == work_.end() || held->second.holder != session) continue;
+        Work& work = held->second;
+        if (work.started != 0) count_loss(work, peer.hello.nonce, peer.hello.name);
+        if (work.open.losses >= options_.crash_limit)
+            report_crash(work, peer.hello.name);
+        else
+            take_back(id);
+    }
+}
+
+void JobBoard::report_crash(Work& work, const std::string& device) {
+    const std::uint64_t id = work.open.id;
+    MeasurementResult crashed;
+    crashed.status = Status::failed;
+    crashed.device = device;
+    crashed.reason = fmt::format("crashing: {} agents ended while measuring it", work.open.losses);
+    const std::set<std::string> clients = work.clients;
+    store_.add_result(id, crashed);
+    drop_work(id);
+    answer(id, crashed, clients);
+}
+
+bool JobBoard::suits(const Peer& client, const Peer& agent) {
+    return client.hello.device_class.empty() ||
+           client.hello.device_class == agent.hello.device_class;
+}
+
+wire::LinkReport JobBoard::report_for(const Peer& client) const {
+    const auto suitable = std::count_if(agents_.begin(), agents_.end(), [&](const auto& entry) {
+        return suits(client, peers_.at(entry.second));
+    });
+    return {static_cast<std::uint32_t>(suitable), static_cast<std::uint32_t>(queue_.size())};
+}
+
+void JobBoard::disconnected(const Session& session, double now) { close(session, now); }
+
+void JobBoard::probe_sessions() {
+    for (const auto& [session, peer] : peers_) send(session, wire::Heartbeat{});
+}
+
+bool JobBoard::dead(const Peer& peer, double now) const {
+    const double silence = peer.running != 0 ? options_.quiet_dead_s : options_.peer_dead_s;
+    return now - peer.last_seen > silence;
+}
+
+void JobBoard::tick(double now) {
+    std::vector<Session> gone;
+    for (const auto& [session, peer] : peers_)
+        if (dead(peer, now)) gone.push_back(session);
+    for (const Session& session : gone) close(session, now);
+
+    if (reclaiming_ && now - started_at_ >= options_.reclaim_s) {
+        reclaiming_ = false;
+        for (const auto& [id, work] : work_)
+            if (!work.holder && !queue_.contains(id)) enqueue(work);
+    }
+    check_leases(now);
+    assign(now);
+    if (reported_queue_ != queue_.size()) report_to_clients();
+}
+
+void JobBoard::check_leases(double now) {
+    std::vector<std::uint64_t> over;
+    for (const auto& [session, peer] : peers_)
+        for (const std::uint64_t id : peer.held) {
+            const auto found = work_.find(id);
+            if (found == work_.end() || found->second.holder != session) continue;
+            const Work& work = found->second;
+            const bool unseen =
+                now - work.leased > std::max(options_.waiting_lease_s, options_.quiet_dead_s);
+            const bool endless = work.started != 0 && now - work.started > options_.running_lease_s;
+            if (unseen || endless) over.push_back(id);
+        }
+    for (const std::uint64_t id : over) {
+        remember_error(fmt::format("lease of {:016x} is over: back to the queue", id));
+        take_back(id);
+    }
+}
+
+void JobBoard::drop_work(std::uint64_t id) {
+    queue_.remove(id);
+    work_.erase(id);
+}
+
+void JobBoard::send(const Session& to, wire::Message message, std::uint64_t request) {
+    outgoing_.push_back({to, {std::move(message), request}});
+}
+
+void JobBoard::report_to_clients() {
+    reported_queue_ = queue_.size();
+    for (const auto& [name, session] : clients_) send(session, report_for(peers_.at(session)));
+}
+
+void JobBoard::remember_error(const std::string& text) {
+    log::warning("{}", text);
+    last_errors_.push_back(text.substr(0, longest_error));
+    if (last_errors_.size() > remembered_errors) last_errors_.pop_front();
+}
+
+std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() {
+    std::vector<Outgoing> taken;
+    taken.swap(outgoing_);
+    return taken;
+}
+
+Json JobBoard::status(double now) const {
+    Json devices = Json::array();
+    for (const auto& [name, session] : agents_) {
+        const Peer& peer = peers_.at(session);
+        const double up = std::max(now - peer.opened, 1e-9);
+        devices.push_back({{"name", name},
+                           {"class", peer.hello.device_class},
+                           {"holding", peer.held.size()},
+                           {"measuring", peer.running != 0},
+                           {"measured", peer.measured},
+                           {"busy_fraction", std::min(1.0, peer.busy_s / up)},
+                           {"connected_s", up},
+                           {"silent_s", now - peer.last_seen}});
+    }
+    Json clients = Json::array();
+    for (const auto& [name, session] : clients_) {
+        const auto waiting = std::count_if(work_.begin(), work_.end(), [&](const auto& entry) {
+            return entry.second.clients.count(name) != 0;
+        });
+        clients.push_back({{"name", name},
+                           {"waiting_for", waiting},
+                           {"connected_s", now - peers_.at(session).opened}});
+    }
+    double per_minute = 0;
+    if (finished_at_.size() > 1 && now > finished_at_.front())
+        per_minute = 60.0 * static_cast<double>(finished_at_.size()) / (now - finished_at_.front());
+    return {{"devices", devices},
+            {"clients", clients},
+            {"queued", queue_.size()},
+            {"open_jobs", work_.size()},
+            {"results", store_.results()},
+            {"answered_since_start", answered_},
+            {"answers_per_minute", per_minute},
+            {"up_s", now - started_at_},
+            {"last_errors", last_errors_}};
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,129 @@
+#include "edgeloop/link/keys.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::size_t key_length = 40;
+constexpr std::size_t largest_key_file = 1 << 20;
+
+bool is_key(const std::string& text) {
+    std::array<std::uint8_t, 32> raw{};
+    return text.size() == key_length && zmq_z85_decode(raw.data(), text.c_str()) != nullptr;
+}
+
+std::string require_key(const std::string& text, const std::string& path) {
+    if (!is_key(text))
+        throw ConfigError(fmt::format("'{}' holds no valid key", path),
+                          "a key is 40 characters of Z85", "make one with edgeloop-bridge keygen");
+    return text;
+}
+
+/// First word of each line that is not blank and no comment.
+std::vector<std::string> first_words(const std::string& path) {
+    std::istringstream lines(read_file(path, largest_key_file));
+    std::vector<std::string> words;
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream parts(line);
+        std::string word;
+        // '#' is a Z85 character too: a comment is a '#' followed by a blank or nothing.
+        if (parts >> word && word != "#" && !(word[0] == '#' && word.size() != key_length))
+            words.push_back(word);
+    }
+    return words;
+}
+
+void create_file(const std::string& path, const std::string& text, mode_t mode) {
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (file < 0) {
+        if (errno == EEXIST)
+            throw ConfigError(fmt::format("'{}' exists already", path),
+                              "keys are never overwritten", "choose another name");
+        throw IoError(fmt::format("cannot create '{}'", path), std::strerror(errno));
+    }
+    const bool written =
+        ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::fsync(file) == 0;
+    ::close(file);
+    if (!written) throw IoError(fmt::format("cannot write '{}'", path), std::strerror(errno));
+}
+
+}  // namespace
+
+LinkKeys generate_keys() {
+    std::array<char, key_length + 1> public_key{}, secret_key{};
+    if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0)
+        throw CommError("cannot make keys", zmq_strerror(zmq_errno()),
+                        "install a libzmq that was built with CURVE");
+    return {public_key.data(), secret_key.data()};
+}
+
+void write_keys(const std::string& path, const LinkKeys& keys) {
+    if (std::filesystem::exists(path + ".pub"))
+        throw ConfigError(fmt::format("'{}.pub' exists already", path),
+                          "keys are never overwritten", "choose another name");
+    create_file(path, keys.secret_key + "\n" + keys.public_key + "\n", 0600);
+    create_file(path + ".pub", keys.public_key + "\n", 0644);
+}
+
+LinkKeys read_keys(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
+        throw ConfigError(fmt::format("the key file '{}' can be read by others", path),
+                          "whoever reads it can pose as its owner",
+                          fmt::format("chmod 600 {}", path));
+    const std::vector<std::string> words = first_words(path);
+    if (words.size() != 2)
+        throw ConfigError(fmt::format("'{}' is not a key file", path),
+                          "it needs a secret and a public key",
+                          "make one with edgeloop-bridge keygen");
+    const std::string secret_key = require_key(words[0], path);
+    std::array<char, key_length + 1> derived{};
+    if (zmq_curve_public(derived.data(), secret_key.c_str()) != 0 || words[1] != derived.data())
+        throw ConfigError(fmt::format("'{}' is not a key file", path),
+                          "its two keys do not belong together",
+                          "make one with edgeloop-bridge keygen");
+    return {words[1], secret_key};
+}
+
+std::string read_public_key(const std::string& path) {
+    const std::vector<std::string> words = first_words(path);
+    if (words.empty() || words.size() > 2)
+        throw ConfigError(fmt::format("'{}' holds no public key", path));
+    return require_key(words.back(), path);
+}
+
+std::vector<std::string> read_allow_list(const std::string& path) {
+    std::vector<std::string> keys;
+    if (std::filesystem::is_directory(path)) {
+        for (const auto& entry : std::filesystem::directory_iterator(path))
+            if (entry.path().extension() == ".pub")
+                keys.push_back(read_public_key(entry.path().string()));
+    } else {
+        for (const std::string& word : first_words(path)) keys.push_back(require_key(word, path));
+    }
+    return keys;
+}
+
+bool is_local_endpoint(const std::string& endpoint) {
+    const auto starts = [&](const char* prefix) { return endpoint.rfind(prefix, 0) == 0; };
+    return starts("ipc://") || starts("inproc://") || starts("tcp://127.") ||
+           starts("tcp://localhost:") || starts("tcp://[::1]:");
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,154 @@
+#include "edgeloop/link/messages.hpp"
+
+#include "link/payload.hpp"
+
+#include "edgeloop/core/envelope.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <type_traits>
+
+#include <fmt/format.h>
+
+namespace edgeloop::wire {
+namespace {
+
+constexpr EnvelopeFormat format{"ELNK", protocol_version};
+
+/// The order of fields of each message: read and written by the same function.
+template <class Codec>
+void fields(Codec& codec, Hello& m) {
+    codec.enumerator(m.role, Role::client, Role::observer);
+    codec.text(m.name, max_name_bytes);
+    codec.number(m.nonce);
+    codec.text(m.device_class, max_name_bytes);
+    codec.text(m.record, max_document_bytes);
+}
+template <class Codec>
+void fields(Codec& codec, Welcome& m) {
+    codec.number(m.nonce);
+    codec.number(m.heartbeat_ms);
+}
+template <class Codec>
+void fields(Codec& codec, Refused& m) {
+    codec.text(m.reason, max_text_bytes);
+}
+template <class Codec>
+void fields(Codec& codec, Heartbeat& m) {
+    codec.number(m.running);
+    codec.numbers(m.holding, max_held_jobs);
+}
+template <class Codec>
+void fields(Codec& codec, MeasurementJob& m) {
+    codec.text(m.spec, max_document_bytes);
+    codec.text(m.settings, max_text_bytes);
+    codec.text(m.device_class, max_name_bytes);
+}
+template <class Codec>
+void fields(Codec& codec, MeasurementResult& m) {
+    codec.enumerator(m.status, Status::completed, Status::cancelled);
+    codec.metrics(m.metrics, max_metrics, max_name_bytes);
+    codec.text(m.reason, max_text_bytes);
+    codec.number(m.seconds);
+    codec.text(m.device, max_name_bytes);
+    codec.text(m.record, max_document_bytes);
+}
+template <class Codec>
+void fields(Codec& codec, Submit& m) {
+    fields(codec, m.job);
+    codec.number(m.priority);
+}
+template <class Codec>
+void fields(Codec& codec, Result& m) {
+    fields(codec, m.result);
+}
+template <class Codec>
+void fields(Codec& codec, LinkReport& m) {
+    codec.number(m.devices);
+    codec.number(m.queued);
+}
+template <class Codec>
+void fields(Codec& codec, DeviceInfo& m) {
+    codec.text(m.name, max_name_bytes);
+    codec.text(m.device_class, max_name_bytes);
+    codec.text(m.record, max_document_bytes);
+}
+template <class Codec>
+void fields(Codec& codec, Ready& m) {
+    codec.number(m.credit);
+}
+template <class Codec>
+void fields(Codec& codec, Job& m) {
+    fields(codec, m.job);
+}
+template <class Codec>
+void fields(Codec& codec, StatusReply& m) {
+    codec.text(m.json, max_message_bytes - 1024);
+}
+/// Messages without fields.
+template <class Codec, class M>
+std::enable_if_t<std::is_empty_v<M>> fields(Codec&, M&) {}
+
+template <class T>
+std::string write_payload(T value) {
+    PayloadWriter writer;
+    fields(writer, value);
+    return writer.take();
+}
+
+template <class T>
+T read_payload(std::string_view bytes, const std::string& from) {
+    T value;
+    PayloadReader reader(bytes, from);
+    fields(reader, value);
+    reader.expect_end();
+    return value;
+}
+
+/// Decodes alternative number `type`; types on the wire are the positions in the variant.
+template <std::size_t I = 0>
+Message read_alternative(std::size_t type, std::string_view bytes, const std::string& from) {
+    if constexpr (I == std::variant_size_v<Message>) {
+        throw CorruptState(fmt::format("{}: unknown message type {}", from, type));
+    } else {
+        if (type == I) return read_payload<std::variant_alternative_t<I, Message>>(bytes, from);
+        return read_alternative<I + 1>(type, bytes, from);
+    }
+}
+
+}  // namespace
+
+std::string encode(const Packet& packet) {
+    Envelope envelope;
+    envelope.type = static_cast<std::uint16_t>(packet.message.index());
+    envelope.request_id = packet.request;
+    envelope.payload = std::visit([](const auto& m) { return write_payload(m); }, packet.message);
+    return seal(format, envelope);
+}
+
+Packet decode(std::string_view bytes, const std::string& from) {
+    if (bytes.size() > max_message_bytes)
+        throw CorruptState(fmt::format("{}: a message of {} bytes", from, bytes.size()),
+                           fmt::format("the limit is {}", max_message_bytes));
+    const Envelope envelope = open_envelope(format, bytes, from);
+    return {read_alternative(envelope.type, envelope.payload, from), envelope.request_id};
+}
+
+int claimed_version(std::string_view bytes) { return envelope_version(format, bytes); }
+
+std::string version_refusal(int theirs) {
+    return fmt::format(
+        "the peer speaks version {} of the edgeloop link protocol, this side version {}; install "
+        "the same edgeloop release on both",
+        theirs, protocol_version);
+}
+
+std::string encode_result(const MeasurementResult& result) { return write_payload(result); }
+MeasurementResult decode_result(std::string_view bytes, const std::string& from) {
+    return read_payload<MeasurementResult>(bytes, from);
+}
+std::string encode_job(const MeasurementJob& job) { return write_payload(job); }
+MeasurementJob decode_job(std::string_view bytes, const std::string& from) {
+    return read_payload<MeasurementJob>(bytes, from);
+}
+
+}  // namespace edgeloop::wire

@@ -1,0 +1,340 @@
+#include "edgeloop/link/remote_probe.hpp"
+
+#include "link/dialer.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+#include "edgeloop/link/broker.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::size_t submit_window = 64;  ///< submits on the way without an answer
+constexpr double resubmit_s = 10;
+constexpr double busy_pause_s = 2;
+constexpr double longest_wait_s = 0.5;
+
+std::string private_folder() {
+    const char* given = std::getenv("TMPDIR");
+    std::string path = fmt::format("{}/edgeloop-XXXXXX", given != nullptr ? given : "/tmp");
+    if (::mkdtemp(path.data()) == nullptr)
+        throw IoError(fmt::format("cannot create a folder like '{}'", path), std::strerror(errno),
+                      "set TMPDIR to a folder you may write to");
+    return path;
+}
+
+DialOptions dial_options(const RemoteProbeOptions& options, const std::string& endpoint,
+                         bool inside) {
+    wire::Hello hello;
+    hello.role = wire::Role::client;
+    hello.name = options.name;
+    hello.nonce = random_bits();
+    hello.device_class = options.device_class;
+    if (inside) return {endpoint, {}, {}, hello, 1};
+    return {endpoint, options.keys, options.server_key, hello, options.longest_back_off_s};
+}
+
+}  // namespace
+
+EdgeOption parse_edge_option(const std::string& text) {
+    using Mode = EdgeOption::Mode;
+    if (text == "none") return {Mode::none, {}};
+    if (text == "model") return {Mode::model, {}};
+    if (text == "local") return {Mode::local, {}};
+    const auto is_address = [](const std::string& part) {
+        const bool tcp = part.rfind("tcp://", 0) == 0 && part.rfind(':') > 5;
+        return tcp || (part.rfind("ipc://", 0) == 0 && part.size() > 6);
+    };
+    const std::string bind = "bind:";
+    if (text.rfind(bind, 0) == 0 && is_address(text.substr(bind.size())))
+        return {Mode::bind, text.substr(bind.size())};
+    if (is_address(text)) return {Mode::connect, text};
+    throw ConfigError(fmt::format("'{}' is not a way to the edge", text), {},
+                      "use local, tcp://HOST:PORT, bind:tcp://*:PORT, model or none");
+}
+
+LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file)
+    : folder_(private_folder()), endpoint_("ipc://" + folder_ + "/link") {
+    ChildOptions child;
+    child.arguments = {sibling_program("edgeloop-edge"),
+                       "serve",
+                       "--connect",
+                       endpoint_,
+                       "--parent",
+                       std::to_string(::getpid()),
+                       "--name",
+                       fmt::format("local-{}", ::getpid())};
+    child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
+    child.output_file = log_file;
+    process_ = std::make_unique<ChildProcess>(child);
+}
+
+LocalAgent::~LocalAgent() {
+    process_->terminate();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+}
+
+struct RemoteProbe::Impl {
+    struct Wanted {
+        MeasurementJob job;
+        std::set<CandidateId> candidates;
+        std::uint64_t order = 0;
+    };
+
+    explicit Impl(const RemoteProbeOptions& given) : options(given) {}
+
+    void start();
+    void run();
+    void take(const wire::Packet& packet, double now);
+    void settle(std::uint64_t id, const MeasurementResult& result);
+    void speak(double now);
+    void submit_more(double now);
+    void resend_all();
+    void update_state(double now);
+
+    RemoteProbeOptions options;
+    MemoryJobStore store;
+    std::unique_ptr<Broker> broker;
+    std::unique_ptr<Dialer> dialer;
+
+    mutable std::mutex mutex;
+    // guarded by mutex
+    std::map<std::uint64_t, Wanted> wanted;  ///< by request
+    std::uint64_t next_order = 1;
+    std::deque<std::uint64_t> to_submit;
+    std::vector<std::uint64_t> to_cancel;
+    std::vector<Outcome> outcomes;
+    std::map<std::string, std::string> records;  ///< device name -> record
+    std::set<std::string> measured_by;
+    std::size_t device_count = 0;
+    LinkState state{"connecting", false, 0};
+    double last_fine = steady_seconds();
+
+    // I/O thread only
+    std::map<std::uint64_t, double> in_flight;  ///< submitted, not yet accepted -> when
+    double resume_submits = 0;
+
+    std::atomic<bool> stopping{false};
+    std::thread thread;
+};
+
+void RemoteProbe::Impl::start() {
+    std::shared_ptr<ZmqContext> context;
+    std::string endpoint = options.edge.endpoint;
+    const bool inside = options.edge.mode != EdgeOption::Mode::connect;
+    if (inside) {
+        BrokerOptions broker_options;
+        broker_options.endpoint = endpoint;
+        broker_options.keys = options.keys;
+        broker_options.allowed_keys = options.allowed_keys;
+        broker_options.allow_plain_network = options.allow_plain_network;
+        broker_options.board = options.board;
+        broker = std::make_unique<Broker>(broker_options, store);
+        context = broker->context();
+        endpoint = broker->local_endpoint();
+    } else {
+        if (options.keys.empty() && !is_local_endpoint(endpoint) && !options.allow_plain_network)
+            throw ConfigError(
+                fmt::format("'{}' is reached over a network and no key is given", endpoint),
+                "anyone on the way could read and change what is sent",
+                "give keys, use an ssh tunnel to 127.0.0.1, or allow it explicitly");
+        context = std::make_shared<ZmqContext>();
+    }
+    dialer = std::make_unique<Dialer>(context, dial_options(options, endpoint, inside));
+    thread = std::thread([this] { run(); });
+}
+
+void RemoteProbe::Impl::run() {
+    while (!stopping) {
+        speak(steady_seconds());
+        for (const wire::Packet& packet : dialer->exchange(longest_wait_s))
+            take(packet, steady_seconds());
+    }
+    dialer->say_goodbye();
+}
+
+void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
+    const std::lock_guard lock(mutex);
+    const std::uint64_t id = packet.request;
+    if (std::holds_alternative<wire::Accepted>(packet.message)) {
+        in_flight.erase(id);
+    } else if (std::holds_alternative<wire::Busy>(packet.message)) {
+        in_flight.erase(id);
+        to_submit.push_back(id);
+        resume_submits = now + busy_pause_s;
+    } else if (const auto* result = std::get_if<wire::Result>(&packet.message)) {
+        in_flight.erase(id);
+        settle(id, result->result);
+        dialer->send(wire::ResultAck{}, id);
+    } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message)) {
+        in_flight.erase(id);
+        MeasurementResult failure;
+        failure.status = Status::failed;
+        failure.reason = "refused by the bridge: " + refused->reason;
+        settle(id, failure);
+    } else if (const auto* report = std::get_if<wire::LinkReport>(&packet.message)) {
+        device_count = report->devices;
+    } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
+        records[device->name] = device->record;
+    }
+}
+
+void RemoteProbe::Impl::settle(std::uint64_t id, const MeasurementResult& result) {
+    const auto found = wanted.find(id);
+    if (found == wanted.end()) return;  // answered before, or cancelled
+    for (const CandidateId candidate : found->second.candidates)
+        outcomes.push_back(
+            {candidate, result.status, result.metrics, result.reason, result.seconds});
+    if (!result.device.empty()) measured_by.insert(result.device);
+    wanted.erase(found);
+}
+
+void RemoteProbe::Impl::resend_all() {
+    in_flight.clear();
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ordered;
+    for (const auto& [id, item] : wanted) ordered.emplace_back(item.order, id);
+    std::sort(ordered.begin(), ordered.end());
+    to_submit.clear();
+    for (const auto& [order, id] : ordered) to_submit.push_back(id);
+}
+
+void RemoteProbe::Impl::submit_more(double now) {
+    for (auto& [id, sent] : in_flight)
+        if (now - sent > resubmit_s && wanted.count(id) != 0) {
+            sent = now;
+            dialer->send(wire::Submit{wanted.at(id).job, 0}, id);
+        }
+    if (now < resume_submits) return;
+    while (!to_submit.empty() && in_flight.size() < submit_window && dialer->up()) {
+        const std::uint64_t id = to_submit.front();
+        to_submit.pop_front();
+        const auto found = wanted.find(id);
+        if (found == wanted.end()) continue;
+        in_flight[id] = now;
+        dialer->send(wire::Submit{found->second.job, 0}, id);
+    }
+}
+
+void RemoteProbe::Impl::speak(double now) {
+    const std::lock_guard lock(mutex);
+    if (dialer->take_opened()) resend_all();
+    if (dialer->up()) {
+        for (const std::uint64_t id : to_cancel) dialer->send(wire::Cancel{}, id);
+        to_cancel.clear();
+        submit_more(now);
+    }
+    update_state(now);
+}
+
+void RemoteProbe::Impl::update_state(double now) {
+    const bool reachable = dialer->up();
+    if (!reachable) device_count = 0;
+    state.devices = device_count;
+    state.up = reachable && device_count > 0;
+    if (!reachable)
+        state.text = dialer->state(now);
+    else if (device_count == 0)
+        state.text = "no device connected";
+    else
+        state.text = fmt::format("{} device{}", device_count, device_count == 1 ? "" : "s");
+    if (state.up || wanted.empty()) last_fine = now;
+}
+
+RemoteProbe::RemoteProbe(const RemoteProbeOptions& options)
+    : impl_(std::make_unique<Impl>(options)) {
+    using Mode = EdgeOption::Mode;
+    const Mode mode = options.edge.mode;
+    EDGELOOP_EXPECT(mode == Mode::local || mode == Mode::bind || mode == Mode::connect,
+                    "a remote probe needs a way to a device");
+    impl_->start();
+}
+
+RemoteProbe::~RemoteProbe() {
+    impl_->stopping = true;
+    impl_->dialer->wake();
+    impl_->thread.join();
+}
+
+void RemoteProbe::submit(const Candidate& candidate) {
+    const MeasurementJob job =
+        make_job(candidate.spec, impl_->options.settings, impl_->options.device_class);
+    if (job.spec.size() > wire::max_document_bytes)
+        throw ConfigError(fmt::format("the specification of candidate {} has {} bytes",
+                                      candidate.id, job.spec.size()),
+                          fmt::format("at most {} can be sent", wire::max_document_bytes));
+    const std::uint64_t id = request_id(job);
+    const std::lock_guard lock(impl_->mutex);
+    Impl::Wanted& wanted = impl_->wanted[id];
+    if (wanted.order == 0) {
+        wanted.job = job;
+        wanted.order = impl_->next_order++;
+        impl_->to_submit.push_back(id);
+    }
+    wanted.candidates.insert(candidate.id);
+    impl_->dialer->wake();
+}
+
+void RemoteProbe::cancel(CandidateId id) {
+    const std::lock_guard lock(impl_->mutex);
+    for (auto wanted = impl_->wanted.begin(); wanted != impl_->wanted.end(); ++wanted) {
+        if (wanted->second.candidates.erase(id) == 0) continue;
+        impl_->outcomes.push_back({id, Status::cancelled, {}, "cancelled", 0});
+        if (wanted->second.candidates.empty()) {
+            impl_->to_cancel.push_back(wanted->first);
+            impl_->wanted.erase(wanted);
+        }
+        impl_->dialer->wake();
+        return;
+    }
+}
+
+std::vector<Outcome> RemoteProbe::poll() {
+    if (impl_->broker) impl_->broker->check();
+    const std::lock_guard lock(impl_->mutex);
+    std::vector<Outcome> taken;
+    taken.swap(impl_->outcomes);
+    return taken;
+}
+
+LinkState RemoteProbe::link() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->state;
+}
+
+std::vector<std::string> RemoteProbe::devices() const {
+    const std::lock_guard lock(impl_->mutex);
+    std::vector<std::string> records;
+    for (const std::string& name : impl_->measured_by) {
+        const auto found = impl_->records.find(name);
+        if (found != impl_->records.end()) records.push_back(found->second);
+    }
+    return records;
+}
+
+std::string RemoteProbe::endpoint() const {
+    return impl_->broker ? impl_->broker->endpoint() : impl_->options.edge.endpoint;
+}
+
+double RemoteProbe::seconds_without_device() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->wanted.empty() ? 0 : std::max(0.0, steady_seconds() - impl_->last_fine);
+}
+
+}  // namespace edgeloop

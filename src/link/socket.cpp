@@ -1,0 +1,103 @@
+#include "link/socket.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/link/messages.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <random>
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr int queue_limit = 1000;
+
+}  // namespace
+
+Waker::Waker() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (descriptor_ < 0) throw IoError("cannot create an eventfd", std::strerror(errno));
+}
+
+Waker::~Waker() { ::close(descriptor_); }
+
+void Waker::wake() {
+    const std::uint64_t one = 1;
+    // Full is as good as written: the other side wakes either way.
+    [[maybe_unused]] const ssize_t written = ::write(descriptor_, &one, sizeof one);
+}
+
+void Waker::clear() {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t got = ::read(descriptor_, &count, sizeof count);
+}
+
+SocketMonitor::SocketMonitor(zmq::context_t& context, zmq::socket_t& socket)
+    : watched_(socket), events_(context, zmq::socket_type::pair) {
+    static std::atomic<unsigned> serial{0};
+    const std::string endpoint = fmt::format("inproc://monitor-{}", serial++);
+    constexpr int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), events) != 0)
+        throw CommError("cannot watch a socket", zmq_strerror(zmq_errno()));
+    events_.set(zmq::sockopt::linger, 0);
+    events_.connect(endpoint);
+}
+
+SocketMonitor::~SocketMonitor() { zmq_socket_monitor(watched_.handle(), nullptr, 0); }
+
+std::optional<ConnectionEvent> SocketMonitor::next() {
+    zmq::message_t head, address;
+    if (!events_.recv(head, zmq::recv_flags::dontwait)) return std::nullopt;
+    [[maybe_unused]] const auto got = events_.recv(address, zmq::recv_flags::dontwait);
+    std::uint16_t number = 0;
+    std::memcpy(&number, head.data(), sizeof number);
+    switch (number) {
+        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+            return ConnectionEvent{ConnectionEvent::Kind::connected};
+        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+            return ConnectionEvent{ConnectionEvent::Kind::refused_key};
+        case ZMQ_EVENT_DISCONNECTED:
+            return ConnectionEvent{ConnectionEvent::Kind::disconnected};
+        default:
+            return ConnectionEvent{ConnectionEvent::Kind::failed_handshake};
+    }
+}
+
+void set_common_options(zmq::socket_t& socket) {
+    socket.set(zmq::sockopt::linger, 0);
+    socket.set(zmq::sockopt::sndhwm, queue_limit);
+    socket.set(zmq::sockopt::rcvhwm, queue_limit);
+    socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(wire::max_message_bytes));
+    socket.set(zmq::sockopt::handshake_ivl, 10'000);
+    socket.set(zmq::sockopt::heartbeat_ivl, 5'000);
+    socket.set(zmq::sockopt::heartbeat_timeout, 20'000);
+    socket.set(zmq::sockopt::tcp_keepalive, 1);
+    socket.set(zmq::sockopt::tcp_keepalive_idle, 30);
+    socket.set(zmq::sockopt::tcp_keepalive_intvl, 10);
+    socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+}
+
+void wait_for_input(zmq::socket_t& first, zmq::socket_t& second, const Waker& waker,
+                    std::chrono::milliseconds timeout) {
+    zmq::pollitem_t items[] = {{first.handle(), 0, ZMQ_POLLIN, 0},
+                               {second.handle(), 0, ZMQ_POLLIN, 0},
+                               {nullptr, waker.descriptor(), ZMQ_POLLIN, 0}};
+    if (zmq_poll(items, 3, timeout.count()) < 0 && zmq_errno() != EINTR)
+        throw CommError("cannot wait for messages", zmq_strerror(zmq_errno()));
+}
+
+std::uint64_t random_bits() {
+    thread_local std::mt19937_64 engine = [] {
+        std::random_device device;
+        return std::mt19937_64((static_cast<std::uint64_t>(device()) << 32) ^ device());
+    }();
+    return engine();
+}
+
+}  // namespace edgeloop

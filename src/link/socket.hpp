@@ -1,0 +1,72 @@
+#pragma once
+
+#include "edgeloop/link/keys.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <zmq.hpp>
+
+namespace edgeloop {
+
+/// libzmq's context; one per broker or probe, shared by the sockets of that object.
+class ZmqContext {
+  public:
+    zmq::context_t context{1};
+};
+
+/// Wakes a thread that polls: an eventfd, because libzmq sockets must not be shared by threads.
+class Waker {
+  public:
+    Waker();
+    ~Waker();
+    Waker(const Waker&) = delete;
+    Waker& operator=(const Waker&) = delete;
+
+    void wake();   ///< from any thread
+    void clear();  ///< by the thread that polls
+    [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  private:
+    int descriptor_;
+};
+
+/// What a socket's connection went through, from libzmq's monitor.
+struct ConnectionEvent {
+    enum class Kind { connected, disconnected, refused_key, failed_handshake };
+    Kind kind = Kind::connected;
+};
+
+/// Listens to the connection events of one socket.
+class SocketMonitor {
+  public:
+    /// REQUIRES: `socket` outlives this object's use by its owner's thread.
+    SocketMonitor(zmq::context_t& context, zmq::socket_t& socket);
+    ~SocketMonitor();
+    SocketMonitor(const SocketMonitor&) = delete;
+    SocketMonitor& operator=(const SocketMonitor&) = delete;
+
+    /// The next event, or nothing. Never waits.
+    std::optional<ConnectionEvent> next();
+    [[nodiscard]] zmq::socket_t& socket() { return events_; }
+
+  private:
+    zmq::socket_t& watched_;
+    zmq::socket_t events_;
+};
+
+/// Options every socket of the link has: bounded queues and messages, keep-alive on two layers,
+/// nothing lingering at close.
+void set_common_options(zmq::socket_t& socket);
+
+/// zmq_poll over two sockets and a waker. A broken wait (EINTR) ends it early.
+void wait_for_input(zmq::socket_t& first, zmq::socket_t& second, const Waker& waker,
+                    std::chrono::milliseconds timeout);
+
+/// Random bits for nonces and jitter (not for keys).
+[[nodiscard]] std::uint64_t random_bits();
+
+}  // namespace edgeloop

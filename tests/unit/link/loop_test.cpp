@@ -1,0 +1,134 @@
+// Search side, broker and a scripted device together, over real sockets.
+#include "support/scripted_agent.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/link/agent_session.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+
+#include <map>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+RemoteProbeOptions bind_options() {
+    RemoteProbeOptions options;
+    options.edge = {EdgeOption::Mode::bind, "tcp://127.0.0.1:*"};
+    options.board.heartbeat_s = 0.05;
+    options.board.peer_dead_s = 0.5;
+    options.board.quiet_dead_s = 1.5;
+    return options;
+}
+
+Candidate candidate(CandidateId id, int width, double learning_rate = 0.1) {
+    Candidate made;
+    made.id = id;
+    made.spec = Json{{"family", "cnn3d"},
+                     {"architecture", {{"width", width}}},
+                     {"training", {{"learning_rate", learning_rate}}}}
+                    .dump();
+    return made;
+}
+
+/// Polls until `count` outcomes have arrived or 20 s have passed.
+std::map<CandidateId, Outcome> collect(LatencyProbe& probe, std::size_t count) {
+    std::map<CandidateId, Outcome> outcomes;
+    const double deadline = steady_seconds() + 20;
+    BackOff back_off;
+    while (outcomes.size() < count && steady_seconds() < deadline) {
+        for (const Outcome& outcome : probe.poll()) {
+            EXPECT_EQ(outcomes.count(outcome.id), 0u) << "settled twice: " << outcome.id;
+            outcomes[outcome.id] = outcome;
+        }
+        back_off.wait();
+    }
+    return outcomes;
+}
+
+TEST(Loop, MeasuresEveryCandidateOnce) {
+    RemoteProbe probe(bind_options());
+    ScriptedAgent agent(probe.endpoint(), "device-1");
+    for (int i = 1; i <= 200; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+    const auto outcomes = collect(probe, 200);
+    ASSERT_EQ(outcomes.size(), 200u);
+    for (const auto& [id, outcome] : outcomes) {
+        EXPECT_EQ(outcome.status, Status::completed);
+        EXPECT_DOUBLE_EQ(outcome.metrics.at("latency_ms"), static_cast<double>(id));
+    }
+    EXPECT_EQ(agent.measured(), 200u);
+    EXPECT_EQ(probe.link().devices, 1u);
+    EXPECT_TRUE(probe.link().up);
+    ASSERT_EQ(probe.devices().size(), 1u);
+    EXPECT_NE(probe.devices()[0].find("device-1"), std::string::npos);
+}
+
+TEST(Loop, CandidatesThatDifferOnlyInTrainingShareOneMeasurement) {
+    RemoteProbe probe(bind_options());
+    probe.submit(candidate(1, 8, 0.1));
+    probe.submit(candidate(2, 8, 0.2));
+    ScriptedAgent agent(probe.endpoint(), "device-1");
+    ASSERT_EQ(collect(probe, 2).size(), 2u);
+    probe.submit(candidate(3, 8, 0.3));
+    ASSERT_EQ(collect(probe, 1).size(), 1u);
+    EXPECT_EQ(agent.measured(), 1u);
+}
+
+TEST(Loop, WaitsForADeviceAndSaysSo) {
+    RemoteProbe probe(bind_options());
+    probe.submit(candidate(1, 8));
+    EXPECT_TRUE(probe.poll().empty());
+    EXPECT_FALSE(probe.link().up);
+    ScriptedAgent agent(probe.endpoint(), "late");
+    EXPECT_EQ(collect(probe, 1).size(), 1u);
+}
+
+TEST(Loop, AKilledAgentsJobsGoToTheNextOne) {
+    RemoteProbe probe(bind_options());
+    auto victim = std::make_unique<ScriptedAgent>(probe.endpoint(), "victim",
+                                                  ScriptedAgent::Behaviour::never_answers);
+    for (int i = 1; i <= 10; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+    ASSERT_TRUE(victim->wait_for_a_job(10));
+    ScriptedAgent next(probe.endpoint(), "next");
+    victim->vanish();
+    EXPECT_EQ(collect(probe, 10).size(), 10u);
+}
+
+TEST(Loop, AFailureOnTheDeviceIsAnOutcomeWithAReason) {
+    RemoteProbe probe(bind_options());
+    ScriptedAgent agent(probe.endpoint(), "device-1", ScriptedAgent::Behaviour::fails);
+    probe.submit(candidate(1, 8));
+    const auto outcomes = collect(probe, 1);
+    ASSERT_EQ(outcomes.size(), 1u);
+    EXPECT_EQ(outcomes.at(1).status, Status::failed);
+    EXPECT_TRUE(outcomes.at(1).metrics.empty());
+    EXPECT_EQ(outcomes.at(1).reason, "scripted failure");
+}
+
+TEST(Loop, CancelledCandidatesComeBackOnceAsCancelled) {
+    RemoteProbe probe(bind_options());
+    probe.submit(candidate(1, 8));
+    probe.submit(candidate(2, 9));
+    probe.cancel(1);
+    auto outcomes = collect(probe, 1);
+    ASSERT_EQ(outcomes.count(1), 1u);
+    EXPECT_EQ(outcomes.at(1).status, Status::cancelled);
+    ScriptedAgent agent(probe.endpoint(), "device-1");
+    outcomes = collect(probe, 1);
+    EXPECT_EQ(outcomes.at(2).status, Status::completed);
+}
+
+TEST(Loop, OnlyDevicesOfTheClassMeasure) {
+    RemoteProbeOptions options = bind_options();
+    options.device_class = "wanted";
+    RemoteProbe probe(options);
+    ScriptedAgent wrong(probe.endpoint(), "wrong", ScriptedAgent::Behaviour::measures, "other");
+    probe.submit(candidate(1, 8));
+    ScriptedAgent right(probe.endpoint(), "right", ScriptedAgent::Behaviour::measures, "wanted");
+    ASSERT_EQ(collect(probe, 1).size(), 1u);
+    EXPECT_EQ(wrong.measured(), 0u);
+    EXPECT_EQ(right.measured(), 1u);
+}
+
+}  // namespace
+}  // namespace edgeloop
