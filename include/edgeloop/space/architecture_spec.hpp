@@ -29,15 +29,20 @@ struct TrainingRecipe {
 /// One network to build, train and measure: what travels to workers and edge devices.
 ///
 /// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side"},
-/// "training": {...}}. `architecture` holds the family's own keys; src/model/README.md lists them.
+/// "training": {...}}. `architecture` holds the family's own keys; src/space/README.md lists them.
 struct ArchitectureSpec {
     std::string family;
     Json architecture = Json::object();
     ClipShape clip;
     TrainingRecipe training;
 
+    /// Every default of the family is filled in, so `architecture` has all of its keys. Whether the
+    /// whole can be built is another question: static_problem() in static_rules.hpp.
     /// @throws ConfigError  unknown key, wrong type or a value out of range, with its place.
     [[nodiscard]] static ArchitectureSpec from_json(const Json& json, const std::string& where);
+    /// The spec in a JSON file, or a shipped one by bare name, e.g. "human".
+    /// @throws ConfigError  as from_json, with the line; no such file; or a static_problem().
+    [[nodiscard]] static ArchitectureSpec from_file(const std::string& path_or_name);
     [[nodiscard]] Json to_json() const;
     /// Canonical text: equal specs give equal bytes.
     [[nodiscard]] std::string canonical() const;

@@ -6,7 +6,7 @@
 #include "edgeloop/space/architecture_spec.hpp"
 
 #include <cstddef>
-#include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,10 +17,12 @@ enum class GeneKind { categorical, ordinal, integer, real, log_real };
 
 /// One searched variable.
 struct Variable {
-    std::string name;  ///< dotted path into the spec, e.g. "architecture.embed_dim"
+    std::string name;  ///< often the dotted path into the spec, e.g. "architecture.embed_dim"
     GeneKind kind = GeneKind::categorical;
     std::vector<Json> choices;    ///< categorical and ordinal
     double lower = 0, upper = 0;  ///< integer, real, log_real: inclusive
+    std::vector<std::string> paths;    ///< places in the spec that take its value
+    std::vector<std::string> lengths;  ///< lists of the spec that are cut to this length
 };
 
 /// A point of the search space: one number per variable, in the space's order.
@@ -34,11 +36,15 @@ struct Genome {
     friend bool operator!=(const Genome& a, const Genome& b) { return !(a == b); }
 };
 
+struct SpaceDefinition;
+
 /// The set of designs a search may propose. Grammar of space files: src/space/README.md.
 class SearchSpace {
   public:
-    /// @throws ConfigError  with line or path of the mistake.
-    [[nodiscard]] static SearchSpace from_file(const std::string& path);
+    /// The space in a JSON file, or a shipped one by bare name, e.g. "hpc2edge".
+    /// @throws ConfigError  with line and path of the mistake.
+    [[nodiscard]] static SearchSpace from_file(const std::string& path_or_name);
+    /// @throws ConfigError  with the path of the mistake.
     [[nodiscard]] static SearchSpace from_json(const Json& json, const std::string& where);
     /// The unit box [0,1]^n (or given bounds) of real genes, for analytic problems; decode() is not
     /// allowed.
@@ -47,8 +53,10 @@ class SearchSpace {
 
     [[nodiscard]] const std::string& name() const;
     [[nodiscard]] const std::vector<Variable>& variables() const;
-    /// Number of distinct designs; infinity with real genes.
+    /// Number of distinct canonical genomes; infinity with real genes.
     [[nodiscard]] double size() const;
+    /// The same, counting only genes that shape network or input: how many architectures there are.
+    [[nodiscard]] double network_count() const;
 
     /// Which genes exist in this genome. Shape (variables).
     [[nodiscard]] std::vector<bool> active(const Genome& genome) const;
@@ -62,7 +70,8 @@ class SearchSpace {
     [[nodiscard]] std::optional<std::string> infeasibility(const Genome& genome) const;
     /// REQUIRES: not box(). @throws LogicError when infeasible.
     [[nodiscard]] ArchitectureSpec decode(const Genome& genome) const;
-    /// Identity of the genome within this space; ignores inactive genes.
+    /// Identity of the design: that of its spec, so genomes of equal designs share it. In a box, and
+    /// for infeasible genomes, that of the canonical genes.
     [[nodiscard]] Digest identity(const Genome& genome) const;
     /// Text of each gene for tables, empty where inactive. Shape (variables).
     [[nodiscard]] std::vector<std::string> describe(const Genome& genome) const;
@@ -70,7 +79,11 @@ class SearchSpace {
     [[nodiscard]] Digest identity() const;
 
   private:
-    // implementation data is up to the module
+    struct Decoded;
+    explicit SearchSpace(std::shared_ptr<const SpaceDefinition> definition);
+    [[nodiscard]] Decoded try_decode(const Genome& genome) const;
+
+    std::shared_ptr<const SpaceDefinition> definition_;  // immutable, so copies share it
 };
 
 }  // namespace edgeloop

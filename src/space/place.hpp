@@ -1,0 +1,85 @@
+#pragma once
+
+#include "edgeloop/core/json.hpp"
+
+#include <cstddef>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace edgeloop {
+
+/// Line (from 1) of every value of a JSON text, by JSON pointer. REQUIRES: valid JSON.
+using LineIndex = std::map<std::string, std::size_t>;
+[[nodiscard]] LineIndex index_lines(std::string_view json_text);
+
+/// Where a JSON value stands in its document, to be named in errors:
+/// "cnn3d.json, line 12: variables[3].choices".
+class Place {
+  public:
+    /// The root of a document of which only the values are at hand: errors name no lines.
+    explicit Place(std::string document) : document_(std::move(document)) {}
+    /// The root of a document with its text. REQUIRES: valid JSON.
+    Place(std::string document, std::string_view json_text)
+        : document_(std::move(document)),
+          lines_(std::make_shared<const LineIndex>(index_lines(json_text))) {}
+
+    [[nodiscard]] Place operator/(const std::string& key) const;
+    [[nodiscard]] Place operator/(std::size_t index) const;
+    [[nodiscard]] std::string text() const;
+
+  private:
+    std::string document_;
+    std::string pointer_;   ///< JSON pointer, e.g. /variables/3
+    std::string readable_;  ///< e.g. variables[3]
+    std::shared_ptr<const LineIndex> lines_;
+};
+
+/// Inclusive bounds of a number.
+struct Bounds {
+    double low, high;
+};
+
+/// Reads the members of one JSON object; every mistake is a ConfigError that names its place.
+///
+/// The getters with a fallback return it when the key is absent; those without insist on the key.
+class ObjectReader {
+  public:
+    /// @throws ConfigError  not an object, or a key that is not in `known`.
+    ObjectReader(const Json& object, Place place, std::initializer_list<std::string_view> known);
+
+    [[nodiscard]] bool has(const char* key) const { return object_.contains(key); }
+    /// The member itself. @throws ConfigError when absent.
+    [[nodiscard]] const Json& member(const char* key) const;
+    [[nodiscard]] Place place(const char* key) const { return place_ / key; }
+
+    [[nodiscard]] int integer(const char* key, Bounds bounds) const;
+    [[nodiscard]] int integer(const char* key, Bounds bounds, int fallback) const;
+    [[nodiscard]] double number(const char* key, Bounds bounds) const;
+    [[nodiscard]] double number(const char* key, Bounds bounds, double fallback) const;
+    [[nodiscard]] std::string text(const char* key) const;
+    [[nodiscard]] std::string text(const char* key, std::string fallback) const;
+    /// One of `allowed`.
+    [[nodiscard]] std::string choice(const char* key, std::initializer_list<const char*> allowed,
+                                     const char* fallback) const;
+    /// A list whose length and elements are inside the bounds.
+    [[nodiscard]] std::vector<int> integers(const char* key, Bounds length, Bounds bounds) const;
+    [[nodiscard]] std::vector<int> integers(const char* key, Bounds length, Bounds bounds,
+                                            std::vector<int> fallback) const;
+
+  private:
+    const Json& object_;
+    Place place_;
+};
+
+/// Conversions behind ObjectReader, for values that are not members of an object.
+[[nodiscard]] int integer_from(const Json& value, Bounds bounds, const Place& place);
+[[nodiscard]] double number_from(const Json& value, Bounds bounds, const Place& place);
+[[nodiscard]] std::string text_from(const Json& value, const Place& place);
+/// The value, once known to be a list with a length inside the bounds.
+[[nodiscard]] const Json& list_from(const Json& value, Bounds length, const Place& place);
+
+}  // namespace edgeloop

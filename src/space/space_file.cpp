@@ -1,0 +1,330 @@
+#include "space/space_file.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr Bounds any_number{std::numeric_limits<double>::lowest(),
+                            std::numeric_limits<double>::max()};
+constexpr Bounds any_integer{-1e9, 1e9};
+constexpr double most_values_of_a_parent = 1000;
+constexpr double most_list_members = 10000;
+
+[[noreturn]] void reject(const Place& place, const std::string& problem,
+                         const std::string& suggestion = {}) {
+    throw ConfigError(place.text() + ": " + problem, {}, suggestion);
+}
+
+bool is_name(const std::string& text) {
+    const auto belongs = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
+    };
+    return !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0 &&
+           std::all_of(text.begin(), text.end(), belongs);
+}
+
+/// "architecture.stages.0.channels" as a JSON pointer.
+Json::json_pointer pointer_to(const std::string& path) {
+    std::string text = '/' + path;
+    std::replace(text.begin(), text.end(), '.', '/');
+    return Json::json_pointer(text);
+}
+
+class SpaceParser {
+  public:
+    SpaceParser(const Json& json, const Place& place)
+        : place_(place),
+          root_(json, place,
+                {"version", "name", "description", "base", "variables", "cases", "constraints",
+                 "limits"}) {}
+
+    SpaceDefinition parse() {
+        if (root_.integer("version", {0, 1e9}) != 1)
+            reject(root_.place("version"), "only version 1 of the grammar is known");
+        space_.name = root_.text("name");
+        (void)root_.text("description", "");
+        read_base();
+        read_variables();
+        read_conditions();
+        read_cases();
+        check_paths();
+        read_constraints();
+        read_limits();
+        space_.order = dependency_order(space_.variables, space_.conditions, place_.text());
+        (void)space_.count(std::vector<bool>(space_.variables.size(), true));
+        return std::move(space_);
+    }
+
+  private:
+    void read_base() {
+        const Json& base = root_.member("base");
+        const ObjectReader reader(base, root_.place("base"),
+                                  {"family", "architecture", "clip", "training"});
+        ArchitectureSpec defaults;
+        space_.base = defaults.to_json();
+        space_.base["family"] = reader.text("family", "");
+        for (const char* part : {"architecture", "clip", "training"}) {
+            if (!reader.has(part)) continue;
+            if (!reader.member(part).is_object()) reject(reader.place(part), "expected an object");
+            space_.base[part].merge_patch(reader.member(part));
+        }
+    }
+
+    void read_variables() {
+        const Place place = root_.place("variables");
+        const Json& list = list_from(root_.member("variables"), {1, most_list_members}, place);
+        for (std::size_t i = 0; i < list.size(); ++i) read_variable(list[i], place / i);
+    }
+
+    void read_variable(const Json& json, const Place& place) {
+        const ObjectReader reader(json, place,
+                                  {"name", "kind", "choices", "lower", "upper", "path", "length_of",
+                                   "when"});
+        Variable variable;
+        variable.name = reader.text("name");
+        if (!is_name(variable.name))
+            reject(reader.place("name"), fmt::format("'{}' is not a name", variable.name),
+                   "use letters, digits, '_' and '.', a letter first");
+        if (find_variable(variable.name) != space_.variables.size())
+            reject(reader.place("name"), fmt::format("'{}' is declared twice", variable.name));
+        read_domain(reader, variable);
+        space_.bindings.push_back(read_binding(reader, variable));
+        space_.variables.push_back(std::move(variable));
+    }
+
+    void read_domain(const ObjectReader& reader, Variable& variable) {
+        const std::string kind = reader.text("kind");
+        if (kind == "categorical" || kind == "ordinal") {
+            variable.kind = kind == "ordinal" ? GeneKind::ordinal : GeneKind::categorical;
+            read_choices(reader, variable);
+            return;
+        }
+        if (kind == "integer")
+            variable.kind = GeneKind::integer;
+        else if (kind == "real")
+            variable.kind = GeneKind::real;
+        else if (kind == "log_real")
+            variable.kind = GeneKind::log_real;
+        else
+            reject(reader.place("kind"), fmt::format("unknown kind '{}'", kind),
+                   "use categorical, ordinal, integer, real or log_real");
+        if (reader.has("choices")) reject(reader.place("choices"), "a range takes no choices");
+        const bool whole = variable.kind == GeneKind::integer;
+        variable.lower = whole ? reader.integer("lower", any_integer)
+                               : reader.number("lower", any_number);
+        variable.upper = whole ? reader.integer("upper", any_integer)
+                               : reader.number("upper", any_number);
+        if (variable.upper < variable.lower)
+            reject(reader.place("upper"), fmt::format("the domain {} to {} is empty",
+                                                      variable.lower, variable.upper));
+        if (variable.kind == GeneKind::log_real && variable.lower <= 0)
+            reject(reader.place("lower"), "a logarithmic range must be positive");
+    }
+
+    void read_choices(const ObjectReader& reader, Variable& variable) {
+        for (const char* bound : {"lower", "upper"})
+            if (reader.has(bound)) reject(reader.place(bound), "choices take no bounds");
+        const Place place = reader.place("choices");
+        const Json& list = list_from(reader.member("choices"), {1, most_list_members}, place);
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            if (std::find(variable.choices.begin(), variable.choices.end(), list[i]) !=
+                variable.choices.end())
+                reject(place / i, fmt::format("choice {} appears twice", list[i].dump()));
+            variable.choices.push_back(list[i]);
+        }
+    }
+
+    static std::vector<std::string> read_paths(const ObjectReader& reader, const char* key) {
+        std::vector<std::string> paths;
+        if (!reader.has(key)) return paths;
+        if (reader.member(key).is_string()) return {reader.text(key)};
+        const Json& list = list_from(reader.member(key), {0, most_list_members}, reader.place(key));
+        for (std::size_t i = 0; i < list.size(); ++i)
+            paths.push_back(text_from(list[i], reader.place(key) / i));
+        return paths;
+    }
+
+    static Binding read_binding(const ObjectReader& reader, Variable& variable) {
+        variable.paths = read_paths(reader, "path");
+        variable.lengths = read_paths(reader, "length_of");
+        if (!reader.has("path") && variable.lengths.empty()) variable.paths = {variable.name};
+        Binding binding;
+        for (const std::string& path : variable.paths) {
+            if (!is_name(path)) reject(reader.place("path"), fmt::format("'{}' is no path", path));
+            binding.paths.push_back(pointer_to(path));
+        }
+        for (const std::string& path : variable.lengths) {
+            if (!is_name(path))
+                reject(reader.place("length_of"), fmt::format("'{}' is no path", path));
+            binding.lengths.push_back(pointer_to(path));
+        }
+        if (!variable.lengths.empty() && !counts(variable))
+            reject(reader.place("length_of"), "only whole positive numbers can be a length");
+        return binding;
+    }
+
+    static bool counts(const Variable& variable) {
+        if (variable.kind == GeneKind::integer) return variable.lower >= 0;
+        return !variable.choices.empty() &&
+               std::all_of(variable.choices.begin(), variable.choices.end(),
+                           [](const Json& choice) { return choice.is_number_unsigned(); });
+    }
+
+    [[nodiscard]] std::size_t find_variable(const std::string& name) const {
+        const auto& all = space_.variables;
+        return static_cast<std::size_t>(
+            std::find_if(all.begin(), all.end(),
+                         [&](const Variable& variable) { return variable.name == name; }) -
+            all.begin());
+    }
+
+    void read_conditions() {
+        const Json& list = root_.member("variables");
+        for (std::size_t i = 0; i < list.size(); ++i)
+            space_.conditions.push_back(
+                list[i].contains("when")
+                    ? read_when(list[i]["when"], root_.place("variables") / i / "when")
+                    : Conditions{});
+    }
+
+    Conditions read_when(const Json& when, const Place& place) const {
+        if (!when.is_object() || when.empty())
+            reject(place, "expected an object of variables and their values");
+        Conditions conditions;
+        for (const auto& item : when.items()) {
+            const Place where = place / item.key();
+            const std::size_t parent = find_variable(item.key());
+            if (parent == space_.variables.size())
+                reject(where, fmt::format("there is no variable '{}'", item.key()));
+            if (!(cardinality(space_.variables[parent]) <= most_values_of_a_parent))
+                reject(where,
+                       fmt::format("a condition needs a variable of at most {} distinct values",
+                                   most_values_of_a_parent));
+            conditions.push_back({parent, allowed_values(space_.variables[parent], item.value(),
+                                                         where)});
+        }
+        return conditions;
+    }
+
+    /// A value, a list of values, or {"min": .., "max": ..}.
+    static std::vector<bool> allowed_values(const Variable& parent, const Json& wanted,
+                                            const Place& place) {
+        std::vector<bool> allowed(static_cast<std::size_t>(cardinality(parent)));
+        const auto value = [&](std::size_t i) {
+            return value_of(parent, canonical_gene(parent) + static_cast<double>(i));
+        };
+        if (wanted.is_object()) {
+            const ObjectReader reader(wanted, place, {"min", "max"});
+            const double low = reader.number("min", any_number, any_number.low);
+            const double high = reader.number("max", any_number, any_number.high);
+            for (std::size_t i = 0; i < allowed.size(); ++i) {
+                if (!value(i).is_number()) reject(place, "min and max need numbers to compare");
+                allowed[i] = value(i).get<double>() >= low && value(i).get<double>() <= high;
+            }
+        } else {
+            const Json values = wanted.is_array() ? wanted : Json::array({wanted});
+            for (const Json& one : values) {
+                const auto before = std::count(allowed.begin(), allowed.end(), true);
+                for (std::size_t i = 0; i < allowed.size(); ++i)
+                    if (value(i) == one) allowed[i] = true;
+                if (std::count(allowed.begin(), allowed.end(), true) == before)
+                    reject(place, fmt::format("'{}' never takes the value {}, or it is listed twice",
+                                              parent.name, one.dump()));
+            }
+        }
+        if (std::find(allowed.begin(), allowed.end(), true) == allowed.end())
+            reject(place, "no value meets this condition");
+        return allowed;
+    }
+
+    void read_cases() {
+        if (!root_.has("cases")) return;
+        const Place place = root_.place("cases");
+        const Json& list = list_from(root_.member("cases"), {0, most_list_members}, place);
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            const ObjectReader reader(list[i], place / i, {"when", "set"});
+            const ObjectReader patch(reader.member("set"), reader.place("set"),
+                                     {"family", "architecture", "clip", "training"});
+            space_.cases.push_back(
+                {read_when(reader.member("when"), reader.place("when")), reader.member("set")});
+        }
+    }
+
+    /// Templates a design may start from, as far as single cases go.
+    [[nodiscard]] std::vector<Json> templates() const {
+        std::vector<Json> all{space_.base};
+        for (const Case& variant : space_.cases) {
+            all.push_back(space_.base);
+            all.back().merge_patch(variant.set);
+        }
+        return all;
+    }
+
+    /// A misspelt path would otherwise show only when a design is decoded.
+    void check_paths() const {
+        const std::vector<Json> all = templates();
+        const auto exists = [&](const Json::json_pointer& path) {
+            return std::any_of(all.begin(), all.end(),
+                               [&](const Json& one) { return one.contains(path); });
+        };
+        for (std::size_t i = 0; i < space_.variables.size(); ++i) {
+            const Binding& binding = space_.bindings[i];
+            for (const auto* paths : {&binding.paths, &binding.lengths})
+                for (const auto& path : *paths)
+                    if (!exists(path))
+                        reject(root_.place("variables") / i,
+                               fmt::format("neither base nor a case has the path '{}'",
+                                           path.to_string()),
+                               "give the template a value there");
+        }
+    }
+
+    void read_constraints() {
+        if (!root_.has("constraints")) return;
+        const Place place = root_.place("constraints");
+        const Json& list = list_from(root_.member("constraints"), {0, most_list_members}, place);
+        const std::vector<Json> all = templates();
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            space_.rules.push_back(
+                ConstraintRule::parse(text_from(list[i], place / i), place / i));
+            for (const std::string& name : space_.rules.back().names())
+                if (find_variable(name) == space_.variables.size() &&
+                    std::none_of(all.begin(), all.end(),
+                                 [&](const Json& one) { return one.contains(pointer_to(name)); }))
+                    reject(place / i, fmt::format("'{}' is neither a variable nor a path", name));
+        }
+    }
+
+    void read_limits() {
+        if (!root_.has("limits")) return;
+        const ObjectReader reader(root_.member("limits"), root_.place("limits"),
+                                  {"parameters", "training_memory_mib"});
+        const Bounds positive{1, 1e15};
+        space_.most_parameters =
+            reader.number("parameters", positive, space_.most_parameters);
+        space_.most_training_memory_mib =
+            reader.number("training_memory_mib", positive, space_.most_training_memory_mib);
+    }
+
+    Place place_;
+    ObjectReader root_;
+    SpaceDefinition space_;
+};
+
+}  // namespace
+
+SpaceDefinition parse_space(const Json& json, const Place& place) {
+    SpaceDefinition space = SpaceParser(json, place).parse();
+    space.identity = digest(json.dump());
+    return space;
+}
+
+}  // namespace edgeloop
