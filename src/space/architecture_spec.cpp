@@ -1,8 +1,9 @@
 #include "edgeloop/space/architecture_spec.hpp"
 
-#include "edgeloop/core/error.hpp"
 #include "space/families.hpp"
 #include "space/shipped.hpp"
+
+#include "edgeloop/core/error.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -28,7 +28,8 @@ class RuleParser {
 
     std::string relation() {
         for (const char* candidate : {"<=", ">=", "==", "!=", "<", ">"})
-            if (next() != '\0' && text_.compare(at_, std::string(candidate).size(), candidate) == 0) {
+            if (next() != '\0' &&
+                text_.compare(at_, std::string(candidate).size(), candidate) == 0) {
                 at_ += std::string(candidate).size();
                 return candidate;
             }

@@ -1,7 +1,8 @@
 #pragma once
 
-#include "edgeloop/space/static_rules.hpp"
 #include "space/place.hpp"
+
+#include "edgeloop/space/static_rules.hpp"
 
 namespace edgeloop {
 

@@ -45,9 +45,10 @@ std::optional<std::string> shape_problem(const ArchitectureSpec& spec) {
     for (std::size_t i = 0; i < stages.size(); ++i) {
         for (const int extent : stages[i]["kernel"])
             if (extent % 2 == 0)
-                return fmt::format("kernel extent {} of stage {} is even, so padding can't keep "
-                                   "the shape",
-                                   extent, i);
+                return fmt::format(
+                    "kernel extent {} of stage {} is even, so padding can't keep "
+                    "the shape",
+                    extent, i);
         shape = pooled(shape, stages[i]);
         if (volume(shape) == 0)
             return fmt::format("pooling of stage {} shrinks the clip to nothing ({} x {} x {})", i,

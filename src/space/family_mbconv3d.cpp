@@ -9,8 +9,8 @@ namespace edgeloop {
 namespace {
 
 Json normalise_stage(const Json& stage, const Place& place) {
-    const ObjectReader reader(
-        stage, place, {"channels", "expansion", "kernel", "stride", "repeats", "squeeze"});
+    const ObjectReader reader(stage, place,
+                              {"channels", "expansion", "kernel", "stride", "repeats", "squeeze"});
     return {{"channels", reader.integer("channels", {1, 4096})},
             {"expansion", reader.number("expansion", {0.25, 16}, 4)},
             {"kernel", reader.integers("kernel", {3, 3}, {1, 15}, {3, 3, 3})},
@@ -41,15 +41,17 @@ std::optional<std::string> shape_problem(const ArchitectureSpec& spec) {
     for (std::size_t i = 0; i < stages.size(); ++i) {
         for (const int extent : stages[i]["kernel"])
             if (extent % 2 == 0)
-                return fmt::format("kernel extent {} of stage {} is even, so padding can't keep "
-                                   "the shape",
-                                   extent, i);
+                return fmt::format(
+                    "kernel extent {} of stage {} is even, so padding can't keep "
+                    "the shape",
+                    extent, i);
         for (std::size_t axis = 0; axis < 3; ++axis) {
             const int stride = stages[i]["stride"][axis];
             if (stride > shape[axis])
-                return fmt::format("stride {} of stage {} is larger than what is left of the clip "
-                                   "({} x {} x {})",
-                                   stride, i, shape[0], shape[1], shape[2]);
+                return fmt::format(
+                    "stride {} of stage {} is larger than what is left of the clip "
+                    "({} x {} x {})",
+                    stride, i, shape[0], shape[1], shape[2]);
             shape[axis] = (shape[axis] + stride - 1) / stride;
         }
     }
@@ -65,14 +67,16 @@ CostEstimate estimate(const ArchitectureSpec& spec) {
         const double channels = stage["channels"], squeeze = stage["squeeze"];
         const double taps = volume(stage["kernel"].get<Shape>());
         for (int repeat = 0; repeat < stage["repeats"].get<int>(); ++repeat) {
-            const double inner = std::max(1.0, std::round(width * stage["expansion"].get<double>()));
+            const double inner =
+                std::max(1.0, std::round(width * stage["expansion"].get<double>()));
             const double inside = volume(shape);
             if (repeat == 0)
                 for (std::size_t axis = 0; axis < 3; ++axis) {
                     const int stride = stage["stride"][axis];
                     shape[axis] = (shape[axis] + stride - 1) / stride;
                 }
-            parameters += inner * (width + taps + channels + 4 + 2 * squeeze * inner) + 2 * channels;
+            parameters +=
+                inner * (width + taps + channels + 4 + 2 * squeeze * inner) + 2 * channels;
             activations += 3 * inner * (inside + volume(shape)) + 3 * channels * volume(shape);
             width = channels;
         }

@@ -62,8 +62,7 @@ CostEstimate estimate(const ArchitectureSpec& spec) {
     const Json& a = spec.architecture;
     const auto window = a["window"].get<std::vector<int>>();
     const double ratio = a["mlp_ratio"];
-    const double bias_rows =
-        (2.0 * window[0] - 1) * (2.0 * window[1] - 1) * (2.0 * window[2] - 1);
+    const double bias_rows = (2.0 * window[0] - 1) * (2.0 * window[1] - 1) * (2.0 * window[2] - 1);
     const auto patch = a["patch"].get<std::vector<int>>();
     const int embed = a["embed_dim"];
     Shape shape = patched(spec);

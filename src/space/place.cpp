@@ -23,8 +23,8 @@ class LineScanner {
 
   private:
     char peek() {
-        while (at_ < text_.size() && std::string_view(" \t\r\n,:").find(text_[at_]) !=
-                                         std::string_view::npos)
+        while (at_ < text_.size() &&
+               std::string_view(" \t\r\n,:").find(text_[at_]) != std::string_view::npos)
             line_ += text_[at_++] == '\n' ? 1 : 0;
         return at_ < text_.size() ? text_[at_] : '\0';
     }
@@ -156,27 +156,32 @@ std::vector<int> ObjectReader::integers(const char* key, Bounds length, Bounds b
 }
 
 int integer_from(const Json& value, Bounds bounds, const Place& place) {
-    if (!value.is_number()) reject(place, fmt::format("expected an integer, found {}", value.type_name()));
+    if (!value.is_number())
+        reject(place, fmt::format("expected an integer, found {}", value.type_name()));
     const double number = value.get<double>();
     require_between(number, bounds, place, "value");
-    if (number != std::floor(number)) reject(place, fmt::format("expected an integer, found {}", number));
+    if (number != std::floor(number))
+        reject(place, fmt::format("expected an integer, found {}", number));
     return static_cast<int>(number);
 }
 
 double number_from(const Json& value, Bounds bounds, const Place& place) {
-    if (!value.is_number()) reject(place, fmt::format("expected a number, found {}", value.type_name()));
+    if (!value.is_number())
+        reject(place, fmt::format("expected a number, found {}", value.type_name()));
     const double number = value.get<double>();
     require_between(number, bounds, place, "value");
     return number;
 }
 
 std::string text_from(const Json& value, const Place& place) {
-    if (!value.is_string()) reject(place, fmt::format("expected text, found {}", value.type_name()));
+    if (!value.is_string())
+        reject(place, fmt::format("expected text, found {}", value.type_name()));
     return value.get<std::string>();
 }
 
 const Json& list_from(const Json& value, Bounds length, const Place& place) {
-    if (!value.is_array()) reject(place, fmt::format("expected a list, found {}", value.type_name()));
+    if (!value.is_array())
+        reject(place, fmt::format("expected a list, found {}", value.type_name()));
     require_between(static_cast<double>(value.size()), length, place, "length");
     return value;
 }

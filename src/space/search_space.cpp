@@ -1,10 +1,11 @@
 #include "edgeloop/space/search_space.hpp"
 
-#include "edgeloop/core/error.hpp"
-#include "edgeloop/space/static_rules.hpp"
 #include "space/shipped.hpp"
 #include "space/space_definition.hpp"
 #include "space/space_file.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/space/static_rules.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,19 +15,6 @@
 
 namespace edgeloop {
 namespace {
-
-double sample_gene(const Variable& variable, RandomStream& random) {
-    switch (variable.kind) {
-        case GeneKind::real:
-            return random.uniform(variable.lower, variable.upper);
-        case GeneKind::log_real:
-            return std::exp(random.uniform(std::log(variable.lower), std::log(variable.upper)));
-        default:
-            return canonical_gene(variable) +
-                   static_cast<double>(
-                       random.below(static_cast<std::uint64_t>(cardinality(variable))));
-    }
-}
 
 /// The nearest legal value; NaN becomes the canonical one.
 double legal_gene(const Variable& variable, double gene) {
@@ -62,7 +50,8 @@ ConstraintRule::Lookup lookup_in(const SpaceDefinition& space, const Genome& gen
     };
 }
 
-std::optional<std::string> broken_limit(const SpaceDefinition& space, const ArchitectureSpec& spec) {
+std::optional<std::string> broken_limit(const SpaceDefinition& space,
+                                        const ArchitectureSpec& spec) {
     const CostEstimate cost = estimate_cost(spec);
     if (cost.parameters > space.most_parameters)
         return fmt::format("{:.4g} parameters, over the space's limit of {:.4g}", cost.parameters,
@@ -80,6 +69,19 @@ std::string text_of(const Json& value) {
 }
 
 }  // namespace
+
+double sample_gene(const Variable& variable, RandomStream& random) {
+    switch (variable.kind) {
+        case GeneKind::real:
+            return random.uniform(variable.lower, variable.upper);
+        case GeneKind::log_real:
+            return std::exp(random.uniform(std::log(variable.lower), std::log(variable.upper)));
+        default:
+            return canonical_gene(variable) +
+                   static_cast<double>(
+                       random.below(static_cast<std::uint64_t>(cardinality(variable))));
+    }
+}
 
 /// A design or the reason why there is none.
 struct SearchSpace::Decoded {
@@ -135,9 +137,9 @@ double SearchSpace::size() const {
 double SearchSpace::network_count() const {
     std::vector<bool> counted;
     for (const Variable& variable : variables())
-        counted.push_back(std::none_of(
-            variable.paths.begin(), variable.paths.end(),
-            [](const std::string& path) { return path.rfind("training.", 0) == 0; }));
+        counted.push_back(
+            std::none_of(variable.paths.begin(), variable.paths.end(),
+                         [](const std::string& path) { return path.rfind("training.", 0) == 0; }));
     return definition_->count(counted);
 }
 

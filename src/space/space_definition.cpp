@@ -87,8 +87,7 @@ bool SpaceDefinition::holds(const Conditions& conditions_of, const std::vector<d
                             const std::vector<bool>& active) const {
     return std::all_of(conditions_of.begin(), conditions_of.end(), [&](const Condition& condition) {
         const std::size_t parent = condition.variable;
-        return active[parent] &&
-               condition.allowed[value_index(variables[parent], genes[parent])];
+        return active[parent] && condition.allowed[value_index(variables[parent], genes[parent])];
     });
 }
 

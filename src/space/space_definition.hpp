@@ -1,7 +1,8 @@
 #pragma once
 
-#include "edgeloop/space/search_space.hpp"
 #include "space/constraint_rule.hpp"
+
+#include "edgeloop/space/search_space.hpp"
 
 #include <cstddef>
 #include <limits>

@@ -85,9 +85,9 @@ class SpaceParser {
     }
 
     void read_variable(const Json& json, const Place& place) {
-        const ObjectReader reader(json, place,
-                                  {"name", "kind", "choices", "lower", "upper", "path", "length_of",
-                                   "when"});
+        const ObjectReader reader(
+            json, place,
+            {"name", "kind", "choices", "lower", "upper", "path", "length_of", "when"});
         Variable variable;
         variable.name = reader.text("name");
         if (!is_name(variable.name))
@@ -118,13 +118,13 @@ class SpaceParser {
                    "use categorical, ordinal, integer, real or log_real");
         if (reader.has("choices")) reject(reader.place("choices"), "a range takes no choices");
         const bool whole = variable.kind == GeneKind::integer;
-        variable.lower = whole ? reader.integer("lower", any_integer)
-                               : reader.number("lower", any_number);
-        variable.upper = whole ? reader.integer("upper", any_integer)
-                               : reader.number("upper", any_number);
+        variable.lower =
+            whole ? reader.integer("lower", any_integer) : reader.number("lower", any_number);
+        variable.upper =
+            whole ? reader.integer("upper", any_integer) : reader.number("upper", any_number);
         if (variable.upper < variable.lower)
-            reject(reader.place("upper"), fmt::format("the domain {} to {} is empty",
-                                                      variable.lower, variable.upper));
+            reject(reader.place("upper"),
+                   fmt::format("the domain {} to {} is empty", variable.lower, variable.upper));
         if (variable.kind == GeneKind::log_real && variable.lower <= 0)
             reject(reader.place("lower"), "a logarithmic range must be positive");
     }
@@ -208,8 +208,8 @@ class SpaceParser {
                 reject(where,
                        fmt::format("a condition needs a variable of at most {} distinct values",
                                    most_values_of_a_parent));
-            conditions.push_back({parent, allowed_values(space_.variables[parent], item.value(),
-                                                         where)});
+            conditions.push_back(
+                {parent, allowed_values(space_.variables[parent], item.value(), where)});
         }
         return conditions;
     }
@@ -236,8 +236,9 @@ class SpaceParser {
                 for (std::size_t i = 0; i < allowed.size(); ++i)
                     if (value(i) == one) allowed[i] = true;
                 if (std::count(allowed.begin(), allowed.end(), true) == before)
-                    reject(place, fmt::format("'{}' never takes the value {}, or it is listed twice",
-                                              parent.name, one.dump()));
+                    reject(place,
+                           fmt::format("'{}' never takes the value {}, or it is listed twice",
+                                       parent.name, one.dump()));
             }
         }
         if (std::find(allowed.begin(), allowed.end(), true) == allowed.end())
@@ -293,8 +294,7 @@ class SpaceParser {
         const Json& list = list_from(root_.member("constraints"), {0, most_list_members}, place);
         const std::vector<Json> all = templates();
         for (std::size_t i = 0; i < list.size(); ++i) {
-            space_.rules.push_back(
-                ConstraintRule::parse(text_from(list[i], place / i), place / i));
+            space_.rules.push_back(ConstraintRule::parse(text_from(list[i], place / i), place / i));
             for (const std::string& name : space_.rules.back().names())
                 if (find_variable(name) == space_.variables.size() &&
                     std::none_of(all.begin(), all.end(),
@@ -308,8 +308,7 @@ class SpaceParser {
         const ObjectReader reader(root_.member("limits"), root_.place("limits"),
                                   {"parameters", "training_memory_mib"});
         const Bounds positive{1, 1e15};
-        space_.most_parameters =
-            reader.number("parameters", positive, space_.most_parameters);
+        space_.most_parameters = reader.number("parameters", positive, space_.most_parameters);
         space_.most_training_memory_mib =
             reader.number("training_memory_mib", positive, space_.most_training_memory_mib);
     }

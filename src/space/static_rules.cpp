@@ -1,7 +1,8 @@
 #include "edgeloop/space/static_rules.hpp"
 
-#include "edgeloop/core/error.hpp"
 #include "space/families.hpp"
+
+#include "edgeloop/core/error.hpp"
 
 #include <array>
 

@@ -10,9 +10,10 @@ namespace edgeloop {
 /// Defaults are those of Deb et al. 2002.
 struct VariationSettings {
     double crossover_probability = 0.9;
-    double crossover_eta = 15;         ///< distribution index of SBX
-    double mutation_probability = -1;  ///< per gene; negative: 1 / number of genes
-    double mutation_eta = 20;          ///< distribution index of polynomial mutation
+    double crossover_eta = 15;  ///< distribution index of SBX
+    double mutation_probability =
+        -1;                    ///< per gene; negative: 1 / number of existing genes that can vary
+    double mutation_eta = 20;  ///< distribution index of polynomial mutation
 };
 
 /// Binary tournament by (front, crowding, id). @return index of the winner.

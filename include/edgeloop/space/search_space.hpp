@@ -19,11 +19,14 @@ enum class GeneKind { categorical, ordinal, integer, real, log_real };
 struct Variable {
     std::string name;  ///< often the dotted path into the spec, e.g. "architecture.embed_dim"
     GeneKind kind = GeneKind::categorical;
-    std::vector<Json> choices;    ///< categorical and ordinal
-    double lower = 0, upper = 0;  ///< integer, real, log_real: inclusive
+    std::vector<Json> choices;         ///< categorical and ordinal
+    double lower = 0, upper = 0;       ///< integer, real, log_real: inclusive
     std::vector<std::string> paths;    ///< places in the spec that take its value
     std::vector<std::string> lengths;  ///< lists of the spec that are cut to this length
 };
+
+/// Uniform over the variable's domain; log-uniform for log_real.
+[[nodiscard]] double sample_gene(const Variable& variable, RandomStream& random);
 
 /// A point of the search space: one number per variable, in the space's order.
 ///
@@ -70,8 +73,8 @@ class SearchSpace {
     [[nodiscard]] std::optional<std::string> infeasibility(const Genome& genome) const;
     /// REQUIRES: not box(). @throws LogicError when infeasible.
     [[nodiscard]] ArchitectureSpec decode(const Genome& genome) const;
-    /// Identity of the design: that of its spec, so genomes of equal designs share it. In a box, and
-    /// for infeasible genomes, that of the canonical genes.
+    /// Identity of the design: that of its spec, so genomes of equal designs share it. In a box,
+    /// and for infeasible genomes, that of the canonical genes.
     [[nodiscard]] Digest identity(const Genome& genome) const;
     /// Text of each gene for tables, empty where inactive. Shape (variables).
     [[nodiscard]] std::vector<std::string> describe(const Genome& genome) const;

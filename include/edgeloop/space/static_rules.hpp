@@ -18,8 +18,8 @@ namespace edgeloop {
 /// A quick estimate of what a design costs, for limits before anything is built. The exact counters
 /// are in edgeloop/model.
 struct CostEstimate {
-    double parameters = 0;          ///< exact for swin3d and cnn3d, within 10 % for mbconv3d
-    double training_memory_mib = 0; ///< weights, gradients, Adam's moments, activations; within 3x
+    double parameters = 0;           ///< exact for swin3d and cnn3d, within 10 % for mbconv3d
+    double training_memory_mib = 0;  ///< weights, gradients, Adam's moments, activations; within 3x
 };
 /// REQUIRES: a spec without static_problem.
 [[nodiscard]] CostEstimate estimate_cost(const ArchitectureSpec& spec);

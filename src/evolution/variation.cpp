@@ -1,0 +1,170 @@
+#include "edgeloop/evolution/variation.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace edgeloop {
+namespace {
+
+constexpr double exchange_probability = 0.5;  // of one gene when two parents are crossed
+
+/// The scale on which a gene varies: logarithmic for log_real, the genes' own for all others.
+struct Scale {
+    explicit Scale(const Variable& variable) : logarithmic(variable.kind == GeneKind::log_real) {
+        const bool has_choices =
+            variable.kind == GeneKind::categorical || variable.kind == GeneKind::ordinal;
+        low = has_choices ? 0 : to(variable.lower);
+        high = has_choices ? static_cast<double>(variable.choices.size()) - 1 : to(variable.upper);
+    }
+    [[nodiscard]] double to(double gene) const { return logarithmic ? std::log(gene) : gene; }
+    [[nodiscard]] double from(double value) const { return logarithmic ? std::exp(value) : value; }
+    bool logarithmic;
+    double low = 0, high = 0;
+};
+
+/// Spread factor of simulated binary crossover whose child stays on its side of the bound; `room`
+/// is the distance from the nearer parent to the bound over the distance of the parents. Source:
+/// Deb and Agrawal, Complex Systems 9, 1995; bounded form of the authors' NSGA-II code.
+double spread_factor(double room, double eta, double u) {
+    const double alpha = 2 - std::pow(1 + 2 * room, -(eta + 1));
+    return std::pow(u <= 1 / alpha ? u * alpha : 1 / (2 - u * alpha), 1 / (eta + 1));
+}
+
+/// Simulated binary crossover of one gene on its scale.
+void cross_numbers(const Variable& variable, double& a, double& b, double eta,
+                   RandomStream& random) {
+    const Scale scale(variable);
+    const double x = std::min(scale.to(a), scale.to(b)), y = std::max(scale.to(a), scale.to(b));
+    constexpr double indistinguishable = 1e-14;
+    if (y - x <= indistinguishable) return;
+    const double u = random.uniform();
+    const double centre = (x + y) / 2, half = (y - x) / 2;
+    double low = centre - spread_factor((x - scale.low) / (y - x), eta, u) * half;
+    double high = centre + spread_factor((scale.high - y) / (y - x), eta, u) * half;
+    if (random.chance(0.5)) std::swap(low, high);
+    a = scale.from(low);
+    b = scale.from(high);
+}
+
+void cross_gene(const Variable& variable, double& a, double& b, double eta, RandomStream& random) {
+    if (!random.chance(exchange_probability)) return;
+    if (variable.kind == GeneKind::categorical)
+        std::swap(a, b);
+    else
+        cross_numbers(variable, a, b, eta, random);
+}
+
+/// Polynomial mutation. Source: Deb and Goyal, Computer Science and Informatics 26(4), 1996;
+/// bounded form of the authors' NSGA-II code.
+double mutated_number(const Scale& scale, double value, double eta, RandomStream& random) {
+    const double range = scale.high - scale.low;
+    const double u = random.uniform(), power = eta + 1;
+    const bool down = u < 0.5;
+    const double room = down ? 1 - (value - scale.low) / range : 1 - (scale.high - value) / range;
+    const double folded = down ? 2 * u : 2 * (1 - u);
+    const double delta = 1 - std::pow(folded + (1 - folded) * std::pow(room, power), 1 / power);
+    return std::clamp(value + (down ? -delta : delta) * range, scale.low, scale.high);
+}
+
+/// One step up or down; each further step is half as likely.
+double neighbour(const Scale& scale, double value, RandomStream& random) {
+    double distance = 1;
+    while (random.chance(0.5) && distance < scale.high - scale.low) ++distance;
+    const bool up = value == scale.low || (value != scale.high && random.chance(0.5));
+    return std::clamp(value + (up ? distance : -distance), scale.low, scale.high);
+}
+
+/// Any other choice, all alike.
+double other_choice(const Scale& scale, double value, RandomStream& random) {
+    const auto others = static_cast<std::uint64_t>(scale.high - scale.low);
+    const auto pick = static_cast<double>(random.below(others));
+    return pick < value ? pick : pick + 1;
+}
+
+double mutated_gene(const Variable& variable, double gene, double eta, RandomStream& random) {
+    const Scale scale(variable);
+    switch (variable.kind) {
+        case GeneKind::categorical:
+            return other_choice(scale, gene, random);
+        case GeneKind::ordinal:
+        case GeneKind::integer:
+            return neighbour(scale, gene, random);
+        default:
+            return scale.from(mutated_number(scale, scale.to(gene), eta, random));
+    }
+}
+
+bool can_vary(const Variable& variable) {
+    const Scale scale(variable);
+    return scale.high > scale.low;
+}
+
+/// Draws the genes that do not exist in the design afresh: should a change wake them, their values
+/// are then unbiased; if not, canonicalise() puts them back to sleep.
+void draw_dormant(const SearchSpace& space, const std::vector<bool>& active, Genome& genome,
+                  RandomStream& random) {
+    for (std::size_t i = 0; i < active.size(); ++i)
+        if (!active[i]) genome.genes[i] = sample_gene(space.variables()[i], random);
+}
+
+void cross(const SearchSpace& space, Genome& a, Genome& b, double eta, RandomStream& random) {
+    const std::vector<bool> in_a = space.active(a), in_b = space.active(b);
+    for (std::size_t i = 0; i < in_a.size(); ++i) {
+        if (in_a[i] && in_b[i])
+            cross_gene(space.variables()[i], a.genes[i], b.genes[i], eta, random);
+        else if (in_a[i])
+            b.genes[i] = a.genes[i];
+        else if (in_b[i])
+            a.genes[i] = b.genes[i];
+        else
+            a.genes[i] = b.genes[i] = sample_gene(space.variables()[i], random);
+    }
+    space.canonicalise(a);
+    space.canonicalise(b);
+}
+
+}  // namespace
+
+std::size_t tournament(const std::vector<Individual>& population, const Ranking& ranking,
+                       RandomStream& random) {
+    EDGELOOP_EXPECT(!population.empty(), "a tournament needs a population");
+    const auto contestant = [&] { return random.below(population.size()); };
+    const std::size_t a = contestant(), b = contestant();
+    const auto merit = [&](std::size_t i) {
+        return std::make_tuple(ranking.front[i], -ranking.crowding[i], population[i].id);
+    };
+    return merit(b) < merit(a) ? b : a;
+}
+
+std::pair<Genome, Genome> vary(const SearchSpace& space, const Genome& a, const Genome& b,
+                               const VariationSettings& settings, RandomStream& random) {
+    std::pair<Genome, Genome> children{a, b};
+    if (random.chance(settings.crossover_probability))
+        cross(space, children.first, children.second, settings.crossover_eta, random);
+    mutate(space, children.first, settings, random);
+    mutate(space, children.second, settings, random);
+    return children;
+}
+
+void mutate(const SearchSpace& space, Genome& genome, const VariationSettings& settings,
+            RandomStream& random) {
+    const std::vector<Variable>& variables = space.variables();
+    const std::vector<bool> active = space.active(genome);
+    std::vector<std::size_t> candidates;
+    for (std::size_t i = 0; i < variables.size(); ++i)
+        if (active[i] && can_vary(variables[i])) candidates.push_back(i);
+    const double probability = settings.mutation_probability >= 0
+                                   ? settings.mutation_probability
+                                   : 1.0 / static_cast<double>(candidates.size());
+    draw_dormant(space, active, genome, random);
+    for (const std::size_t i : candidates)
+        if (random.chance(probability))
+            genome.genes[i] =
+                mutated_gene(variables[i], genome.genes[i], settings.mutation_eta, random);
+    space.canonicalise(genome);
+}
+
+}  // namespace edgeloop
