@@ -3,6 +3,7 @@
 #include "edgeloop/search/candidate.hpp"
 #include "edgeloop/search/goals.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
@@ -18,6 +19,10 @@ struct ArchiveMember {
 /// The content does not depend on the order of arrival. Members with equal objectives are all kept.
 class Archive {
   public:
+    Archive() = default;
+    /// REQUIRES: members of an archive, e.g. of a saved one.
+    explicit Archive(std::vector<ArchiveMember> members) : members_(std::move(members)) {}
+
     /// Adds the candidate unless a member dominates it; members it dominates leave.
     /// @return whether it was added. Complexity: O(M N) for M objectives, N members.
     bool add(const CompletedCandidate& completed, std::vector<double> objectives);

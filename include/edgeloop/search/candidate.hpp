@@ -52,8 +52,9 @@ struct Outcome {
 struct CompletedCandidate {
     Candidate candidate;
     Status status = Status::completed;
-    Metrics metrics;              ///< everything known about it, static metrics included
-    std::string reason;           ///< one line; empty when completed
+    Metrics metrics;     ///< everything known about it
+    Metrics settled;     ///< the part that more training cannot change: static and measured
+    std::string reason;  ///< one line; empty when completed
     double training_seconds = 0;  ///< cost, wall clock
     double measuring_seconds = 0;
 };

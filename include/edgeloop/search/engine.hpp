@@ -7,10 +7,12 @@
 #include "edgeloop/space/search_space.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,7 +39,7 @@ struct PruningSettings {
 
 /// Training budgets a candidate climbs: all start at the first, the best go on.
 struct LadderSettings {
-    std::vector<int> epochs;  ///< ascending totals; empty: the budget of the candidate's own recipe
+    std::vector<int> epochs;  ///< ascending totals; empty: one budget for all
     double reduction = 3;     ///< one in so many is promoted to the next rung
 };
 
@@ -46,6 +48,7 @@ struct EngineSettings {
     std::uint64_t seed = 1;
     std::size_t population = 40;
     std::uint64_t evaluations = 200;  ///< candidates to propose in all
+    int epochs = 0;  ///< training budget of every candidate; 0: as its own recipe says
     Goals goals;
     VariationSettings variation;
     PruningSettings pruning;
@@ -77,20 +80,33 @@ struct Verdict {
     std::string reason;
 };
 
+/// A result on a rung of the ladder that may still be promoted.
+struct RungEntry {
+    CompletedCandidate completed;
+    bool promoted = false;
+};
+
 /// Everything an engine knows; restore() goes on from exactly here.
 struct EngineState {
-    std::uint64_t proposed = 0;  ///< candidates so far
-    std::uint32_t generation = 0;
-    std::uint64_t scanned = 0;  ///< position in the systematic scan of a nearly exhausted space
-    bool exhausted = false;     ///< the space has no new design left
+    std::uint64_t proposed = 0;                 ///< candidates so far; also the last id given
+    std::uint64_t told = 0;                     ///< calls of tell()
+    std::uint64_t done = 0;                     ///< candidates told at least once
+    std::map<Status, std::uint64_t> by_status;  ///< calls of tell() by status
+    std::uint32_t generation = 0;  ///< the one being evaluated; the next one between two
+    std::uint64_t scanned = 0;     ///< position in the systematic scan of a nearly exhausted space
+    bool exhausted = false;        ///< the space has no new design left
     std::vector<Member> population;
-    std::vector<ArchiveMember> archive;
-    std::vector<Candidate> queue;                        ///< bred, not asked yet; in asking order
-    std::map<CandidateId, Candidate> pending;            ///< asked, not told
-    std::vector<CompletedCandidate> cohort;              ///< told at the current rung or generation
-    std::vector<std::vector<CompletedCandidate>> rungs;  ///< steady-state: waiting on each rung
-    std::vector<Digest> seen;                            ///< designs proposed so far; ascending
-    std::vector<double> reference;  ///< of the hypervolume; empty: not fixed yet
+    Archive archive;
+    std::set<Digest> seen;                     ///< designs proposed so far
+    std::deque<Candidate> queue;               ///< bred or promoted, not asked yet
+    std::map<CandidateId, Candidate> pending;  ///< asked, not told
+    std::vector<CompletedCandidate> cohort;    ///< generational: told on the current rung
+    std::vector<Member> offspring;             ///< generational: of this generation, done with
+    std::vector<std::vector<RungEntry>>
+        rungs;                                 ///< other engines: results on each rung but the last
+    std::vector<ArchiveMember> settled_front;  ///< generational: front when the generation began
+    std::vector<double> best, worst;           ///< extent of the objectives told so far
+    std::vector<double> reference;             ///< of the hypervolume; empty: not fixed yet
 };
 
 /// Proposes candidates and learns from results: a pure state machine without clock, files or
@@ -108,8 +124,9 @@ class Engine {
     /// budget or the space is exhausted. A promoted candidate comes again with its id, the next
     /// rung and a larger budget.
     [[nodiscard]] virtual std::optional<Candidate> ask() = 0;
-    /// REQUIRES: the candidate is pending. Completed or infeasible candidates may enter the
-    /// population; others never do.
+    /// REQUIRES: the candidate is pending, and a completed one has every metric of the goals.
+    /// Completed candidates, and those that break a constraint, may enter the population; others
+    /// never do.
     virtual void tell(const CompletedCandidate& completed) = 0;
     /// True when every proposed candidate has been told and none will follow.
     [[nodiscard]] virtual bool finished() const = 0;

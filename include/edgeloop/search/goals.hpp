@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/evolution/constraints.hpp"
 #include "edgeloop/search/candidate.hpp"
 
 #include <optional>
@@ -7,25 +8,6 @@
 #include <vector>
 
 namespace edgeloop {
-
-enum class Relation { at_most, at_least };
-
-/// A limit on one metric, e.g. latency_ms<=0.8.
-struct Constraint {
-    std::string metric;
-    Relation relation = Relation::at_most;
-    double bound = 0;
-
-    /// By how much `value` breaks it, relative to the bound (absolute when the bound is 0); 0 when
-    /// it holds.
-    [[nodiscard]] double violation(double value) const;
-    /// The text it is written as.
-    [[nodiscard]] std::string text() const;
-};
-
-/// Reads "latency_ms<=0.8" or "r2>=0.5"; blanks around the parts are allowed.
-/// @throws ConfigError  naming the text and what is wrong with it.
-[[nodiscard]] Constraint parse_constraint(const std::string& text);
 
 /// What a search is after: metrics to minimise and limits to keep.
 struct Goals {
@@ -41,7 +23,7 @@ struct Goals {
     /// Sum of the violations of those constraints whose metric is known. 0: no known constraint is
     /// broken.
     [[nodiscard]] double violation(const Metrics& metrics) const;
-    /// The first broken constraint in words, e.g. "latency_ms is 1.2, allowed is <=0.8"; or
+    /// The first broken constraint in words, e.g. "latency_ms is 1.2, which breaks latency_ms<=0.8"; or
     /// nothing.
     [[nodiscard]] std::optional<std::string> broken(const Metrics& metrics) const;
     /// One line for records: objectives and constraints; equal goals give equal text.

@@ -79,7 +79,8 @@ class RunStore {
     virtual void record(const Event& event) = 0;
     virtual void commit() = 0;
     /// Keeps a state so that a resume need not replay what came before. Commits first.
-    virtual void snapshot(const SearchState& state) = 0;
+    virtual void snapshot(const EngineState& engine,
+                          const std::map<CandidateId, InFlight>& in_flight) = 0;
     /// Brings the files people read up to date: status, and if `tables` the front and the table of
     /// evaluations.
     virtual void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
@@ -92,7 +93,7 @@ class NullRunStore : public RunStore {
     [[nodiscard]] std::optional<Recovery> recover() override { return std::nullopt; }
     void record(const Event&) override {}
     void commit() override {}
-    void snapshot(const SearchState&) override {}
+    void snapshot(const EngineState&, const std::map<CandidateId, InFlight>&) override {}
     void publish(const Progress&, const std::vector<ArchiveMember>&, bool) override {}
 };
 

@@ -56,7 +56,8 @@ class RunDirectory : public RunStore {
     [[nodiscard]] std::optional<Recovery> recover() override;
     void record(const Event& event) override;
     void commit() override;
-    void snapshot(const SearchState& state) override;
+    void snapshot(const EngineState& engine,
+                  const std::map<CandidateId, InFlight>& in_flight) override;
     void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
                  bool tables) override;
 

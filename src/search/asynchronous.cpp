@@ -1,0 +1,146 @@
+#include "search/engine_base.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace edgeloop {
+namespace {
+
+/// Steady-state NSGA-II, and random sampling as the same loop without breeding: no barrier, a new
+/// candidate whenever one is asked for.
+///
+/// With a ladder: asynchronous successive halving. A result that is among the best of all results
+/// on its rung climbs before a new candidate is made.
+/// Source: Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020; here
+/// with non-dominated rank and crowding in place of a single loss.
+class AsynchronousEngine : public EngineBase {
+  public:
+    AsynchronousEngine(const SearchSpace& space, EngineSettings settings,
+                       StaticMetrics static_metrics)
+        : EngineBase(space, std::move(settings), std::move(static_metrics)) {
+        state_.rungs.resize(static_cast<std::size_t>(last_rung()));
+    }
+
+    std::optional<Candidate> ask() override {
+        std::optional<Candidate> candidate = climb();
+        if (!candidate) candidate = fresh();
+        if (candidate) state_.pending.emplace(candidate->id, *candidate);
+        return candidate;
+    }
+
+    bool finished() const override { return state_.pending.empty() && spent() && !promotable_; }
+
+  private:
+    [[nodiscard]] bool spent() const {
+        return state_.exhausted || state_.proposed >= settings_.evaluations;
+    }
+
+    void restored() override {
+        parents_.reset();
+        find_promotable();
+    }
+
+    [[nodiscard]] const std::vector<ArchiveMember>& rivals() const override {
+        return state_.archive.members();
+    }
+
+    std::optional<Candidate> fresh() {
+        if (spent()) return std::nullopt;
+        const std::uint64_t number = state_.proposed;
+        std::optional<Candidate> candidate =
+            breeds(number) ? offspring(number) : initial_candidate(number);
+        if (!candidate) return std::nullopt;
+        candidate->generation = static_cast<std::uint32_t>(number / settings_.population);
+        candidate->index = static_cast<std::uint32_t>(number % settings_.population);
+        return candidate;
+    }
+
+    [[nodiscard]] bool breeds(std::uint64_t number) const {
+        return settings_.kind == EngineKind::steady_state && number >= settings_.population &&
+               state_.population.size() >= 2;
+    }
+
+    std::optional<Candidate> offspring(std::uint64_t number) {
+        if (!parents_) parents_ = rank_parents(state_.population);
+        RandomStream random = stream("steady", 0, number);
+        const std::size_t a = tournament(parents_->individuals, parents_->ranking, random);
+        const std::size_t b = tournament(parents_->individuals, parents_->ranking, random);
+        auto children = vary(space_, parents_->individuals[a].genome,
+                             parents_->individuals[b].genome, settings_.variation, random);
+        return proposer_.propose(std::move(children.first), random, state_);
+    }
+
+    void absorb(const CompletedCandidate& completed) override {
+        const auto rung = static_cast<std::size_t>(completed.candidate.rung);
+        if (rung < state_.rungs.size() && completed.status == Status::completed)
+            state_.rungs[rung].push_back({completed, false});
+        if (auto member = as_member(completed)) admit(std::move(*member));
+        state_.generation = static_cast<std::uint32_t>(state_.told / settings_.population);
+        fix_reference();
+        find_promotable();
+    }
+
+    /// A candidate is a member once, with what its highest rung says.
+    void admit(Member member) {
+        auto& population = state_.population;
+        population.erase(std::remove_if(population.begin(), population.end(),
+                                        [&](const Member& each) {
+                                            return each.individual.id == member.individual.id;
+                                        }),
+                         population.end());
+        population.push_back(std::move(member));
+        if (population.size() > settings_.population)
+            population = best_members(population, settings_.population);
+        parents_.reset();
+    }
+
+    std::optional<Candidate> climb() {
+        if (!promotable_) return std::nullopt;
+        RungEntry& entry = state_.rungs[promotable_->rung][promotable_->entry];
+        entry.promoted = true;
+        decide(entry.completed, true, promotable_->place, promotable_->field);
+        Candidate candidate = promoted(entry.completed);
+        find_promotable();
+        return candidate;
+    }
+
+    /// The best result that may climb, from the highest rung down.
+    void find_promotable() {
+        promotable_.reset();
+        for (std::size_t rung = state_.rungs.size(); rung-- > 0 && !promotable_;)
+            find_promotable_on(rung);
+    }
+
+    void find_promotable_on(std::size_t rung) {
+        const std::vector<RungEntry>& entries = state_.rungs[rung];
+        const auto places = static_cast<std::size_t>(static_cast<double>(entries.size()) /
+                                                     settings_.ladder.reduction);
+        if (places == 0) return;
+        std::vector<Individual> individuals;
+        for (const RungEntry& entry : entries)
+            individuals.push_back(as_member(entry.completed)->individual);
+        const std::vector<std::size_t> order = select_survivors(individuals, places);
+        for (std::size_t place = 0; place < order.size(); ++place) {
+            if (entries[order[place]].promoted) continue;
+            promotable_ = Promotable{rung, order[place], place + 1, entries.size()};
+            return;
+        }
+    }
+
+    struct Promotable {
+        std::size_t rung = 0, entry = 0;
+        std::size_t place = 0, field = 0;
+    };
+    std::optional<Promotable> promotable_;
+    std::optional<Parents> parents_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_asynchronous(const SearchSpace& space, EngineSettings settings,
+                                          StaticMetrics static_metrics) {
+    return std::make_unique<AsynchronousEngine>(space, std::move(settings),
+                                                std::move(static_metrics));
+}
+
+}  // namespace edgeloop

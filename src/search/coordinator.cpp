@@ -1,0 +1,479 @@
+#include "edgeloop/search/coordinator.hpp"
+
+#include "search/forecast.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+#include "edgeloop/evolution/hypervolume.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr double housekeeping_share = 0.01;  // of the time, at most, for snapshots and tables
+
+bool ends_half(const std::optional<Outcome>& half) { return half && half->status != Status::lost; }
+
+bool failed(const std::optional<Outcome>& half) {
+    return half && half->status != Status::completed;
+}
+
+void merge(Metrics& into, const Metrics& from) {
+    for (const auto& [name, value] : from) into[name] = value;
+}
+
+/// When something periodic is due: every `interval`, but so rarely that it takes no more than its
+/// share of the time.
+class Cadence {
+  public:
+    explicit Cadence(double interval) : interval_(interval) {}
+
+    [[nodiscard]] bool due(double now) const { return now >= next_; }
+    void done(double started, double now) {
+        next_ = now + std::max(interval_, (now - started) / housekeeping_share);
+    }
+
+  private:
+    double interval_;
+    double next_ = 0;
+};
+
+/// The loop of run_search() and what it keeps between two turns.
+class Coordinator {
+  public:
+    Coordinator(Engine& engine, Evaluator& evaluator, LatencyProbe* probe, RunStore& store,
+                const SearchOptions& options)
+        : engine_(engine),
+          evaluator_(evaluator),
+          probe_(probe),
+          store_(store),
+          options_(options),
+          clock_(options.clock ? *options.clock : system_clock_),
+          ask_ahead_(options.ask_ahead.value_or(default_ask_ahead())),
+          snapshots_(options.snapshot_seconds),
+          statuses_(options.status_seconds),
+          tables_(options.table_seconds) {}
+
+    SearchResult run() {
+        started_ = clock_.now();
+        resume();
+        while (!engine_.finished()) {
+            turned_ = false;
+            ask_and_submit();
+            collect();
+            if (turned_) store_.commit();
+            housekeeping();
+            stop_if_asked();
+            turned_ ? clock_.busy() : clock_.idle();
+        }
+        return finish();
+    }
+
+  private:
+    /// A candidate in flight, with what only this process knows about it.
+    struct Active {
+        InFlight kept;
+        bool training = false, measuring = false;  ///< submitted and not back yet
+        bool cancelled = false;                    ///< its training was asked to stop
+        std::optional<Verdict> verdict;
+    };
+
+    [[nodiscard]] std::size_t default_ask_ahead() const {
+        const bool any = probe_ && engine_.settings().kind == EngineKind::generational;
+        return any ? std::numeric_limits<std::size_t>::max() : 0;
+    }
+
+    // --- resuming
+
+    void resume() {
+        std::optional<Recovery> recovery = store_.recover();
+        if (!recovery) return;
+        if (recovery->snapshot) {
+            engine_.restore(std::move(recovery->snapshot->engine));
+            for (auto& [id, kept] : recovery->snapshot->in_flight)
+                active_[id].kept = std::move(kept);
+        }
+        for (const Event& event : recovery->events)
+            std::visit([this](const auto& each) { replay(each); }, event);
+        for (auto& [id, active] : active_) active.kept.lost = 0;
+        done_before_ = engine_.state().done;
+        take_up_in_flight();
+    }
+
+    void take_up_in_flight() {
+        std::vector<CandidateId> ids;
+        for (const auto& each : active_) ids.push_back(each.first);
+        std::sort(ids.begin(), ids.end());
+        store_.record(Note{"resumed", 0, fmt::format("{} candidates in flight", ids.size())});
+        for (const CandidateId id : ids) take_up(active_.at(id));
+        store_.commit();
+    }
+
+    void replay(const Proposed& event) {
+        const std::optional<Candidate> asked = engine_.ask();
+        (void)engine_.take_decisions();
+        if (!asked || asked->id != event.candidate.id || asked->rung != event.candidate.rung ||
+            asked->genome != event.candidate.genome)
+            throw CorruptState(
+                fmt::format("the journal proposes candidate {} and the engine does not",
+                            event.candidate.id),
+                "the journal belongs to another configuration or another version of edgeloop",
+                "resume with the program and the configuration that started the run");
+        active_[asked->id].kept.candidate = *asked;
+    }
+
+    void replay(const HalfDone& event) {
+        const auto found = active_.find(event.outcome.id);
+        if (found == active_.end()) return;
+        half_of(found->second, event.half) = event.outcome;
+    }
+
+    void replay(const Told& event) {
+        const CandidateId id = event.completed.candidate.id;
+        if (active_.erase(id) == 0)
+            throw CorruptState(fmt::format("the journal ends candidate {} twice", id));
+        engine_.tell(event.completed);
+    }
+
+    void replay(const Note&) {}
+
+    // --- proposing
+
+    void ask_and_submit() {
+        while (wants_more()) {
+            std::optional<Candidate> candidate = engine_.ask();
+            note_decisions();
+            if (!candidate) break;
+            turned_ = true;
+            store_.record(Proposed{*candidate});
+            Active& active = active_[candidate->id];
+            active.kept.candidate = std::move(*candidate);
+            take_up(active);
+        }
+        start_training();
+    }
+
+    [[nodiscard]] bool wants_more() const {
+        if (closing_) return false;
+        const std::size_t free = evaluator_.free_slots();
+        return ready_.size() < free || ready_.size() - free < ask_ahead_;
+    }
+
+    void note_decisions() {
+        for (Decision& decision : engine_.take_decisions())
+            store_.record(Note{decision.promoted ? "promoted" : "kept on its rung", decision.id,
+                               std::move(decision.reason)});
+    }
+
+    /// Starts whatever this candidate still lacks.
+    void take_up(Active& active) {
+        reuse(active);
+        judge(active);
+        if (settle(active)) return;
+        if (needs_measuring(active)) submit_measuring(active);
+        if (!ends_half(active.kept.training)) ready_.push_back(active.kept.candidate.id);
+    }
+
+    void reuse(Active& active) {
+        if (!options_.lookup) return;
+        for (const Half half : {Half::training, Half::measuring}) {
+            std::optional<Outcome>& slot = half_of(active, half);
+            if (ends_half(slot) || (half == Half::measuring && !needs_measuring(active))) continue;
+            std::optional<Outcome> earlier = options_.lookup(half, active.kept.candidate);
+            if (!earlier) continue;
+            earlier->id = active.kept.candidate.id;
+            store_.record(Note{"reused", earlier->id, earlier->reason});
+            earlier->reason.clear();
+            slot = std::move(earlier);
+            store_.record(HalfDone{half, *slot});
+        }
+    }
+
+    /// On a higher rung the latency is among what is known already.
+    [[nodiscard]] bool needs_measuring(const Active& active) const {
+        return probe_ && active.kept.candidate.rung == 0 && !ends_half(active.kept.measuring);
+    }
+
+    void submit_measuring(Active& active) {
+        active.measuring = true;
+        probe_->submit(active.kept.candidate);
+    }
+
+    void start_training() {
+        for (auto next = ready_.begin(); next != ready_.end() && evaluator_.free_slots() > 0;) {
+            const auto found = active_.find(*next);
+            if (found == active_.end() || found->second.training ||
+                ends_half(found->second.kept.training)) {
+                next = ready_.erase(next);
+                continue;
+            }
+            Active& active = found->second;
+            if (options_.measure_first && needs_measuring(active)) {
+                ++next;
+                continue;
+            }
+            if (!forecast_.fits(active.kept.candidate, seconds_left())) {
+                closing_ = true;
+                return;
+            }
+            next = ready_.erase(next);
+            active.training = true;
+            ++training_;
+            turned_ = true;
+            evaluator_.submit(active.kept.candidate);
+        }
+    }
+
+    // --- results
+
+    void collect() {
+        for (Outcome& outcome : evaluator_.poll()) on_training(std::move(outcome));
+        if (!probe_) return;
+        for (Outcome& outcome : probe_->poll()) on_measured(std::move(outcome));
+    }
+
+    void on_training(Outcome outcome) {
+        turned_ = true;
+        const auto found = active_.find(outcome.id);
+        if (found == active_.end() || !found->second.training) return;
+        Active& active = found->second;
+        active.training = false;
+        --training_;
+        training_seconds_ += outcome.seconds;
+        forecast_.learn(active.kept.candidate, outcome);
+        if (outcome.status == Status::lost && try_again(active, outcome, "training"))
+            ready_.push_front(outcome.id);
+        else
+            accept(active, Half::training, std::move(outcome));
+    }
+
+    void on_measured(Outcome outcome) {
+        turned_ = true;
+        const auto found = active_.find(outcome.id);
+        if (found == active_.end() || !found->second.measuring) return;
+        Active& active = found->second;
+        active.measuring = false;
+        measuring_seconds_ += outcome.seconds;
+        if (outcome.status == Status::lost && try_again(active, outcome, "measuring"))
+            submit_measuring(active);
+        else
+            accept(active, Half::measuring, std::move(outcome));
+    }
+
+    /// Whether a lost half is worth another attempt.
+    bool try_again(Active& active, const Outcome& outcome, const char* half) {
+        if (++active.kept.lost >= options_.max_attempts) return false;
+        store_.record(Note{"retried", outcome.id, fmt::format("{}: {}", half, outcome.reason)});
+        return true;
+    }
+
+    void accept(Active& active, Half half, Outcome outcome) {
+        std::optional<Outcome>& slot = half_of(active, half);
+        slot = std::move(outcome);
+        store_.record(HalfDone{half, *slot});
+        judge(active);
+        (void)settle(active);
+    }
+
+    /// Looks for a reason to spare the rest of the training, once what is measured is known.
+    void judge(Active& active) {
+        if (active.verdict) return;
+        active.verdict = early_end(active);
+        if (!active.verdict || !active.training || active.cancelled) return;
+        active.cancelled = true;
+        store_.record(Note{"cancelled", active.kept.candidate.id, active.verdict->reason});
+        evaluator_.cancel(active.kept.candidate.id);
+    }
+
+    [[nodiscard]] std::optional<Verdict> early_end(const Active& active) const {
+        const std::optional<Outcome>& measuring = active.kept.measuring;
+        if (failed(measuring)) return Verdict{measuring->status, measuring->reason};
+        return engine_.verdict(active.kept.candidate, settled(active));
+    }
+
+    [[nodiscard]] static Metrics settled(const Active& active) {
+        Metrics metrics = active.kept.candidate.known;
+        if (active.kept.measuring) merge(metrics, active.kept.measuring->metrics);
+        return metrics;
+    }
+
+    /// Tells the engine when nothing more is needed. The order in which the halves arrived makes no
+    /// difference: a verdict on the measured half outweighs whatever the training half said.
+    /// @return whether it was told; `active` is gone then.
+    bool settle(Active& active) {
+        if (active.training) return false;
+        CompletedCandidate completed;
+        completed.settled = settled(active);
+        completed.metrics = completed.settled;
+        if (active.verdict) {
+            completed.status = active.verdict->status;
+            completed.reason = active.verdict->reason;
+        } else if (!needs_measuring(active) && ends_training(active)) {
+            judge_whole(active, completed);
+        } else {
+            return false;
+        }
+        tell(active, std::move(completed));
+        return true;
+    }
+
+    [[nodiscard]] bool ends_training(const Active& active) const {
+        return active.kept.training.has_value();
+    }
+
+    void judge_whole(const Active& active, CompletedCandidate& completed) const {
+        const Outcome& training = *active.kept.training;
+        completed.status = training.status;
+        completed.reason = training.reason;
+        if (training.status != Status::completed) return;
+        merge(completed.metrics, training.metrics);
+        const Goals& goals = engine_.settings().goals;
+        if (auto why = goals.incomplete(completed.metrics)) {
+            completed.status = Status::failed;
+            completed.reason = std::move(*why);
+        } else if (auto broken = goals.broken(completed.metrics)) {
+            completed.status = Status::infeasible;
+            completed.reason = std::move(*broken);
+        }
+    }
+
+    void tell(Active& active, CompletedCandidate completed) {
+        const CandidateId id = active.kept.candidate.id;
+        if (active.kept.training) completed.training_seconds = active.kept.training->seconds;
+        if (active.kept.measuring) completed.measuring_seconds = active.kept.measuring->seconds;
+        if (active.measuring) probe_->cancel(id);
+        completed.candidate = std::move(active.kept.candidate);
+        active_.erase(id);
+        store_.record(Told{completed});
+        engine_.tell(completed);
+        note_decisions();
+        turned_ = true;
+    }
+
+    static std::optional<Outcome>& half_of(Active& active, Half half) {
+        return half == Half::training ? active.kept.training : active.kept.measuring;
+    }
+
+    // --- keeping and reporting
+
+    void housekeeping() {
+        const double now = clock_.now();
+        if (snapshots_.due(now) && engine_.state().told != saved_told_) save();
+        if (statuses_.due(now)) (void)report("running", now);
+    }
+
+    void save() {
+        const double before = clock_.now();
+        std::map<CandidateId, InFlight> in_flight;
+        for (const auto& [id, active] : active_) in_flight.emplace(id, active.kept);
+        store_.snapshot(engine_.state(), in_flight);
+        saved_told_ = engine_.state().told;
+        snapshots_.done(before, clock_.now());
+    }
+
+    Progress report(const char* phase, double now) {
+        const bool tables = tables_.due(now) || std::string(phase) != "running";
+        const Progress progress = measure_progress(phase, now);
+        store_.publish(progress, engine_.state().archive.sorted(), tables);
+        if (options_.on_progress) options_.on_progress(progress);
+        const double after = clock_.now();
+        statuses_.done(now, after);
+        if (tables) tables_.done(now, after);
+        return progress;
+    }
+
+    [[nodiscard]] Progress measure_progress(const char* phase, double now) const {
+        const EngineState& state = engine_.state();
+        const std::vector<std::vector<double>> points = state.archive.points();
+        Progress progress;
+        progress.phase = phase;
+        progress.done = state.done;
+        progress.total = engine_.settings().evaluations;
+        progress.running = training_;
+        progress.by_status = state.by_status;
+        progress.generation = state.generation;
+        progress.front = points.size();
+        progress.reference = state.reference;
+        if (!state.reference.empty() && state.reference.size() > 1)
+            progress.hypervolume = hypervolume(points, state.reference);
+        const std::vector<std::string>& names = engine_.settings().goals.objectives;
+        for (std::size_t i = 0; i < names.size() && !points.empty(); ++i) {
+            double& best = progress.best[names[i]] = points.front()[i];
+            for (const auto& point : points) best = std::min(best, point[i]);
+        }
+        progress.elapsed_seconds = now - started_;
+        progress.training_seconds = training_seconds_;
+        progress.measuring_seconds = measuring_seconds_;
+        if (state.done > done_before_ && state.done <= progress.total)
+            progress.eta_seconds = progress.elapsed_seconds *
+                                   static_cast<double>(progress.total - state.done) /
+                                   static_cast<double>(state.done - done_before_);
+        if (probe_) progress.link = probe_->link();
+        return progress;
+    }
+
+    [[nodiscard]] double seconds_left() const {
+        return started_ + options_.time_limit_seconds - clock_.now();
+    }
+
+    void stop_if_asked() {
+        const bool asked = options_.should_stop && options_.should_stop();
+        const bool over = seconds_left() <= 0 || (closing_ && training_ == 0);
+        if (!(asked || over) || engine_.finished()) return;
+        const char* why = asked ? "asked to stop" : "the time limit is reached";
+        store_.record(Note{"stopped", 0, why});
+        save();
+        (void)report("stopped", clock_.now());
+        throw Stopped(fmt::format("stopped after {} of {} candidates", engine_.state().done,
+                                  engine_.settings().evaluations),
+                      why, "run the same command with --resume to go on");
+    }
+
+    SearchResult finish() {
+        store_.commit();
+        save();
+        Progress progress = report("finished", clock_.now());
+        if (engine_.state().exhausted)
+            log::warning(
+                "no new design was found after {} candidates: the search space is exhausted",
+                engine_.state().proposed);
+        return {std::move(progress), engine_.state().archive.sorted()};
+    }
+
+    Engine& engine_;
+    Evaluator& evaluator_;
+    LatencyProbe* probe_;
+    RunStore& store_;
+    const SearchOptions& options_;
+    SystemClock system_clock_;
+    SearchClock& clock_;
+    const std::size_t ask_ahead_;
+
+    std::unordered_map<CandidateId, Active> active_;
+    std::deque<CandidateId> ready_;  ///< waiting for a free slot to train
+    Forecast forecast_;
+    bool turned_ = false;   ///< something happened in this turn of the loop
+    bool closing_ = false;  ///< the next candidate would not finish in time
+
+    Cadence snapshots_, statuses_, tables_;
+    double started_ = 0;
+    std::uint64_t done_before_ = 0;  ///< candidates done when this process started
+    std::uint64_t training_ = 0;     ///< candidates training now
+    std::uint64_t saved_told_ = 0;
+    double training_seconds_ = 0, measuring_seconds_ = 0;
+};
+
+}  // namespace
+
+SearchResult run_search(Engine& engine, Evaluator& evaluator, LatencyProbe* probe, RunStore& store,
+                        const SearchOptions& options) {
+    return Coordinator(engine, evaluator, probe, store, options).run();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,259 @@
+#include "edgeloop/search/engine.hpp"
+
+#include "search/engine_base.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr double reference_margin = 0.1;  // of each objective's extent, beyond the worst
+
+bool covers(const std::vector<double>& a, const std::vector<double>& b) {
+    bool better = false;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (a[i] > b[i]) return false;
+        better |= a[i] < b[i];
+    }
+    return better;
+}
+
+double smallest(const std::vector<ArchiveMember>& members, std::size_t objective) {
+    double value = members.front().objectives[objective];
+    for (const ArchiveMember& member : members)
+        value = std::min(value, member.objectives[objective]);
+    return value;
+}
+
+void check_ladder(const LadderSettings& ladder) {
+    for (std::size_t i = 0; i < ladder.epochs.size(); ++i)
+        if (ladder.epochs[i] < 1 || (i > 0 && ladder.epochs[i] <= ladder.epochs[i - 1]))
+            throw ConfigError("rungs must be positive and ascending", {}, "write them like 1,3,9");
+    if (!(ladder.reduction > 1))
+        throw ConfigError(fmt::format("the reduction between rungs is {}", ladder.reduction),
+                          "one in so many is promoted", "give a number above 1, such as 3");
+}
+
+void check(const EngineSettings& settings) {
+    if (settings.population < 2)
+        throw ConfigError(fmt::format("population {} is too small", settings.population),
+                          "crossover needs two parents", "give at least 2");
+    if (settings.evaluations < 1) throw ConfigError("a search needs at least one evaluation");
+    if (settings.goals.objectives.empty()) throw ConfigError("a search needs an objective");
+    const auto& reference = settings.goals.reference;
+    if (!reference.empty() && reference.size() != settings.goals.objectives.size())
+        throw ConfigError(fmt::format("the reference point has {} values", reference.size()),
+                          fmt::format("there are {} objectives", settings.goals.objectives.size()));
+    check_ladder(settings.ladder);
+}
+
+}  // namespace
+
+const char* to_string(EngineKind kind) {
+    switch (kind) {
+        case EngineKind::generational:
+            return "generational";
+        case EngineKind::steady_state:
+            return "steady-state";
+        case EngineKind::random:
+            break;
+    }
+    return "random";
+}
+
+EngineKind engine_kind_from(const std::string& name) {
+    for (const EngineKind kind :
+         {EngineKind::generational, EngineKind::steady_state, EngineKind::random})
+        if (name == to_string(kind)) return kind;
+    throw ConfigError(fmt::format("there is no engine '{}'", name), {},
+                      "choose generational, steady-state or random");
+}
+
+std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design) {
+    return RandomStream(run_seed, "training", 0, design.low ^ design.high).next_u64();
+}
+
+std::unique_ptr<Engine> make_engine(const SearchSpace& space, EngineSettings settings,
+                                    StaticMetrics static_metrics) {
+    check(settings);
+    if (settings.kind == EngineKind::generational)
+        return make_generational(space, std::move(settings), std::move(static_metrics));
+    return make_asynchronous(space, std::move(settings), std::move(static_metrics));
+}
+
+EngineBase::EngineBase(const SearchSpace& space, EngineSettings settings,
+                       StaticMetrics static_metrics)
+    : space_(space),
+      settings_(std::move(settings)),
+      proposer_(space_, settings_, std::move(static_metrics)) {
+    state_.reference = settings_.goals.reference;
+}
+
+void EngineBase::tell(const CompletedCandidate& completed) {
+    const auto pending = state_.pending.find(completed.candidate.id);
+    EDGELOOP_EXPECT(
+        pending != state_.pending.end() && pending->second.rung == completed.candidate.rung,
+        fmt::format("candidate {} is not pending", completed.candidate.id));
+    state_.pending.erase(pending);
+    ++state_.told;
+    ++state_.by_status[completed.status];
+    if (completed.candidate.rung == 0) ++state_.done;
+    if (completed.status == Status::completed && completed.candidate.rung == last_rung()) {
+        std::vector<double> values = settings_.goals.values(completed.metrics);
+        note_extent(values);
+        state_.archive.add(completed, std::move(values));
+    }
+    absorb(completed);
+}
+
+std::vector<Decision> EngineBase::take_decisions() { return std::exchange(decisions_, {}); }
+
+std::optional<Verdict> EngineBase::verdict(const Candidate&, const Metrics& known) const {
+    if (settings_.pruning.infeasible)
+        if (auto broken = settings_.goals.broken(known))
+            return Verdict{Status::infeasible, *broken};
+    if (!settings_.pruning.hopeless || rivals().empty()) return std::nullopt;
+    std::vector<double> hoped;
+    for (std::size_t i = 0; i < settings_.goals.objectives.size(); ++i) {
+        const auto found = known.find(settings_.goals.objectives[i]);
+        const double best = smallest(rivals(), i);
+        hoped.push_back(found != known.end() ? found->second
+                                             : best - settings_.pruning.optimism * std::abs(best));
+    }
+    for (const ArchiveMember& rival : rivals())
+        if (covers(rival.objectives, hoped))
+            return Verdict{Status::cancelled,
+                           fmt::format("candidate {} would dominate it even at the best seen",
+                                       rival.completed.candidate.id)};
+    return std::nullopt;
+}
+
+void EngineBase::restore(EngineState state) {
+    state_ = std::move(state);
+    decisions_.clear();
+    restored();
+}
+
+RandomStream EngineBase::stream(const char* purpose, std::uint32_t generation,
+                                std::uint64_t individual) const {
+    return RandomStream(settings_.seed, purpose, generation, individual);
+}
+
+std::optional<Candidate> EngineBase::initial_candidate(std::uint64_t number) {
+    RandomStream random = stream("initial", 0, number);
+    if (number < settings_.first.size())
+        return proposer_.propose(settings_.first[number], random, state_);
+    return proposer_.sample(random, state_);
+}
+
+int EngineBase::last_rung() const {
+    return settings_.ladder.epochs.empty() ? 0
+                                           : static_cast<int>(settings_.ladder.epochs.size()) - 1;
+}
+
+Candidate EngineBase::promoted(const CompletedCandidate& completed) const {
+    Candidate candidate = completed.candidate;
+    ++candidate.rung;
+    candidate.trained_epochs = candidate.epochs;
+    candidate.epochs = settings_.ladder.epochs.at(static_cast<std::size_t>(candidate.rung));
+    candidate.keep_state = candidate.rung < last_rung();
+    candidate.known = completed.settled;
+    return candidate;
+}
+
+std::optional<Member> EngineBase::as_member(const CompletedCandidate& completed) const {
+    Member member;
+    member.rung = completed.candidate.rung;
+    member.individual.id = completed.candidate.id;
+    member.individual.genome = completed.candidate.genome;
+    if (completed.status == Status::completed) {
+        member.individual.objectives = settings_.goals.values(completed.metrics);
+        return member;
+    }
+    const double violation = settings_.goals.violation(completed.metrics);
+    if (completed.status != Status::infeasible || violation <= 0) return std::nullopt;
+    // Among infeasible members only the violation counts, and not all their metrics are known.
+    member.individual.violation = violation;
+    member.individual.objectives.assign(settings_.goals.objectives.size(), violation);
+    return member;
+}
+
+void EngineBase::decide(const CompletedCandidate& completed, bool promoted, std::size_t place,
+                        std::size_t field) {
+    decisions_.push_back({completed.candidate.id, promoted,
+                          fmt::format("place {} of {} by rank and crowding after {} epochs", place,
+                                      field, completed.candidate.epochs)});
+}
+
+void EngineBase::note_extent(const std::vector<double>& values) {
+    if (state_.best.empty()) state_.best = state_.worst = values;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        state_.best[i] = std::min(state_.best[i], values[i]);
+        state_.worst[i] = std::max(state_.worst[i], values[i]);
+    }
+}
+
+void EngineBase::fix_reference() {
+    if (!state_.reference.empty() || state_.worst.empty() || state_.told < settings_.population)
+        return;
+    for (std::size_t i = 0; i < state_.worst.size(); ++i) {
+        const double extent = state_.worst[i] - state_.best[i];
+        const double margin = extent > 0 ? extent : std::abs(state_.worst[i]);
+        state_.reference.push_back(state_.worst[i] + reference_margin * margin);
+    }
+}
+
+std::vector<Individual> on_rung(const std::vector<Member>& members, int rung) {
+    std::vector<Individual> individuals;
+    for (const Member& member : members)
+        if (member.rung == rung) individuals.push_back(member.individual);
+    return individuals;
+}
+
+namespace {
+
+int highest_rung(const std::vector<Member>& members) {
+    int rung = 0;
+    for (const Member& member : members) rung = std::max(rung, member.rung);
+    return rung;
+}
+
+}  // namespace
+
+std::vector<Member> best_members(const std::vector<Member>& members, std::size_t count) {
+    std::vector<Member> best;
+    for (int rung = highest_rung(members); rung >= 0 && best.size() < count; --rung) {
+        std::vector<Individual> group = on_rung(members, rung);
+        const std::size_t wanted = std::min(group.size(), count - best.size());
+        for (const std::size_t i : select_survivors(group, wanted))
+            best.push_back({std::move(group[i]), rung});
+    }
+    return best;
+}
+
+Parents rank_parents(const std::vector<Member>& members) {
+    Parents parents;
+    std::size_t fronts_before = 0;
+    for (int rung = highest_rung(members); rung >= 0; --rung) {
+        const std::vector<Individual> group = on_rung(members, rung);
+        if (group.empty()) continue;
+        const Ranking ranking = rank(group);
+        std::size_t fronts = 0;
+        for (std::size_t i = 0; i < group.size(); ++i) {
+            parents.individuals.push_back(group[i]);
+            parents.ranking.front.push_back(fronts_before + ranking.front[i]);
+            parents.ranking.crowding.push_back(ranking.crowding[i]);
+            fronts = std::max(fronts, ranking.front[i] + 1);
+        }
+        fronts_before += fronts;
+    }
+    return parents;
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,80 @@
+#pragma once
+
+#include "search/proposer.hpp"
+
+#include "edgeloop/search/engine.hpp"
+
+#include <vector>
+
+namespace edgeloop {
+
+/// What all engines share: bookkeeping of pending candidates, archive, reference point, verdicts.
+class EngineBase : public Engine {
+  public:
+    EngineBase(const SearchSpace& space, EngineSettings settings, StaticMetrics static_metrics);
+
+    void tell(const CompletedCandidate& completed) final;
+    [[nodiscard]] std::vector<Decision> take_decisions() final;
+    [[nodiscard]] std::optional<Verdict> verdict(const Candidate& candidate,
+                                                 const Metrics& known) const final;
+    [[nodiscard]] const EngineState& state() const final { return state_; }
+    void restore(EngineState state) final;
+    [[nodiscard]] const EngineSettings& settings() const final { return settings_; }
+    [[nodiscard]] const SearchSpace& space() const final { return space_; }
+
+  protected:
+    /// Learns from one result; it is no longer pending.
+    virtual void absorb(const CompletedCandidate& completed) = 0;
+    /// Rebuilds whatever is derived from the state.
+    virtual void restored() = 0;
+    /// Members that a candidate has to hold its own against, for verdicts.
+    [[nodiscard]] virtual const std::vector<ArchiveMember>& rivals() const = 0;
+
+    /// Random numbers of a purpose, for the candidate with this running number.
+    [[nodiscard]] RandomStream stream(const char* purpose, std::uint32_t generation,
+                                      std::uint64_t individual) const;
+    /// A candidate of the first population: a given design or a sample.
+    [[nodiscard]] std::optional<Candidate> initial_candidate(std::uint64_t number);
+    [[nodiscard]] int last_rung() const;
+    /// The candidate again, one rung higher.
+    [[nodiscard]] Candidate promoted(const CompletedCandidate& completed) const;
+    /// The candidate as a competitor, or nothing when its outcome says nothing about its merit.
+    [[nodiscard]] std::optional<Member> as_member(const CompletedCandidate& completed) const;
+    void decide(const CompletedCandidate& completed, bool promoted, std::size_t place,
+                std::size_t field);
+    /// Fixes the reference point once a first population's worth has been told.
+    void fix_reference();
+
+    const SearchSpace& space_;
+    EngineSettings settings_;
+    Proposer proposer_;
+    EngineState state_;
+
+  private:
+    void note_extent(const std::vector<double>& values);
+
+    std::vector<Decision> decisions_;
+};
+
+/// Those of the members on one rung. Shape (any).
+[[nodiscard]] std::vector<Individual> on_rung(const std::vector<Member>& members, int rung);
+
+/// The `count` best members: higher rungs first, within a rung by (front, crowding, id).
+[[nodiscard]] std::vector<Member> best_members(const std::vector<Member>& members,
+                                               std::size_t count);
+
+/// Parents with their ranks: fronts of a lower rung come after all fronts of the higher ones.
+struct Parents {
+    std::vector<Individual> individuals;
+    Ranking ranking;
+};
+[[nodiscard]] Parents rank_parents(const std::vector<Member>& members);
+
+[[nodiscard]] std::unique_ptr<Engine> make_generational(const SearchSpace& space,
+                                                        EngineSettings settings,
+                                                        StaticMetrics static_metrics);
+[[nodiscard]] std::unique_ptr<Engine> make_asynchronous(const SearchSpace& space,
+                                                        EngineSettings settings,
+                                                        StaticMetrics static_metrics);
+
+}  // namespace edgeloop

@@ -1,0 +1,139 @@
+#include "search/engine_base.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace edgeloop {
+namespace {
+
+/// NSGA-II with whole generations: everything about generation g follows from its parents, the seed
+/// and g, so neither the number of ranks nor the order of completion can be seen in the result.
+///
+/// Source: Deb, Pratap, Agarwal, Meyarivan, IEEE Trans. Evol. Comp. 6(2), 2002.
+class GenerationalEngine : public EngineBase {
+  public:
+    using EngineBase::EngineBase;
+
+    std::optional<Candidate> ask() override {
+        if (state_.queue.empty() && state_.pending.empty() && !spent()) breed();
+        if (state_.queue.empty()) return std::nullopt;
+        Candidate candidate = std::move(state_.queue.front());
+        state_.queue.pop_front();
+        state_.pending.emplace(candidate.id, candidate);
+        return candidate;
+    }
+
+    bool finished() const override {
+        return state_.queue.empty() && state_.pending.empty() && spent();
+    }
+
+  private:
+    [[nodiscard]] bool spent() const {
+        return state_.exhausted || state_.proposed >= settings_.evaluations;
+    }
+
+    void restored() override {}
+
+    [[nodiscard]] const std::vector<ArchiveMember>& rivals() const override {
+        return state_.settled_front;
+    }
+
+    void breed() {
+        const auto count =
+            std::min<std::uint64_t>(settings_.population, settings_.evaluations - state_.proposed);
+        state_.settled_front = state_.archive.members();
+        if (state_.population.size() < 2)
+            sample_generation(count);
+        else
+            vary_generation(count);
+    }
+
+    void sample_generation(std::uint64_t count) {
+        for (std::uint64_t i = 0; i < count; ++i)
+            enqueue(initial_candidate(state_.generation * settings_.population + i));
+    }
+
+    void vary_generation(std::uint64_t count) {
+        const Parents parents = rank_parents(state_.population);
+        for (std::uint64_t pair = 0; 2 * pair < count; ++pair) {
+            RandomStream random = stream("offspring", state_.generation, pair);
+            const std::size_t a = tournament(parents.individuals, parents.ranking, random);
+            const std::size_t b = tournament(parents.individuals, parents.ranking, random);
+            auto [first, second] = vary(space_, parents.individuals[a].genome,
+                                        parents.individuals[b].genome, settings_.variation, random);
+            enqueue(proposer_.propose(std::move(first), random, state_));
+            if (2 * pair + 1 < count) enqueue(proposer_.propose(std::move(second), random, state_));
+        }
+    }
+
+    void enqueue(std::optional<Candidate> candidate) {
+        if (!candidate) return;
+        candidate->generation = state_.generation;
+        candidate->index = static_cast<std::uint32_t>(state_.queue.size());
+        state_.queue.push_back(std::move(*candidate));
+    }
+
+    void absorb(const CompletedCandidate& completed) override {
+        state_.cohort.push_back(completed);
+        if (!state_.queue.empty() || !state_.pending.empty()) return;
+        std::vector<CompletedCandidate> cohort = std::exchange(state_.cohort, {});
+        std::sort(cohort.begin(), cohort.end(),
+                  [](const CompletedCandidate& a, const CompletedCandidate& b) {
+                      return a.candidate.id < b.candidate.id;
+                  });
+        const bool at_top = cohort.front().candidate.rung == last_rung();
+        const std::vector<bool> goes_on =
+            at_top ? std::vector<bool>(cohort.size(), false) : choose_promoted(cohort);
+        for (std::size_t i = 0; i < cohort.size(); ++i) {
+            if (goes_on[i]) {
+                state_.queue.push_back(promoted(cohort[i]));
+            } else if (auto member = as_member(cohort[i])) {
+                state_.offspring.push_back(std::move(*member));
+            }
+        }
+        if (state_.queue.empty()) close_generation();
+    }
+
+    /// Which of the cohort climb: the best of those that completed, by rank and crowding.
+    std::vector<bool> choose_promoted(const std::vector<CompletedCandidate>& cohort) {
+        std::vector<std::size_t> field;
+        std::vector<Individual> individuals;
+        for (std::size_t i = 0; i < cohort.size(); ++i) {
+            if (cohort[i].status != Status::completed) continue;
+            field.push_back(i);
+            individuals.push_back(as_member(cohort[i])->individual);
+        }
+        const auto places = static_cast<std::size_t>(
+            std::ceil(static_cast<double>(field.size()) / settings_.ladder.reduction));
+        const std::vector<std::size_t> order = select_survivors(individuals, field.size());
+        std::vector<bool> goes_on(cohort.size(), false);
+        for (std::size_t place = 0; place < order.size(); ++place) {
+            const std::size_t i = field[order[place]];
+            goes_on[i] = place < places;
+            decide(cohort[i], goes_on[i], place + 1, field.size());
+        }
+        return goes_on;
+    }
+
+    void close_generation() {
+        std::vector<Member> everyone = std::move(state_.population);
+        for (Member& member : std::exchange(state_.offspring, {}))
+            everyone.push_back(std::move(member));
+        state_.population = best_members(everyone, settings_.population);
+        ++state_.generation;
+        fix_reference();
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_generational(const SearchSpace& space, EngineSettings settings,
+                                          StaticMetrics static_metrics) {
+    return std::make_unique<GenerationalEngine>(space, std::move(settings),
+                                                std::move(static_metrics));
+}
+
+}  // namespace edgeloop

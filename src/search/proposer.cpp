@@ -1,0 +1,125 @@
+#include "search/proposer.hpp"
+
+#include <utility>
+
+namespace edgeloop {
+namespace {
+
+constexpr int mutation_trials = 10;
+constexpr int sample_trials_finite = 200;  // then the scan finds what is left
+constexpr int sample_trials_infinite = 20000;
+constexpr std::uint64_t scan_limit = 1u << 22;
+
+std::uint64_t domain_size(const Variable& variable) {
+    switch (variable.kind) {
+        case GeneKind::categorical:
+        case GeneKind::ordinal:
+            return variable.choices.size();
+        case GeneKind::integer: {
+            const double count = variable.upper - variable.lower + 1;
+            return count <= static_cast<double>(scan_limit) ? static_cast<std::uint64_t>(count) : 0;
+        }
+        case GeneKind::real:
+        case GeneKind::log_real:
+            break;
+    }
+    return 0;
+}
+
+// Number of gene combinations, or 0 when there are more than the scan may visit.
+std::uint64_t count_combinations(const SearchSpace& space) {
+    std::uint64_t product = 1;
+    for (const Variable& variable : space.variables()) {
+        product *= domain_size(variable);
+        if (product == 0 || product > scan_limit) return 0;
+    }
+    return product;
+}
+
+// The genome at a position of the mixed-radix count over all genes.
+Genome genome_at(const SearchSpace& space, std::uint64_t position) {
+    Genome genome;
+    for (const Variable& variable : space.variables()) {
+        const std::uint64_t size = domain_size(variable);
+        const double digit = static_cast<double>(position % size);
+        genome.genes.push_back(variable.kind == GeneKind::integer ? variable.lower + digit : digit);
+        position /= size;
+    }
+    space.canonicalise(genome);
+    return genome;
+}
+
+// Epochs of the first training; 0 when neither settings nor recipe say.
+int first_budget(const EngineSettings& settings, int recipe_epochs) {
+    if (!settings.ladder.epochs.empty()) return settings.ladder.epochs.front();
+    return settings.epochs > 0 ? settings.epochs : recipe_epochs;
+}
+
+}  // namespace
+
+Proposer::Proposer(const SearchSpace& space, const EngineSettings& settings, StaticMetrics metrics)
+    : space_(space),
+      settings_(settings),
+      static_metrics_(std::move(metrics)),
+      combinations_(count_combinations(space)) {}
+
+std::optional<Candidate> Proposer::propose(Genome genome, RandomStream& random,
+                                           EngineState& state) const {
+    const int sample_trials = combinations_ > 0 ? sample_trials_finite : sample_trials_infinite;
+    std::optional<Trial> second_choice;  // new, but it breaks a limit on a static metric
+    for (int trial = 0; trial <= mutation_trials + sample_trials; ++trial) {
+        if (trial > mutation_trials)
+            genome = space_.sample(random);
+        else if (trial > 0)
+            mutate(space_, genome, settings_.variation, random);
+        Trial examined = examine(genome, state);
+        if (examined.fitness == Fitness::usable) return issue(std::move(examined), state);
+        if (examined.fitness == Fitness::breaks_limit && !second_choice)
+            second_choice = std::move(examined);
+    }
+    if (!second_choice) second_choice = scan(state);
+    if (second_choice) return issue(std::move(*second_choice), state);
+    state.exhausted = true;
+    return std::nullopt;
+}
+
+std::optional<Candidate> Proposer::sample(RandomStream& random, EngineState& state) const {
+    return propose(space_.sample(random), random, state);
+}
+
+Proposer::Trial Proposer::examine(const Genome& genome, const EngineState& state) const {
+    Trial trial;
+    trial.design = space_.identity(genome);
+    if (state.seen.count(trial.design) > 0 || space_.infeasibility(genome)) return trial;
+    Candidate& candidate = trial.candidate;
+    candidate.genome = genome;
+    candidate.seed = training_seed(settings_.seed, trial.design);
+    int recipe_epochs = 0;
+    if (!settings_.analytic) {
+        const ArchitectureSpec spec = space_.decode(genome);
+        candidate.spec = spec.canonical();
+        recipe_epochs = spec.training.epochs;
+    }
+    candidate.epochs = first_budget(settings_, recipe_epochs);
+    candidate.keep_state = settings_.ladder.epochs.size() > 1;
+    if (static_metrics_) candidate.known = static_metrics_(candidate);
+    trial.fitness =
+        settings_.goals.broken(candidate.known) ? Fitness::breaks_limit : Fitness::usable;
+    return trial;
+}
+
+std::optional<Proposer::Trial> Proposer::scan(EngineState& state) const {
+    while (state.scanned < combinations_) {
+        Trial trial = examine(genome_at(space_, state.scanned++), state);
+        if (trial.fitness != Fitness::unusable) return trial;
+    }
+    return std::nullopt;
+}
+
+Candidate Proposer::issue(Trial trial, EngineState& state) const {
+    state.seen.insert(trial.design);
+    trial.candidate.id = ++state.proposed;
+    return std::move(trial.candidate);
+}
+
+}  // namespace edgeloop

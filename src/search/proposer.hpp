@@ -1,0 +1,44 @@
+#pragma once
+
+#include "edgeloop/search/engine.hpp"
+
+#include <cstddef>
+#include <optional>
+
+namespace edgeloop {
+
+/// Turns genomes into candidates that were never proposed before and can be built.
+///
+/// A design that is known, or that a static rule forbids, is mutated again a few times, then
+/// replaced by samples, and last, in a space small enough, by the next free design of a systematic
+/// scan.
+class Proposer {
+  public:
+    Proposer(const SearchSpace& space, const EngineSettings& settings, StaticMetrics metrics);
+
+    /// A new candidate from an offspring genome; nothing when the space is exhausted (then
+    /// state.exhausted is set). Its id is the next one; state.seen and state.proposed are updated.
+    [[nodiscard]] std::optional<Candidate> propose(Genome genome, RandomStream& random,
+                                                   EngineState& state) const;
+    /// The same from a fresh sample.
+    [[nodiscard]] std::optional<Candidate> sample(RandomStream& random, EngineState& state) const;
+
+  private:
+    enum class Fitness { unusable, breaks_limit, usable };
+    struct Trial {
+        Fitness fitness = Fitness::unusable;
+        Candidate candidate;
+        Digest design;
+    };
+
+    [[nodiscard]] Trial examine(const Genome& genome, const EngineState& state) const;
+    [[nodiscard]] std::optional<Trial> scan(EngineState& state) const;
+    [[nodiscard]] Candidate issue(Trial trial, EngineState& state) const;
+
+    const SearchSpace& space_;
+    const EngineSettings& settings_;
+    StaticMetrics static_metrics_;
+    std::uint64_t combinations_ = 0;  ///< genomes to scan; 0: too many
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,265 @@
+#include "edgeloop/store/run_directory.hpp"
+
+#include "store/journal.hpp"
+#include "store/lock.hpp"
+#include "store/snapshot.hpp"
+#include "store/tables.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/build_info.hpp"
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+Json to_json(const RunIdentity& identity) {
+    return {{"seed", identity.seed},
+            {"space", identity.space.hex()},
+            {"objectives", identity.objectives},
+            {"engine", identity.engine},
+            {"training", identity.training},
+            {"measuring", identity.measuring}};
+}
+
+void require_same_run(const Json& before, const Json& now, const std::string& folder) {
+    for (const auto& [key, value] : now.items()) {
+        if (before.contains(key) && before.at(key) == value) continue;
+        throw ConfigError(
+            fmt::format("the run in '{}' has another {}: {}", folder, key,
+                        before.contains(key) ? before.at(key).dump() : "none"),
+            fmt::format("this start asks for {}", value.dump()),
+            "resume with the configuration that started it, or choose another --run-dir");
+    }
+}
+
+Json read_provenance(const std::string& path) {
+    try {
+        return read_json_file(path);
+    } catch (const ConfigError& error) {
+        throw CorruptState(error.problem(), error.why());
+    }
+}
+
+Json json_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+Json to_json(const Progress& progress) {
+    Json json = {{"phase", progress.phase},
+                 {"done", progress.done},
+                 {"total", progress.total},
+                 {"running", progress.running},
+                 {"generation", progress.generation},
+                 {"best", progress.best},
+                 {"front", progress.front},
+                 {"hypervolume", json_or_null(progress.hypervolume)},
+                 {"reference", progress.reference},
+                 {"elapsed_s", progress.elapsed_seconds},
+                 {"eta_s", json_or_null(progress.eta_seconds)},
+                 {"training_s", progress.training_seconds},
+                 {"measuring_s", progress.measuring_seconds},
+                 {"updated_ms", unix_milliseconds()}};
+    json["by_status"] = Json::object();
+    for (const auto& [status, count] : progress.by_status)
+        json["by_status"][to_string(status)] = count;
+    if (progress.link)
+        json["link"] = {{"state", progress.link->text},
+                        {"up", progress.link->up},
+                        {"devices", progress.link->devices}};
+    return json;
+}
+
+std::string pretty(const Json& json) {
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace
+
+RunIdentity identity_of(const Engine& engine) {
+    const EngineSettings& settings = engine.settings();
+    const VariationSettings& variation = settings.variation;
+    const PruningSettings& pruning = settings.pruning;
+    RunIdentity identity;
+    identity.seed = settings.seed;
+    identity.space = engine.space().identity();
+    identity.objectives = settings.goals.text();
+    identity.engine = fmt::format(
+        "{} population={} epochs={} crossover={}/{} mutation={}/{} prune={}{}/{} rungs={}/{}",
+        to_string(settings.kind), settings.population, settings.epochs,
+        variation.crossover_probability, variation.crossover_eta, variation.mutation_probability,
+        variation.mutation_eta, pruning.infeasible ? "i" : "", pruning.hopeless ? "h" : "",
+        pruning.optimism, fmt::join(settings.ladder.epochs, ","), settings.ladder.reduction);
+    return identity;
+}
+
+/// What a run directory consists of while it is open.
+struct RunDirectory::Parts {
+    explicit Parts(RunDirectoryOptions chosen)
+        : options(std::move(chosen)),
+          lock((make_directories(options.path), options.path)),
+          snapshots(path("checkpoint"), options.snapshots_kept),
+          layout{options.space, options.objectives} {}
+
+    [[nodiscard]] std::string path(const std::string& name) const {
+        return options.path + '/' + name;
+    }
+    [[nodiscard]] bool exists(const std::string& name) const { return fs::exists(path(name)); }
+
+    /// The journal and the checkpoints are the run; the other files only describe it.
+    [[nodiscard]] bool holds_run() const {
+        return exists("journal.jsonl") || exists("provenance.json") || !snapshots.empty();
+    }
+
+    void describe() const { write_file_atomic(path("provenance.json"), pretty(provenance)); }
+
+    void start_fresh() {
+        if (holds_run())
+            throw ConfigError(fmt::format("'{}' holds a run already", options.path),
+                              "its results would be overwritten",
+                              "go on with it by --resume, or choose another --run-dir");
+        make_directories(path("checkpoint"));
+        write_file_atomic(path("config.ini"), options.config_text);
+        provenance = options.provenance;
+        provenance["identity"] = to_json(options.identity);
+        provenance["version"] = version();
+        provenance["build"] = build_description();
+        provenance["started_ms"] = unix_milliseconds();
+        describe();
+    }
+
+    void reopen() {
+        provenance = read_provenance(path("provenance.json"));
+        if (!provenance.contains("identity"))
+            throw CorruptState(fmt::format("'{}' has no identity", path("provenance.json")));
+        require_same_run(provenance.at("identity"), to_json(options.identity), options.path);
+        make_directories(path("checkpoint"));
+    }
+
+    [[nodiscard]] Journal take_journal() const {
+        Journal past = read_journal(path("journal.jsonl"));
+        if (past.good_bytes < fs::file_size(path("journal.jsonl"))) {
+            log::warning("the last line of '{}' was cut off and is left out",
+                         path("journal.jsonl"));
+            fs::resize_file(path("journal.jsonl"), past.good_bytes);
+        }
+        return past;
+    }
+
+    void remember(const Event& event) {
+        if (const Told* told = std::get_if<Told>(&event)) {
+            CompletedCandidate& row = rows[told->completed.candidate.id] = told->completed;
+            row.candidate.spec.clear();
+            row.candidate.known.clear();
+            row.settled.clear();
+        }
+    }
+
+    void write_tables(const std::vector<ArchiveMember>& front) const {
+        write_file_atomic(path("pareto.csv"), pareto_table(layout, front),
+                          Durability::process_crash);
+        std::vector<const CompletedCandidate*> table;
+        table.reserve(rows.size());
+        for (const auto& row : rows) table.push_back(&row.second);
+        write_file_atomic(path("evaluations.csv"), evaluations_table(layout, table),
+                          Durability::process_crash);
+    }
+
+    void write_specs(const std::vector<ArchiveMember>& front) const {
+        for (const ArchiveMember& member : front) {
+            const Candidate& candidate = member.completed.candidate;
+            if (candidate.spec.empty()) continue;
+            const std::string folder = path(fmt::format("models/{}", candidate.id));
+            make_directories(folder);
+            write_file_atomic(folder + "/spec.json", pretty(Json::parse(candidate.spec)),
+                              Durability::process_crash);
+        }
+    }
+
+    RunDirectoryOptions options;
+    DirectoryLock lock;
+    SnapshotFolder snapshots;
+    TableLayout layout;
+    Json provenance;
+    bool resumed = false;
+    std::optional<JournalWriter> journal;
+    std::map<CandidateId, CompletedCandidate> rows;  ///< of evaluations.csv
+};
+
+RunDirectory::RunDirectory(RunDirectoryOptions options) {
+    EDGELOOP_EXPECT(options.space != nullptr, "a run directory needs the search space");
+    if (options.mode == StartMode::resume && !fs::is_directory(options.path))
+        throw ConfigError(fmt::format("there is no run to resume in '{}'", options.path), {},
+                          "check --run-dir, or start without --resume");
+    parts_ = std::make_unique<Parts>(std::move(options));
+    parts_->resumed = parts_->options.mode == StartMode::resume && parts_->holds_run();
+    if (parts_->resumed) {
+        parts_->reopen();
+    } else {
+        if (parts_->options.mode == StartMode::resume)
+            log::info("'{}' holds nothing to resume yet: starting", parts_->options.path);
+        parts_->start_fresh();
+    }
+}
+
+RunDirectory::~RunDirectory() = default;
+
+std::optional<Recovery> RunDirectory::recover() {
+    const std::string path = parts_->path("journal.jsonl");
+    std::optional<Snapshot> snapshot = parts_->snapshots.newest();
+    Journal journal;
+    if (fs::exists(path)) journal = parts_->take_journal();
+    if (snapshot && snapshot->events > journal.events.size())
+        throw CorruptState(fmt::format("'{}' ends at event {}", path, journal.events.size()),
+                           fmt::format("the newest checkpoint includes event {}", snapshot->events),
+                           "restore the journal from a copy or start a new run");
+    parts_->journal.emplace(path, journal.good_bytes == 0 ? 0 : journal.events.size() + 1);
+    if (!parts_->resumed) return std::nullopt;
+    for (const Event& event : journal.events) parts_->remember(event);
+    Recovery recovery;
+    const std::size_t included = snapshot ? snapshot->events : 0;
+    recovery.events.assign(
+        std::make_move_iterator(journal.events.begin() + static_cast<std::ptrdiff_t>(included)),
+        std::make_move_iterator(journal.events.end()));
+    if (snapshot) recovery.snapshot = std::move(snapshot->state);
+    return recovery;
+}
+
+void RunDirectory::record(const Event& event) {
+    parts_->journal->add(event);
+    parts_->remember(event);
+}
+
+void RunDirectory::commit() { parts_->journal->commit(); }
+
+void RunDirectory::snapshot(const EngineState& engine,
+                            const std::map<CandidateId, InFlight>& in_flight) {
+    parts_->journal->sync();
+    parts_->snapshots.write(encode_snapshot(engine, in_flight, parts_->journal->next() - 1));
+}
+
+void RunDirectory::publish(const Progress& progress, const std::vector<ArchiveMember>& front,
+                           bool tables) {
+    write_file_atomic(parts_->path("status.json"), pretty(to_json(progress)),
+                      Durability::process_crash);
+    if (tables) parts_->write_tables(front);
+    if (progress.phase == "finished") parts_->write_specs(front);
+}
+
+void RunDirectory::add_devices(const std::vector<std::string>& devices) {
+    Json records = Json::array();
+    for (const std::string& device : devices)
+        records.push_back(parse_json(device, "device record"));
+    if (records.empty() || parts_->provenance.value("devices", Json::array()) == records) return;
+    parts_->provenance["devices"] = std::move(records);
+    parts_->describe();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,199 @@
+#include "store/snapshot.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/envelope.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <sstream>
+#include <utility>
+
+#include <cereal/archives/portable_binary.hpp>
+#include <cereal/types/deque.hpp>
+#include <cereal/types/map.hpp>
+#include <cereal/types/optional.hpp>
+#include <cereal/types/set.hpp>
+#include <cereal/types/string.hpp>
+#include <cereal/types/vector.hpp>
+#include <fmt/format.h>
+
+namespace edgeloop {
+
+// The payload's format: fields in this order. A change here needs a new version below. The
+// functions are static because other modules give the same types another format on their wires.
+
+template <class A>
+static void serialize(A& archive, Digest& digest) {
+    archive(digest.high, digest.low);
+}
+
+template <class A>
+static void serialize(A& archive, Genome& genome) {
+    archive(genome.genes);
+}
+
+template <class A>
+static void serialize(A& archive, Candidate& candidate) {
+    archive(candidate.id, candidate.generation, candidate.index, candidate.genome, candidate.spec,
+            candidate.seed, candidate.epochs, candidate.rung, candidate.trained_epochs,
+            candidate.keep_state, candidate.known);
+}
+
+template <class A>
+static void serialize(A& archive, CompletedCandidate& completed) {
+    archive(completed.candidate, completed.status, completed.metrics, completed.settled,
+            completed.reason, completed.training_seconds, completed.measuring_seconds);
+}
+
+template <class A>
+static void serialize(A& archive, Outcome& outcome) {
+    archive(outcome.id, outcome.status, outcome.metrics, outcome.reason, outcome.seconds);
+}
+
+template <class A>
+static void serialize(A& archive, InFlight& flight) {
+    archive(flight.candidate, flight.training, flight.measuring, flight.lost);
+}
+
+template <class A>
+static void serialize(A& archive, Individual& individual) {
+    archive(individual.id, individual.genome, individual.objectives, individual.violation);
+}
+
+template <class A>
+static void serialize(A& archive, Member& member) {
+    archive(member.individual, member.rung);
+}
+
+template <class A>
+static void serialize(A& archive, ArchiveMember& member) {
+    archive(member.completed, member.objectives);
+}
+
+template <class A>
+static void serialize(A& archive, RungEntry& entry) {
+    archive(entry.completed, entry.promoted);
+}
+
+template <class A>
+static void save(A& archive, const Archive& front) {
+    archive(front.members());
+}
+
+template <class A>
+static void load(A& archive, Archive& front) {
+    std::vector<ArchiveMember> members;
+    archive(members);
+    front = Archive(std::move(members));
+}
+
+template <class A>
+static void serialize(A& archive, EngineState& state) {
+    archive(state.proposed, state.told, state.done, state.by_status, state.generation,
+            state.scanned, state.exhausted, state.population, state.archive, state.seen,
+            state.queue, state.pending, state.cohort, state.offspring, state.rungs,
+            state.settled_front, state.best, state.worst, state.reference);
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr EnvelopeFormat snapshot_format{"ELCK", 1};
+constexpr std::uint16_t population_type = 1;
+constexpr std::string_view prefix = "population-", suffix = ".ckpt";
+
+// The <n> of "population-<n>.ckpt", or nothing for any other name.
+std::optional<std::uint64_t> number_in(std::string_view name) {
+    if (name.size() <= prefix.size() + suffix.size() || name.substr(0, prefix.size()) != prefix ||
+        name.substr(name.size() - suffix.size()) != suffix)
+        return std::nullopt;
+    const char* const end = name.data() + name.size() - suffix.size();
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(name.data() + prefix.size(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+    return number;
+}
+
+}  // namespace
+
+std::string encode_snapshot(const EngineState& engine,
+                            const std::map<CandidateId, InFlight>& in_flight,
+                            std::uint64_t events) {
+    std::ostringstream payload;
+    {
+        cereal::PortableBinaryOutputArchive archive(payload);
+        archive(events, engine, in_flight);
+    }
+    return seal(snapshot_format, {population_type, events, payload.str()});
+}
+
+Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
+    const Envelope envelope = open_envelope(snapshot_format, bytes, where);
+    Snapshot snapshot;
+    try {
+        std::istringstream payload(envelope.payload);
+        cereal::PortableBinaryInputArchive archive(payload);
+        archive(snapshot.events, snapshot.state.engine, snapshot.state.in_flight);
+        if (payload.peek() != std::istringstream::traits_type::eof())
+            throw CorruptState(fmt::format("{}: bytes are left over", where));
+    } catch (const cereal::Exception& error) {
+        throw CorruptState(fmt::format("{}: {}", where, error.what()));
+    } catch (const std::bad_alloc&) {
+        throw CorruptState(fmt::format("{}: a length beyond all memory", where));
+    } catch (const std::length_error&) {
+        throw CorruptState(fmt::format("{}: an impossible length", where));
+    }
+    return snapshot;
+}
+
+SnapshotFolder::SnapshotFolder(std::string path, std::size_t kept)
+    : path_(std::move(path)), kept_(std::max<std::size_t>(kept, 1)) {}
+
+void SnapshotFolder::write(const std::string& bytes) {
+    std::vector<std::uint64_t> existing = numbers();
+    const std::uint64_t next = existing.empty() ? 1 : existing.back() + 1;
+    write_file_atomic(file(next), bytes);
+    existing.push_back(next);
+    for (std::size_t i = 0; i + kept_ < existing.size(); ++i) {
+        std::error_code ignored;  // an old file that stays does no harm
+        fs::remove(file(existing[i]), ignored);
+    }
+}
+
+std::optional<Snapshot> SnapshotFolder::newest() const {
+    std::vector<std::uint64_t> existing = numbers();
+    std::string last_problem;
+    while (!existing.empty()) {
+        const std::string path = file(existing.back());
+        existing.pop_back();
+        try {
+            return decode_snapshot(read_file(path), path);
+        } catch (const CorruptState& error) {
+            last_problem = error.what();
+            log::warning("{}; falling back to an older checkpoint", last_problem);
+        }
+    }
+    if (last_problem.empty()) return std::nullopt;
+    throw CorruptState(fmt::format("no checkpoint in '{}' can be read", path_), last_problem,
+                       "restore the folder from a copy or start a new run");
+}
+
+std::vector<std::uint64_t> SnapshotFolder::numbers() const {
+    std::vector<std::uint64_t> numbers;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(path_, error))
+        if (const auto number = number_in(entry.path().filename().string()))
+            numbers.push_back(*number);
+    std::sort(numbers.begin(), numbers.end());
+    return numbers;
+}
+
+std::string SnapshotFolder::file(std::uint64_t number) const {
+    return fmt::format("{}/{}{}{}", path_, prefix, number, suffix);
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,108 @@
+#include "store/tables.hpp"
+
+#include "edgeloop/core/text.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+namespace edgeloop {
+namespace {
+
+bool is_cost(std::string_view metric) {
+    constexpr std::string_view ending = "_seconds";
+    return metric.size() >= ending.size() && metric.substr(metric.size() - ending.size()) == ending;
+}
+
+// Quoted as RFC 4180 asks when it holds a comma, a quote or a line break.
+std::string cell(const std::string& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return quoted + '"';
+}
+
+bool is_continuous(const Variable& variable) {
+    return variable.kind == GeneKind::real || variable.kind == GeneKind::log_real;
+}
+
+/// Writes the columns all tables share.
+class DesignColumns {
+  public:
+    DesignColumns(const TableLayout& layout, const std::set<std::string>& metric_names)
+        : layout_(layout), columns_(layout.objectives) {
+        const auto& objectives = layout.objectives;
+        for (const std::string& name : metric_names)
+            if (std::find(objectives.begin(), objectives.end(), name) == objectives.end() &&
+                !is_cost(name))
+                columns_.push_back(name);
+    }
+
+    void put_header(std::string& out) const {
+        for (const std::string& name : columns_) out += ',' + cell(name);
+        for (const Variable& variable : layout_.space->variables())
+            out += ',' + cell(variable.name);
+    }
+
+    void put_row(std::string& out, const CompletedCandidate& completed) const {
+        for (const std::string& name : columns_) {
+            const auto found = completed.metrics.find(name);
+            out += ',';
+            if (found != completed.metrics.end()) out += shortest(found->second);
+        }
+        put_genes(out, completed.candidate.genome);
+    }
+
+  private:
+    // Real genes with all their digits, so that a row can be evaluated again.
+    void put_genes(std::string& out, const Genome& genome) const {
+        const std::vector<std::string> texts = layout_.space->describe(genome);
+        const std::vector<Variable>& variables = layout_.space->variables();
+        for (std::size_t i = 0; i < variables.size(); ++i) {
+            const bool exact = is_continuous(variables[i]) && !texts[i].empty();
+            out += ',' + cell(exact ? shortest(genome.genes[i]) : texts[i]);
+        }
+    }
+
+    const TableLayout& layout_;
+    std::vector<std::string> columns_;
+};
+
+}  // namespace
+
+std::string pareto_table(const TableLayout& layout, const std::vector<ArchiveMember>& front) {
+    std::set<std::string> names;
+    for (const ArchiveMember& member : front)
+        for (const auto& metric : member.completed.metrics) names.insert(metric.first);
+    const DesignColumns columns(layout, names);
+    std::string out = "id";
+    columns.put_header(out);
+    out += '\n';
+    for (const ArchiveMember& member : front) {
+        out += std::to_string(member.completed.candidate.id);
+        columns.put_row(out, member.completed);
+        out += '\n';
+    }
+    return out;
+}
+
+std::string evaluations_table(const TableLayout& layout,
+                              const std::vector<const CompletedCandidate*>& rows) {
+    std::set<std::string> names;
+    for (const CompletedCandidate* row : rows)
+        for (const auto& metric : row->metrics) names.insert(metric.first);
+    const DesignColumns columns(layout, names);
+    std::string out = "id,status";
+    columns.put_header(out);
+    out += ",generation,epochs,training_seconds,measuring_seconds,reason\n";
+    for (const CompletedCandidate* row : rows) {
+        out += std::to_string(row->candidate.id) + ',' + to_string(row->status);
+        columns.put_row(out, *row);
+        out += ',' + std::to_string(row->candidate.generation) + ',' +
+               std::to_string(row->candidate.epochs) + ',' + shortest(row->training_seconds) + ',' +
+               shortest(row->measuring_seconds) + ',' + cell(row->reason) + '\n';
+    }
+    return out;
+}
+
+}  // namespace edgeloop

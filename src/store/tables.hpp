@@ -1,0 +1,27 @@
+#pragma once
+
+#include "edgeloop/search/run_store.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// Which columns the tables of a run have and how a design is written.
+struct TableLayout {
+    const SearchSpace* space = nullptr;
+    std::vector<std::string> objectives;
+};
+
+/// pareto.csv: id, objectives, other metrics, genes; in the order given. Metrics named *_seconds
+/// are left out, so that equal runs give equal bytes.
+[[nodiscard]] std::string pareto_table(const TableLayout& layout,
+                                       const std::vector<ArchiveMember>& front);
+
+/// evaluations.csv: id, status, the columns of pareto.csv, then generation, epochs, costs and the
+/// reason; in the order given.
+[[nodiscard]] std::string evaluations_table(const TableLayout& layout,
+                                            const std::vector<const CompletedCandidate*>& rows);
+
+}  // namespace edgeloop

@@ -1,0 +1,502 @@
+#include "edgeloop/search/coordinator.hpp"
+
+#include "support/search_support.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/search/serial.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using test::box_settings;
+using test::unit_box;
+
+/// Results come back in a random order, after a random number of polls.
+class Shuffled {
+  public:
+    Shuffled(std::uint64_t seed, double chance) : random_(seed, "shuffled"), chance_(chance) {}
+
+    void add(const Candidate& candidate) { waiting_.push_back(candidate); }
+    [[nodiscard]] std::size_t size() const { return waiting_.size(); }
+
+    std::vector<Outcome> take(const std::function<Outcome(const Candidate&)>& evaluate) {
+        random_.shuffle(waiting_);
+        std::vector<Outcome> outcomes;
+        while (!waiting_.empty() && random_.chance(chance_)) {
+            outcomes.push_back(evaluate(waiting_.back()));
+            waiting_.pop_back();
+        }
+        return outcomes;
+    }
+
+    bool remove(CandidateId id) {
+        const auto before = waiting_.size();
+        waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(),
+                                      [&](const Candidate& each) { return each.id == id; }),
+                       waiting_.end());
+        return waiting_.size() < before;
+    }
+
+  private:
+    RandomStream random_;
+    double chance_;
+    std::vector<Candidate> waiting_;
+};
+
+class FakeEvaluator : public Evaluator {
+  public:
+    FakeEvaluator(std::size_t slots, std::uint64_t seed,
+                  std::function<Outcome(const Candidate&)> evaluate)
+        : slots_(slots), waiting_(seed, 0.5), evaluate_(std::move(evaluate)) {}
+
+    std::size_t free_slots() const override { return slots_ - waiting_.size(); }
+    void submit(const Candidate& candidate) override {
+        EXPECT_LT(waiting_.size(), slots_);
+        submitted.push_back(candidate);
+        waiting_.add(candidate);
+    }
+    void cancel(CandidateId id) override {
+        if (!waiting_.remove(id)) return;
+        Outcome outcome;
+        outcome.id = id;
+        outcome.status = Status::cancelled;
+        cancelled.push_back(outcome);
+    }
+    std::vector<Outcome> poll() override {
+        std::vector<Outcome> outcomes = waiting_.take(evaluate_);
+        outcomes.insert(outcomes.end(), cancelled.begin() + static_cast<long>(reported_),
+                        cancelled.end());
+        reported_ = cancelled.size();
+        return outcomes;
+    }
+
+    std::vector<Candidate> submitted;
+    std::vector<Outcome> cancelled;
+
+  private:
+    std::size_t slots_, reported_ = 0;
+    Shuffled waiting_;
+    std::function<Outcome(const Candidate&)> evaluate_;
+};
+
+class FakeProbe : public LatencyProbe {
+  public:
+    FakeProbe(std::uint64_t seed, std::function<Outcome(const Candidate&)> measure)
+        : waiting_(seed, 0.4), measure_(std::move(measure)) {}
+
+    void submit(const Candidate& candidate) override {
+        submitted.push_back(candidate.id);
+        waiting_.add(candidate);
+    }
+    void cancel(CandidateId id) override { waiting_.remove(id); }
+    std::vector<Outcome> poll() override { return waiting_.take(measure_); }
+    LinkState link() const override { return {"fake", true, 1}; }
+    std::vector<std::string> devices() const override { return {}; }
+
+    std::vector<CandidateId> submitted;
+
+  private:
+    Shuffled waiting_;
+    std::function<Outcome(const Candidate&)> measure_;
+};
+
+/// Keeps everything in memory and can pretend that the process died after some events.
+class MemoryStore : public RunStore {
+  public:
+    std::optional<Recovery> recover() override {
+        if (!resume) return std::nullopt;
+        Recovery recovery;
+        std::size_t included = 0;
+        for (const auto& [count, state] : snapshots) {
+            if (count > events.size()) break;
+            included = count;
+            recovery.snapshot = state;
+        }
+        recovery.events.assign(events.begin() + static_cast<long>(included), events.end());
+        return recovery;
+    }
+    void record(const Event& event) override { events.push_back(event); }
+    void commit() override {}
+    void snapshot(const EngineState& engine,
+                  const std::map<CandidateId, InFlight>& in_flight) override {
+        snapshots.emplace_back(events.size(), SearchState{engine, in_flight});
+    }
+    void publish(const Progress& progress, const std::vector<ArchiveMember>&, bool) override {
+        last = progress;
+    }
+    [[nodiscard]] std::vector<std::string> notes(const std::string& what) const {
+        std::vector<std::string> reasons;
+        for (const Event& event : events)
+            if (const Note* note = std::get_if<Note>(&event))
+                if (note->what == what) reasons.push_back(note->reason);
+        return reasons;
+    }
+
+    std::vector<Event> events;
+    std::vector<std::pair<std::size_t, SearchState>> snapshots;
+    Progress last;
+    bool resume = false;
+};
+
+Outcome train(const Candidate& candidate) {
+    Outcome outcome;
+    outcome.id = candidate.id;
+    outcome.metrics["val_rmse"] = test::zdt1(candidate.genome).at("f2");
+    outcome.seconds = 2;
+    return outcome;
+}
+
+Outcome measure(const Candidate& candidate) {
+    Outcome outcome;
+    outcome.id = candidate.id;
+    outcome.metrics["latency_ms"] = candidate.genome.genes[0];
+    outcome.seconds = 1;
+    return outcome;
+}
+
+EngineSettings loop_settings(EngineKind kind = EngineKind::generational) {
+    EngineSettings settings = box_settings(kind, 10, 64);
+    settings.goals.objectives = {"val_rmse", "latency_ms"};
+    return settings;
+}
+
+std::vector<CandidateId> ids(const std::vector<ArchiveMember>& front) {
+    std::vector<CandidateId> ids;
+    for (const auto& member : front) ids.push_back(member.completed.candidate.id);
+    return ids;
+}
+
+std::vector<CompletedCandidate> told(const MemoryStore& store) {
+    std::vector<CompletedCandidate> all;
+    for (const Event& event : store.events)
+        if (const Told* each = std::get_if<Told>(&event)) all.push_back(each->completed);
+    return all;
+}
+
+SearchOptions quick() {
+    SearchOptions options;
+    options.snapshot_seconds = 1e9;
+    return options;
+}
+
+TEST(RunSearch, SameFrontForAnyNumberOfSlotsAndAnyOrderOfArrival) {
+    const SearchSpace space = unit_box(4);
+    EngineSettings settings = loop_settings();
+    settings.goals.constraints = {parse_constraint("latency_ms<=0.7")};
+    settings.pruning.hopeless = true;
+    std::vector<CandidateId> expected;
+    for (std::uint64_t round = 0; round < 20; ++round) {
+        const auto engine = make_engine(space, settings);
+        FakeEvaluator evaluator(1 + round % 5, round, [](const Candidate& candidate) {
+            Outcome outcome = train(candidate);
+            if (candidate.id % 9 == 2) outcome.status = Status::failed;
+            return outcome;
+        });
+        FakeProbe probe(round + 100, measure);
+        NullRunStore store;
+        const auto front = ids(run_search(*engine, evaluator, &probe, store).front);
+        if (round == 0) expected = front;
+        ASSERT_EQ(front, expected) << round;
+        ASSERT_GT(front.size(), 3u);
+    }
+}
+
+TEST(RunSearch, PutsBothHalvesTogether) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(3, 1, train);
+    FakeProbe probe(2, measure);
+    MemoryStore store;
+    const SearchResult result = run_search(*engine, evaluator, &probe, store, quick());
+    EXPECT_EQ(result.progress.done, 64u);
+    EXPECT_EQ(result.progress.by_status.at(Status::completed), 64u);
+    EXPECT_EQ(result.progress.phase, "finished");
+    EXPECT_TRUE(result.progress.hypervolume);
+    for (const auto& completed : told(store)) {
+        EXPECT_EQ(completed.metrics.size(), 2u);
+        EXPECT_EQ(completed.settled.count("latency_ms"), 1u);
+        EXPECT_EQ(completed.settled.count("val_rmse"), 0u);
+        EXPECT_EQ(completed.training_seconds, 2);
+        EXPECT_EQ(completed.measuring_seconds, 1);
+    }
+}
+
+TEST(RunSearch, TrainingAloneIsEnoughWithoutAProbe) {
+    const SearchSpace space = unit_box(3);
+    EngineSettings settings = loop_settings();
+    settings.goals.objectives = {"val_rmse"};
+    const auto engine = make_engine(space, settings);
+    SerialEvaluator evaluator(train);
+    NullRunStore store;
+    EXPECT_EQ(run_search(*engine, evaluator, nullptr, store).progress.done, 64u);
+}
+
+TEST(RunSearch, AMeasuredLatencyThatIsTooLongEndsTheTraining) {
+    const SearchSpace space = unit_box(3);
+    EngineSettings settings = loop_settings();
+    settings.goals.constraints = {parse_constraint("latency_ms<=0.5")};
+    const auto engine = make_engine(space, settings);
+    FakeEvaluator evaluator(10, 3, train);
+    FakeProbe probe(4, measure);
+    MemoryStore store;
+    const SearchResult result = run_search(*engine, evaluator, &probe, store, quick());
+    EXPECT_FALSE(evaluator.cancelled.empty());
+    EXPECT_EQ(store.notes("cancelled").size(), evaluator.cancelled.size());
+    EXPECT_LT(evaluator.submitted.size(), 64u);  // some were measured before they trained
+    for (const auto& completed : told(store)) {
+        const bool too_long = completed.candidate.genome.genes[0] > 0.5;
+        EXPECT_EQ(completed.status, too_long ? Status::infeasible : Status::completed);
+        EXPECT_EQ(completed.metrics.count("val_rmse"), too_long ? 0u : 1u);
+    }
+    EXPECT_EQ(result.progress.done, 64u);
+}
+
+TEST(RunSearch, MeasureFirstNeverTrainsWhatIsTooSlow) {
+    const SearchSpace space = unit_box(3);
+    EngineSettings settings = loop_settings();
+    settings.goals.constraints = {parse_constraint("latency_ms<=0.5")};
+    const auto engine = make_engine(space, settings);
+    FakeEvaluator evaluator(4, 3, train);
+    FakeProbe probe(4, measure);
+    MemoryStore store;
+    SearchOptions options = quick();
+    options.measure_first = true;
+    (void)run_search(*engine, evaluator, &probe, store, options);
+    EXPECT_TRUE(evaluator.cancelled.empty());
+    for (const Candidate& candidate : evaluator.submitted)
+        EXPECT_LE(candidate.genome.genes[0], 0.5);
+}
+
+TEST(RunSearch, AFailedMeasurementFailsTheCandidateWithItsReason) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(4, 1, train);
+    FakeProbe probe(1, [](const Candidate& candidate) {
+        Outcome outcome = measure(candidate);
+        if (candidate.id == 5) {
+            outcome.status = Status::failed;
+            outcome.reason = "out of memory on the device";
+        }
+        return outcome;
+    });
+    MemoryStore store;
+    (void)run_search(*engine, evaluator, &probe, store, quick());
+    for (const auto& completed : told(store)) {
+        EXPECT_EQ(completed.status == Status::failed, completed.candidate.id == 5);
+        if (completed.candidate.id == 5) {
+            EXPECT_EQ(completed.reason, "out of memory on the device");
+        }
+    }
+}
+
+TEST(RunSearch, AResultWithoutAnObjectiveIsAFailure) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(4, 1, [](const Candidate& candidate) {
+        Outcome outcome = train(candidate);
+        if (candidate.id == 2) outcome.metrics["val_rmse"] = std::nan("");
+        if (candidate.id == 3) outcome.metrics.clear();
+        return outcome;
+    });
+    FakeProbe probe(1, measure);
+    MemoryStore store;
+    (void)run_search(*engine, evaluator, &probe, store, quick());
+    for (const auto& completed : told(store)) {
+        if (completed.candidate.id == 2) {
+            EXPECT_EQ(completed.reason, "val_rmse is nan");
+        } else if (completed.candidate.id == 3) {
+            EXPECT_EQ(completed.reason, "val_rmse was not measured");
+        } else {
+            EXPECT_EQ(completed.status, Status::completed);
+        }
+    }
+}
+
+TEST(RunSearch, LostHalvesAreTriedAgainUpToALimit) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    std::map<CandidateId, int> attempts;
+    FakeEvaluator evaluator(4, 1, [&](const Candidate& candidate) {
+        Outcome outcome = train(candidate);
+        const int attempt = ++attempts[candidate.id];
+        if (candidate.id == 7 && attempt < 3) outcome.status = Status::lost;
+        if (candidate.id == 8) outcome.status = Status::lost;
+        outcome.reason = "rank 2 died";
+        return outcome;
+    });
+    FakeProbe probe(1, measure);
+    MemoryStore store;
+    (void)run_search(*engine, evaluator, &probe, store, quick());
+    EXPECT_EQ(attempts[7], 3);
+    EXPECT_EQ(attempts[8], 3);
+    EXPECT_EQ(store.notes("retried").size(), 4u);
+    for (const auto& completed : told(store))
+        EXPECT_EQ(completed.status, completed.candidate.id == 8 ? Status::lost : Status::completed);
+}
+
+TEST(RunSearch, EarlierResultsAreReused) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(4, 1, train);
+    FakeProbe probe(1, measure);
+    MemoryStore store;
+    SearchOptions options = quick();
+    options.lookup = [](Half half, const Candidate& candidate) -> std::optional<Outcome> {
+        if (half == Half::training && candidate.id % 2 == 0) return train(candidate);
+        if (half == Half::measuring && candidate.id % 4 == 0) return measure(candidate);
+        return std::nullopt;
+    };
+    const SearchResult result = run_search(*engine, evaluator, &probe, store, options);
+    EXPECT_EQ(evaluator.submitted.size(), 32u);
+    EXPECT_EQ(probe.submitted.size(), 48u);
+    EXPECT_EQ(result.progress.by_status.at(Status::completed), 64u);
+}
+
+TEST(RunSearch, ReportsAnExhaustedSpaceByFinishingEarly) {
+    const SearchSpace space = SearchSpace::box({0.5, 0.5}, {0.5, 0.5});  // a single design
+    EngineSettings settings = loop_settings();
+    const auto engine = make_engine(space, settings);
+    FakeEvaluator evaluator(4, 1, train);
+    FakeProbe probe(1, measure);
+    NullRunStore store;
+    EXPECT_EQ(run_search(*engine, evaluator, &probe, store).progress.done, 1u);
+    EXPECT_TRUE(engine->state().exhausted);
+}
+
+TEST(RunSearch, DoesNotStartWhatCannotFinishInTime) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(1, 1, [](const Candidate& candidate) {
+        Outcome outcome = train(candidate);
+        outcome.seconds = 1e6;
+        return outcome;
+    });
+    FakeProbe probe(1, measure);
+    MemoryStore store;
+    SearchOptions options = quick();
+    options.time_limit_seconds = 1e5;
+    EXPECT_THROW((void)run_search(*engine, evaluator, &probe, store, options), Stopped);
+    EXPECT_EQ(evaluator.submitted.size(), 1u);
+    EXPECT_EQ(store.last.phase, "stopped");
+}
+
+// --- resuming
+
+struct Restarted {
+    std::vector<CandidateId> front;
+    std::vector<CandidateId> trained;  ///< everything submitted, in every start of the run
+};
+
+/// Runs until the process is "killed" after `limit` events, then resumes to the end.
+Restarted killed_and_resumed(EngineKind kind, std::size_t limit, double snapshot_seconds) {
+    const SearchSpace space = unit_box(4);
+    EngineSettings settings = loop_settings(kind);
+    settings.goals.constraints = {parse_constraint("latency_ms<=0.8")};
+    settings.ladder.epochs = {1, 2};
+    SearchOptions options;
+    options.snapshot_seconds = snapshot_seconds;
+    options.ask_ahead = 2;
+    MemoryStore store;
+    Restarted run;
+    for (const bool second : {false, true}) {
+        store.resume = second;
+        options.should_stop = [&] { return !second && store.events.size() >= limit; };
+        const auto engine = make_engine(space, settings);
+        FakeEvaluator evaluator(3, limit, train);
+        FakeProbe probe(limit + 1, measure);
+        try {
+            run.front = ids(run_search(*engine, evaluator, &probe, store, options).front);
+        } catch (const Stopped&) {
+            store.events.resize(std::min(limit, store.events.size()));
+        }
+        for (const Candidate& candidate : evaluator.submitted)
+            run.trained.push_back(candidate.id * 10 + static_cast<CandidateId>(candidate.rung));
+    }
+    return run;
+}
+
+TEST(Resume, GenerationalEndsWithTheSameFrontWhereverItWasKilled) {
+    const auto whole = killed_and_resumed(EngineKind::generational, 100000, 1e9);
+    for (std::size_t limit = 1; limit < 400; limit += 13)
+        for (const double snapshots : {0.0, 1e9})
+            ASSERT_EQ(killed_and_resumed(EngineKind::generational, limit, snapshots).front,
+                      whole.front)
+                << limit;
+}
+
+TEST(Resume, RepeatsNothingButWhatWasInFlight) {
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
+        for (std::size_t limit = 5; limit < 300; limit += 31) {
+            const Restarted run = killed_and_resumed(kind, limit, 0.0);
+            const std::set<CandidateId> different(run.trained.begin(), run.trained.end());
+            EXPECT_LE(run.trained.size(), different.size() + 3) << limit;
+        }
+    }
+}
+
+TEST(Resume, AFinishedRunIsNotRepeated) {
+    const SearchSpace space = unit_box(4);
+    MemoryStore store;
+    std::vector<CandidateId> front;
+    for (const bool second : {false, true}) {
+        store.resume = second;
+        const auto engine = make_engine(space, loop_settings());
+        FakeEvaluator evaluator(3, 1, train);
+        FakeProbe probe(1, measure);
+        const SearchResult result = run_search(*engine, evaluator, &probe, store, quick());
+        if (second) {
+            EXPECT_TRUE(evaluator.submitted.empty());
+            EXPECT_EQ(ids(result.front), front);
+        }
+        front = ids(result.front);
+    }
+}
+
+TEST(Resume, ReplayGivesASteadyStateRunBackExactly) {
+    const SearchSpace space = unit_box(4);
+    const EngineSettings settings = loop_settings(EngineKind::steady_state);
+    MemoryStore store;
+    const auto engine = make_engine(space, settings);
+    FakeEvaluator evaluator(5, 9, train);
+    FakeProbe probe(10, measure);
+    const SearchResult result = run_search(*engine, evaluator, &probe, store, quick());
+    store.snapshots.clear();  // the journal alone has to do
+    store.resume = true;
+    const auto replayed = make_engine(space, settings);
+    FakeEvaluator unused(5, 9, train);
+    const SearchResult again = run_search(*replayed, unused, &probe, store, quick());
+    EXPECT_TRUE(unused.submitted.empty());
+    EXPECT_EQ(ids(again.front), ids(result.front));
+    ASSERT_EQ(replayed->state().population.size(), engine->state().population.size());
+    for (std::size_t i = 0; i < engine->state().population.size(); ++i)
+        EXPECT_EQ(replayed->state().population[i].individual.id,
+                  engine->state().population[i].individual.id);
+}
+
+TEST(Resume, AJournalOfAnotherSeedIsRefused) {
+    const SearchSpace space = unit_box(4);
+    MemoryStore store;
+    for (const bool second : {false, true}) {
+        EngineSettings settings = loop_settings();
+        settings.seed = second ? 2 : 1;
+        store.resume = second;
+        store.snapshots.clear();
+        const auto engine = make_engine(space, settings);
+        FakeEvaluator evaluator(3, 1, train);
+        FakeProbe probe(1, measure);
+        if (second) {
+            EXPECT_THROW((void)run_search(*engine, evaluator, &probe, store, quick()),
+                         CorruptState);
+        } else {
+            (void)run_search(*engine, evaluator, &probe, store, quick());
+        }
+    }
+}
+
+}  // namespace
+}  // namespace edgeloop

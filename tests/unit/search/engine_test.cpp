@@ -1,0 +1,397 @@
+#include "edgeloop/search/engine.hpp"
+
+#include "support/search_support.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/evolution/hypervolume.hpp"
+
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using test::box_settings;
+using test::complete;
+using test::drive;
+using test::unit_box;
+using test::zdt1;
+
+CompletedCandidate evaluate_zdt1(const Candidate& candidate) {
+    return complete(candidate, zdt1(candidate.genome));
+}
+
+// Outcomes of every kind, decided by the candidate's id alone.
+CompletedCandidate evaluate_mixed(const Candidate& candidate) {
+    CompletedCandidate completed = evaluate_zdt1(candidate);
+    if (candidate.id % 7 == 3) completed.status = Status::failed;
+    if (candidate.id % 7 == 5) {
+        completed.status = Status::infeasible;
+        completed.metrics = {{"g1", static_cast<double>(candidate.id % 3 + 1)}};
+    }
+    return completed;
+}
+
+std::vector<CandidateId> front_ids(const Engine& engine) {
+    std::vector<CandidateId> ids;
+    for (const auto& member : engine.state().archive.sorted())
+        ids.push_back(member.completed.candidate.id);
+    return ids;
+}
+
+std::vector<std::vector<double>> genomes(const std::vector<Candidate>& candidates) {
+    std::vector<std::vector<double>> genes;
+    for (const Candidate& candidate : candidates) genes.push_back(candidate.genome.genes);
+    return genes;
+}
+
+double final_hypervolume(EngineKind kind, std::uint64_t evaluations) {
+    const SearchSpace space = unit_box(10);
+    const auto engine = make_engine(space, box_settings(kind, 40, evaluations));
+    drive(*engine, evaluate_zdt1);
+    return hypervolume(engine->state().archive.points(), {1.1, 1.1});
+}
+
+class EveryEngine : public testing::TestWithParam<EngineKind> {};
+
+TEST_P(EveryEngine, ProposesExactlyTheBudgetWithRunningIds) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, box_settings(GetParam(), 8, 45));
+    const auto all = drive(*engine, evaluate_zdt1);
+    ASSERT_EQ(all.size(), 45u);
+    for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].id, i + 1);
+    EXPECT_TRUE(engine->finished());
+    EXPECT_FALSE(engine->ask());
+    EXPECT_EQ(engine->state().done, 45u);
+}
+
+TEST_P(EveryEngine, NeverProposesADesignTwice) {
+    const SearchSpace space = unit_box(1);
+    EngineSettings settings = box_settings(GetParam(), 10, 300);
+    settings.variation.crossover_probability = 0;  // children are copies of their parents
+    settings.variation.mutation_probability = 0;
+    const auto engine = make_engine(space, settings);
+    const auto all = drive(*engine, evaluate_zdt1);
+    const auto genes = genomes(all);
+    EXPECT_EQ(std::set<std::vector<double>>(genes.begin(), genes.end()).size(), all.size());
+}
+
+TEST_P(EveryEngine, GoesOnFromASavedStateAsIfNothingHadHappened) {
+    const SearchSpace space = unit_box(4);
+    const auto settings = box_settings(GetParam(), 8, 60);
+    for (int steps = 0; steps < 60; steps += 7) {
+        const auto before = make_engine(space, settings);
+        std::vector<Candidate> open;
+        for (int step = 0; step < steps; ++step) {
+            while (auto candidate = before->ask()) {
+                open.push_back(*candidate);
+                if (GetParam() != EngineKind::generational && open.size() == 8) break;
+            }
+            before->tell(evaluate_mixed(open.front()));
+            open.erase(open.begin());
+        }
+        const auto after = make_engine(space, settings);
+        after->restore(before->state());
+        const auto finish = [&](Engine& engine) {
+            std::vector<Candidate> waiting = open;
+            std::vector<Candidate> rest;
+            while (!engine.finished()) {
+                while (auto candidate = engine.ask()) {
+                    waiting.push_back(*candidate);
+                    rest.push_back(*candidate);
+                }
+                for (const Candidate& candidate : waiting) engine.tell(evaluate_mixed(candidate));
+                waiting.clear();
+            }
+            return rest;
+        };
+        EXPECT_EQ(genomes(finish(*after)), genomes(finish(*before))) << steps;
+        EXPECT_EQ(front_ids(*after), front_ids(*before)) << steps;
+    }
+}
+
+TEST_P(EveryEngine, FailedAndCancelledCandidatesNeverEnterThePopulation) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, box_settings(GetParam(), 8, 80));
+    std::set<CandidateId> bad;
+    drive(*engine, [&](const Candidate& candidate) {
+        CompletedCandidate completed = complete(candidate, {{"f1", 0}, {"f2", 0}});
+        if (candidate.id % 3 == 0) completed.status = Status::failed;
+        if (candidate.id % 3 == 1) completed.status = Status::cancelled;
+        if (completed.status != Status::completed) bad.insert(candidate.id);
+        return completed;
+    });
+    for (const Member& member : engine->state().population)
+        EXPECT_EQ(bad.count(member.individual.id), 0u);
+    for (const CandidateId id : front_ids(*engine)) EXPECT_EQ(bad.count(id), 0u);
+    EXPECT_EQ(engine->state().by_status.at(Status::failed), 26u);
+}
+
+TEST_P(EveryEngine, RejectsResultsNobodyAskedFor) {
+    const SearchSpace space = unit_box(2);
+    const auto engine = make_engine(space, box_settings(GetParam(), 4, 8));
+    const Candidate candidate = *engine->ask();
+    Candidate other = candidate;
+    other.id = 77;
+    EXPECT_THROW(engine->tell(evaluate_zdt1(other)), LogicError);
+    engine->tell(evaluate_zdt1(candidate));
+    EXPECT_THROW(engine->tell(evaluate_zdt1(candidate)), LogicError);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryEngine,
+                         testing::Values(EngineKind::generational, EngineKind::steady_state,
+                                         EngineKind::random),
+                         [](const auto& kind) {
+                             return kind.param == EngineKind::steady_state
+                                        ? std::string("steady_state")
+                                        : std::string(to_string(kind.param));
+                         });
+
+TEST(GenerationalEngine, ResultDoesNotDependOnTheOrderOfCompletion) {
+    const SearchSpace space = unit_box(5);
+    EngineSettings settings = box_settings(EngineKind::generational, 12, 100);
+    settings.goals.constraints = {parse_constraint("g1<=0")};
+    const auto in_order = make_engine(space, settings);
+    const auto expected = drive(*in_order, evaluate_mixed);
+    RandomStream random(5, "permutations");
+    for (int round = 0; round < 30; ++round) {
+        const auto engine = make_engine(space, settings);
+        const auto all = drive(*engine, evaluate_mixed,
+                               [&](std::vector<Candidate>& batch) { random.shuffle(batch); });
+        ASSERT_EQ(genomes(all), genomes(expected));
+        ASSERT_EQ(front_ids(*engine), front_ids(*in_order));
+        ASSERT_EQ(engine->state().reference, in_order->state().reference);
+    }
+}
+
+TEST(GenerationalEngine, AsksForAWholeGenerationThenWaits) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, box_settings(EngineKind::generational, 6, 20));
+    std::vector<Candidate> generation;
+    while (auto candidate = engine->ask()) generation.push_back(*candidate);
+    ASSERT_EQ(generation.size(), 6u);
+    for (std::size_t i = 0; i < generation.size(); ++i) {
+        EXPECT_EQ(generation[i].generation, 0u);
+        EXPECT_EQ(generation[i].index, i);
+    }
+    for (std::size_t i = 0; i + 1 < generation.size(); ++i) {
+        engine->tell(evaluate_zdt1(generation[i]));
+        EXPECT_FALSE(engine->ask());
+    }
+    engine->tell(evaluate_zdt1(generation.back()));
+    EXPECT_EQ(engine->ask()->generation, 1u);
+}
+
+TEST(SteadyStateEngine, AlwaysHasACandidateForAFreeWorker) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, box_settings(EngineKind::steady_state, 6, 100));
+    std::vector<Candidate> open;
+    for (int i = 0; i < 30; ++i) open.push_back(*engine->ask());
+    for (int i = 0; i < 70; ++i) {
+        engine->tell(evaluate_zdt1(open.front()));
+        open.erase(open.begin());
+        const auto next = engine->ask();
+        ASSERT_TRUE(next);
+        open.push_back(*next);
+    }
+    EXPECT_FALSE(engine->ask());
+}
+
+TEST(Engines, EvolutionBeatsRandomSampling) {
+    const double random = final_hypervolume(EngineKind::random, 2000);
+    EXPECT_GT(final_hypervolume(EngineKind::generational, 2000), random + 0.2);
+    EXPECT_GT(final_hypervolume(EngineKind::steady_state, 2000), random + 0.2);
+}
+
+TEST(Engines, InfeasibleMembersGuideTheSearchToFeasibleOnes) {
+    const SearchSpace space = unit_box(6);
+    EngineSettings settings = box_settings(EngineKind::generational, 20, 600);
+    settings.goals.constraints = {parse_constraint("sum<=0.6")};
+    const auto engine = make_engine(space, settings);
+    drive(*engine, [&](const Candidate& candidate) {
+        double sum = 0;
+        for (const double gene : candidate.genome.genes) sum += gene;
+        CompletedCandidate completed = complete(candidate, zdt1(candidate.genome));
+        completed.metrics["sum"] = sum;
+        if (sum > 0.6) completed.status = Status::infeasible;
+        return completed;
+    });
+    EXPECT_GT(engine->state().archive.members().size(), 3u);
+    for (const Member& member : engine->state().population)
+        EXPECT_EQ(member.individual.violation, 0);
+}
+
+TEST(Engines, StaticLimitsAreKeptBeforeAnythingIsEvaluated) {
+    const SearchSpace space = unit_box(2);
+    EngineSettings settings = box_settings(EngineKind::steady_state, 10, 200);
+    settings.goals.constraints = {parse_constraint("parameters<=0.5")};
+    const auto engine = make_engine(space, settings, [](const Candidate& candidate) {
+        return Metrics{{"parameters", candidate.genome.genes[0]}};
+    });
+    const auto all = drive(*engine, evaluate_zdt1);
+    ASSERT_EQ(all.size(), 200u);
+    for (const Candidate& candidate : all) {
+        EXPECT_LE(candidate.genome.genes[0], 0.5);
+        EXPECT_EQ(candidate.known.at("parameters"), candidate.genome.genes[0]);
+    }
+}
+
+TEST(Engines, GivenDesignsComeFirst) {
+    const SearchSpace space = unit_box(2);
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
+        EngineSettings settings = box_settings(kind, 4, 8);
+        settings.first = {{{0.25, 0.5}}, {{0.75, 0.125}}};
+        const auto engine = make_engine(space, settings);
+        EXPECT_EQ(engine->ask()->genome, settings.first[0]);
+        EXPECT_EQ(engine->ask()->genome, settings.first[1]);
+    }
+}
+
+TEST(Engines, ReferencePointLiesBeyondTheFirstPopulation) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, box_settings(EngineKind::generational, 10, 30));
+    EXPECT_TRUE(engine->state().reference.empty());
+    double worst = 0;
+    for (int i = 0; i < 10; ++i) {
+        const Candidate candidate = *engine->ask();
+        worst = std::max(worst, zdt1(candidate.genome).at("f2"));
+        engine->tell(evaluate_zdt1(candidate));
+    }
+    ASSERT_EQ(engine->state().reference.size(), 2u);
+    EXPECT_GT(engine->state().reference[1], worst);
+    const auto fixed = engine->state().reference;
+    drive(*engine, evaluate_zdt1);
+    EXPECT_EQ(engine->state().reference, fixed);
+}
+
+TEST(Engines, RefuseImpossibleSettings) {
+    const SearchSpace space = unit_box(2);
+    const auto refuse = [&](auto change) {
+        EngineSettings settings = box_settings(EngineKind::generational, 10, 30);
+        change(settings);
+        EXPECT_THROW((void)make_engine(space, settings), ConfigError);
+    };
+    refuse([](EngineSettings& s) { s.population = 1; });
+    refuse([](EngineSettings& s) { s.evaluations = 0; });
+    refuse([](EngineSettings& s) { s.goals.objectives.clear(); });
+    refuse([](EngineSettings& s) { s.goals.reference = {1}; });
+    refuse([](EngineSettings& s) { s.ladder.epochs = {3, 3}; });
+    refuse([](EngineSettings& s) { s.ladder.reduction = 1; });
+    EXPECT_THROW((void)engine_kind_from("annealing"), ConfigError);
+}
+
+TEST(Verdict, ABrokenConstraintOnAKnownMetricEndsTheCandidate) {
+    const SearchSpace space = unit_box(2);
+    EngineSettings settings = box_settings(EngineKind::generational, 4, 8);
+    settings.goals.constraints = {parse_constraint("latency_ms<=1")};
+    const auto engine = make_engine(space, settings);
+    const Candidate candidate = *engine->ask();
+    EXPECT_FALSE(engine->verdict(candidate, {{"latency_ms", 0.5}}));
+    const auto verdict = engine->verdict(candidate, {{"latency_ms", 1.5}});
+    ASSERT_TRUE(verdict);
+    EXPECT_EQ(verdict->status, Status::infeasible);
+    EXPECT_EQ(verdict->reason, "latency_ms is 1.5, which breaks latency_ms<=1");
+}
+
+TEST(Verdict, ACandidateThatCannotReachTheFrontIsHopeless) {
+    const SearchSpace space = unit_box(2);
+    EngineSettings settings = box_settings(EngineKind::generational, 2, 8);
+    settings.pruning.hopeless = true;
+    settings.pruning.optimism = 0.5;
+    const auto engine = make_engine(space, settings);
+    engine->tell(complete(*engine->ask(), {{"f1", 2.0}, {"f2", 5.0}}));
+    engine->tell(complete(*engine->ask(), {{"f1", 4.0}, {"f2", 1.0}}));
+    const Candidate candidate = *engine->ask();
+    EXPECT_FALSE(engine->verdict(candidate, {{"f2", 6.0}}));  // f1 may still become 1
+    settings.pruning.optimism = 0;
+    const auto strict = make_engine(space, settings);
+    strict->restore(engine->state());
+    EXPECT_FALSE(strict->verdict(candidate, {{"f2", 4.0}}));
+    const auto verdict = strict->verdict(candidate, {{"f2", 6.0}});
+    ASSERT_TRUE(verdict);
+    EXPECT_EQ(verdict->status, Status::cancelled);
+    EXPECT_EQ(verdict->reason, "candidate 1 would dominate it even at the best seen");
+}
+
+// --- the ladder
+
+EngineSettings ladder_settings(EngineKind kind) {
+    EngineSettings settings = box_settings(kind, 9, 27);
+    settings.ladder.epochs = {1, 3, 9};
+    settings.ladder.reduction = 3;
+    return settings;
+}
+
+TEST(Ladder, OneInThreeOfAGenerationClimbsEachRung) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, ladder_settings(EngineKind::generational));
+    std::map<int, int> per_rung;
+    const auto all = drive(*engine, evaluate_zdt1);
+    for (const Candidate& candidate : all) {
+        ++per_rung[candidate.rung];
+        EXPECT_EQ(candidate.epochs, (std::vector<int>{1, 3, 9})[candidate.rung]);
+        EXPECT_EQ(candidate.trained_epochs, (std::vector<int>{0, 1, 3})[candidate.rung]);
+        EXPECT_EQ(candidate.keep_state, candidate.rung < 2);
+    }
+    EXPECT_EQ(per_rung, (std::map<int, int>{{0, 27}, {1, 9}, {2, 3}}));
+    EXPECT_EQ(engine->state().done, 27u);
+}
+
+TEST(Ladder, TheBestByRankAndCrowdingArePromotedWithWhatIsSettled) {
+    const SearchSpace space = unit_box(1);
+    EngineSettings settings = ladder_settings(EngineKind::generational);
+    settings.evaluations = 9;
+    const auto engine = make_engine(space, settings);
+    for (int i = 0; i < 9; ++i) {
+        CompletedCandidate completed = complete(*engine->ask(), {});
+        const double quality = (completed.candidate.id * 5) % 9;  // ids 9, 2 and 4 are best
+        completed.settled = {{"f2", quality}};
+        completed.metrics = {{"f1", quality}, {"f2", quality}};
+        engine->tell(completed);
+    }
+    std::vector<CandidateId> promoted;
+    while (auto candidate = engine->ask()) {
+        promoted.push_back(candidate->id);
+        EXPECT_EQ(candidate->rung, 1);
+        EXPECT_EQ(candidate->known.count("f1"), 0u);
+        EXPECT_EQ(candidate->known.count("f2"), 1u);
+    }
+    EXPECT_EQ(promoted, (std::vector<CandidateId>{2, 4, 9}));
+    int climbing = 0;
+    const auto decisions = engine->take_decisions();
+    for (const Decision& decision : decisions) climbing += decision.promoted;
+    EXPECT_EQ(decisions.size(), 9u);
+    EXPECT_EQ(climbing, 3);
+    EXPECT_TRUE(engine->take_decisions().empty());
+}
+
+TEST(Ladder, OnlyTheFullBudgetReachesTheFront) {
+    const SearchSpace space = unit_box(3);
+    for (const EngineKind kind :
+         {EngineKind::generational, EngineKind::steady_state, EngineKind::random}) {
+        const auto engine = make_engine(space, ladder_settings(kind));
+        drive(*engine, evaluate_zdt1);
+        ASSERT_FALSE(engine->state().archive.members().empty());
+        for (const auto& member : engine->state().archive.members())
+            EXPECT_EQ(member.completed.candidate.epochs, 9);
+    }
+}
+
+TEST(Ladder, WithoutABarrierTheBestThirdOfARungClimbsAsSoonAsItIsKnown) {
+    const SearchSpace space = unit_box(1);
+    const auto engine = make_engine(space, ladder_settings(EngineKind::random));
+    for (const double f : {3.0, 1.0}) {
+        engine->tell(complete(*engine->ask(), {{"f1", f}, {"f2", f}}));
+    }
+    const Candidate third = *engine->ask();
+    EXPECT_EQ(third.rung, 0);
+    engine->tell(complete(third, {{"f1", 2.0}, {"f2", 2.0}}));
+    const Candidate climber = *engine->ask();
+    EXPECT_EQ(climber.id, 2u);
+    EXPECT_EQ(climber.rung, 1);
+    EXPECT_EQ(climber.trained_epochs, 1);
+}
+
+}  // namespace
+}  // namespace edgeloop
