@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,15 +47,19 @@ inline CompletedCandidate complete(const Candidate& candidate, Metrics metrics) 
     return completed;
 }
 
-/// Asks until nothing comes, then tells in the order `arrange` gives, until the engine has
-/// finished. Returns everything proposed, in asking order.
+/// Asks for a population's worth or until nothing comes, then tells in the order `arrange` gives,
+/// until the engine has finished. Returns everything proposed, in asking order.
 inline std::vector<Candidate> drive(
     Engine& engine, const std::function<CompletedCandidate(const Candidate&)>& evaluate,
     const std::function<void(std::vector<Candidate>&)>& arrange = {}) {
     std::vector<Candidate> all;
     while (!engine.finished()) {
         std::vector<Candidate> batch;
-        while (auto candidate = engine.ask()) batch.push_back(*candidate);
+        while (batch.size() < engine.settings().population) {
+            const std::optional<Candidate> candidate = engine.ask();
+            if (!candidate) break;
+            batch.push_back(*candidate);
+        }
         all.insert(all.end(), batch.begin(), batch.end());
         if (arrange) arrange(batch);
         for (const Candidate& candidate : batch) engine.tell(evaluate(candidate));

@@ -51,8 +51,8 @@ class Shuffled {
 class FakeEvaluator : public Evaluator {
   public:
     FakeEvaluator(std::size_t slots, std::uint64_t seed,
-                  std::function<Outcome(const Candidate&)> evaluate)
-        : slots_(slots), waiting_(seed, 0.5), evaluate_(std::move(evaluate)) {}
+                  std::function<Outcome(const Candidate&)> evaluate, double chance = 0.5)
+        : slots_(slots), waiting_(seed, chance), evaluate_(std::move(evaluate)) {}
 
     std::size_t free_slots() const override { return slots_ - waiting_.size(); }
     void submit(const Candidate& candidate) override {
@@ -241,7 +241,7 @@ TEST(RunSearch, AMeasuredLatencyThatIsTooLongEndsTheTraining) {
     EngineSettings settings = loop_settings();
     settings.goals.constraints = {parse_constraint("latency_ms<=0.5")};
     const auto engine = make_engine(space, settings);
-    FakeEvaluator evaluator(10, 3, train);
+    FakeEvaluator evaluator(4, 3, train, 0.1);  // slower than the probe
     FakeProbe probe(4, measure);
     MemoryStore store;
     const SearchResult result = run_search(*engine, evaluator, &probe, store, quick());

@@ -1,0 +1,182 @@
+#include "edgeloop/store/run_directory.hpp"
+
+#include "support/search_support.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/search/coordinator.hpp"
+#include "edgeloop/search/serial.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+Outcome evaluate_zdt1(const Candidate& candidate) {
+    Outcome outcome;
+    outcome.id = candidate.id;
+    outcome.metrics = test::zdt1(candidate.genome);
+    return outcome;
+}
+
+class RunDirectoryTest : public testing::Test {
+  protected:
+    RunDirectoryOptions options(StartMode mode, const Engine& engine) {
+        RunDirectoryOptions options;
+        options.path = path_;
+        options.mode = mode;
+        options.identity = identity_of(engine);
+        options.config_text = "population = 8\n";
+        options.space = &space_;
+        options.objectives = {"f1", "f2"};
+        return options;
+    }
+
+    /// One start of the program; stops after `evaluations` candidates of this start.
+    std::uint64_t start(StartMode mode, std::uint64_t evaluations = 1000,
+                        double snapshot_seconds = 0, std::uint64_t seed = 1) {
+        settings_.seed = seed;
+        const auto engine = make_engine(space_, settings_);
+        RunDirectory store(options(mode, *engine));
+        std::uint64_t evaluated = 0;
+        SerialEvaluator evaluator([&](const Candidate& candidate) {
+            ++evaluated;
+            return evaluate_zdt1(candidate);
+        });
+        SearchOptions search;
+        search.snapshot_seconds = snapshot_seconds;
+        search.should_stop = [&] { return evaluated >= evaluations; };
+        try {
+            (void)run_search(*engine, evaluator, nullptr, store, search);
+        } catch (const Stopped&) {
+        }
+        return evaluated;
+    }
+
+    std::string file(const std::string& name) { return read_file(path_ + '/' + name); }
+
+    std::vector<std::string> checkpoints() {
+        std::vector<std::string> paths;
+        for (const auto& entry : fs::directory_iterator(path_ + "/checkpoint"))
+            paths.push_back(entry.path().string());
+        std::sort(paths.begin(), paths.end());
+        return paths;
+    }
+
+    test::TemporaryFolder folder_;
+    std::string path_ = folder_.path("run");
+    SearchSpace space_ = test::unit_box(3);
+    EngineSettings settings_ = test::box_settings(EngineKind::generational, 8, 40);
+};
+
+TEST_F(RunDirectoryTest, HoldsEverythingADirectoryShould) {
+    EXPECT_EQ(start(StartMode::fresh), 40u);
+    EXPECT_EQ(file("config.ini"), "population = 8\n");
+    EXPECT_EQ(Json::parse(file("provenance.json")).at("identity").at("seed"), 1);
+    const Json status = Json::parse(file("status.json"));
+    EXPECT_EQ(status.at("phase"), "finished");
+    EXPECT_EQ(status.at("done"), 40);
+    const std::string evaluations = file("evaluations.csv");
+    EXPECT_EQ(std::count(evaluations.begin(), evaluations.end(), '\n'), 41);
+    EXPECT_EQ(file("pareto.csv").substr(0, 9), "id,f1,f2,");
+    EXPECT_FALSE(fs::is_empty(path_ + "/checkpoint"));
+}
+
+TEST_F(RunDirectoryTest, ResumedRunsEndWithTheSameBytes) {
+    start(StartMode::fresh);
+    const std::string pareto = file("pareto.csv"), evaluations = file("evaluations.csv");
+    for (std::uint64_t stop = 1; stop < 40; stop += 8) {
+        fs::remove_all(path_);
+        std::uint64_t evaluated = start(StartMode::fresh, stop, stop % 2 == 0 ? 0 : 1e9);
+        evaluated += start(StartMode::resume);
+        EXPECT_EQ(evaluated, 40u) << stop;
+        EXPECT_EQ(file("pareto.csv"), pareto) << stop;
+        EXPECT_EQ(file("evaluations.csv"), evaluations) << stop;
+    }
+}
+
+TEST_F(RunDirectoryTest, AJournalCutAtAnyPlaceLeadsToTheSameFront) {
+    start(StartMode::fresh, 1000, 1e9);  // one checkpoint, at the end
+    const std::string pareto = file("pareto.csv"), journal = file("journal.jsonl");
+    for (std::size_t length = 0; length < journal.size(); length += 1777) {
+        fs::remove_all(path_ + "/checkpoint");
+        write_file_atomic(path_ + "/journal.jsonl", journal.substr(0, length));
+        start(StartMode::resume);
+        ASSERT_EQ(file("pareto.csv"), pareto) << length;
+    }
+}
+
+TEST_F(RunDirectoryTest, RefusesToOverwriteARun) {
+    start(StartMode::fresh, 5);
+    EXPECT_THROW((void)start(StartMode::fresh), ConfigError);
+}
+
+TEST_F(RunDirectoryTest, RefusesToResumeWhatIsNotThereOrIsAnotherRun) {
+    EXPECT_THROW((void)start(StartMode::resume), ConfigError);
+    start(StartMode::fresh, 5);
+    try {
+        (void)start(StartMode::resume, 1000, 0, 2);
+        FAIL() << "another seed was accepted";
+    } catch (const ConfigError& error) {
+        EXPECT_NE(error.problem().find("another seed: 1"), std::string::npos) << error.what();
+    }
+    settings_.goals.objectives = {"f2", "f1"};
+    EXPECT_THROW((void)start(StartMode::resume), ConfigError);
+    settings_.goals.objectives = {"f1", "f2"};
+    settings_.population = 10;
+    EXPECT_THROW((void)start(StartMode::resume), ConfigError);
+    settings_.population = 8;
+    space_ = test::unit_box(4);
+    EXPECT_THROW((void)start(StartMode::resume), ConfigError);
+}
+
+TEST_F(RunDirectoryTest, AnEmptyFolderCanBeResumed) {
+    make_directories(path_);
+    EXPECT_EQ(start(StartMode::resume), 40u);
+}
+
+TEST_F(RunDirectoryTest, TheBudgetMayGrow) {
+    start(StartMode::fresh);
+    settings_.evaluations = 56;
+    EXPECT_EQ(start(StartMode::resume), 16u);
+}
+
+TEST_F(RunDirectoryTest, ASecondProcessIsKeptOut) {
+    const auto engine = make_engine(space_, settings_);
+    const RunDirectory first(options(StartMode::fresh, *engine));
+    EXPECT_THROW(RunDirectory(options(StartMode::resume, *engine)), ConfigError);
+}
+
+TEST_F(RunDirectoryTest, ABadCheckpointFallsBackAndAllBadOnesAreReported) {
+    start(StartMode::fresh, 20);
+    start(StartMode::resume);
+    const std::string pareto = file("pareto.csv");
+    write_file_atomic(checkpoints().back(), "spoilt");
+    EXPECT_EQ(start(StartMode::resume), 0u);
+    EXPECT_EQ(file("pareto.csv"), pareto);
+    for (const std::string& path : checkpoints()) write_file_atomic(path, "spoilt");
+    EXPECT_THROW((void)start(StartMode::resume), CorruptState);
+}
+
+TEST_F(RunDirectoryTest, ACheckpointAheadOfTheJournalIsRefused) {
+    start(StartMode::fresh);
+    const std::string journal = file("journal.jsonl");
+    write_file_atomic(path_ + "/journal.jsonl", journal.substr(0, journal.size() / 2));
+    EXPECT_THROW((void)start(StartMode::resume), CorruptState);
+}
+
+TEST_F(RunDirectoryTest, DeviceRecordsGoIntoTheProvenance) {
+    const auto engine = make_engine(space_, settings_);
+    RunDirectory store(options(StartMode::fresh, *engine));
+    store.add_devices({R"({"name":"board"})"});
+    EXPECT_EQ(Json::parse(file("provenance.json")).at("devices").at(0).at("name"), "board");
+}
+
+}  // namespace
+}  // namespace edgeloop

@@ -1,0 +1,117 @@
+#include "store/snapshot.hpp"
+
+#include "support/search_support.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+/// An engine in the middle of a generation, with everything its state can hold.
+EngineState busy_state(EngineKind kind = EngineKind::generational) {
+    const SearchSpace space = test::unit_box(3);
+    EngineSettings settings = test::box_settings(kind, 6, 30);
+    settings.ladder.epochs = {1, 3};
+    const auto engine = make_engine(space, settings);
+    for (int i = 0; i < 23; ++i)
+        if (auto candidate = engine->ask())
+            engine->tell(test::complete(*candidate, test::zdt1(candidate->genome)));
+    (void)engine->ask();
+    (void)engine->ask();
+    return engine->state();
+}
+
+std::map<CandidateId, InFlight> in_flight() {
+    InFlight flight;
+    flight.candidate.id = 9;
+    flight.training = Outcome{9, Status::lost, {{"f1", 0.1}}, "why", 2.5};
+    flight.lost = 2;
+    return {{9, flight}};
+}
+
+TEST(Snapshot, ComesBackAsTheSameBytes) {
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
+        const std::string bytes = encode_snapshot(busy_state(kind), in_flight(), 77);
+        const Snapshot snapshot = decode_snapshot(bytes, "test");
+        EXPECT_EQ(snapshot.events, 77u);
+        EXPECT_EQ(snapshot.state.in_flight.at(9).lost, 2);
+        EXPECT_EQ(snapshot.state.in_flight.at(9).training->metrics.at("f1"), 0.1);
+        EXPECT_FALSE(snapshot.state.in_flight.at(9).measuring);
+        EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
+    }
+}
+
+TEST(Snapshot, TruncatedAtAnyLengthIsRefused) {
+    const std::string bytes = encode_snapshot(busy_state(), in_flight(), 77);
+    for (std::size_t length = 0; length < bytes.size(); ++length)
+        ASSERT_THROW((void)decode_snapshot(std::string_view(bytes).substr(0, length), "test"),
+                     CorruptState)
+            << length;
+    EXPECT_THROW((void)decode_snapshot(bytes + '\0', "test"), CorruptState);
+}
+
+TEST(Snapshot, EveryFlippedBitIsNoticed) {
+    const std::string bytes = encode_snapshot(busy_state(), in_flight(), 77);
+    RandomStream random(1, "bit flips");
+    for (int i = 0; i < 2000; ++i) {
+        const std::uint64_t bit = random.below(8 * bytes.size());
+        std::string flipped = bytes;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        ASSERT_THROW((void)decode_snapshot(flipped, "test"), CorruptState) << bit;
+    }
+}
+
+class SnapshotFolderTest : public testing::Test {
+  protected:
+    void write(std::uint64_t events) {
+        checkpoints_.write(encode_snapshot(busy_state(), {}, events));
+    }
+    void spoil(int number) {
+        const std::string path = folder_.path("population-" + std::to_string(number) + ".ckpt");
+        std::string bytes = read_file(path);
+        bytes[bytes.size() / 2] ^= 4;
+        write_file_atomic(path, bytes);
+    }
+
+    test::TemporaryFolder folder_;
+    SnapshotFolder checkpoints_{folder_.root(), 3};
+};
+
+TEST_F(SnapshotFolderTest, KeepsTheNewestThree) {
+    EXPECT_TRUE(checkpoints_.empty());
+    EXPECT_FALSE(checkpoints_.newest());
+    for (std::uint64_t i = 1; i <= 12; ++i) write(i);
+    EXPECT_EQ(checkpoints_.newest()->events, 12u);
+    EXPECT_FALSE(std::filesystem::exists(folder_.path("population-9.ckpt")));
+    for (const int kept : {10, 11, 12})
+        EXPECT_TRUE(
+            std::filesystem::exists(folder_.path("population-" + std::to_string(kept) + ".ckpt")));
+}
+
+TEST_F(SnapshotFolderTest, FallsBackToTheNewestGoodOne) {
+    for (std::uint64_t i = 1; i <= 3; ++i) write(i);
+    spoil(3);
+    EXPECT_EQ(checkpoints_.newest()->events, 2u);
+    spoil(2);
+    EXPECT_EQ(checkpoints_.newest()->events, 1u);
+    spoil(1);
+    EXPECT_THROW((void)checkpoints_.newest(), CorruptState);
+}
+
+TEST_F(SnapshotFolderTest, PassesOverFilesThatAreNotItsOwn) {
+    write(1);
+    for (const char* name :
+         {"population-.ckpt", "population-7x.ckpt", "population-9.ckpt.tmp12", "notes.txt"})
+        write_file_atomic(folder_.path(name), "x");
+    EXPECT_EQ(checkpoints_.newest()->events, 1u);
+}
+
+}  // namespace
+}  // namespace edgeloop

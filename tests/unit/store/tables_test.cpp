@@ -1,0 +1,53 @@
+#include "store/tables.hpp"
+
+#include "support/search_support.hpp"
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+ArchiveMember member(CandidateId id, double f1, double f2) {
+    ArchiveMember member;
+    member.completed.candidate.id = id;
+    member.completed.candidate.genome.genes = {0.1 + 0.2, 1};
+    member.completed.metrics = {{"f1", f1}, {"f2", f2}, {"parameters", 5}, {"train_seconds", 1.25}};
+    member.objectives = {f1, f2};
+    return member;
+}
+
+TEST(Tables, ParetoHasObjectivesThenMetricsThenGenesAndNoCosts) {
+    const SearchSpace space = test::unit_box(2);
+    const TableLayout layout{&space, {"f2", "f1"}};
+    const std::string genes = space.variables()[0].name + ',' + space.variables()[1].name;
+    EXPECT_EQ(pareto_table(layout, {member(7, 1e-7, 2), member(3, 0.5, 1)}),
+              "id,f2,f1,parameters," + genes +
+                  "\n"
+                  "7,2,1e-07,5,0.30000000000000004,1\n"
+                  "3,1,0.5,5,0.30000000000000004,1\n");
+}
+
+TEST(Tables, AnEmptyFrontHasAHeader) {
+    const SearchSpace space = test::unit_box(1);
+    EXPECT_EQ(pareto_table({&space, {"f1", "f2"}}, {}),
+              "id,f1,f2," + space.variables()[0].name + "\n");
+}
+
+TEST(Tables, EvaluationsAddStatusCostAndReason) {
+    const SearchSpace space = test::unit_box(2);
+    CompletedCandidate failed = member(4, 1, 2).completed;
+    failed.status = Status::failed;
+    failed.reason = "loss is \"nan\", step 3";
+    failed.metrics = {{"f1", 1}};
+    failed.candidate.generation = 2;
+    failed.candidate.epochs = 9;
+    failed.training_seconds = 0.5;
+    const std::string genes = space.variables()[0].name + ',' + space.variables()[1].name;
+    EXPECT_EQ(evaluations_table({&space, {"f1", "f2"}}, {&failed}),
+              "id,status,f1,f2," + genes +
+                  ",generation,epochs,training_seconds,measuring_seconds,reason\n"
+                  "4,failed,1,,0.30000000000000004,1,2,9,0.5,0,\"loss is \"\"nan\"\", step 3\"\n");
+}
+
+}  // namespace
+}  // namespace edgeloop
