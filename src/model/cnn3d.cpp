@@ -4,6 +4,8 @@
 #include "model/initialisation.hpp"
 #include "model/layers.hpp"
 
+#include <torch/nn/modules/container/modulelist.h>
+
 namespace edgeloop {
 namespace {
 

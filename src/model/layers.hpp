@@ -2,7 +2,9 @@
 
 #include "model/config.hpp"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
 
 namespace edgeloop {
 

@@ -3,6 +3,7 @@
 // Internal to edgeloop's torch-linked code (model, training, the edge agent): public headers stay
 // free of LibTorch.
 
+#include "edgeloop/model/kernels.hpp"
 #include "edgeloop/space/architecture_spec.hpp"
 
 #include <cstdint>
@@ -10,15 +11,11 @@
 #include <memory>
 #include <string>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
 
 namespace edgeloop {
-
-/// Which implementation of its layers a network runs.
-enum class Kernels {
-    fused,  ///< the fast one: fused operations with their own backward passes
-    plain   ///< the reference: only LibTorch's operators, so it can be traced and exported
-};
 
 /// A regression network from clips to (speed/900, power/215).
 class Network : public torch::nn::Module {

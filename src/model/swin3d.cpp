@@ -7,6 +7,8 @@
 
 #include <numeric>
 
+#include <torch/nn/modules/container/modulelist.h>
+
 namespace edgeloop {
 namespace {
 

@@ -2,7 +2,7 @@
 
 #include "model/swin3d_geometry.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace edgeloop {
 

@@ -1,0 +1,14 @@
+#include "apps/model_commands.hpp"
+
+#include "edgeloop/cli/options.hpp"
+#include "edgeloop/core/program.hpp"
+
+int main(int argc, char** argv) {
+    using namespace edgeloop;
+    return run_program([&] {
+        return cli::run_subcommand(
+            "edgeloop-model", "Describes, checks and times single networks.",
+            {{"check", "compare with a reference file", apps::check_command}},
+            argc, argv);
+    });
+}

@@ -1,0 +1,79 @@
+#include "edgeloop/cli/model_options.hpp"
+
+#include "edgeloop/cli/options.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace edgeloop::cli {
+namespace {
+
+constexpr int first_option = 2;  // argv[1] is the subcommand
+
+void require(const std::string& name, const std::string& value) {
+    if (value.empty()) throw ConfigError(fmt::format("--{} is required", name));
+}
+
+void require_one_of(const std::string& name, const std::string& value,
+                    std::initializer_list<const char*> choices) {
+    if (std::find(choices.begin(), choices.end(), value) == choices.end())
+        throw ConfigError(
+            fmt::format("--{} '{}' is not one of: {}", name, value, fmt::join(choices, ", ")));
+}
+
+void require_at_least(const std::string& name, int value, int least) {
+    if (value < least)
+        throw ConfigError(fmt::format("--{} is {}, but must be at least {}", name, value, least));
+}
+
+}  // namespace
+
+bool parse(int argc, const char* const* argv, DescribeOptions& options) {
+    OptionParser parser("edgeloop-model describe",
+                        "Prints what each layer of a design costs: parameters, FLOPs, memory.");
+    parser.add("spec", &options.spec, "design, a JSON file");
+    parser.add("json", &options.json, "print JSON instead of a table");
+    if (!parser.parse(argc, argv, first_option)) return false;
+    require("spec", options.spec);
+    return true;
+}
+
+bool parse(int argc, const char* const* argv, CheckOptions& options) {
+    OptionParser parser("edgeloop-model check",
+                        "Compares outputs, loss and gradients with those an independent "
+                        "implementation wrote; exits with 2 beyond the tolerances.");
+    parser.add("reference", &options.reference, "HDF5 file with parameters, input and results");
+    parser.add("kernels", &options.kernels, "implementation to check: fused, plain or both");
+    if (!parser.parse(argc, argv, first_option)) return false;
+    require("reference", options.reference);
+    require_one_of("kernels", options.kernels, {"fused", "plain", "both"});
+    return true;
+}
+
+bool parse(int argc, const char* const* argv, BenchmarkOptions& options) {
+    OptionParser parser("edgeloop-model benchmark",
+                        "Times a design and compares it with the time its matrix products alone "
+                        "would take.");
+    parser.add("spec", &options.spec, "design, a JSON file");
+    parser.add("input", &options.input,
+               "shape BATCHx1xFRAMESxHEIGHTxWIDTH; default: one clip as the spec says");
+    parser.add("threads", &options.threads, "compute threads");
+    parser.add("train", &options.train, "time a training step instead of a forward pass");
+    parser.add("kernels", &options.kernels, "implementation to time: fused or plain");
+    parser.add("warm-up", &options.warm_up, "untimed runs before the timed ones");
+    parser.add("repetitions", &options.repetitions, "timed runs");
+    parser.add("json", &options.json, "print JSON instead of text");
+    if (!parser.parse(argc, argv, first_option)) return false;
+    require("spec", options.spec);
+    require_one_of("kernels", options.kernels, {"fused", "plain"});
+    require_at_least("threads", options.threads, 1);
+    require_at_least("warm-up", options.warm_up, 0);
+    require_at_least("repetitions", options.repetitions, 1);
+    return true;
+}
+
+}  // namespace edgeloop::cli

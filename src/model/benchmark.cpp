@@ -1,0 +1,132 @@
+#include "edgeloop/model/benchmark.hpp"
+
+#include "model/memory_meter.hpp"
+#include "model/network.hpp"
+#include "model/torch_error.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/model/counts.hpp"
+#include "edgeloop/model/threads.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::int64_t gemm_size = 1536;
+
+double milliseconds_of(const std::function<void()>& body) {
+    const double start = steady_seconds();
+    body();
+    return (steady_seconds() - start) * 1e3;
+}
+
+/// Quantile by the nearest rank. REQUIRES: values not empty.
+double quantile(std::vector<double> values, double fraction) {
+    std::sort(values.begin(), values.end());
+    const auto rank = static_cast<std::size_t>(fraction * static_cast<double>(values.size()));
+    return values[std::min(rank, values.size() - 1)];
+}
+
+/// One pass to be timed.
+class TimedPass {
+  public:
+    TimedPass(const ArchitectureSpec& spec, const BenchmarkSettings& settings)
+        : network_(make_network(spec, 1)), pass_(settings.pass) {
+        input_ = torch::rand({settings.input[0], settings.input[1], settings.input[2],
+                              settings.input[3], settings.input[4]});
+        target_ = torch::rand({settings.input[0], 2});
+        network_->set_kernels(settings.kernels);
+        network_->train(pass_ == Pass::training_step);
+    }
+
+    void run() {
+        if (pass_ == Pass::training_step) {
+            network_->zero_grad();
+            torch::mse_loss(network_->forward(input_), target_).backward();
+        } else {
+            const torch::InferenceMode inference;
+            static_cast<void>(network_->forward(input_));
+        }
+    }
+
+  private:
+    std::shared_ptr<Network> network_;
+    Pass pass_;
+    torch::Tensor input_, target_;
+};
+
+/// The spec with the clip of the benchmark's input. @throws ConfigError when it has none.
+ArchitectureSpec spec_for(ArchitectureSpec spec, const BenchmarkSettings& settings) {
+    const auto& input = settings.input;
+    if (input[0] < 1 || input[1] != 1 || input[2] < 1 || input[3] < 1 || input[3] != input[4])
+        throw ConfigError("the input must have shape BATCHx1xFRAMESxSIDExSIDE");
+    spec.clip.frames = static_cast<int>(input[2]);
+    spec.clip.side = static_cast<int>(input[3]);
+    return spec;
+}
+
+BenchmarkResult measure(const ArchitectureSpec& spec, const BenchmarkSettings& settings) {
+    BenchmarkResult result;
+    const int passes = settings.pass == Pass::training_step ? 3 : 1;
+    result.flops =
+        static_cast<double>(count(spec).flops) * passes * static_cast<double>(settings.input[0]);
+    const torch::Tensor a = torch::rand({gemm_size, gemm_size});
+    const torch::Tensor b = torch::rand({gemm_size, gemm_size});
+    torch::Tensor product = torch::empty({gemm_size, gemm_size});
+    const auto multiply = [&] { torch::mm_out(product, a, b); };
+
+    TimedPass pass(spec, settings);
+    pass.run();  // gradients exist afterwards: they count as weights, not as activations
+    {
+        const MemoryMeter meter;
+        pass.run();
+        result.peak_bytes = meter.peak_bytes();
+    }
+    for (int i = 0; i < settings.warm_up; ++i) {
+        pass.run();
+        multiply();
+    }
+    std::vector<double> pass_ms, gemm_ms;
+    for (int i = 0; i < settings.repetitions; ++i) {
+        gemm_ms.push_back(milliseconds_of(multiply));
+        pass_ms.push_back(milliseconds_of([&] { pass.run(); }));
+    }
+    result.median_ms = quantile(pass_ms, 0.5);
+    result.p90_ms = quantile(pass_ms, 0.9);
+    result.min_ms = quantile(pass_ms, 0);
+    const double gemm_flops = 2.0 * gemm_size * gemm_size * gemm_size;
+    result.gemm_gflop_per_s = gemm_flops / quantile(gemm_ms, 0.5) / 1e6;
+    result.floor_ms = result.flops / result.gemm_gflop_per_s / 1e6;
+    result.ratio = result.median_ms / result.floor_ms;
+    return result;
+}
+
+}  // namespace
+
+BenchmarkResult benchmark(const ArchitectureSpec& spec, const BenchmarkSettings& settings) {
+    set_compute_threads(settings.threads);
+    return translate_torch_errors("benchmark",
+                                  [&] { return measure(spec_for(spec, settings), settings); });
+}
+
+Json to_json(const BenchmarkResult& result, const BenchmarkSettings& settings) {
+    return {{"input", settings.input},
+            {"pass", settings.pass == Pass::forward ? "forward" : "training step"},
+            {"kernels", to_string(settings.kernels)},
+            {"threads", settings.threads},
+            {"repetitions", settings.repetitions},
+            {"median_ms", result.median_ms},
+            {"p90_ms", result.p90_ms},
+            {"min_ms", result.min_ms},
+            {"flops", result.flops},
+            {"gemm_gflop_per_s", result.gemm_gflop_per_s},
+            {"floor_ms", result.floor_ms},
+            {"ratio_to_floor", result.ratio},
+            {"peak_bytes", result.peak_bytes}};
+}
+
+}  // namespace edgeloop

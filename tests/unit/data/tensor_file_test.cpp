@@ -1,0 +1,44 @@
+#include "edgeloop/data/tensor_file.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+const std::string reference = EDGELOOP_TEST_DATA "/reference/swin3d_b.h5";
+
+TEST(TensorFile, ReadsArraysGroupsAndTexts) {
+    const TensorFile file(reference);
+    EXPECT_NE(file.text_attribute("architecture").value_or("").find("swin3d"), std::string::npos);
+    EXPECT_EQ(file.text_attribute("other"), std::nullopt);
+    const FloatArray input = file.require("input");
+    EXPECT_EQ(input.shape, (std::vector<std::int64_t>{1, 1, 16, 57, 61}));
+    EXPECT_EQ(input.values.size(), 16u * 57 * 61);
+    EXPECT_EQ(file.require("loss").shape, std::vector<std::int64_t>{});
+    const auto parameters = file.read_group("parameters");
+    ASSERT_EQ(parameters.count("layers.0.blocks.1.attn.qkv.weight"), 1u);
+    EXPECT_EQ(parameters.at("layers.0.blocks.1.attn.qkv.weight").shape,
+              (std::vector<std::int64_t>{72, 24}));
+    EXPECT_TRUE(file.read_group("gradients").empty());
+    EXPECT_FALSE(file.read("gradients/any"));
+}
+
+TEST(TensorFile, RefusesWhatIsNotThere) {
+    EXPECT_THROW(TensorFile("/no/such/file.h5"), ConfigError);
+    const TensorFile file(reference);
+    EXPECT_THROW(static_cast<void>(file.require("inputs")), ConfigError);
+    EXPECT_THROW(static_cast<void>(file.require("parameters")), ConfigError);
+    EXPECT_THROW(static_cast<void>(file.read_group("input")), ConfigError);
+}
+
+TEST(TensorFile, RefusesATruncatedFile) {
+    const std::string path = testing::TempDir() + "truncated.h5";
+    write_file_atomic(path, read_file(reference).substr(0, 100000));
+    EXPECT_THROW(TensorFile{path}, ConfigError);
+}
+
+}  // namespace
+}  // namespace edgeloop
