@@ -1,5 +1,7 @@
 #pragma once
 
+#include "edgeloop/data/split.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -7,8 +9,6 @@
 #include <vector>
 
 namespace edgeloop {
-
-enum class SplitPart { train, validation, test };
 
 struct LoaderOptions {
     std::string shards;  ///< folder with catalogue.json and the shard files

@@ -1,0 +1,77 @@
+#pragma once
+
+#include "edgeloop/data/split.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace edgeloop {
+
+/// Distribution of the targets of some scan lines, in physical units. Variances divide by the
+/// number of lines. All zero when there is no labelled line.
+struct TargetStatistics {
+    std::uint64_t lines = 0;
+    double mean_speed_mm_s = 0, variance_speed = 0;
+    double mean_power_w = 0, variance_power = 0;
+};
+
+struct CatalogueShard {
+    std::string file;  ///< name inside the folder
+    std::uint64_t bytes = 0, lines = 0, frames = 0;
+    std::string digest;  ///< of the whole file
+};
+
+/// One layer of the source data and where its lines went.
+struct CatalogueLayer {
+    std::string object, layer;
+    std::string source;  ///< name of the file it came from, without folders
+    SplitPart part = SplitPart::train;
+    std::uint64_t first_line = 0;  ///< global number of its first line
+    std::uint64_t lines = 0, frames = 0;
+};
+
+struct PartSummary {
+    std::uint64_t layers = 0, lines = 0, frames = 0;
+    TargetStatistics targets;
+};
+
+/// What is in a folder of shards. Lines are numbered 0, 1, 2 ... through layers and shards alike.
+struct Catalogue {
+    SplitOptions split;
+    std::string settings_digest;             ///< of everything that decides the shards' content
+    std::uint64_t lines_without_frames = 0;  ///< left out
+    std::uint64_t frames_without_line = 0;   ///< left out: negative scan_line_index
+    std::vector<CatalogueShard> shards;
+    std::vector<CatalogueLayer> layers;
+    std::array<PartSummary, split_part_count> parts;
+
+    [[nodiscard]] const PartSummary& part(SplitPart which) const {
+        return parts[static_cast<std::size_t>(which)];
+    }
+};
+
+constexpr int catalogue_version = 1;
+
+/// JSON text of a catalogue; ends with its own digest, which parse_catalogue() checks.
+[[nodiscard]] std::string format_catalogue(const Catalogue& catalogue);
+
+/// @param where  named in errors.
+/// @throws ConfigError  malformed, of another version, damaged, or numbers that contradict each
+/// other.
+[[nodiscard]] Catalogue parse_catalogue(std::string_view text, const std::string& where);
+
+/// Reads `folder`/catalogue.json. @throws ConfigError  missing or as parse_catalogue().
+[[nodiscard]] Catalogue read_catalogue(const std::string& folder);
+
+/// Digest that identifies shards and split: 32 hexadecimal digits. Records of a search keep it, so
+/// that a later evaluation can tell whether it uses the same data.
+[[nodiscard]] std::string catalogue_digest(const Catalogue& catalogue);
+
+/// val_rmse (both normalised targets together) of always predicting the training part's mean; the
+/// figure a model has to beat. @throws ConfigError  the part has no labelled lines.
+[[nodiscard]] double mean_predictor_rmse(const Catalogue& catalogue, SplitPart part);
+
+}  // namespace edgeloop

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace edgeloop {
+
+/// Side of the square that is cut around the melt pool, in pixels.
+constexpr int crop_side = 41;
+constexpr std::size_t crop_pixels = std::size_t(crop_side) * crop_side;
+
+/// Targets are divided by these: speed in mm/s, power in W.
+constexpr double speed_scale_mm_s = 900;
+constexpr double power_scale_w = 215;
+
+/// A pixel as the models see it is (x/255 - pixel_mean) / pixel_deviation.
+constexpr float pixel_mean = 0.45F;
+constexpr float pixel_deviation = 0.225F;
+
+/// Position of a pixel, counted from the top left corner.
+struct PixelPosition {
+    int row = 0;
+    int column = 0;
+};
+
+/// Brightest pixel of the mean frame of a scan line; the first in row-major order on ties.
+class MeanFrame {
+  public:
+    MeanFrame(int height, int width);
+
+    /// Adds one frame. Shape (height, width). At most 2^24 frames.
+    void add(const std::uint8_t* frame);
+    [[nodiscard]] PixelPosition brightest() const;
+
+  private:
+    int width_;
+    std::vector<std::uint32_t> sums_;
+};
+
+/// Cuts crop_side x crop_side pixels centred at `centre`; zeros outside the image.
+///
+/// @param frame  shape (height, width).
+/// @param crop   shape (crop_side, crop_side); overwritten.
+void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition centre,
+                std::uint8_t* crop);
+
+/// Frames a window of `frames` frames at `stride` spans.
+[[nodiscard]] std::size_t window_span(int frames, int stride);
+
+/// First frame of the deterministic window in a line of `available` frames: (n - span)/2 rounded
+/// down, 0 for shorter lines.
+[[nodiscard]] std::size_t centred_start(std::size_t available, int frames, int stride);
+
+/// Copies a window out of a cropped line; frames past its end become zeros.
+///
+/// @param line    shape (available, crop_side, crop_side).
+/// @param window  shape (frames, crop_side, crop_side); overwritten.
+void copy_window(const std::uint8_t* line, std::size_t available, std::size_t start, int frames,
+                 int stride, std::uint8_t* window);
+
+}  // namespace edgeloop

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/data/progress.hpp"
+#include "edgeloop/data/split.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+struct ShardOptions {
+    std::vector<std::string> input;  ///< RAISE-LPBF files or patterns, either layout
+    std::string output;              ///< folder for the shards and catalogue.json
+    int shards = 4;
+    SplitOptions split;
+    bool force = false;  ///< replace shards made with other settings or from other files
+};
+
+/// Turns RAISE-LPBF files into shards; the work can be divided over ranks.
+///
+/// Every rank constructs it, which reads labels and indices, not frames, and gives the same plan
+/// everywhere. Then, in this order, with a barrier between: prepare() on one rank, write() on all,
+/// finish() on one. A shard appears under its own name only when whole, so stopping at any point
+/// loses at most the shard at hand, and running again continues.
+class ShardJob {
+  public:
+    /// @throws ConfigError  an unusable input (file, group and dataset are named), fewer lines than
+    /// shards, a split that does not work.
+    explicit ShardJob(const ShardOptions& options);
+    ~ShardJob();
+    ShardJob(const ShardJob&) = delete;
+    ShardJob& operator=(const ShardJob&) = delete;
+
+    /// Creates the folder and records the settings. @throws ConfigError  the folder holds shards
+    /// made with other settings and `force` is off; IoError.
+    void prepare() const;
+    /// Writes the missing ones among shards rank, rank + ranks, rank + 2 ranks ...
+    /// @throws Stopped  a signal asked for it; ConfigError, IoError.
+    void write(int rank, int ranks, const ProgressCallback& progress = {}) const;
+    /// Writes catalogue.json. REQUIRES: all shards are there. @throws IoError, ConfigError.
+    Catalogue finish() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// All three phases in this process.
+Catalogue make_shards(const ShardOptions& options, const ProgressCallback& progress = {});
+
+}  // namespace edgeloop

@@ -1,0 +1,370 @@
+#include "data/hdf5.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace edgeloop::hdf5 {
+namespace {
+
+/// The library prints its error stack by default; ours go through exceptions.
+void silence_library() {
+    static const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+    (void)done;
+}
+
+Handle file_access_list() {
+    Handle list(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+#if H5_VERSION_GE(1, 10, 7)
+    // Locks fail on several parallel file systems, and shards are never written in place.
+    H5Pset_file_locking(list.get(), 0, 1);
+#endif
+    return list;
+}
+
+herr_t keep_innermost(unsigned, const H5E_error2_t* error, void* text) {
+    if (error->desc != nullptr && *error->desc != '\0')
+        *static_cast<std::string*>(text) = error->desc;
+    return 0;
+}
+
+herr_t append_name(hid_t, const char* name, const H5L_info_t*, void* names) {
+    static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+    return 0;
+}
+
+/// What the operating system says of a path before the library sees it.
+void check_readable(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        const int code = errno;
+        if (code == ENOENT || code == ENOTDIR)
+            throw ConfigError(fmt::format("file '{}' does not exist", path), {}, "check the path");
+        throw IoError(fmt::format("cannot open file '{}'", path), std::strerror(code),
+                      code == EACCES ? "grant read permission" : "");
+    }
+    struct stat info {};
+    const bool known = ::fstat(descriptor, &info) == 0;
+    ::close(descriptor);
+    if (!known) throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        throw ConfigError(fmt::format("'{}' is a directory", path), {}, "name the files in it");
+    if (S_ISREG(info.st_mode) && info.st_size == 0)
+        throw ConfigError(fmt::format("file '{}' is empty", path), {}, "copy or download it again");
+}
+
+Handle string_type() {
+    Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+    H5Tset_size(type.get(), H5T_VARIABLE);
+    H5Tset_cset(type.get(), H5T_CSET_UTF8);
+    return type;
+}
+
+std::vector<hsize_t> to_hsize(const std::vector<std::uint64_t>& shape) {
+    return {shape.begin(), shape.end()};
+}
+
+Handle space_of(const std::vector<std::uint64_t>& shape) {
+    const std::vector<hsize_t> dimensions = to_hsize(shape);
+    return {H5Screate_simple(int(dimensions.size()), dimensions.data(), nullptr), H5Sclose};
+}
+
+/// File and memory dataspaces of rows [first, first + count).
+struct RowSelection {
+    Handle file, memory;
+};
+
+RowSelection select_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count) {
+    std::vector<hsize_t> start(dataset.shape.size(), 0), extent = to_hsize(dataset.shape);
+    EDGELOOP_EXPECT(!extent.empty() && first + count <= extent[0], "rows outside the dataset");
+    start[0] = first;
+    extent[0] = count;
+    RowSelection selection{
+        Handle(H5Dget_space(dataset.id.get()), H5Sclose),
+        Handle(H5Screate_simple(int(extent.size()), extent.data(), nullptr), H5Sclose)};
+    H5Sselect_hyperslab(selection.file.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(),
+                        nullptr);
+    return selection;
+}
+
+void read_chunk_shape(Dataset& dataset) {
+    const Handle list(H5Dget_create_plist(dataset.id.get()), H5Pclose);
+    if (!list.valid() || H5Pget_layout(list.get()) != H5D_CHUNKED) return;
+    std::vector<hsize_t> chunk(dataset.shape.size());
+    if (H5Pget_chunk(list.get(), int(chunk.size()), chunk.data()) < 0) return;
+    dataset.chunk.assign(chunk.begin(), chunk.end());
+}
+
+void read_type(Dataset& dataset) {
+    const Handle type(H5Dget_type(dataset.id.get()), H5Tclose);
+    const H5T_class_t kind = H5Tget_class(type.get());
+    dataset.kind = kind == H5T_INTEGER ? NumberKind::integer
+                   : kind == H5T_FLOAT ? NumberKind::real
+                                       : NumberKind::other;
+    dataset.element_bytes = H5Tget_size(type.get());
+    dataset.is_signed = kind == H5T_INTEGER && H5Tget_sign(type.get()) == H5T_SGN_2;
+}
+
+void read_shape(Dataset& dataset) {
+    const Handle space(H5Dget_space(dataset.id.get()), H5Sclose);
+    if (!space.valid() || H5Sget_simple_extent_type(space.get()) == H5S_NULL)
+        throw_bad_input(dataset.place, "the dataset has no shape");
+    const int rank = H5Sget_simple_extent_ndims(space.get());
+    if (rank < 0) throw_bad_input(dataset.place, "the dataset's shape cannot be read");
+    std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
+    if (rank > 0) H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
+    dataset.shape.assign(shape.begin(), shape.end());
+}
+
+Handle creation_list(const Storage& storage) {
+    Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_obj_track_times(list.get(), false);
+    if (storage.chunk.empty()) {
+        H5Pset_alloc_time(list.get(), H5D_ALLOC_TIME_EARLY);
+        H5Pset_fill_time(list.get(), H5D_FILL_TIME_NEVER);
+        return list;
+    }
+    const std::vector<hsize_t> chunk = to_hsize(storage.chunk);
+    H5Pset_chunk(list.get(), int(chunk.size()), chunk.data());
+    if (storage.deflate > 0) H5Pset_deflate(list.get(), unsigned(storage.deflate));
+    return list;
+}
+
+void write_attribute_value(hid_t owner, const Place& place, const std::string& name, hid_t type,
+                           const void* value) {
+    const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+    const Handle attribute(
+        H5Acreate2(owner, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+    if (!attribute.valid() || H5Awrite(attribute.get(), type, value) < 0)
+        throw_io(place, fmt::format("cannot write attribute '{}'", name));
+}
+
+Handle open_attribute(hid_t owner, const Place& place, const std::string& name,
+                      H5T_class_t wanted) {
+    Handle attribute(H5Aopen(owner, name.c_str(), H5P_DEFAULT), H5Aclose);
+    if (!attribute.valid()) throw_bad_input(place, fmt::format("attribute '{}' is missing", name));
+    const Handle type(H5Aget_type(attribute.get()), H5Tclose);
+    const Handle space(H5Aget_space(attribute.get()), H5Sclose);
+    if (H5Tget_class(type.get()) != wanted || H5Sget_simple_extent_npoints(space.get()) != 1)
+        throw_bad_input(place, fmt::format("attribute '{}' has the wrong type", name));
+    return attribute;
+}
+
+}  // namespace
+
+Handle::Handle(Handle&& other) noexcept
+    : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
+
+Handle& Handle::operator=(Handle&& other) noexcept {
+    if (this != &other) {
+        close();
+        id_ = std::exchange(other.id_, -1);
+        closer_ = other.closer_;
+    }
+    return *this;
+}
+
+bool Handle::close() {
+    const hid_t id = std::exchange(id_, -1);
+    return id < 0 || closer_(id) >= 0;
+}
+
+std::string Place::text() const {
+    return object.empty() ? fmt::format("file '{}'", file)
+                          : fmt::format("file '{}', '{}'", file, object);
+}
+
+std::string library_message() {
+    std::string innermost;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, &innermost);
+    H5Eclear2(H5E_DEFAULT);
+    return innermost;
+}
+
+void throw_bad_input(const Place& place, const std::string& problem,
+                     const std::string& suggestion) {
+    const std::string reason = library_message();
+    throw ConfigError(fmt::format("{}: {}", place.text(), problem),
+                      reason.empty() ? "" : "HDF5: " + reason, suggestion);
+}
+
+void throw_io(const Place& place, const std::string& problem) {
+    const std::string reason = library_message();
+    throw IoError(fmt::format("{}: {}", place.text(), problem),
+                  reason.empty() ? "" : "HDF5: " + reason, "check free space and permissions");
+}
+
+Handle open_for_reading(const std::string& path) {
+    silence_library();
+    check_readable(path);
+    H5Eclear2(H5E_DEFAULT);
+    const Handle access = file_access_list();
+    Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
+    if (!file.valid())
+        throw_bad_input({path, {}}, "not a readable HDF5 file", "copy or download it again");
+    return file;
+}
+
+Handle create_file(const std::string& path) {
+    silence_library();
+    H5Eclear2(H5E_DEFAULT);
+    const Handle access = file_access_list();
+    Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
+    if (!file.valid()) throw_io({path, {}}, "cannot create the file");
+    return file;
+}
+
+Handle create_group(hid_t file, const Place& place) {
+    const Handle list(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
+    H5Pset_obj_track_times(list.get(), false);
+    Handle group(H5Gcreate2(file, place.object.c_str(), H5P_DEFAULT, list.get(), H5P_DEFAULT),
+                 H5Gclose);
+    if (!group.valid()) throw_io(place, "cannot create the group");
+    return group;
+}
+
+std::vector<std::string> link_names(hid_t group, const Place& place) {
+    std::vector<std::string> names;
+    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &names) < 0)
+        throw_bad_input(place, "the group cannot be listed");
+    return names;
+}
+
+bool link_exists(hid_t parent, const std::string& name) {
+    return H5Lexists(parent, name.c_str(), H5P_DEFAULT) > 0;
+}
+
+bool is_group(hid_t parent, const std::string& name) {
+    const Handle object(H5Oopen(parent, name.c_str(), H5P_DEFAULT), H5Oclose);
+    H5Eclear2(H5E_DEFAULT);
+    return object.valid() && H5Iget_type(object.get()) == H5I_GROUP;
+}
+
+Dataset open_dataset(hid_t file, const Place& place, std::size_t cache_bytes) {
+    if (!link_exists(file, place.object)) throw_bad_input(place, "the dataset is missing");
+    const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
+    if (cache_bytes > 0) H5Pset_chunk_cache(access.get(), 521, cache_bytes, 1.0);
+    Dataset dataset;
+    dataset.place = place;
+    dataset.id = Handle(H5Dopen2(file, place.object.c_str(), access.get()), H5Dclose);
+    if (!dataset.id.valid()) throw_bad_input(place, "the dataset cannot be opened");
+    read_shape(dataset);
+    read_type(dataset);
+    read_chunk_shape(dataset);
+    return dataset;
+}
+
+void read_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
+               void* out) {
+    if (count == 0) return;
+    const RowSelection rows = select_rows(dataset, first, count);
+    if (H5Dread(dataset.id.get(), memory_type, rows.memory.get(), rows.file.get(), H5P_DEFAULT,
+                out) < 0)
+        throw_bad_input(dataset.place,
+                        fmt::format("entries {} to {} cannot be read", first, first + count - 1),
+                        "copy or download the file again");
+}
+
+Dataset create_dataset(hid_t file, const Place& place, hid_t file_type,
+                       const std::vector<std::uint64_t>& shape, const Storage& storage) {
+    const Handle space = space_of(shape), list = creation_list(storage);
+    Dataset dataset;
+    dataset.place = place;
+    dataset.shape = shape;
+    dataset.chunk = storage.chunk;
+    dataset.id = Handle(H5Dcreate2(file, place.object.c_str(), file_type, space.get(), H5P_DEFAULT,
+                                   list.get(), H5P_DEFAULT),
+                        H5Dclose);
+    if (!dataset.id.valid()) throw_io(place, "cannot create the dataset");
+    return dataset;
+}
+
+void write_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
+                const void* values) {
+    if (count == 0) return;
+    const RowSelection rows = select_rows(dataset, first, count);
+    if (H5Dwrite(dataset.id.get(), memory_type, rows.memory.get(), rows.file.get(), H5P_DEFAULT,
+                 values) < 0)
+        throw_io(dataset.place, "cannot write");
+}
+
+void write_dataset(hid_t file, const Place& place, hid_t file_type, hid_t memory_type,
+                   const std::vector<std::uint64_t>& shape, const void* values) {
+    const Dataset dataset = create_dataset(file, place, file_type, shape, {});
+    write_rows(dataset, 0, shape.at(0), memory_type, values);
+}
+
+void write_strings(hid_t file, const Place& place, const std::vector<std::string>& values) {
+    std::vector<const char*> pointers;
+    pointers.reserve(values.size());
+    for (const std::string& value : values) pointers.push_back(value.c_str());
+    const Handle type = string_type();
+    write_dataset(file, place, type.get(), type.get(), {values.size()}, pointers.data());
+}
+
+std::vector<std::string> read_strings(hid_t file, const Place& place) {
+    const Dataset dataset = open_dataset(file, place);
+    const Handle stored(H5Dget_type(dataset.id.get()), H5Tclose);
+    if (dataset.shape.size() != 1 || H5Tis_variable_str(stored.get()) <= 0)
+        throw_bad_input(place, "expected a list of strings");
+    const Handle type = string_type();
+    std::vector<char*> pointers(dataset.shape[0], nullptr);
+    read_rows(dataset, 0, dataset.shape[0], type.get(), pointers.data());
+    std::vector<std::string> values;
+    for (const char* pointer : pointers) values.emplace_back(pointer == nullptr ? "" : pointer);
+    const Handle space(H5Dget_space(dataset.id.get()), H5Sclose);
+    if (!pointers.empty()) H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, pointers.data());
+    return values;
+}
+
+void write_attribute(hid_t owner, const Place& place, const std::string& name,
+                     const std::string& value) {
+    const Handle type = string_type();
+    const char* pointer = value.c_str();
+    write_attribute_value(owner, place, name, type.get(), &pointer);
+}
+
+void write_attribute(hid_t owner, const Place& place, const std::string& name, std::int64_t value) {
+    write_attribute_value(owner, place, name, H5T_NATIVE_INT64, &value);
+}
+
+std::string read_string_attribute(hid_t owner, const Place& place, const std::string& name) {
+    const Handle attribute = open_attribute(owner, place, name, H5T_STRING);
+    const Handle stored(H5Aget_type(attribute.get()), H5Tclose), type = string_type();
+    char* pointer = nullptr;
+    if (H5Tis_variable_str(stored.get()) <= 0 ||
+        H5Aread(attribute.get(), type.get(), &pointer) < 0 || pointer == nullptr)
+        throw_bad_input(place, fmt::format("attribute '{}' cannot be read", name));
+    std::string value(pointer);
+    H5free_memory(pointer);
+    return value;
+}
+
+std::int64_t read_integer_attribute(hid_t owner, const Place& place, const std::string& name) {
+    const Handle attribute = open_attribute(owner, place, name, H5T_INTEGER);
+    std::int64_t value = 0;
+    if (H5Aread(attribute.get(), H5T_NATIVE_INT64, &value) < 0)
+        throw_bad_input(place, fmt::format("attribute '{}' cannot be read", name));
+    return value;
+}
+
+std::uint64_t offset_in_file(const Dataset& dataset) {
+    const haddr_t offset = H5Dget_offset(dataset.id.get());
+    if (!dataset.chunk.empty() || offset == HADDR_UNDEF)
+        throw_bad_input(dataset.place, "the dataset is not contiguous");
+    return offset;
+}
+
+void close_written(Handle& file, const std::string& path) {
+    if (H5Fflush(file.get(), H5F_SCOPE_LOCAL) < 0 || !file.close())
+        throw_io({path, {}}, "cannot finish the file");
+}
+
+}  // namespace edgeloop::hdf5

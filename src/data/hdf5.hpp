@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <hdf5.h>
+
+/// A thin layer over the HDF5 C library: handles that close themselves and errors that name file
+/// and object. Private to the module. Not for use from several threads at once: the library
+/// is commonly built without thread safety.
+namespace edgeloop::hdf5 {
+
+/// Owns one HDF5 identifier; move-only.
+class Handle {
+  public:
+    using Closer = herr_t (*)(hid_t);
+
+    Handle() = default;
+    Handle(hid_t id, Closer closer) : id_(id), closer_(closer) {}
+    ~Handle() { close(); }
+    Handle(Handle&& other) noexcept;
+    Handle& operator=(Handle&& other) noexcept;
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+
+    [[nodiscard]] hid_t get() const { return id_; }
+    [[nodiscard]] bool valid() const { return id_ >= 0; }
+    /// Closes now; false when the library could not, e.g. because the disk is full.
+    bool close();
+
+  private:
+    hid_t id_ = -1;
+    Closer closer_ = nullptr;
+};
+
+/// Where something is: for errors.
+struct Place {
+    std::string file;
+    std::string object;  ///< path of the group or dataset inside the file
+
+    [[nodiscard]] std::string text() const;
+};
+
+/// The innermost message on HDF5's error stack, or an empty string.
+[[nodiscard]] std::string library_message();
+
+/// Throws ConfigError "problem in file 'F', 'object' (HDF5's own words)".
+[[noreturn]] void throw_bad_input(const Place& place, const std::string& problem,
+                                  const std::string& suggestion = {});
+/// Throws IoError likewise, for output.
+[[noreturn]] void throw_io(const Place& place, const std::string& problem);
+
+/// @throws ConfigError  missing, a directory, empty, not HDF5, truncated; IoError  no permission.
+[[nodiscard]] Handle open_for_reading(const std::string& path);
+/// Creates or replaces a file. @throws IoError.
+[[nodiscard]] Handle create_file(const std::string& path);
+/// @throws IoError.
+[[nodiscard]] Handle create_group(hid_t file, const Place& place);
+
+/// Names of the links of a group in ascending order. @throws ConfigError.
+[[nodiscard]] std::vector<std::string> link_names(hid_t group, const Place& place);
+/// Whether `name` is there and leads to a group; false for dangling links.
+[[nodiscard]] bool is_group(hid_t parent, const std::string& name);
+[[nodiscard]] bool link_exists(hid_t parent, const std::string& name);
+
+enum class NumberKind { integer, real, other };
+
+/// An open dataset with what a reader must know of it.
+struct Dataset {
+    Place place;
+    Handle id;
+    std::vector<std::uint64_t> shape;
+    std::vector<std::uint64_t> chunk;  ///< empty when not chunked
+    NumberKind kind = NumberKind::other;
+    std::size_t element_bytes = 0;
+    bool is_signed = false;
+};
+
+/// @param cache_bytes  chunk cache to give the dataset; 0: the library's default.
+/// @throws ConfigError  missing, not a dataset, no simple shape.
+[[nodiscard]] Dataset open_dataset(hid_t file, const Place& place, std::size_t cache_bytes = 0);
+
+/// Reads `count` entries of the first axis from `first` on, converted to `memory_type`.
+/// @throws ConfigError  the data cannot be read, e.g. a damaged chunk.
+void read_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
+               void* out);
+
+/// How a dataset is laid out on disk.
+struct Storage {
+    std::vector<std::uint64_t> chunk;  ///< empty: contiguous, space allocated at once
+    int deflate = 0;                   ///< 1..9; chunked only
+};
+
+/// New dataset without modification times, so that equal content gives equal bytes.
+/// @throws IoError.
+[[nodiscard]] Dataset create_dataset(hid_t file, const Place& place, hid_t file_type,
+                                     const std::vector<std::uint64_t>& shape,
+                                     const Storage& storage);
+
+/// Writes `count` entries of the first axis from `first` on. @throws IoError.
+void write_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
+                const void* values);
+
+/// Creates and fills a contiguous dataset of `shape`. @throws IoError.
+void write_dataset(hid_t file, const Place& place, hid_t file_type, hid_t memory_type,
+                   const std::vector<std::uint64_t>& shape, const void* values);
+/// A dataset (N) of variable-length UTF-8 strings. @throws IoError.
+void write_strings(hid_t file, const Place& place, const std::vector<std::string>& values);
+[[nodiscard]] std::vector<std::string> read_strings(hid_t file, const Place& place);
+
+/// Attribute on the object `owner`. @throws IoError.
+void write_attribute(hid_t owner, const Place& place, const std::string& name,
+                     const std::string& value);
+void write_attribute(hid_t owner, const Place& place, const std::string& name, std::int64_t value);
+/// @throws ConfigError  missing or of another type.
+[[nodiscard]] std::string read_string_attribute(hid_t owner, const Place& place,
+                                                const std::string& name);
+[[nodiscard]] std::int64_t read_integer_attribute(hid_t owner, const Place& place,
+                                                  const std::string& name);
+
+/// Offset of a contiguous dataset's data in the file. @throws ConfigError  it has none.
+[[nodiscard]] std::uint64_t offset_in_file(const Dataset& dataset);
+
+/// Closes a file that was written. @throws IoError  something was still in memory and did not fit.
+void close_written(Handle& file, const std::string& path);
+
+}  // namespace edgeloop::hdf5

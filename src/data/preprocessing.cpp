@@ -1,0 +1,64 @@
+#include "edgeloop/data/preprocessing.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace edgeloop {
+
+MeanFrame::MeanFrame(int height, int width)
+    : width_(width), sums_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {}
+
+void MeanFrame::add(const std::uint8_t* frame) {
+    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += frame[i];
+}
+
+PixelPosition MeanFrame::brightest() const {
+    const auto index =
+        static_cast<int>(std::max_element(sums_.begin(), sums_.end()) - sums_.begin());
+    return {index / width_, index % width_};
+}
+
+void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition centre,
+                std::uint8_t* crop) {
+    const int top = centre.row - crop_side / 2, left = centre.column - crop_side / 2;
+    const int first = std::clamp(-left, 0, crop_side);
+    const int last = std::clamp(width - left, first, crop_side);
+    for (int row = 0; row < crop_side; ++row) {
+        std::uint8_t* out = crop + std::ptrdiff_t(row) * crop_side;
+        const int y = top + row;
+        if (y < 0 || y >= height) {
+            std::memset(out, 0, crop_side);
+            continue;
+        }
+        std::memset(out, 0, static_cast<std::size_t>(first));
+        std::memcpy(out + first, frame + std::ptrdiff_t(y) * width + left + first,
+                    static_cast<std::size_t>(last - first));
+        std::memset(out + last, 0, static_cast<std::size_t>(crop_side - last));
+    }
+}
+
+std::size_t window_span(int frames, int stride) {
+    return static_cast<std::size_t>(frames - 1) * static_cast<std::size_t>(stride) + 1;
+}
+
+std::size_t centred_start(std::size_t available, int frames, int stride) {
+    const std::size_t span = window_span(frames, stride);
+    return available > span ? (available - span) / 2 : 0;
+}
+
+void copy_window(const std::uint8_t* line, std::size_t available, std::size_t start, int frames,
+                 int stride, std::uint8_t* window) {
+    const auto wanted = static_cast<std::size_t>(frames);
+    const auto step = static_cast<std::size_t>(stride);
+    const std::size_t reachable = start < available ? (available - start + step - 1) / step : 0;
+    const std::size_t present = std::min(wanted, reachable);
+    const std::uint8_t* from = line + start * crop_pixels;
+    if (stride == 1)
+        std::memcpy(window, from, present * crop_pixels);
+    else
+        for (std::size_t i = 0; i < present; ++i)
+            std::memcpy(window + i * crop_pixels, from + i * step * crop_pixels, crop_pixels);
+    std::memset(window + present * crop_pixels, 0, (wanted - present) * crop_pixels);
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,186 @@
+#include "edgeloop/data/shard.hpp"
+
+#include "data/shard_file.hpp"
+#include "data/shard_plan.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/stop.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string plan_path(const std::string& folder) { return folder + "/plan.json"; }
+std::string catalogue_path(const std::string& folder) { return folder + "/catalogue.json"; }
+
+/// Digest of a file of any size, through a mapping that the system may drop page by page.
+std::string digest_of_file(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
+    const std::uintmax_t bytes = fs::file_size(path);
+    void* mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
+    const int code = errno;
+    ::close(descriptor);
+    if (mapping == MAP_FAILED)
+        throw IoError(fmt::format("cannot map '{}'", path), std::strerror(code));
+    const Digest result = digest({static_cast<const char*>(mapping), bytes});
+    ::munmap(mapping, bytes);
+    return result.hex();
+}
+
+/// Names of the settings that differ, e.g. "seed, shards".
+std::string differing_keys(const Json& before, const Json& now) {
+    std::string names;
+    for (const auto& [key, value] : now.items())
+        if (!before.is_object() || !before.contains(key) || before[key] != value)
+            names += (names.empty() ? "" : ", ") + key;
+    return names;
+}
+
+void remove_old_shards(const std::string& folder) {
+    std::error_code ignored;
+    fs::remove(catalogue_path(folder), ignored);
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+        if (entry.path().filename().string().rfind("shard-", 0) == 0)
+            fs::remove(entry.path(), ignored);
+}
+
+void check_stop(const std::string& folder) {
+    if (stop_signal() != 0)
+        throw Stopped(
+            fmt::format("stopped by signal {} before all shards were written", stop_signal()),
+            fmt::format("finished shards are kept in '{}'", folder),
+            "run the same command again to continue");
+}
+
+}  // namespace
+
+struct ShardJob::Impl {
+    ShardOptions options;
+    ShardPlan plan;
+
+    [[nodiscard]] std::string path_of(std::size_t shard) const {
+        return options.output + "/" + shard_name(shard);
+    }
+    [[nodiscard]] std::size_t shards() const { return plan.cuts.size() - 1; }
+    [[nodiscard]] std::uint64_t frames_of(std::size_t shard) const {
+        std::uint64_t frames = 0;
+        for (std::size_t i = plan.cuts[shard]; i < plan.cuts[shard + 1]; ++i)
+            frames += plan.lines[i].frames;
+        return frames;
+    }
+
+    void write_shard(std::size_t shard, const std::function<void(std::uint64_t)>& wrote) const {
+        ShardWriter writer(path_of(shard), shard_head(plan, shard));
+        std::size_t line = plan.cuts[shard];
+        while (line < plan.cuts[shard + 1]) {
+            const std::size_t end = end_of_layer(line, plan.cuts[shard + 1]);
+            copy_lines(writer, line, end, wrote);
+            line = end;
+        }
+        writer.commit();
+    }
+
+    /// First line after `line` that is of another layer, at most `limit`.
+    [[nodiscard]] std::size_t end_of_layer(std::size_t line, std::size_t limit) const {
+        std::size_t end = line;
+        while (end < limit && plan.lines[end].layer == plan.lines[line].layer) ++end;
+        return end;
+    }
+
+    /// Copies the lines [first, last), all of one layer.
+    void copy_lines(ShardWriter& writer, std::size_t first, std::size_t last,
+                    const std::function<void(std::uint64_t)>& wrote) const {
+        const PlannedLayer& layer = plan.layers[plan.lines[first].layer];
+        const RaiseFile file(plan.files[layer.file]);
+        const LineIndex index = file.line_index(layer.info);
+        file.for_each_line(layer.info, index, plan.lines[first].position,
+                           plan.lines[last - 1].position + std::size_t(1), [&](CroppedLine& line) {
+                               check_stop(options.output);
+                               writer.append(line);
+                               wrote(line.frames);
+                           });
+    }
+};
+
+ShardJob::ShardJob(const ShardOptions& options) : impl_(std::make_unique<Impl>()) {
+    impl_->options = options;
+    impl_->plan = make_shard_plan(options);
+}
+
+ShardJob::~ShardJob() = default;
+
+void ShardJob::prepare() const {
+    const std::string& folder = impl_->options.output;
+    make_directories(folder);
+    const std::string path = plan_path(folder);
+    if (fs::exists(path)) {
+        Json before;
+        try {
+            before = read_json_file(path);
+        } catch (const ConfigError&) {
+            before = nullptr;  // damaged: as good as other settings
+        }
+        if (before == impl_->plan.settings) return;
+        if (!impl_->options.force)
+            throw ConfigError(fmt::format("'{}' holds shards made with other settings", folder),
+                              "these differ: " + differing_keys(before, impl_->plan.settings),
+                              "choose another folder or add --force to replace them");
+    }
+    remove_old_shards(folder);
+    write_file_atomic(path, impl_->plan.settings.dump(1) + "\n");
+}
+
+void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) const {
+    Progress state;
+    const auto step = static_cast<std::size_t>(ranks);
+    for (auto shard = static_cast<std::size_t>(rank); shard < impl_->shards(); shard += step)
+        state.total += impl_->frames_of(shard);
+    const auto advance = [&](std::uint64_t frames) {
+        state.done += frames;
+        if (progress) progress(state);
+    };
+    for (auto shard = static_cast<std::size_t>(rank); shard < impl_->shards(); shard += step) {
+        check_stop(impl_->options.output);
+        if (is_finished_shard(impl_->path_of(shard), impl_->plan.settings_digest))
+            advance(impl_->frames_of(shard));
+        else
+            impl_->write_shard(shard, advance);
+    }
+}
+
+Catalogue ShardJob::finish() const {
+    Catalogue catalogue = plan_catalogue(impl_->plan, impl_->options.split);
+    for (std::size_t shard = 0; shard < catalogue.shards.size(); ++shard) {
+        const std::string path = impl_->path_of(shard);
+        if (!is_finished_shard(path, impl_->plan.settings_digest))
+            throw IoError(fmt::format("shard '{}' is not there", path),
+                          "another process may have removed it", "run the same command again");
+        catalogue.shards[shard].bytes = fs::file_size(path);
+        catalogue.shards[shard].digest = digest_of_file(path);
+    }
+    write_file_atomic(catalogue_path(impl_->options.output), format_catalogue(catalogue));
+    return catalogue;
+}
+
+Catalogue make_shards(const ShardOptions& options, const ProgressCallback& progress) {
+    const ShardJob job(options);
+    job.prepare();
+    job.write(0, 1, progress);
+    return job.finish();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,240 @@
+#include "data/shard_file.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr const char* format_name = "edgeloop-shard";
+constexpr std::uint64_t most_lines_in_shard = std::uint64_t(1) << 28;
+constexpr std::uint64_t most_frames_in_shard = std::uint64_t(1) << 48;
+
+template <class T, class Get>
+std::vector<T> column(const std::vector<ShardLine>& lines, const Get& get) {
+    std::vector<T> values;
+    values.reserve(lines.size());
+    for (const ShardLine& line : lines) values.push_back(get(line));
+    return values;
+}
+
+std::vector<std::uint64_t> starts_of(const std::vector<ShardLine>& lines) {
+    std::vector<std::uint64_t> starts = {0};
+    for (const ShardLine& line : lines) starts.push_back(starts.back() + line.frames);
+    return starts;
+}
+
+/// Reads a table of known shape. @throws ConfigError  another shape.
+template <class T>
+std::vector<T> read_table(hid_t file, const std::string& path, const char* name, hid_t type,
+                          const std::vector<std::uint64_t>& shape) {
+    const hdf5::Dataset dataset = hdf5::open_dataset(file, {path, name});
+    if (dataset.shape != shape || dataset.kind == hdf5::NumberKind::other)
+        hdf5::throw_bad_input(dataset.place, "unexpected shape or type");
+    std::uint64_t count = 1;
+    for (const std::uint64_t extent : shape) count *= extent;
+    std::vector<T> values(count);
+    hdf5::read_rows(dataset, 0, shape[0], type, values.data());
+    return values;
+}
+
+std::uint64_t count_of_lines(hid_t file, const std::string& path) {
+    const hdf5::Dataset lines = hdf5::open_dataset(file, {path, "line_number"});
+    if (lines.shape.size() != 1 || lines.shape[0] > most_lines_in_shard)
+        hdf5::throw_bad_input(lines.place, "unexpected shape");
+    return lines.shape[0];
+}
+
+void check_header(hid_t file, const std::string& path, const std::string& settings_digest) {
+    const hdf5::Place place{path, "/"};
+    if (hdf5::read_string_attribute(file, place, "format") != format_name)
+        hdf5::throw_bad_input(place, "not a shard");
+    const std::int64_t version = hdf5::read_integer_attribute(file, place, "version");
+    if (version != shard_version)
+        hdf5::throw_bad_input(place, fmt::format("format version {}; this program reads version {}",
+                                                 version, shard_version));
+    if (hdf5::read_string_attribute(file, place, "settings_digest") != settings_digest)
+        hdf5::throw_bad_input(place, "the shard was made with other settings than the catalogue",
+                              "make the shards again with edgeloop-data shard --force");
+}
+
+void sync_file(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+    const int code = errno;
+    if (descriptor >= 0) ::close(descriptor);
+    if (!synced) throw IoError(fmt::format("cannot sync '{}'", path), std::strerror(code));
+}
+
+}  // namespace
+
+ShardWriter::ShardWriter(std::string path, const ShardHead& head)
+    : path_(std::move(path)),
+      temporary_(path_ + ".partial"),
+      file_(hdf5::create_file(temporary_)),
+      starts_(starts_of(head.lines)) {
+    write_tables(head);
+    const auto side = std::uint64_t(crop_side);
+    frames_ = hdf5::create_dataset(file_.get(), {temporary_, "frames"}, H5T_STD_U8LE,
+                                   {starts_.back(), side, side}, {});
+}
+
+ShardWriter::~ShardWriter() {
+    if (committed_) return;
+    frames_.id.close();
+    file_.close();
+    std::error_code ignored;
+    std::filesystem::remove(temporary_, ignored);
+}
+
+void ShardWriter::write_tables(const ShardHead& head) {
+    const hid_t file = file_.get();
+    const auto place = [this](const char* name) { return hdf5::Place{temporary_, name}; };
+    hdf5::write_attribute(file, place("/"), "format", std::string(format_name));
+    hdf5::write_attribute(file, place("/"), "version", std::int64_t(shard_version));
+    hdf5::write_attribute(file, place("/"), "crop_side", std::int64_t(crop_side));
+    hdf5::write_attribute(file, place("/"), "settings_digest", head.settings_digest);
+    hdf5::write_attribute(file, place("/"), "target_columns",
+                          std::string("speed in mm/s, power in W"));
+    hdf5::write_attribute(file, place("/"), "parts",
+                          std::string("0 train, 1 validation, 2 test, 3 prediction"));
+    const std::uint64_t lines = head.lines.size();
+    hdf5::write_strings(file, place("layers"), head.layers);
+    const auto number =
+        column<std::uint64_t>(head.lines, [](const ShardLine& line) { return line.number; });
+    hdf5::write_dataset(file, place("line_number"), H5T_STD_U64LE, H5T_NATIVE_UINT64, {lines},
+                        number.data());
+    const auto layer =
+        column<std::uint32_t>(head.lines, [](const ShardLine& line) { return line.layer; });
+    hdf5::write_dataset(file, place("layer"), H5T_STD_U32LE, H5T_NATIVE_UINT32, {lines},
+                        layer.data());
+    const auto scan_line =
+        column<std::int64_t>(head.lines, [](const ShardLine& line) { return line.scan_line; });
+    hdf5::write_dataset(file, place("scan_line"), H5T_STD_I64LE, H5T_NATIVE_INT64, {lines},
+                        scan_line.data());
+    const auto part = column<std::uint8_t>(
+        head.lines, [](const ShardLine& line) { return static_cast<std::uint8_t>(line.part); });
+    hdf5::write_dataset(file, place("part"), H5T_STD_U8LE, H5T_NATIVE_UINT8, {lines}, part.data());
+    const auto target =
+        column<LaserParameters>(head.lines, [](const ShardLine& line) { return line.target; });
+    hdf5::write_dataset(file, place("target"), H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {lines, 2},
+                        target.data());
+    hdf5::write_dataset(file, place("line_start"), H5T_STD_U64LE, H5T_NATIVE_UINT64, {lines + 1},
+                        starts_.data());
+}
+
+void ShardWriter::append(const CroppedLine& line) {
+    EDGELOOP_EXPECT(
+        next_ + 1 < starts_.size() && line.frames == starts_[next_ + 1] - starts_[next_],
+        "a line differs from the shard's plan");
+    hdf5::write_rows(frames_, starts_[next_], line.frames, H5T_NATIVE_UINT8, line.pixels.data());
+    centres_.push_back(static_cast<std::int16_t>(line.centre.row));
+    centres_.push_back(static_cast<std::int16_t>(line.centre.column));
+    ++next_;
+}
+
+void ShardWriter::commit() {
+    EDGELOOP_EXPECT(next_ + 1 == starts_.size(), "a shard lacks lines of its plan");
+    hdf5::write_dataset(file_.get(), {temporary_, "crop_centre"}, H5T_STD_I16LE, H5T_NATIVE_INT16,
+                        {next_, 2}, centres_.data());
+    frames_.id.close();
+    hdf5::close_written(file_, temporary_);
+    sync_file(temporary_);
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+        throw IoError(fmt::format("cannot rename '{}'", temporary_), std::strerror(errno));
+    committed_ = true;
+}
+
+MappedShard::MappedShard(const std::string& path, const std::string& settings_digest) {
+    const hdf5::Handle file = hdf5::open_for_reading(path);
+    check_header(file.get(), path, settings_digest);
+    read_tables(file.get(), path);
+    const hdf5::Dataset frames = hdf5::open_dataset(file.get(), {path, "frames"});
+    const auto side = std::uint64_t(crop_side);
+    if (frames.shape != std::vector<std::uint64_t>{starts_.back(), side, side} ||
+        frames.kind != hdf5::NumberKind::integer || frames.element_bytes != 1)
+        hdf5::throw_bad_input(frames.place, "unexpected shape or type");
+    if (starts_.back() > 0) map(path, hdf5::offset_in_file(frames), starts_.back() * crop_pixels);
+}
+
+MappedShard::~MappedShard() {
+    if (mapping_ != nullptr) ::munmap(mapping_, mapping_bytes_);
+}
+
+MappedShard::MappedShard(MappedShard&& other) noexcept
+    : lines_(std::move(other.lines_)),
+      starts_(std::move(other.starts_)),
+      mapping_(std::exchange(other.mapping_, nullptr)),
+      mapping_bytes_(other.mapping_bytes_),
+      pixels_(other.pixels_) {}
+
+void MappedShard::read_tables(hid_t file, const std::string& path) {
+    const std::uint64_t count = count_of_lines(file, path);
+    const auto number =
+        read_table<std::uint64_t>(file, path, "line_number", H5T_NATIVE_UINT64, {count});
+    const auto layer = read_table<std::uint32_t>(file, path, "layer", H5T_NATIVE_UINT32, {count});
+    const auto scan_line =
+        read_table<std::int64_t>(file, path, "scan_line", H5T_NATIVE_INT64, {count});
+    const auto part = read_table<std::uint8_t>(file, path, "part", H5T_NATIVE_UINT8, {count});
+    const auto target = read_table<double>(file, path, "target", H5T_NATIVE_DOUBLE, {count, 2});
+    starts_ = read_table<std::uint64_t>(file, path, "line_start", H5T_NATIVE_UINT64, {count + 1});
+    if (starts_[0] != 0) hdf5::throw_bad_input({path, "line_start"}, "must begin with 0");
+    if (starts_[count] > most_frames_in_shard)
+        hdf5::throw_bad_input({path, "line_start"}, "more frames than a shard can have");
+    lines_.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (starts_[i + 1] <= starts_[i])
+            hdf5::throw_bad_input({path, "line_start"}, fmt::format("line {} is empty", i));
+        if (part[i] >= split_part_count)
+            hdf5::throw_bad_input({path, "part"}, fmt::format("line {} has part {}", i, part[i]));
+        lines_.push_back({number[i],
+                          layer[i],
+                          scan_line[i],
+                          starts_[i + 1] - starts_[i],
+                          static_cast<SplitPart>(part[i]),
+                          {target[2 * i], target[2 * i + 1]}});
+    }
+}
+
+void MappedShard::map(const std::string& path, std::uint64_t offset, std::uint64_t bytes) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
+    struct stat info {};
+    const bool known = ::fstat(descriptor, &info) == 0;
+    const auto size = known ? static_cast<std::uint64_t>(info.st_size) : 0;
+    const bool complete = offset <= size && bytes <= size - offset;
+    void* mapping =
+        complete ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0) : nullptr;
+    const int code = errno;
+    ::close(descriptor);
+    if (!complete)
+        throw ConfigError(fmt::format("shard '{}' is truncated", path), {},
+                          "make the shards again with edgeloop-data shard --force");
+    if (mapping == MAP_FAILED)
+        throw IoError(fmt::format("cannot map '{}' into memory", path), std::strerror(code));
+    mapping_ = mapping;
+    mapping_bytes_ = size;
+    pixels_ = static_cast<const std::uint8_t*>(mapping) + offset;
+}
+
+bool is_finished_shard(const std::string& path, const std::string& settings_digest) {
+    if (!std::filesystem::exists(path)) return false;
+    try {
+        (void)MappedShard(path, settings_digest);
+        return true;
+    } catch (const ConfigError&) {
+        return false;
+    }
+}
+
+}  // namespace edgeloop

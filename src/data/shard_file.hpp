@@ -1,0 +1,90 @@
+#pragma once
+
+#include "data/hdf5.hpp"
+
+#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/split.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// What a shard keeps of each line besides its pixels.
+struct ShardLine {
+    std::uint64_t number = 0;    ///< global, in the catalogue's order
+    std::uint32_t layer = 0;     ///< position in the shard's list of layers
+    std::int64_t scan_line = 0;  ///< value of scan_line_index
+    std::uint64_t frames = 0;
+    SplitPart part = SplitPart::train;
+    LaserParameters target;  ///< NaN when unlabelled
+};
+
+/// Head of a shard: everything known before the pixels are read.
+struct ShardHead {
+    std::string settings_digest;
+    std::vector<std::string> layers;  ///< "source:object/layer"
+    std::vector<ShardLine> lines;
+};
+
+constexpr int shard_version = 1;
+
+/// Writes one shard: under a temporary name until commit(), so that a shard under its own name is
+/// always whole. src/data/README.md documents the format.
+class ShardWriter {
+  public:
+    /// @throws IoError.
+    ShardWriter(std::string path, const ShardHead& head);
+    ~ShardWriter();
+    ShardWriter(const ShardWriter&) = delete;
+    ShardWriter& operator=(const ShardWriter&) = delete;
+
+    /// Pixels of the next line. REQUIRES: as many frames as announced. @throws IoError.
+    void append(const CroppedLine& line);
+    /// Finishes, syncs and renames. REQUIRES: all lines appended. @throws IoError.
+    void commit();
+
+  private:
+    void write_tables(const ShardHead& head);
+
+    std::string path_, temporary_;
+    hdf5::Handle file_;
+    hdf5::Dataset frames_;
+    std::vector<std::uint64_t> starts_;
+    std::vector<std::int16_t> centres_;
+    std::size_t next_ = 0;
+    bool committed_ = false;
+};
+
+/// A whole shard mapped into memory for reading; pages are read when touched.
+class MappedShard {
+  public:
+    /// @throws ConfigError  missing, damaged, of another version or made with other settings.
+    MappedShard(const std::string& path, const std::string& settings_digest);
+    ~MappedShard();
+    MappedShard(MappedShard&& other) noexcept;
+    MappedShard& operator=(MappedShard&&) = delete;
+    MappedShard(const MappedShard&) = delete;
+
+    [[nodiscard]] const std::vector<ShardLine>& lines() const { return lines_; }
+    /// First pixel of line `i`: (frames, crop_side, crop_side). Valid as long as the shard.
+    [[nodiscard]] const std::uint8_t* pixels(std::size_t i) const {
+        return pixels_ + starts_[i] * crop_pixels;
+    }
+
+  private:
+    void read_tables(hid_t file, const std::string& path);
+    void map(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
+
+    std::vector<ShardLine> lines_;
+    std::vector<std::uint64_t> starts_;
+    void* mapping_ = nullptr;
+    std::size_t mapping_bytes_ = 0;
+    const std::uint8_t* pixels_ = nullptr;
+};
+
+/// Whether a finished shard with these settings is there.
+[[nodiscard]] bool is_finished_shard(const std::string& path, const std::string& settings_digest);
+
+}  // namespace edgeloop

@@ -1,0 +1,218 @@
+#include "data/shard_plan.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/hash.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr int most_shards = 99999;
+
+std::string file_name(const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+}
+
+void check_options(const ShardOptions& options) {
+    if (options.shards < 1 || options.shards > most_shards)
+        throw ConfigError(fmt::format("{} shards were asked for", options.shards),
+                          fmt::format("1 to {} are possible", most_shards));
+    if (options.output.empty())
+        throw ConfigError("no output folder was given", {}, "add --output DIR");
+}
+
+/// Adds the lines of one layer that have frames. Returns a digest of its labels and line lengths.
+std::string add_layer(ShardPlan& plan, const RaiseFile& file, PlannedLayer layer) {
+    const LineIndex index = file.line_index(layer.info);
+    const std::vector<LaserParameters> targets = file.laser_parameters(layer.info);
+    const double unknown = std::numeric_limits<double>::quiet_NaN();
+    std::string identity;
+    layer.first_line = plan.lines.size();
+    for (std::size_t i = 0; i < index.lines(); ++i) {
+        const std::size_t frames = index.frames_of(i);
+        const LaserParameters target =
+            layer.info.labelled ? targets[i] : LaserParameters{unknown, unknown};
+        identity += fmt::format("{} {} {} {}\n", index.numbers[i], frames, target.speed_mm_s,
+                                target.power_w);
+        if (frames == 0) {
+            ++plan.lines_without_frames;
+            continue;
+        }
+        plan.lines.push_back({static_cast<std::uint32_t>(plan.layers.size()),
+                              static_cast<std::uint32_t>(i), index.numbers[i],
+                              static_cast<std::uint32_t>(frames), target});
+        layer.frames += frames;
+    }
+    layer.lines = plan.lines.size() - layer.first_line;
+    plan.frames_without_line += index.without_line;
+    plan.layers.push_back(std::move(layer));
+    return digest(identity).hex();
+}
+
+Json read_inputs(ShardPlan& plan) {
+    Json inputs = Json::array();
+    for (std::size_t i = 0; i < plan.files.size(); ++i) {
+        const RaiseFile file(plan.files[i]);
+        Json layers = Json::object();
+        for (const LayerInfo& info : file.layers()) {
+            PlannedLayer layer;
+            layer.file = i;
+            layer.info = info;
+            layers[info.group.path] = add_layer(plan, file, std::move(layer));
+        }
+        inputs.push_back({{"file", file_name(plan.files[i])},
+                          {"bytes", std::filesystem::file_size(plan.files[i])},
+                          {"layers", std::move(layers)}});
+    }
+    return inputs;
+}
+
+void assign_parts(ShardPlan& plan, const SplitOptions& split) {
+    std::vector<SplitLayer> layers;
+    layers.reserve(plan.layers.size());
+    for (const PlannedLayer& layer : plan.layers)
+        layers.push_back({layer.info.group.object, layer.info.group.layer,
+                          file_name(plan.files[layer.file]), layer.info.labelled});
+    const std::vector<SplitPart> parts = split_layers(layers, split);
+    for (std::size_t i = 0; i < parts.size(); ++i) plan.layers[i].part = parts[i];
+}
+
+void cut(ShardPlan& plan, int shards) {
+    if (plan.lines.size() < static_cast<std::size_t>(shards))
+        throw ConfigError(fmt::format("{} lines cannot fill {} shards", plan.lines.size(), shards),
+                          {}, "ask for fewer shards");
+    std::vector<std::uint64_t> weights;
+    weights.reserve(plan.lines.size());
+    for (const PlannedLine& line : plan.lines) weights.push_back(line.frames);
+    plan.cuts = balanced_cuts(weights, static_cast<std::size_t>(shards));
+}
+
+/// Running mean and variance (Welford) of one target.
+class Moments {
+  public:
+    void add(double value) {
+        ++count_;
+        const double change = value - mean_;
+        mean_ += change / double(count_);
+        squares_ += change * (value - mean_);
+    }
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+    [[nodiscard]] double mean() const { return mean_; }
+    [[nodiscard]] double variance() const { return count_ == 0 ? 0 : squares_ / double(count_); }
+
+  private:
+    std::uint64_t count_ = 0;
+    double mean_ = 0, squares_ = 0;
+};
+
+void summarise_targets(const ShardPlan& plan, Catalogue& catalogue) {
+    std::array<Moments, split_part_count> speed, power;
+    for (const PlannedLine& line : plan.lines) {
+        const PlannedLayer& layer = plan.layers[line.layer];
+        if (!layer.info.labelled) continue;
+        speed[static_cast<std::size_t>(layer.part)].add(line.target.speed_mm_s);
+        power[static_cast<std::size_t>(layer.part)].add(line.target.power_w);
+    }
+    for (std::size_t i = 0; i < catalogue.parts.size(); ++i)
+        catalogue.parts[i].targets = {speed[i].count(), speed[i].mean(), speed[i].variance(),
+                                      power[i].mean(), power[i].variance()};
+}
+
+}  // namespace
+
+std::vector<std::size_t> balanced_cuts(const std::vector<std::uint64_t>& weights,
+                                       std::size_t pieces) {
+    EDGELOOP_EXPECT(pieces >= 1 && pieces <= weights.size(), "more pieces than entries");
+    long double total = 0;
+    for (const std::uint64_t weight : weights) total += static_cast<long double>(weight);
+    std::vector<std::size_t> cuts = {0};
+    long double before = 0;
+    std::size_t next = 0;
+    for (std::size_t piece = 1; piece < pieces; ++piece) {
+        const long double goal =
+            total * static_cast<long double>(piece) / static_cast<long double>(pieces);
+        const std::size_t least = cuts.back() + 1, most = weights.size() - (pieces - piece);
+        // An entry is taken while its middle lies before the goal: the nearer of the two borders.
+        while (next < most &&
+               (next < least || before + static_cast<long double>(weights[next]) / 2 < goal))
+            before += static_cast<long double>(weights[next++]);
+        cuts.push_back(next);
+    }
+    cuts.push_back(weights.size());
+    return cuts;
+}
+
+std::string shard_name(std::size_t shard) { return fmt::format("shard-{:05}.h5", shard); }
+
+ShardPlan make_shard_plan(const ShardOptions& options) {
+    check_options(options);
+    ShardPlan plan;
+    plan.files = expand_files(options.input);
+    Json inputs = read_inputs(plan);
+    assign_parts(plan, options.split);
+    cut(plan, options.shards);
+    plan.settings = {{"format_version", shard_version},
+                     {"crop_side", crop_side},
+                     {"shards", options.shards},
+                     {"split", name_of(options.split.mode)},
+                     {"seed", options.split.seed},
+                     {"validation_fraction", options.split.validation_fraction},
+                     {"test_fraction", options.split.test_fraction},
+                     {"inputs", std::move(inputs)}};
+    plan.settings_digest = digest(plan.settings.dump()).hex();
+    return plan;
+}
+
+ShardHead shard_head(const ShardPlan& plan, std::size_t shard) {
+    ShardHead head;
+    head.settings_digest = plan.settings_digest;
+    const std::size_t first = plan.cuts[shard], last = plan.cuts[shard + 1];
+    const std::uint32_t first_layer = plan.lines[first].layer;
+    for (std::uint32_t i = first_layer; i <= plan.lines[last - 1].layer; ++i) {
+        const PlannedLayer& layer = plan.layers[i];
+        head.layers.push_back(fmt::format("{}:{}/{}", file_name(plan.files[layer.file]),
+                                          layer.info.group.object, layer.info.group.layer));
+    }
+    for (std::size_t i = first; i < last; ++i) {
+        const PlannedLine& line = plan.lines[i];
+        head.lines.push_back({i, line.layer - first_layer, line.scan_line, line.frames,
+                              plan.layers[line.layer].part, line.target});
+    }
+    return head;
+}
+
+Catalogue plan_catalogue(const ShardPlan& plan, const SplitOptions& split) {
+    Catalogue catalogue;
+    catalogue.split = split;
+    catalogue.settings_digest = plan.settings_digest;
+    catalogue.lines_without_frames = plan.lines_without_frames;
+    catalogue.frames_without_line = plan.frames_without_line;
+    for (const PlannedLayer& layer : plan.layers) {
+        catalogue.layers.push_back({layer.info.group.object, layer.info.group.layer,
+                                    file_name(plan.files[layer.file]), layer.part, layer.first_line,
+                                    layer.lines, layer.frames});
+        PartSummary& part = catalogue.parts[static_cast<std::size_t>(layer.part)];
+        ++part.layers;
+        part.lines += layer.lines;
+        part.frames += layer.frames;
+    }
+    summarise_targets(plan, catalogue);
+    for (std::size_t shard = 0; shard + 1 < plan.cuts.size(); ++shard) {
+        CatalogueShard entry;
+        entry.file = shard_name(shard);
+        entry.lines = plan.cuts[shard + 1] - plan.cuts[shard];
+        for (std::size_t i = plan.cuts[shard]; i < plan.cuts[shard + 1]; ++i)
+            entry.frames += plan.lines[i].frames;
+        catalogue.shards.push_back(std::move(entry));
+    }
+    return catalogue;
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "data/shard_file.hpp"
+
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/data/shard.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+struct PlannedLayer {
+    std::size_t file = 0;  ///< position in ShardPlan::files
+    LayerInfo info;
+    SplitPart part = SplitPart::train;
+    std::uint64_t first_line = 0, lines = 0, frames = 0;
+};
+
+/// A line that has frames; its global number is its position in ShardPlan::lines.
+struct PlannedLine {
+    std::uint32_t layer = 0;     ///< position in ShardPlan::layers
+    std::uint32_t position = 0;  ///< in the layer's LineIndex
+    std::int64_t scan_line = 0;
+    std::uint32_t frames = 0;
+    LaserParameters target;
+};
+
+/// What goes where, known before any frame is read, and the same on every rank.
+struct ShardPlan {
+    std::vector<std::string> files;
+    std::vector<PlannedLayer> layers;
+    std::vector<PlannedLine> lines;
+    std::vector<std::size_t> cuts;  ///< shard s holds the lines [cuts[s], cuts[s + 1])
+    std::uint64_t lines_without_frames = 0, frames_without_line = 0;
+    Json settings;                ///< all that decides the shards' content
+    std::string settings_digest;  ///< of `settings`
+};
+
+/// @throws ConfigError  as ShardJob's constructor.
+[[nodiscard]] ShardPlan make_shard_plan(const ShardOptions& options);
+
+/// Cuts `weights` into `pieces` runs of consecutive entries whose sums differ little.
+///
+/// @return pieces + 1 positions, first 0, last weights.size(), strictly ascending: no run is empty.
+/// REQUIRES: 1 <= pieces <= weights.size().
+[[nodiscard]] std::vector<std::size_t> balanced_cuts(const std::vector<std::uint64_t>& weights,
+                                                     std::size_t pieces);
+
+/// "shard-00003.h5".
+[[nodiscard]] std::string shard_name(std::size_t shard);
+[[nodiscard]] ShardHead shard_head(const ShardPlan& plan, std::size_t shard);
+/// The catalogue, without the shards' sizes and digests.
+[[nodiscard]] Catalogue plan_catalogue(const ShardPlan& plan, const SplitOptions& split);
+
+}  // namespace edgeloop

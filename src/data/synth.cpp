@@ -1,0 +1,294 @@
+#include "edgeloop/data/synth.hpp"
+
+#include "data/hdf5.hpp"
+#include "data/melt_pool.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/stop.hpp"
+#include "edgeloop/data/split.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+#include <sched.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr double least_speed_mm_s = 300, most_speed_mm_s = 1500;
+constexpr double least_power_w = 100, most_power_w = 350;
+constexpr int first_object_number = 27;
+constexpr std::uint64_t frames_per_chunk = 8;
+/// Frames generated before they are written.
+constexpr std::size_t buffer_bytes = std::size_t(48) << 20;
+
+/// A scan line to draw.
+struct SynthLine {
+    LaserParameters laser;
+    std::size_t frames = 0;
+};
+
+void check(const SynthOptions& options) {
+    const auto require = [](bool good, const char* name, auto value, const char* range) {
+        if (!good)
+            throw ConfigError(fmt::format("{} {} is out of range", name, value),
+                              fmt::format("it must be {}", range));
+    };
+    require(options.objects >= 1 && options.objects <= 900, "number of objects", options.objects,
+            "1 to 900");
+    require(options.layers >= 1 && options.layers <= 9999, "number of layers", options.layers,
+            "1 to 9999");
+    require(options.lines >= 1 && options.lines <= 100000, "number of lines", options.lines,
+            "1 to 100000");
+    require(options.height >= 8 && options.height <= 2048, "image height", options.height,
+            "8 to 2048");
+    require(options.width >= 8 && options.width <= 2048, "image width", options.width, "8 to 2048");
+    require(options.line_length_mm >= 0.1 && options.line_length_mm <= 1000, "line length in mm",
+            options.line_length_mm, "0.1 to 1000");
+    require(options.threads >= 0 && options.threads <= 1024, "number of threads", options.threads,
+            "0 to 1024");
+    require(options.deflate >= 0 && options.deflate <= 9, "compression level", options.deflate,
+            "0 to 9");
+    require(!options.output.empty(), "output folder", "''", "given with --output DIR");
+}
+
+int usable_cores() {
+    cpu_set_t set;
+    return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+/// Calls work(i) for i in [0, count) on `threads` threads; rethrows the first exception.
+template <class MakeWork>
+void parallel_for(std::size_t count, int threads, const MakeWork& make_work) {
+    std::atomic<std::size_t> next{0};
+    std::exception_ptr failure;
+    std::mutex mutex;
+    const auto run = [&] {
+        try {
+            auto work = make_work();
+            for (std::size_t i = next++; i < count; i = next++) work(i);
+        } catch (...) {
+            const std::lock_guard lock(mutex);
+            if (!failure) failure = std::current_exception();
+        }
+    };
+    std::vector<std::thread> helpers;
+    const std::size_t useful = std::min(static_cast<std::size_t>(threads), count);
+    for (std::size_t i = 1; i < useful; ++i) helpers.emplace_back(run);
+    run();
+    for (std::thread& helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
+}
+
+std::uint64_t line_key(std::uint32_t layer, std::size_t line) {
+    return (std::uint64_t(layer) << 32) | line;
+}
+
+std::vector<SynthLine> plan_lines(const SynthOptions& options, std::uint32_t object,
+                                  std::uint32_t layer) {
+    std::vector<SynthLine> lines;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(options.lines); ++i) {
+        RandomStream random(options.seed, "synth laser", object, line_key(layer, i));
+        SynthLine line;
+        line.laser.speed_mm_s = random.uniform(least_speed_mm_s, most_speed_mm_s);
+        line.laser.power_w = random.uniform(least_power_w, most_power_w);
+        line.frames = frames_of_line(options.line_length_mm, line.laser.speed_mm_s);
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+std::string object_name(int object) { return fmt::format("C{:03}", first_object_number + object); }
+std::string layer_name(int layer) { return fmt::format("layer{:04}", layer); }
+
+/// An output file under a temporary name until committed.
+class SynthFile {
+  public:
+    explicit SynthFile(std::string path)
+        : path_(std::move(path)),
+          temporary_(path_ + ".partial"),
+          file_(hdf5::create_file(temporary_)) {}
+    ~SynthFile() {
+        if (!file_.valid()) return;
+        file_.close();
+        std::remove(temporary_.c_str());
+    }
+    SynthFile(const SynthFile&) = delete;
+    SynthFile& operator=(const SynthFile&) = delete;
+
+    [[nodiscard]] hid_t id() const { return file_.get(); }
+    [[nodiscard]] hdf5::Place place(const std::string& object) const {
+        return {temporary_, object};
+    }
+    void commit() {
+        hdf5::close_written(file_, temporary_);
+        if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+            throw IoError(fmt::format("cannot rename '{}'", temporary_), std::strerror(errno));
+    }
+
+  private:
+    std::string path_, temporary_;
+    hdf5::Handle file_;
+};
+
+/// Generates layer after layer into open files.
+class Synthesiser {
+  public:
+    Synthesiser(const SynthOptions& options, const ProgressCallback& progress)
+        : options_(options),
+          progress_(progress),
+          threads_(options.threads > 0 ? options.threads : usable_cores()),
+          frame_bytes_(static_cast<std::size_t>(options.height) *
+                       static_cast<std::size_t>(options.width)) {
+        state_.total = std::uint64_t(options.objects) * std::uint64_t(options.layers) *
+                       std::uint64_t(options.lines);
+    }
+
+    void write_object(const SynthFile& file, int object, const std::string& parent, bool labelled) {
+        for (int layer = 0; layer < options_.layers; ++layer)
+            write_layer(file, parent + "/" + layer_name(layer), static_cast<std::uint32_t>(object),
+                        static_cast<std::uint32_t>(layer), labelled);
+    }
+
+  private:
+    void write_layer(const SynthFile& file, const std::string& group, std::uint32_t object,
+                     std::uint32_t layer, bool labelled) {
+        const std::vector<SynthLine> lines = plan_lines(options_, object, layer);
+        const hdf5::Handle handle = hdf5::create_group(file.id(), file.place(group));
+        write_tables(file, group, lines, labelled);
+        std::uint64_t frames = 0;
+        for (const SynthLine& line : lines) frames += line.frames;
+        const auto height = std::uint64_t(options_.height), width = std::uint64_t(options_.width);
+        const hdf5::Dataset dataset = hdf5::create_dataset(
+            file.id(), file.place(group + "/frame"), H5T_STD_U8LE, {frames, height, width},
+            {{std::min(frames_per_chunk, frames), height, width}, options_.deflate});
+        std::uint64_t written = 0;
+        for (std::size_t first = 0; first < lines.size();) {
+            const std::size_t last = end_of_batch(lines, first);
+            const std::uint64_t count = draw(lines, first, last, object, layer);
+            hdf5::write_rows(dataset, written, count, H5T_NATIVE_UINT8, buffer_.data());
+            written += count;
+            report(last - first);
+            first = last;
+        }
+    }
+
+    void write_tables(const SynthFile& file, const std::string& group,
+                      const std::vector<SynthLine>& lines, bool labelled) const {
+        std::vector<std::int64_t> index;
+        std::vector<double> parameters;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            index.insert(index.end(), lines[i].frames, std::int64_t(i));
+            parameters.insert(parameters.end(),
+                              {lines[i].laser.speed_mm_s, lines[i].laser.power_w});
+        }
+        hdf5::write_dataset(file.id(), file.place(group + "/scan_line_index"), H5T_STD_I64LE,
+                            H5T_NATIVE_INT64, {index.size()}, index.data());
+        if (labelled)
+            hdf5::write_dataset(file.id(), file.place(group + "/laser_params"), H5T_IEEE_F64LE,
+                                H5T_NATIVE_DOUBLE, {lines.size(), 2}, parameters.data());
+    }
+
+    [[nodiscard]] std::size_t end_of_batch(const std::vector<SynthLine>& lines,
+                                           std::size_t first) const {
+        std::size_t end = first, bytes = 0;
+        while (end < lines.size() &&
+               (end == first || bytes + lines[end].frames * frame_bytes_ <= buffer_bytes))
+            bytes += lines[end++].frames * frame_bytes_;
+        return end;
+    }
+
+    /// Draws the lines [first, last) into the buffer; returns their frames.
+    std::uint64_t draw(const std::vector<SynthLine>& lines, std::size_t first, std::size_t last,
+                       std::uint32_t object, std::uint32_t layer) {
+        std::vector<std::size_t> starts = {0};
+        for (std::size_t i = first; i < last; ++i)
+            starts.push_back(starts.back() + lines[i].frames);
+        buffer_.resize(starts.back() * frame_bytes_);
+        const MachineState machine = machine_state(options_.seed, object, layer);
+        const auto make_worker = [&] {
+            return [&, camera =
+                           MeltPoolCamera(options_.height, options_.width)](std::size_t i) mutable {
+                const std::size_t line = first + i;
+                camera.draw_line(
+                    lines[line].laser, machine, line % 2 == 1,
+                    RandomStream(options_.seed, "synth line", object, line_key(layer, line)),
+                    lines[line].frames, buffer_.data() + starts[i] * frame_bytes_);
+            };
+        };
+        parallel_for(last - first, threads_, make_worker);
+        return starts.back();
+    }
+
+    void report(std::size_t lines) {
+        state_.done += lines;
+        if (progress_) progress_(state_);
+        if (stop_signal() != 0)
+            throw Stopped(fmt::format("stopped by signal {} while generating", stop_signal()),
+                          "the unfinished file was removed", "run the same command again");
+    }
+
+    const SynthOptions& options_;
+    const ProgressCallback& progress_;
+    int threads_;
+    std::size_t frame_bytes_;
+    Progress state_;
+    std::vector<std::uint8_t> buffer_;
+};
+
+/// One file with the objects [first, last) in the v1.0 layout.
+std::string write_v1_0(Synthesiser& synthesiser, const std::string& path, int first, int last,
+                       bool labelled) {
+    SynthFile file(path);
+    for (int object = first; object < last; ++object) {
+        const std::string group = "/" + object_name(object);
+        const hdf5::Handle handle = hdf5::create_group(file.id(), file.place(group));
+        synthesiser.write_object(file, object, group, labelled);
+    }
+    file.commit();
+    return path;
+}
+
+bool is_official_test_object(const std::string& name) {
+    const std::vector<std::string>& names = official_test_objects();
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+std::vector<std::string> synthesise(const SynthOptions& options, const ProgressCallback& progress) {
+    check(options);
+    make_directories(options.output);
+    Synthesiser synthesiser(options, progress);
+    std::vector<std::string> files;
+    if (options.layout == RaiseLayout::v1_0) {
+        const int test = options.objects >= 2 ? std::max(1, options.objects / 4) : 0;
+        const int train = options.objects - test;
+        files.push_back(
+            write_v1_0(synthesiser, options.output + "/RAISE_LPBF_train.hdf5", 0, train, true));
+        if (test > 0)
+            files.push_back(write_v1_0(synthesiser, options.output + "/RAISE_LPBF_test.hdf5", train,
+                                       options.objects, !options.hide_test_labels));
+        return files;
+    }
+    for (int object = 0; object < options.objects; ++object) {
+        const std::string name = object_name(object);
+        SynthFile file(options.output + "/" + name + ".hdf5");
+        synthesiser.write_object(file, object, "",
+                                 !(options.hide_test_labels && is_official_test_object(name)));
+        file.commit();
+        files.push_back(options.output + "/" + name + ".hdf5");
+    }
+    return files;
+}
+
+}  // namespace edgeloop
