@@ -128,7 +128,6 @@ Handle creation_list(const Storage& storage) {
     H5Pset_obj_track_times(list.get(), false);
     if (storage.chunk.empty()) {
         H5Pset_alloc_time(list.get(), H5D_ALLOC_TIME_EARLY);
-        H5Pset_fill_time(list.get(), H5D_FILL_TIME_NEVER);
         return list;
     }
     const std::vector<hsize_t> chunk = to_hsize(storage.chunk);

@@ -54,8 +54,8 @@ std::vector<Tap> make_taps(int input, int output) {
 /// on: one load and two permutations replace sixteen scattered loads.
 struct TapBlock {
     int first = 0;
-    Lanes low{}, high{};
-    Vector weight{};
+    std::array<int, lanes> low{}, high{};
+    std::array<float, lanes> weight{};
 };
 
 /// Resizing of one square image, with everything that depends on the sizes alone worked out.
@@ -89,9 +89,9 @@ class Resizer {
             for (int lane = 0; lane < lanes; ++lane) {
                 const Tap& tap = columns_[std::size_t(column + lane)];
                 if (tap.high - block.first >= lanes) return blocks_.clear();
-                block.low[lane] = tap.low - block.first;
-                block.high[lane] = tap.high - block.first;
-                block.weight[lane] = tap.weight;
+                block.low[std::size_t(lane)] = tap.low - block.first;
+                block.high[std::size_t(lane)] = tap.high - block.first;
+                block.weight[std::size_t(lane)] = tap.weight;
             }
             blocks_.push_back(block);
         }
@@ -138,12 +138,15 @@ void Resizer::widen_row(const float* from, float* to, const TapBlock* blocks, st
                         const Tap* taps, int side) {
     for (std::size_t i = 0; i < count; ++i) {
         const TapBlock& block = blocks[i];
-        Vector pixels;
+        Vector pixels, weight, low, high;
+        Lanes low_at, high_at;
         std::memcpy(&pixels, from + block.first, sizeof pixels);
-        Vector low, high;
-        EDGELOOP_PERMUTE(low, pixels, block.low);
-        EDGELOOP_PERMUTE(high, pixels, block.high);
-        const Vector mixed = low + (high - low) * block.weight;
+        std::memcpy(&low_at, block.low.data(), sizeof low_at);
+        std::memcpy(&high_at, block.high.data(), sizeof high_at);
+        std::memcpy(&weight, block.weight.data(), sizeof weight);
+        EDGELOOP_PERMUTE(low, pixels, low_at);
+        EDGELOOP_PERMUTE(high, pixels, high_at);
+        const Vector mixed = low + (high - low) * weight;
         std::memcpy(to + i * lanes, &mixed, sizeof mixed);
     }
     for (int column = int(count) * lanes; column < side; ++column) {

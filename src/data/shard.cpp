@@ -58,6 +58,13 @@ void remove_old_shards(const std::string& folder) {
             fs::remove(entry.path(), ignored);
 }
 
+/// What a killed run left behind.
+void remove_partial_shards(const std::string& folder) {
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+        if (entry.path().extension() == ".partial") fs::remove(entry.path(), ignored);
+}
+
 void check_stop(const std::string& folder) {
     if (stop_signal() != 0)
         throw Stopped(
@@ -126,6 +133,7 @@ ShardJob::~ShardJob() = default;
 void ShardJob::prepare() const {
     const std::string& folder = impl_->options.output;
     make_directories(folder);
+    remove_partial_shards(folder);
     const std::string path = plan_path(folder);
     if (fs::exists(path)) {
         Json before;

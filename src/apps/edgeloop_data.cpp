@@ -1,0 +1,17 @@
+#include "apps/data_commands.hpp"
+
+#include "edgeloop/cli/options.hpp"
+#include "edgeloop/comm/session.hpp"
+#include "edgeloop/core/program.hpp"
+
+int main(int argc, char** argv) {
+    using namespace edgeloop;
+    const auto body = [&] {
+        return cli::run_subcommand(
+            "edgeloop-data", "makes and prepares RAISE-LPBF melt-pool recordings.",
+            {{"synth", "write synthetic recordings", run_synth},
+             {"shard", "crop recordings into shards for training", run_shard}},
+            argc, argv);
+    };
+    return run_program(body, MpiSession::abort);
+}

@@ -1,0 +1,249 @@
+#include "edgeloop/data/loader.hpp"
+
+#include "unit/data/support.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/data/preprocessing.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using Lines = std::vector<std::uint64_t>;
+
+/// Made once: the tests only read it.
+const std::string& shards() {
+    static const test::TemporaryFolder folder;
+    static const std::string path = [] {
+        (void)test::small_shards(folder);
+        return folder.path("shards");
+    }();
+    return path;
+}
+
+LoaderOptions options_for(SplitPart part) {
+    LoaderOptions options;
+    options.shards = shards();
+    options.part = part;
+    options.frames = 4;
+    options.batch = 3;
+    options.seed = 5;
+    return options;
+}
+
+/// Lines of the part according to the catalogue, ascending.
+Lines lines_of(SplitPart part) {
+    Lines lines;
+    for (const CatalogueLayer& layer : read_catalogue(shards()).layers)
+        for (std::uint64_t i = 0; layer.part == part && i < layer.lines; ++i)
+            lines.push_back(layer.first_line + i);
+    return lines;
+}
+
+struct Epoch {
+    Lines lines;
+    std::size_t steps = 0;
+    std::vector<std::uint8_t> pixels;
+};
+
+Epoch read_epoch(const LoaderOptions& options, int epoch, std::size_t first_step = 0) {
+    Loader loader(options);
+    loader.start_epoch(epoch, first_step);
+    Epoch seen;
+    Batch batch;
+    while (loader.next(batch)) {
+        ++seen.steps;
+        EXPECT_EQ(batch.lines.size(), batch.samples);
+        EXPECT_EQ(batch.targets.size(), 2 * batch.samples);
+        EXPECT_EQ(batch.pixels.size(), batch.samples * std::size_t(batch.frames) * crop_pixels);
+        seen.lines.insert(seen.lines.end(), batch.lines.begin(), batch.lines.end());
+        seen.pixels.insert(seen.pixels.end(), batch.pixels.begin(), batch.pixels.end());
+    }
+    return seen;
+}
+
+class LoaderRanks : public testing::TestWithParam<int> {};
+
+TEST_P(LoaderRanks, EveryLineOfEachPartIsSeenExactlyOnceAnEpoch) {
+    const int ranks = GetParam();
+    for (const SplitPart part : {SplitPart::train, SplitPart::validation, SplitPart::test}) {
+        const Lines expected = lines_of(part);
+        ASSERT_FALSE(expected.empty());
+        for (int epoch = 0; epoch < 3; ++epoch) {
+            Lines seen;
+            std::set<std::size_t> steps;
+            for (int rank = 0; rank < ranks; ++rank) {
+                LoaderOptions options = options_for(part);
+                options.rank = rank;
+                options.ranks = ranks;
+                const Epoch share = read_epoch(options, epoch);
+                steps.insert(share.steps);
+                seen.insert(seen.end(), share.lines.begin(), share.lines.end());
+            }
+            std::sort(seen.begin(), seen.end());
+            EXPECT_EQ(seen, expected);
+            EXPECT_EQ(steps.size(), 1U) << "ranks made different numbers of steps";
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, LoaderRanks, testing::Values(1, 2, 3, 5));
+
+TEST(Loader, PartsAreDisjointAndComplete) {
+    Lines all;
+    for (const SplitPart part : {SplitPart::train, SplitPart::validation, SplitPart::test}) {
+        const Epoch epoch = read_epoch(options_for(part), 0);
+        all.insert(all.end(), epoch.lines.begin(), epoch.lines.end());
+    }
+    std::sort(all.begin(), all.end());
+    Lines expected(2 * 5 * 7);
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = i;
+    EXPECT_EQ(all, expected);
+}
+
+TEST(Loader, TrainingOrderAndWindowsDependOnSeedAndEpochAlone) {
+    LoaderOptions options = options_for(SplitPart::train);
+    const Epoch first = read_epoch(options, 1);
+    options.prefetch = 0;
+    const Epoch again = read_epoch(options, 1);
+    EXPECT_EQ(first.lines, again.lines);
+    EXPECT_EQ(first.pixels, again.pixels);
+    EXPECT_NE(read_epoch(options, 2).lines, first.lines);
+    options.seed = 6;
+    EXPECT_NE(read_epoch(options, 1).lines, first.lines);
+}
+
+TEST(Loader, WindowsOfALineMoveBetweenEpochs) {
+    const LoaderOptions options = options_for(SplitPart::train);
+    const std::size_t window = std::size_t(options.frames) * crop_pixels;
+    std::map<std::uint64_t, std::set<std::vector<std::uint8_t>>> windows;
+    for (int epoch = 0; epoch < 4; ++epoch) {
+        const Epoch seen = read_epoch(options, epoch);
+        for (std::size_t i = 0; i < seen.lines.size(); ++i)
+            windows[seen.lines[i]].insert({seen.pixels.begin() + std::ptrdiff_t(i * window),
+                                           seen.pixels.begin() + std::ptrdiff_t((i + 1) * window)});
+    }
+    std::size_t moved = 0;
+    for (const auto& [line, seen] : windows) moved += seen.size() > 1 ? 1 : 0;
+    EXPECT_GT(moved, windows.size() / 2);
+}
+
+TEST(Loader, ValidationKeepsCatalogueOrderAndWindows) {
+    const LoaderOptions options = options_for(SplitPart::validation);
+    const Epoch first = read_epoch(options, 0), second = read_epoch(options, 1);
+    EXPECT_EQ(first.lines, lines_of(SplitPart::validation));
+    EXPECT_EQ(first.pixels, second.pixels);
+}
+
+TEST(Loader, ResumesInsideAnEpoch) {
+    const LoaderOptions options = options_for(SplitPart::train);
+    const Epoch whole = read_epoch(options, 2);
+    const Epoch rest = read_epoch(options, 2, 5);
+    ASSERT_EQ(rest.steps, whole.steps - 5);
+    EXPECT_EQ(rest.lines, Lines(whole.lines.begin() + 5 * options.batch, whole.lines.end()));
+    EXPECT_TRUE(std::equal(rest.pixels.rbegin(), rest.pixels.rend(), whole.pixels.rbegin()));
+}
+
+TEST(Loader, LimitedSamplesAreASeededChoiceOfThePart) {
+    LoaderOptions options = options_for(SplitPart::train);
+    options.max_samples = 10;
+    EXPECT_EQ(Loader(options).total_samples(), 10U);
+    Lines chosen = read_epoch(options, 0).lines, later = read_epoch(options, 1).lines;
+    std::sort(chosen.begin(), chosen.end());
+    std::sort(later.begin(), later.end());
+    EXPECT_EQ(chosen, later) << "every epoch sees the same choice";
+    const Lines all = lines_of(SplitPart::train);
+    EXPECT_TRUE(std::includes(all.begin(), all.end(), chosen.begin(), chosen.end()));
+    options.seed = 9;
+    Lines other = read_epoch(options, 0).lines;
+    std::sort(other.begin(), other.end());
+    EXPECT_NE(other, chosen);
+}
+
+TEST(Loader, AbandonedEpochsDoNotLeakIntoTheNext) {
+    const LoaderOptions options = options_for(SplitPart::train);
+    Loader loader(options);
+    Batch batch;
+    loader.start_epoch(0);
+    ASSERT_TRUE(loader.next(batch));
+    loader.start_epoch(1);
+    Lines lines;
+    while (loader.next(batch)) lines.insert(lines.end(), batch.lines.begin(), batch.lines.end());
+    EXPECT_EQ(lines, read_epoch(options, 1).lines);
+    EXPECT_FALSE(loader.next(batch));
+}
+
+TEST(Loader, TargetsAreNormalisedAndLikeTheCatalogue) {
+    Loader loader(options_for(SplitPart::train));
+    loader.start_epoch(0);
+    Batch batch;
+    double speed = 0, power = 0;
+    while (loader.next(batch))
+        for (std::size_t i = 0; i < batch.samples; ++i) {
+            speed += double(batch.targets[2 * i]) * 900;
+            power += double(batch.targets[2 * i + 1]) * 215;
+        }
+    const TargetStatistics targets = read_catalogue(shards()).part(SplitPart::train).targets;
+    const auto count = double(loader.total_samples());
+    EXPECT_NEAR(speed / count, targets.mean_speed_mm_s, 0.1);
+    EXPECT_NEAR(power / count, targets.mean_power_w, 0.1);
+}
+
+TEST(Loader, MeanPredictorRmseIsWhatAConstantModelGets) {
+    const Catalogue catalogue = read_catalogue(shards());
+    const TargetStatistics& train = catalogue.part(SplitPart::train).targets;
+    Loader loader(options_for(SplitPart::validation));
+    loader.start_epoch(0);
+    Batch batch;
+    double sum = 0, count = 0;
+    while (loader.next(batch))
+        for (std::size_t i = 0; i < batch.samples; ++i) {
+            sum += std::pow(double(batch.targets[2 * i]) - train.mean_speed_mm_s / 900, 2) +
+                   std::pow(double(batch.targets[2 * i + 1]) - train.mean_power_w / 215, 2);
+            count += 2;
+        }
+    EXPECT_NEAR(mean_predictor_rmse(catalogue, SplitPart::validation), std::sqrt(sum / count),
+                1e-6);
+}
+
+TEST(Loader, AugmentationTurnsWholeClips) {
+    LoaderOptions options = options_for(SplitPart::train);
+    const Epoch plain = read_epoch(options, 0);
+    options.augment = true;
+    const Epoch turned = read_epoch(options, 0);
+    ASSERT_EQ(turned.lines, plain.lines);
+    const std::size_t window = std::size_t(options.frames) * crop_pixels;
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < plain.lines.size(); ++i) {
+        const auto begin = std::ptrdiff_t(i * window), end = std::ptrdiff_t((i + 1) * window);
+        std::vector<std::uint8_t> a(plain.pixels.begin() + begin, plain.pixels.begin() + end);
+        std::vector<std::uint8_t> b(turned.pixels.begin() + begin, turned.pixels.begin() + end);
+        changed += a != b ? 1 : 0;
+        std::sort(a.begin(), a.end());
+        std::sort(b.begin(), b.end());
+        EXPECT_EQ(a, b) << "a symmetry only moves pixels";
+    }
+    EXPECT_GT(changed, plain.lines.size() / 2);
+}
+
+TEST(Loader, RefusesWhatCannotBeLoaded) {
+    LoaderOptions options = options_for(SplitPart::train);
+    options.shards = shards() + "/nowhere";
+    EXPECT_THROW(Loader{options}, ConfigError);
+    options = options_for(SplitPart::train);
+    options.frames = 0;
+    EXPECT_THROW(Loader{options}, ConfigError);
+    options = options_for(SplitPart::train);
+    options.stride = 0;
+    EXPECT_THROW(Loader{options}, ConfigError);
+}
+
+}  // namespace
+}  // namespace edgeloop
