@@ -1,0 +1,19 @@
+#pragma once
+
+#include "measuring_process.hpp"
+
+#include "edgeloop/link/agent_session.hpp"
+
+namespace edgeloop {
+
+struct ServeOptions {
+    AgentOptions link;
+    ProcessOptions process;
+    pid_t parent = 0;  ///< end when this process, which started the agent, has ended; 0: never
+};
+
+/// Takes jobs, measures each in a process of its own and answers, until a stop signal arrives or
+/// the parent is gone.
+void serve(const ServeOptions& options);
+
+}  // namespace edgeloop

@@ -1,0 +1,114 @@
+#include "edge_commands.hpp"
+
+#include "agent.hpp"
+#include "measuring_child.hpp"
+#include "runtime.hpp"
+#include "system_files.hpp"
+
+#include "edgeloop/cli/edge_options.hpp"
+#include "edgeloop/cli/options.hpp"
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+#include "edgeloop/core/stop.hpp"
+
+#include <cstdio>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr const char* child_command = "measuring-process";  // hidden
+constexpr int answer_fd = 3;
+
+std::string own_path() {
+    char path[4096];
+    const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+    if (length <= 0) throw IoError("cannot find the path of this program");
+    return std::string(path, static_cast<std::size_t>(length));
+}
+
+ProcessOptions process_options(const cli::DeviceConfig& device) {
+    ProcessOptions options;
+    options.command = {own_path(), child_command};
+    options.cores = device.cores;
+    options.memory_limit_mib = device.memory_limit_mib;
+    options.time_limit_s = device.time_limit_s;
+    return options;
+}
+
+std::string class_of(const cli::DeviceConfig& device, const SystemFiles& system) {
+    return device.device_class.empty() ? default_device_class(system, describe_torch())
+                                       : device.device_class;
+}
+
+int serve_command(int argc, const char* const* argv) {
+    cli::ServeConfig config;
+    if (!cli::parse_serve(argc, argv, config)) return 0;
+    log::configure(log::level_from(config.log_level));
+    install_stop_handlers();
+    const SystemFiles system;
+    ServeOptions options;
+    options.parent = config.parent;
+    options.process = process_options(config.device);
+    AgentOptions& link = options.link;
+    link.endpoint = config.link.connect;
+    link.keys = config.link.keys;
+    link.server_key = config.link.server_key;
+    link.name = config.device.name;
+    link.device_class = class_of(config.device, system);
+    link.record = device_record(system, link.name, link.device_class, describe_torch()).dump();
+    log::info("device '{}', class {}", link.name, link.device_class);
+    serve(options);
+    return 0;
+}
+
+void print_measurement(const MeasurementResult& result, bool as_json) {
+    if (as_json) {
+        fmt::print("{}\n", result_to_json(result).dump(2));
+        return;
+    }
+    for (const auto& [name, value] : result.metrics) fmt::print("{:<24} {:g}\n", name, value);
+}
+
+int measure_command(int argc, const char* const* argv) {
+    cli::MeasureConfig config;
+    if (!cli::parse_measure(argc, argv, config)) return 0;
+    log::configure(log::level_from("warning"));
+    install_stop_handlers();
+    const MeasurementJob job = make_job(read_file(config.spec, 1 << 20), config.settings, "");
+    MeasuringProcess process(process_options(config.device));
+    const MeasurementResult result = process.measure(job, [] { return stop_signal() != 0; });
+    if (result.status != Status::completed)
+        throw ConfigError(fmt::format("'{}' could not be measured", config.spec), result.reason);
+    print_measurement(result, config.json);
+    return 0;
+}
+
+int info_command(int argc, const char* const* argv) {
+    cli::InfoConfig config;
+    if (!cli::parse_info(argc, argv, config)) return 0;
+    const SystemFiles system;
+    const Json record = device_record(system, config.device.name, class_of(config.device, system),
+                                      describe_torch());
+    fmt::print("{}\n", record.dump(2));
+    return 0;
+}
+
+}  // namespace
+
+int edge_program(int argc, const char* const* argv) {
+    if (argc == 2 && std::strcmp(argv[1], child_command) == 0)
+        return measuring_child_main(make_torch_runtime, answer_fd);
+    return cli::run_subcommand(
+        "edgeloop-edge", "Measures networks on this device.",
+        {{"serve", "take jobs from a bridge or a search until stopped", serve_command},
+         {"measure", "measure one network by hand", measure_command},
+         {"info", "show the device record", info_command}},
+        argc, argv);
+}
+
+}  // namespace edgeloop

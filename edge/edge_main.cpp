@@ -1,0 +1,7 @@
+#include "edge_commands.hpp"
+
+#include "edgeloop/core/program.hpp"
+
+int main(int argc, char** argv) {
+    return edgeloop::run_program([&] { return edgeloop::edge_program(argc, argv); });
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "edgeloop/link/measurement.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// Nanoseconds on a clock that never jumps; replaced in tests.
+using NanosecondClock = std::function<std::int64_t()>;
+[[nodiscard]] std::int64_t steady_nanoseconds();
+
+/// When to stop timing one thing.
+struct TimingPlan {
+    double time_budget_s = 10;  ///< warm-up included; overstepped only for `fewest_samples`
+    std::size_t min_samples = 64;
+    double iqr_ratio = 0.05;         ///< stop rule: interquartile range / median
+    std::size_t fewest_samples = 3;  ///< taken even when each lasts longer than the budget
+    std::size_t most_samples = 100'000;
+};
+
+/// What timing gave, in the order taken.
+struct Timing {
+    std::vector<double> samples_ms;
+    std::size_t warm_up_runs = 0;
+    bool warmed_up = false;       ///< the warm-up became stable within its share of the budget
+    bool stop_rule_held = false;  ///< ended with enough samples and little spread
+};
+
+/// Single stream: runs `run` again and again, first untimed until it is stable (medians of two
+/// successive groups of runs within 5 %, or a quarter of the budget is spent), then timed until the
+/// stop rule holds or the budget is spent.
+///
+/// @param run  one complete inference; the device has finished when it returns.
+[[nodiscard]] Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
+                               const NanosecondClock& now = steady_nanoseconds);
+
+/// Order statistics of samples. Quantiles interpolate linearly between neighbours.
+struct Summary {
+    std::size_t n = 0;
+    double min_ms = 0, median_ms = 0, mean_ms = 0, p90_ms = 0, iqr_ms = 0;
+    std::optional<double> p99_ms;  ///< only with the 662 samples it needs (MLPerf LoadGen's floor)
+};
+
+/// REQUIRES: at least one sample. Complexity: O(n log n).
+[[nodiscard]] Summary summarise(std::vector<double> samples_ms);
+
+/// Adds a summary to `metrics`: latency_ms (median), latency_p90_ms, latency_p99_ms,
+/// latency_min_ms, latency_iqr_ms, latency_samples, latency_valid. For a batch size b other than 1
+/// "latency" reads "latency_b<b>".
+void add_latency_metrics(const Summary& summary, bool valid, int batch, Metrics& metrics);
+
+}  // namespace edgeloop

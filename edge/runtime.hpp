@@ -1,0 +1,32 @@
+#pragma once
+
+#include "edgeloop/link/measurement.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace edgeloop {
+
+/// One network on one runtime, ready to be timed. Lives in the measuring process.
+class Runtime {
+  public:
+    virtual ~Runtime() = default;
+    /// Prepares an input of `batch` clips; not timed.
+    virtual void prepare(int batch) = 0;
+    /// One inference on the prepared input; complete when it returns, also on an accelerator.
+    virtual void run() = 0;
+    /// What building it showed: build_ms, model_size_mib, parameters.
+    [[nodiscard]] virtual Metrics facts() const = 0;
+};
+
+/// Builds the network of a spec (JSON). @throws ConfigError for a spec that can't be built.
+using RuntimeFactory =
+    std::function<std::unique_ptr<Runtime>(const Json& spec, const MeasurementSettings& settings)>;
+
+/// LibTorch, eager or as frozen TorchScript (settings.runtime), random weights.
+[[nodiscard]] std::unique_ptr<Runtime> make_torch_runtime(const Json& spec,
+                                                          const MeasurementSettings& settings);
+/// Version and configuration of LibTorch for the device record.
+[[nodiscard]] Json describe_torch();
+
+}  // namespace edgeloop

@@ -1,0 +1,248 @@
+#include "system_files.hpp"
+
+#include "edgeloop/core/build_info.hpp"
+#include "edgeloop/core/clock.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string cpu_folder = "/sys/devices/system/cpu";
+
+std::string trim(const std::string& text) {
+    const auto blank = [](unsigned char c) { return std::isspace(c) != 0 || c == 0; };
+    const auto first = std::find_if_not(text.begin(), text.end(), blank);
+    const auto last = std::find_if_not(text.rbegin(), text.rend(), blank).base();
+    return first < last ? std::string(first, last) : std::string();
+}
+
+/// Lower case, runs of anything else than letters, digits and dots become one hyphen.
+std::string slug(const std::string& text) {
+    std::string result;
+    for (const unsigned char c : text) {
+        if (std::isalnum(c) != 0 || c == '.')
+            result.push_back(static_cast<char>(std::tolower(c)));
+        else if (!result.empty() && result.back() != '-')
+            result.push_back('-');
+    }
+    while (!result.empty() && result.back() == '-') result.pop_back();
+    return result;
+}
+
+std::optional<double> mib_of(const std::optional<std::string>& kib_text) {
+    if (!kib_text) return std::nullopt;
+    return std::strtod(kib_text->c_str(), nullptr) / 1024.0;
+}
+
+template <class T>
+void put(Json& json, const char* key, const std::optional<T>& value) {
+    if (value) json[key] = *value;
+}
+
+}  // namespace
+
+std::optional<std::string> SystemFiles::line(const std::string& path) const {
+    std::ifstream file(root_ + path);
+    std::string text;
+    if (!std::getline(file, text)) return std::nullopt;
+    return trim(text);
+}
+
+std::optional<double> SystemFiles::number(const std::string& path) const {
+    const auto text = line(path);
+    if (!text || text->empty()) return std::nullopt;
+    char* end = nullptr;
+    const double value = std::strtod(text->c_str(), &end);
+    if (end == text->c_str()) return std::nullopt;
+    return value;
+}
+
+std::vector<std::string> SystemFiles::entries(const std::string& folder,
+                                              const std::string& prefix) const {
+    std::vector<std::string> found;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(root_ + folder, error)) {
+        const std::string name = entry.path().filename().string();
+        if (name.rfind(prefix, 0) == 0) found.push_back(folder + "/" + name);
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+std::optional<std::string> SystemFiles::field(const std::string& path,
+                                              const std::string& key) const {
+    std::ifstream file(root_ + path);
+    for (std::string text; std::getline(file, text);) {
+        const auto colon = text.find(':');
+        if (colon != std::string::npos && trim(text.substr(0, colon)) == key)
+            return trim(text.substr(colon + 1));
+    }
+    return std::nullopt;
+}
+
+Json SystemFiles::clocks_mhz() const {
+    Json clocks = Json::array();
+    for (const std::string& cpu : entries(cpu_folder, "cpu"))
+        if (const auto khz = number(cpu + "/cpufreq/scaling_cur_freq"))
+            clocks.push_back(*khz / 1000.0);
+    return clocks;
+}
+
+Json SystemFiles::temperatures_c() const {
+    Json temperatures = Json::object();
+    for (const std::string& zone : entries("/sys/class/thermal", "thermal_zone"))
+        if (const auto milli = number(zone + "/temp"))
+            temperatures[line(zone + "/type").value_or(zone)] = *milli / 1000.0;
+    return temperatures;
+}
+
+Json SystemFiles::conditions() const {
+    Json now = Json::object();
+    if (Json clocks = clocks_mhz(); !clocks.empty()) now["clocks_mhz"] = std::move(clocks);
+    if (Json degrees = temperatures_c(); !degrees.empty())
+        now["temperatures_c"] = std::move(degrees);
+    put(now, "governor", line(cpu_folder + "/cpu0/cpufreq/scaling_governor"));
+    double throttled = 0;
+    bool counted = false;
+    for (const std::string& cpu : entries(cpu_folder, "cpu"))
+        if (const auto count = number(cpu + "/thermal_throttle/core_throttle_count")) {
+            throttled += *count;
+            counted = true;
+        }
+    if (counted) now["throttle_events"] = throttled;
+    put(now, "throttled_flags",
+        line("/sys/devices/platform/soc/soc:firmware/get_throttled"));  // Raspberry Pi
+    put(now, "load_1min", number("/proc/loadavg"));
+    return now;
+}
+
+std::optional<std::string> SystemFiles::power_mode() const {
+    if (const auto jetson = line("/var/lib/nvpmodel/status")) return jetson;
+    return line("/sys/firmware/acpi/platform_profile");
+}
+
+Json SystemFiles::machine() const {
+    utsname system{};
+    ::uname(&system);
+    Json facts = {{"architecture", system.machine},
+                  {"kernel", fmt::format("{} {}", system.sysname, system.release)},
+                  {"host", system.nodename},
+                  {"cores", std::thread::hardware_concurrency()}};
+    put(facts, "board", line("/proc/device-tree/model"));
+    auto cpu = field("/proc/cpuinfo", "model name");
+    if (!cpu) cpu = field("/proc/cpuinfo", "Model");
+    put(facts, "cpu", cpu);
+    put(facts, "memory_mib", mib_of(field("/proc/meminfo", "MemTotal")));
+    put(facts, "governor", line(cpu_folder + "/cpu0/cpufreq/scaling_governor"));
+    put(facts, "power_mode", power_mode());
+    std::ifstream release(root_ + "/etc/os-release");
+    for (std::string text; std::getline(release, text);)
+        if (text.rfind("PRETTY_NAME=", 0) == 0) facts["os"] = text.substr(13, text.size() - 14);
+    return facts;
+}
+
+double SystemFiles::resident_mib() const {
+    return mib_of(field("/proc/self/status", "VmRSS")).value_or(0);
+}
+
+double SystemFiles::peak_resident_mib() const {
+    return mib_of(field("/proc/self/status", "VmHWM")).value_or(0);
+}
+
+/// Integrates power over time from sensors that report voltage and current.
+struct EnergyMeter::Sampler {
+    explicit Sampler(const SystemFiles& given, std::vector<std::string> found)
+        : files(given), sensors(std::move(found)), thread([this] { run(); }) {}
+    ~Sampler() {
+        stopping = true;
+        thread.join();
+    }
+    void run() {
+        double last = steady_seconds();
+        while (!stopping) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            double watts = 0;
+            for (const std::string& sensor : sensors) {
+                const auto mv = files.number(sensor + "/in1_input");
+                const auto ma = files.number(sensor + "/curr1_input");
+                if (mv && ma) watts += *mv * *ma * 1e-6;
+            }
+            const double now = steady_seconds();
+            const std::lock_guard lock(mutex);
+            joules += watts * (now - last);
+            last = now;
+        }
+    }
+
+    const SystemFiles& files;
+    std::vector<std::string> sensors;
+    std::mutex mutex;
+    double joules = 0;
+    std::atomic<bool> stopping{false};
+    std::thread thread;
+};
+
+EnergyMeter::EnergyMeter(const SystemFiles& files) : files_(files) {
+    for (const std::string& zone : files.entries("/sys/class/powercap", "intel-rapl:")) {
+        // Packages only: their parts are counted in them.
+        const bool package = std::count(zone.begin(), zone.end(), ':') == 1;
+        if (package && files.number(zone + "/energy_uj")) counters_.push_back(zone + "/energy_uj");
+    }
+    if (!counters_.empty()) return;
+    std::vector<std::string> sensors;  // channel 1 of each is the module's supply
+    for (const std::string& sensor : files.entries("/sys/class/hwmon", "hwmon"))
+        if (files.line(sensor + "/name").value_or("") == "ina3221" &&
+            files.number(sensor + "/curr1_input") && files.number(sensor + "/in1_input"))
+            sensors.push_back(sensor);
+    if (!sensors.empty()) sampler_ = std::make_unique<Sampler>(files, std::move(sensors));
+}
+
+EnergyMeter::~EnergyMeter() = default;
+
+std::optional<double> EnergyMeter::joules() const {
+    if (sampler_) {
+        const std::lock_guard lock(sampler_->mutex);
+        return sampler_->joules;
+    }
+    if (counters_.empty()) return std::nullopt;
+    double total = 0;
+    for (const std::string& counter : counters_) total += files_.number(counter).value_or(0) * 1e-6;
+    return total;
+}
+
+Json device_record(const SystemFiles& files, const std::string& name,
+                   const std::string& device_class, const Json& runtime) {
+    return {{"name", name},
+            {"class", device_class},
+            {"machine", files.machine()},
+            {"runtime", runtime},
+            {"edgeloop", build_description()},
+            {"conditions", files.conditions()}};
+}
+
+std::string default_device_class(const SystemFiles& files, const Json& runtime) {
+    const Json machine = files.machine();
+    std::string model = machine.value("board", "");
+    if (model.empty()) model = machine.value("cpu", "");
+    if (model.empty()) model = machine.value("architecture", "unknown");
+    std::string text = fmt::format("{}/{}-{}", slug(model), runtime.value("name", "none"),
+                                   runtime.value("version", "0"));
+    for (const char* key : {"power_mode", "governor"})
+        if (machine.contains(key)) text += "/" + slug(machine.at(key).get<std::string>());
+    return text;
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "edgeloop/core/json.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// What the kernel tells about this machine in /proc and /sys. What a machine does not tell is left
+/// out.
+class SystemFiles {
+  public:
+    /// @param root  "" for the real ones; another folder in tests.
+    explicit SystemFiles(std::string root = {}) : root_(std::move(root)) {}
+
+    /// What may change between measurements: clocks, governor, temperatures, throttling, load.
+    [[nodiscard]] Json conditions() const;
+    /// What does not: CPU, memory, kernel, operating system, power mode.
+    [[nodiscard]] Json machine() const;
+    /// Of this process.
+    [[nodiscard]] double resident_mib() const;
+    [[nodiscard]] double peak_resident_mib() const;
+
+    /// First line of a file, or nothing.
+    [[nodiscard]] std::optional<std::string> line(const std::string& path) const;
+    [[nodiscard]] std::optional<double> number(const std::string& path) const;
+    /// Entries of a folder whose names start with `prefix`, sorted, as paths for line().
+    [[nodiscard]] std::vector<std::string> entries(const std::string& folder,
+                                                   const std::string& prefix) const;
+    /// Value of "key: value" in a file such as /proc/meminfo.
+    [[nodiscard]] std::optional<std::string> field(const std::string& path,
+                                                   const std::string& key) const;
+
+  private:
+    [[nodiscard]] Json clocks_mhz() const;
+    [[nodiscard]] Json temperatures_c() const;
+    [[nodiscard]] std::optional<std::string> power_mode() const;
+
+    std::string root_;
+};
+
+/// Energy this machine has used, from a counter (RAPL) where there is one. Boards that only report
+/// power (INA3221 on Jetson) are sampled by a thread while the meter exists.
+class EnergyMeter {
+  public:
+    explicit EnergyMeter(const SystemFiles& files);
+    ~EnergyMeter();
+    EnergyMeter(const EnergyMeter&) = delete;
+    EnergyMeter& operator=(const EnergyMeter&) = delete;
+
+    /// Joules since some fixed moment, or nothing when the machine does not tell.
+    [[nodiscard]] std::optional<double> joules() const;
+
+  private:
+    struct Sampler;
+    const SystemFiles& files_;
+    std::vector<std::string> counters_;
+    std::unique_ptr<Sampler> sampler_;
+};
+
+/// The device record of this machine for `edgeloop-edge info` and HELLO.
+/// @param runtime  as describe_torch().
+[[nodiscard]] Json device_record(const SystemFiles& files, const std::string& name,
+                                 const std::string& device_class, const Json& runtime);
+
+/// Class of devices that can stand in for each other: same model, runtime and power mode.
+[[nodiscard]] std::string default_device_class(const SystemFiles& files, const Json& runtime);
+
+}  // namespace edgeloop

@@ -1,0 +1,110 @@
+#include "model/network.hpp"
+#include "runtime.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/space/architecture_spec.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/script.h>
+#include <torch/torch.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::uint64_t weight_seed = 1;
+
+/// Traces an eager network and freezes the graph: what a deployment would load.
+torch::jit::Module frozen(const std::shared_ptr<Network>& network, const torch::Tensor& example) {
+    torch::jit::Module traced("network");
+    for (const auto& parameter : network->named_parameters()) {
+        std::string name = parameter.key();
+        std::replace(name.begin(), name.end(), '.', '_');
+        traced.register_parameter(name, parameter.value(), false);
+    }
+    const auto trace = torch::jit::tracer::trace(
+        {example},
+        [&](torch::jit::Stack inputs) -> torch::jit::Stack {
+            return {network->forward(inputs.at(0).toTensor())};
+        },
+        [](const torch::autograd::Variable&) { return std::string(); }, true, false, &traced);
+    const auto graph = trace.first->graph;
+    auto* function = traced._ivalue()->compilation_unit()->create_function("forward", graph);
+    traced.type()->addMethod(function);
+    traced.eval();
+    return torch::jit::freeze(traced);
+}
+
+class TorchRuntime final : public Runtime {
+  public:
+    TorchRuntime(const ArchitectureSpec& spec, const MeasurementSettings& settings)
+        : clip_(spec.clip) {
+        at::set_num_threads(settings.threads);
+        const double start = steady_seconds();
+        network_ = make_network(spec, weight_seed);
+        network_->eval();
+        if (settings.runtime == "torchscript") {
+            network_->set_kernels(Kernels::plain);
+            script_ = frozen(network_, clips(1));
+        }
+        build_ms_ = (steady_seconds() - start) * 1e3;
+    }
+
+    void prepare(int batch) override { inputs_ = {clips(batch)}; }
+
+    void run() override {
+        const torch::InferenceMode inference;
+        const torch::Tensor& input = inputs_.front().toTensor();
+        output_ = script_ ? script_->forward(inputs_).toTensor() : network_->forward(input);
+    }
+
+    [[nodiscard]] Metrics facts() const override {
+        double count = 0, bytes = 0;
+        for (const torch::Tensor& parameter : network_->parameters()) {
+            count += static_cast<double>(parameter.numel());
+            bytes += static_cast<double>(parameter.nbytes());
+        }
+        return {{"build_ms", build_ms_},
+                {"parameters", count},
+                {"model_size_mib", bytes / (1024.0 * 1024.0)}};
+    }
+
+  private:
+    [[nodiscard]] torch::Tensor clips(int batch) const {
+        return torch::randn({batch, 1, clip_.frames, clip_.side, clip_.side});
+    }
+
+    ClipShape clip_;
+    std::shared_ptr<Network> network_;
+    std::optional<torch::jit::Module> script_;
+    std::vector<torch::jit::IValue> inputs_;
+    torch::Tensor output_;
+    double build_ms_ = 0;
+};
+
+/// First line of a c10 message: the rest is a stack trace.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementSettings& settings) {
+    try {
+        const torch::NoGradGuard no_grad;
+        return std::make_unique<TorchRuntime>(ArchitectureSpec::from_json(spec, "job"), settings);
+    } catch (const c10::Error& error) {
+        throw ConfigError("LibTorch cannot build this network", first_line(error.what()));
+    }
+}
+
+Json describe_torch() {
+    return {{"name", "libtorch"},
+            {"version", TORCH_VERSION},
+            {"mkldnn", at::hasMKLDNN()},
+            {"mkl", at::hasMKL()},
+            {"openmp", at::hasOpenMP()}};
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "edgeloop/link/keys.hpp"
+#include "edgeloop/link/measurement.hpp"
+
+#include <string>
+#include <vector>
+
+namespace edgeloop::cli {
+
+/// The device an agent runs on.
+struct DeviceConfig {
+    std::string name;          ///< default: the host's name
+    std::string device_class;  ///< empty: from model, runtime and power mode
+    std::vector<int> cores;    ///< measuring processes are pinned to these; empty: all
+    double memory_limit_mib = 0;
+    double time_limit_s = 3600;
+};
+
+/// The way to the other side.
+struct LinkConfig {
+    std::string connect;
+    LinkKeys keys;
+    std::string server_key;
+    bool insecure = false;
+};
+
+struct ServeConfig {
+    LinkConfig link;
+    DeviceConfig device;
+    int parent = 0;
+    std::string log_level = "info";
+};
+
+struct MeasureConfig {
+    std::string spec;
+    MeasurementSettings settings;
+    DeviceConfig device;
+    bool json = false;
+};
+
+struct InfoConfig {
+    DeviceConfig device;
+};
+
+/// Options of the subcommands of edgeloop-edge.
+/// @return false when --help, --version or --print-config was served.
+/// @throws ConfigError
+[[nodiscard]] bool parse_serve(int argc, const char* const* argv, ServeConfig& config);
+[[nodiscard]] bool parse_measure(int argc, const char* const* argv, MeasureConfig& config);
+[[nodiscard]] bool parse_info(int argc, const char* const* argv, InfoConfig& config);
+
+/// "0,2-3" as {0, 2, 3}. @throws ConfigError.
+[[nodiscard]] std::vector<int> parse_cores(const std::string& text);
+
+}  // namespace edgeloop::cli

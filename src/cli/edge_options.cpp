@@ -1,0 +1,161 @@
+#include "edgeloop/cli/edge_options.hpp"
+
+#include "edgeloop/cli/options.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <charconv>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+namespace edgeloop::cli {
+namespace {
+
+std::string host_name() {
+    char name[256] = "device";
+    ::gethostname(name, sizeof name - 1);
+    return name;
+}
+
+int parse_number(std::string_view text, const std::string& whole) {
+    int value = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || value < 0 ||
+        value >= CPU_SETSIZE)
+        throw ConfigError(fmt::format("'{}' is not a list of cores", whole), {},
+                          "write it like 0,2-3");
+    return value;
+}
+
+/// What the user typed for a device, before it is checked.
+struct DeviceText {
+    std::string cores;
+};
+
+void add_device_options(OptionParser& parser, DeviceConfig& device, DeviceText& text) {
+    device.name = host_name();
+    parser.group("Device");
+    parser.add("name", &device.name, "name of this device, stable over restarts");
+    parser.add("class", &device.device_class,
+               "class of devices this one can stand in for; default: model, runtime, power mode");
+    parser.add("cores", &text.cores, "pin measurements to these cores, e.g. 0,2-3");
+    parser.add("memory-limit-mib", &device.memory_limit_mib,
+               "most memory a measurement may allocate; 0: no limit");
+    parser.add("time-limit", &device.time_limit_s, "most seconds a measurement may take");
+}
+
+void check_device(DeviceConfig& device, const DeviceText& text) {
+    if (device.name.empty()) throw ConfigError("--name must not be empty");
+    if (device.memory_limit_mib < 0) throw ConfigError("--memory-limit-mib must not be negative");
+    if (!(device.time_limit_s > 0)) throw ConfigError("--time-limit must be positive");
+    device.cores = parse_cores(text.cores);
+}
+
+/// Files and switches of a secured link.
+struct KeyFiles {
+    std::string keys, server_key;
+};
+
+void add_link_options(OptionParser& parser, LinkConfig& link, KeyFiles& files) {
+    parser.group("Link");
+    parser.add("connect", &link.connect, "address of a bridge or a search, e.g. tcp://host:5701");
+    parser.add("keys", &files.keys, "key file of this side (edgeloop-bridge keygen)");
+    parser.add("server-key", &files.server_key, "public key file of the other side");
+    parser.add("insecure", &link.insecure, "allow a network link without keys");
+}
+
+void check_link(LinkConfig& link, const KeyFiles& files) {
+    if (link.connect.empty())
+        throw ConfigError("--connect is missing", {}, "give an address like tcp://host:5701");
+    if (link.connect.rfind("tcp://", 0) != 0 && link.connect.rfind("ipc://", 0) != 0)
+        throw ConfigError(fmt::format("'{}' is not an address", link.connect), {},
+                          "write it like tcp://host:5701");
+    if (files.keys.empty() != files.server_key.empty())
+        throw ConfigError("--keys and --server-key belong together");
+    if (!files.keys.empty()) {
+        link.keys = read_keys(files.keys);
+        link.server_key = read_public_key(files.server_key);
+    } else if (!is_local_endpoint(link.connect) && !link.insecure) {
+        throw ConfigError(
+            fmt::format("'{}' is reached over a network and no key is given", link.connect),
+            "anyone on the way could read and change what is sent",
+            "give --keys and --server-key, use an ssh tunnel to 127.0.0.1, or allow "
+            "it with --insecure");
+    }
+}
+
+std::vector<int> parse_batches(const std::string& text) {
+    std::vector<int> batches;
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');)
+        batches.push_back(parse_number(part, text));
+    return batches;
+}
+
+}  // namespace
+
+std::vector<int> parse_cores(const std::string& text) {
+    std::vector<int> cores;
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) {
+        const auto dash = part.find('-');
+        const int first = parse_number(std::string_view(part).substr(0, dash), text);
+        const int last = dash == std::string::npos
+                             ? first
+                             : parse_number(std::string_view(part).substr(dash + 1), text);
+        for (int core = first; core <= last; ++core) cores.push_back(core);
+    }
+    return cores;
+}
+
+bool parse_serve(int argc, const char* const* argv, ServeConfig& config) {
+    OptionParser parser("edgeloop-edge serve",
+                        "Takes measuring jobs from a bridge or a search until it is stopped.");
+    DeviceText device;
+    KeyFiles files;
+    add_link_options(parser, config.link, files);
+    add_device_options(parser, config.device, device);
+    parser.group("Process");
+    parser.add("parent", &config.parent, "end when this process, the one that started it, ends");
+    parser.add("log-level", &config.log_level, "debug, info, warning or error");
+    if (!parser.parse(argc, argv, 2)) return false;
+    check_link(config.link, files);
+    check_device(config.device, device);
+    return true;
+}
+
+bool parse_measure(int argc, const char* const* argv, MeasureConfig& config) {
+    OptionParser parser("edgeloop-edge measure", "Measures one network on this device.");
+    DeviceText device;
+    std::string batches = "1";
+    MeasurementSettings& settings = config.settings;
+    parser.group("Measurement");
+    parser.add("spec", &config.spec, "file with the network's specification (JSON)");
+    parser.add("batch", &batches, "batch sizes, e.g. 1,2,4,8,16");
+    parser.add("threads", &settings.threads, "compute threads");
+    parser.add("seconds", &settings.time_budget_s, "time budget for each batch size");
+    parser.add("samples", &settings.min_samples, "fewest timed runs before the stop rule applies");
+    parser.add("spread", &settings.iqr_ratio, "stop rule: interquartile range / median");
+    parser.add("runtime", &settings.runtime, "eager or torchscript");
+    parser.add("json", &config.json, "print everything as JSON");
+    add_device_options(parser, config.device, device);
+    if (!parser.parse(argc, argv, 2)) return false;
+    if (config.spec.empty()) throw ConfigError("--spec is missing", {}, "name a JSON file");
+    settings.batches = parse_batches(batches);
+    settings = MeasurementSettings::from_json(settings.to_json(), "options");
+    check_device(config.device, device);
+    return true;
+}
+
+bool parse_info(int argc, const char* const* argv, InfoConfig& config) {
+    OptionParser parser("edgeloop-edge info", "Shows the record of this device as JSON.");
+    DeviceText device;
+    add_device_options(parser, config.device, device);
+    if (!parser.parse(argc, argv, 2)) return false;
+    check_device(config.device, device);
+    return true;
+}
+
+}  // namespace edgeloop::cli

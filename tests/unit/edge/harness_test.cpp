@@ -1,0 +1,99 @@
+#include "harness.hpp"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+/// A network whose runs last as programmed, on a clock that only they move.
+class Programmed {
+  public:
+    explicit Programmed(std::function<double(std::size_t)> duration_ms)
+        : duration_ms_(std::move(duration_ms)) {}
+    void run() { now_ns_ += std::llround(duration_ms_(runs_++) * 1e6); }
+    [[nodiscard]] Timing time(const TimingPlan& plan) {
+        return time_runs([this] { run(); }, plan, [this] { return now_ns_; });
+    }
+
+  private:
+    std::function<double(std::size_t)> duration_ms_;
+    std::size_t runs_ = 0;
+    std::int64_t now_ns_ = 0;
+};
+
+TEST(Harness, AConstantDurationIsReportedExactly) {
+    const Timing timing = Programmed([](std::size_t) { return 2.5; }).time(TimingPlan{});
+    const Summary summary = summarise(timing.samples_ms);
+    EXPECT_EQ(summary.n, 64u);
+    EXPECT_DOUBLE_EQ(summary.median_ms, 2.5);
+    EXPECT_DOUBLE_EQ(summary.iqr_ms, 0);
+    EXPECT_TRUE(timing.warmed_up);
+    EXPECT_TRUE(timing.stop_rule_held);
+    EXPECT_FALSE(summary.p99_ms);
+}
+
+TEST(Harness, TheWarmUpIsNotPartOfTheSamples) {
+    // 40 slow runs that get faster, then steady.
+    const auto duration = [](std::size_t i) { return i < 40 ? 100.0 * std::pow(0.9, i) : 1.0; };
+    const Timing timing = Programmed(duration).time(TimingPlan{});
+    EXPECT_GE(timing.warm_up_runs, 40u);
+    EXPECT_TRUE(timing.warmed_up);
+    for (const double sample : timing.samples_ms) EXPECT_DOUBLE_EQ(sample, 1.0);
+}
+
+TEST(Harness, ASpreadAboveTheRuleUsesTheWholeBudgetAndIsNotValid) {
+    TimingPlan plan;
+    plan.time_budget_s = 1;
+    const Timing timing =
+        Programmed([](std::size_t i) { return i % 2 == 0 ? 1.0 : 3.0; }).time(plan);
+    EXPECT_FALSE(timing.stop_rule_held);
+    double total_ms = 0;
+    for (const double sample : timing.samples_ms) total_ms += sample;
+    EXPECT_NEAR(total_ms, 1000, 260);
+    EXPECT_GT(timing.samples_ms.size(), 64u);
+}
+
+TEST(Harness, ANetworkSlowerThanTheBudgetStillGetsAFewRuns) {
+    TimingPlan plan;
+    plan.time_budget_s = 0.1;
+    const Timing timing = Programmed([](std::size_t) { return 500.0; }).time(plan);
+    EXPECT_EQ(timing.samples_ms.size(), plan.fewest_samples);
+    EXPECT_FALSE(timing.stop_rule_held);
+    EXPECT_DOUBLE_EQ(summarise(timing.samples_ms).median_ms, 500);
+}
+
+TEST(Harness, QuantilesInterpolateAndP99NeedsEnoughSamples) {
+    std::vector<double> samples;
+    for (int i = 0; i <= 660; ++i) samples.push_back(i);
+    EXPECT_FALSE(summarise(samples).p99_ms);
+    samples.push_back(661);
+    const Summary summary = summarise(samples);
+    EXPECT_DOUBLE_EQ(summary.median_ms, 330.5);
+    EXPECT_DOUBLE_EQ(summary.p90_ms, 0.9 * 661);
+    EXPECT_DOUBLE_EQ(summary.iqr_ms, 0.5 * 661);
+    ASSERT_TRUE(summary.p99_ms);
+    EXPECT_DOUBLE_EQ(*summary.p99_ms, 0.99 * 661);
+    EXPECT_DOUBLE_EQ(summarise({7}).p90_ms, 7);
+}
+
+TEST(Harness, MetricNamesCarryTheBatchSize) {
+    Metrics metrics;
+    add_latency_metrics(summarise({1, 2, 3}), true, 1, metrics);
+    add_latency_metrics(summarise({4, 5, 6}), false, 8, metrics);
+    EXPECT_DOUBLE_EQ(metrics.at("latency_ms"), 2);
+    EXPECT_DOUBLE_EQ(metrics.at("latency_valid"), 1);
+    EXPECT_DOUBLE_EQ(metrics.at("latency_b8_ms"), 5);
+    EXPECT_DOUBLE_EQ(metrics.at("latency_b8_valid"), 0);
+    EXPECT_EQ(metrics.count("latency_p99_ms"), 0u);
+}
+
+TEST(Harness, ANullNetworkCostsNextToNothing) {
+    // Bounds the harness's own cost on the real clock; generous, because machines are noisy.
+    const Timing timing = time_runs([] {}, TimingPlan{});
+    EXPECT_LT(summarise(timing.samples_ms).median_ms, 0.02);
+}
+
+}  // namespace
+}  // namespace edgeloop

@@ -1,0 +1,98 @@
+// What the agent makes of measuring processes that behave and that do not.
+#include "measuring_process.hpp"
+
+#include "edgeloop/cli/edge_options.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+MeasurementResult outcome_of(const std::string& behaviour, double memory_limit_mib = 0,
+                             double time_limit_s = 30) {
+    MeasurementSettings settings;
+    settings.time_budget_s = 0.1;
+    settings.time_limit_s = time_limit_s;
+    settings.memory_limit_mib = memory_limit_mib;
+    ProcessOptions options;
+    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    MeasuringProcess process(options);
+    return process.measure(make_job(Json{{"behaviour", behaviour}}.dump(), settings, ""),
+                           [] { return false; });
+}
+
+TEST(MeasuringProcess, GivesMetricsAndARecord) {
+    const MeasurementResult result = outcome_of("behave");
+    ASSERT_EQ(result.status, Status::completed) << result.reason;
+    EXPECT_GE(result.metrics.at("latency_ms"), 0.2);
+    EXPECT_GE(result.metrics.at("latency_p90_ms"), result.metrics.at("latency_ms"));
+    EXPECT_GT(result.metrics.at("latency_samples"), 2);
+    EXPECT_EQ(result.metrics.count("latency_p99_ms"),
+              result.metrics.at("latency_samples") >= 662 ? 1u : 0u);
+    EXPECT_GT(result.metrics.at("peak_memory_mib"), 0);
+    const Json record = Json::parse(result.record);
+    EXPECT_TRUE(record.contains("before"));
+    EXPECT_TRUE(record.contains("after"));
+    EXPECT_EQ(record.at("batches").size(), 1u);
+}
+
+TEST(MeasuringProcess, AnExitIsAFailureWithItsCode) {
+    const MeasurementResult result = outcome_of("exit");
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_NE(result.reason.find("code 7"), std::string::npos) << result.reason;
+    EXPECT_TRUE(result.metrics.empty());
+}
+
+TEST(MeasuringProcess, AnAbortIsAFailureWithItsSignal) {
+    const MeasurementResult result = outcome_of("abort");
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_NE(result.reason.find("signal 6"), std::string::npos) << result.reason;
+}
+
+TEST(MeasuringProcess, AllocatingWithoutEndStopsAtTheLimit) {
+    const MeasurementResult result = outcome_of("allocate", 256);
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_NE(result.reason.find("out of memory"), std::string::npos) << result.reason;
+}
+
+TEST(MeasuringProcess, OneThatNeverReturnsIsEnded) {
+    const MeasurementResult result = outcome_of("hang", 0, 0.3);
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_NE(result.reason.find("no answer within 0.3 s"), std::string::npos) << result.reason;
+}
+
+TEST(MeasuringProcess, ASpecThatCannotBeBuiltSaysWhy) {
+    const MeasurementResult result = outcome_of("refuse");
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_EQ(result.reason, "this network cannot be built");
+}
+
+TEST(MeasuringProcess, ADeadOneIsNoticedWhenItsJobComes) {
+    ProcessOptions options;
+    options.command = {"/bin/false"};
+    MeasuringProcess process(options);
+    const MeasurementResult result =
+        process.measure(make_job("{}", MeasurementSettings{}, ""), [] { return false; });
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_NE(result.reason.find("code 1"), std::string::npos) << result.reason;
+}
+
+TEST(MeasuringProcess, GivingUpReturnsTheJob) {
+    ProcessOptions options;
+    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    MeasuringProcess process(options);
+    const MeasurementResult result = process.measure(
+        make_job(R"({"behaviour":"hang"})", MeasurementSettings{}, ""), [] { return true; });
+    EXPECT_EQ(result.status, Status::lost);
+}
+
+TEST(EdgeOptions, ListsOfCores) {
+    EXPECT_EQ(cli::parse_cores("0,2-4"), (std::vector<int>{0, 2, 3, 4}));
+    EXPECT_TRUE(cli::parse_cores("").empty());
+    for (const char* text : {"a", "1-", "-1", "0;1", "99999"})
+        EXPECT_THROW((void)cli::parse_cores(text), ConfigError) << text;
+}
+
+}  // namespace
+}  // namespace edgeloop

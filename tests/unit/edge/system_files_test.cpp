@@ -1,0 +1,91 @@
+#include "system_files.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A made-up machine: a folder with the files the kernel would show.
+class Machine {
+  public:
+    Machine()
+        : root_(fs::temp_directory_path() / ("edgeloop-machine-" + std::to_string(::getpid()))) {
+        fs::remove_all(root_);
+    }
+    ~Machine() { fs::remove_all(root_); }
+    void put(const std::string& path, const std::string& text) const {
+        fs::create_directories(
+            (root_.string() + path).substr(0, (root_.string() + path).rfind('/')));
+        std::ofstream(root_.string() + path) << text;
+    }
+    [[nodiscard]] SystemFiles files() const { return SystemFiles(root_.string()); }
+
+  private:
+    fs::path root_;
+};
+
+TEST(SystemFiles, WhatAMachineDoesNotTellIsLeftOut) {
+    const Machine machine;
+    EXPECT_TRUE(machine.files().conditions().empty());
+    EXPECT_FALSE(machine.files().machine().contains("cpu"));
+    const SystemFiles files = machine.files();
+    EXPECT_FALSE(EnergyMeter(files).joules());
+}
+
+TEST(SystemFiles, ReadsClocksTemperaturesAndThrottling) {
+    const Machine machine;
+    machine.put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1800000\n");
+    machine.put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
+    machine.put("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "3\n");
+    machine.put("/sys/class/thermal/thermal_zone0/type", "cpu-thermal\n");
+    machine.put("/sys/class/thermal/thermal_zone0/temp", "54500\n");
+    const Json now = machine.files().conditions();
+    EXPECT_EQ(now.at("clocks_mhz"), Json::parse("[1800.0]"));
+    EXPECT_EQ(now.at("governor"), "performance");
+    EXPECT_EQ(now.at("temperatures_c").at("cpu-thermal"), 54.5);
+    EXPECT_EQ(now.at("throttle_events"), 3);
+}
+
+TEST(SystemFiles, ADeviceClassNamesBoardRuntimeAndGovernor) {
+    const Machine machine;
+    machine.put("/proc/device-tree/model", std::string("Raspberry Pi 5 Model B") + '\0');
+    machine.put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "ondemand\n");
+    EXPECT_EQ(default_device_class(machine.files(), {{"name", "libtorch"}, {"version", "2.1.0"}}),
+              "raspberry-pi-5-model-b/libtorch-2.1.0/ondemand");
+}
+
+TEST(SystemFiles, EnergyComesFromThePackagesAlone) {
+    const Machine machine;
+    machine.put("/sys/class/powercap/intel-rapl:0/energy_uj", "2500000\n");
+    machine.put("/sys/class/powercap/intel-rapl:0:0/energy_uj", "99000000\n");
+    const SystemFiles files = machine.files();
+    const EnergyMeter meter(files);
+    ASSERT_TRUE(meter.joules());
+    EXPECT_DOUBLE_EQ(*meter.joules(), 2.5);
+}
+
+TEST(SystemFiles, BoardsThatReportPowerAreIntegrated) {
+    const Machine machine;
+    machine.put("/sys/class/hwmon/hwmon1/name", "ina3221\n");
+    machine.put("/sys/class/hwmon/hwmon1/in1_input", "5000\n");
+    machine.put("/sys/class/hwmon/hwmon1/curr1_input", "2000\n");
+    const SystemFiles files = machine.files();
+    const EnergyMeter meter(files);
+    double last = 0;
+    for (int i = 0; i < 500 && last <= 0; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        ASSERT_TRUE(meter.joules());
+        last = *meter.joules();
+    }
+    EXPECT_GT(last, 0);
+}
+
+}  // namespace
+}  // namespace edgeloop
