@@ -17,6 +17,7 @@ constexpr double first_back_off_s = 0.05;
 constexpr double quiet_factor = 5;
 constexpr double missed_heartbeats = 5;
 constexpr double quiet_missed_heartbeats = 3;
+constexpr double greeting_poll_s = 0.005;
 constexpr std::size_t messages_per_exchange = 256;
 
 double jitter() { return 0.75 + 0.5 * static_cast<double>(random_bits() >> 11) * 0x1p-53; }
@@ -173,10 +174,11 @@ std::vector<wire::Packet> Dialer::exchange(double seconds) {
         double now = steady_seconds();
         if (phase_ == Phase::resting && now >= next_attempt_) open_socket(now);
         if (phase_ == Phase::greeting || phase_ == Phase::waiting) greet(now);
-        if (phase_ == Phase::open) keep_alive(now);
 
-        // While greeting, the hello has to be tried again soon.
-        const double wait = phase_ == Phase::greeting ? std::min(seconds, 0.005) : seconds;
+        // While greeting, the hello has to be tried again soon; later, heartbeats are due.
+        double wait = seconds;
+        if (phase_ == Phase::greeting) wait = std::min(wait, greeting_poll_s);
+        if (phase_ == Phase::open) wait = std::min(wait, heartbeat_s_ / 2);
         const auto milliseconds = std::chrono::milliseconds(std::lround(std::ceil(wait * 1000)));
         if (socket_) {
             wait_for_input(*socket_, monitor_->socket(), waker_, milliseconds);
@@ -188,6 +190,7 @@ std::vector<wire::Packet> Dialer::exchange(double seconds) {
         now = steady_seconds();
         if (phase_ != Phase::resting) read_messages(messages, now);
         read_events(now);
+        if (phase_ == Phase::open) keep_alive(now);  // after reading: what waited unread counts
     } catch (const zmq::error_t& error) {
         fail(error.what(), steady_seconds());
     }

@@ -69,10 +69,11 @@ EdgeOption parse_edge_option(const std::string& text) {
                       "use local, tcp://HOST:PORT, bind:tcp://*:PORT, model or none");
 }
 
-LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file)
+LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file,
+                       const std::string& program)
     : folder_(private_folder()), endpoint_("ipc://" + folder_ + "/link") {
     ChildOptions child;
-    child.arguments = {sibling_program("edgeloop-edge"),
+    child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program,
                        "serve",
                        "--connect",
                        endpoint_,

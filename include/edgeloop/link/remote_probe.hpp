@@ -41,12 +41,13 @@ struct EdgeOption {
 /// it until the probe has bound it, and ends by itself when this process ends, however it ends.
 class LocalAgent {
   public:
-    /// Starts edgeloop-edge, which must be in the folder of the running program.
+    /// Starts edgeloop-edge.
     /// @param arguments  further arguments of `edgeloop-edge serve`.
     /// @param log_file   its output; empty: this program's.
+    /// @param program    its path; empty: in the folder of the running program.
     /// @throws IoError.
     explicit LocalAgent(const std::vector<std::string>& arguments = {},
-                        const std::string& log_file = {});
+                        const std::string& log_file = {}, const std::string& program = {});
     ~LocalAgent();
     LocalAgent(const LocalAgent&) = delete;
     LocalAgent& operator=(const LocalAgent&) = delete;

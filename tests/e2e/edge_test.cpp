@@ -1,0 +1,121 @@
+// The search's side of the link with real edgeloop-edge processes that measure real networks.
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+
+#include <csignal>
+#include <filesystem>
+#include <map>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+const std::string agent_program = std::string(EDGELOOP_BIN_DIR) + "/edgeloop-edge";
+
+RemoteProbeOptions probe_options(const EdgeOption& edge) {
+    RemoteProbeOptions options;
+    options.edge = edge;
+    options.settings.time_budget_s = 0.05;
+    options.board.heartbeat_s = 0.1;
+    return options;
+}
+
+Candidate tiny_candidate(CandidateId id, int hidden) {
+    Json spec = read_json_file(std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json");
+    spec["architecture"]["hidden"] = {hidden};
+    Candidate candidate;
+    candidate.id = id;
+    candidate.spec = spec.dump();
+    return candidate;
+}
+
+std::map<CandidateId, Outcome> collect(LatencyProbe& probe, std::size_t count) {
+    std::map<CandidateId, Outcome> outcomes;
+    const double deadline = steady_seconds() + 60;
+    BackOff back_off;
+    while (outcomes.size() < count && steady_seconds() < deadline) {
+        for (const Outcome& outcome : probe.poll()) {
+            EXPECT_EQ(outcomes.count(outcome.id), 0u);
+            outcomes[outcome.id] = outcome;
+        }
+        back_off.wait();
+    }
+    return outcomes;
+}
+
+TEST(Edge, ALocalAgentMeasuresRealNetworks) {
+    LocalAgent agent({}, "", agent_program);
+    RemoteProbe probe(probe_options({EdgeOption::Mode::local, agent.endpoint()}));
+    for (int i = 1; i <= 3; ++i) probe.submit(tiny_candidate(static_cast<CandidateId>(i), 8 * i));
+    const auto outcomes = collect(probe, 3);
+    ASSERT_EQ(outcomes.size(), 3u);
+    for (const auto& [id, outcome] : outcomes) {
+        ASSERT_EQ(outcome.status, Status::completed) << outcome.reason;
+        EXPECT_GT(outcome.metrics.at("latency_ms"), 0);
+        EXPECT_GT(outcome.metrics.at("peak_memory_mib"), 0);
+    }
+    ASSERT_EQ(probe.devices().size(), 1u);
+    EXPECT_TRUE(Json::parse(probe.devices()[0]).contains("machine"));
+}
+
+TEST(Edge, ANetworkThatCannotBeBuiltIsAFailureWithAReason) {
+    LocalAgent agent({}, "", agent_program);
+    RemoteProbe probe(probe_options({EdgeOption::Mode::local, agent.endpoint()}));
+    Candidate broken;
+    broken.id = 1;
+    broken.spec = R"({"family":"no-such-family"})";
+    probe.submit(broken);
+    probe.submit(tiny_candidate(2, 8));
+    const auto outcomes = collect(probe, 2);
+    ASSERT_EQ(outcomes.size(), 2u);
+    EXPECT_EQ(outcomes.at(1).status, Status::failed);
+    EXPECT_NE(outcomes.at(1).reason.find("no-such-family"), std::string::npos);
+    EXPECT_EQ(outcomes.at(2).status, Status::completed) << outcomes.at(2).reason;
+}
+
+TEST(Edge, KillingTheAgentAndStartingAnotherLosesNothing) {
+    RemoteProbe probe(probe_options({EdgeOption::Mode::bind, "tcp://127.0.0.1:*"}));
+    ChildOptions agent;
+    agent.arguments = {agent_program,    "serve",  "--connect",
+                       probe.endpoint(), "--name", "e2e-" + std::to_string(::getpid())};
+    for (int i = 1; i <= 6; ++i) probe.submit(tiny_candidate(static_cast<CandidateId>(i), 8 * i));
+    auto first = std::make_unique<ChildProcess>(agent);
+    auto outcomes = collect(probe, 2);
+    ASSERT_GE(outcomes.size(), 2u);
+    ::kill(first->pid(), SIGKILL);
+    ASSERT_TRUE(first->wait_for(10));
+    ChildProcess second(agent);
+    outcomes.merge(collect(probe, 6 - outcomes.size()));
+    ASSERT_EQ(outcomes.size(), 6u);
+    for (const auto& [id, outcome] : outcomes)
+        EXPECT_EQ(outcome.status, Status::completed) << outcome.reason;
+}
+
+TEST(Edge, TheAgentEndsWithTheProgramThatStartedIt) {
+    const std::string file =
+        (std::filesystem::temp_directory_path() / ("edgeloop-agent-" + std::to_string(::getpid())))
+            .string();
+    const pid_t starter = ::fork();
+    if (starter == 0) {
+        LocalAgent agent({}, "/dev/null", agent_program);
+        write_file_atomic(file, std::to_string(agent.pid()), Durability::process_crash);
+        ::pause();
+    }
+    BackOff back_off;
+    const double deadline = steady_seconds() + 30;
+    while (!std::filesystem::exists(file) && steady_seconds() < deadline) back_off.wait();
+    const pid_t agent = std::stoi(read_file(file));
+    std::filesystem::remove(file);
+    ::kill(starter, SIGKILL);
+    ::waitpid(starter, nullptr, 0);
+    while (::kill(agent, 0) == 0 && steady_seconds() < deadline) back_off.wait();
+    EXPECT_NE(::kill(agent, 0), 0) << "the agent outlived its starter";
+}
+
+}  // namespace
+}  // namespace edgeloop
