@@ -35,10 +35,7 @@ class AsynchronousEngine : public EngineBase {
         return state_.exhausted || state_.proposed >= settings_.evaluations;
     }
 
-    void restored() override {
-        parents_.reset();
-        find_promotable();
-    }
+    void restored() override { find_promotable(); }
 
     [[nodiscard]] const std::vector<ArchiveMember>& rivals() const override {
         return state_.archive.members();
@@ -61,12 +58,13 @@ class AsynchronousEngine : public EngineBase {
     }
 
     std::optional<Candidate> offspring(std::uint64_t number) {
-        if (!parents_) parents_ = rank_parents(state_.population);
+        const std::vector<Individual>& parents = state_.population.individuals();
+        const Ranking& ranking = state_.population.ranking();
         RandomStream random = stream("steady", 0, number);
-        const std::size_t a = tournament(parents_->individuals, parents_->ranking, random);
-        const std::size_t b = tournament(parents_->individuals, parents_->ranking, random);
-        auto children = vary(space_, parents_->individuals[a].genome,
-                             parents_->individuals[b].genome, settings_.variation, random);
+        const std::size_t a = tournament(parents, ranking, random);
+        const std::size_t b = tournament(parents, ranking, random);
+        auto children =
+            vary(space_, parents[a].genome, parents[b].genome, settings_.variation, random);
         return proposer_.propose(std::move(children.first), random, state_);
     }
 
@@ -74,24 +72,18 @@ class AsynchronousEngine : public EngineBase {
         const auto rung = static_cast<std::size_t>(completed.candidate.rung);
         if (rung < state_.rungs.size() && completed.status == Status::completed)
             state_.rungs[rung].push_back({completed, false});
-        if (auto member = as_member(completed)) admit(std::move(*member));
+        if (auto individual = as_individual(completed))
+            admit(std::move(*individual), completed.candidate.rung);
         state_.generation = static_cast<std::uint32_t>(state_.told / settings_.population);
         fix_reference();
         find_promotable();
     }
 
     /// A candidate is a member once, with what its highest rung says.
-    void admit(Member member) {
-        auto& population = state_.population;
-        population.erase(std::remove_if(population.begin(), population.end(),
-                                        [&](const Member& each) {
-                                            return each.individual.id == member.individual.id;
-                                        }),
-                         population.end());
-        population.push_back(std::move(member));
-        if (population.size() > settings_.population)
-            population = best_members(population, settings_.population);
-        parents_.reset();
+    void admit(Individual individual, int rung) {
+        if (rung > 0) state_.population.remove(individual.id);
+        state_.population.add(std::move(individual), rung);
+        if (state_.population.size() > settings_.population) state_.population.drop_worst();
     }
 
     std::optional<Candidate> climb() {
@@ -118,7 +110,7 @@ class AsynchronousEngine : public EngineBase {
         if (places == 0) return;
         std::vector<Individual> individuals;
         for (const RungEntry& entry : entries)
-            individuals.push_back(as_member(entry.completed)->individual);
+            individuals.push_back(*as_individual(entry.completed));
         const std::vector<std::size_t> order = select_survivors(individuals, places);
         for (std::size_t place = 0; place < order.size(); ++place) {
             if (entries[order[place]].promoted) continue;
@@ -132,7 +124,6 @@ class AsynchronousEngine : public EngineBase {
         std::size_t place = 0, field = 0;
     };
     std::optional<Promotable> promotable_;
-    std::optional<Parents> parents_;
 };
 
 }  // namespace

@@ -167,21 +167,19 @@ Candidate EngineBase::promoted(const CompletedCandidate& completed) const {
     return candidate;
 }
 
-std::optional<Member> EngineBase::as_member(const CompletedCandidate& completed) const {
-    Member member;
-    member.rung = completed.candidate.rung;
-    member.individual.id = completed.candidate.id;
-    member.individual.genome = completed.candidate.genome;
+std::optional<Individual> EngineBase::as_individual(const CompletedCandidate& completed) const {
+    Individual individual;
+    individual.id = completed.candidate.id;
+    individual.genome = completed.candidate.genome;
     if (completed.status == Status::completed) {
-        member.individual.objectives = settings_.goals.values(completed.metrics);
-        return member;
+        individual.objectives = settings_.goals.values(completed.metrics);
+        return individual;
     }
-    const double violation = settings_.goals.violation(completed.metrics);
-    if (completed.status != Status::infeasible || violation <= 0) return std::nullopt;
+    individual.violation = settings_.goals.violation(completed.metrics);
+    if (completed.status != Status::infeasible || individual.violation <= 0) return std::nullopt;
     // Among infeasible members only the violation counts, and not all their metrics are known.
-    member.individual.violation = violation;
-    member.individual.objectives.assign(settings_.goals.objectives.size(), violation);
-    return member;
+    individual.objectives.assign(settings_.goals.objectives.size(), individual.violation);
+    return individual;
 }
 
 void EngineBase::decide(const CompletedCandidate& completed, bool promoted, std::size_t place,
@@ -207,53 +205,6 @@ void EngineBase::fix_reference() {
         const double margin = extent > 0 ? extent : std::abs(state_.worst[i]);
         state_.reference.push_back(state_.worst[i] + reference_margin * margin);
     }
-}
-
-std::vector<Individual> on_rung(const std::vector<Member>& members, int rung) {
-    std::vector<Individual> individuals;
-    for (const Member& member : members)
-        if (member.rung == rung) individuals.push_back(member.individual);
-    return individuals;
-}
-
-namespace {
-
-int highest_rung(const std::vector<Member>& members) {
-    int rung = 0;
-    for (const Member& member : members) rung = std::max(rung, member.rung);
-    return rung;
-}
-
-}  // namespace
-
-std::vector<Member> best_members(const std::vector<Member>& members, std::size_t count) {
-    std::vector<Member> best;
-    for (int rung = highest_rung(members); rung >= 0 && best.size() < count; --rung) {
-        std::vector<Individual> group = on_rung(members, rung);
-        const std::size_t wanted = std::min(group.size(), count - best.size());
-        for (const std::size_t i : select_survivors(group, wanted))
-            best.push_back({std::move(group[i]), rung});
-    }
-    return best;
-}
-
-Parents rank_parents(const std::vector<Member>& members) {
-    Parents parents;
-    std::size_t fronts_before = 0;
-    for (int rung = highest_rung(members); rung >= 0; --rung) {
-        const std::vector<Individual> group = on_rung(members, rung);
-        if (group.empty()) continue;
-        const Ranking ranking = rank(group);
-        std::size_t fronts = 0;
-        for (std::size_t i = 0; i < group.size(); ++i) {
-            parents.individuals.push_back(group[i]);
-            parents.ranking.front.push_back(fronts_before + ranking.front[i]);
-            parents.ranking.crowding.push_back(ranking.crowding[i]);
-            fronts = std::max(fronts, ranking.front[i] + 1);
-        }
-        fronts_before += fronts;
-    }
-    return parents;
 }
 
 }  // namespace edgeloop

@@ -39,7 +39,8 @@ class EngineBase : public Engine {
     /// The candidate again, one rung higher.
     [[nodiscard]] Candidate promoted(const CompletedCandidate& completed) const;
     /// The candidate as a competitor, or nothing when its outcome says nothing about its merit.
-    [[nodiscard]] std::optional<Member> as_member(const CompletedCandidate& completed) const;
+    [[nodiscard]] std::optional<Individual> as_individual(
+        const CompletedCandidate& completed) const;
     void decide(const CompletedCandidate& completed, bool promoted, std::size_t place,
                 std::size_t field);
     /// Fixes the reference point once a first population's worth has been told.
@@ -55,20 +56,6 @@ class EngineBase : public Engine {
 
     std::vector<Decision> decisions_;
 };
-
-/// Those of the members on one rung. Shape (any).
-[[nodiscard]] std::vector<Individual> on_rung(const std::vector<Member>& members, int rung);
-
-/// The `count` best members: higher rungs first, within a rung by (front, crowding, id).
-[[nodiscard]] std::vector<Member> best_members(const std::vector<Member>& members,
-                                               std::size_t count);
-
-/// Parents with their ranks: fronts of a lower rung come after all fronts of the higher ones.
-struct Parents {
-    std::vector<Individual> individuals;
-    Ranking ranking;
-};
-[[nodiscard]] Parents rank_parents(const std::vector<Member>& members);
 
 [[nodiscard]] std::unique_ptr<Engine> make_generational(const SearchSpace& space,
                                                         EngineSettings settings,

@@ -57,13 +57,14 @@ class GenerationalEngine : public EngineBase {
     }
 
     void vary_generation(std::uint64_t count) {
-        const Parents parents = rank_parents(state_.population);
+        const std::vector<Individual>& parents = state_.population.individuals();
+        const Ranking& ranking = state_.population.ranking();
         for (std::uint64_t pair = 0; 2 * pair < count; ++pair) {
             RandomStream random = stream("offspring", state_.generation, pair);
-            const std::size_t a = tournament(parents.individuals, parents.ranking, random);
-            const std::size_t b = tournament(parents.individuals, parents.ranking, random);
-            auto [first, second] = vary(space_, parents.individuals[a].genome,
-                                        parents.individuals[b].genome, settings_.variation, random);
+            const std::size_t a = tournament(parents, ranking, random);
+            const std::size_t b = tournament(parents, ranking, random);
+            auto [first, second] =
+                vary(space_, parents[a].genome, parents[b].genome, settings_.variation, random);
             enqueue(proposer_.propose(std::move(first), random, state_));
             if (2 * pair + 1 < count) enqueue(proposer_.propose(std::move(second), random, state_));
         }
@@ -88,11 +89,10 @@ class GenerationalEngine : public EngineBase {
         const std::vector<bool> goes_on =
             at_top ? std::vector<bool>(cohort.size(), false) : choose_promoted(cohort);
         for (std::size_t i = 0; i < cohort.size(); ++i) {
-            if (goes_on[i]) {
+            if (goes_on[i])
                 state_.queue.push_back(promoted(cohort[i]));
-            } else if (auto member = as_member(cohort[i])) {
-                state_.offspring.push_back(std::move(*member));
-            }
+            else
+                state_.offspring.push_back(std::move(cohort[i]));
         }
         if (state_.queue.empty()) close_generation();
     }
@@ -104,7 +104,7 @@ class GenerationalEngine : public EngineBase {
         for (std::size_t i = 0; i < cohort.size(); ++i) {
             if (cohort[i].status != Status::completed) continue;
             field.push_back(i);
-            individuals.push_back(as_member(cohort[i])->individual);
+            individuals.push_back(*as_individual(cohort[i]));
         }
         const auto places = static_cast<std::size_t>(
             std::ceil(static_cast<double>(field.size()) / settings_.ladder.reduction));
@@ -119,10 +119,10 @@ class GenerationalEngine : public EngineBase {
     }
 
     void close_generation() {
-        std::vector<Member> everyone = std::move(state_.population);
-        for (Member& member : std::exchange(state_.offspring, {}))
-            everyone.push_back(std::move(member));
-        state_.population = best_members(everyone, settings_.population);
+        for (const CompletedCandidate& each : std::exchange(state_.offspring, {}))
+            if (auto individual = as_individual(each))
+                state_.population.add(std::move(*individual), each.candidate.rung);
+        state_.population.keep_best(settings_.population);
         ++state_.generation;
         fix_reference();
     }

@@ -64,8 +64,19 @@ static void serialize(A& archive, Individual& individual) {
 }
 
 template <class A>
-static void serialize(A& archive, Member& member) {
-    archive(member.individual, member.rung);
+static void save(A& archive, const Population& population) {
+    archive(population.individuals(), population.rungs());
+}
+
+template <class A>
+static void load(A& archive, Population& population) {
+    std::vector<Individual> individuals;
+    std::vector<int> rungs;
+    archive(individuals, rungs);
+    if (individuals.size() != rungs.size())
+        throw CorruptState("a population whose members and rungs differ in number");
+    for (std::size_t i = 0; i < rungs.size(); ++i)
+        population.add(std::move(individuals[i]), rungs[i]);
 }
 
 template <class A>

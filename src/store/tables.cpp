@@ -56,11 +56,15 @@ class DesignColumns {
   private:
     // Real genes with all their digits, so that a row can be evaluated again.
     void put_genes(std::string& out, const Genome& genome) const {
-        const std::vector<std::string> texts = layout_.space->describe(genome);
         const std::vector<Variable>& variables = layout_.space->variables();
+        const std::vector<bool> active = layout_.space->active(genome);
+        std::vector<std::string> texts;
+        if (!std::all_of(variables.begin(), variables.end(), is_continuous))
+            texts = layout_.space->describe(genome);
         for (std::size_t i = 0; i < variables.size(); ++i) {
-            const bool exact = is_continuous(variables[i]) && !texts[i].empty();
-            out += ',' + cell(exact ? shortest(genome.genes[i]) : texts[i]);
+            out += ',';
+            if (!active[i]) continue;
+            out += is_continuous(variables[i]) ? shortest(genome.genes[i]) : cell(texts[i]);
         }
     }
 

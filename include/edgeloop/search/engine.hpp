@@ -4,6 +4,7 @@
 #include "edgeloop/search/archive.hpp"
 #include "edgeloop/search/candidate.hpp"
 #include "edgeloop/search/goals.hpp"
+#include "edgeloop/search/population.hpp"
 #include "edgeloop/space/search_space.hpp"
 
 #include <cstdint>
@@ -60,13 +61,6 @@ struct EngineSettings {
 /// Metrics that need no evaluation, e.g. parameters and flops; pure, or nothing at all.
 using StaticMetrics = std::function<Metrics(const Candidate&)>;
 
-/// A member of the population: only members of the same rung are compared by objectives, members of
-/// a higher rung come before those of a lower one.
-struct Member {
-    Individual individual;
-    int rung = 0;
-};
-
 /// What the engine decided about a candidate it had been told before.
 struct Decision {
     CandidateId id = 0;
@@ -95,13 +89,13 @@ struct EngineState {
     std::uint32_t generation = 0;  ///< the one being evaluated; the next one between two
     std::uint64_t scanned = 0;     ///< position in the systematic scan of a nearly exhausted space
     bool exhausted = false;        ///< the space has no new design left
-    std::vector<Member> population;
+    Population population;
     Archive archive;
-    std::set<Digest> seen;                     ///< designs proposed so far
-    std::deque<Candidate> queue;               ///< bred or promoted, not asked yet
-    std::map<CandidateId, Candidate> pending;  ///< asked, not told
-    std::vector<CompletedCandidate> cohort;    ///< generational: told on the current rung
-    std::vector<Member> offspring;             ///< generational: of this generation, done with
+    std::set<Digest> seen;                      ///< designs proposed so far
+    std::deque<Candidate> queue;                ///< bred or promoted, not asked yet
+    std::map<CandidateId, Candidate> pending;   ///< asked, not told
+    std::vector<CompletedCandidate> cohort;     ///< generational: told on the current rung
+    std::vector<CompletedCandidate> offspring;  ///< generational: of this generation, done with
     std::vector<std::vector<RungEntry>>
         rungs;                                 ///< other engines: results on each rung but the last
     std::vector<ArchiveMember> settled_front;  ///< generational: front when the generation began

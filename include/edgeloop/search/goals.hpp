@@ -23,8 +23,8 @@ struct Goals {
     /// Sum of the violations of those constraints whose metric is known. 0: no known constraint is
     /// broken.
     [[nodiscard]] double violation(const Metrics& metrics) const;
-    /// The first broken constraint in words, e.g. "latency_ms is 1.2, which breaks latency_ms<=0.8"; or
-    /// nothing.
+    /// The first broken constraint in words, e.g. "latency_ms is 1.2, which breaks
+    /// latency_ms<=0.8"; or nothing.
     [[nodiscard]] std::optional<std::string> broken(const Metrics& metrics) const;
     /// One line for records: objectives and constraints; equal goals give equal text.
     [[nodiscard]] std::string text() const;

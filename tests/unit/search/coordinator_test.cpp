@@ -472,10 +472,10 @@ TEST(Resume, ReplayGivesASteadyStateRunBackExactly) {
     const SearchResult again = run_search(*replayed, unused, &probe, store, quick());
     EXPECT_TRUE(unused.submitted.empty());
     EXPECT_EQ(ids(again.front), ids(result.front));
-    ASSERT_EQ(replayed->state().population.size(), engine->state().population.size());
-    for (std::size_t i = 0; i < engine->state().population.size(); ++i)
-        EXPECT_EQ(replayed->state().population[i].individual.id,
-                  engine->state().population[i].individual.id);
+    const auto& before = engine->state().population.individuals();
+    const auto& after = replayed->state().population.individuals();
+    ASSERT_EQ(after.size(), before.size());
+    for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(after[i].id, before[i].id);
 }
 
 TEST(Resume, AJournalOfAnotherSeedIsRefused) {

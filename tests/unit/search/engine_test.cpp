@@ -122,8 +122,8 @@ TEST_P(EveryEngine, FailedAndCancelledCandidatesNeverEnterThePopulation) {
         if (completed.status != Status::completed) bad.insert(candidate.id);
         return completed;
     });
-    for (const Member& member : engine->state().population)
-        EXPECT_EQ(bad.count(member.individual.id), 0u);
+    for (const Individual& individual : engine->state().population.individuals())
+        EXPECT_EQ(bad.count(individual.id), 0u);
     for (const CandidateId id : front_ids(*engine)) EXPECT_EQ(bad.count(id), 0u);
     EXPECT_EQ(engine->state().by_status.at(Status::failed), 26u);
 }
@@ -218,8 +218,8 @@ TEST(Engines, InfeasibleMembersGuideTheSearchToFeasibleOnes) {
         return completed;
     });
     EXPECT_GT(engine->state().archive.members().size(), 3u);
-    for (const Member& member : engine->state().population)
-        EXPECT_EQ(member.individual.violation, 0);
+    for (const Individual& individual : engine->state().population.individuals())
+        EXPECT_EQ(individual.violation, 0);
 }
 
 TEST(Engines, StaticLimitsAreKeptBeforeAnythingIsEvaluated) {

@@ -1,0 +1,63 @@
+#include "edgeloop/search/population.hpp"
+
+#include "edgeloop/core/random_stream.hpp"
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+Individual with(std::uint64_t id, std::vector<double> objectives) {
+    Individual individual;
+    individual.id = id;
+    individual.objectives = std::move(objectives);
+    return individual;
+}
+
+std::vector<std::uint64_t> ids(const Population& population) {
+    std::vector<std::uint64_t> ids;
+    for (const Individual& individual : population.individuals()) ids.push_back(individual.id);
+    std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+TEST(Population, DroppingTheWorstIsTheSameAsKeepingTheBest) {
+    RandomStream random(1, "population test");
+    for (int round = 0; round < 200; ++round) {
+        const auto size = 2 + random.below(20);
+        const bool rungs = random.chance(0.5);
+        Population one, other;
+        for (std::uint64_t id = 1; id <= size; ++id) {
+            const Individual individual = with(
+                id, {static_cast<double>(random.below(6)), static_cast<double>(random.below(6))});
+            const int rung = rungs ? static_cast<int>(random.below(3)) : 0;
+            one.add(individual, rung);
+            other.add(individual, rung);
+        }
+        for (std::size_t left = size; left-- > 1;) {
+            one.drop_worst();
+            other.keep_best(left);
+            ASSERT_EQ(ids(one), ids(other)) << round;
+            Population afresh;
+            for (std::size_t i = 0; i < one.size(); ++i)
+                afresh.add(one.individuals()[i], one.rungs()[i]);
+            ASSERT_EQ(one.ranking().crowding, afresh.ranking().crowding);
+        }
+    }
+}
+
+TEST(Population, AHigherRungComesFirstHoweverBadItsObjectives) {
+    Population population;
+    population.add(with(1, {0, 0}), 0);
+    population.add(with(2, {9, 9}), 1);
+    population.add(with(3, {8, 8}), 1);
+    EXPECT_EQ(population.ranking().front, (std::vector<std::size_t>{2, 1, 0}));
+    population.drop_worst();
+    EXPECT_EQ(ids(population), (std::vector<std::uint64_t>{2, 3}));
+    population.remove(3);
+    population.remove(77);
+    EXPECT_EQ(ids(population), (std::vector<std::uint64_t>{2}));
+}
+
+}  // namespace
+}  // namespace edgeloop
