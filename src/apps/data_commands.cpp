@@ -4,8 +4,11 @@
 
 #include "edgeloop/cli/data_options.hpp"
 #include "edgeloop/comm/session.hpp"
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/data/clips.hpp"
+#include "edgeloop/data/inspect.hpp"
 #include "edgeloop/data/shard.hpp"
 #include "edgeloop/data/synth.hpp"
 
@@ -75,6 +78,26 @@ int run_shard(int argc, const char* const* argv) {
     world.agree("writing the catalogue", [&] {
         if (world.rank() == 0) print(summary_of(job->finish(), options->output));
     });
+    return 0;
+}
+
+int run_inspect(int argc, const char* const* argv) {
+    const std::optional<cli::InspectCommand> command = cli::parse_inspect_options(argc, argv);
+    if (!command) return 0;
+    install_stop_handlers();
+    ProgressBar bar("inspect", "frames", false);
+    const Inspection inspection =
+        inspect(command->inspect, [&bar](const Progress& progress) { bar(progress); });
+    bar.finish();
+    print(command->form == cli::ReportForm::json ? to_json_text(inspection) : to_text(inspection));
+    return static_cast<int>(inspection.has_errors() ? ExitCode::bad_input : ExitCode::done);
+}
+
+int run_clips(int argc, const char* const* argv) {
+    const std::optional<ClipsOptions> options = cli::parse_clips_options(argc, argv);
+    if (!options) return 0;
+    const std::uint64_t lines = write_clips(*options);
+    print(fmt::format("{} clips in {}\n", lines, options->output));
     return 0;
 }
 

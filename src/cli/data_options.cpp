@@ -78,4 +78,35 @@ std::optional<ShardOptions> parse_shard_options(int argc, const char* const* arg
     return options;
 }
 
+std::optional<InspectCommand> parse_inspect_options(int argc, const char* const* argv) {
+    InspectCommand command;
+    bool json = false;
+    OptionParser parser("edgeloop-data inspect",
+                        "describes RAISE-LPBF files and lists what is wrong with them.");
+    parser.add("json", &json, "print JSON instead of text");
+    parser.add("quick", &command.inspect.quick, "leave out what needs all frames to be read");
+    parser.add("montage", &command.inspect.montage, "write a PNG with example lines to this file");
+    parser.positional("FILE", &command.inspect.input,
+                      "RAISE-LPBF files or quoted patterns, either layout");
+    if (!parser.parse(argc, argv, first_option)) return std::nullopt;
+    command.form = json ? ReportForm::json : ReportForm::text;
+    return command;
+}
+
+std::optional<ClipsOptions> parse_clips_options(int argc, const char* const* argv) {
+    ClipsOptions options;
+    OptionParser parser("edgeloop-data clips",
+                        "writes exactly what a model would see of each scan line.");
+    parser.add("input", &options.input, "RAISE-LPBF files or quoted patterns, either layout");
+    parser.add("output", &options.output, "HDF5 file to write");
+    parser.add("frames", &options.frames, "frames of a window");
+    parser.add("stride", &options.stride, "frames from one of the window to the next");
+    parser.add("side", &options.side, "height and width after resizing");
+    parser.add("center", &options.center,
+               "centred windows as in validation instead of random ones as in training");
+    parser.add("seed", &options.seed, "seed of the random windows");
+    if (!parser.parse(argc, argv, first_option)) return std::nullopt;
+    return options;
+}
+
 }  // namespace edgeloop::cli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+struct ClipsOptions {
+    std::vector<std::string> input;  ///< RAISE-LPBF files or patterns
+    std::string output;              ///< HDF5 file
+    int frames = 16;                 ///< T
+    int stride = 1;
+    int side = 64;  ///< S
+    bool center =
+        false;  ///< centred windows as in validation; otherwise random ones as in training
+    std::uint64_t seed = 0;  ///< of the random windows
+};
+
+/// Writes what a model would see of each line that has frames, in file order.
+///
+/// Datasets: `clip` (line, 1, T, S, S) float32; `target` (line, 2) float32, speed/900 and
+/// power/215, NaN when unlabelled; `crop_u8` (line, 1, T, 41, 41), the same before normalisation
+/// and resize; `where` (line), "file:/group/line crop_center=(row, column)". Memory does not grow
+/// with the files.
+///
+/// @return number of lines.
+/// @throws ConfigError  an option out of range or an unusable input; IoError.
+std::uint64_t write_clips(const ClipsOptions& options);
+
+}  // namespace edgeloop

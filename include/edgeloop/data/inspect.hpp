@@ -1,0 +1,74 @@
+#pragma once
+
+#include "edgeloop/data/progress.hpp"
+#include "edgeloop/data/raise_file.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+struct InspectOptions {
+    std::vector<std::string> input;  ///< RAISE-LPBF files or patterns
+    bool quick = false;              ///< do not read the frames: no grey values, no damaged chunks
+    std::string montage;             ///< PNG to write with example lines; empty: none
+};
+
+/// Smallest, largest and in between of a quantity; all zero when count is 0.
+struct Distribution {
+    std::uint64_t count = 0;
+    double minimum = 0, p10 = 0, median = 0, p90 = 0, maximum = 0, mean = 0;
+};
+
+/// @param values  reordered. Quantiles are the nearest value at or below.
+[[nodiscard]] Distribution distribution_of(std::vector<double> values);
+
+enum class Severity {
+    note,   ///< worth knowing; everything still works
+    error,  ///< sharding refuses this file
+};
+
+struct Problem {
+    Severity severity = Severity::error;
+    std::string place;  ///< file and, where known, group and dataset
+    std::string text;
+};
+
+struct FileInspection {
+    std::string path;
+    std::uint64_t bytes = 0;
+    std::string layout;                ///< "v1.0", "v1.1", or empty when unreadable
+    std::vector<std::string> objects;  ///< ascending
+    std::uint64_t layers = 0, unlabelled_layers = 0, lines = 0, frames = 0;
+    std::vector<std::string> frame_sizes;    ///< "72x88"
+    std::vector<std::string> index_types;    ///< "int64"
+    std::vector<std::string> frame_storage;  ///< "contiguous" or "chunks (8, 72, 88)"
+    Distribution frames_per_line;            ///< of lines that have frames
+    Distribution speed_mm_s, power_w;        ///< of labelled lines
+    bool frames_were_read = false;
+    double saturated_fraction = 0;  ///< of all pixels, value 255
+    double mean_grey = 0;
+    std::vector<Problem> problems;
+};
+
+struct Inspection {
+    std::vector<FileInspection> files;
+
+    [[nodiscard]] bool has_errors() const;
+};
+
+/// Reads whole files in pieces and describes them. What is wrong with a file or layer is recorded
+/// and the rest is read on.
+/// @param progress  in frames; the total grows file by file.
+/// @throws ConfigError  no input matches, or no line can be shown in the montage; IoError  the
+/// montage cannot be written; Stopped.
+[[nodiscard]] Inspection inspect(const InspectOptions& options,
+                                 const ProgressCallback& progress = {});
+
+/// For people.
+[[nodiscard]] std::string to_text(const Inspection& inspection);
+/// For programs: one JSON object.
+[[nodiscard]] std::string to_json_text(const Inspection& inspection);
+
+}  // namespace edgeloop

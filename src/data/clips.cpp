@@ -1,0 +1,145 @@
+#include "edgeloop/data/clips.hpp"
+
+#include "data/hdf5.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/data/loader.hpp"
+#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/data/raise_file.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+void check(const ClipsOptions& options) {
+    const auto require = [](bool good, const char* name, int value) {
+        if (!good) throw ConfigError(fmt::format("{} {} is out of range", name, value));
+    };
+    require(options.frames >= 1 && options.frames <= 4096, "window length", options.frames);
+    require(options.stride >= 1 && options.stride <= 4096, "frame stride", options.stride);
+    require(options.side >= 1 && options.side <= 1024, "side", options.side);
+    if (options.output.empty())
+        throw ConfigError("no output file was given", {}, "add --output FILE");
+}
+
+std::uint64_t count_lines(const std::vector<std::string>& paths) {
+    std::uint64_t count = 0;
+    for (const std::string& path : paths) {
+        const RaiseFile file(path);
+        for (const LayerInfo& layer : file.layers()) {
+            const LineIndex index = file.line_index(layer);
+            for (std::size_t line = 0; line < index.lines(); ++line)
+                count += index.frames_of(line) > 0 ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+/// The output file under a temporary name, and the row to write next.
+class ClipFile {
+  public:
+    ClipFile(const ClipsOptions& options, std::uint64_t lines)
+        : options_(options),
+          temporary_(options.output + ".partial"),
+          file_(hdf5::create_file(temporary_)) {
+        const auto frames = std::uint64_t(options.frames), side = std::uint64_t(options.side);
+        const auto crop = std::uint64_t(crop_side);
+        clip_ = create("clip", H5T_IEEE_F32LE, {lines, 1, frames, side, side});
+        target_ = create("target", H5T_IEEE_F32LE, {lines, 2});
+        crop_ = create("crop_u8", H5T_STD_U8LE, {lines, 1, frames, crop, crop});
+        batch_.samples = 1;
+        batch_.frames = options.frames;
+        batch_.height = batch_.width = crop_side;
+        batch_.pixels.resize(frames * crop_pixels);
+        pixels_.resize(frames * side * side);
+    }
+    ~ClipFile() {
+        if (committed_) return;
+        close_datasets();
+        file_.close();
+        std::remove(temporary_.c_str());
+    }
+    ClipFile(const ClipFile&) = delete;
+    ClipFile& operator=(const ClipFile&) = delete;
+
+    void append(const CroppedLine& line, const LaserParameters& laser, std::string where) {
+        copy_window(line.pixels.data(), line.frames, start_of(line.frames), options_.frames,
+                    options_.stride, batch_.pixels.data());
+        normalise_and_resize(batch_, options_.side, pixels_.data());
+        const float target[2] = {float(laser.speed_mm_s / speed_scale_mm_s),
+                                 float(laser.power_w / power_scale_w)};
+        const std::uint64_t row = where_.size();
+        hdf5::write_rows(clip_, row, 1, H5T_NATIVE_FLOAT, pixels_.data());
+        hdf5::write_rows(crop_, row, 1, H5T_NATIVE_UINT8, batch_.pixels.data());
+        hdf5::write_rows(target_, row, 1, H5T_NATIVE_FLOAT, target);
+        where_.push_back(std::move(where));
+    }
+
+    std::uint64_t commit() {
+        hdf5::write_strings(file_.get(), {temporary_, "where"}, where_);
+        close_datasets();
+        hdf5::close_written(file_, temporary_);
+        if (std::rename(temporary_.c_str(), options_.output.c_str()) != 0)
+            throw IoError(fmt::format("cannot rename '{}'", temporary_), std::strerror(errno));
+        committed_ = true;
+        return where_.size();
+    }
+
+  private:
+    hdf5::Dataset create(const char* name, hid_t type, const std::vector<std::uint64_t>& shape) {
+        return hdf5::create_dataset(file_.get(), {temporary_, name}, type, shape, {});
+    }
+    void close_datasets() {
+        for (hdf5::Dataset* dataset : {&clip_, &target_, &crop_}) dataset->id.close();
+    }
+    [[nodiscard]] std::size_t start_of(std::size_t available) const {
+        if (options_.center) return centred_start(available, options_.frames, options_.stride);
+        const std::size_t span = window_span(options_.frames, options_.stride);
+        RandomStream random(options_.seed, "clip window", 0, where_.size());
+        return available > span ? random.below(available - span + 1) : 0;
+    }
+
+    const ClipsOptions& options_;
+    std::string temporary_;
+    hdf5::Handle file_;
+    hdf5::Dataset clip_, target_, crop_;
+    Batch batch_;
+    std::vector<float> pixels_;
+    std::vector<std::string> where_;
+    bool committed_ = false;
+};
+
+void append_layer(const RaiseFile& file, const LayerInfo& layer, ClipFile& clips) {
+    const double unknown = std::numeric_limits<double>::quiet_NaN();
+    const LineIndex index = file.line_index(layer);
+    const std::vector<LaserParameters> labels = file.laser_parameters(layer);
+    const std::string name = std::filesystem::path(file.path()).filename().string();
+    file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
+        clips.append(line, labels.empty() ? LaserParameters{unknown, unknown} : labels[line.line],
+                     fmt::format("{}:{}/{} crop_center=({}, {})", name, layer.group.path,
+                                 index.numbers[line.line], line.centre.row, line.centre.column));
+    });
+}
+
+}  // namespace
+
+std::uint64_t write_clips(const ClipsOptions& options) {
+    check(options);
+    const std::vector<std::string> paths = expand_files(options.input);
+    ClipFile clips(options, count_lines(paths));
+    for (const std::string& path : paths) {
+        const RaiseFile file(path);
+        for (const LayerInfo& layer : file.layers()) append_layer(file, layer, clips);
+    }
+    return clips.commit();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,318 @@
+#include "edgeloop/data/inspect.hpp"
+
+#include "data/montage.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/core/stop.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::size_t block_bytes = std::size_t(8) << 20;
+constexpr std::size_t problems_of_a_kind = 5;
+
+/// What is gathered over the layers of one file.
+struct Gathered {
+    std::set<std::string> objects, frame_sizes, index_types, frame_storage;
+    std::vector<double> frames_per_line, speeds, powers;
+    std::uint64_t pixels = 0, saturated = 0, grey_sum = 0;
+};
+
+/// Adds up to problems_of_a_kind entries, then one that counts the rest.
+class ProblemList {
+  public:
+    ProblemList(std::vector<Problem>& problems, Severity severity, std::string place)
+        : problems_(problems), severity_(severity), place_(std::move(place)) {}
+    ~ProblemList() {
+        if (count_ > problems_of_a_kind)
+            problems_.push_back(
+                {severity_, place_, fmt::format("and {} more", count_ - problems_of_a_kind)});
+    }
+    ProblemList(const ProblemList&) = delete;
+    ProblemList& operator=(const ProblemList&) = delete;
+
+    void add(std::string text) {
+        if (++count_ <= problems_of_a_kind)
+            problems_.push_back({severity_, place_, std::move(text)});
+    }
+
+  private:
+    std::vector<Problem>& problems_;
+    Severity severity_;
+    std::string place_;
+    std::size_t count_ = 0;
+};
+
+class FileInspector {
+  public:
+    FileInspector(const InspectOptions& options, Progress& state, const ProgressCallback& progress,
+                  MontageSelection& montage)
+        : options_(options), state_(state), progress_(progress), montage_(montage) {}
+
+    FileInspection run(const std::string& path) {
+        report_.path = path;
+        guarded(path, [&] {
+            const RaiseFile file(path);
+            report_.bytes = std::filesystem::file_size(path);
+            report_.layout = name_of(file.groups().front().layout);
+            for (const LayerGroup& group : file.groups())
+                guarded(path, [&] { add_layer(file, group); });
+        });
+        finish();
+        return std::move(report_);
+    }
+
+  private:
+    /// Runs a step; an error becomes a problem of the report.
+    template <class Step>
+    void guarded(const std::string& path, const Step& step) {
+        try {
+            step();
+        } catch (const Stopped&) {
+            throw;
+        } catch (const Error& error) {
+            report_.problems.push_back(
+                {Severity::error, fmt::format("file '{}'", path), error.what()});
+        }
+    }
+
+    [[nodiscard]] std::string place(const LayerGroup& group, const char* dataset) const {
+        return fmt::format("file '{}', '{}/{}'", report_.path, group.path, dataset);
+    }
+
+    void add_layer(const RaiseFile& file, const LayerGroup& group) {
+        ++report_.layers;
+        gathered_.objects.insert(group.object);
+        const LayerInfo layer = file.layer(group);
+        gathered_.frame_sizes.insert(fmt::format("{}x{}", layer.height, layer.width));
+        gathered_.index_types.insert(layer.index_type);
+        gathered_.frame_storage.insert(
+            layer.frame_chunk.empty()
+                ? std::string("contiguous")
+                : fmt::format("chunks ({})", fmt::join(layer.frame_chunk, ", ")));
+        report_.frames += layer.frames;
+        report_.unlabelled_layers += layer.labelled ? 0 : 1;
+        const LineIndex index = file.line_index(layer);
+        const std::vector<LaserParameters> labels = file.raw_laser_parameters(layer);
+        add_lines(group, index);
+        add_labels(group, labels);
+        if (!options_.montage.empty()) montage_.offer(report_.path, layer, index, labels);
+        if (!options_.quick) read_frames(file, layer);
+    }
+
+    void add_lines(const LayerGroup& group, const LineIndex& index) {
+        report_.lines += index.lines();
+        ProblemList empty(report_.problems, Severity::note, place(group, "scan_line_index"));
+        for (std::size_t line = 0; line < index.lines(); ++line) {
+            const std::size_t frames = index.frames_of(line);
+            if (frames == 0)
+                empty.add(fmt::format("line {} has no frames", index.numbers[line]));
+            else
+                gathered_.frames_per_line.push_back(double(frames));
+        }
+        if (index.without_line > 0)
+            report_.problems.push_back(
+                {Severity::note, place(group, "scan_line_index"),
+                 fmt::format("{} frames have a negative index and belong to no line",
+                             index.without_line)});
+        if (!std::is_sorted(index.frames.begin(), index.frames.end()))
+            report_.problems.push_back({Severity::note, place(group, "scan_line_index"),
+                                        "the index is not sorted; this only costs time"});
+    }
+
+    void add_labels(const LayerGroup& group, const std::vector<LaserParameters>& labels) {
+        ProblemList unusable(report_.problems, Severity::error, place(group, "laser_params"));
+        for (std::size_t line = 0; line < labels.size(); ++line) {
+            const auto [speed, power] = labels[line];
+            if (!(std::isfinite(speed) && speed > 0 && std::isfinite(power) && power > 0)) {
+                unusable.add(fmt::format("line {} has speed {} and power {}", line, speed, power));
+                continue;
+            }
+            gathered_.speeds.push_back(speed);
+            gathered_.powers.push_back(power);
+        }
+    }
+
+    void read_frames(const RaiseFile& file, const LayerInfo& layer) {
+        const auto frame_bytes = std::size_t(layer.height) * std::size_t(layer.width);
+        std::uint64_t step = std::max<std::uint64_t>(block_bytes / frame_bytes, 1);
+        if (!layer.frame_chunk.empty() && layer.frame_chunk[0] < step)
+            step -= step % layer.frame_chunk[0];
+        state_.total += layer.frames;
+        std::vector<std::uint8_t> block(std::min(step, layer.frames) * frame_bytes);
+        for (std::uint64_t first = 0; first < layer.frames; first += step) {
+            const std::uint64_t count = std::min(step, layer.frames - first);
+            file.read_frames(layer, first, count, block.data());
+            add_pixels(block.data(), count * frame_bytes);
+            state_.done += count;
+            if (progress_) progress_(state_);
+            if (stop_signal() != 0) throw Stopped("stopped before everything was inspected");
+        }
+    }
+
+    void add_pixels(const std::uint8_t* pixels, std::size_t count) {
+        std::uint64_t sum = 0, saturated = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            sum += pixels[i];
+            saturated += pixels[i] == 255 ? 1 : 0;
+        }
+        gathered_.grey_sum += sum;
+        gathered_.saturated += saturated;
+        gathered_.pixels += count;
+    }
+
+    void finish() {
+        const auto list = [](const std::set<std::string>& items) {
+            return std::vector<std::string>(items.begin(), items.end());
+        };
+        report_.objects = list(gathered_.objects);
+        report_.frame_sizes = list(gathered_.frame_sizes);
+        report_.index_types = list(gathered_.index_types);
+        report_.frame_storage = list(gathered_.frame_storage);
+        report_.frames_per_line = distribution_of(std::move(gathered_.frames_per_line));
+        report_.speed_mm_s = distribution_of(std::move(gathered_.speeds));
+        report_.power_w = distribution_of(std::move(gathered_.powers));
+        report_.frames_were_read = gathered_.pixels > 0;
+        if (gathered_.pixels > 0) {
+            report_.saturated_fraction = double(gathered_.saturated) / double(gathered_.pixels);
+            report_.mean_grey = double(gathered_.grey_sum) / double(gathered_.pixels);
+        }
+    }
+
+    const InspectOptions& options_;
+    Progress& state_;
+    const ProgressCallback& progress_;
+    MontageSelection& montage_;
+    FileInspection report_;
+    Gathered gathered_;
+};
+
+std::string describe(const Distribution& values, const char* unit) {
+    if (values.count == 0) return "none";
+    return fmt::format("{:.6g} to {:.6g} {}, median {:.6g}, 80 % within {:.6g} to {:.6g}",
+                       values.minimum, values.maximum, unit, values.median, values.p10, values.p90);
+}
+
+std::string to_text(const FileInspection& file) {
+    std::string text = fmt::format("{}\n", file.path);
+    if (!file.layout.empty()) {
+        text += fmt::format(
+            "  layout           {}, {} bytes\n"
+            "  objects          {} ({})\n"
+            "  layers           {}, {} of them without laser_params\n"
+            "  lines            {}\n"
+            "  frames           {}, {}; {}; index {}\n"
+            "  frames per line  {}\n"
+            "  speed            {}\n"
+            "  power            {}\n",
+            file.layout, file.bytes, file.objects.size(), fmt::join(file.objects, " "), file.layers,
+            file.unlabelled_layers, file.lines, file.frames, fmt::join(file.frame_sizes, " "),
+            fmt::join(file.frame_storage, " "), fmt::join(file.index_types, " "),
+            describe(file.frames_per_line, "frames"), describe(file.speed_mm_s, "mm/s"),
+            describe(file.power_w, "W"));
+        if (file.frames_were_read)
+            text +=
+                fmt::format("  grey values      mean {:.2f}; {:.3f} % of the pixels saturated\n",
+                            file.mean_grey, 100 * file.saturated_fraction);
+    }
+    for (const Problem& problem : file.problems)
+        text +=
+            fmt::format("  {}  {}: {}\n", problem.severity == Severity::error ? "ERROR" : "note",
+                        problem.place, problem.text);
+    return text;
+}
+
+Json to_json(const Distribution& values) {
+    if (values.count == 0) return nullptr;
+    return {{"count", values.count},   {"minimum", values.minimum}, {"p10", values.p10},
+            {"median", values.median}, {"p90", values.p90},         {"maximum", values.maximum},
+            {"mean", values.mean}};
+}
+
+Json to_json(const FileInspection& file) {
+    Json problems = Json::array();
+    for (const Problem& problem : file.problems)
+        problems.push_back({{"severity", problem.severity == Severity::error ? "error" : "note"},
+                            {"place", problem.place},
+                            {"text", problem.text}});
+    Json json = {{"path", file.path},
+                 {"bytes", file.bytes},
+                 {"layout", file.layout.empty() ? Json(nullptr) : Json(file.layout)},
+                 {"objects", file.objects},
+                 {"layers", file.layers},
+                 {"unlabelled_layers", file.unlabelled_layers},
+                 {"lines", file.lines},
+                 {"frames", file.frames},
+                 {"frame_sizes", file.frame_sizes},
+                 {"frame_storage", file.frame_storage},
+                 {"index_types", file.index_types},
+                 {"frames_per_line", to_json(file.frames_per_line)},
+                 {"speed_mm_s", to_json(file.speed_mm_s)},
+                 {"power_w", to_json(file.power_w)},
+                 {"problems", std::move(problems)}};
+    json["saturated_fraction"] =
+        file.frames_were_read ? Json(file.saturated_fraction) : Json(nullptr);
+    json["mean_grey"] = file.frames_were_read ? Json(file.mean_grey) : Json(nullptr);
+    return json;
+}
+
+}  // namespace
+
+Distribution distribution_of(std::vector<double> values) {
+    Distribution result;
+    if (values.empty()) return result;
+    std::sort(values.begin(), values.end());
+    const auto quantile = [&values](double share) {
+        return values[static_cast<std::size_t>(share * double(values.size() - 1))];
+    };
+    result.count = values.size();
+    result.minimum = values.front();
+    result.p10 = quantile(0.1);
+    result.median = quantile(0.5);
+    result.p90 = quantile(0.9);
+    result.maximum = values.back();
+    result.mean = std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
+    return result;
+}
+
+bool Inspection::has_errors() const {
+    for (const FileInspection& file : files)
+        for (const Problem& problem : file.problems)
+            if (problem.severity == Severity::error) return true;
+    return false;
+}
+
+Inspection inspect(const InspectOptions& options, const ProgressCallback& progress) {
+    Inspection inspection;
+    Progress state;
+    MontageSelection montage;
+    for (const std::string& path : expand_files(options.input)) {
+        FileInspector inspector(options, state, progress, montage);
+        inspection.files.push_back(inspector.run(path));
+    }
+    if (!options.montage.empty()) montage.write(options.montage);
+    return inspection;
+}
+
+std::string to_text(const Inspection& inspection) {
+    std::string text;
+    for (const FileInspection& file : inspection.files) text += to_text(file);
+    return text;
+}
+
+std::string to_json_text(const Inspection& inspection) {
+    Json files = Json::array();
+    for (const FileInspection& file : inspection.files) files.push_back(to_json(file));
+    return Json{{"files", std::move(files)}, {"errors", inspection.has_errors()}}.dump(1) + "\n";
+}
+
+}  // namespace edgeloop
