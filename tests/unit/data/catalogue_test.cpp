@@ -1,0 +1,97 @@
+#include "edgeloop/data/catalogue.hpp"
+
+#include "unit/data/support.hpp"
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <cctype>
+#include <cmath>
+#include <functional>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+Catalogue example() {
+    Catalogue catalogue;
+    catalogue.split.seed = 0xffffffffffffffffULL;
+    catalogue.settings_digest = "abc";
+    catalogue.lines_without_frames = 3;
+    catalogue.shards = {{"shard-00000.h5", 100, 2, 20, "d0"}, {"shard-00001.h5", 90, 1, 9, "d1"}};
+    catalogue.layers = {{"C027", "layer0000", "C027.hdf5", SplitPart::train, 0, 2, 20},
+                        {"C027", "layer0001", "C027.hdf5", SplitPart::validation, 2, 1, 9}};
+    catalogue.parts[0] = {1, 2, 20, {2, 700, 250000, 200, 2500}};
+    catalogue.parts[1] = {1, 1, 9, {1, 900, 0, 210, 0}};
+    return catalogue;
+}
+
+TEST(Catalogue, SurvivesWritingAndReading) {
+    const Catalogue before = example();
+    const std::string text = format_catalogue(before);
+    const Catalogue after = parse_catalogue(text, "test");
+    EXPECT_EQ(format_catalogue(after), text);
+    EXPECT_EQ(after.split.seed, before.split.seed);
+    EXPECT_EQ(after.layers[1].part, SplitPart::validation);
+    EXPECT_EQ(after.part(SplitPart::train).targets.mean_power_w, 200);
+    EXPECT_EQ(catalogue_digest(after), catalogue_digest(before));
+    Catalogue other = before;
+    other.layers[0].part = SplitPart::test;
+    EXPECT_NE(catalogue_digest(other), catalogue_digest(before));
+}
+
+TEST(Catalogue, MeanPredictorRmseByHand) {
+    // Speed: variance 0, mean off by 200 of 900; power: off by 10 of 215.
+    const double speed = 200.0 / 900, power = 10.0 / 215;
+    EXPECT_NEAR(mean_predictor_rmse(example(), SplitPart::validation),
+                std::sqrt((speed * speed + power * power) / 2), 1e-12);
+    EXPECT_THROW((void)mean_predictor_rmse(example(), SplitPart::test), ConfigError);
+}
+
+TEST(Catalogue, EverySingleByteOfDamageIsNoticed) {
+    const std::string text = format_catalogue(example());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        std::string damaged = text;
+        damaged[i] = damaged[i] == '7' ? '8' : '7';
+        if (std::isspace(static_cast<unsigned char>(text[i])) != 0) continue;
+        EXPECT_THROW((void)parse_catalogue(damaged, "test"), ConfigError) << "byte " << i;
+    }
+}
+
+TEST(Catalogue, RefusesContradictions) {
+    const auto refused = [](const std::function<void(Catalogue&)>& change) {
+        Catalogue catalogue = example();
+        change(catalogue);
+        // The digest is right: the numbers themselves must be noticed.
+        EXPECT_THROW((void)parse_catalogue(format_catalogue(catalogue), "test"), ConfigError);
+    };
+    refused([](Catalogue& c) { c.layers[1].first_line = 3; });
+    refused([](Catalogue& c) { c.layers[1].part = SplitPart::train; });
+    refused([](Catalogue& c) { c.shards[0].lines = 3; });
+    refused([](Catalogue& c) { c.shards[1].frames = 10; });
+    refused([](Catalogue& c) { c.parts[0].lines = 5; });
+    refused([](Catalogue& c) { c.shards[0].file = "../shard-00000.h5"; });
+    refused([](Catalogue& c) { c.shards[0].file = ""; });
+}
+
+TEST(Catalogue, RefusesOtherVersionsByName) {
+    Json json = Json::parse(format_catalogue(example()));
+    json["version"] = 7;
+    try {
+        (void)parse_catalogue(json.dump(), "test");
+        FAIL() << "was accepted";
+    } catch (const ConfigError& error) {
+        EXPECT_NE(std::string(error.what()).find("version 7; this program reads version 1"),
+                  std::string::npos)
+            << error.what();
+    }
+}
+
+TEST(Catalogue, SaysWhenItIsMissing) {
+    const test::TemporaryFolder folder;
+    EXPECT_THROW((void)read_catalogue(folder.root()), ConfigError);
+}
+
+}  // namespace
+}  // namespace edgeloop

@@ -1,0 +1,196 @@
+#include "edgeloop/data/inspect.hpp"
+
+#include "data/png.hpp"
+#include "unit/data/raise_writer.hpp"
+#include "unit/data/support.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+namespace edgeloop {
+namespace {
+
+using test::plain_layer;
+using test::RawLayer;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+InspectOptions options_for(const std::vector<std::string>& files) {
+    InspectOptions options;
+    options.input = files;
+    return options;
+}
+
+TEST(Inspect, CountsWhatIsThere) {
+    const Inspection inspection =
+        inspect(options_for({test::reference_file("raise_v1.0_train.hdf5")}));
+    ASSERT_EQ(inspection.files.size(), 1U);
+    const FileInspection& file = inspection.files[0];
+    EXPECT_FALSE(inspection.has_errors());
+    EXPECT_EQ(file.layout, "v1.0");
+    EXPECT_THAT(file.objects, ElementsAre("C098", "C099"));
+    EXPECT_EQ(file.layers, 4U);
+    EXPECT_EQ(file.lines, 12U);
+    EXPECT_EQ(file.frames, 347U);
+    EXPECT_THAT(file.frame_sizes, ElementsAre("72x88"));
+    EXPECT_THAT(file.index_types, ElementsAre("int64"));
+    EXPECT_THAT(file.frame_storage, ElementsAre("chunks (8, 72, 88)"));
+    EXPECT_EQ(file.frames_per_line.count, 12U);
+    EXPECT_EQ(file.frames_per_line.minimum, 20);
+    EXPECT_NEAR(file.speed_mm_s.maximum, 1413.93, 0.01);
+}
+
+TEST(Inspect, GreyValuesAreExact) {
+    const test::TemporaryFolder folder;
+    RawLayer layer = plain_layer({0, 0}, 1);
+    layer.pixels.assign(60, 10);
+    layer.pixels[7] = layer.pixels[59] = 255;
+    const std::string path = test::write_file(folder.path("C001.hdf5"), {layer});
+    const FileInspection file = inspect(options_for({path})).files[0];
+    EXPECT_DOUBLE_EQ(file.saturated_fraction, 2.0 / 60);
+    EXPECT_DOUBLE_EQ(file.mean_grey, (58 * 10 + 2 * 255) / 60.0);
+    InspectOptions quick = options_for({path});
+    quick.quick = true;
+    EXPECT_FALSE(inspect(quick).files[0].frames_were_read);
+}
+
+TEST(Inspect, ListsEveryProblemWithItsPlaceAndReadsOn) {
+    const test::TemporaryFolder folder;
+    RawLayer wrong = plain_layer({0, 1}, 2, "/layer0001");
+    wrong.parameters[2] = std::numeric_limits<double>::quiet_NaN();
+    const std::string first = test::write_file(
+        folder.path("C001.hdf5"),
+        {plain_layer({0, 5}, 2, "/layer0000"), wrong, plain_layer({1, -1, 1, 3}, 4, "/layer0002")});
+    write_file_atomic(folder.path("C002.hdf5"), "not HDF5");
+    const std::string last =
+        test::write_file(folder.path("C003.hdf5"), {plain_layer({0, 1, 0}, 2)});
+    const Inspection inspection = inspect(options_for({folder.path("C00?.hdf5")}));
+    ASSERT_EQ(inspection.files.size(), 3U);
+    EXPECT_TRUE(inspection.has_errors());
+    const std::string text = to_text(inspection);
+    EXPECT_THAT(text, HasSubstr("'/layer0000/scan_line_index': frame 1 belongs to line 5"));
+    EXPECT_THAT(text, HasSubstr("'/layer0001/laser_params': line 1 has speed nan"));
+    EXPECT_THAT(text, HasSubstr("line 0 has no frames"));
+    EXPECT_THAT(text, HasSubstr("1 frames have a negative index"));
+    EXPECT_THAT(text, HasSubstr("C002.hdf5': not a readable HDF5 file"));
+    EXPECT_EQ(inspection.files[0].layers, 3U);
+    EXPECT_EQ(inspection.files[1].layout, "");
+    EXPECT_EQ(inspection.files[2].lines, 2U);
+    EXPECT_THAT(to_text(inspection), HasSubstr("not sorted"));
+    for (const Problem& problem : inspection.files[2].problems)
+        EXPECT_EQ(problem.severity, Severity::note);
+}
+
+TEST(Inspect, LongListsOfProblemsAreCut) {
+    const test::TemporaryFolder folder;
+    const std::string path = test::write_file(folder.path("C001.hdf5"), {plain_layer({99}, 100)});
+    const FileInspection file = inspect(options_for({path})).files[0];
+    ASSERT_EQ(file.problems.size(), 6U);
+    EXPECT_EQ(file.problems[5].text, "and 94 more");
+}
+
+TEST(Inspect, JsonHasWhatTheTextHas) {
+    const Inspection inspection =
+        inspect(options_for({test::reference_file("raise_v1.1_C099.hdf5")}));
+    const Json json = Json::parse(to_json_text(inspection));
+    EXPECT_EQ(json["errors"], false);
+    const Json& file = json["files"][0];
+    EXPECT_EQ(file["layout"], "v1.1");
+    EXPECT_EQ(file["lines"], 8);
+    EXPECT_EQ(file["frames_per_line"]["minimum"], 9.0);
+    EXPECT_EQ(file["speed_mm_s"]["count"], 8);
+}
+
+TEST(Inspect, DistributionsAreOrderStatistics) {
+    std::vector<double> values;
+    for (int i = 100; i >= 0; --i) values.push_back(i);
+    const Distribution all = distribution_of(values);
+    EXPECT_EQ(all.minimum, 0);
+    EXPECT_EQ(all.p10, 10);
+    EXPECT_EQ(all.median, 50);
+    EXPECT_EQ(all.p90, 90);
+    EXPECT_EQ(all.maximum, 100);
+    EXPECT_EQ(all.mean, 50);
+    EXPECT_EQ(distribution_of({}).count, 0U);
+}
+
+std::uint32_t big_endian(const std::string& bytes, std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+        value = (value << 8) | static_cast<std::uint8_t>(bytes.at(at + i));
+    return value;
+}
+
+/// Decodes what to_png writes, checking every chunk.
+std::vector<std::uint8_t> decode_png(const std::string& bytes, std::uint32_t& width,
+                                     std::uint32_t& height) {
+    EXPECT_EQ(bytes.substr(0, 8), "\x89PNG\r\n\x1a\n");
+    std::string compressed;
+    for (std::size_t at = 8; at < bytes.size();) {
+        const std::uint32_t length = big_endian(bytes, at);
+        const std::string type = bytes.substr(at + 4, 4);
+        EXPECT_EQ(crc32(bytes.substr(at + 4, 4 + length)), big_endian(bytes, at + 8 + length));
+        if (type == "IHDR") {
+            width = big_endian(bytes, at + 8);
+            height = big_endian(bytes, at + 12);
+        }
+        if (type == "IDAT") compressed += bytes.substr(at + 8, length);
+        at += 12 + length;
+    }
+    std::vector<std::uint8_t> rows(std::size_t(height) * (width + 1)), pixels;
+    uLongf size = rows.size();
+    EXPECT_EQ(uncompress(rows.data(), &size, reinterpret_cast<const Bytef*>(compressed.data()),
+                         compressed.size()),
+              Z_OK);
+    EXPECT_EQ(size, rows.size());
+    for (std::size_t row = 0; row < height; ++row) {
+        EXPECT_EQ(rows[row * (width + 1)], 0);
+        const auto begin = rows.begin() + std::ptrdiff_t(row * (width + 1) + 1);
+        pixels.insert(pixels.end(), begin, begin + std::ptrdiff_t(width));
+    }
+    return pixels;
+}
+
+TEST(Png, DecodesToThePicture) {
+    GreyPicture picture(13, 21, 7);
+    picture.write("A7", 1, 2, 200);
+    const std::uint8_t image[4] = {1, 2, 3, 4};
+    picture.paste(image, 2, 2, 9, 17, 3);  // partly outside
+    std::uint32_t width = 0, height = 0;
+    EXPECT_EQ(decode_png(to_png(picture), width, height), picture.pixels());
+    EXPECT_EQ(width, 21U);
+    EXPECT_EQ(height, 13U);
+    EXPECT_EQ(picture.pixels()[9 * 21 + 20], 2);
+}
+
+TEST(Montage, ShowsLinesOfTheFile) {
+    const test::TemporaryFolder folder;
+    InspectOptions options = options_for({test::reference_file("raise_v1.1_C099.hdf5")});
+    options.montage = folder.path("montage.png");
+    (void)inspect(options);
+    std::uint32_t width = 0, height = 0;
+    const auto pixels = decode_png(read_file(options.montage), width, height);
+    EXPECT_GT(width, 900U);
+    EXPECT_GT(height, 300U);
+    EXPECT_EQ(*std::max_element(pixels.begin(), pixels.end()), 255) << "a saturated melt pool";
+}
+
+TEST(Montage, RefusesFilesWithNothingToShow) {
+    const test::TemporaryFolder folder;
+    RawLayer unlabelled = plain_layer({0}, 0);
+    InspectOptions options =
+        options_for({test::write_file(folder.path("C001.hdf5"), {unlabelled})});
+    options.montage = folder.path("montage.png");
+    EXPECT_THROW((void)inspect(options), ConfigError);
+}
+
+}  // namespace
+}  // namespace edgeloop

@@ -1,0 +1,253 @@
+#include "edgeloop/data/shard.hpp"
+
+#include "data/shard_file.hpp"
+#include "data/shard_plan.hpp"
+#include "unit/data/raise_writer.hpp"
+#include "unit/data/support.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/stop.hpp"
+#include "edgeloop/data/loader.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <numeric>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using testing::ElementsAre;
+
+class Shards : public testing::Test {
+  protected:
+    Shards() {
+        options_.input = synthesise(test::small_synth(folder_.path("raise")));
+        options_.output = folder_.path("shards");
+        options_.shards = 4;
+        options_.split.seed = 2;
+    }
+    ~Shards() override { clear_stop(); }
+
+    /// Every file of a folder and its bytes.
+    static std::map<std::string, std::string> content(const std::string& folder) {
+        std::map<std::string, std::string> files;
+        for (const auto& entry : std::filesystem::directory_iterator(folder))
+            files[entry.path().filename().string()] = read_file(entry.path().string());
+        return files;
+    }
+    std::map<std::string, std::string> reference() const {
+        ShardOptions options = options_;
+        options.output = folder_.path("reference");
+        (void)make_shards(options);
+        return content(options.output);
+    }
+
+    test::TemporaryFolder folder_;
+    ShardOptions options_;
+};
+
+TEST_F(Shards, HoldTheCropsLabelsAndOriginOfEveryLine) {
+    const Catalogue catalogue = make_shards(options_);
+    std::vector<MappedShard> shards;
+    for (const CatalogueShard& shard : catalogue.shards)
+        shards.emplace_back(options_.output + "/" + shard.file, catalogue.settings_digest);
+    std::size_t shard = 0, position = 0;
+    std::uint64_t number = 0;
+    for (const std::string& path : options_.input) {
+        const RaiseFile file(path);
+        for (const LayerInfo& layer : file.layers()) {
+            const LineIndex index = file.line_index(layer);
+            const auto labels = file.laser_parameters(layer);
+            file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
+                if (position == shards[shard].lines().size()) {
+                    ++shard;
+                    position = 0;
+                }
+                const ShardLine& stored = shards[shard].lines()[position];
+                EXPECT_EQ(stored.number, number++);
+                EXPECT_EQ(stored.scan_line, std::int64_t(line.line));
+                EXPECT_EQ(stored.target.speed_mm_s, labels[line.line].speed_mm_s);
+                EXPECT_EQ(stored.target.power_w, labels[line.line].power_w);
+                ASSERT_EQ(stored.frames, line.frames);
+                EXPECT_TRUE(std::equal(line.pixels.begin(), line.pixels.end(),
+                                       shards[shard].pixels(position)));
+                ++position;
+            });
+        }
+    }
+    EXPECT_EQ(shard + 1, shards.size());
+    EXPECT_EQ(number, 70U);
+}
+
+TEST_F(Shards, LinesOfOneLayerShareTheirPart) {
+    const Catalogue catalogue = make_shards(options_);
+    std::map<std::uint64_t, SplitPart> part_of_line;
+    for (const CatalogueShard& shard : catalogue.shards) {
+        const MappedShard mapped(options_.output + "/" + shard.file, catalogue.settings_digest);
+        for (const ShardLine& line : mapped.lines()) part_of_line[line.number] = line.part;
+    }
+    for (const CatalogueLayer& layer : catalogue.layers)
+        for (std::uint64_t i = 0; i < layer.lines; ++i)
+            EXPECT_EQ(part_of_line.at(layer.first_line + i), layer.part);
+}
+
+TEST_F(Shards, AreBalancedToTheNumberAskedFor) {
+    const Catalogue catalogue = make_shards(options_);
+    ASSERT_EQ(catalogue.shards.size(), 4U);
+    std::uint64_t frames = 0;
+    for (const CatalogueShard& shard : catalogue.shards) frames += shard.frames;
+    for (const CatalogueShard& shard : catalogue.shards)
+        EXPECT_NEAR(double(shard.frames), double(frames) / 4, 20) << "longest line";
+}
+
+TEST_F(Shards, AreTheSameForAnyNumberOfRanks) {
+    const auto expected = reference();
+    for (const int ranks : {2, 3, 5}) {
+        ShardOptions options = options_;
+        options.output = folder_.path("ranks" + std::to_string(ranks));
+        const ShardJob job(options);
+        job.prepare();
+        for (int rank = ranks - 1; rank >= 0; --rank) job.write(rank, ranks);
+        (void)job.finish();
+        EXPECT_EQ(content(options.output), expected);
+    }
+}
+
+TEST_F(Shards, StoppedRunsLeaveWholeShardsAndContinue) {
+    const auto expected = reference();
+    bool stopped = true;
+    for (std::uint64_t frames = 100; stopped; frames += 100) {
+        try {
+            (void)make_shards(options_, [frames](const Progress& progress) {
+                if (progress.done >= frames) request_stop(SIGTERM);
+            });
+            stopped = false;
+        } catch (const Stopped&) {
+            clear_stop();
+            for (const auto& [name, bytes] : content(options_.output))
+                EXPECT_EQ(bytes, expected.at(name)) << name << " is not whole";
+        }
+    }
+    EXPECT_EQ(content(options_.output), expected);
+}
+
+TEST_F(Shards, ContinuingKeepsFinishedShards) {
+    (void)make_shards(options_);
+    const std::string kept = options_.output + "/" + shard_name(1);
+    std::filesystem::remove(options_.output + "/" + shard_name(2));
+    write_file_atomic(options_.output + "/" + shard_name(3) + ".partial", "half a shard");
+    const auto before = std::filesystem::last_write_time(kept);
+    const auto expected = reference();
+    (void)make_shards(options_);
+    EXPECT_EQ(std::filesystem::last_write_time(kept), before);
+    EXPECT_EQ(content(options_.output), expected);
+}
+
+TEST_F(Shards, DamagedShardsAreMadeAgain) {
+    (void)make_shards(options_);
+    const auto expected = reference();
+    std::filesystem::resize_file(options_.output + "/" + shard_name(0), 3000);
+    (void)make_shards(options_);
+    EXPECT_EQ(content(options_.output), expected);
+}
+
+TEST_F(Shards, ChangedSettingsAreRefusedUnlessForced) {
+    (void)make_shards(options_);
+    const auto before = content(options_.output);
+    options_.split.seed = 3;
+    options_.shards = 3;
+    try {
+        (void)make_shards(options_);
+        FAIL() << "was accepted";
+    } catch (const ConfigError& error) {
+        EXPECT_THAT(error.why(), testing::HasSubstr("seed, shards"));
+        EXPECT_THAT(error.suggestion(), testing::HasSubstr("--force"));
+    }
+    EXPECT_EQ(content(options_.output), before);
+    options_.force = true;
+    EXPECT_EQ(make_shards(options_).shards.size(), 3U);
+    EXPECT_FALSE(std::filesystem::exists(options_.output + "/" + shard_name(3)));
+}
+
+TEST_F(Shards, ChangedInputIsRefusedUnlessForced) {
+    (void)make_shards(options_);
+    SynthOptions synth = test::small_synth(folder_.path("raise"));
+    synth.seed = 99;
+    (void)synthesise(synth);
+    EXPECT_THROW((void)make_shards(options_), ConfigError);
+}
+
+TEST_F(Shards, UnlabelledLayersAreForPredictionOnly) {
+    SynthOptions synth = test::small_synth(folder_.path("hidden"));
+    synth.objects = 3;  // C029 is an official test object
+    synth.hide_test_labels = true;
+    options_.input = synthesise(synth);
+    options_.split.mode = SplitMode::official;
+    const Catalogue catalogue = make_shards(options_);
+    EXPECT_EQ(catalogue.part(SplitPart::prediction).lines, 35U);
+    EXPECT_EQ(catalogue.part(SplitPart::prediction).targets.lines, 0U);
+    EXPECT_EQ(catalogue.part(SplitPart::test).lines, 0U);
+    LoaderOptions loading;
+    loading.shards = options_.output;
+    loading.part = SplitPart::prediction;
+    EXPECT_EQ(Loader(loading).total_samples(), 35U);
+}
+
+TEST_F(Shards, BothLayoutsGiveTheSameLines) {
+    SynthOptions synth = test::small_synth(folder_.path("v10"));
+    synth.layout = RaiseLayout::v1_0;
+    ShardOptions old_layout = options_;
+    old_layout.input = synthesise(synth);
+    old_layout.output = folder_.path("v10-shards");
+    ASSERT_EQ(old_layout.input.size(), 2U);
+    // The v1.0 test file comes last, as object C028 does in v1.1.
+    const Catalogue a = make_shards(options_), b = make_shards(old_layout);
+    ASSERT_EQ(a.layers.size(), b.layers.size());
+    for (std::size_t i = 0; i < a.layers.size(); ++i) {
+        EXPECT_EQ(a.layers[i].object, b.layers[i].object);
+        EXPECT_EQ(a.layers[i].part, b.layers[i].part);
+        EXPECT_EQ(a.layers[i].frames, b.layers[i].frames);
+    }
+    const MappedShard first(options_.output + "/" + shard_name(0), a.settings_digest);
+    const MappedShard second(old_layout.output + "/" + shard_name(0), b.settings_digest);
+    ASSERT_EQ(first.lines().size(), second.lines().size());
+    EXPECT_TRUE(std::equal(first.pixels(0), first.pixels(0) + 100 * crop_pixels, second.pixels(0)));
+}
+
+TEST_F(Shards, LinesWithoutFramesAreLeftOutAndCounted) {
+    options_.input = {test::write_file(folder_.path("C001.hdf5"),
+                                       {test::plain_layer({0, 2, 2, -1}, 4, "/layer0001"),
+                                        test::plain_layer({1, 1, 0, 1}, 2, "/layer0002")})};
+    options_.shards = 2;
+    const Catalogue catalogue = make_shards(options_);
+    EXPECT_EQ(catalogue.lines_without_frames, 2U);
+    EXPECT_EQ(catalogue.frames_without_line, 1U);
+    EXPECT_EQ(catalogue.layers[0].lines, 2U);
+    EXPECT_EQ(catalogue.layers[1].lines, 2U);
+}
+
+TEST_F(Shards, RefuseImpossibleNumbers) {
+    options_.shards = 71;
+    EXPECT_THROW((void)make_shards(options_), ConfigError);
+    options_.shards = 0;
+    EXPECT_THROW((void)make_shards(options_), ConfigError);
+}
+
+TEST(BalancedCuts, FollowTheWeights) {
+    EXPECT_THAT(balanced_cuts({1, 1, 1, 1, 1, 1}, 3), ElementsAre(0U, 2U, 4U, 6U));
+    EXPECT_THAT(balanced_cuts({10, 1, 1, 1, 1, 1}, 2), ElementsAre(0U, 1U, 6U));
+    EXPECT_THAT(balanced_cuts({1, 1, 1, 1, 1, 10}, 2), ElementsAre(0U, 5U, 6U));
+    EXPECT_THAT(balanced_cuts({100, 1, 1}, 3), ElementsAre(0U, 1U, 2U, 3U)) << "no run is empty";
+    EXPECT_THAT(balanced_cuts({1, 1, 100}, 3), ElementsAre(0U, 1U, 2U, 3U));
+    EXPECT_THAT(balanced_cuts({7}, 1), ElementsAre(0U, 1U));
+    EXPECT_THROW((void)balanced_cuts({1}, 2), LogicError);
+}
+
+}  // namespace
+}  // namespace edgeloop
