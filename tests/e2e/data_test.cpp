@@ -1,0 +1,197 @@
+// edgeloop-data as users run it: commands, exit codes, kill -9 and memory.
+#include "data/hdf5.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/child_process.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/data/catalogue.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <thread>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+class DataProgram : public testing::Test {
+  protected:
+    struct Result {
+        int code = 0;
+        std::string output;  ///< stdout and stderr together
+    };
+
+    [[nodiscard]] ChildOptions command(const Words& arguments) const {
+        ChildOptions options;
+        options.arguments = {std::string(EDGELOOP_BIN_DIR) + "/edgeloop-data"};
+        options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+        options.output_file = folder_.path("output.txt");
+        return options;
+    }
+    Result finish(const ChildOptions& options) const {
+        fs::remove(options.output_file);
+        ChildProcess child(options);
+        const auto exit = child.wait_for(100);
+        EXPECT_TRUE(exit.has_value()) << "did not end";
+        return {exit ? exit->code : -1, read_file(options.output_file)};
+    }
+    Result run(const Words& arguments) const { return finish(command(arguments)); }
+
+    /// Recordings of two small objects.
+    std::string make_recordings() const {
+        const Result made =
+            run({"synth", "--output", folder_.path("raise"), "--objects", "2", "--layers", "5",
+                 "--lines", "12", "--size", "32x40", "--line-length", "0.8", "--seed", "4"});
+        EXPECT_EQ(made.code, 0) << made.output;
+        return folder_.path("raise") + "/*.hdf5";
+    }
+    [[nodiscard]] Words shard_command(const std::string& input, const std::string& output) const {
+        return {"shard", "--input", input, "--output", output, "--shards", "20", "--seed", "1"};
+    }
+    static std::map<std::string, std::string> content(const std::string& folder) {
+        std::map<std::string, std::string> files;
+        for (const auto& entry : fs::directory_iterator(folder))
+            files[entry.path().filename().string()] = read_file(entry.path().string());
+        return files;
+    }
+    static std::size_t finished_shards(const std::string& folder) {
+        std::error_code missing;
+        std::size_t count = 0;
+        for (const auto& entry : fs::directory_iterator(folder, missing))
+            count += entry.path().extension() == ".h5" ? 1 : 0;
+        return count;
+    }
+
+    test::TemporaryFolder folder_;
+};
+
+TEST_F(DataProgram, GoesFromNothingToShardsAndClips) {
+    const std::string input = make_recordings();
+    const Result inspected = run({"inspect", "--json", input});
+    ASSERT_EQ(inspected.code, 0) << inspected.output;
+    const Json report = parse_json(inspected.output, "inspect");
+    EXPECT_EQ(report["files"].size(), 2U);
+    EXPECT_EQ(report["files"][1]["lines"], 60);
+    const Result sharded = run(shard_command(input, folder_.path("shards")));
+    ASSERT_EQ(sharded.code, 0) << sharded.output;
+    EXPECT_THAT(sharded.output, HasSubstr("20 shards in"));
+    EXPECT_EQ(read_catalogue(folder_.path("shards")).part(SplitPart::train).layers, 6U);
+    const Result clips = run({"clips", "--input", input, "--frames", "8", "--side", "32",
+                              "--center", "--output", folder_.path("clips.h5")});
+    ASSERT_EQ(clips.code, 0) << clips.output;
+    EXPECT_THAT(clips.output, HasSubstr("120 clips"));
+}
+
+TEST_F(DataProgram, KilledAtAnyPointAndRunAgainGivesTheSameFiles) {
+    const std::string input = make_recordings();
+    ASSERT_EQ(run(shard_command(input, folder_.path("expected"))).code, 0);
+    const std::string output = folder_.path("shards");
+    for (std::size_t shards = 0; shards <= 18; shards += 3) {
+        ChildProcess child(command(shard_command(input, output)));
+        while (finished_shards(output) <= shards && !child.poll())
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
+        ::kill(child.pid(), SIGKILL);
+        ASSERT_TRUE(child.wait_for(10));
+    }
+    EXPECT_GE(finished_shards(output), 18U) << "finished shards were kept";
+    ASSERT_EQ(run(shard_command(input, output)).code, 0);
+    EXPECT_EQ(content(output), content(folder_.path("expected")));
+}
+
+TEST_F(DataProgram, RanksUnderMpirunDivideTheWork) {
+    const std::string input = make_recordings();
+    ASSERT_EQ(run(shard_command(input, folder_.path("expected"))).code, 0);
+    ChildOptions options = command(shard_command(input, folder_.path("shards")));
+    const Words launcher = {"/usr/bin/env",    "mpirun", "--allow-run-as-root",
+                            "--oversubscribe", "-n",     "3"};
+    options.arguments.insert(options.arguments.begin(), launcher.begin(), launcher.end());
+    const Result result = finish(options);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(content(folder_.path("shards")), content(folder_.path("expected")));
+}
+
+TEST_F(DataProgram, ErrorsAreOneClearLineAndTheDocumentedExitCode) {
+    write_file_atomic(folder_.path("text.hdf5"), "not HDF5");
+    const std::string missing = folder_.path("missing.hdf5"), text = folder_.path("text.hdf5");
+    const std::string out = folder_.path("out");
+    const std::vector<std::pair<Words, std::string>> cases = {
+        {{}, "which subcommand"},
+        {{"shards"}, "did you mean 'shard'"},
+        {{"synth", "--linse", "3"}, "did you mean 'lines'"},
+        {{"synth", "--output", out, "--size", "64"}, "HEIGHTxWIDTH"},
+        {{"synth", "--output", out, "--layout", "v2"}, "unknown layout 'v2'"},
+        {{"synth"}, "--output"},
+        {{"shard", "--input", missing, "--output", out}, "does not exist"},
+        {{"shard", "--input", text, "--output", out}, "not a readable HDF5 file"},
+        {{"shard", "--input", folder_.root(), "--output", out}, "is a directory"},
+        {{"shard", "--input", text, "--output", out, "--split", "line"}, "unknown split 'line'"},
+        {{"clips", "--input", text}, "--output"}};
+    for (const auto& [arguments, expected] : cases) {
+        const Result result = run(arguments);
+        EXPECT_EQ(result.code, 2) << result.output;
+        EXPECT_THAT(result.output, HasSubstr(expected));
+        EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+    }
+    EXPECT_FALSE(fs::exists(out));
+    EXPECT_EQ(run({"inspect", text}).code, 2) << "inspect describes what it can and says so";
+}
+
+TEST_F(DataProgram, PrintedConfigurationIsAConfigFile) {
+    const Result printed = run({"synth", "--seed", "9", "--lines", "3", "--print-config"});
+    ASSERT_EQ(printed.code, 0);
+    write_file_atomic(folder_.path("synth.ini"), printed.output);
+    const Result again = run({"synth", "--config", folder_.path("synth.ini"), "--print-config"});
+    EXPECT_EQ(again.output, printed.output);
+}
+
+/// A layer of `frames` frames of 128 x 128 grey pixels, 32 frames a line, written piece by piece.
+void add_large_layer(hid_t file, const std::string& group, std::uint64_t frames) {
+    constexpr std::uint64_t piece = 256, side = 128, frames_of_line = 32;
+    const auto place = [&group](const char* name) {
+        return hdf5::Place{"test file", group + name};
+    };
+    const hdf5::Handle handle = hdf5::create_group(file, place(""));
+    const std::vector<std::uint8_t> pixels(piece * side * side, 77);
+    const hdf5::Dataset dataset = hdf5::create_dataset(file, place("/frame"), H5T_STD_U8LE,
+                                                       {frames, side, side}, {{16, side, side}, 0});
+    for (std::uint64_t first = 0; first < frames; first += piece)
+        hdf5::write_rows(dataset, first, piece, H5T_NATIVE_UINT8, pixels.data());
+    std::vector<std::int64_t> index;
+    std::vector<double> parameters;
+    for (std::uint64_t i = 0; i < frames; ++i) index.push_back(std::int64_t(i / frames_of_line));
+    for (std::uint64_t i = 0; i < frames / frames_of_line; ++i)
+        parameters.insert(parameters.end(), {800, 200});
+    hdf5::write_dataset(file, place("/scan_line_index"), H5T_STD_I64LE, H5T_NATIVE_INT64, {frames},
+                        index.data());
+    hdf5::write_dataset(file, place("/laser_params"), H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
+                        {frames / frames_of_line, 2}, parameters.data());
+}
+
+TEST_F(DataProgram, MemoryDoesNotGrowWithTheFile) {
+    const std::string path = folder_.path("C001.hdf5");
+    hdf5::Handle file = hdf5::create_file(path);
+    for (int layer = 0; layer < 2; ++layer)
+        add_large_layer(file.get(), fmt::format("/layer{:04}", layer), 12800);
+    hdf5::close_written(file, path);
+    ASSERT_GT(fs::file_size(path), 400'000'000U);
+    ASSERT_EQ(run({"inspect", path}).code, 0);
+    ASSERT_EQ(run({"shard", "--input", path, "--output", folder_.path("shards")}).code, 0);
+    rusage usage{};
+    ASSERT_EQ(::getrusage(RUSAGE_CHILDREN, &usage), 0);
+    EXPECT_LT(usage.ru_maxrss, 250 * 1024) << "KiB";  // of 420 MB
+}
+
+}  // namespace
+}  // namespace edgeloop
