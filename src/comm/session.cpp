@@ -4,6 +4,7 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <initializer_list>
@@ -42,6 +43,12 @@ int launcher_local_rank() {
     return launched_by_mpi() ? number_or_zero(first_set({"OMPI_COMM_WORLD_LOCAL_RANK",
                                                          "MPI_LOCALRANKID", "SLURM_LOCALID"}))
                              : 0;
+}
+
+int launcher_local_size() {
+    if (!launched_by_mpi()) return 1;
+    return std::max(1, number_or_zero(first_set({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
+                                                 "SLURM_NTASKS_PER_NODE"})));
 }
 
 bool launcher_says_rank_zero() { return launcher_rank() == 0; }

@@ -16,6 +16,9 @@ namespace edgeloop {
 /// the accelerator can be chosen before the first MPI call.
 [[nodiscard]] int launcher_local_rank();
 
+/// Number of ranks on this node as the launcher counts, 1 without one.
+[[nodiscard]] int launcher_local_size();
+
 /// launcher_rank() == 0.
 [[nodiscard]] bool launcher_says_rank_zero();
 

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/search/cancel_token.hpp"
+#include "edgeloop/search/candidate.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace edgeloop {
+
+/// Where networks are trained.
+enum class Device {
+    automatic,  ///< a CUDA device when there is one, else the CPU
+    cpu,
+    cuda
+};
+
+/// How the gradients of a group meet.
+enum class GradientExchange {
+    overlapped,  ///< buckets travel while backward still computes
+    simple       ///< everything travels after backward
+};
+
+/// What holds for all candidates of a run; what differs between them is in their specs.
+struct TrainingSettings {
+    std::string shards;                      ///< folder with catalogue.json and the shard files
+    std::size_t max_train_samples = 0;       ///< 0: all
+    std::size_t max_validation_samples = 0;  ///< 0: all
+    std::uint64_t data_seed = 0;             ///< chooses those samples; the same for all candidates
+    bool augment = false;                    ///< flips and quarter turns
+    int prefetch = 2;                        ///< batches prepared ahead by a thread of each rank
+    int threads = 1;                         ///< of each rank, for tensor operations
+    Device device = Device::automatic;
+    GradientExchange exchange = GradientExchange::overlapped;
+    double clip_norm = 0;  ///< gradients longer than this are shortened to it; 0: never
+    /// Memory one rank may use for a candidate; 0: nine tenths of this machine's, shared equally
+    /// among its ranks. A design that needs more fails before it is built.
+    double memory_limit_mib = 0;
+};
+
+/// Trains candidates, one at a time, on the ranks of a group.
+///
+/// Data-parallel: each rank takes recipe.batch samples a step and gradients are averaged over all
+/// samples of the group. On the CPU a result depends on the candidate, the settings and the size of
+/// the group alone.
+class Trainer {
+  public:
+    explicit Trainer(TrainingSettings settings);
+
+    /// Trains and validates. Called by all ranks of the group; returns the same outcome on all.
+    ///
+    /// Metrics: val_rmse (both normalised targets), val_rmse_speed_mm_s, val_rmse_power_w,
+    /// r2_speed, r2_power, train_loss (mean of the last epoch), train_epochs.
+    ///
+    /// failed: the loss is not finite, memory ran out, an exception on any rank. lost: files could
+    /// not be read. cancelled: within one step of the token's request, which only the leader sees.
+    [[nodiscard]] Outcome train(const Candidate& candidate, const Communicator& group,
+                                const CancelToken& token) const;
+
+    [[nodiscard]] const TrainingSettings& settings() const { return settings_; }
+
+  private:
+    TrainingSettings settings_;
+};
+
+}  // namespace edgeloop

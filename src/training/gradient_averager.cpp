@@ -1,0 +1,155 @@
+#include "gradient_averager.hpp"
+
+#include "edgeloop/core/clock.hpp"
+
+#include <functional>
+#include <utility>
+
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::int64_t totals_count = 4;
+
+/// Calls back when the gradient of a parameter has been accumulated.
+class ArrivalHook : public torch::autograd::FunctionPostHook {
+  public:
+    explicit ArrivalHook(std::function<void()> on_arrival) : on_arrival_(std::move(on_arrival)) {}
+
+    torch::autograd::variable_list operator()(
+        const torch::autograd::variable_list& outputs,
+        const torch::autograd::variable_list& /*inputs*/) override {
+        on_arrival_();
+        return outputs;
+    }
+
+  private:
+    std::function<void()> on_arrival_;
+};
+
+}  // namespace
+
+GradientAverager::GradientAverager(std::vector<torch::Tensor> parameters, Communicator group,
+                                   GradientExchange exchange, std::size_t bucket_values)
+    : parameters_(std::move(parameters)),
+      group_(std::move(group)),
+      // Backward on a CUDA device runs in a thread of its own, which must not call MPI.
+      overlap_(exchange == GradientExchange::overlapped && group_.size() > 1 &&
+               parameters_.front().device().is_cpu()) {
+    fill_buckets(bucket_values);
+}
+
+GradientAverager::~GradientAverager() {
+    active_ = false;
+    for (const torch::Tensor& parameter : parameters_) parameter.mutable_grad().reset();
+}
+
+void GradientAverager::fill_buckets(std::size_t bucket_values) {
+    std::vector<torch::Tensor> members;
+    std::size_t size = 0;
+    for (auto parameter = parameters_.rbegin(); parameter != parameters_.rend(); ++parameter) {
+        members.push_back(*parameter);
+        size += std::size_t(parameter->numel());
+        const bool last = std::next(parameter) == parameters_.rend();
+        if (size < bucket_values && !last) continue;
+        add_bucket(members, last);
+        members.clear();
+        size = 0;
+    }
+}
+
+void GradientAverager::add_bucket(const std::vector<torch::Tensor>& members, bool last) {
+    std::int64_t size = last ? totals_count : 0;
+    for (const torch::Tensor& member : members) size += member.numel();
+    Bucket bucket;
+    bucket.parameters = members.size();
+    bucket.values = torch::zeros({size}, members.front().options().requires_grad(false));
+    bucket.staging = bucket.values.device().is_cpu()
+                         ? bucket.values
+                         : torch::zeros({size}, torch::TensorOptions().pinned_memory(true));
+    std::int64_t offset = 0;
+    for (const torch::Tensor& member : members) {
+        member.mutable_grad() =
+            bucket.values.narrow(0, offset, member.numel()).view(member.sizes());
+        offset += member.numel();
+        if (overlap_) watch(member, buckets_.size());
+    }
+    buckets_.push_back(std::move(bucket));
+}
+
+void GradientAverager::watch(const torch::Tensor& parameter, std::size_t bucket) {
+    const auto accumulator = torch::autograd::impl::grad_accumulator(parameter);
+    accumulator->add_post_hook(std::make_unique<ArrivalHook>([this, bucket] { arrived(bucket); }));
+    accumulators_.push_back(accumulator);
+}
+
+void GradientAverager::begin() {
+    posted_ = 0;
+    for (Bucket& bucket : buckets_) {
+        bucket.values.zero_();
+        bucket.missing = bucket.parameters;
+        bucket.sum.reset();
+    }
+    active_ = true;
+}
+
+void GradientAverager::arrived(std::size_t index) {
+    if (!active_) return;
+    --buckets_[index].missing;
+    // The last bucket waits for finish(): it carries the totals.
+    std::size_t end = posted_;
+    while (end + 1 < buckets_.size() && buckets_[end].missing == 0) ++end;
+    post_up_to(end);
+    // Sums progress only inside MPI calls.
+    if (posted_ > 0) (void)buckets_[posted_ - 1].sum->done();
+}
+
+void GradientAverager::post_up_to(std::size_t end) {
+    for (; posted_ < end; ++posted_) post(buckets_[posted_]);
+}
+
+void GradientAverager::post(Bucket& bucket) {
+    if (!bucket.values.device().is_cpu()) bucket.staging.copy_(bucket.values);
+    bucket.sum =
+        group_.start_sum(bucket.staging.data_ptr<float>(), std::size_t(bucket.staging.numel()));
+}
+
+StepTotals GradientAverager::finish(const StepTotals& own) {
+    active_ = false;
+    const torch::NoGradGuard no_grad;
+    write_totals(own);
+    const double start = steady_seconds();
+    if (group_.size() > 1) {
+        post_up_to(buckets_.size());
+        for (Bucket& bucket : buckets_) bucket.sum->wait();
+    }
+    waiting_s_ += steady_seconds() - start;
+    const StepTotals totals = read_totals();
+    if (totals.failed > 0 || totals.samples == 0) return totals;
+    for (Bucket& bucket : buckets_) {
+        if (!bucket.values.device().is_cpu() && group_.size() > 1)
+            bucket.values.copy_(bucket.staging);
+        bucket.values.div_(totals.samples);
+    }
+    return totals;
+}
+
+void GradientAverager::write_totals(const StepTotals& own) {
+    const torch::Tensor totals = torch::tensor(
+        {float(own.samples), float(own.loss_sum), float(own.cancelled), float(own.failed)});
+    torch::Tensor& last = buckets_.back().values;
+    last.narrow(0, last.numel() - totals_count, totals_count).copy_(totals);
+}
+
+StepTotals GradientAverager::read_totals() const {
+    const torch::Tensor& last =
+        group_.size() > 1 ? buckets_.back().staging : buckets_.back().values;
+    const torch::Tensor totals =
+        last.narrow(0, last.numel() - totals_count, totals_count).to(torch::kCPU);
+    const float* values = totals.data_ptr<float>();
+    return {values[0], values[1], values[2], values[3]};
+}
+
+}  // namespace edgeloop

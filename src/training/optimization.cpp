@@ -1,0 +1,48 @@
+#include "optimization.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace edgeloop {
+
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainingRecipe& recipe,
+                                                        std::vector<torch::Tensor> parameters) {
+    const double rate = recipe.learning_rate;
+    if (recipe.optimizer == "adam")
+        return std::make_unique<torch::optim::Adam>(
+            std::move(parameters),
+            torch::optim::AdamOptions(rate).weight_decay(recipe.weight_decay));
+    if (recipe.optimizer == "adamw")
+        return std::make_unique<torch::optim::AdamW>(
+            std::move(parameters),
+            torch::optim::AdamWOptions(rate).weight_decay(recipe.weight_decay));
+    if (recipe.optimizer == "sgd")
+        return std::make_unique<torch::optim::SGD>(
+            std::move(parameters),
+            torch::optim::SGDOptions(rate).momentum(0.9).weight_decay(recipe.weight_decay));
+    throw ConfigError("training.optimizer '" + recipe.optimizer + "' is unknown", {},
+                      "use adam, adamw or sgd");
+}
+
+double learning_rate(const TrainingRecipe& recipe, int epoch) {
+    const double rate = recipe.learning_rate;
+    if (recipe.schedule == "constant") return rate;
+    if (recipe.schedule == "step")
+        return rate * std::pow(recipe.gamma, epoch / std::max(1, recipe.step_epochs));
+    if (recipe.schedule == "cosine") {
+        const double done = std::min(1.0, double(epoch) / std::max(1, recipe.epochs));
+        return rate * 0.5 * (1 + std::cos(std::acos(-1.0) * done));
+    }
+    throw ConfigError("training.schedule '" + recipe.schedule + "' is unknown", {},
+                      "use step, cosine or constant");
+}
+
+void set_learning_rate(torch::optim::Optimizer& optimizer, double rate) {
+    for (torch::optim::OptimizerParamGroup& group : optimizer.param_groups())
+        group.options().set_lr(rate);
+}
+
+}  // namespace edgeloop

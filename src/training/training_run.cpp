@@ -1,0 +1,170 @@
+#include "training_run.hpp"
+
+#include "memory_budget.hpp"
+#include "optimization.hpp"
+
+#include "edgeloop/comm/session.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/model/counts.hpp"
+
+#include <cstdint>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr double mib = 1024.0 * 1024.0;
+
+/// Throws the way an allocation would, before the system's memory is gone.
+void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec) {
+    const double limit = settings.memory_limit_mib > 0 ? settings.memory_limit_mib * mib
+                                                       : memory_share_bytes(launcher_local_size());
+    const double needed = training_bytes(count(spec), spec.training);
+    if (needed > limit)
+        throw ConfigError(
+            fmt::format("out of memory: a batch of {} needs about {:.0f} MiB, a rank "
+                        "may use {:.0f} MiB",
+                        spec.training.batch, needed / mib, limit / mib));
+}
+
+std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,
+                               std::uint64_t seed, torch::Device device) {
+    if (device.is_cpu()) check_memory(settings, spec);
+    std::shared_ptr<Network> network = make_network(spec, seed);
+    network->to(device);
+    return network;
+}
+
+LoaderOptions loader_options(const TrainingSettings& settings, const ArchitectureSpec& spec,
+                             const Communicator& group, SplitPart part) {
+    const bool training = part == SplitPart::train;
+    LoaderOptions options;
+    options.shards = settings.shards;
+    options.part = part;
+    options.frames = spec.clip.frames;
+    options.stride = spec.clip.stride;
+    options.batch = spec.training.batch;
+    options.seed = settings.data_seed;
+    options.rank = group.rank();
+    options.ranks = group.size();
+    options.max_samples = training ? settings.max_train_samples : settings.max_validation_samples;
+    options.prefetch = settings.prefetch;
+    options.augment = training && settings.augment;
+    return options;
+}
+
+}  // namespace
+
+torch::Device choose_device(Device wanted) {
+    if (wanted == Device::cpu) return torch::kCPU;
+    if (!torch::cuda::is_available()) {
+        if (wanted == Device::automatic) return torch::kCPU;
+        throw ConfigError("a CUDA device was asked for but LibTorch sees none", {},
+                          "use the device 'cpu' or a LibTorch built for CUDA");
+    }
+    const int devices = int(torch::cuda::device_count());
+    return torch::Device(torch::kCUDA, std::int8_t(launcher_local_rank() % devices));
+}
+
+TrainingRun::TrainingRun(const TrainingSettings& settings, const Candidate& candidate,
+                         const Communicator& group)
+    : settings_(settings),
+      candidate_(candidate),
+      spec_(ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate")),
+      group_(group),
+      device_(choose_device(settings.device)),
+      epochs_(candidate.epochs > 0 ? candidate.epochs : spec_.training.epochs),
+      network_(build(settings, spec_, candidate.seed, device_)),
+      parameters_(network_->parameters()),
+      optimizer_(make_optimizer(spec_.training, parameters_)),
+      averager_(parameters_, group, settings.exchange),
+      train_(loader_options(settings, spec_, group, SplitPart::train)),
+      validation_(loader_options(settings, spec_, group, SplitPart::validation)) {
+    if (validation_.total_samples() == 0)
+        throw ConfigError("the dataset has no validation samples", "val_rmse needs them",
+                          "shard it again with a validation part");
+}
+
+void TrainingRun::share_weights() {
+    if (group_.size() == 1) return;
+    const torch::NoGradGuard no_grad;
+    for (torch::Tensor& parameter : parameters_) {
+        torch::Tensor host = parameter.detach().to(torch::kCPU).contiguous();
+        group_.broadcast(host.data_ptr<float>(), std::size_t(host.numel()), 0);
+        parameter.copy_(host);
+    }
+}
+
+void TrainingRun::start_epoch(int epoch) {
+    epoch_ = epoch;
+    step_ = 0;
+    network_->train();
+    train_.start_epoch(epoch);
+    set_learning_rate(*optimizer_, learning_rate(spec_.training, epoch));
+}
+
+void TrainingRun::seed_dropout() const {
+    const auto place = (std::uint64_t(step_) << 16) | std::uint64_t(group_.rank());
+    torch::manual_seed(
+        RandomStream(candidate_.seed, "dropout", std::uint32_t(epoch_), place).next_u64());
+}
+
+torch::Tensor TrainingRun::clips_of(const Batch& batch) {
+    const std::int64_t side = spec_.clip.side;
+    const auto samples = std::int64_t(batch.samples);
+    if (!host_clips_.defined() || host_clips_.size(0) < samples)
+        host_clips_ = torch::empty({samples, 1, spec_.clip.frames, side, side});
+    torch::Tensor clips = host_clips_.narrow(0, 0, samples);
+    normalise_and_resize(batch, spec_.clip.side, clips.data_ptr<float>());
+    return clips.to(device_);
+}
+
+void TrainingRun::forward_and_backward(StepTotals& own) {
+    if (!train_.next(batch_)) throw LogicError("the training part ended before its last step");
+    own.samples = double(batch_.samples);
+    if (batch_.samples == 0) return;
+    seed_dropout();
+    const torch::Tensor targets =
+        torch::from_blob(batch_.targets.data(), {std::int64_t(batch_.samples), 2}).to(device_);
+    const torch::Tensor loss = (network_->forward(clips_of(batch_)) - targets).square().sum() / 2;
+    own.loss_sum = loss.item<double>();
+    loss.backward();
+}
+
+StepTotals TrainingRun::step(const std::function<bool()>& cancel_requested) {
+    StepTotals own;
+    averager_.begin();
+    failure_ = attempt([&] {
+        own.cancelled = cancel_requested() ? 1 : 0;
+        forward_and_backward(own);
+    });
+    own.failed = failure_ ? 1 : 0;
+    const StepTotals totals = averager_.finish(own);
+    ++step_;
+    if (totals.failed > 0 || totals.cancelled > 0) return totals;
+    if (settings_.clip_norm > 0)
+        torch::nn::utils::clip_grad_norm_(parameters_, settings_.clip_norm);
+    optimizer_->step();
+    return totals;
+}
+
+void TrainingRun::start_validation() {
+    sums_ = RegressionSums();
+    network_->eval();
+    validation_.start_epoch(0);
+}
+
+void TrainingRun::validation_step() {
+    if (!validation_.next(batch_))
+        throw LogicError("the validation part ended before its last step");
+    if (batch_.samples == 0) return;
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor predicted =
+        network_->forward(clips_of(batch_)).to(torch::kCPU).contiguous();
+    sums_.add(predicted.data_ptr<float>(), batch_.targets.data(), batch_.samples);
+}
+
+}  // namespace edgeloop

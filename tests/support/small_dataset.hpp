@@ -1,0 +1,35 @@
+#pragma once
+
+#include "edgeloop/data/shard.hpp"
+#include "edgeloop/data/synth.hpp"
+
+#include <string>
+
+namespace edgeloop::test {
+
+/// Makes shards of a small synthetic dataset in `folder`; gives the shards' folder.
+inline std::string make_small_dataset(const std::string& folder, int lines_per_layer = 7) {
+    SynthOptions synth;
+    synth.output = folder + "/raise";
+    synth.objects = 1;
+    synth.layers = 6;
+    synth.lines = lines_per_layer;
+    synth.line_length_mm = 0.8;
+    synth.seed = 5;
+    synth.threads = 1;
+    ShardOptions shard;
+    shard.input = synthesise(synth);
+    shard.output = folder + "/shards";
+    shard.shards = 2;
+    make_shards(shard);
+    return shard.output;
+}
+
+/// A network of a few thousand weights that trains in milliseconds.
+inline std::string small_spec(const std::string& training) {
+    return R"({"family":"cnn3d","architecture":{"stages":[{"channels":4,"kernel":[3,3,3],"pool":[2,4,4]}],)"
+           R"("hidden":[8],"reduce":"flatten","dropout":0.1},"clip":{"frames":4,"stride":1,"side":16},"training":)" +
+           training + "}";
+}
+
+}  // namespace edgeloop::test

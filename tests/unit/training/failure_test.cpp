@@ -1,0 +1,43 @@
+#include "training/failure.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <limits>
+#include <new>
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+namespace edgeloop {
+namespace {
+
+TEST(Failure, NothingThrownIsNoFailure) {
+    EXPECT_FALSE(attempt([] {}));
+}
+
+TEST(Failure, FilesAndNetworkAreOursEverythingElseIsTheCandidates) {
+    EXPECT_EQ(attempt([] { throw IoError("cannot read"); })->status, Status::lost);
+    EXPECT_EQ(attempt([] { throw CommError("rank gone"); })->status, Status::lost);
+    EXPECT_EQ(attempt([] { throw ConfigError("heads"); })->status, Status::failed);
+    EXPECT_EQ(attempt([] { throw std::runtime_error("odd"); })->status, Status::failed);
+}
+
+TEST(Failure, AnImpossibleAllocationIsOutOfMemoryInOneLine) {
+    const auto failure = attempt([] { (void)torch::empty({std::int64_t(1) << 50}); });
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->status, Status::failed);
+    EXPECT_EQ(failure->reason.rfind("out of memory", 0), 0u) << failure->reason;
+    EXPECT_EQ(failure->reason.find('\n'), std::string::npos);
+    EXPECT_EQ(attempt([] { throw std::bad_alloc(); })->reason.rfind("out of memory", 0), 0u);
+}
+
+TEST(Failure, TensorErrorsComeWithoutBacktrace) {
+    const auto failure = attempt([] { (void)torch::zeros({2, 3}).matmul(torch::zeros({2, 3})); });
+    ASSERT_TRUE(failure);
+    EXPECT_NE(failure->reason.find("shapes"), std::string::npos) << failure->reason;
+    EXPECT_EQ(failure->reason.find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace edgeloop

@@ -1,0 +1,146 @@
+#include "edgeloop/training/trainer.hpp"
+
+#include "support/small_dataset.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/data/preprocessing.hpp"
+
+#include <cmath>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+class TrainerTest : public testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        folder_ = new test::TemporaryFolder;
+        shards_ = new std::string(test::make_small_dataset(folder_->root()));
+    }
+    static void TearDownTestSuite() {
+        delete shards_;
+        delete folder_;
+    }
+
+    static TrainingSettings settings() {
+        TrainingSettings settings;
+        settings.shards = *shards_;
+        settings.device = Device::cpu;
+        return settings;
+    }
+    static Candidate candidate(const std::string& training) {
+        Candidate made;
+        made.id = 7;
+        made.seed = 11;
+        made.spec = test::small_spec(training);
+        return made;
+    }
+    static Outcome train(const TrainingSettings& settings, const Candidate& candidate) {
+        return Trainer(settings).train(candidate, Communicator(), CancelToken());
+    }
+
+  private:
+    static test::TemporaryFolder* folder_;
+    static std::string* shards_;
+};
+
+test::TemporaryFolder* TrainerTest::folder_ = nullptr;
+std::string* TrainerTest::shards_ = nullptr;
+
+TEST_F(TrainerTest, LearnsTheSyntheticTaskBetterThanItsMean) {
+    const Outcome outcome =
+        train(settings(),
+              candidate(R"({"learning_rate":0.01,"batch":4,"epochs":25,"schedule":"constant"})"));
+    ASSERT_EQ(outcome.status, Status::completed) << outcome.reason;
+    EXPECT_EQ(outcome.id, 7u);
+    EXPECT_EQ(outcome.metrics.at("train_epochs"), 25);
+    const double mean_rmse =
+        mean_predictor_rmse(read_catalogue(settings().shards), SplitPart::validation);
+    EXPECT_LT(outcome.metrics.at("val_rmse"), 0.9 * mean_rmse);
+    const double from_parts =
+        std::hypot(outcome.metrics.at("val_rmse_speed_mm_s") / speed_scale_mm_s,
+                   outcome.metrics.at("val_rmse_power_w") / power_scale_w) /
+        std::sqrt(2.0);
+    EXPECT_NEAR(outcome.metrics.at("val_rmse"), from_parts, 1e-9);
+}
+
+TEST_F(TrainerTest, TheSameCandidateGivesTheSameNumbersToTheBit) {
+    const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":2})");
+    const Outcome first = train(settings(), one);
+    TrainingSettings other = settings();
+    other.prefetch = 0;
+    other.exchange = GradientExchange::simple;
+    EXPECT_EQ(train(other, one).metrics, first.metrics);
+    Candidate reseeded = one;
+    reseeded.seed = 12;
+    EXPECT_NE(train(settings(), reseeded).metrics, first.metrics);
+}
+
+TEST_F(TrainerTest, TheBudgetOfTheCandidateOverridesTheRecipe) {
+    Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":9})");
+    one.epochs = 1;
+    EXPECT_EQ(train(settings(), one).metrics.at("train_epochs"), 1);
+}
+
+TEST_F(TrainerTest, ADivergingLossFailsTheCandidate) {
+    const Outcome outcome = train(
+        settings(), candidate(R"({"optimizer":"sgd","learning_rate":1.0,"batch":4,"epochs":40})"));
+    EXPECT_EQ(outcome.status, Status::failed);
+    EXPECT_NE(outcome.reason.find("not finite"), std::string::npos) << outcome.reason;
+    EXPECT_TRUE(outcome.metrics.empty());
+}
+
+TEST_F(TrainerTest, ADesignBeyondTheMemoryFailsBeforeItIsBuilt) {
+    TrainingSettings tight = settings();
+    tight.memory_limit_mib = 0.05;
+    const Outcome outcome = train(tight, candidate(R"({"learning_rate":0.01,"batch":4})"));
+    EXPECT_EQ(outcome.status, Status::failed);
+    EXPECT_EQ(outcome.reason.rfind("out of memory", 0), 0u) << outcome.reason;
+}
+
+TEST_F(TrainerTest, BadSpecsAndMissingDataAreOutcomesNotCrashes) {
+    EXPECT_EQ(train(settings(), candidate(R"({"optimizer":"lion"})")).status, Status::failed);
+    Candidate garbled = candidate("{}");
+    garbled.spec = "{";
+    EXPECT_EQ(train(settings(), garbled).status, Status::failed);
+    TrainingSettings lost = settings();
+    lost.shards += "-not-there";
+    EXPECT_EQ(train(lost, candidate("{}")).status, Status::failed);
+}
+
+TEST_F(TrainerTest, ClippingChangesTheCourse) {
+    const Candidate one =
+        candidate(R"({"optimizer":"sgd","learning_rate":0.05,"batch":4,"epochs":1})");
+    TrainingSettings clipped = settings();
+    clipped.clip_norm = 1e-3;
+    EXPECT_GT(train(clipped, one).metrics.at("train_loss"),
+              train(settings(), one).metrics.at("train_loss"));
+}
+
+/// Asks for an end at the n-th question.
+class CountingToken : public CancelToken {
+  public:
+    explicit CountingToken(int answer_at) : answer_at_(answer_at) {}
+    [[nodiscard]] bool requested() const override { return ++asked_ >= answer_at_; }
+    [[nodiscard]] int asked() const { return asked_; }
+
+  private:
+    int answer_at_;
+    mutable int asked_ = 0;
+};
+
+TEST_F(TrainerTest, CancelTakesEffectInTheStepThatSeesIt) {
+    const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":3})");
+    for (const int at : {1, 5}) {
+        const CountingToken token(at);
+        const Outcome outcome = Trainer(settings()).train(one, Communicator(), token);
+        EXPECT_EQ(outcome.status, Status::cancelled);
+        EXPECT_EQ(token.asked(), at);
+    }
+}
+
+}  // namespace
+}  // namespace edgeloop
