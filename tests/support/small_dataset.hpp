@@ -8,7 +8,7 @@
 namespace edgeloop::test {
 
 /// Makes shards of a small synthetic dataset in `folder`; gives the shards' folder.
-inline std::string make_small_dataset(const std::string& folder, int lines_per_layer = 7) {
+inline std::string make_small_dataset(const std::string& folder, int lines_per_layer = 15) {
     SynthOptions synth;
     synth.output = folder + "/raise";
     synth.objects = 1;

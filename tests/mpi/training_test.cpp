@@ -1,0 +1,139 @@
+#include "mpi_world.hpp"
+#include "support/small_dataset.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/training/trainer.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using test::world;
+
+/// One dataset for all ranks, made by rank 0.
+class TrainingTest : public testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        shards_ = new std::string;
+        if (world().rank() == 0) {
+            folder_ = new test::TemporaryFolder;
+            *shards_ = test::make_small_dataset(folder_->root());
+        }
+        world().broadcast(*shards_, 0);
+    }
+    static void TearDownTestSuite() {
+        world().barrier();
+        delete folder_;
+        delete shards_;
+    }
+
+    static TrainingSettings settings() {
+        TrainingSettings settings;
+        settings.shards = *shards_;
+        settings.device = Device::cpu;
+        return settings;
+    }
+    static Candidate candidate(const std::string& training) {
+        Candidate made;
+        made.id = 1;
+        made.seed = 5;
+        made.spec = test::small_spec(training);
+        return made;
+    }
+    static Outcome train(const Candidate& one, const CancelToken& token = CancelToken(),
+                         const TrainingSettings& with = settings()) {
+        return Trainer(with).train(one, world(), token);
+    }
+    static void expect_same_everywhere(const Outcome& outcome) {
+        std::string text = outcome.reason + std::to_string(int(outcome.status));
+        for (const auto& [name, value] : outcome.metrics) text += name + std::to_string(value);
+        EXPECT_TRUE(world().is_same_on_all_ranks(text)) << text;
+    }
+
+  private:
+    static test::TemporaryFolder* folder_;
+    static std::string* shards_;
+};
+
+test::TemporaryFolder* TrainingTest::folder_ = nullptr;
+std::string* TrainingTest::shards_ = nullptr;
+
+TEST_F(TrainingTest, AllRanksHaveTheSameOutcomeAndItIsGood) {
+    const Outcome outcome =
+        train(candidate(R"({"learning_rate":0.003,"batch":2,"epochs":10,"schedule":"constant"})"));
+    ASSERT_EQ(outcome.status, Status::completed) << outcome.reason;
+    expect_same_everywhere(outcome);
+    EXPECT_LT(outcome.metrics.at("train_loss"), 0.2);
+}
+
+TEST_F(TrainingTest, OverlapDoesNotChangeTheCourse) {
+    const Candidate one = candidate(R"({"learning_rate":0.003,"batch":2,"epochs":1})");
+    TrainingSettings simple = settings();
+    simple.exchange = GradientExchange::simple;
+    const Metrics overlapped = train(one).metrics;
+    const Metrics plain = train(one, CancelToken(), simple).metrics;
+    for (const auto& [name, value] : overlapped)
+        EXPECT_NEAR(value, plain.at(name), 1e-4 * std::abs(value) + 1e-6) << name;
+}
+
+/// Throws on one rank at one place; asks for an end on the leader at another.
+class FaultyToken : public CancelToken {
+  public:
+    FaultyToken(std::string throw_at, std::string cancel_at)
+        : throw_at_(std::move(throw_at)), cancel_at_(std::move(cancel_at)) {}
+    [[nodiscard]] bool requested() const override {
+        return world().rank() == 0 && place_ == cancel_at_;
+    }
+    void at(const std::string& place) const override {
+        place_ = place;
+        if (world().rank() == world().size() - 1 && place == throw_at_)
+            throw std::runtime_error("injected");
+    }
+
+  private:
+    std::string throw_at_, cancel_at_;
+    mutable std::string place_;
+};
+
+TEST_F(TrainingTest, AnExceptionOnOneRankAnywhereFailsTheCandidateOnAll) {
+    const Candidate one = candidate(R"({"learning_rate":0.003,"batch":2,"epochs":2})");
+    for (const char* place :
+         {"building the network", "epoch 0 step 0", "epoch 1 step 2", "validation step 1"}) {
+        const Outcome outcome = train(one, FaultyToken(place, ""));
+        EXPECT_EQ(outcome.status, Status::failed) << place;
+        EXPECT_NE(outcome.reason.find("injected"), std::string::npos) << outcome.reason;
+        expect_same_everywhere(outcome);
+    }
+    EXPECT_EQ(train(one).status, Status::completed);
+}
+
+TEST_F(TrainingTest, CancelSeenByTheLeaderAloneEndsAllRanks) {
+    const Candidate one = candidate(R"({"learning_rate":0.003,"batch":2,"epochs":2})");
+    for (const char* place : {"epoch 1 step 1", "validation step 1"}) {
+        const Outcome outcome = train(one, FaultyToken("", place));
+        EXPECT_EQ(outcome.status, Status::cancelled) << place;
+        expect_same_everywhere(outcome);
+    }
+}
+
+TEST_F(TrainingTest, NotANumberAndTooMuchMemoryAreAgreed) {
+    const Outcome diverged =
+        train(candidate(R"({"optimizer":"sgd","learning_rate":1000,"batch":2,"epochs":40})"));
+    EXPECT_EQ(diverged.status, Status::failed);
+    EXPECT_NE(diverged.reason.find("not finite"), std::string::npos) << diverged.reason;
+    TrainingSettings tight = settings();
+    if (world().rank() == world().size() - 1) tight.memory_limit_mib = 0.01;
+    const Outcome huge = train(candidate("{}"), CancelToken(), tight);
+    EXPECT_EQ(huge.status, Status::failed);
+    EXPECT_NE(huge.reason.find("out of memory"), std::string::npos) << huge.reason;
+    expect_same_everywhere(huge);
+}
+
+}  // namespace
+}  // namespace edgeloop
