@@ -55,9 +55,9 @@ class Course {
 
   private:
     std::optional<EarlyEnd> set_up() {
-        token_.at("building the network");
         const std::optional<Failure> failure = agree_on_failure(
             group_, attempt([this] {
+                token_.at("building the network");
                 run_ = std::make_unique<TrainingRun>(settings_, candidate_, group_);
             }));
         if (failure) return EarlyEnd{failure->status, failure->reason};
