@@ -24,7 +24,7 @@ fi
 echo "== 3/4 search"
 resume=()
 if [ -d "$run" ]; then
-    if grep -q '"state": *"running"\|"state": *"stopped"' "$run/status.json" 2> /dev/null; then
+    if grep -q '"phase": *"\(running\|stopped\)"' "$run/status.json" 2> /dev/null; then
         echo "an unfinished run is there: resuming it"
         resume=(--resume)
     else

@@ -43,6 +43,7 @@ struct OptionParser::Impl {
     std::vector<std::string>* positional_values = nullptr;
     std::string positional_help;
     po::variables_map given;
+    bool silent = false;
 
     po::options_description& current() {
         if (groups.empty())
@@ -104,6 +105,8 @@ OptionParser::OptionParser(std::string program, std::string summary)
     impl_->summary = std::move(summary);
 }
 OptionParser::~OptionParser() = default;
+
+void OptionParser::silence() { impl_->silent = true; }
 
 void OptionParser::group(const std::string& title) {
     impl_->groups.push_back(std::make_unique<po::options_description>(title, 110));
@@ -207,12 +210,15 @@ bool OptionParser::parse(int argc, const char* const* argv, int first) {
                 {}, fmt::format("see {} --help", impl_->program));
         }
     });
+    const auto answer = [&](const std::string& text) {
+        if (!impl_->silent) print(text);
+    };
     if (values.count("help") > 0) {
-        print(impl_->help_text(common));
+        answer(impl_->help_text(common));
         return false;
     }
     if (values.count("version") > 0) {
-        print(fmt::format("{} {}\n", impl_->program, build_description()));
+        answer(fmt::format("{} {}\n", impl_->program, build_description()));
         return false;
     }
     if (values.count("config") > 0) {
@@ -222,7 +228,7 @@ bool OptionParser::parse(int argc, const char* const* argv, int first) {
     }
     impl_->translated(impl_->program, [&] { po::notify(values); });
     if (values.count("print-config") > 0) {
-        print(config_text());
+        answer(config_text());
         return false;
     }
     return true;

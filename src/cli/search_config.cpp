@@ -127,13 +127,14 @@ void validate(const SearchConfig& c) {
 
 }  // namespace
 
-ParseResult parse_search_config(int argc, const char* const* argv, SearchConfig& config,
-                                std::string& config_text) {
+ParseResult parse_search_config(int argc, const char* const* argv, Voice voice,
+                                SearchConfig& config, std::string& config_text) {
     OptionParser parser(
         "edgeloop-search",
         "searches for networks that are accurate and fast on an edge device (NSGA-II). "
         "Runs alone or under mpirun: rank 0 leads, the others train.");
     add_options(parser, config);
+    if (voice == Voice::silent) parser.silence();
     if (!parser.parse(argc, argv)) return ParseResult::answered;
     validate(config);
     config_text = parser.config_text();

@@ -46,6 +46,9 @@ class OptionParser {
     void positional(const std::string& name, std::vector<std::string>* values,
                     const std::string& help);
 
+    /// Answers to --help and the like are not printed: for the ranks of an MPI job other than 0.
+    void silence();
+
     /// Parses command line and config file and assigns the variables.
     ///
     /// @param first  index in argv of the first argument that is an option (2 after a subcommand).

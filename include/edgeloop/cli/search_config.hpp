@@ -57,12 +57,15 @@ struct SearchConfig {
 /// What the command line asked for.
 enum class ParseResult { run, answered };
 
+/// Whether this process prints answers; of an MPI job only rank 0 does.
+enum class Voice { speaks, silent };
+
 /// Reads and validates; every value is checked before any expensive work.
 ///
 /// @param config_text  receives the resolved configuration, as --print-config shows it.
 /// @return answered when --help, --version or --print-config was served on stdout.
 /// @throws ConfigError
-[[nodiscard]] ParseResult parse_search_config(int argc, const char* const* argv,
+[[nodiscard]] ParseResult parse_search_config(int argc, const char* const* argv, Voice voice,
                                               SearchConfig& config, std::string& config_text);
 
 }  // namespace edgeloop::cli

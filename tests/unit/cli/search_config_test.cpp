@@ -13,8 +13,8 @@ std::string outcome(std::vector<const char*> words) {
     SearchConfig config;
     std::string text;
     try {
-        static_cast<void>(
-            parse_search_config(static_cast<int>(words.size()), words.data(), config, text));
+        static_cast<void>(parse_search_config(static_cast<int>(words.size()), words.data(),
+                                              Voice::speaks, config, text));
     } catch (const ConfigError& error) {
         return error.what();
     }

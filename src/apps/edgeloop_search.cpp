@@ -1,0 +1,9 @@
+#include "apps/search_app.hpp"
+
+#include "edgeloop/comm/session.hpp"
+#include "edgeloop/core/program.hpp"
+
+int main(int argc, char** argv) {
+    return edgeloop::run_program([&] { return edgeloop::apps::search_main(argc, argv); },
+                                 edgeloop::MpiSession::abort);
+}

@@ -1,0 +1,234 @@
+#include "apps/search_app.hpp"
+
+#include "apps/search_console.hpp"
+#include "apps/search_task.hpp"
+
+#include "edgeloop/comm/session.hpp"
+#include "edgeloop/core/build_info.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
+#include "edgeloop/core/stop.hpp"
+#include "edgeloop/dispatch/group_evaluator.hpp"
+#include "edgeloop/dispatch/local_evaluator.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/model/latency_model.hpp"
+#include "edgeloop/search/serial.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace edgeloop::apps {
+namespace {
+
+using cli::SearchConfig;
+
+std::string host_name() {
+    char name[256] = {};
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+MeasurementSettings measurement_settings(const SearchConfig& config) {
+    MeasurementSettings settings;
+    settings.threads = config.measure_threads;
+    settings.time_budget_s = config.measure_seconds;
+    return settings;
+}
+
+RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent) {
+    RemoteProbeOptions options;
+    options.edge = parse_edge_option(config.edge);
+    if (agent != nullptr) options.edge.endpoint = agent->endpoint();
+    options.name = fmt::format("{}:{}", host_name(), config.run_dir);
+    options.device_class = config.device_class;
+    options.settings = measurement_settings(config);
+    return options;
+}
+
+// The modelled latency of `--edge model`: repeatable to the bit, and marked in every record.
+Outcome modelled_latency(const Candidate& candidate) {
+    Outcome outcome;
+    outcome.id = candidate.id;
+    const ArchitectureSpec spec =
+        ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
+    outcome.metrics = {{"latency_ms", analytic_latency_ms(spec, DeviceModel{})},
+                       {"latency_is_modelled", 1}};
+    return outcome;
+}
+
+Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks) {
+    return {{"program", "edgeloop-search"},
+            {"build", build_description()},
+            {"host", host_name()},
+            {"ranks", ranks},
+            {"ranks_per_candidate", config.ranks_per_candidate},
+            {"seed", config.seed},
+            {"space", task.space.name()},
+            {"edge", config.edge == "model" ? "modelled, not measured" : config.edge},
+            {"data", task.training_identity}};
+}
+
+// Everything only rank 0 does.
+class Leader {
+  public:
+    Leader(const SearchConfig& config, const std::string& config_text, const SearchTask& task,
+           int ranks)
+        : config_(config),
+          task_(task),
+          engine_(make_engine(task.space, task.engine, task.static_metrics)),
+          store_(store_options(config_text, ranks)) {}
+
+    void search(Evaluator& evaluator, LatencyProbe* probe) {
+        SearchOptions options;
+        options.max_attempts = config_.max_attempts;
+        options.snapshot_seconds = config_.checkpoint_interval;
+        if (config_.time_limit > 0) options.time_limit_seconds = config_.time_limit;
+        ProgressPrinter printer(task_.engine.goals);
+        options.on_progress = [&](const Progress& progress) { printer(progress); };
+        options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
+        const SearchResult result = run_search(*engine_, evaluator, probe, store_, options);
+        if (probe != nullptr) store_.add_devices(probe->devices());
+        report(result);
+    }
+
+  private:
+    RunDirectoryOptions store_options(const std::string& config_text, int ranks) const {
+        RunDirectoryOptions options;
+        options.path = config_.run_dir;
+        options.mode = config_.resume ? StartMode::resume : StartMode::fresh;
+        options.identity = identity_of(*engine_);
+        options.identity.training = task_.training_identity;
+        options.identity.measuring = task_.measuring_identity;
+        options.config_text = config_text;
+        options.provenance = provenance_of(config_, task_, ranks);
+        options.space = &task_.space;
+        options.objectives = task_.engine.goals.objectives;
+        return options;
+    }
+
+    [[nodiscard]] bool device_gone(const LatencyProbe* probe) const {
+        const auto* remote = dynamic_cast<const RemoteProbe*>(probe);
+        return config_.edge_timeout > 0 && remote != nullptr &&
+               remote->seconds_without_device() > config_.edge_timeout;
+    }
+
+    void report(const SearchResult& result) const {
+        const Goals& goals = task_.engine.goals;
+        std::printf("\nPareto front: %zu of %llu designs\n%s", result.front.size(),
+                    static_cast<unsigned long long>(result.progress.done),
+                    front_table(result.front, goals, task_.space).c_str());
+        const auto best = result.progress.best.find("val_rmse");
+        if (best != result.progress.best.end() && task_.mean_predictor_rmse > 0)
+            std::printf("best val_rmse %.4f; predicting the mean gives %.4f (%.0f %% better)\n",
+                        best->second, task_.mean_predictor_rmse,
+                        100 * (1 - best->second / task_.mean_predictor_rmse));
+        std::printf("written to %s\n", config_.run_dir.c_str());
+        std::fflush(stdout);
+    }
+
+    const SearchConfig& config_;
+    const SearchTask& task_;
+    std::unique_ptr<Engine> engine_;
+    RunDirectory store_;
+};
+
+std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const SearchTask& task,
+                                         const LocalAgent* agent) {
+    if (!task.measures_latency) return nullptr;
+    if (config.edge == "model")
+        return std::make_unique<ImmediateProbe>(modelled_latency, "modelled");
+    auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent));
+    if (config.edge.rfind("bind:", 0) == 0)
+        log::info("agents may dial in to {}", probe->endpoint());
+    return probe;
+}
+
+void lead(Leader& leader, const SearchConfig& config, const SearchTask& task,
+          const LocalAgent* agent, const Communicator& world, const GroupPlan& plan,
+          const WorkerFunction& alone) {
+    const std::unique_ptr<LatencyProbe> probe = make_probe(config, task, agent);
+    if (world.size() == 1) {
+        LocalEvaluator evaluator(alone);
+        leader.search(evaluator, probe.get());
+        return;
+    }
+    GroupEvaluator evaluator(world, plan);
+    leader.search(evaluator, probe.get());
+    if (!evaluator.shutdown()) MpiSession::abort(static_cast<int>(ExitCode::done));
+}
+
+// Alone, this process is all the workers there are.
+GroupPlan plan_of(const Communicator& world, const SearchConfig& config) {
+    if (world.size() > 1) return plan_groups(world.size(), config.ranks_per_candidate);
+    if (config.ranks_per_candidate > 1)
+        throw ConfigError(
+            fmt::format("--ranks-per-candidate is {}", config.ranks_per_candidate),
+            "this process runs alone",
+            fmt::format("start it with mpirun -n {}", config.ranks_per_candidate + 1));
+    return {};
+}
+
+int run(const SearchConfig& config, const std::string& config_text, const SearchTask& task,
+        const LocalAgent* agent, int& argc, char**& argv) {
+    const MpiSession session(argc, argv);
+    const Communicator world = session.world();
+    if (!world.is_same_on_all_ranks(config_text))
+        throw ConfigError("the ranks were started with different options", {},
+                          "give all of them the same command line and config file");
+    // Mistakes that every rank would find are found by rank 0 alone, while the others wait in
+    // agree(): one message, and the job ends.
+    std::optional<GroupPlan> plan;
+    std::optional<Leader> leader;
+    if (world.rank() == 0) {
+        plan = plan_of(world, config);
+        leader.emplace(config, config_text, task, world.size());
+    }
+    WorkerFunction work;
+    world.agree("opening the data", [&] {
+        if (!plan) plan = plan_of(world, config);
+        if (world.size() == 1 || plan->group_of(world.rank()) >= 0) work = task.make_worker();
+    });
+    if (leader)
+        lead(*leader, config, task, agent, world, *plan, work);
+    else
+        serve_candidates(world, *plan, work);
+    return static_cast<int>(ExitCode::done);
+}
+
+// A mistake in the input is found by every rank; rank 0 alone reports it and ends the job.
+int wait_for_the_end(int& argc, char**& argv) {
+    const MpiSession session(argc, argv);
+    session.world().barrier();
+    return static_cast<int>(ExitCode::bad_input);
+}
+
+}  // namespace
+
+int search_main(int& argc, char**& argv) {
+    const bool leads = launcher_says_rank_zero();
+    SearchConfig config;
+    std::string config_text;
+    std::optional<SearchTask> task;
+    try {
+        if (cli::parse_search_config(argc, argv, leads ? cli::Voice::speaks : cli::Voice::silent,
+                                     config, config_text) == cli::ParseResult::answered)
+            return 0;
+        task = make_search_task(config);
+    } catch (const Error&) {
+        if (leads) throw;
+        return wait_for_the_end(argc, argv);
+    }
+    log::configure(log::level_from(config.log_level),
+                   launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
+    install_stop_handlers();
+    // Before MPI_Init: starting processes afterwards is unsafe.
+    std::optional<LocalAgent> agent;
+    if (leads && task->measures_latency && config.edge == "local") agent.emplace();
+    return run(config, config_text, *task, agent ? &*agent : nullptr, argc, argv);
+}
+
+}  // namespace edgeloop::apps

@@ -1,0 +1,163 @@
+#include "apps/search_task.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
+#include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/evolution/problems.hpp"
+#include "edgeloop/model/counts.hpp"
+#include "edgeloop/training/trainer.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace edgeloop::apps {
+namespace {
+
+int positive_integer(const std::string& text, const std::string& option) {
+    const bool digits = !text.empty() && text.size() < 10 &&
+                        text.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits || std::stoi(text) == 0)
+        throw ConfigError(fmt::format("--{} has '{}'", option, text),
+                          "it takes positive whole numbers");
+    return std::stoi(text);
+}
+
+EngineSettings engine_settings(const cli::SearchConfig& config) {
+    EngineSettings settings;
+    settings.kind = engine_kind_from(config.engine);
+    settings.seed = config.seed;
+    settings.population = static_cast<std::size_t>(config.population);
+    settings.evaluations = static_cast<std::uint64_t>(config.evaluations);
+    settings.variation.crossover_probability = config.crossover_probability;
+    settings.variation.mutation_probability = config.mutation_probability;
+    settings.pruning.hopeless = config.prune_hopeless;
+    settings.pruning.optimism = config.prune_optimism;
+    for (const std::string& epochs : config.rungs)
+        settings.ladder.epochs.push_back(positive_integer(epochs, "rungs"));
+    settings.ladder.reduction = config.reduction;
+    settings.goals.objectives = config.objectives;
+    for (const std::string& text : config.constraints)
+        settings.goals.constraints.push_back(parse_constraint(text));
+    return settings;
+}
+
+// Refuses a goal whose metric nothing delivers, before hours of training find out.
+void require_known_metrics(const Goals& goals, const std::vector<std::string>& delivered) {
+    const auto check = [&](const std::string& metric, const char* what) {
+        if (std::find(delivered.begin(), delivered.end(), metric) == delivered.end())
+            throw ConfigError(fmt::format("{} '{}' is unknown here", what, metric),
+                              fmt::format("this run delivers {}", fmt::join(delivered, ", ")),
+                              fmt::format("did you mean '{}'?", nearest(metric, delivered)));
+    };
+    for (const std::string& objective : goals.objectives) check(objective, "objective");
+    for (const Constraint& constraint : goals.constraints)
+        check(constraint.metric, "constrained metric");
+}
+
+SearchTask problem_task(const cli::SearchConfig& config) {
+    const auto problem = std::make_shared<const Problem>(find_problem(config.problem));
+    SearchTask task{problem->space(),
+                    engine_settings(config),
+                    {},
+                    false,
+                    {},
+                    {},
+                    std::numeric_limits<double>::quiet_NaN(),
+                    {}};
+    task.engine.analytic = true;
+    Goals& goals = task.engine.goals;
+    if (goals.objectives.empty()) goals.objectives = problem->objective_names();
+    if (config.objectives.empty()) goals.reference = problem->reference_point();
+    // The problem's own constraints arrive as metrics c1, c2 ..., broken by what they exceed 0. Any
+    // point tells how many there are.
+    RandomStream random(0, "constraint count");
+    const std::size_t constraint_count =
+        problem->evaluate(problem->space().sample(random)).constraints.size();
+    std::vector<std::string> delivered = problem->objective_names();
+    for (std::size_t i = 1; i <= constraint_count; ++i) {
+        delivered.push_back(fmt::format("c{}", i));
+        goals.constraints.push_back({delivered.back(), Relation::at_most, 0});
+    }
+    require_known_metrics(goals, delivered);
+    task.make_worker = [problem]() -> WorkerFunction {
+        return [problem](const Candidate& candidate, const Communicator&, const CancelToken&) {
+            const Evaluation evaluation = problem->evaluate(candidate.genome);
+            Outcome outcome;
+            outcome.id = candidate.id;
+            for (std::size_t i = 0; i < evaluation.objectives.size(); ++i)
+                outcome.metrics[problem->objective_names()[i]] = evaluation.objectives[i];
+            for (std::size_t i = 0; i < evaluation.constraints.size(); ++i)
+                outcome.metrics[fmt::format("c{}", i + 1)] = evaluation.constraints[i];
+            return outcome;
+        };
+    };
+    return task;
+}
+
+Metrics counted_metrics(const Candidate& candidate) {
+    const ModelCounts counts =
+        count(ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate"));
+    return {{"parameters", static_cast<double>(counts.parameters)},
+            {"flops", static_cast<double>(counts.flops)}};
+}
+
+TrainingSettings training_settings(const cli::SearchConfig& config) {
+    TrainingSettings settings;
+    settings.shards = config.data;
+    settings.max_train_samples = static_cast<std::size_t>(config.max_train_samples);
+    settings.max_validation_samples = static_cast<std::size_t>(config.max_validation_samples);
+    settings.data_seed = config.seed;
+    settings.threads = config.threads;
+    return settings;
+}
+
+SearchTask network_task(const cli::SearchConfig& config) {
+    SearchTask task{SearchSpace::from_file(config.space),
+                    engine_settings(config),
+                    counted_metrics,
+                    config.edge != "none",
+                    {},
+                    {},
+                    0,
+                    {}};
+    const Catalogue catalogue = read_catalogue(config.data);
+    task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
+    task.training_identity =
+        fmt::format("data {} train {} validation {} seed {} ranks {}", catalogue_digest(catalogue),
+                    config.max_train_samples, config.max_validation_samples, config.seed,
+                    config.ranks_per_candidate);
+
+    Goals& goals = task.engine.goals;
+    std::vector<std::string> delivered{"val_rmse",   "val_rmse_speed_mm_s", "val_rmse_power_w",
+                                       "train_loss", "parameters",          "flops"};
+    if (task.measures_latency) delivered.emplace_back("latency_ms");
+    if (task.measures_latency && config.edge != "model")
+        for (const char* measured :
+             {"latency_p90_ms", "latency_p99_ms", "peak_memory_mib", "energy_mj"})
+            delivered.emplace_back(measured);
+    if (goals.objectives.empty())
+        goals.objectives = {"val_rmse", task.measures_latency ? "latency_ms" : "flops"};
+    require_known_metrics(goals, delivered);
+
+    task.make_worker = [settings = training_settings(config)]() -> WorkerFunction {
+        const auto trainer = std::make_shared<const Trainer>(settings);
+        return
+            [trainer](const Candidate& candidate, const Communicator& group,
+                      const CancelToken& token) { return trainer->train(candidate, group, token); };
+    };
+    return task;
+}
+
+}  // namespace
+
+SearchTask make_search_task(const cli::SearchConfig& config) {
+    return config.problem.empty() ? network_task(config) : problem_task(config);
+}
+
+}  // namespace edgeloop::apps

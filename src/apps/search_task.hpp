@@ -1,0 +1,32 @@
+#pragma once
+
+#include "edgeloop/cli/search_config.hpp"
+#include "edgeloop/dispatch/worker.hpp"
+#include "edgeloop/search/engine.hpp"
+#include "edgeloop/store/run_directory.hpp"
+
+#include <functional>
+#include <string>
+
+namespace edgeloop::apps {
+
+/// What a search is about: an analytic problem, or networks trained on shards.
+struct SearchTask {
+    SearchSpace space;
+    EngineSettings engine;
+    StaticMetrics static_metrics;
+    bool measures_latency = false;  ///< an edge device (or its model) is half of each evaluation
+    std::string training_identity;  ///< see RunIdentity
+    std::string measuring_identity;
+    /// What the best error is compared with: the validation error of predicting the mean; NaN for
+    /// problems.
+    double mean_predictor_rmse = 0;
+    /// Makes what a worker does with a candidate; opens the data. Called on ranks that train.
+    std::function<WorkerFunction()> make_worker;
+};
+
+/// Reads space, problem and catalogue; the same on every rank.
+/// @throws ConfigError
+[[nodiscard]] SearchTask make_search_task(const cli::SearchConfig& config);
+
+}  // namespace edgeloop::apps

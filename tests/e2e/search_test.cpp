@@ -1,0 +1,255 @@
+#include "support/programs.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/evolution/hypervolume.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <sstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::test {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+const std::string shards = std::string(EDGELOOP_E2E_DATA) + "/shards";
+
+// A search over real networks on the small dataset, with modelled latency: deterministic.
+Words small_search(const std::string& run_dir, const Words& more = {}) {
+    Words words{program("edgeloop-search"),
+                "--data",
+                shards,
+                "--space",
+                std::string(EDGELOOP_TEST_DATA) + "/tiny_space.json",
+                "--run-dir",
+                run_dir,
+                "--population",
+                "4",
+                "--evaluations",
+                "12",
+                "--edge",
+                "model",
+                "--seed",
+                "11"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+}
+
+std::string front_of(const std::string& run_dir) { return read_file(run_dir + "/pareto.csv"); }
+
+std::size_t lines_containing(const std::string& path, const std::string& needle) {
+    std::istringstream lines(read_file(path));
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line);)
+        count += line.find(needle) != std::string::npos ? 1 : 0;
+    return count;
+}
+
+TEST(Search, SolvesZdt1OnThreeRanks) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run");
+    const auto result =
+        run(mpirun(3, {program("edgeloop-search"), "--problem", "zdt1", "--population", "100",
+                       "--evaluations", "25000", "--seed", "1", "--run-dir", dir}));
+    ASSERT_EQ(result.code, 0) << result.output;
+    const auto table = read_table(dir + "/pareto.csv");
+    const auto f1 = column(table, "f1"), f2 = column(table, "f2");
+    std::vector<std::vector<double>> points;
+    for (std::size_t i = 0; i < f1.size(); ++i)
+        points.push_back({std::stod(f1[i]), std::stod(f2[i])});
+    EXPECT_GT(hypervolume(points, {1.1, 1.1}), 0.865);
+    EXPECT_EQ(read_json_file(dir + "/status.json").at("done"), 25000);
+}
+
+TEST(Search, SameFrontOnOneToFourRanks) {
+    const TemporaryFolder folder;
+    const auto alone = run(small_search(folder.path("1")));
+    ASSERT_EQ(alone.code, 0) << alone.output;
+    for (int ranks : {1, 2, 3, 4}) {
+        const std::string dir = folder.path("mpi" + std::to_string(ranks));
+        const auto result = run(mpirun(ranks, small_search(dir)));
+        ASSERT_EQ(result.code, 0) << result.output;
+        EXPECT_EQ(front_of(dir), front_of(folder.path("1"))) << ranks << " ranks";
+    }
+    EXPECT_GE(read_table(folder.path("1") + "/pareto.csv").size(), 2u);
+}
+
+TEST(Search, KilledAndResumedEndsWithTheSameFront) {
+    const TemporaryFolder folder;
+    ASSERT_EQ(run(small_search(folder.path("whole"))).code, 0);
+
+    const std::string dir = folder.path("killed");
+    for (const std::size_t lines : {4u, 14u}) {
+        ChildOptions options;
+        options.arguments = mpirun(
+            3, small_search(dir, std::filesystem::exists(dir) ? Words{"--resume"} : Words{}));
+        options.output_file = folder.path("log");
+        ChildProcess job(options);
+        ASSERT_TRUE(wait_for_lines(dir + "/journal.jsonl", lines))
+            << read_file(options.output_file);
+        ::kill(-job.pid(), SIGKILL);  // the whole tree: mpirun's ranks are in its group
+        ASSERT_TRUE(job.wait_for(20));
+        // Ranks that outlive mpirun for a moment still hold the run's lock.
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+    const auto resumed = run(mpirun(2, small_search(dir, {"--resume"})));
+    ASSERT_EQ(resumed.code, 0) << resumed.output;
+    EXPECT_EQ(front_of(dir), front_of(folder.path("whole")));
+}
+
+TEST(Search, ATimeLimitStopsWithACheckpointAndExit75) {
+    const TemporaryFolder folder;
+    ASSERT_EQ(run(small_search(folder.path("whole"))).code, 0);
+    const std::string dir = folder.path("limited");
+    const auto stopped = run(mpirun(2, small_search(dir, {"--time-limit", "0.05"})));
+    EXPECT_EQ(stopped.code, 75) << stopped.output;
+    const auto resumed = run(mpirun(2, small_search(dir, {"--resume"})));
+    ASSERT_EQ(resumed.code, 0) << resumed.output;
+    EXPECT_EQ(front_of(dir), front_of(folder.path("whole")));
+}
+
+TEST(Search, AnAgentKilledInMidRunLosesNothing) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run"), endpoint = "tcp://127.0.0.1:5741";
+    ChildOptions search;
+    Words words = small_search(dir, {"--measure-seconds", "0.3"});
+    *std::find(words.begin(), words.end(), "model") = "bind:" + endpoint;
+    search.arguments = mpirun(2, words);
+    search.output_file = folder.path("search.log");
+    ChildOptions agent;
+    agent.arguments = {program("edgeloop-edge"), "serve", "--connect", endpoint};
+    agent.output_file = folder.path("agent.log");
+
+    ChildProcess job(search);
+    {
+        ChildProcess first(agent);
+        ASSERT_TRUE(wait_for_lines(dir + "/journal.jsonl", 8)) << read_file(search.output_file);
+        ::kill(-first.pid(), SIGKILL);
+    }
+    ChildProcess second(agent);
+    const auto exit = job.wait_for(240);
+    ASSERT_TRUE(exit) << read_file(search.output_file) << read_file(agent.output_file);
+    EXPECT_EQ(exit->code, 0) << read_file(search.output_file);
+    const auto evaluations = read_table(dir + "/evaluations.csv");
+    EXPECT_EQ(column(evaluations, "status"), Words(12, "completed"));
+    for (const std::string& latency : column(evaluations, "latency_ms"))
+        EXPECT_GT(std::stod(latency), 0);
+    EXPECT_EQ(lines_containing(dir + "/provenance.json", "modelled"), 0u);
+}
+
+TEST(Search, RunsItsOwnAgent) {
+    const TemporaryFolder folder;
+    Words words = small_search(folder.path("run"), {"--measure-seconds", "0.3"});
+    *std::find(words.begin(), words.end(), "model") = "local";
+    const auto result = run(words);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("12/12 designs"));
+    for (const std::string& latency :
+         column(read_table(folder.path("run") + "/pareto.csv"), "latency_ms"))
+        EXPECT_GT(std::stod(latency), 0);
+}
+
+TEST(Search, TwoRanksTrainOneDesignTogether) {
+    const TemporaryFolder folder;
+    const auto result =
+        run(mpirun(3, small_search(folder.path("run"), {"--ranks-per-candidate", "2"})));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(column(read_table(folder.path("run") + "/evaluations.csv"), "status"),
+              Words(12, "completed"));
+}
+
+TEST(Search, PrintedConfigIsAValidConfigFile) {
+    const TemporaryFolder folder;
+    const auto printed = run(small_search(folder.path("run"), {"--print-config"}));
+    ASSERT_EQ(printed.code, 0) << printed.output;
+    write_file_atomic(folder.path("c.ini"), printed.output);
+    const auto again =
+        run({program("edgeloop-search"), "--config", folder.path("c.ini"), "--print-config"});
+    EXPECT_EQ(again.code, 0);
+    EXPECT_EQ(again.output, printed.output);
+    EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
+}
+
+// Each mistake: exit code 2, one line that names it, and nothing written.
+struct Mistake {
+    std::string name;
+    Words arguments;
+    std::string says;
+};
+
+TEST(Search, BadInputIsRefusedWithOneClearLine) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run");
+    write_file_atomic(folder.path("broken.json"), "{\"name\": \"x\",,}");
+    write_file_atomic(folder.path("broken.ini"), "populaton = 4\n");
+    const std::vector<Mistake> mistakes{
+        {"missing data", {"--data", folder.path("none"), "--run-dir", dir}, folder.path("none")},
+        {"unknown option",
+         {"--data", shards, "--run-dir", dir, "--populatoin", "4"},
+         "did you mean 'population'"},
+        {"malformed space",
+         {"--data", shards, "--run-dir", dir, "--space", folder.path("broken.json")},
+         "line 1"},
+        {"missing space",
+         {"--data", shards, "--run-dir", dir, "--space", folder.path("none.json")},
+         "none.json"},
+        {"malformed config", {"--config", folder.path("broken.ini")}, "did you mean 'population'"},
+        {"unknown problem", {"--problem", "zdt9", "--run-dir", dir}, "zdt9"},
+        {"unknown objective",
+         {"--problem", "zdt1", "--run-dir", dir, "--objectives", "f7", "f8"},
+         "f7"},
+        {"bad constraint",
+         {"--data", shards, "--run-dir", dir, "--constraint", "latency<<3"},
+         "latency<<3"},
+        {"too many ranks",
+         {"--data", shards, "--run-dir", dir, "--ranks-per-candidate", "5"},
+         "--ranks-per-candidate"},
+        {"nothing to resume", {"--data", shards, "--run-dir", dir, "--resume"}, "resume"},
+    };
+    for (const Mistake& mistake : mistakes) {
+        Words words{program("edgeloop-search")};
+        words.insert(words.end(), mistake.arguments.begin(), mistake.arguments.end());
+        for (const bool parallel : {false, true}) {
+            const auto result = run(parallel ? mpirun(2, words) : words);
+            EXPECT_EQ(result.code, 2) << mistake.name << "\n" << result.output;
+            EXPECT_THAT(result.output, HasSubstr(mistake.says)) << mistake.name;
+            std::istringstream lines(result.output);
+            int errors = 0;
+            for (std::string line; std::getline(lines, line);)
+                errors += line.find(" error ") != std::string::npos ? 1 : 0;
+            EXPECT_EQ(errors, 1) << mistake.name << (parallel ? " under mpirun\n" : "\n")
+                                 << result.output;
+        }
+        EXPECT_FALSE(std::filesystem::exists(dir + "/journal.jsonl")) << mistake.name;
+    }
+}
+
+TEST(Search, AnOccupiedRunDirectoryIsKept) {
+    const TemporaryFolder folder;
+    const Words words{program("edgeloop-search"),
+                      "--problem",
+                      "zdt1",
+                      "--population",
+                      "10",
+                      "--evaluations",
+                      "50",
+                      "--run-dir",
+                      folder.path("run")};
+    ASSERT_EQ(run(words).code, 0);
+    const std::string before = front_of(folder.path("run"));
+    const auto second = run(words);
+    EXPECT_EQ(second.code, 2);
+    EXPECT_THAT(second.output, HasSubstr("--resume"));
+    EXPECT_EQ(front_of(folder.path("run")), before);
+}
+
+}  // namespace
+}  // namespace edgeloop::test
