@@ -1,6 +1,6 @@
 #include "edgeloop/evolution/sorting.hpp"
 
-#include "edgeloop/core/error.hpp"
+#include "edgeloop/evolution/pareto_ranks.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -21,6 +21,18 @@ bool pareto_dominates(const std::vector<double>& a, const std::vector<double>& b
     return better;
 }
 
+/// Adds the fronts of members that share one violation, given in ascending order.
+void append_fronts(const std::vector<Individual>& population,
+                   const std::vector<std::size_t>& members, Fronts& fronts) {
+    std::vector<std::vector<double>> points;
+    points.reserve(members.size());
+    for (const std::size_t i : members) points.push_back(population[i].objectives);
+    const std::vector<std::size_t> ranks = pareto_ranks(points);
+    const std::size_t first = fronts.size();
+    fronts.resize(first + 1 + *std::max_element(ranks.begin(), ranks.end()));
+    for (std::size_t k = 0; k < members.size(); ++k) fronts[first + ranks[k]].push_back(members[k]);
+}
+
 }  // namespace
 
 bool dominates(const Individual& a, const Individual& b) {
@@ -28,30 +40,21 @@ bool dominates(const Individual& a, const Individual& b) {
     return pareto_dominates(a.objectives, b.objectives);
 }
 
-// Efficient non-dominated sort with binary search: in lexicographic order nobody is dominated by a
-// later one, and who is dominated by a member of a front is dominated by one of every earlier
-// front.
 Fronts non_dominated_sort(const std::vector<Individual>& population) {
     std::vector<std::size_t> order(population.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return std::tie(population[a].violation, population[a].objectives, a) <
-               std::tie(population[b].violation, population[b].objectives, b);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return population[a].violation < population[b].violation;
     });
     Fronts fronts;
-    for (const std::size_t i : order) {
-        const auto dominated_by = [&](const std::vector<std::size_t>& front) {
-            return std::any_of(front.rbegin(), front.rend(), [&](std::size_t j) {
-                return dominates(population[j], population[i]);
-            });
-        };
-        const auto front = std::partition_point(fronts.begin(), fronts.end(), dominated_by);
-        if (front == fronts.end())
-            fronts.push_back({i});
-        else
-            front->push_back(i);
+    for (auto first = order.begin(); first != order.end();) {
+        const double violation = population[*first].violation;
+        const auto last = std::find_if(first, order.end(), [&](std::size_t i) {
+            return population[i].violation != violation;
+        });
+        append_fronts(population, {first, last}, fronts);
+        first = last;
     }
-    for (auto& front : fronts) std::sort(front.begin(), front.end());
     return fronts;
 }
 
