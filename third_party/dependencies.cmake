@@ -63,3 +63,7 @@ endif()
 if(EDGELOOP_TESTS)
   edgeloop_require(GTest "libgtest-dev libgmock-dev")
 endif()
+
+if(EDGELOOP_BENCHMARKS)
+  find_package(pagmo QUIET)  # a peer to compare with; its benchmarks are left out without it
+endif()
