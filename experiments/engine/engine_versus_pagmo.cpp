@@ -1,5 +1,5 @@
-// Final hypervolume of edgeloop's generational engine and of pagmo2's NSGA-II on test problems, with
-// the same population, evaluations and variation settings.
+// Final hypervolume of edgeloop's generational engine and of pagmo2's NSGA-II on test problems,
+// with the same population, evaluations and variation settings.
 //
 //   engine_versus_pagmo [SEEDS [PROBLEM...]]
 
@@ -122,7 +122,8 @@ int main(int argc, char** argv) {
         if (names.empty())
             names = {"zdt1",  "zdt2",  "zdt3",  "zdt4",  "zdt6",
                      "dtlz1", "dtlz2", "dtlz3", "dtlz4", "dtlz7"};
-        fmt::print("| problem | edgeloop | pagmo2 | ratio of medians |\n| --- | --- | --- | --- |\n");
+        fmt::print(
+            "| problem | edgeloop | pagmo2 | ratio of medians |\n| --- | --- | --- | --- |\n");
         for (const std::string& name : names) compare(name, seeds);
         return 0;
     } catch (const Error& error) {

@@ -1,5 +1,7 @@
 #include "edgeloop/evolution/sorting.hpp"
 
+#include "evolution/thinning.hpp"
+
 #include "edgeloop/evolution/pareto_ranks.hpp"
 
 #include <algorithm>
@@ -31,6 +33,16 @@ void append_fronts(const std::vector<Individual>& population,
     const std::size_t first = fronts.size();
     fronts.resize(first + 1 + *std::max_element(ranks.begin(), ranks.end()));
     for (std::size_t k = 0; k < members.size(); ++k) fronts[first + ranks[k]].push_back(members[k]);
+}
+
+/// Loneliest first; ties by id.
+void order_by_crowding(const std::vector<Individual>& population, std::vector<std::size_t>& front) {
+    const std::vector<double> crowding = crowding_distance(population, front);
+    std::vector<std::tuple<double, std::uint64_t, std::size_t>> keys;
+    for (std::size_t k = 0; k < front.size(); ++k)
+        keys.emplace_back(-crowding[k], population[front[k]].id, front[k]);
+    std::sort(keys.begin(), keys.end());
+    for (std::size_t k = 0; k < front.size(); ++k) front[k] = std::get<2>(keys[k]);
 }
 
 }  // namespace
@@ -95,15 +107,14 @@ Ranking rank(const std::vector<Individual>& population) {
 
 std::vector<std::size_t> select_survivors(const std::vector<Individual>& population,
                                           std::size_t count) {
-    const Ranking ranking = rank(population);
-    std::vector<std::size_t> order(population.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return std::make_tuple(ranking.front[a], -ranking.crowding[a], population[a].id) <
-               std::make_tuple(ranking.front[b], -ranking.crowding[b], population[b].id);
-    });
-    order.resize(std::min(count, order.size()));
-    return order;
+    std::vector<std::size_t> survivors;
+    for (const auto& front : non_dominated_sort(population)) {
+        if (survivors.size() >= count) break;
+        std::vector<std::size_t> kept = thin(population, front, count - survivors.size());
+        order_by_crowding(population, kept);
+        survivors.insert(survivors.end(), kept.begin(), kept.end());
+    }
+    return survivors;
 }
 
 }  // namespace edgeloop

@@ -27,7 +27,12 @@ struct Ranking {
 };
 [[nodiscard]] Ranking rank(const std::vector<Individual>& population);
 
-/// Indices of the `count` best by (front, crowding, id): NSGA-II's environmental selection.
+/// Indices of the `count` survivors, best first by (front, crowding, id): NSGA-II's environmental
+/// selection. The front that does not fit is thinned one member at a time, each time the most
+/// crowded of those left, which spreads the rest more evenly than one cut by crowding.
+///
+/// Independent of the order of the population. Source of the thinning: Kukkonen and Deb, CEC 2006
+/// (2 objectives: crowding distance) and PPSN 2006 (more: nearest neighbours).
 [[nodiscard]] std::vector<std::size_t> select_survivors(const std::vector<Individual>& population,
                                                         std::size_t count);
 

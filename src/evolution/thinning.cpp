@@ -1,0 +1,193 @@
+#include "evolution/thinning.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <tuple>
+
+namespace edgeloop {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// One member with its objectives scaled to [0, 1] over the front; all equal: 0.
+struct Scaled {
+    std::size_t index;  // into the population
+    std::uint64_t id;
+    std::vector<double> at;
+};
+using ScaledFront = std::vector<Scaled>;
+
+ScaledFront scaled(const std::vector<Individual>& population,
+                   const std::vector<std::size_t>& front) {
+    ScaledFront members;
+    for (const std::size_t i : front)
+        members.push_back({i, population[i].id, population[i].objectives});
+    for (std::size_t m = 0; m < members[0].at.size(); ++m) {
+        double low = infinity, high = -infinity;
+        for (const Scaled& member : members) {
+            low = std::min(low, member.at[m]);
+            high = std::max(high, member.at[m]);
+        }
+        for (Scaled& member : members)
+            member.at[m] = high > low ? (member.at[m] - low) / (high - low) : 0;
+    }
+    return members;
+}
+
+/// Thinning of a front of two objectives, a chain along which every member has two neighbours.
+class ChainThinning {
+  public:
+    explicit ChainThinning(ScaledFront members) : chain_(std::move(members)) {
+        std::sort(chain_.begin(), chain_.end(), [](const Scaled& a, const Scaled& b) {
+            return std::tie(a.at[0], b.at[1], a.id) < std::tie(b.at[0], a.at[1], b.id);
+        });
+        for (std::size_t k = 0; k < chain_.size(); ++k) {
+            before_.push_back(k == 0 ? none : k - 1);
+            behind_.push_back(k + 1 == chain_.size() ? none : k + 1);
+        }
+        for (std::size_t k = 0; k < chain_.size(); ++k) queue_.insert(entry(k));
+    }
+
+    std::vector<std::size_t> keep(std::size_t count) {
+        while (queue_.size() > count) remove(queue_.begin()->position);
+        std::vector<std::size_t> kept;
+        for (const Entry& left : queue_) kept.push_back(chain_[left.position].index);
+        return kept;
+    }
+
+  private:
+    static constexpr std::size_t none = static_cast<std::size_t>(-1);
+
+    struct Entry {
+        double crowding;
+        std::uint64_t id;
+        std::size_t position;
+        bool operator<(const Entry& other) const {
+            return std::tie(crowding, other.id) < std::tie(other.crowding, id);
+        }
+    };
+
+    [[nodiscard]] Entry entry(std::size_t k) const {
+        const bool at_end = before_[k] == none || behind_[k] == none;
+        double crowding = infinity;
+        if (!at_end) {
+            const std::vector<double>&a = chain_[before_[k]].at, &b = chain_[behind_[k]].at;
+            crowding = std::abs(b[0] - a[0]) + std::abs(b[1] - a[1]);
+        }
+        return {crowding, chain_[k].id, k};
+    }
+
+    void remove(std::size_t k) {
+        const std::size_t before = before_[k], behind = behind_[k];
+        for (const std::size_t changed : {before, k, behind})
+            if (changed != none) queue_.erase(entry(changed));
+        if (before != none) behind_[before] = behind;
+        if (behind != none) before_[behind] = before;
+        for (const std::size_t changed : {before, behind})
+            if (changed != none) queue_.insert(entry(changed));
+    }
+
+    ScaledFront chain_;
+    std::vector<std::size_t> before_, behind_;
+    std::set<Entry> queue_;  // most crowded first
+};
+
+/// Thinning of a front of any number of objectives by distances to nearest neighbours.
+class VicinityThinning {
+  public:
+    explicit VicinityThinning(ScaledFront members)
+        : members_(std::move(members)), neighbours_(members_.size()), is_best_(members_.size()) {
+        for (std::size_t m = 0; m < members_[0].at.size(); ++m) is_best_[best_in(m)] = true;
+        for (std::size_t k = 0; k < members_.size(); ++k) alive_.push_back(k);
+        for (const std::size_t k : alive_) find_neighbours(k);
+    }
+
+    std::vector<std::size_t> keep(std::size_t count) {
+        while (alive_.size() > count) remove(most_crowded());
+        std::vector<std::size_t> kept;
+        for (const std::size_t k : alive_) kept.push_back(members_[k].index);
+        return kept;
+    }
+
+  private:
+    struct Neighbour {
+        double distance;
+        std::size_t member;
+        bool operator<(const Neighbour& other) const { return distance < other.distance; }
+    };
+    struct Vicinity {
+        std::vector<Neighbour> nearest;
+        double size = 0;  // product of the distances
+    };
+
+    [[nodiscard]] std::size_t best_in(std::size_t m) const {
+        const auto best = std::min_element(
+            members_.begin(), members_.end(), [m](const Scaled& a, const Scaled& b) {
+                return std::tie(a.at[m], a.at, a.id) < std::tie(b.at[m], b.at, b.id);
+            });
+        return static_cast<std::size_t>(best - members_.begin());
+    }
+
+    [[nodiscard]] double distance(std::size_t a, std::size_t b) const {
+        double sum = 0;
+        for (std::size_t m = 0; m < members_[a].at.size(); ++m) {
+            const double gap = members_[a].at[m] - members_[b].at[m];
+            sum += gap * gap;
+        }
+        return std::sqrt(sum);
+    }
+
+    void find_neighbours(std::size_t k) {
+        std::vector<Neighbour> all;
+        all.reserve(alive_.size());
+        for (const std::size_t other : alive_)
+            if (other != k) all.push_back({distance(k, other), other});
+        const std::size_t wanted = std::min(members_[k].at.size(), all.size());
+        std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(wanted),
+                          all.end());
+        all.resize(wanted);
+        double size = is_best_[k] ? infinity : 1;
+        for (const Neighbour& one : all) size *= is_best_[k] ? 1 : one.distance;
+        neighbours_[k] = {std::move(all), size};
+    }
+
+    [[nodiscard]] std::size_t most_crowded() const {
+        return *std::min_element(alive_.begin(), alive_.end(), [&](std::size_t a, std::size_t b) {
+            return std::tie(neighbours_[a].size, members_[b].id) <
+                   std::tie(neighbours_[b].size, members_[a].id);
+        });
+    }
+
+    void remove(std::size_t k) {
+        alive_.erase(std::lower_bound(alive_.begin(), alive_.end(), k));
+        for (const std::size_t other : alive_) {
+            const auto& nearest = neighbours_[other].nearest;
+            if (std::any_of(nearest.begin(), nearest.end(),
+                            [k](const Neighbour& one) { return one.member == k; }))
+                find_neighbours(other);
+        }
+    }
+
+    ScaledFront members_;
+    std::vector<Vicinity> neighbours_;
+    std::vector<bool> is_best_;
+    std::vector<std::size_t> alive_;  // ascending
+};
+
+}  // namespace
+
+std::vector<std::size_t> thin(const std::vector<Individual>& population,
+                              const std::vector<std::size_t>& front, std::size_t count) {
+    if (count >= front.size()) return front;
+    ScaledFront members = scaled(population, front);
+    std::vector<std::size_t> kept = members[0].at.size() == 2
+                                        ? ChainThinning(std::move(members)).keep(count)
+                                        : VicinityThinning(std::move(members)).keep(count);
+    std::sort(kept.begin(), kept.end());
+    return kept;
+}
+
+}  // namespace edgeloop
