@@ -81,8 +81,8 @@ double run_edgeloop(const Problem& problem, unsigned seed) {
         engine->tell(completed);
     }
     std::vector<std::vector<double>> points;
-    for (const Member& member : engine->state().population)
-        points.push_back(member.individual.objectives);
+    for (const Individual& member : engine->state().population.individuals())
+        points.push_back(member.objectives);
     return hypervolume(points, problem.reference_point());
 }
 

@@ -1,10 +1,12 @@
 #include "edgeloop/evolution/sorting.hpp"
 
-#include "evolution/thinning.hpp"
+#include "edgeloop/evolution/thinning.hpp"
 
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/evolution/pareto_ranks.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <tuple>
@@ -61,6 +63,7 @@ Fronts non_dominated_sort(const std::vector<Individual>& population) {
     Fronts fronts;
     for (auto first = order.begin(); first != order.end();) {
         const double violation = population[*first].violation;
+        EDGELOOP_EXPECT(!std::isnan(violation), "a violation must be a number");
         const auto last = std::find_if(first, order.end(), [&](std::size_t i) {
             return population[i].violation != violation;
         });

@@ -1,9 +1,10 @@
-#include "evolution/thinning.hpp"
+#include "edgeloop/evolution/thinning.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -37,61 +38,94 @@ ScaledFront scaled(const std::vector<Individual>& population,
     return members;
 }
 
-/// Thinning of a front of two objectives, a chain along which every member has two neighbours.
-class ChainThinning {
+/// Thinning by crowding distance, kept up to date along one chain of members for each objective.
+class CrowdingThinning {
   public:
-    explicit ChainThinning(ScaledFront members) : chain_(std::move(members)) {
-        std::sort(chain_.begin(), chain_.end(), [](const Scaled& a, const Scaled& b) {
-            return std::tie(a.at[0], b.at[1], a.id) < std::tie(b.at[0], a.at[1], b.id);
-        });
-        for (std::size_t k = 0; k < chain_.size(); ++k) {
-            before_.push_back(k == 0 ? none : k - 1);
-            behind_.push_back(k + 1 == chain_.size() ? none : k + 1);
-        }
-        for (std::size_t k = 0; k < chain_.size(); ++k) queue_.insert(entry(k));
+    CrowdingThinning(const std::vector<Individual>& population,
+                     const std::vector<std::size_t>& front)
+        : population_(population), front_(front) {
+        const std::size_t objectives = population[front[0]].objectives.size();
+        for (std::size_t m = 0; m < objectives; ++m) add_chain(m);
+        for (std::size_t k = 0; k < front.size(); ++k) queue_.insert(entry(k));
     }
 
     std::vector<std::size_t> keep(std::size_t count) {
-        while (queue_.size() > count) remove(queue_.begin()->position);
+        while (queue_.size() > count) remove(queue_.begin()->member);
         std::vector<std::size_t> kept;
-        for (const Entry& left : queue_) kept.push_back(chain_[left.position].index);
+        for (const Entry& left : queue_) kept.push_back(front_[left.member]);
         return kept;
     }
 
   private:
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
+    struct Chain {
+        std::size_t objective;
+        double range;
+        std::vector<std::size_t> before, behind;  // by member; none at the ends
+    };
     struct Entry {
         double crowding;
         std::uint64_t id;
-        std::size_t position;
+        std::size_t member;
         bool operator<(const Entry& other) const {
             return std::tie(crowding, other.id) < std::tie(other.crowding, id);
         }
     };
 
-    [[nodiscard]] Entry entry(std::size_t k) const {
-        const bool at_end = before_[k] == none || behind_[k] == none;
-        double crowding = infinity;
-        if (!at_end) {
-            const std::vector<double>&a = chain_[before_[k]].at, &b = chain_[behind_[k]].at;
-            crowding = std::abs(b[0] - a[0]) + std::abs(b[1] - a[1]);
+    [[nodiscard]] double value(std::size_t member, std::size_t objective) const {
+        return population_[front_[member]].objectives[objective];
+    }
+
+    /// An objective on which all agree tells nobody apart and gets no chain.
+    void add_chain(std::size_t m) {
+        std::vector<std::size_t> order(front_.size());
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+            return std::make_tuple(value(a, m), population_[front_[a]].id) <
+                   std::make_tuple(value(b, m), population_[front_[b]].id);
+        });
+        const double range = value(order.back(), m) - value(order.front(), m);
+        if (range == 0) return;
+        Chain chain{m, range, std::vector<std::size_t>(order.size(), none),
+                    std::vector<std::size_t>(order.size(), none)};
+        for (std::size_t k = 1; k < order.size(); ++k) {
+            chain.before[order[k]] = order[k - 1];
+            chain.behind[order[k - 1]] = order[k];
         }
-        return {crowding, chain_[k].id, k};
+        chains_.push_back(std::move(chain));
     }
 
-    void remove(std::size_t k) {
-        const std::size_t before = before_[k], behind = behind_[k];
-        for (const std::size_t changed : {before, k, behind})
-            if (changed != none) queue_.erase(entry(changed));
-        if (before != none) behind_[before] = behind;
-        if (behind != none) before_[behind] = before;
-        for (const std::size_t changed : {before, behind})
-            if (changed != none) queue_.insert(entry(changed));
+    [[nodiscard]] Entry entry(std::size_t member) const {
+        double crowding = 0;
+        for (const Chain& chain : chains_) {
+            const std::size_t before = chain.before[member], behind = chain.behind[member];
+            const bool at_end = before == none || behind == none;
+            crowding += at_end ? infinity
+                               : (value(behind, chain.objective) - value(before, chain.objective)) /
+                                     chain.range;
+        }
+        return {crowding, population_[front_[member]].id, member};
     }
 
-    ScaledFront chain_;
-    std::vector<std::size_t> before_, behind_;
+    void remove(std::size_t member) {
+        std::set<std::size_t> neighbours;
+        for (const Chain& chain : chains_)
+            for (const std::size_t one : {chain.before[member], chain.behind[member]})
+                if (one != none) neighbours.insert(one);
+        queue_.erase(entry(member));
+        for (const std::size_t one : neighbours) queue_.erase(entry(one));
+        for (Chain& chain : chains_) {
+            const std::size_t before = chain.before[member], behind = chain.behind[member];
+            if (before != none) chain.behind[before] = behind;
+            if (behind != none) chain.before[behind] = before;
+        }
+        for (const std::size_t one : neighbours) queue_.insert(entry(one));
+    }
+
+    const std::vector<Individual>& population_;
+    const std::vector<std::size_t>& front_;
+    std::vector<Chain> chains_;
     std::set<Entry> queue_;  // most crowded first
 };
 
@@ -182,10 +216,9 @@ class VicinityThinning {
 std::vector<std::size_t> thin(const std::vector<Individual>& population,
                               const std::vector<std::size_t>& front, std::size_t count) {
     if (count >= front.size()) return front;
-    ScaledFront members = scaled(population, front);
-    std::vector<std::size_t> kept = members[0].at.size() == 2
-                                        ? ChainThinning(std::move(members)).keep(count)
-                                        : VicinityThinning(std::move(members)).keep(count);
+    std::vector<std::size_t> kept = population[front[0]].objectives.size() == 2
+                                        ? CrowdingThinning(population, front).keep(count)
+                                        : VicinityThinning(scaled(population, front)).keep(count);
     std::sort(kept.begin(), kept.end());
     return kept;
 }

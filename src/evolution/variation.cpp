@@ -131,8 +131,10 @@ void cross(const SearchSpace& space, Genome& a, Genome& b, double eta, RandomStr
 std::size_t tournament(const std::vector<Individual>& population, const Ranking& ranking,
                        RandomStream& random) {
     EDGELOOP_EXPECT(!population.empty(), "a tournament needs a population");
-    const auto contestant = [&] { return random.below(population.size()); };
-    const std::size_t a = contestant(), b = contestant();
+    const std::size_t others = population.size() - 1;
+    const std::size_t a = random.below(population.size());
+    if (others == 0) return a;
+    const std::size_t b = (a + 1 + random.below(others)) % population.size();
     const auto merit = [&](std::size_t i) {
         return std::make_tuple(ranking.front[i], -ranking.crowding[i], population[i].id);
     };

@@ -1,5 +1,7 @@
 #include "edgeloop/search/population.hpp"
 
+#include "edgeloop/evolution/thinning.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -32,16 +34,14 @@ void Population::remove(std::uint64_t id) {
 }
 
 void Population::keep_best(std::size_t count) {
-    const Ranking& ranks = ranking();
-    std::vector<std::size_t> order(size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return std::make_tuple(ranks.front[a], -ranks.crowding[a], individuals_[a].id) <
-               std::make_tuple(ranks.front[b], -ranks.crowding[b], individuals_[b].id);
-    });
-    order.resize(std::min(count, order.size()));
     Population best;
-    for (const std::size_t i : order) best.add(std::move(individuals_[i]), rungs_[i]);
+    for (const int rung : std::set<int, std::greater<>>(rungs_.begin(), rungs_.end())) {
+        std::vector<Individual> group;
+        for (std::size_t i = 0; i < size(); ++i)
+            if (rungs_[i] == rung) group.push_back(std::move(individuals_[i]));
+        for (const std::size_t i : select_survivors(group, count - best.size()))
+            best.add(std::move(group[i]), rung);
+    }
     *this = std::move(best);
 }
 
@@ -49,18 +49,30 @@ void Population::keep_best(std::size_t count) {
 void Population::drop_worst() {
     if (individuals_.empty()) return;
     const Ranking& ranks = ranking();
-    std::size_t worst = 0;
-    for (std::size_t i = 1; i < size(); ++i)
-        if (std::make_tuple(ranks.front[worst], -ranks.crowding[worst], individuals_[worst].id) <
-            std::make_tuple(ranks.front[i], -ranks.crowding[i], individuals_[i].id))
-            worst = i;
-    const std::size_t last_front = ranks.front[worst];
-    erase(worst);
-    std::vector<std::size_t> front;
-    for (std::size_t i = 0; i < size(); ++i)
-        if (ranking_.front[i] == last_front) front.push_back(i);
+    const std::size_t last_front = *std::max_element(ranks.front.begin(), ranks.front.end());
+    erase(most_crowded(front_members(last_front)));
+    const std::vector<std::size_t> front = front_members(last_front);
     const std::vector<double> crowding = crowding_distance(individuals_, front);
     for (std::size_t k = 0; k < front.size(); ++k) ranking_.crowding[front[k]] = crowding[k];
+}
+
+std::vector<std::size_t> Population::front_members(std::size_t front) const {
+    std::vector<std::size_t> members;
+    for (std::size_t i = 0; i < size(); ++i)
+        if (ranking_.front[i] == front) members.push_back(i);
+    return members;
+}
+
+std::size_t Population::most_crowded(const std::vector<std::size_t>& front) const {
+    if (individuals_[front[0]].objectives.size() > 2) {
+        const std::vector<std::size_t> kept = thin(individuals_, front, front.size() - 1);
+        return *std::mismatch(front.begin(), front.end() - 1, kept.begin()).first;
+    }
+    // With two objectives thin() goes by crowding distance, which is at hand.
+    return *std::min_element(front.begin(), front.end(), [&](std::size_t a, std::size_t b) {
+        return std::tie(ranking_.crowding[a], individuals_[b].id) <
+               std::tie(ranking_.crowding[b], individuals_[a].id);
+    });
 }
 
 const Ranking& Population::ranking() const {

@@ -16,7 +16,8 @@ struct VariationSettings {
     double mutation_eta = 20;  ///< distribution index of polynomial mutation
 };
 
-/// Binary tournament by (front, crowding, id). @return index of the winner.
+/// Binary tournament of two different members by (front, crowding, id). @return index of the
+/// winner.
 [[nodiscard]] std::size_t tournament(const std::vector<Individual>& population,
                                      const Ranking& ranking, RandomStream& random);
 

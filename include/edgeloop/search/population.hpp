@@ -14,7 +14,7 @@ class Population {
     void add(Individual individual, int rung);
     /// Removes the member with this id, if there is one.
     void remove(std::uint64_t id);
-    /// Keeps the best `count` by (rung, front, crowding, id). Complexity: that of one sort.
+    /// Keeps the best `count` by rung and, within a rung, select_survivors().
     void keep_best(std::size_t count);
     /// Removes the worst member and keeps the ranking up to date, cheaper than keep_best().
     void drop_worst();
@@ -29,6 +29,9 @@ class Population {
 
   private:
     [[nodiscard]] Ranking rank_by_rung() const;
+    [[nodiscard]] std::vector<std::size_t> front_members(std::size_t front) const;
+    /// Who of a front thin() would remove first.
+    [[nodiscard]] std::size_t most_crowded(const std::vector<std::size_t>& front) const;
     void erase(std::size_t index);
 
     std::vector<Individual> individuals_;

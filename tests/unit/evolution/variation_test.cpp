@@ -201,10 +201,11 @@ TEST(Tournament, PrefersFrontThenCrowdingThenTheOlder) {
         for (int i = 0; i < 4000; ++i) wins += tournament(population, ranking, random) == 1 ? 1 : 0;
         return wins;
     };
-    // Drawn twice with replacement: the better of two wins 3 of 4.
-    EXPECT_NEAR(wins_of_second({{1, 0}, {0, 0}}), 3000, 100);
-    EXPECT_NEAR(wins_of_second({{0, 0}, {2, 1}}), 1000, 100);
-    EXPECT_NEAR(wins_of_second({{0, 0}, {1, 1}}), 3000, 100);
+    EXPECT_EQ(wins_of_second({{1, 0}, {0, 0}}), 4000);
+    EXPECT_EQ(wins_of_second({{0, 0}, {2, 1}}), 0);
+    EXPECT_EQ(wins_of_second({{0, 0}, {1, 1}}), 4000);
+    population.resize(1);
+    EXPECT_EQ(wins_of_second({{0}, {0}}), 0) << "one member wins by itself";
 }
 
 }  // namespace
