@@ -53,7 +53,8 @@ std::vector<Tap> make_taps(int input, int output) {
 /// Taps of eight neighbouring output columns that all lie within eight input pixels from `first`
 /// on: one load and two permutations replace sixteen scattered loads.
 struct TapBlock {
-    int first = 0;
+    int column = 0;  ///< of the output
+    int first = 0;   ///< of the input
     std::array<int, lanes> low{}, high{};
     std::array<float, lanes> weight{};
 };
@@ -64,30 +65,39 @@ class Resizer {
     Resizer(int input_height, int input_width, int side)
         : height_(input_height),
           width_(input_width),
-          padded_(input_width + lanes),
           side_(side),
           columns_(make_taps(input_width, side)),
           rows_(make_taps(input_height, side)),
-          pixels_(static_cast<std::size_t>(input_height) * static_cast<std::size_t>(padded_)),
+          pixels_(static_cast<std::size_t>(input_height) * static_cast<std::size_t>(input_width) +
+                  lanes),
           wide_(static_cast<std::size_t>(input_height) * static_cast<std::size_t>(side)) {
-        for (std::size_t value = 0; value < table_.size(); ++value)
-            table_[value] = (float(value) / 255.0F - pixel_mean) / pixel_deviation;
         make_blocks();
     }
 
     void run(const std::uint8_t* image, float* out) {
-        normalise(image);
-        widen();
-        heighten(out);
+        const int count = height_ * width_;
+        if (height_ == side_ && width_ == side_) {
+            normalise(image, count, out);
+            return;
+        }
+        normalise(image, count, pixels_.data());
+        for (const TapBlock& block : blocks_)
+            widen_block(pixels_.data(), height_, width_, block, wide_.data(), side_);
+        if (blocks_.empty())
+            widen_plainly(pixels_.data(), height_, width_, columns_.data(), wide_.data(), side_);
+        heighten(wide_.data(), rows_.data(), side_, out);
     }
 
   private:
+    /// Blocks that cover all columns, the last one overlapping its neighbour where the side is no
+    /// multiple of eight. None when the side is too small or the image shrinks too much for them.
     void make_blocks() {
-        for (int column = 0; column + lanes <= side_; column += lanes) {
+        for (int column = 0; side_ >= lanes && column < side_; column += lanes) {
             TapBlock block;
-            block.first = columns_[std::size_t(column)].low;
+            block.column = std::min(column, side_ - lanes);
+            block.first = columns_[std::size_t(block.column)].low;
             for (int lane = 0; lane < lanes; ++lane) {
-                const Tap& tap = columns_[std::size_t(column + lane)];
+                const Tap& tap = columns_[std::size_t(block.column + lane)];
                 if (tap.high - block.first >= lanes) return blocks_.clear();
                 block.low[std::size_t(lane)] = tap.low - block.first;
                 block.high[std::size_t(lane)] = tap.high - block.first;
@@ -97,67 +107,63 @@ class Resizer {
         }
     }
 
-    void normalise(const std::uint8_t* image) {
-        for (int row = 0; row < height_; ++row) {
-            const std::uint8_t* from = image + std::ptrdiff_t(row) * width_;
-            float* to = pixels_.data() + std::ptrdiff_t(row) * padded_;
-            for (int column = 0; column < width_; ++column) to[column] = table_[from[column]];
-        }
-    }
+    static void normalise(const std::uint8_t* image, int count, float* out);
+    static void widen_block(const float* pixels, int height, int width, const TapBlock& block,
+                            float* wide, int side);
+    static void widen_plainly(const float* pixels, int height, int width, const Tap* taps,
+                              float* wide, int side);
+    static void heighten(const float* wide, const Tap* taps, int side, float* out);
 
-    void widen() {
-        for (int row = 0; row < height_; ++row)
-            widen_row(pixels_.data() + std::ptrdiff_t(row) * padded_,
-                      wide_.data() + std::ptrdiff_t(row) * side_, blocks_.data(), blocks_.size(),
-                      columns_.data(), side_);
-    }
-
-    void heighten(float* out) const {
-        for (int row = 0; row < side_; ++row) {
-            const Tap& tap = rows_[std::size_t(row)];
-            mix_rows(wide_.data() + std::ptrdiff_t(tap.low) * side_,
-                     wide_.data() + std::ptrdiff_t(tap.high) * side_, tap.weight, side_,
-                     out + std::ptrdiff_t(row) * side_);
-        }
-    }
-
-    static void widen_row(const float* from, float* to, const TapBlock* blocks, std::size_t count,
-                          const Tap* taps, int side);
-    static void mix_rows(const float* low, const float* high, float weight, int count, float* out);
-
-    int height_, width_, padded_, side_;
+    int height_, width_, side_;
     std::vector<Tap> columns_, rows_;
-    std::vector<TapBlock> blocks_;  ///< empty when the image shrinks too much for them
-    std::vector<float> pixels_;     ///< normalised, rows padded so that a block may read past
-    std::vector<float> wide_;       ///< resized along the rows
-    std::array<float, 256> table_{};
+    std::vector<TapBlock> blocks_;
+    std::vector<float> pixels_;  ///< normalised; padded, as a block may read past its row
+    std::vector<float> wide_;    ///< resized along the rows: (height, side)
 };
 
 EDGELOOP_VECTORISED
-void Resizer::widen_row(const float* from, float* to, const TapBlock* blocks, std::size_t count,
-                        const Tap* taps, int side) {
-    for (std::size_t i = 0; i < count; ++i) {
-        const TapBlock& block = blocks[i];
-        Vector pixels, weight, low, high;
-        Lanes low_at, high_at;
-        std::memcpy(&pixels, from + block.first, sizeof pixels);
-        std::memcpy(&low_at, block.low.data(), sizeof low_at);
-        std::memcpy(&high_at, block.high.data(), sizeof high_at);
-        std::memcpy(&weight, block.weight.data(), sizeof weight);
-        EDGELOOP_PERMUTE(low, pixels, low_at);
-        EDGELOOP_PERMUTE(high, pixels, high_at);
-        const Vector mixed = low + (high - low) * weight;
-        std::memcpy(to + i * lanes, &mixed, sizeof mixed);
-    }
-    for (int column = int(count) * lanes; column < side; ++column) {
-        const Tap& tap = taps[column];
-        to[column] = from[tap.low] + (from[tap.high] - from[tap.low]) * tap.weight;
-    }
+void Resizer::normalise(const std::uint8_t* image, int count, float* out) {
+    constexpr float scale = 1 / (255 * pixel_deviation), offset = -pixel_mean / pixel_deviation;
+    for (int i = 0; i < count; ++i) out[i] = float(image[i]) * scale + offset;
 }
 
 EDGELOOP_VECTORISED
-void Resizer::mix_rows(const float* low, const float* high, float weight, int count, float* out) {
-    for (int i = 0; i < count; ++i) out[i] = low[i] + (high[i] - low[i]) * weight;
+void Resizer::widen_block(const float* pixels, int height, int width, const TapBlock& block,
+                          float* wide, int side) {
+    Vector weight;
+    Lanes low_at, high_at;
+    std::memcpy(&low_at, block.low.data(), sizeof low_at);
+    std::memcpy(&high_at, block.high.data(), sizeof high_at);
+    std::memcpy(&weight, block.weight.data(), sizeof weight);
+    const float* from = pixels + block.first;
+    float* to = wide + block.column;
+    for (int row = 0; row < height; ++row, from += width, to += side) {
+        Vector eight, low, high;
+        std::memcpy(&eight, from, sizeof eight);
+        EDGELOOP_PERMUTE(low, eight, low_at);
+        EDGELOOP_PERMUTE(high, eight, high_at);
+        const Vector mixed = low + (high - low) * weight;
+        std::memcpy(to, &mixed, sizeof mixed);
+    }
+}
+
+void Resizer::widen_plainly(const float* pixels, int height, int width, const Tap* taps,
+                            float* wide, int side) {
+    for (int row = 0; row < height; ++row, pixels += width, wide += side)
+        for (int column = 0; column < side; ++column) {
+            const Tap& tap = taps[column];
+            wide[column] = pixels[tap.low] + (pixels[tap.high] - pixels[tap.low]) * tap.weight;
+        }
+}
+
+EDGELOOP_VECTORISED
+void Resizer::heighten(const float* wide, const Tap* taps, int side, float* out) {
+    for (int row = 0; row < side; ++row, out += side) {
+        const float* low = wide + std::ptrdiff_t(taps[row].low) * side;
+        const float* high = wide + std::ptrdiff_t(taps[row].high) * side;
+        const float weight = taps[row].weight;
+        for (int i = 0; i < side; ++i) out[i] = low[i] + (high[i] - low[i]) * weight;
+    }
 }
 
 }  // namespace
