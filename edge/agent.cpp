@@ -7,7 +7,6 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,7 +16,8 @@
 namespace edgeloop {
 namespace {
 
-constexpr double look_s = 0.2;  ///< between two looks at the stop signal while idle
+constexpr int lost_in_a_row = 5;  ///< measuring processes that ended before the agent gives up
+constexpr double look_s = 0.2;    ///< between two looks at the stop signal while idle
 
 /// One agent per name and machine: two would disturb each other's measurements and fight over the
 /// name. Released by the kernel however the process ends.
@@ -52,22 +52,25 @@ class NameLock {
 void serve(const ServeOptions& options) {
     const NameLock lock(options.link.name);
     AgentSession session(options.link);
-    std::unique_ptr<MeasuringProcess> process;
+    MeasuringProcess process(options.process);
     const auto stop = [&] {
         return stop_signal() != 0 || (options.parent != 0 && ::getppid() != options.parent);
     };
+    int lost = 0;
     while (!stop()) {
-        if (!process) process = std::make_unique<MeasuringProcess>(options.process);
         const auto held = session.next(look_s);
         if (!held) continue;
-        const MeasurementResult result = process->measure(held->job, stop);
-        process.reset();
+        const MeasurementResult result = process.measure(held->job, stop);
         if (result.status == Status::completed)
             log::info("measured {:016x}: {:.3f} ms in {:.1f} s", held->id,
                       result.metrics.at("latency_ms"), result.seconds);
         else
             log::warning("{:016x}: {}", held->id, result.reason);
         session.finish(held->id, result);
+        lost = result.status == Status::lost ? lost + 1 : 0;
+        if (lost == lost_in_a_row)
+            throw IoError("measuring processes keep ending", result.reason,
+                          "run 'edgeloop-edge measure' by hand to see why");
     }
 }
 

@@ -5,16 +5,20 @@
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/program.hpp"
 
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <new>
+#include <optional>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -22,6 +26,7 @@ namespace {
 
 constexpr double bytes_per_mib = 1024.0 * 1024.0;
 
+/// What is written to `descriptor` until it is closed.
 std::string read_all(int descriptor) {
     std::string text;
     char buffer[1 << 14];
@@ -30,6 +35,19 @@ std::string read_all(int descriptor) {
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return text;
         text.append(buffer, static_cast<std::size_t>(got));
+    }
+}
+
+/// The next line of standard input, without its end; nothing when the input has ended.
+std::optional<std::string> read_line() {
+    std::string line;
+    char c = 0;
+    while (true) {
+        const ssize_t got = ::read(STDIN_FILENO, &c, 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return std::nullopt;
+        if (c == '\n') return line;
+        line.push_back(c);
     }
 }
 
@@ -61,7 +79,7 @@ void limit_memory(double mib) {
 }
 
 void apply_limits(const std::vector<int>& cores, double memory_mib) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlive the agent
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     pin_to(cores);
@@ -158,13 +176,60 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
     return result;
 }
 
-int measuring_child_main(const RuntimeFactory& factory, int result_fd) {
-    const Json request = parse_json(read_all(STDIN_FILENO), "request");
+namespace {
+
+/// In the forked process: the whole job.
+void answer_request(const std::string& text, const RuntimeFactory& factory, int answer_fd) {
+    const Json request = parse_json(text, "request");
     const MeasurementJob job{request.at("spec"), request.at("settings"),
                              request.at("device_class")};
     apply_limits(request.at("cores").get<std::vector<int>>(),
                  request.at("memory_limit_mib").get<double>());
-    write_all(result_fd, result_to_json(measure(job, factory)).dump());
+    write_all(answer_fd, result_to_json(measure(job, factory)).dump());
+}
+
+std::string cause_of_death(int wait_status) {
+    if (!WIFSIGNALED(wait_status))
+        return fmt::format("the measuring process ended with code {} and no answer",
+                           WEXITSTATUS(wait_status));
+    const int signal = WTERMSIG(wait_status);
+    return fmt::format("the measuring process was ended by signal {} ({}){}", signal,
+                       ::strsignal(signal), signal == SIGKILL ? ": out of memory?" : "");
+}
+
+/// Forks, measures there, and gives the answer or the cause of death as a line of JSON.
+std::string run_forked(const std::string& request, const RuntimeFactory& factory) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw IoError("cannot make a pipe", std::strerror(errno));
+    const pid_t child = ::fork();
+    if (child < 0) throw IoError("cannot fork", std::strerror(errno));
+    if (child == 0) {
+        ::close(ends[0]);
+        // _exit: what the parent would do at exit is not this process's business.
+        ::_exit(run_program([&] {
+            answer_request(request, factory, ends[1]);
+            return 0;
+        }));
+    }
+    ::close(ends[1]);
+    const std::string answer = read_all(ends[0]);
+    ::close(ends[0]);
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status == 0 && !answer.empty()) return answer;
+    MeasurementResult died;
+    died.status = Status::failed;
+    died.reason = cause_of_death(status);
+    return result_to_json(died).dump();
+}
+
+}  // namespace
+
+int measuring_process_main(const RuntimeFactory& factory, int answer_fd) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlive the agent
+    while (const auto request = read_line())
+        write_all(answer_fd, run_forked(*request, factory) + "\n");
     return 0;
 }
 

@@ -12,12 +12,16 @@ namespace edgeloop {
 /// Failures of the network (out of memory, a spec that can't be built) are a result with a reason.
 [[nodiscard]] MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory);
 
-/// Body of the hidden subcommand that runs in the measuring process: reads one request from
-/// standard input, applies its limits to this process, measures, writes the result to `result_fd`.
+/// Body of the hidden subcommand that runs in the measuring process. It has loaded the runtime when
+/// it starts; for each request, a line of JSON on standard input, it forks a process that applies
+/// its limits to itself and measures, and writes one line with the result to `answer_fd`: what the
+/// fork answered, or what it died of. Ends when its input does.
 ///
-/// Request: {"spec", "settings", "device_class", "cores": [...]}. Result: as result_to_json().
+/// Nothing of the runtime is used before the fork, so no thread of it is lost by forking.
+/// Request: {"spec", "settings", "device_class", "cores", "memory_limit_mib"}. Result: as
+/// result_to_json().
 /// @return exit code.
-int measuring_child_main(const RuntimeFactory& factory, int result_fd);
+int measuring_process_main(const RuntimeFactory& factory, int answer_fd);
 
 /// Result as JSON and back; the format between the two processes and of `measure --json`.
 [[nodiscard]] Json result_to_json(const MeasurementResult& result);

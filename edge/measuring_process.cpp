@@ -48,10 +48,33 @@ double tighter(double a, double b) {
     return b <= 0 ? a : std::min(a, b);
 }
 
+/// This process's environment with a single BLAS thread: OpenBLAS starts its threads when it is
+/// loaded, before a job says how many it wants.
+std::vector<std::string> child_environment() {
+    const std::string name = "OPENBLAS_NUM_THREADS=";
+    std::vector<std::string> variables{name + "1"};
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        if (std::string_view(*entry).rfind(name, 0) != 0) variables.emplace_back(*entry);
+    return variables;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    for (std::string& text : strings) result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+}
+
 }  // namespace
 
 MeasuringProcess::MeasuringProcess(const ProcessOptions& options) : options_(options) {
     EDGELOOP_EXPECT(!options.command.empty(), "a measuring process needs a program");
+    start();
+}
+
+MeasuringProcess::~MeasuringProcess() { stop(); }
+
+void MeasuringProcess::start() {
     Pipe request = make_pipe(), answer = make_pipe();
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -67,11 +90,9 @@ MeasuringProcess::MeasuringProcess(const ProcessOptions& options) : options_(opt
     posix_spawnattr_setpgroup(&attributes, 0);  // a Ctrl-C is for the agent, which ends its child
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
 
-    std::vector<char*> arguments;
-    for (std::string& argument : options_.command) arguments.push_back(argument.data());
-    arguments.push_back(nullptr);
-    const int code =
-        ::posix_spawn(&pid_, arguments[0], &actions, &attributes, arguments.data(), environ);
+    std::vector<std::string> arguments = options_.command, environment = child_environment();
+    const int code = ::posix_spawn(&pid_, arguments[0].c_str(), &actions, &attributes,
+                                   pointers(arguments).data(), pointers(environment).data());
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     close_if_open(request.read);
@@ -86,36 +107,30 @@ MeasuringProcess::MeasuringProcess(const ProcessOptions& options) : options_(opt
     }
 }
 
-MeasuringProcess::~MeasuringProcess() {
-    reap(true);
+void MeasuringProcess::stop() {
     close_if_open(request_fd_);
     close_if_open(answer_fd_);
-}
-
-void MeasuringProcess::reap(bool kill) {
     if (pid_ < 0) return;
-    if (kill) ::kill(-pid_, SIGKILL);
-    while (::waitpid(pid_, &wait_status_, 0) < 0 && errno == EINTR) {
+    ::kill(-pid_, SIGKILL);  // the group: it and its fork
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
     pid_ = -1;
 }
 
-bool MeasuringProcess::send(const std::string& request) {
+bool MeasuringProcess::send(std::string_view request) {
     // A child that is dead already must not end the agent with SIGPIPE.
     struct sigaction ignore {
     }, before{};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, &before);
-    std::string_view left = request;
-    while (!left.empty()) {
-        const ssize_t written = ::write(request_fd_, left.data(), left.size());
+    while (!request.empty()) {
+        const ssize_t written = ::write(request_fd_, request.data(), request.size());
         if (written < 0 && errno == EINTR) continue;
         if (written <= 0) break;
-        left.remove_prefix(static_cast<std::size_t>(written));
+        request.remove_prefix(static_cast<std::size_t>(written));
     }
     ::sigaction(SIGPIPE, &before, nullptr);
-    close_if_open(request_fd_);
-    return left.empty();
+    return request.empty();
 }
 
 MeasuringProcess::End MeasuringProcess::receive(std::string& answer, double deadline,
@@ -128,28 +143,20 @@ MeasuringProcess::End MeasuringProcess::receive(std::string& answer, double dead
         if (::poll(&wait, 1, poll_ms) <= 0) continue;
         const ssize_t got = ::read(answer_fd_, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return answer.empty() ? End::died : End::answered;
+        if (got <= 0) return End::died;
         answer.append(buffer, static_cast<std::size_t>(got));
+        if (answer.back() == '\n') return End::answered;
         if (answer.size() > largest_answer) return End::died;
     }
 }
 
-std::string MeasuringProcess::cause_of_death() {
-    if (!WIFSIGNALED(wait_status_))
-        return fmt::format("the measuring process ended with code {} and no answer",
-                           WEXITSTATUS(wait_status_));
-    const int signal = WTERMSIG(wait_status_);
-    return fmt::format("the measuring process was ended by signal {} ({}){}", signal,
-                       ::strsignal(signal), signal == SIGKILL ? ": out of memory?" : "");
-}
-
 MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
                                             const std::function<bool()>& give_up) {
-    const double start = steady_seconds();
+    const double start_time = steady_seconds();
     MeasurementResult result;
     result.status = Status::failed;
     const auto finished = [&](MeasurementResult done) {
-        done.seconds = steady_seconds() - start;
+        done.seconds = steady_seconds() - start_time;
         return done;
     };
     MeasurementSettings settings;
@@ -167,9 +174,11 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
         {"cores", options_.cores},
         {"memory_limit_mib", tighter(settings.memory_limit_mib, options_.memory_limit_mib)}};
 
+    if (pid_ < 0) start();
     std::string answer;
-    const End end = send(request.dump()) ? receive(answer, start + limit_s, give_up) : End::died;
-    reap(end == End::too_long || end == End::given_up);
+    const End end =
+        send(request.dump() + "\n") ? receive(answer, start_time + limit_s, give_up) : End::died;
+    if (end != End::answered) stop();
     switch (end) {
         case End::given_up:
             result.status = Status::lost;
@@ -179,17 +188,13 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
             result.reason = fmt::format("no answer within {:g} s", limit_s);
             return finished(result);
         case End::died:
-            result.reason = cause_of_death();
+            result.status = Status::lost;  // not the fork that runs the network: not its fault
+            result.reason = "the measuring process ended";
             return finished(result);
         case End::answered:
             break;
     }
-    try {
-        return finished(result_from_json(parse_json(answer, "answer")));
-    } catch (const ConfigError&) {
-        result.reason = cause_of_death();
-        return finished(result);
-    }
+    return finished(result_from_json(parse_json(answer, "answer")));
 }
 
 }  // namespace edgeloop

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -17,37 +18,35 @@ struct ProcessOptions {
     double time_limit_s = 3600;        ///< in addition to the job's own
 };
 
-/// A measuring process: started ahead of its job (so that loading the runtime is over when the job
-/// comes), given one job, ended afterwards. Whatever happens to it is a result.
+/// The agent's measuring process: loads the runtime once, then measures one job after the other,
+/// each in a fork of its own (measuring_process_main). Whatever happens there is a result.
 class MeasuringProcess {
   public:
-    /// Starts it; it waits for its job. @throws IoError when it cannot be started.
+    /// Starts it ahead of the first job. @throws IoError when it cannot be started.
     explicit MeasuringProcess(const ProcessOptions& options);
     ~MeasuringProcess();
     MeasuringProcess(const MeasuringProcess&) = delete;
     MeasuringProcess& operator=(const MeasuringProcess&) = delete;
 
-    /// Hands over the job and waits for the answer, to the time limit at most.
+    /// Hands over the job and waits for the answer, to the time limit at most. A process that had
+    /// to be ended is started again.
     ///
     /// @param give_up  asked often; true ends the process and gives status lost.
     /// @return completed, failed (with what the process died of), or lost.
-    /// REQUIRES: first call.
     [[nodiscard]] MeasurementResult measure(const MeasurementJob& job,
                                             const std::function<bool()>& give_up);
-    [[nodiscard]] pid_t pid() const { return pid_; }
 
   private:
     enum class End { answered, died, too_long, given_up };
 
-    bool send(const std::string& request);
+    void start();
+    bool send(std::string_view request);
     End receive(std::string& answer, double deadline, const std::function<bool()>& give_up);
-    [[nodiscard]] std::string cause_of_death();
-    void reap(bool kill);
+    void stop();
 
     ProcessOptions options_;
     pid_t pid_ = -1;
     int request_fd_ = -1, answer_fd_ = -1;
-    int wait_status_ = 0;
 };
 
 }  // namespace edgeloop

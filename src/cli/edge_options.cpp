@@ -94,6 +94,23 @@ std::vector<int> parse_batches(const std::string& text) {
     return batches;
 }
 
+void add_measurement_options(OptionParser& parser, MeasurementSettings& settings,
+                             std::string& batches) {
+    parser.group("Measurement");
+    parser.add("batch", &batches, "batch sizes, e.g. 1,2,4,8,16");
+    parser.add("threads", &settings.threads, "compute threads");
+    parser.add("seconds", &settings.time_budget_s, "time budget for each batch size");
+    parser.add("samples", &settings.min_samples, "fewest timed runs before the stop rule applies");
+    parser.add("spread", &settings.iqr_ratio, "stop rule: interquartile range / median");
+    parser.add("runtime", &settings.runtime, "eager or torchscript");
+    parser.add("repeat", &settings.repeat, "another number measures again instead of looking up");
+}
+
+MeasurementSettings checked(MeasurementSettings settings, const std::string& batches) {
+    settings.batches = parse_batches(batches);
+    return MeasurementSettings::from_json(settings.to_json(), "options");
+}
+
 }  // namespace
 
 std::vector<int> parse_cores(const std::string& text) {
@@ -130,21 +147,13 @@ bool parse_measure(int argc, const char* const* argv, MeasureConfig& config) {
     OptionParser parser("edgeloop-edge measure", "Measures one network on this device.");
     DeviceText device;
     std::string batches = "1";
-    MeasurementSettings& settings = config.settings;
-    parser.group("Measurement");
     parser.add("spec", &config.spec, "file with the network's specification (JSON)");
-    parser.add("batch", &batches, "batch sizes, e.g. 1,2,4,8,16");
-    parser.add("threads", &settings.threads, "compute threads");
-    parser.add("seconds", &settings.time_budget_s, "time budget for each batch size");
-    parser.add("samples", &settings.min_samples, "fewest timed runs before the stop rule applies");
-    parser.add("spread", &settings.iqr_ratio, "stop rule: interquartile range / median");
-    parser.add("runtime", &settings.runtime, "eager or torchscript");
+    add_measurement_options(parser, config.settings, batches);
     parser.add("json", &config.json, "print everything as JSON");
     add_device_options(parser, config.device, device);
     if (!parser.parse(argc, argv, 2)) return false;
     if (config.spec.empty()) throw ConfigError("--spec is missing", {}, "name a JSON file");
-    settings.batches = parse_batches(batches);
-    settings = MeasurementSettings::from_json(settings.to_json(), "options");
+    config.settings = checked(config.settings, batches);
     check_device(config.device, device);
     return true;
 }
@@ -155,6 +164,75 @@ bool parse_info(int argc, const char* const* argv, InfoConfig& config) {
     add_device_options(parser, config.device, device);
     if (!parser.parse(argc, argv, 2)) return false;
     check_device(config.device, device);
+    return true;
+}
+
+bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config) {
+    OptionParser parser("edgeloop-bridge serve",
+                        "The durable meeting point of searches and edge devices; both dial in.");
+    std::string key_file, allow_file;
+    parser.add("bind", &config.bind, "address to listen on, e.g. tcp://*:5701");
+    parser.add("store", &config.store, "folder for jobs, results and device records");
+    parser.group("Security");
+    parser.add("keys", &key_file, "key file of this bridge (edgeloop-bridge keygen)");
+    parser.add("allow", &allow_file,
+               "public keys that may connect: a folder of .pub files, or a file with one a line");
+    parser.add("insecure", &config.insecure, "listen to the network without keys");
+    parser.group("Limits");
+    parser.add("max-results", &config.max_results, "results kept; the oldest go first");
+    parser.add("max-queued", &config.max_queued, "jobs kept waiting; more are asked to come again");
+    parser.add("log-level", &config.log_level, "debug, info, warning or error");
+    if (!parser.parse(argc, argv, 2)) return false;
+    if (key_file.empty() != allow_file.empty())
+        throw ConfigError("--keys and --allow belong together");
+    if (!key_file.empty()) {
+        config.keys = read_keys(key_file);
+        config.allowed_keys = read_allow_list(allow_file);
+    }
+    if (config.max_results == 0 || config.max_queued == 0)
+        throw ConfigError("--max-results and --max-queued must be positive");
+    return true;
+}
+
+bool parse_bridge_status(int argc, const char* const* argv, StatusConfig& config) {
+    OptionParser parser("edgeloop-bridge status", "Shows devices, queue and rates of a bridge.");
+    KeyFiles files;
+    config.link.connect = "tcp://127.0.0.1:5701";
+    parser.add("json", &config.json, "print everything as JSON");
+    add_link_options(parser, config.link, files);
+    if (!parser.parse(argc, argv, 2)) return false;
+    check_link(config.link, files);
+    return true;
+}
+
+bool parse_bridge_submit(int argc, const char* const* argv, SubmitConfig& config) {
+    OptionParser parser("edgeloop-bridge submit",
+                        "Has one network measured by a device of a running bridge.");
+    KeyFiles files;
+    std::string batches = "1";
+    config.link.connect = "tcp://127.0.0.1:5701";
+    parser.add("spec", &config.spec, "file with the network's specification (JSON)");
+    parser.add("device", &config.device_class, "class of device to measure on; empty: any");
+    parser.add("wait", &config.wait, "wait for the result and print it");
+    parser.add("timeout", &config.timeout_s, "give up after so many seconds; 0: never");
+    parser.add("json", &config.json, "print everything as JSON");
+    add_measurement_options(parser, config.settings, batches);
+    add_link_options(parser, config.link, files);
+    if (!parser.parse(argc, argv, 2)) return false;
+    if (config.spec.empty()) throw ConfigError("--spec is missing", {}, "name a JSON file");
+    config.settings = checked(config.settings, batches);
+    check_link(config.link, files);
+    return true;
+}
+
+bool parse_bridge_keygen(int argc, const char* const* argv, std::string& file) {
+    OptionParser parser("edgeloop-bridge keygen",
+                        "Makes a key pair: FILE (secret, for its owner only) and FILE.pub.");
+    std::vector<std::string> files;
+    parser.positional("file", &files, "where the key pair goes");
+    if (!parser.parse(argc, argv, 2)) return false;
+    if (files.size() != 1) throw ConfigError("keygen needs one file name");
+    file = files[0];
     return true;
 }
 

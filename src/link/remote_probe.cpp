@@ -128,7 +128,6 @@ struct RemoteProbe::Impl {
     LinkState state{"connecting", false, 0};
     double last_fine = steady_seconds();
 
-    // I/O thread only
     std::map<std::uint64_t, double> in_flight;  ///< submitted, not yet accepted -> when
     double resume_submits = 0;
 
@@ -327,6 +326,11 @@ std::vector<std::string> RemoteProbe::devices() const {
         if (found != impl_->records.end()) records.push_back(found->second);
     }
     return records;
+}
+
+std::size_t RemoteProbe::unconfirmed() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->to_submit.size() + impl_->in_flight.size();
 }
 
 std::string RemoteProbe::endpoint() const {

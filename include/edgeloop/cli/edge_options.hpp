@@ -3,6 +3,7 @@
 #include "edgeloop/link/keys.hpp"
 #include "edgeloop/link/measurement.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,39 @@ struct InfoConfig {
 [[nodiscard]] bool parse_serve(int argc, const char* const* argv, ServeConfig& config);
 [[nodiscard]] bool parse_measure(int argc, const char* const* argv, MeasureConfig& config);
 [[nodiscard]] bool parse_info(int argc, const char* const* argv, InfoConfig& config);
+
+struct BridgeConfig {
+    std::string bind = "tcp://127.0.0.1:5701";
+    std::string store = "edgeloop-bridge";  ///< folder of the journal
+    LinkKeys keys;
+    std::vector<std::string> allowed_keys;
+    bool insecure = false;
+    std::uint64_t max_results = 200'000;
+    std::uint64_t max_queued = 100'000;
+    std::string log_level = "info";
+};
+
+struct StatusConfig {
+    LinkConfig link;
+    bool json = false;
+};
+
+struct SubmitConfig {
+    LinkConfig link;
+    std::string spec;
+    std::string device_class;
+    MeasurementSettings settings;
+    bool wait = false;
+    bool json = false;
+    double timeout_s = 0;  ///< 0: as long as it takes
+};
+
+/// Options of the subcommands of edgeloop-bridge; as above.
+[[nodiscard]] bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config);
+[[nodiscard]] bool parse_bridge_status(int argc, const char* const* argv, StatusConfig& config);
+[[nodiscard]] bool parse_bridge_submit(int argc, const char* const* argv, SubmitConfig& config);
+/// @param file  where the key pair goes.
+[[nodiscard]] bool parse_bridge_keygen(int argc, const char* const* argv, std::string& file);
 
 /// "0,2-3" as {0, 2, 3}. @throws ConfigError.
 [[nodiscard]] std::vector<int> parse_cores(const std::string& text);

@@ -74,6 +74,7 @@ class JobBoard {
     struct Work {
         OpenJob open;
         std::set<std::string> clients;      ///< names of those that want it
+        bool restored = false;              ///< from the store: a device may be measuring it
         std::optional<Session> holder;      ///< agent it was sent to
         double leased = 0, started = 0;     ///< when; started 0: waits on the device
         std::uint64_t lost_with_nonce = 0;  ///< process that was measuring it when it vanished

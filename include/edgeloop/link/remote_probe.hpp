@@ -95,6 +95,8 @@ class RemoteProbe final : public LatencyProbe {
     [[nodiscard]] LinkState link() const override;
     [[nodiscard]] std::vector<std::string> devices() const override;
 
+    /// Submitted requests the other side has not yet confirmed to keep.
+    [[nodiscard]] std::size_t unconfirmed() const;
     /// bind and local: where agents dial in to, with the real port.
     [[nodiscard]] std::string endpoint() const;
     /// Seconds since a device was last reachable while something was waiting for one; 0 when fine.

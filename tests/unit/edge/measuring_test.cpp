@@ -68,14 +68,32 @@ TEST(MeasuringProcess, ASpecThatCannotBeBuiltSaysWhy) {
     EXPECT_EQ(result.reason, "this network cannot be built");
 }
 
-TEST(MeasuringProcess, ADeadOneIsNoticedWhenItsJobComes) {
+TEST(MeasuringProcess, ADeadOneIsNoticedAndTheJobReturned) {
     ProcessOptions options;
     options.command = {"/bin/false"};
     MeasuringProcess process(options);
     const MeasurementResult result =
         process.measure(make_job("{}", MeasurementSettings{}, ""), [] { return false; });
-    EXPECT_EQ(result.status, Status::failed);
-    EXPECT_NE(result.reason.find("code 1"), std::string::npos) << result.reason;
+    EXPECT_EQ(result.status, Status::lost);
+}
+
+TEST(MeasuringProcess, GoesOnAfterEachKindOfMisbehaviour) {
+    MeasurementSettings settings;
+    settings.time_budget_s = 0.05;
+    settings.time_limit_s = 0.5;
+    settings.memory_limit_mib = 256;
+    ProcessOptions options;
+    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    MeasuringProcess process(options);
+    for (const char* behaviour : {"exit", "abort", "hang", "allocate", "refuse"}) {
+        const auto outcome = [&](const char* what) {
+            return process.measure(make_job(Json{{"behaviour", what}}.dump(), settings, ""),
+                                   [] { return false; });
+        };
+        EXPECT_EQ(outcome(behaviour).status, Status::failed) << behaviour;
+        const MeasurementResult next = outcome("behave");
+        EXPECT_EQ(next.status, Status::completed) << "after " << behaviour << ": " << next.reason;
+    }
 }
 
 TEST(MeasuringProcess, GivingUpReturnsTheJob) {

@@ -41,7 +41,7 @@ class Misbehaving final : public Runtime {
 
 int main() {
     return run_program([] {
-        return measuring_child_main(
+        return measuring_process_main(
             [](const Json& spec, const MeasurementSettings&) {
                 return std::make_unique<Misbehaving>(spec.at("behaviour"));
             },

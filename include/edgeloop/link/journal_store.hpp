@@ -1,0 +1,84 @@
+#pragma once
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/link/job_store.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace edgeloop {
+
+struct JournalOptions {
+    std::string folder;                         ///< created when missing; one process at a time
+    std::size_t max_results = 200'000;          ///< the oldest are forgotten beyond this
+    std::uint64_t compact_bytes = 64ull << 20;  ///< a smaller journal is not worth compacting
+};
+
+/// A broker's memory on disk: an append-only journal of checksummed records.
+///
+/// Results stay on disk, memory holds where they are. When more than half of the journal is out of
+/// date it is rewritten beside the old one and swapped in atomically. A damaged end (the process
+/// was killed in mid-write, or worse) is moved to a file beside it, said in the log, and everything
+/// before it is kept. Format: src/link/README.md.
+class JournalStore final : public JobStore {
+  public:
+    /// @throws IoError; ConfigError when another process uses the folder; CorruptState for a
+    /// journal of another version.
+    explicit JournalStore(const JournalOptions& options);
+    ~JournalStore() override;
+    JournalStore(const JournalStore&) = delete;
+    JournalStore& operator=(const JournalStore&) = delete;
+
+    [[nodiscard]] std::vector<OpenJob> open_jobs() override;
+    void add_job(const OpenJob& job) override;
+    void set_losses(std::uint64_t id, int losses) override;
+    void drop_job(std::uint64_t id) override;
+    void add_result(std::uint64_t id, const MeasurementResult& result) override;
+    [[nodiscard]] bool has_result(std::uint64_t id) const override;
+    [[nodiscard]] std::optional<MeasurementResult> result(std::uint64_t id) override;
+    [[nodiscard]] std::size_t results() const override { return results_.size(); }
+    void set_device(const std::string& name, const std::string& record) override;
+    void commit() override;
+
+    [[nodiscard]] std::uint64_t journal_bytes() const { return end_; }
+
+  private:
+    struct Place {
+        std::uint64_t offset = 0;
+        std::uint32_t bytes = 0;
+        std::uint64_t order = 0;  ///< of results: larger is newer
+    };
+    struct Open {
+        Place place;
+        std::int32_t losses = 0;
+        std::uint64_t order = 0;
+    };
+
+    void lock_folder();
+    void load();
+    bool load_record(const std::string& bytes, std::uint64_t offset);
+    void set_damage_aside(std::uint64_t from, std::uint64_t size);
+    void open_files();
+    Place write(std::uint16_t type, std::uint64_t id, const std::string& payload);
+    [[nodiscard]] std::string read(const Place& place) const;
+    void forget_job(std::uint64_t id);
+    void forget(const Place& place) { live_bytes_ -= place.bytes; }
+    void compact();
+
+    JournalOptions options_;
+    std::string path_;
+    int lock_ = -1, reader_ = -1;
+    std::unique_ptr<AppendFile> file_;
+    std::uint64_t end_ = 0, live_bytes_ = 0, next_order_ = 1;
+    bool dirty_ = false;
+    std::unordered_map<std::uint64_t, Open> open_;
+    std::unordered_map<std::uint64_t, Place> results_;
+    std::map<std::string, Place> devices_;
+};
+
+}  // namespace edgeloop
