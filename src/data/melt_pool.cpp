@@ -15,6 +15,8 @@ constexpr double conductivity = 28;                      // W/(m K)
 constexpr double diffusivity = 28.0 / (7700.0 * 600.0);  // m^2/s
 constexpr double boiling_cap_k = 3100;
 
+constexpr double dark_below_k = 1000;  // emission there is below 2e-5 of that at the cap
+
 constexpr double spot_radius_m = 18e-6;
 constexpr double wien_k = 0.0143878 / 850e-9;  // second radiation constant over the band's centre
 constexpr double full_glow_dn = 290;           // above 255: the hottest part saturates
@@ -41,6 +43,29 @@ std::uint8_t to_grey(float value) {
     return static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F));
 }
 
+/// Odd number of weights that add up to 1.
+std::vector<float> gaussian_kernel(double sigma_px) {
+    const int reach = std::max(1, int(std::ceil(3 * sigma_px)));
+    std::vector<float> kernel;
+    for (int i = -reach; i <= reach; ++i)
+        kernel.push_back(float(std::exp(-i * i / (2 * sigma_px * sigma_px))));
+    float sum = 0;
+    for (const float tap : kernel) sum += tap;
+    for (float& tap : kernel) tap /= sum;
+    return kernel;
+}
+
+/// out = sum over the taps of kernel[tap] * source_of(tap).
+template <class SourceOf>
+void weighted_sum(const std::vector<float>& kernel, const SourceOf& source_of, float* out,
+                  std::ptrdiff_t count) {
+    std::fill_n(out, count, 0.0F);
+    for (std::size_t tap = 0; tap < kernel.size(); ++tap) {
+        const float* from = source_of(tap);
+        for (std::ptrdiff_t i = 0; i < count; ++i) out[i] += kernel[tap] * from[i];
+    }
+}
+
 /// Share of the steady temperature rise in frame `i` of `count`: heats up at the start, cools down
 /// after the laser went off at the turn-point.
 double heat_in_frame(std::size_t i, std::size_t count) {
@@ -48,7 +73,7 @@ double heat_in_frame(std::size_t i, std::size_t count) {
     const std::size_t off = count > 8 ? count - frames_after_laser_off : count;
     const double cooled = i < off ? 1 : std::exp(-(double(i - off) + 0.5) / cooling_frames);
     const double heat = heated * cooled;
-    return heat > 0.995 ? 1 : heat;
+    return heat > 0.98 ? 1 : heat;
 }
 
 }  // namespace
@@ -119,11 +144,11 @@ void MeltPoolCamera::draw_line(const LaserParameters& laser, const MachineState&
                   std::sqrt(1 - flicker_memory * flicker_memory) * random.normal();
         const auto glow_gain = float(1 + flicker_deviation * flicker);
         const auto plume_gain = float(std::max(0.0, 1 + 0.5 * random.normal()));
+        const auto background = float(machine.background_dn);
         for (std::size_t p = 0; p < light_.size(); ++p)
-            light_[p] = glow_gain * glow_[p] + plume_gain * plume_[p];
+            light_[p] = glow_gain * glow_[p] + plume_gain * plume_[p] + background;
         move_spatter(random, angle, laser.power_w);
         add_spatter();
-        for (float& light : light_) light += float(machine.background_dn);
         expose(random, frames + i * light_.size());
     }
 }
@@ -144,9 +169,11 @@ void MeltPoolCamera::compute_rise(const LaserParameters& laser, const MachineSta
 void MeltPoolCamera::compute_glow(const MachineState& machine, double heat) {
     if (heat == heat_of_glow_) return;
     heat_of_glow_ = heat;
-    for (std::size_t i = 0; i < glow_.size(); ++i)
-        glow_[i] = float(full_glow_dn * machine.gain *
-                         emission(machine.ambient_k + heat * double(rise_[i])));
+    for (std::size_t i = 0; i < glow_.size(); ++i) {
+        const double kelvin = machine.ambient_k + heat * double(rise_[i]);
+        glow_[i] =
+            kelvin < dark_below_k ? 0.0F : float(full_glow_dn * machine.gain * emission(kelvin));
+    }
     blur(glow_, machine.blur_px);
 }
 
@@ -165,29 +192,27 @@ void MeltPoolCamera::compute_plume(const MachineState& machine, double angle, do
 
 /// Separable Gaussian, edges repeated.
 void MeltPoolCamera::blur(std::vector<float>& image, double sigma_px) {
-    const int reach = std::max(1, int(std::ceil(3 * sigma_px)));
-    std::vector<float> kernel;
-    for (int i = -reach; i <= reach; ++i)
-        kernel.push_back(float(std::exp(-i * i / (2 * sigma_px * sigma_px))));
-    float sum = 0;
-    for (const float tap : kernel) sum += tap;
-    for (float& tap : kernel) tap /= sum;
-    const auto pass = [&](const std::vector<float>& from, std::vector<float>& to, int row_step,
-                          int column_step) {
-        for (int row = 0; row < height_; ++row)
-            for (int column = 0; column < width_; ++column) {
-                float value = 0;
-                for (int i = -reach; i <= reach; ++i) {
-                    const int y = std::clamp(row + i * row_step, 0, height_ - 1);
-                    const int x = std::clamp(column + i * column_step, 0, width_ - 1);
-                    value += kernel[std::size_t(i + reach)] *
-                             from[std::size_t(y) * std::size_t(width_) + std::size_t(x)];
-                }
-                to[std::size_t(row) * std::size_t(width_) + std::size_t(column)] = value;
-            }
-    };
-    pass(image, scratch_, 0, 1);
-    pass(scratch_, image, 1, 0);
+    const std::vector<float> kernel = gaussian_kernel(sigma_px);
+    const auto reach = static_cast<std::ptrdiff_t>(kernel.size() / 2);
+    const std::ptrdiff_t height = height_, width = width_;
+    std::vector<float> padded(static_cast<std::size_t>(width + 2 * reach));
+    for (std::ptrdiff_t row = 0; row < height; ++row) {
+        const float* from = image.data() + row * width;
+        std::fill_n(padded.begin(), reach, from[0]);
+        std::copy_n(from, width, padded.begin() + reach);
+        std::fill_n(padded.begin() + reach + width, reach, from[width - 1]);
+        weighted_sum(
+            kernel, [&](std::size_t tap) { return padded.data() + tap; },
+            scratch_.data() + row * width, width);
+    }
+    for (std::ptrdiff_t row = 0; row < height; ++row)
+        weighted_sum(
+            kernel,
+            [&](std::size_t tap) {
+                const std::ptrdiff_t y = row + static_cast<std::ptrdiff_t>(tap) - reach;
+                return scratch_.data() + std::clamp<std::ptrdiff_t>(y, 0, height - 1) * width;
+            },
+            image.data() + row * width, width);
 }
 
 void MeltPoolCamera::move_spatter(RandomStream& random, double angle, double power_w) {
