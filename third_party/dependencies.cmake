@@ -43,6 +43,7 @@ edgeloop_require_plain(cppzmq::headers cppzmq-dev zmq.hpp)
 edgeloop_require_plain(zeromq::zmq libzmq3-dev zmq.h zmq)
 edgeloop_require(Boost libboost-program-options-dev 1.71 COMPONENTS program_options)
 edgeloop_require(Torch libtorch-dev 1.13)
+edgeloop_require(OpenMP gcc COMPONENTS CXX)
 
 # LibTorch's config puts its flags into one variable and its headers on plain -I; give it a target
 # of its own so that its headers are system headers (no warnings of theirs in our build).

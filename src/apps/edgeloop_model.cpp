@@ -8,7 +8,9 @@ int main(int argc, char** argv) {
     return run_program([&] {
         return cli::run_subcommand(
             "edgeloop-model", "Describes, checks and times single networks.",
-            {{"check", "compare with a reference file", apps::check_command}},
+            {{"describe", "what each layer of a design costs", apps::describe_command},
+             {"check", "compare with a reference file", apps::check_command},
+             {"benchmark", "time a design against its matrix products", apps::benchmark_command}},
             argc, argv);
     });
 }

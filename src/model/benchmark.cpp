@@ -10,6 +10,7 @@
 #include "edgeloop/model/threads.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <functional>
 #include <vector>
 
@@ -18,11 +19,18 @@ namespace {
 
 constexpr std::int64_t gemm_size = 1536;
 
-double milliseconds_of(const std::function<void()>& body) {
-    const double start = steady_seconds();
-    body();
-    return (steady_seconds() - start) * 1e3;
-}
+/// Times of one kind of work, one entry a repetition.
+struct Times {
+    std::vector<double> wall_ms, cpu_ms;
+
+    void add(const std::function<void()>& body) {
+        const std::clock_t cpu_start = std::clock();
+        const double start = steady_seconds();
+        body();
+        wall_ms.push_back((steady_seconds() - start) * 1e3);
+        cpu_ms.push_back(static_cast<double>(std::clock() - cpu_start) * 1e3 / CLOCKS_PER_SEC);
+    }
+};
 
 /// Quantile by the nearest rank. REQUIRES: values not empty.
 double quantile(std::vector<double> values, double fraction) {
@@ -90,18 +98,21 @@ BenchmarkResult measure(const ArchitectureSpec& spec, const BenchmarkSettings& s
         pass.run();
         multiply();
     }
-    std::vector<double> pass_ms, gemm_ms;
+    Times pass_times, gemm_times;
     for (int i = 0; i < settings.repetitions; ++i) {
-        gemm_ms.push_back(milliseconds_of(multiply));
-        pass_ms.push_back(milliseconds_of([&] { pass.run(); }));
+        gemm_times.add(multiply);
+        pass_times.add([&] { pass.run(); });
     }
-    result.median_ms = quantile(pass_ms, 0.5);
-    result.p90_ms = quantile(pass_ms, 0.9);
-    result.min_ms = quantile(pass_ms, 0);
+    result.median_ms = quantile(pass_times.wall_ms, 0.5);
+    result.p90_ms = quantile(pass_times.wall_ms, 0.9);
+    result.min_ms = quantile(pass_times.wall_ms, 0);
     const double gemm_flops = 2.0 * gemm_size * gemm_size * gemm_size;
-    result.gemm_gflop_per_s = gemm_flops / quantile(gemm_ms, 0.5) / 1e6;
-    result.floor_ms = result.flops / result.gemm_gflop_per_s / 1e6;
+    const double gemm_ms = quantile(gemm_times.wall_ms, 0.5);
+    result.gemm_gflop_per_s = gemm_flops / gemm_ms / 1e6;
+    result.floor_ms = result.flops / gemm_flops * gemm_ms;
     result.ratio = result.median_ms / result.floor_ms;
+    result.cpu_ratio = quantile(pass_times.cpu_ms, 0.5) /
+                       (result.flops / gemm_flops * quantile(gemm_times.cpu_ms, 0.5));
     return result;
 }
 
@@ -126,6 +137,7 @@ Json to_json(const BenchmarkResult& result, const BenchmarkSettings& settings) {
             {"gemm_gflop_per_s", result.gemm_gflop_per_s},
             {"floor_ms", result.floor_ms},
             {"ratio_to_floor", result.ratio},
+            {"cpu_ratio_to_floor", result.cpu_ratio},
             {"peak_bytes", result.peak_bytes}};
 }
 

@@ -35,11 +35,6 @@ class LayerList {
 [[nodiscard]] LayerElements linear_elements(std::int64_t rows, std::int64_t inputs,
                                             std::int64_t outputs, bool with_bias = true);
 
-[[nodiscard]] inline std::int64_t volume(const Grid3& grid) { return grid[0] * grid[1] * grid[2]; }
-[[nodiscard]] inline std::int64_t volume(const Extent3& extent) {
-    return std::int64_t{1} * extent[0] * extent[1] * extent[2];
-}
-
 // One counter per family. @throws ConfigError  the spec is not one that can be built.
 [[nodiscard]] ModelCounts count_swin3d(const ArchitectureSpec& spec);
 [[nodiscard]] ModelCounts count_cnn3d(const ArchitectureSpec& spec);

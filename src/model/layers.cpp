@@ -1,12 +1,6 @@
 #include "model/layers.hpp"
 
 namespace edgeloop {
-namespace {
-
-constexpr double norm_epsilon = 1e-5;
-
-}  // namespace
-
 LinearImpl::LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias) {
     weight = register_parameter("weight", torch::empty({outputs, inputs}));
     if (with_bias == Bias::yes) bias = register_parameter("bias", torch::empty({outputs}));

@@ -12,6 +12,9 @@ namespace edgeloop {
 // without touching LibTorch's global generator. Parameter names are those of the PyTorch layers.
 // Letters of shapes: B batch, C channels, T time, H height, W width; ... any leading dimensions.
 
+/// Added to variances by every norm.
+constexpr double norm_epsilon = 1e-5;
+
 /// y = x A^T + b. (..., inputs) -> (..., outputs).
 class LinearImpl : public torch::nn::Module {
   public:
@@ -23,7 +26,7 @@ class LinearImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Linear);
 
-/// Normalisation over the last dimension, epsilon 1e-5. (..., C) -> (..., C).
+/// Normalisation over the last dimension. (..., C) -> (..., C).
 class LayerNormImpl : public torch::nn::Module {
   public:
     explicit LayerNormImpl(std::int64_t channels);
@@ -33,7 +36,7 @@ class LayerNormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(LayerNorm);
 
-/// Normalisation over groups of channels, epsilon 1e-5. (B, C, T, H, W) -> same.
+/// Normalisation over groups of channels. (B, C, T, H, W) -> same.
 class GroupNormImpl : public torch::nn::Module {
   public:
     explicit GroupNormImpl(std::int64_t channels);

@@ -1,5 +1,6 @@
 #include "model/swin3d.hpp"
 
+#include "model/fused_layers.hpp"
 #include "model/initialisation.hpp"
 #include "model/layers.hpp"
 #include "model/swin3d_geometry.hpp"
@@ -26,7 +27,14 @@ torch::Tensor drop_path(const torch::Tensor& branch, double probability) {
     return branch * keep.div_(1 - probability);
 }
 
-class PatchEmbedImpl : public torch::nn::Module {
+/// A layer with a fused and a plain implementation.
+class KernelChoice {
+  public:
+    virtual ~KernelChoice() = default;
+    Kernels kernels = Kernels::fused;
+};
+
+class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
   public:
     PatchEmbedImpl(const Extent3& patch, std::int64_t channels) : patch_(patch) {
         Conv3dOptions options;
@@ -44,17 +52,32 @@ class PatchEmbedImpl : public torch::nn::Module {
         };
         const torch::Tensor padded =
             torch::constant_pad_nd(clips, {0, missing(2), 0, missing(1), 0, missing(0)});
+        if (kernels == Kernels::fused) return as_matrix_product(padded);
         return proj->forward(padded).permute({0, 2, 3, 4, 1}).contiguous();
     }
 
     Conv3d proj{nullptr};
 
   private:
+    /// Patches do not overlap: the convolution is a linear layer over their pixels, and its result
+    /// needs no change of layout.
+    [[nodiscard]] torch::Tensor as_matrix_product(const torch::Tensor& clips) const {
+        const auto [t, h, w] = patch_;
+        const torch::Tensor patches =
+            clips
+                .reshape({clips.size(0), clips.size(2) / t, t, clips.size(3) / h, h,
+                          clips.size(4) / w, w})
+                .permute({0, 1, 3, 5, 2, 4, 6})
+                .reshape({clips.size(0), clips.size(2) / t, clips.size(3) / h, clips.size(4) / w,
+                          volume(patch_)});
+        return torch::linear(patches, proj->weight.flatten(1), proj->bias);
+    }
+
     Extent3 patch_;
 };
 TORCH_MODULE(PatchEmbed);
 
-class AttentionImpl : public torch::nn::Module {
+class AttentionImpl : public torch::nn::Module, public KernelChoice {
   public:
     AttentionImpl(std::int64_t channels, std::int64_t heads, const Extent3& window, bool shifted)
         : window_(window), shifted_(shifted) {
@@ -64,11 +87,13 @@ class AttentionImpl : public torch::nn::Module {
         table = register_parameter("relative_position_bias_table", torch::empty({rows, heads}));
     }
 
+    /// @param tokens  projected by qkv: (B, T, H, W, 3 C).
+    /// @return (B, T, H, W, C).
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
         const WindowGeometry geometry = window_geometry(grid_of(tokens), window_, shifted_);
-        const torch::Tensor values =
-            plain_window_attention(qkv->forward(tokens), qkv->bias, table, geometry);
-        return proj->forward(values);
+        const auto attention =
+            kernels == Kernels::fused ? fused_window_attention : plain_window_attention;
+        return proj->forward(attention(tokens, qkv->bias, table, geometry));
     }
 
     Linear qkv{nullptr}, proj{nullptr};
@@ -86,15 +111,12 @@ class MlpImpl : public torch::nn::Module {
         fc1 = register_module("fc1", Linear(channels, hidden));
         fc2 = register_module("fc2", Linear(hidden, channels));
     }
-    [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
-        return fc2->forward(torch::gelu(fc1->forward(tokens)));
-    }
 
     Linear fc1{nullptr}, fc2{nullptr};
 };
 TORCH_MODULE(Mlp);
 
-class BlockImpl : public torch::nn::Module {
+class BlockImpl : public torch::nn::Module, public KernelChoice {
   public:
     BlockImpl(const Swin3dConfig& config, std::size_t stage, bool shifted, double drop_probability)
         : drop_probability_(drop_probability) {
@@ -107,14 +129,18 @@ class BlockImpl : public torch::nn::Module {
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
-        const torch::Tensor mixed = tokens + kept(attn_->forward(norm1_->forward(tokens)));
-        return mixed + kept(mlp_->forward(norm2_->forward(mixed)));
+        const torch::Tensor mixed =
+            sum(tokens, attn_->forward(norm_linear(norm1_, attn_->qkv, tokens, kernels)));
+        return sum(mixed,
+                   gelu_linear(mlp_->fc2, norm_linear(norm2_, mlp_->fc1, mixed, kernels), kernels));
     }
 
   private:
-    [[nodiscard]] torch::Tensor kept(const torch::Tensor& branch) const {
-        return is_training() && drop_probability_ > 0 ? drop_path(branch, drop_probability_)
-                                                      : branch;
+    /// tokens + branch, without the branches that stochastic depth drops. Nobody needs the branch
+    /// afterwards: its memory takes the result.
+    [[nodiscard]] torch::Tensor sum(const torch::Tensor& tokens, torch::Tensor branch) const {
+        if (is_training() && drop_probability_ > 0) branch = drop_path(branch, drop_probability_);
+        return branch.add_(tokens);
     }
 
     double drop_probability_;
@@ -125,7 +151,7 @@ class BlockImpl : public torch::nn::Module {
 TORCH_MODULE(Block);
 
 /// Halves height and width and doubles the channels. (B, T, H, W, C) -> (B, T, H/2, W/2, 2 C).
-class PatchMergingImpl : public torch::nn::Module {
+class PatchMergingImpl : public torch::nn::Module, public KernelChoice {
   public:
     explicit PatchMergingImpl(std::int64_t channels) {
         norm_ = register_module("norm", LayerNorm(4 * channels));
@@ -136,12 +162,13 @@ class PatchMergingImpl : public torch::nn::Module {
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
         const torch::Tensor even =
             torch::constant_pad_nd(tokens, {0, 0, 0, tokens.size(3) % 2, 0, tokens.size(2) % 2});
-        const auto neighbour = [&](std::int64_t row, std::int64_t column) {
-            return even.slice(2, row, c10::nullopt, 2).slice(3, column, c10::nullopt, 2);
-        };
+        const std::int64_t rows = even.size(2) / 2, columns = even.size(3) / 2;
+        // Neighbours in the order (0,0) (1,0) (0,1) (1,1) of (row, column).
         const torch::Tensor joined =
-            torch::cat({neighbour(0, 0), neighbour(1, 0), neighbour(0, 1), neighbour(1, 1)}, -1);
-        return reduction_->forward(norm_->forward(joined));
+            even.reshape({even.size(0), even.size(1), rows, 2, columns, 2, even.size(4)})
+                .permute({0, 1, 2, 4, 5, 3, 6})
+                .reshape({even.size(0), even.size(1), rows, columns, 4 * even.size(4)});
+        return norm_linear(norm_, reduction_, joined, kernels);
     }
 
   private:
@@ -224,6 +251,11 @@ class Swin3dNetwork : public Network {
         x = norm_->forward(x).mean({1, 2, 3});
         x = torch::dropout(x, dropout_, is_training());
         return linear_layers_->forward(head_->fc_cls->forward(x));
+    }
+
+    void set_kernels(Kernels kernels) override {
+        for (const auto& module : modules())
+            if (auto* choice = dynamic_cast<KernelChoice*>(module.get())) choice->kernels = kernels;
     }
 
   private:

@@ -48,4 +48,10 @@ struct WindowGeometry {
 /// Token grid after patch merging: height and width halved, rounded up.
 [[nodiscard]] Grid3 merged_grid(const Grid3& grid);
 
+/// Number of positions of a grid.
+[[nodiscard]] inline std::int64_t volume(const Grid3& grid) { return grid[0] * grid[1] * grid[2]; }
+[[nodiscard]] inline std::int64_t volume(const Extent3& extent) {
+    return std::int64_t{1} * extent[0] * extent[1] * extent[2];
+}
+
 }  // namespace edgeloop

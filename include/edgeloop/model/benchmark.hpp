@@ -29,6 +29,7 @@ struct BenchmarkResult {
     double gemm_gflop_per_s = 0;  ///< median rate of the large matrix product
     double floor_ms = 0;          ///< flops at that rate
     double ratio = 0;             ///< median_ms / floor_ms
+    double cpu_ratio = 0;  ///< the same from processor time, for machines that others use too
     /// Largest sum of tensors alive at once during a pass, without weights and input.
     std::int64_t peak_bytes = 0;
 };
