@@ -1,9 +1,11 @@
 #include "edgeloop/evolution/problems.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/evolution/nas_table.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -145,7 +147,7 @@ Problem unconstrained(const std::string& name, const Genes& lower, const Genes& 
                       std::vector<double> reference, Objectives objectives) {
     const std::size_t count = reference.size();
     return {name, SearchSpace::box(lower, upper), numbered_objectives(count), std::move(reference),
-            [objectives](const Genome& genome) {
+            [objectives](const Genome& genome, int) {
                 return Evaluation{objectives(genome.genes), {}};
             }};
 }
@@ -159,7 +161,7 @@ Problem unit_box(const std::string& name, std::size_t variables, std::vector<dou
 Problem constrained(const std::string& name, const Genes& lower, const Genes& upper,
                     std::vector<double> reference, Constrained function) {
     return {name, SearchSpace::box(lower, upper), numbered_objectives(reference.size()), reference,
-            [function](const Genome& genome) { return function(genome.genes); }};
+            [function](const Genome& genome, int) { return function(genome.genes); }};
 }
 
 Problem make_zdt4() {
@@ -167,6 +169,20 @@ Problem make_zdt4() {
     lower[0] = 0;
     upper[0] = 1;
     return unconstrained("zdt4", lower, upper, {1.1, 1.1}, zdt4);
+}
+
+Problem make_nas_table() {
+    const auto table = std::make_shared<const NasTable>();
+    return {
+        "nas-table",
+        table->space(),
+        {"val_rmse", "latency_ms"},
+        {0.36, 200},
+        [table](const Genome& genome, int epochs) {
+            const NasTable::Result result =
+                table->look_up(genome, epochs > 0 ? epochs : NasTable::full_epochs);
+            return Evaluation{{result.val_rmse, result.latency_ms}, {}, result.training_seconds};
+        }};
 }
 
 struct Entry {
@@ -228,6 +244,7 @@ const std::vector<Entry> entries{
      [] {
          return constrained("osy", {0, 0, 1, 0, 1, 0}, {10, 10, 5, 6, 5, 10}, {0, 386}, osy);
      }},
+    {"nas-table", make_nas_table},
 };
 
 }  // namespace

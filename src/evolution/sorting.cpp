@@ -1,9 +1,8 @@
 #include "edgeloop/evolution/sorting.hpp"
 
-#include "edgeloop/evolution/thinning.hpp"
-
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/evolution/pareto_ranks.hpp"
+#include "edgeloop/evolution/thinning.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <tuple>
 
 namespace edgeloop {
@@ -110,6 +111,14 @@ void draw_dormant(const SearchSpace& space, const std::vector<bool>& active, Gen
         if (!active[i]) genome.genes[i] = sample_gene(space.variables()[i], random);
 }
 
+std::size_t winner(const std::vector<Individual>& population, const Ranking& ranking, std::size_t a,
+                   std::size_t b) {
+    const auto merit = [&](std::size_t i) {
+        return std::make_tuple(ranking.front[i], -ranking.crowding[i], population[i].id);
+    };
+    return merit(b) < merit(a) ? b : a;
+}
+
 void cross(const SearchSpace& space, Genome& a, Genome& b, double eta, RandomStream& random) {
     const std::vector<bool> in_a = space.active(a), in_b = space.active(b);
     for (std::size_t i = 0; i < in_a.size(); ++i) {
@@ -135,10 +144,23 @@ std::size_t tournament(const std::vector<Individual>& population, const Ranking&
     const std::size_t a = random.below(population.size());
     if (others == 0) return a;
     const std::size_t b = (a + 1 + random.below(others)) % population.size();
-    const auto merit = [&](std::size_t i) {
-        return std::make_tuple(ranking.front[i], -ranking.crowding[i], population[i].id);
-    };
-    return merit(b) < merit(a) ? b : a;
+    return winner(population, ranking, a, b);
+}
+
+std::vector<std::size_t> mating_pool(const std::vector<Individual>& population,
+                                     const Ranking& ranking, std::size_t count,
+                                     RandomStream& random) {
+    EDGELOOP_EXPECT(!population.empty(), "a tournament needs a population");
+    std::vector<std::size_t> contestants(population.size());
+    std::iota(contestants.begin(), contestants.end(), std::size_t{0});
+    std::vector<std::size_t> pool;
+    while (pool.size() < count) {
+        random.shuffle(contestants);
+        for (std::size_t i = 0; i < contestants.size() && pool.size() < count; i += 2)
+            pool.push_back(winner(population, ranking, contestants[i],
+                                  contestants[(i + 1) % contestants.size()]));
+    }
+    return pool;
 }
 
 std::pair<Genome, Genome> vary(const SearchSpace& space, const Genome& a, const Genome& b,

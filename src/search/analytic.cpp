@@ -25,7 +25,7 @@ Goals goals_of(const Problem& problem) {
 }
 
 Outcome evaluate(const Problem& problem, const Candidate& candidate) {
-    const Evaluation evaluation = problem.evaluate(candidate.genome);
+    const Evaluation evaluation = problem.evaluate(candidate.genome, candidate.epochs);
     Outcome outcome;
     outcome.id = candidate.id;
     for (std::size_t i = 0; i < evaluation.objectives.size(); ++i)

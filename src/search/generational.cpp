@@ -59,12 +59,13 @@ class GenerationalEngine : public EngineBase {
     void vary_generation(std::uint64_t count) {
         const std::vector<Individual>& parents = state_.population.individuals();
         const Ranking& ranking = state_.population.ranking();
+        RandomStream mating = stream("mating", state_.generation, 0);
+        const std::vector<std::size_t> pool = mating_pool(parents, ranking, count + 1, mating);
         for (std::uint64_t pair = 0; 2 * pair < count; ++pair) {
             RandomStream random = stream("offspring", state_.generation, pair);
-            const std::size_t a = tournament(parents, ranking, random);
-            const std::size_t b = tournament(parents, ranking, random);
             auto [first, second] =
-                vary(space_, parents[a].genome, parents[b].genome, settings_.variation, random);
+                vary(space_, parents[pool[2 * pair]].genome, parents[pool[2 * pair + 1]].genome,
+                     settings_.variation, random);
             enqueue(proposer_.propose(std::move(first), random, state_));
             if (2 * pair + 1 < count) enqueue(proposer_.propose(std::move(second), random, state_));
         }

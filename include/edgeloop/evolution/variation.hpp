@@ -3,7 +3,9 @@
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/evolution/sorting.hpp"
 
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace edgeloop {
 
@@ -20,6 +22,14 @@ struct VariationSettings {
 /// winner.
 [[nodiscard]] std::size_t tournament(const std::vector<Individual>& population,
                                      const Ranking& ranking, RandomStream& random);
+
+/// Winners of `count` tournaments in which everyone takes part equally often, give or take once:
+/// every round of tournaments pairs the whole population at random. Less drift than drawing
+/// contestants one by one. @return indices, in random order. REQUIRES: a population.
+/// Source: the authors' NSGA-II code.
+[[nodiscard]] std::vector<std::size_t> mating_pool(const std::vector<Individual>& population,
+                                                   const Ranking& ranking, std::size_t count,
+                                                   RandomStream& random);
 
 /// Two children by crossover and mutation according to each gene's kind; canonical, inside the
 /// space, possibly infeasible by its constraints.

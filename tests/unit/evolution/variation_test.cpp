@@ -1,5 +1,6 @@
 #include "edgeloop/evolution/variation.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -206,6 +207,26 @@ TEST(Tournament, PrefersFrontThenCrowdingThenTheOlder) {
     EXPECT_EQ(wins_of_second({{0, 0}, {1, 1}}), 4000);
     population.resize(1);
     EXPECT_EQ(wins_of_second({{0}, {0}}), 0) << "one member wins by itself";
+}
+
+TEST(MatingPool, LetsEveryoneTakePartEquallyOften) {
+    std::vector<Individual> population;
+    Ranking ranking;
+    for (std::uint64_t id = 0; id < 10; ++id) {
+        population.push_back({id, {}, {0, 0}, 0});
+        ranking.front.push_back(id);
+        ranking.crowding.push_back(0);
+    }
+    RandomStream random(11, "pool");
+    for (int trial = 0; trial < 50; ++trial) {
+        // Four rounds: the best wins each of them, the worst none.
+        const auto pool = mating_pool(population, ranking, 20, random);
+        ASSERT_EQ(pool.size(), 20u);
+        EXPECT_EQ(std::count(pool.begin(), pool.end(), 0u), 4);
+        EXPECT_EQ(std::count(pool.begin(), pool.end(), 9u), 0);
+    }
+    population.resize(1);
+    EXPECT_EQ(mating_pool(population, ranking, 3, random), std::vector<std::size_t>(3, 0));
 }
 
 }  // namespace
