@@ -39,5 +39,5 @@ mpirun "${mpirun_flags[@]}" -n 3 "$bin/edgeloop-search" --config mpi_launch/quic
 echo "== 4/4 what came out"
 echo "  $run/pareto.csv        the front"
 echo "  $run/evaluations.csv   every design that was tried"
-echo "  $run/models/           specs and weights of the front's designs"
+echo "  $run/models/           the front's designs as JSON"
 echo "  $run/journal.jsonl     everything that happened, in order"

@@ -98,6 +98,8 @@ void validate(const SearchConfig& c) {
             "use at least 1");
     require(c.epochs >= 0, fmt::format("--epochs is {}", c.epochs),
             "use a positive number, or 0 for each spec's own");
+    require(c.epochs == 0 || c.rungs.empty(), "--epochs and --rungs exclude each other",
+            "the last of --rungs is the full budget");
     require(c.max_train_samples >= 0 && c.max_validation_samples >= 0,
             "a number of samples is negative", "use 0 for all");
     require(c.max_attempts >= 1, fmt::format("--max-attempts is {}", c.max_attempts),
