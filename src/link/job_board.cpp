@@ -51,7 +51,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
         heartbeat(from, peer, *beat, now);
     } else if (std::holds_alternative<wire::Goodbye>(packet.message)) {
         for (const std::uint64_t id : peer.held)  // an orderly end is no crash
-            if (const auto held = work_.find(id); held != work_.end()) held->second.started = 0;
+            if (const auto held = work_.find(id); held != work_.end()) held->second.started.reset();
         close(from, now);
     } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && !agent) {
         submit(from, peer, packet.request, *wanted);
@@ -141,7 +141,7 @@ void JobBoard::welcome_agent(const Session& from, const wire::Hello& message) {
     // What was sent over an earlier connection may not have arrived; repeating it is harmless.
     for (const std::uint64_t id : peer.held) {
         const auto held = work_.find(id);
-        if (held != work_.end() && held->second.started == 0)
+        if (held != work_.end() && !held->second.started)
             send(from, wire::Job{held->second.open.job}, id);
     }
     report_to_clients();
@@ -203,7 +203,7 @@ void JobBoard::started(const Session& from, Peer& peer, std::uint64_t id, double
     const auto found = work_.find(id);
     if (found == work_.end() || found->second.holder != from) return;
     peer.running = id;
-    if (found->second.started == 0) found->second.started = now;
+    if (!found->second.started) found->second.started = now;
 }
 
 void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
@@ -255,7 +255,7 @@ void JobBoard::assign(double now) {
 void JobBoard::send_job(const Session& to, Work& work, double now) {
     work.holder = to;
     work.leased = now;
-    work.started = 0;
+    work.started.reset();
     peers_.at(to).held.insert(work.open.id);
     send(to, wire::Job{work.open.job}, work.open.id);
 }
@@ -274,7 +274,7 @@ void JobBoard::take_back(std::uint64_t id) {
         if (holder != peers_.end()) holder->second.held.erase(id);
     }
     work.holder.reset();
-    work.started = 0;
+    work.started.reset();
     enqueue(work);
 }
 
@@ -311,7 +311,7 @@ void JobBoard::close_agent(const Session& session, const Peer& peer) {
         const auto held = work_.find(id);
         if (held == work_.end() || held->second.holder != session) continue;
         Work& work = held->second;
-        if (work.started != 0) count_loss(work, peer.hello.nonce, peer.hello.name);
+        if (work.started) count_loss(work, peer.hello.nonce, peer.hello.name);
         if (work.open.losses >= options_.crash_limit)
             report_crash(work, peer.hello.name);
         else
@@ -379,7 +379,7 @@ void JobBoard::check_leases(double now) {
             const Work& work = found->second;
             const bool unseen =
                 now - work.leased > std::max(options_.waiting_lease_s, options_.quiet_dead_s);
-            const bool endless = work.started != 0 && now - work.started > options_.running_lease_s;
+            const bool endless = work.started && now - *work.started > options_.running_lease_s;
             if (unseen || endless) over.push_back(id);
         }
     for (const std::uint64_t id : over) {

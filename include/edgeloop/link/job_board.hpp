@@ -76,7 +76,8 @@ class JobBoard {
         std::set<std::string> clients;      ///< names of those that want it
         bool restored = false;              ///< from the store: a device may be measuring it
         std::optional<Session> holder;      ///< agent it was sent to
-        double leased = 0, started = 0;     ///< when; started 0: waits on the device
+        double leased = 0;                  ///< when it was last known to be there
+        std::optional<double> started;      ///< nothing: it waits on the device
         std::uint64_t lost_with_nonce = 0;  ///< process that was measuring it when it vanished
     };
 

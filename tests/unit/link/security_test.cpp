@@ -1,0 +1,243 @@
+// Who may connect to a broker, and what the others are told.
+#include "support/sample_messages.hpp"
+#include "support/scripted_agent.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/envelope.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/link/agent_session.hpp"
+#include "edgeloop/link/broker.hpp"
+#include "edgeloop/link/keys.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include <gtest/gtest.h>
+#include <zmq.hpp>
+
+namespace edgeloop {
+namespace {
+
+bool eventually(const std::function<bool()>& holds, double seconds = 10) {
+    const double deadline = steady_seconds() + seconds;
+    BackOff back_off;
+    while (!holds()) {
+        if (steady_seconds() > deadline) return false;
+        back_off.wait();
+    }
+    return true;
+}
+
+/// A broker with keys that lets one key in.
+class SecuredLink : public testing::Test {
+  protected:
+    SecuredLink() {
+        options.keys = server;
+        options.allowed_keys = {listed.public_key};
+        broker = std::make_unique<Broker>(options, store);
+    }
+    [[nodiscard]] AgentOptions agent(const LinkKeys& keys, const std::string& server_key) const {
+        AgentOptions made = ScriptedAgent::options(broker->endpoint(), "device");
+        made.keys = keys;
+        made.server_key = server_key;
+        return made;
+    }
+    /// What an agent that should not get in says about its link.
+    static std::string refusal_of(const AgentOptions& agent_options) {
+        const AgentSession session(agent_options);
+        EXPECT_TRUE(eventually([&] {
+            return session.state().find("down") == 0 &&
+                   session.state().find("not connected yet") == std::string::npos;
+        }));
+        EXPECT_FALSE(session.connected());
+        return session.state();
+    }
+
+    LinkKeys server = generate_keys(), listed = generate_keys(), unlisted = generate_keys();
+    MemoryJobStore store;
+    BrokerOptions options;
+    std::unique_ptr<Broker> broker;
+};
+
+TEST_F(SecuredLink, AListedKeyGetsIn) {
+    const AgentSession session(agent(listed, server.public_key));
+    EXPECT_TRUE(eventually([&] { return session.connected(); })) << session.state();
+}
+
+TEST_F(SecuredLink, AnUnlistedKeyIsToldSo) {
+    const std::string text = refusal_of(agent(unlisted, server.public_key));
+    EXPECT_NE(text.find("not on the other's allow-list"), std::string::npos) << text;
+}
+
+TEST_F(SecuredLink, AWrongServerKeyIsAFailedHandshake) {
+    AgentOptions wrong = agent(listed, unlisted.public_key);
+    const std::string text = refusal_of(wrong);
+    EXPECT_NE(text.find("wrong server key"), std::string::npos) << text;
+}
+
+TEST_F(SecuredLink, APlainPeerIsAFailedHandshake) {
+    const std::string text = refusal_of(agent({}, {}));
+    EXPECT_NE(text.find("only one side uses keys"), std::string::npos) << text;
+}
+
+TEST_F(SecuredLink, StrangersDoNotDisturbASessionAtWork) {
+    std::vector<std::unique_ptr<AgentSession>> strangers;
+    for (int i = 0; i < 5; ++i) {
+        strangers.push_back(std::make_unique<AgentSession>(agent({}, {})));
+        strangers.push_back(std::make_unique<AgentSession>(agent(unlisted, server.public_key)));
+    }
+    ScriptedAgent device(agent(listed, server.public_key), [](const MeasurementJob&) {
+        MeasurementResult result;
+        result.metrics["latency_ms"] = 1;
+        return result;
+    });
+    RemoteProbeOptions probe_options;
+    probe_options.edge = {EdgeOption::Mode::connect, broker->endpoint()};
+    probe_options.keys = listed;
+    probe_options.server_key = server.public_key;
+    RemoteProbe probe(probe_options);
+    for (CandidateId id = 1; id <= 50; ++id) {
+        Candidate candidate;
+        candidate.id = id;
+        candidate.spec = Json{{"width", id}}.dump();
+        probe.submit(candidate);
+    }
+    std::size_t settled = 0;
+    EXPECT_TRUE(eventually([&] {
+        settled += probe.poll().size();
+        return settled == 50;
+    }));
+    for (const auto& stranger : strangers) EXPECT_FALSE(stranger->connected());
+}
+
+TEST(OpenLink, APeerWithKeysAtAPlainBrokerIsAFailedHandshake) {
+    MemoryJobStore store;
+    const Broker broker(BrokerOptions{}, store);
+    AgentOptions options = ScriptedAgent::options(broker.endpoint(), "device");
+    options.keys = generate_keys();
+    options.server_key = generate_keys().public_key;
+    const AgentSession session(options);
+    EXPECT_TRUE(eventually([&] {
+        return session.state().find("only one side uses keys") != std::string::npos;
+    })) << session.state();
+}
+
+TEST(OpenLink, ABrokerDoesNotListenToTheNetworkWithoutKeys) {
+    MemoryJobStore store;
+    BrokerOptions options;
+    options.endpoint = "tcp://*:*";
+    EXPECT_THROW(Broker(options, store), ConfigError);
+    options.allow_plain_network = true;
+    EXPECT_NO_THROW(Broker(options, store));
+    RemoteProbeOptions probe;
+    probe.edge = {EdgeOption::Mode::connect, "tcp://192.0.2.1:5701"};
+    EXPECT_THROW(RemoteProbe{probe}, ConfigError);
+}
+
+/// `packet` in an envelope of protocol version 9.
+std::string from_the_future(const wire::Packet& packet) {
+    return seal({"ELNK", 9}, {0, packet.request, wire::encode(packet)});
+}
+
+TEST(OpenLink, AnotherProtocolVersionIsRefusedWithBothVersions) {
+    MemoryJobStore store;
+    const Broker broker(BrokerOptions{}, store);
+    zmq::context_t context;
+    zmq::socket_t future(context, zmq::socket_type::dealer);
+    future.set(zmq::sockopt::linger, 0);
+    future.set(zmq::sockopt::rcvtimeo, 10'000);
+    future.connect(broker.endpoint());
+    future.send(zmq::buffer(from_the_future(wire::sample_packets()[0])));
+    zmq::message_t answer;
+    ASSERT_TRUE(future.recv(answer));
+    const auto packet = wire::decode({static_cast<const char*>(answer.data()), answer.size()}, "");
+    const auto& refused = std::get<wire::Refused>(packet.message);
+    EXPECT_NE(refused.reason.find("version 9"), std::string::npos);
+    EXPECT_NE(refused.reason.find("version 1"), std::string::npos);
+}
+
+TEST(OpenLink, AnAgentSaysWhenTheOtherSideSpeaksAnotherVersion) {
+    zmq::context_t context;
+    zmq::socket_t future(context, zmq::socket_type::router);
+    future.set(zmq::sockopt::linger, 0);
+    future.set(zmq::sockopt::rcvtimeo, 10'000);
+    future.bind("tcp://127.0.0.1:*");
+    const AgentSession session(
+        ScriptedAgent::options(future.get(zmq::sockopt::last_endpoint), "device"));
+    zmq::message_t route, hello;
+    ASSERT_TRUE(future.recv(route));
+    ASSERT_TRUE(future.recv(hello));
+    future.send(route, zmq::send_flags::sndmore);
+    future.send(zmq::buffer(from_the_future({wire::Welcome{}, 0})));
+    EXPECT_TRUE(eventually([&] {
+        return session.state().find("version 9") != std::string::npos &&
+               session.state().find("version 1") != std::string::npos;
+    })) << session.state();
+}
+
+TEST(OpenLink, GarbageAndOversizedMessagesDoNotDisturbASession) {
+    MemoryJobStore store;
+    const Broker broker(BrokerOptions{}, store);
+    const AgentSession session(ScriptedAgent::options(broker.endpoint(), "device"));
+    ASSERT_TRUE(eventually([&] { return session.connected(); }));
+    zmq::context_t context;
+    for (int i = 0; i < 20; ++i) {
+        zmq::socket_t noise(context, zmq::socket_type::dealer);
+        noise.set(zmq::sockopt::linger, 200);
+        noise.connect(broker.endpoint());
+        noise.send(zmq::buffer(std::string(i % 2 == 0 ? 100 : 1 << 20, 'x')));
+        noise.send(zmq::buffer(std::string()));
+        noise.send(zmq::buffer(std::string("two")), zmq::send_flags::sndmore);
+        noise.send(zmq::buffer(std::string("frames")));
+    }
+    EXPECT_NO_THROW(broker.check());
+    EXPECT_TRUE(session.connected());
+}
+
+TEST(Keys, AreWrittenForTheirOwnerOnlyAndReadBack) {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path("bridge.key");
+    const LinkKeys keys = generate_keys();
+    write_keys(path, keys);
+    EXPECT_EQ(read_keys(path).secret_key, keys.secret_key);
+    EXPECT_EQ(read_keys(path).public_key, keys.public_key);
+    EXPECT_EQ(read_public_key(path + ".pub"), keys.public_key);
+    EXPECT_THROW(write_keys(path, keys), ConfigError) << "keys must not be overwritten";
+    std::filesystem::permissions(path, std::filesystem::perms::group_read,
+                                 std::filesystem::perm_options::add);
+    EXPECT_THROW((void)read_keys(path), ConfigError);
+}
+
+TEST(Keys, FilesWithOtherContentAreRefused) {
+    const test::TemporaryFolder folder;
+    const LinkKeys one = generate_keys(), other = generate_keys();
+    for (const std::string& text : {std::string(), std::string("short\n"), one.secret_key + "\n",
+                                    one.secret_key + "\n" + other.public_key + "\n"}) {
+        const std::string path = folder.path("key");
+        std::ofstream(path) << text;
+        std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+        EXPECT_THROW((void)read_keys(path), ConfigError);
+    }
+}
+
+TEST(Keys, AnAllowListIsAFileOrAFolder) {
+    const test::TemporaryFolder folder;
+    const LinkKeys a = generate_keys(), b = generate_keys();
+    std::ofstream(folder.path("list")) << "# devices\n"
+                                       << a.public_key << " lab\n\n"
+                                       << b.public_key << "\n";
+    EXPECT_EQ(read_allow_list(folder.path("list")),
+              (std::vector<std::string>{a.public_key, b.public_key}));
+    std::filesystem::create_directories(folder.path("keys"));
+    std::ofstream(folder.path("keys/a.pub")) << a.public_key << "\n";
+    std::ofstream(folder.path("keys/notes.txt")) << "not a key\n";
+    EXPECT_EQ(read_allow_list(folder.path("keys")), (std::vector<std::string>{a.public_key}));
+    std::ofstream(folder.path("bad")) << "nonsense\n";
+    EXPECT_THROW((void)read_allow_list(folder.path("bad")), ConfigError);
+}
+
+}  // namespace
+}  // namespace edgeloop
