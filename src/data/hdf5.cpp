@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -271,6 +272,11 @@ void read_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count,
                         "copy or download the file again");
 }
 
+void read_all(const Dataset& dataset, hid_t memory_type, void* out) {
+    if (H5Dread(dataset.id.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
+        throw_bad_input(dataset.place, "cannot be read", "copy or download the file again");
+}
+
 Dataset create_dataset(hid_t file, const Place& place, hid_t file_type,
                        const std::vector<std::uint64_t>& shape, const Storage& storage) {
     const Handle space = space_of(shape), list = creation_list(storage);
@@ -334,15 +340,27 @@ void write_attribute(hid_t owner, const Place& place, const std::string& name, s
     write_attribute_value(owner, place, name, H5T_NATIVE_INT64, &value);
 }
 
+bool has_attribute(hid_t owner, const std::string& name) {
+    return H5Aexists(owner, name.c_str()) > 0;
+}
+
 std::string read_string_attribute(hid_t owner, const Place& place, const std::string& name) {
     const Handle attribute = open_attribute(owner, place, name, H5T_STRING);
-    const Handle stored(H5Aget_type(attribute.get()), H5Tclose), type = string_type();
-    char* pointer = nullptr;
-    if (H5Tis_variable_str(stored.get()) <= 0 ||
-        H5Aread(attribute.get(), type.get(), &pointer) < 0 || pointer == nullptr)
+    const Handle stored(H5Aget_type(attribute.get()), H5Tclose);
+    const auto unreadable = [&] {
         throw_bad_input(place, fmt::format("attribute '{}' cannot be read", name));
-    std::string value(pointer);
-    H5free_memory(pointer);
+    };
+    if (H5Tis_variable_str(stored.get()) > 0) {
+        char* pointer = nullptr;
+        if (H5Aread(attribute.get(), stored.get(), &pointer) < 0 || pointer == nullptr)
+            unreadable();
+        std::string value(pointer);
+        H5free_memory(pointer);
+        return value;
+    }
+    std::string value(H5Tget_size(stored.get()), '\0');
+    if (H5Aread(attribute.get(), stored.get(), value.data()) < 0) unreadable();
+    value.resize(std::min(value.size(), value.find('\0')));
     return value;
 }
 

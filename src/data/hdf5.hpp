@@ -86,6 +86,9 @@ struct Dataset {
 void read_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
                void* out);
 
+/// Reads a whole dataset of any shape, also a single number. @throws ConfigError.
+void read_all(const Dataset& dataset, hid_t memory_type, void* out);
+
 /// How a dataset is laid out on disk.
 struct Storage {
     std::vector<std::uint64_t> chunk;  ///< empty: contiguous, space allocated at once
@@ -113,9 +116,11 @@ void write_strings(hid_t file, const Place& place, const std::vector<std::string
 void write_attribute(hid_t owner, const Place& place, const std::string& name,
                      const std::string& value);
 void write_attribute(hid_t owner, const Place& place, const std::string& name, std::int64_t value);
-/// @throws ConfigError  missing or of another type.
+[[nodiscard]] bool has_attribute(hid_t owner, const std::string& name);
+/// Text of fixed or variable length. @throws ConfigError  missing or of another type.
 [[nodiscard]] std::string read_string_attribute(hid_t owner, const Place& place,
                                                 const std::string& name);
+/// @throws ConfigError  missing or of another type.
 [[nodiscard]] std::int64_t read_integer_attribute(hid_t owner, const Place& place,
                                                   const std::string& name);
 

@@ -74,10 +74,12 @@ struct Loader::Impl {
         const Catalogue catalogue = read_catalogue(options.shards);
         for (const CatalogueShard& shard : catalogue.shards)
             shards.emplace_back(options.shards + "/" + shard.file, catalogue.settings_digest);
-        for (const MappedShard& shard : shards)
-            for (std::size_t i = 0; i < shard.lines().size(); ++i)
-                if (shard.lines()[i].part == options.part)
-                    samples.push_back(to_sample(shard.lines()[i], shard.pixels(i)));
+        for (MappedShard& shard : shards) {
+            const std::vector<ShardLine> lines = shard.take_lines();
+            for (std::size_t i = 0; i < lines.size(); ++i)
+                if (lines[i].part == options.part)
+                    samples.push_back(to_sample(lines[i], shard.pixels(i)));
+        }
         if (samples.size() != catalogue.part(options.part).lines)
             throw ConfigError(
                 fmt::format("the shards in '{}' do not match their catalogue", options.shards), {},

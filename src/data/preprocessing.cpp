@@ -31,7 +31,7 @@ void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition 
             continue;
         }
         std::memset(out, 0, static_cast<std::size_t>(first));
-        std::memcpy(out + first, frame + std::ptrdiff_t(y) * width + left + first,
+        std::memcpy(out + first, frame + std::ptrdiff_t(y) * width + (left + first),
                     static_cast<std::size_t>(last - first));
         std::memset(out + last, 0, static_cast<std::size_t>(crop_side - last));
     }

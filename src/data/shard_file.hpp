@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
@@ -68,6 +69,8 @@ class MappedShard {
     MappedShard(const MappedShard&) = delete;
 
     [[nodiscard]] const std::vector<ShardLine>& lines() const { return lines_; }
+    /// Hands the list of lines over, for readers that keep less of each; pixels() still works.
+    [[nodiscard]] std::vector<ShardLine> take_lines() { return std::move(lines_); }
     /// First pixel of line `i`: (frames, crop_side, crop_side). Valid as long as the shard.
     [[nodiscard]] const std::uint8_t* pixels(std::size_t i) const {
         return pixels_ + starts_[i] * crop_pixels;

@@ -2,8 +2,8 @@
 
 #include "edgeloop/core/float_array.hpp"
 
-#include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -32,8 +32,8 @@ class TensorFile {
     [[nodiscard]] std::map<std::string, FloatArray> read_group(const std::string& group) const;
 
   private:
-    std::string path_;
-    std::int64_t file_ = -1;
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace edgeloop
