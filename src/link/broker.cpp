@@ -176,8 +176,8 @@ void Broker::Impl::read_events(double now) {
             probe_at = now + 0.05;
         if (event->kind == ConnectionEvent::Kind::failed_handshake)
             handshake_log.warning(
-                "a connection was refused: the peer has the wrong server key, or only one side "
-                "uses keys",
+                "a connection ended in its handshake: the peer has another server key, or only one "
+                "side uses keys",
                 now);
     }
 }

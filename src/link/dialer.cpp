@@ -122,7 +122,11 @@ void Dialer::read_events(double now) {
                 fail("refused: this side's key is not on the other's allow-list", now);
                 break;
             case ConnectionEvent::Kind::failed_handshake:
-                fail("the handshake failed: wrong server key, or only one side uses keys", now);
+                fail(
+                    "the handshake failed: the bridge is not running behind this address, it has "
+                    "another "
+                    "server key, or only one side uses keys",
+                    now);
                 break;
             case ConnectionEvent::Kind::disconnected:
                 if (phase_ != Phase::greeting) fail("the connection was closed", now);
