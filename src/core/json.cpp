@@ -51,6 +51,8 @@ Json parse_json(std::string_view text, const std::string& where) {
         throw ConfigError(fmt::format("{}, {}: not valid JSON", where,
                                       position_of(text, error.byte > 0 ? error.byte - 1 : 0)),
                           reason);
+    } catch (const nlohmann::json::out_of_range&) {
+        throw ConfigError(fmt::format("{}: a number is too large", where));
     }
 }
 

@@ -71,7 +71,7 @@ class GroupCounter {
     }
 
   private:
-    static constexpr double most_combinations = 1e6;
+    static constexpr double most_combinations = 1e5;
 
     const SpaceDefinition& space_;
     const std::vector<std::size_t>& group_;
@@ -164,7 +164,6 @@ std::vector<std::size_t> dependency_order(const std::vector<Variable>& variables
     enum class Mark { unseen, open, done };
     std::vector<Mark> marks(variables.size(), Mark::unseen);
     std::vector<std::size_t> order;
-    std::string chain;
     const std::function<void(std::size_t)> visit = [&](std::size_t i) {
         if (marks[i] == Mark::done) return;
         if (marks[i] == Mark::open)

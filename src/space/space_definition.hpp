@@ -53,7 +53,7 @@ struct SpaceDefinition {
     [[nodiscard]] std::optional<Json> assemble(const Genome& genome,
                                                const std::vector<bool>& active) const;
     /// Number of distinct canonical genomes when only the variables of `counted` vary.
-    /// @throws ConfigError  joint conditions of more than 10^6 combinations.
+    /// @throws ConfigError  joint conditions of more than 10^5 combinations.
     [[nodiscard]] double count(const std::vector<bool>& counted) const;
 };
 

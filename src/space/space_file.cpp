@@ -16,7 +16,7 @@ constexpr Bounds any_number{std::numeric_limits<double>::lowest(),
                             std::numeric_limits<double>::max()};
 constexpr Bounds any_integer{-1e9, 1e9};
 constexpr double most_values_of_a_parent = 1000;
-constexpr double most_list_members = 10000;
+constexpr double most_list_members = 1000;
 
 [[noreturn]] void reject(const Place& place, const std::string& problem,
                          const std::string& suggestion = {}) {
@@ -204,7 +204,9 @@ class SpaceParser {
             const std::size_t parent = find_variable(item.key());
             if (parent == space_.variables.size())
                 reject(where, fmt::format("there is no variable '{}'", item.key()));
-            if (!(cardinality(space_.variables[parent]) <= most_values_of_a_parent))
+            const GeneKind kind = space_.variables[parent].kind;
+            if (kind == GeneKind::real || kind == GeneKind::log_real ||
+                cardinality(space_.variables[parent]) > most_values_of_a_parent)
                 reject(where,
                        fmt::format("a condition needs a variable of at most {} distinct values",
                                    most_values_of_a_parent));

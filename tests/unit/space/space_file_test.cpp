@@ -82,6 +82,30 @@ TEST(SpaceFile, RejectsConditionsThatMakeNoSense) {
     EXPECT_THAT(rejection_with("/variables/0/when", {{"a", "x"}}), HasSubstr("depends on itself"));
 }
 
+TEST(SpaceFile, RejectsConditionsOnRealNumbers) {
+    const Json fixed{
+        {"name", "a"}, {"path", Json::array()}, {"kind", "real"}, {"lower", 7}, {"upper", 7}};
+    Json json = valid();
+    json["variables"][0] = fixed;
+    json["variables"][1]["when"] = {{"a", 7}};
+    EXPECT_THAT(rejection(json), HasSubstr("needs a variable of at most 1000 distinct values"));
+}
+
+TEST(SpaceFile, RejectsConditionsTooEntangledToCount) {
+    Json json = valid();
+    Json when = Json::object();
+    for (int i = 0; i < 20; ++i) {
+        const std::string name = "switch" + std::to_string(i);
+        json["variables"].push_back({{"name", name},
+                                     {"path", Json::array()},
+                                     {"kind", "categorical"},
+                                     {"choices", {false, true}}});
+        when[name] = true;
+    }
+    json["variables"][1]["when"] = when;
+    EXPECT_THAT(rejection(json), HasSubstr("combinations of values"));
+}
+
 TEST(SpaceFile, RejectsRulesAboutUnknownNames) {
     EXPECT_THAT(rejection_with("/constraints", {"clip.sides < 3"}), HasSubstr("'clip.sides' is"));
     EXPECT_THAT(rejection_with("/constraints", {"clip.side <"}), HasSubstr("constraints[0]"));
