@@ -188,6 +188,12 @@ bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config)
     if (!key_file.empty()) {
         config.keys = read_keys(key_file);
         config.allowed_keys = read_allow_list(allow_file);
+    } else if (!is_local_endpoint(config.bind) && !config.insecure) {
+        throw ConfigError(
+            fmt::format("'{}' can be reached by others and no key is given", config.bind),
+            "anyone could submit jobs and read results",
+            "make keys with 'edgeloop-bridge keygen', bind to 127.0.0.1 behind an "
+            "ssh tunnel, or allow it with --insecure");
     }
     if (config.max_results == 0 || config.max_queued == 0)
         throw ConfigError("--max-results and --max-queued must be positive");

@@ -1,0 +1,173 @@
+// The bridge and the agent as an operator runs them.
+#include "support/programs.hpp"
+#include "support/tcp_proxy.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/child_process.hpp"
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/link/journal_store.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace edgeloop::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+Words operator+(Words left, const Words& right) {
+    left.insert(left.end(), right.begin(), right.end());
+    return left;
+}
+
+class Bridge : public testing::Test {
+  protected:
+    Bridge() : address("tcp://127.0.0.1:" + std::to_string(free_port())) {}
+
+    ChildProcess& start(const Words& arguments) {
+        ChildOptions child;
+        child.arguments = arguments;
+        child.output_file = log;
+        processes.push_back(std::make_unique<ChildProcess>(child));
+        return *processes.back();
+    }
+    [[nodiscard]] std::string keygen(const std::string& name) const {
+        const std::string path = folder.path(name);
+        EXPECT_EQ(run({program("edgeloop-bridge"), "keygen", path}).code, 0);
+        return path;
+    }
+    [[nodiscard]] Words serve() const {
+        return {program("edgeloop-bridge"), "serve", "--bind", address, "--store",
+                folder.path("store")};
+    }
+    [[nodiscard]] Words submit(const Words& more) const {
+        return Words{program("edgeloop-bridge"),
+                     "submit",
+                     "--connect",
+                     address,
+                     "--spec",
+                     std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json",
+                     "--seconds",
+                     "0.05",
+                     "--wait",
+                     "--timeout",
+                     "60"} +
+               more;
+    }
+
+    TemporaryFolder folder;
+    std::string address, log = folder.path("log");
+    std::vector<std::unique_ptr<ChildProcess>> processes;
+};
+
+TEST_F(Bridge, MeasuresWithKeysAndAnswersARepeatFromItsStore) {
+    const std::string bridge_key = keygen("bridge.key"), device_key = keygen("device.key"),
+                      user_key = keygen("user.key");
+    std::filesystem::create_directories(folder.path("allowed"));
+    for (const std::string& key : {device_key, user_key})
+        std::filesystem::copy(key + ".pub", folder.path("allowed"));
+    const auto secured = [&](const std::string& key) {
+        return Words{"--keys", key, "--server-key", bridge_key + ".pub"};
+    };
+    ChildProcess& bridge =
+        start(serve() + Words{"--keys", bridge_key, "--allow", folder.path("allowed")});
+    start(Words{program("edgeloop-edge"), "serve", "--connect", address, "--class", "board",
+                "--name", "e2e-bridge-" + std::to_string(::getpid())} +
+          secured(device_key));
+    const ProgramResult first =
+        run(submit(Words{"--json", "--device", "board"} + secured(user_key)));
+    ASSERT_EQ(first.code, 0) << first.output;
+    const Json metrics = parse_json(first.output, "submit");
+    EXPECT_GT(metrics.at("latency_ms").get<double>(), 0);
+
+    // Killed and started again, without the device: the answer is still there.
+    ::kill(bridge.pid(), SIGKILL);
+    ASSERT_TRUE(bridge.wait_for(10));
+    processes.back()->terminate();
+    start(serve() + Words{"--keys", bridge_key, "--allow", folder.path("allowed")});
+    const ProgramResult second =
+        run(submit(Words{"--json", "--device", "board"} + secured(user_key)));
+    EXPECT_EQ(second.output, first.output);
+
+    const ProgramResult status =
+        run(Words{program("edgeloop-bridge"), "status", "--json", "--connect", address} +
+            secured(user_key));
+    ASSERT_EQ(status.code, 0) << status.output;
+    EXPECT_EQ(parse_json(status.output, "status").at("results"), 1);
+    EXPECT_EQ(
+        run(Words{program("edgeloop-bridge"), "status", "--connect", address} + secured(user_key))
+            .code,
+        0);
+
+    const ProgramResult stranger =
+        run(Words{program("edgeloop-bridge"), "status", "--connect", address} +
+            secured(keygen("stranger.key")));
+    EXPECT_EQ(stranger.code, 3);
+    EXPECT_NE(stranger.output.find("allow-list"), std::string::npos) << stranger.output;
+}
+
+TEST_F(Bridge, RefusesWhatIsUnsafeOrWrongWithOneLineAndCode2) {
+    const std::string key = keygen("key");
+    std::filesystem::permissions(key, std::filesystem::perms::others_read,
+                                 std::filesystem::perm_options::add);
+    for (const Words& wrong :
+         {Words{program("edgeloop-bridge"), "serve", "--bind", "tcp://*:*", "--store",
+                folder.path("s")},
+          Words{program("edgeloop-bridge"), "serve", "--keys", key, "--allow", key + ".pub",
+                "--store", folder.path("s")},
+          Words{program("edgeloop-bridge"), "serve", "--no-such-option"},
+          Words{program("edgeloop-bridge"), "keygen", key},
+          Words{program("edgeloop-edge"), "serve"},
+          Words{program("edgeloop-edge"), "serve", "--connect", "tcp://192.0.2.1:1"},
+          Words{program("edgeloop-edge"), "measure", "--spec", "no-such-file"}}) {
+        const ProgramResult result = run(wrong);
+        EXPECT_EQ(result.code, 2) << wrong[1] << ": " << result.output;
+        EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+    }
+}
+
+TEST_F(Bridge, AStatusWithoutABridgeIsAnEnvironmentError) {
+    const ProgramResult result = run({program("edgeloop-bridge"), "status", "--connect", address});
+    EXPECT_EQ(result.code, 3);
+}
+
+TEST_F(Bridge, HoldsManyResultsInLittleMemory) {
+    constexpr std::uint64_t results = 100'000;
+    JournalOptions options;
+    options.folder = folder.path("store");
+    {
+        JournalStore store(options);
+        MeasurementResult result;
+        for (const char* name : {"latency_ms", "latency_p90_ms", "latency_min_ms", "latency_iqr_ms",
+                                 "latency_samples", "peak_memory_mib"})
+            result.metrics[name] = 1.5;
+        result.record = std::string(600, ' ') + "{}";
+        for (std::uint64_t id = 1; id <= results; ++id) store.add_result(id, result);
+    }
+    const double start_time = steady_seconds();
+    ChildProcess& bridge = start(serve());
+    const Words ask{program("edgeloop-bridge"), "status", "--json", "--connect", address};
+    const ProgramResult first = run(ask);
+    const double up_time = steady_seconds();
+    const ProgramResult second = run(ask);
+    const double answer_time = steady_seconds();
+    ASSERT_EQ(second.code, 0) << second.output;
+    EXPECT_EQ(parse_json(second.output, "status").at("results"), results);
+    std::ifstream file("/proc/" + std::to_string(bridge.pid()) + "/status");
+    double peak_mib = 0;
+    for (std::string line; std::getline(file, line);)
+        if (line.rfind("VmHWM:", 0) == 0) peak_mib = std::stod(line.substr(6)) / 1024;
+    EXPECT_GT(peak_mib, 0);
+    EXPECT_LT(peak_mib, 100);
+    std::fprintf(stderr, "start to first answer %.2f s, status %.3f s, peak %.0f MiB\n",
+                 up_time - start_time, answer_time - up_time, peak_mib);
+}
+
+}  // namespace
+}  // namespace edgeloop::test
