@@ -17,12 +17,71 @@ void erase_at(std::vector<T>& items, std::size_t index) {
     items.erase(items.begin() + static_cast<std::ptrdiff_t>(index));
 }
 
+Fronts by_front(const std::vector<std::size_t>& front) {
+    Fronts fronts;
+    for (std::size_t i = 0; i < front.size(); ++i) {
+        if (front[i] >= fronts.size()) fronts.resize(front[i] + 1);
+        fronts[front[i]].push_back(i);
+    }
+    return fronts;
+}
+
 }  // namespace
 
 void Population::add(Individual individual, int rung) {
+    const bool ranked = size() > 0 && ranking_.front.size() == size();
     individuals_.push_back(std::move(individual));
     rungs_.push_back(rung);
-    ranking_ = {};
+    if (ranked && on_one_rung())
+        rank_newcomer();
+    else
+        ranking_ = {};
+}
+
+// The newcomer enters the first front that has no member above it and pushes those it dominates to
+// the next one, where they push others in turn. When a whole front is pushed, it and all after it
+// keep their members and move down by one.
+void Population::rank_newcomer() {
+    const std::size_t newcomer = size() - 1;
+    Fronts fronts = by_front(ranking_.front);
+    const auto above = [&](std::size_t j) {
+        return dominates(individuals_[j], individuals_[newcomer]);
+    };
+    std::size_t first = 0;
+    while (first < fronts.size() && std::any_of(fronts[first].begin(), fronts[first].end(), above))
+        ++first;
+    std::vector<std::size_t> pushed = {newcomer};
+    std::size_t last = first;
+    for (; !pushed.empty() && last < fronts.size(); ++last) {
+        std::vector<std::size_t> stay, leave;
+        for (const std::size_t i : fronts[last]) {
+            const bool below = std::any_of(pushed.begin(), pushed.end(), [&](std::size_t j) {
+                return dominates(individuals_[j], individuals_[i]);
+            });
+            (below ? leave : stay).push_back(i);
+        }
+        if (stay.empty()) break;
+        stay.insert(stay.end(), pushed.begin(), pushed.end());
+        fronts[last] = std::move(stay);
+        pushed = std::move(leave);
+    }
+    if (!pushed.empty())
+        fronts.insert(fronts.begin() + static_cast<std::ptrdiff_t>(last), std::move(pushed));
+    update_crowding(fronts, first, std::min(last + 1, fronts.size()));
+    for (std::size_t f = last; f < fronts.size(); ++f)
+        for (const std::size_t i : fronts[f]) ranking_.front[i] = f;
+}
+
+void Population::update_crowding(const Fronts& fronts, std::size_t first, std::size_t last) {
+    ranking_.front.resize(size());
+    ranking_.crowding.resize(size());
+    for (std::size_t f = first; f < last; ++f) {
+        const std::vector<double> crowding = crowding_distance(individuals_, fronts[f]);
+        for (std::size_t k = 0; k < fronts[f].size(); ++k) {
+            ranking_.front[fronts[f][k]] = f;
+            ranking_.crowding[fronts[f][k]] = crowding[k];
+        }
+    }
 }
 
 void Population::remove(std::uint64_t id) {
@@ -50,17 +109,9 @@ void Population::drop_worst() {
     if (individuals_.empty()) return;
     const Ranking& ranks = ranking();
     const std::size_t last_front = *std::max_element(ranks.front.begin(), ranks.front.end());
-    erase(most_crowded(front_members(last_front)));
-    const std::vector<std::size_t> front = front_members(last_front);
-    const std::vector<double> crowding = crowding_distance(individuals_, front);
-    for (std::size_t k = 0; k < front.size(); ++k) ranking_.crowding[front[k]] = crowding[k];
-}
-
-std::vector<std::size_t> Population::front_members(std::size_t front) const {
-    std::vector<std::size_t> members;
-    for (std::size_t i = 0; i < size(); ++i)
-        if (ranking_.front[i] == front) members.push_back(i);
-    return members;
+    erase(most_crowded(by_front(ranks.front).back()));
+    const Fronts fronts = by_front(ranking_.front);
+    if (last_front < fronts.size()) update_crowding(fronts, last_front, last_front + 1);
 }
 
 std::size_t Population::most_crowded(const std::vector<std::size_t>& front) const {
@@ -77,10 +128,12 @@ std::size_t Population::most_crowded(const std::vector<std::size_t>& front) cons
 
 const Ranking& Population::ranking() const {
     if (ranking_.front.size() == size()) return ranking_;
-    const bool one_rung =
-        std::adjacent_find(rungs_.begin(), rungs_.end(), std::not_equal_to<>()) == rungs_.end();
-    ranking_ = one_rung ? rank(individuals_) : rank_by_rung();
+    ranking_ = on_one_rung() ? rank(individuals_) : rank_by_rung();
     return ranking_;
+}
+
+bool Population::on_one_rung() const {
+    return std::adjacent_find(rungs_.begin(), rungs_.end(), std::not_equal_to<>()) == rungs_.end();
 }
 
 Ranking Population::rank_by_rung() const {

@@ -11,6 +11,10 @@ namespace edgeloop {
 /// a higher rung come before those of a lower one.
 class Population {
   public:
+    /// Complexity: O(M N) for M objectives and N members where a ranking is at hand and all are on
+    /// one rung (plus the crowding of the fronts that change); otherwise the next ranking() sorts.
+    /// Source of the update: Li, Deb, Zhang, Zhang, "Efficient non-domination level update", IEEE
+    /// Trans. Cybernetics 47(9), 2017.
     void add(Individual individual, int rung);
     /// Removes the member with this id, if there is one.
     void remove(std::uint64_t id);
@@ -28,10 +32,13 @@ class Population {
     [[nodiscard]] const Ranking& ranking() const;
 
   private:
+    [[nodiscard]] bool on_one_rung() const;
     [[nodiscard]] Ranking rank_by_rung() const;
-    [[nodiscard]] std::vector<std::size_t> front_members(std::size_t front) const;
     /// Who of a front thin() would remove first.
     [[nodiscard]] std::size_t most_crowded(const std::vector<std::size_t>& front) const;
+    /// Puts the last individual into the ranking of the others.
+    void rank_newcomer();
+    void update_crowding(const Fronts& fronts, std::size_t first, std::size_t last);
     void erase(std::size_t index);
 
     std::vector<Individual> individuals_;

@@ -46,6 +46,27 @@ TEST(Population, DroppingTheWorstIsTheSameAsKeepingTheBest) {
     }
 }
 
+TEST(Population, RankingANewcomerIsTheSameAsRankingAfresh) {
+    RandomStream random(2, "newcomer test");
+    for (int round = 0; round < 100; ++round) {
+        const std::size_t objectives = 2 + random.below(2);
+        const std::uint64_t values = 2 + random.below(12);  // few: ties and duplicates
+        Population population;
+        for (std::uint64_t id = 1; id <= 40; ++id) {
+            std::vector<double> point;
+            for (std::size_t m = 0; m < objectives; ++m)
+                point.push_back(static_cast<double>(random.below(values)));
+            Individual individual = with(id, point);
+            if (random.chance(0.2)) individual.violation = static_cast<double>(random.below(3));
+            population.add(individual, 0);
+            if (population.size() > 15) population.drop_worst();
+            const Ranking afresh = rank(population.individuals());
+            ASSERT_EQ(population.ranking().front, afresh.front);
+            ASSERT_EQ(population.ranking().crowding, afresh.crowding);
+        }
+    }
+}
+
 TEST(Population, AHigherRungComesFirstHoweverBadItsObjectives) {
     Population population;
     population.add(with(1, {0, 0}), 0);
