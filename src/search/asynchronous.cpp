@@ -90,7 +90,7 @@ class AsynchronousEngine : public EngineBase {
         if (!promotable_) return std::nullopt;
         RungEntry& entry = state_.rungs[promotable_->rung][promotable_->entry];
         entry.promoted = true;
-        decide(entry.completed, true, promotable_->place, promotable_->field);
+        decide(entry.completed, true, place_text(promotable_->place, promotable_->field));
         Candidate candidate = promoted(entry.completed);
         find_promotable();
         return candidate;
@@ -113,7 +113,8 @@ class AsynchronousEngine : public EngineBase {
             individuals.push_back(*as_individual(entry.completed));
         const std::vector<std::size_t> order = select_survivors(individuals, places);
         for (std::size_t place = 0; place < order.size(); ++place) {
-            if (entries[order[place]].promoted) continue;
+            const RungEntry& entry = entries[order[place]];
+            if (entry.promoted || outclassed(entry.completed)) continue;
             promotable_ = Promotable{rung, order[place], place + 1, entries.size()};
             return;
         }

@@ -93,6 +93,7 @@ EngineBase::EngineBase(const SearchSpace& space, EngineSettings settings,
       settings_(std::move(settings)),
       proposer_(space_, settings_, std::move(static_metrics)) {
     state_.reference = settings_.goals.reference;
+    state_.gains.resize(static_cast<std::size_t>(last_rung()));
 }
 
 void EngineBase::tell(const CompletedCandidate& completed) {
@@ -104,6 +105,7 @@ void EngineBase::tell(const CompletedCandidate& completed) {
     ++state_.told;
     ++state_.by_status[completed.status];
     if (completed.candidate.rung == 0) ++state_.done;
+    if (completed.status == Status::completed && completed.candidate.rung > 0) note_gain(completed);
     if (completed.status == Status::completed && completed.candidate.rung == last_rung()) {
         std::vector<double> values = settings_.goals.values(completed.metrics);
         note_extent(values);
@@ -122,16 +124,35 @@ std::optional<Verdict> EngineBase::verdict(const Candidate&, const Metrics& know
     std::vector<double> hoped;
     for (std::size_t i = 0; i < settings_.goals.objectives.size(); ++i) {
         const auto found = known.find(settings_.goals.objectives[i]);
-        const double best = smallest(rivals(), i);
-        hoped.push_back(found != known.end() ? found->second
-                                             : best - settings_.pruning.optimism * std::abs(best));
+        hoped.push_back(found != known.end()
+                            ? found->second - settings_.pruning.optimism * std::abs(found->second)
+                            : smallest(rivals(), i));
     }
+    const ArchiveMember* rival = rival_of(hoped);
+    if (!rival) return std::nullopt;
+    return Verdict{Status::cancelled,
+                   fmt::format("candidate {} would dominate it even at the best seen",
+                               rival->completed.candidate.id)};
+}
+
+std::optional<std::string> EngineBase::outclassed(const CompletedCandidate& completed) const {
+    if (!settings_.pruning.hopeless) return std::nullopt;
+    Metrics hoped = completed.metrics;
+    const auto rung = static_cast<std::size_t>(completed.candidate.rung);
+    for (std::size_t k = rung; k < state_.gains.size(); ++k) {
+        if (state_.gains[k].empty()) return std::nullopt;
+        for (const auto& [name, ratio] : state_.gains[k]) hoped[name] *= ratio;
+    }
+    const ArchiveMember* rival = rival_of(settings_.goals.values(hoped));
+    if (!rival) return std::nullopt;
+    return fmt::format("candidate {} would dominate it even after the largest improvement seen",
+                       rival->completed.candidate.id);
+}
+
+const ArchiveMember* EngineBase::rival_of(const std::vector<double>& objectives) const {
     for (const ArchiveMember& rival : rivals())
-        if (covers(rival.objectives, hoped))
-            return Verdict{Status::cancelled,
-                           fmt::format("candidate {} would dominate it even at the best seen",
-                                       rival.completed.candidate.id)};
-    return std::nullopt;
+        if (covers(rival.objectives, objectives)) return &rival;
+    return nullptr;
 }
 
 void EngineBase::restore(EngineState state) {
@@ -164,6 +185,7 @@ Candidate EngineBase::promoted(const CompletedCandidate& completed) const {
     candidate.epochs = settings_.ladder.epochs.at(static_cast<std::size_t>(candidate.rung));
     candidate.keep_state = candidate.rung < last_rung();
     candidate.known = completed.settled;
+    candidate.previous = completed.metrics;
     return candidate;
 }
 
@@ -182,11 +204,21 @@ std::optional<Individual> EngineBase::as_individual(const CompletedCandidate& co
     return individual;
 }
 
-void EngineBase::decide(const CompletedCandidate& completed, bool promoted, std::size_t place,
-                        std::size_t field) {
+void EngineBase::decide(const CompletedCandidate& completed, bool promoted, std::string reason) {
     decisions_.push_back({completed.candidate.id, promoted,
-                          fmt::format("place {} of {} by rank and crowding after {} epochs", place,
-                                      field, completed.candidate.epochs)});
+                          fmt::format("{} after {} epochs", reason, completed.candidate.epochs)});
+}
+
+void EngineBase::note_gain(const CompletedCandidate& completed) {
+    Metrics& gains = state_.gains.at(static_cast<std::size_t>(completed.candidate.rung) - 1);
+    for (const std::string& name : settings_.goals.objectives) {
+        const auto before = completed.candidate.previous.find(name);
+        const bool comparable = before != completed.candidate.previous.end() && before->second > 0;
+        if (!comparable || completed.settled.count(name) > 0) continue;
+        const double ratio = completed.metrics.at(name) / before->second;
+        const auto [gain, first] = gains.emplace(name, ratio);
+        if (!first) gain->second = std::min(gain->second, ratio);
+    }
 }
 
 void EngineBase::note_extent(const std::vector<double>& values) {
@@ -205,6 +237,10 @@ void EngineBase::fix_reference() {
         const double margin = extent > 0 ? extent : std::abs(state_.worst[i]);
         state_.reference.push_back(state_.worst[i] + reference_margin * margin);
     }
+}
+
+std::string place_text(std::size_t place, std::size_t field) {
+    return fmt::format("place {} of {} by rank and crowding", place, field);
 }
 
 }  // namespace edgeloop

@@ -41,8 +41,11 @@ class EngineBase : public Engine {
     /// The candidate as a competitor, or nothing when its outcome says nothing about its merit.
     [[nodiscard]] std::optional<Individual> as_individual(
         const CompletedCandidate& completed) const;
-    void decide(const CompletedCandidate& completed, bool promoted, std::size_t place,
-                std::size_t field);
+    /// Why further training cannot bring this result to the front, or nothing: even if it improved
+    /// from here to the full budget as much as the best improver of each rung, it would be
+    /// dominated.
+    [[nodiscard]] std::optional<std::string> outclassed(const CompletedCandidate& completed) const;
+    void decide(const CompletedCandidate& completed, bool promoted, std::string reason);
     /// Fixes the reference point once a first population's worth has been told.
     void fix_reference();
 
@@ -53,9 +56,15 @@ class EngineBase : public Engine {
 
   private:
     void note_extent(const std::vector<double>& values);
+    void note_gain(const CompletedCandidate& completed);
+    /// The member that dominates these objectives, or null.
+    [[nodiscard]] const ArchiveMember* rival_of(const std::vector<double>& objectives) const;
 
     std::vector<Decision> decisions_;
 };
+
+/// "place 3 of 12 by rank and crowding".
+[[nodiscard]] std::string place_text(std::size_t place, std::size_t field);
 
 [[nodiscard]] std::unique_ptr<Engine> make_generational(const SearchSpace& space,
                                                         EngineSettings settings,

@@ -112,9 +112,11 @@ class GenerationalEngine : public EngineBase {
         const std::vector<std::size_t> order = select_survivors(individuals, field.size());
         std::vector<bool> goes_on(cohort.size(), false);
         for (std::size_t place = 0; place < order.size(); ++place) {
-            const std::size_t i = field[order[place]];
-            goes_on[i] = place < places;
-            decide(cohort[i], goes_on[i], place + 1, field.size());
+            const CompletedCandidate& each = cohort[field[order[place]]];
+            const std::optional<std::string> hopeless = outclassed(each);
+            const bool climbs = place < places && !hopeless;
+            goes_on[field[order[place]]] = climbs;
+            decide(each, climbs, hopeless.value_or(place_text(place + 1, field.size())));
         }
         return goes_on;
     }

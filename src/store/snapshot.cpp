@@ -39,7 +39,7 @@ template <class A>
 static void serialize(A& archive, Candidate& candidate) {
     archive(candidate.id, candidate.generation, candidate.index, candidate.genome, candidate.spec,
             candidate.seed, candidate.epochs, candidate.rung, candidate.trained_epochs,
-            candidate.keep_state, candidate.known);
+            candidate.keep_state, candidate.known, candidate.previous);
 }
 
 template <class A>
@@ -105,7 +105,7 @@ template <class A>
 static void serialize(A& archive, EngineState& state) {
     archive(state.proposed, state.told, state.done, state.by_status, state.generation,
             state.scanned, state.exhausted, state.population, state.archive, state.seen,
-            state.queue, state.pending, state.cohort, state.offspring, state.rungs,
+            state.queue, state.pending, state.cohort, state.offspring, state.rungs, state.gains,
             state.settled_front, state.best, state.worst, state.reference);
 }
 

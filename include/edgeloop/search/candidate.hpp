@@ -26,7 +26,8 @@ struct Candidate {
     int rung = 0;             ///< step on the budget ladder, from 0
     int trained_epochs = 0;   ///< epochs already trained and saved under this id; go on from there
     bool keep_state = false;  ///< a later rung may go on: save weights and optimiser at the end
-    Metrics known;  ///< what needs no evaluation or is known already, e.g. parameters, flops
+    Metrics known;     ///< what needs no evaluation or is known already, e.g. parameters, flops
+    Metrics previous;  ///< on a higher rung: the metrics of the rung before
 };
 
 /// How a half (training or measuring) or a whole candidate ended. See the candidate's life in

@@ -32,10 +32,13 @@ enum class EngineKind {
 /// When a candidate's known metrics (latency, parameters) make training it pointless.
 struct PruningSettings {
     bool infeasible = true;  ///< a constraint on a known metric is broken
-    /// Even with the best value seen of every metric still unknown it would be dominated.
+    /// Even with the best value seen of every metric still unknown it would be dominated; and, with
+    /// a ladder, a result that would be dominated even after the largest improvement seen stays on
+    /// its rung.
     bool hopeless = false;
-    /// How much better than the best seen it is trusted to become, as a fraction.
-    double optimism = 0.1;
+    /// By how much more, as a fraction, a known metric must exceed that of a dominating rival: room
+    /// for designs that are slower than all rivals because they are better than the best seen.
+    double optimism = 0.3;
 };
 
 /// Training budgets a candidate climbs: all start at the first, the best go on.
@@ -97,7 +100,9 @@ struct EngineState {
     std::vector<CompletedCandidate> cohort;     ///< generational: told on the current rung
     std::vector<CompletedCandidate> offspring;  ///< generational: of this generation, done with
     std::vector<std::vector<RungEntry>>
-        rungs;                                 ///< other engines: results on each rung but the last
+        rungs;  ///< other engines: results on each rung but the last
+    /// Largest improvement seen from each rung to the next: smallest ratio of each objective.
+    std::vector<Metrics> gains;
     std::vector<ArchiveMember> settled_front;  ///< generational: front when the generation began
     std::vector<double> best, worst;           ///< extent of the objectives told so far
     std::vector<double> reference;             ///< of the hypervolume; empty: not fixed yet

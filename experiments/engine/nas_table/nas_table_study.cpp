@@ -1,0 +1,157 @@
+// How much training rungs and latency pruning save on the problem nas-table, and whether the engine
+// beats random sampling. Prints the table of README.md.
+//
+//   nas_table_study [seeds]
+
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/program.hpp"
+#include "edgeloop/evolution/hypervolume.hpp"
+#include "edgeloop/model/latency_model.hpp"
+#include "edgeloop/search/coordinator.hpp"
+#include "edgeloop/search/nas_table.hpp"
+#include "edgeloop/search/serial.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::uint64_t plain_budget = 512;    // full trainings
+constexpr std::uint64_t ladder_budget = 1024;  // candidates that begin on the first rung
+constexpr std::size_t population = 32;
+const std::vector<double> reference = {0.6, 1000};
+
+struct Variant {
+    std::string name;
+    EngineKind kind = EngineKind::generational;
+    bool rungs = false;
+    bool pruning = false;  ///< by latency, and on the rungs
+};
+
+/// Hypervolume of the designs found so far, by their true errors, over training seconds spent.
+struct Point {
+    double cost = 0, hypervolume = 0;
+};
+using Curve = std::vector<Point>;
+
+/// Listens to a run and draws its curve.
+class CurveStore : public NullRunStore {
+  public:
+    explicit CurveStore(const NasTable& table) : table_(table) {}
+
+    void record(const Event& event) override {
+        const Told* told = std::get_if<Told>(&event);
+        if (!told) return;
+        const CompletedCandidate& completed = told->completed;
+        cost_ += completed.training_seconds;
+        const bool full = completed.candidate.epochs == NasTable::full_epochs;
+        if (completed.status == Status::completed && full) {
+            points_.push_back({table_.true_error(completed.candidate.genome),
+                               completed.metrics.at("latency_ms")});
+            volume_ = hypervolume(points_, reference) / (reference[0] * reference[1]);
+        }
+        curve.push_back({cost_, volume_});
+    }
+
+    Curve curve;
+
+  private:
+    const NasTable& table_;
+    std::vector<std::vector<double>> points_;
+    double cost_ = 0, volume_ = 0;
+};
+
+Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
+    EngineSettings settings;
+    settings.kind = variant.kind;
+    settings.seed = seed;
+    settings.population = population;
+    settings.evaluations = variant.rungs ? ladder_budget : plain_budget;
+    settings.epochs = NasTable::full_epochs;
+    settings.goals = NasTable::goals();
+    if (variant.rungs) settings.ladder.epochs = {1, 3, NasTable::full_epochs};
+    settings.pruning.hopeless = variant.pruning;
+    const auto engine = make_engine(table.space(), settings);
+    SerialEvaluator evaluator([&](const Candidate& candidate) { return table.train(candidate); });
+    ImmediateProbe probe([&](const Candidate& candidate) { return table.measure(candidate); },
+                         "table");
+    CurveStore store(table);
+    SearchOptions options;
+    options.measure_first = true;
+    (void)run_search(*engine, evaluator, &probe, store, options);
+    return store.curve;
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+/// What it cost to reach a hypervolume; infinity if it never did.
+double cost_to_reach(const Curve& curve, double target) {
+    for (const Point& point : curve)
+        if (point.hypervolume >= target) return point.cost;
+    return INFINITY;
+}
+
+/// One-sided Mann-Whitney U test that `a` tends to be larger, normal approximation.
+double mann_whitney_p(const std::vector<double>& a, const std::vector<double>& b) {
+    double u = 0;
+    for (const double x : a)
+        for (const double y : b) u += x > y ? 1 : x == y ? 0.5 : 0;
+    const auto n = static_cast<double>(a.size()), m = static_cast<double>(b.size());
+    const double z = (u - n * m / 2 - 0.5) / std::sqrt(n * m * (n + m + 1) / 12);
+    return 0.5 * std::erfc(z / std::sqrt(2.0));
+}
+
+NetworkCosts count_costs(const ArchitectureSpec& spec) {
+    const ModelCounts counts = count(spec);
+    return {analytic_latency_ms(counts, DeviceModel{}), static_cast<double>(counts.flops) / 1e9};
+}
+
+int study(std::uint64_t seeds) {
+    const NasTable table(count_costs);
+    const std::vector<Variant> variants = {
+        {"random", EngineKind::random, false, false},
+        {"generational", EngineKind::generational, false, false},
+        {"steady-state", EngineKind::steady_state, false, false},
+        {"generational, rungs", EngineKind::generational, true, false},
+        {"generational, rungs, pruning", EngineKind::generational, true, true},
+        {"steady-state, rungs, pruning", EngineKind::steady_state, true, true},
+    };
+    std::vector<std::vector<Curve>> curves(variants.size());
+    for (std::size_t v = 0; v < variants.size(); ++v)
+        for (std::uint64_t seed = 1; seed <= seeds; ++seed)
+            curves[v].push_back(run(table, variants[v], seed));
+    const auto finals = [&](std::size_t v) {
+        std::vector<double> values;
+        for (const Curve& curve : curves[v]) values.push_back(curve.back().hypervolume);
+        return values;
+    };
+    fmt::print(
+        "| engine | final hypervolume | cost to reach generational's | p against random |\n"
+        "| --- | --- | --- | --- |\n");
+    for (std::size_t v = 0; v < variants.size(); ++v) {
+        std::vector<double> shares;
+        for (std::uint64_t s = 0; s < seeds; ++s) {
+            const Curve& plain = curves[1][s];
+            shares.push_back(cost_to_reach(curves[v][s], plain.back().hypervolume) /
+                             plain.back().cost);
+        }
+        fmt::print("| {} | {:.4f} | {:.0f} % | {:.1e} |\n", variants[v].name, median(finals(v)),
+                   100 * median(shares), mann_whitney_p(finals(v), finals(0)));
+    }
+    return 0;
+}
+
+}  // namespace
+}  // namespace edgeloop
+
+int main(int argc, char** argv) {
+    return edgeloop::run_program(
+        [&] { return edgeloop::study(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 21); });
+}
