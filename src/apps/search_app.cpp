@@ -13,6 +13,7 @@
 #include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/model/latency_model.hpp"
 #include "edgeloop/search/serial.hpp"
+#include "edgeloop/store/reuse_cache.hpp"
 
 #include <cmath>
 #include <cstdio>
@@ -90,6 +91,11 @@ class Leader {
         ProgressPrinter printer(task_.engine.goals);
         options.on_progress = [&](const Progress& progress) { printer(progress); };
         options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
+        const ReuseCache earlier = earlier_results();
+        if (!config_.reuse.empty())
+            options.lookup = [&](Half half, const Candidate& candidate) {
+                return earlier.find(half, candidate);
+            };
         const SearchResult result = run_search(*engine_, evaluator, probe, store_, options);
         if (probe != nullptr) store_.add_devices(probe->devices());
         report(result);
@@ -108,6 +114,17 @@ class Leader {
         options.space = &task_.space;
         options.objectives = task_.engine.goals.objectives;
         return options;
+    }
+
+    [[nodiscard]] ReuseCache earlier_results() const {
+        RunIdentity identity = identity_of(*engine_);
+        identity.training = task_.training_identity;
+        identity.measuring = task_.measuring_identity;
+        ReuseCache cache;
+        for (const std::string& folder : config_.reuse) cache.add_run(folder, identity);
+        if (!config_.reuse.empty())
+            log::info("{} results of earlier runs can be reused", cache.size());
+        return cache;
     }
 
     [[nodiscard]] bool device_gone(const LatencyProbe* probe) const {

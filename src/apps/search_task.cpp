@@ -6,6 +6,7 @@
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/evolution/problems.hpp"
 #include "edgeloop/model/counts.hpp"
+#include "edgeloop/search/seed_designs.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <algorithm>
@@ -36,6 +37,7 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
     settings.evaluations = static_cast<std::uint64_t>(config.evaluations);
     settings.variation.crossover_probability = config.crossover_probability;
     settings.variation.mutation_probability = config.mutation_probability;
+    settings.epochs = config.epochs;
     settings.pruning.hopeless = config.prune_hopeless;
     settings.pruning.optimism = config.prune_optimism;
     for (const std::string& epochs : config.rungs)
@@ -119,6 +121,15 @@ TrainingSettings training_settings(const cli::SearchConfig& config) {
     return settings;
 }
 
+// Latencies of two runs are interchangeable when a model made them, or when the same class of
+// device was asked for by name.
+std::string measuring_identity(const cli::SearchConfig& config) {
+    if (config.edge == "model") return "modelled";
+    if (config.device_class.empty()) return {};
+    return fmt::format("device class {} seconds {} threads {}", config.device_class,
+                       config.measure_seconds, config.measure_threads);
+}
+
 SearchTask network_task(const cli::SearchConfig& config) {
     SearchTask task{SearchSpace::from_file(config.space),
                     engine_settings(config),
@@ -134,6 +145,10 @@ SearchTask network_task(const cli::SearchConfig& config) {
         fmt::format("data {} train {} validation {} seed {} ranks {}", catalogue_digest(catalogue),
                     config.max_train_samples, config.max_validation_samples, config.seed,
                     config.ranks_per_candidate);
+
+    task.measuring_identity = measuring_identity(config);
+    for (const std::string& path : config.seed_specs)
+        task.engine.first.push_back(genome_of(task.space, ArchitectureSpec::from_file(path), path));
 
     Goals& goals = task.engine.goals;
     std::vector<std::string> delivered{"val_rmse",   "val_rmse_speed_mm_s", "val_rmse_power_w",

@@ -31,15 +31,19 @@ Json to_json(const RunIdentity& identity) {
             {"measuring", identity.measuring}};
 }
 
+// Group size and devices may change between two starts; that shifts results but spoils nothing.
 void require_same_run(const Json& before, const Json& now, const std::string& folder) {
-    for (const auto& [key, value] : now.items()) {
-        if (before.contains(key) && before.at(key) == value) continue;
-        throw ConfigError(
-            fmt::format("the run in '{}' has another {}: {}", folder, key,
-                        before.contains(key) ? before.at(key).dump() : "none"),
-            fmt::format("this start asks for {}", value.dump()),
-            "resume with the configuration that started it, or choose another --run-dir");
-    }
+    for (const char* key : {"training", "measuring"})
+        if (before.value(key, Json()) != now.at(key))
+            log::warning("the run in '{}' began with other {} conditions: {}; now {}", folder, key,
+                         before.value(key, Json()).dump(), now.at(key).dump());
+    for (const char* key : {"seed", "space", "objectives", "engine"})
+        if (before.value(key, Json()) != now.at(key))
+            throw ConfigError(
+                fmt::format("the run in '{}' has another {}: {}", folder, key,
+                            before.value(key, Json()).dump()),
+                fmt::format("this start asks for {}", now.at(key).dump()),
+                "resume with the configuration that started it, or choose another --run-dir");
 }
 
 Json read_provenance(const std::string& path) {
