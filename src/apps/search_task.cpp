@@ -42,8 +42,6 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
     settings.pruning.optimism = config.prune_optimism;
     for (const std::string& epochs : config.rungs)
         settings.ladder.epochs.push_back(positive_integer(epochs, "rungs"));
-    // One budget for all is a ladder with one rung.
-    if (config.epochs > 0) settings.ladder.epochs = {config.epochs};
     settings.ladder.reduction = config.reduction;
     settings.goals.objectives = config.objectives;
     for (const std::string& text : config.constraints)

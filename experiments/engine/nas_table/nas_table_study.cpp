@@ -6,9 +6,9 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
-#include "edgeloop/model/latency_model.hpp"
+#include "edgeloop/evolution/nas_table.hpp"
+#include "edgeloop/evolution/problems.hpp"
 #include "edgeloop/search/coordinator.hpp"
-#include "edgeloop/search/nas_table.hpp"
 #include "edgeloop/search/serial.hpp"
 
 #include <algorithm>
@@ -23,7 +23,6 @@ namespace {
 constexpr std::uint64_t plain_budget = 512;    // full trainings
 constexpr std::uint64_t ladder_budget = 1024;  // candidates that begin on the first rung
 constexpr std::size_t population = 32;
-const std::vector<double> reference = {0.6, 1000};
 
 struct Variant {
     std::string name;
@@ -32,7 +31,7 @@ struct Variant {
     bool pruning = false;  ///< by latency, and on the rungs
 };
 
-/// Hypervolume of the designs found so far, by their true errors, over training seconds spent.
+/// Hypervolume of the fully trained designs so far, over training seconds spent.
 struct Point {
     double cost = 0, hypervolume = 0;
 };
@@ -41,8 +40,6 @@ using Curve = std::vector<Point>;
 /// Listens to a run and draws its curve.
 class CurveStore : public NullRunStore {
   public:
-    explicit CurveStore(const NasTable& table) : table_(table) {}
-
     void record(const Event& event) override {
         const Told* told = std::get_if<Told>(&event);
         if (!told) return;
@@ -50,9 +47,9 @@ class CurveStore : public NullRunStore {
         cost_ += completed.training_seconds;
         const bool full = completed.candidate.epochs == NasTable::full_epochs;
         if (completed.status == Status::completed && full) {
-            points_.push_back({table_.true_error(completed.candidate.genome),
-                               completed.metrics.at("latency_ms")});
-            volume_ = hypervolume(points_, reference) / (reference[0] * reference[1]);
+            points_.push_back(
+                {completed.metrics.at("val_rmse"), completed.metrics.at("latency_ms")});
+            volume_ = hypervolume(points_, reference_);
         }
         curve.push_back({cost_, volume_});
     }
@@ -60,10 +57,29 @@ class CurveStore : public NullRunStore {
     Curve curve;
 
   private:
-    const NasTable& table_;
+    const std::vector<double> reference_ = find_problem("nas-table").reference_point();
     std::vector<std::vector<double>> points_;
     double cost_ = 0, volume_ = 0;
 };
+
+Outcome train(const NasTable& table, const Candidate& candidate) {
+    const NasTable::Result result = table.look_up(candidate.genome, candidate.epochs);
+    Outcome outcome;
+    outcome.id = candidate.id;
+    outcome.metrics["val_rmse"] = result.val_rmse;
+    outcome.seconds = result.training_seconds;
+    if (candidate.trained_epochs > 0)
+        outcome.seconds -=
+            table.look_up(candidate.genome, candidate.trained_epochs).training_seconds;
+    return outcome;
+}
+
+Outcome measure(const NasTable& table, const Candidate& candidate) {
+    Outcome outcome;
+    outcome.id = candidate.id;
+    outcome.metrics["latency_ms"] = table.look_up(candidate.genome).latency_ms;
+    return outcome;
+}
 
 Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     EngineSettings settings;
@@ -72,14 +88,14 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     settings.population = population;
     settings.evaluations = variant.rungs ? ladder_budget : plain_budget;
     settings.epochs = NasTable::full_epochs;
-    settings.goals = NasTable::goals();
-    if (variant.rungs) settings.ladder.epochs = {1, 3, NasTable::full_epochs};
+    settings.goals.objectives = {"val_rmse", "latency_ms"};
+    if (variant.rungs) settings.ladder.epochs = {1, 3, 9, NasTable::full_epochs};
     settings.pruning.hopeless = variant.pruning;
     const auto engine = make_engine(table.space(), settings);
-    SerialEvaluator evaluator([&](const Candidate& candidate) { return table.train(candidate); });
-    ImmediateProbe probe([&](const Candidate& candidate) { return table.measure(candidate); },
+    SerialEvaluator evaluator([&](const Candidate& candidate) { return train(table, candidate); });
+    ImmediateProbe probe([&](const Candidate& candidate) { return measure(table, candidate); },
                          "table");
-    CurveStore store(table);
+    CurveStore store;
     SearchOptions options;
     options.measure_first = true;
     (void)run_search(*engine, evaluator, &probe, store, options);
@@ -108,13 +124,8 @@ double mann_whitney_p(const std::vector<double>& a, const std::vector<double>& b
     return 0.5 * std::erfc(z / std::sqrt(2.0));
 }
 
-NetworkCosts count_costs(const ArchitectureSpec& spec) {
-    const ModelCounts counts = count(spec);
-    return {analytic_latency_ms(counts, DeviceModel{}), static_cast<double>(counts.flops) / 1e9};
-}
-
 int study(std::uint64_t seeds) {
-    const NasTable table(count_costs);
+    const NasTable table;
     const std::vector<Variant> variants = {
         {"random", EngineKind::random, false, false},
         {"generational", EngineKind::generational, false, false},
