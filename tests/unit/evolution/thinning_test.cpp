@@ -91,7 +91,7 @@ TEST(Thinning, DoesNotDependOnTheOrderOfTheFront) {
 }
 
 TEST(Thinning, KeepsMoreHypervolumeThanACutByCrowding) {
-    for (const std::size_t objectives : {2u, 3u})
+    for (const std::size_t objectives : {2u, 3u, 4u, 5u})
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             const auto population = on_sphere(200, objectives, seed);
             const auto volume = [&](const std::vector<std::size_t>& chosen) {
