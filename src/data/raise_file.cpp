@@ -215,7 +215,7 @@ RaiseFile::RaiseFile(RaiseFile&&) noexcept = default;
 RaiseFile& RaiseFile::operator=(RaiseFile&&) noexcept = default;
 
 const std::string& RaiseFile::path() const { return impl_->path; }
-const std::vector<LayerGroup>& RaiseFile::groups() const { return impl_->groups; }
+const std::vector<LayerGroup>& RaiseFile::groups() const& { return impl_->groups; }
 
 LayerInfo RaiseFile::layer(const LayerGroup& group) const {
     const hid_t file = impl_->file.get();

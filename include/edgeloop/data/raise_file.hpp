@@ -79,7 +79,8 @@ class RaiseFile {
 
     [[nodiscard]] const std::string& path() const;
     /// Everything that looks like a layer, by ascending name.
-    [[nodiscard]] const std::vector<LayerGroup>& groups() const;
+    [[nodiscard]] const std::vector<LayerGroup>& groups() const&;
+    const std::vector<LayerGroup>& groups() && = delete;  // would dangle
 
     /// Opens and checks one layer. @throws ConfigError  missing datasets, wrong rank, type or size.
     [[nodiscard]] LayerInfo layer(const LayerGroup& group) const;

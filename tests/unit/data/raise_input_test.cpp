@@ -130,7 +130,8 @@ TEST_F(RaiseInput, LayersOutOfOrderAreReadByName) {
                          {plain_layer({0}, 1, "/layer0010"), plain_layer({0}, 1, "/layer0002"),
                           plain_layer({0}, 1, "/layer0007")});
     std::vector<std::string> names;
-    for (const LayerGroup& group : RaiseFile(path).groups()) names.push_back(group.layer);
+    const RaiseFile file(path);
+    for (const LayerGroup& group : file.groups()) names.push_back(group.layer);
     EXPECT_THAT(names, ElementsAre("layer0002", "layer0007", "layer0010"));
 }
 
