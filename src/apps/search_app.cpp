@@ -47,6 +47,13 @@ RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* a
     options.name = fmt::format("{}:{}", host_name(), config.run_dir);
     options.device_class = config.device_class;
     options.settings = measurement_settings(config);
+    options.allow_plain_network = config.edge_insecure;
+    if (agent == nullptr && !config.edge_keys.empty()) {
+        options.keys = read_keys(config.edge_keys);
+        if (!config.edge_server_key.empty())
+            options.server_key = read_public_key(config.edge_server_key);
+        if (!config.edge_allow.empty()) options.allowed_keys = read_allow_list(config.edge_allow);
+    }
     return options;
 }
 

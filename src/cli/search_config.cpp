@@ -3,6 +3,8 @@
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/link/keys.hpp"
+#include "edgeloop/link/remote_probe.hpp"
 
 #include <fmt/format.h>
 
@@ -58,9 +60,11 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("measure-threads", &c.measure_threads, "compute threads on the device");
     parser.add("edge-timeout", &c.edge_timeout,
                "stop with a checkpoint after so many seconds without a device; 0: wait");
-    parser.add("public-key-file", &c.public_key_file, "our CURVE public key, for a secured bridge");
-    parser.add("secret-key-file", &c.secret_key_file, "our CURVE secret key");
-    parser.add("server-key-file", &c.server_key_file, "public key of the bridge");
+    parser.add("edge-keys", &c.edge_keys, "our key file (edgeloop-bridge keygen)");
+    parser.add("edge-server-key", &c.edge_server_key, "tcp://: public key file of the bridge");
+    parser.add("edge-allow", &c.edge_allow,
+               "bind: public keys of agents that may connect (a folder of .pub files, or a list)");
+    parser.add("edge-insecure", &c.edge_insecure, "allow a network link without keys");
 
     parser.group("The run");
     parser.add("run-dir", &c.run_dir, "folder for everything this run writes");
@@ -76,6 +80,24 @@ void add_options(OptionParser& parser, SearchConfig& c) {
 
 void require(bool holds, const std::string& problem, const std::string& suggestion) {
     if (!holds) throw ConfigError(problem, {}, suggestion);
+}
+
+/// What a link needs besides its address. The files are read by the rank that uses them.
+void check_edge_keys(const SearchConfig& c) {
+    using Mode = EdgeOption::Mode;
+    const EdgeOption edge = parse_edge_option(c.edge);
+    if (edge.mode != Mode::connect && edge.mode != Mode::bind) return;
+    if (c.edge_keys.empty()) {
+        require(is_local_endpoint(edge.endpoint) || c.edge_insecure,
+                fmt::format("--edge '{}' is a network link without keys", c.edge),
+                "give --edge-keys, use an ssh tunnel to 127.0.0.1, or allow it with "
+                "--edge-insecure");
+        return;
+    }
+    require(edge.mode != Mode::connect || !c.edge_server_key.empty(),
+            "--edge-server-key is missing", "name the .pub file of the bridge");
+    require(edge.mode != Mode::bind || !c.edge_allow.empty(), "--edge-allow is missing",
+            "name a folder with the .pub files of the agents");
 }
 
 void validate(const SearchConfig& c) {
@@ -124,6 +146,7 @@ void validate(const SearchConfig& c) {
     require(endpoint || c.edge == "local" || c.edge == "model" || c.edge == "none",
             fmt::format("--edge '{}' is unknown", c.edge),
             "use local, model, none, tcp://HOST:PORT or bind:tcp://*:PORT");
+    check_edge_keys(c);
     static_cast<void>(log::level_from(c.log_level));
 }
 

@@ -43,7 +43,8 @@ struct SearchConfig {
     double measure_seconds = 10;
     int measure_threads = 1;
     double edge_timeout = 0;  ///< seconds without a device before stopping; 0: wait
-    std::string public_key_file, secret_key_file, server_key_file;
+    std::string edge_keys, edge_server_key, edge_allow;  ///< files; empty: none
+    bool edge_insecure = false;                          ///< a network link without keys is fine
 
     // The run
     std::string run_dir;

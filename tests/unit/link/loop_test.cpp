@@ -6,6 +6,7 @@
 #include "edgeloop/link/remote_probe.hpp"
 
 #include <map>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -116,6 +117,34 @@ TEST(Loop, CancelledCandidatesComeBackOnceAsCancelled) {
     ScriptedAgent agent(probe.endpoint(), "device-1");
     outcomes = collect(probe, 1);
     EXPECT_EQ(outcomes.at(2).status, Status::completed);
+}
+
+TEST(Loop, EverythingIsSettledWhenTheDeviceReturnsAfterAnOutage) {
+    RemoteProbe probe(bind_options());
+    auto agent = std::make_unique<ScriptedAgent>(probe.endpoint(), "device-1");
+    std::map<CandidateId, Outcome> all;
+    const auto measure = [&](int first, int last) {
+        for (int i = first; i <= last; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+    };
+    measure(1, 10);
+    all.merge(collect(probe, 10));
+    agent.reset();
+    measure(11, 20);
+    const double deadline = steady_seconds() + 20;
+    while (probe.link().up && steady_seconds() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_FALSE(probe.link().up);
+    EXPECT_EQ(probe.link().text, "no device connected");
+    EXPECT_TRUE(probe.poll().empty()) << "nothing is invented while nobody measures";
+    EXPECT_GT(probe.seconds_without_device(), 0);
+    agent = std::make_unique<ScriptedAgent>(probe.endpoint(), "device-1");
+    measure(21, 30);
+    all.merge(collect(probe, 20));
+    ASSERT_EQ(all.size(), 30u);
+    for (const auto& [id, outcome] : all) {
+        EXPECT_EQ(outcome.status, Status::completed);
+        EXPECT_DOUBLE_EQ(outcome.metrics.at("latency_ms"), static_cast<double>(id));
+    }
 }
 
 TEST(Loop, OnlyDevicesOfTheClassMeasure) {

@@ -1,0 +1,36 @@
+#include "edgeloop/cli/search_config.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop::cli {
+namespace {
+
+void parse(std::vector<const char*> words) {
+    words.insert(words.begin(), {"edgeloop-search", "--problem", "zdt1", "--run-dir", "x"});
+    SearchConfig config;
+    std::string text;
+    (void)parse_search_config(static_cast<int>(words.size()), words.data(), Voice::silent, config,
+                              text);
+}
+
+TEST(EdgeKeys, ANetworkLinkNeedsKeysOrAnExplicitWish) {
+    EXPECT_THROW(parse({"--edge", "bind:tcp://*:5701"}), ConfigError);
+    EXPECT_THROW(parse({"--edge", "tcp://bridge:5701"}), ConfigError);
+    EXPECT_NO_THROW(parse({"--edge", "tcp://bridge:5701", "--edge-insecure"}));
+    EXPECT_NO_THROW(parse({"--edge", "bind:tcp://127.0.0.1:5701"}));
+}
+
+TEST(EdgeKeys, KeysNeedTheOtherSidesKeys) {
+    EXPECT_THROW(parse({"--edge", "tcp://bridge:5701", "--edge-keys", "k"}), ConfigError);
+    EXPECT_THROW(parse({"--edge", "bind:tcp://*:5701", "--edge-keys", "k"}), ConfigError);
+    EXPECT_NO_THROW(
+        parse({"--edge", "tcp://bridge:5701", "--edge-keys", "k", "--edge-server-key", "s"}));
+    EXPECT_NO_THROW(
+        parse({"--edge", "bind:tcp://*:5701", "--edge-keys", "k", "--edge-allow", "a"}));
+}
+
+}  // namespace
+}  // namespace edgeloop::cli
