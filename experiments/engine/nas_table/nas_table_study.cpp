@@ -21,7 +21,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::uint64_t plain_budget = 512;    // full trainings
-constexpr std::uint64_t ladder_budget = 1024;  // candidates that begin on the first rung
+constexpr std::uint64_t ladder_budget = 2048;  // candidates that begin on the first rung
 constexpr std::size_t population = 32;
 
 struct Variant {
@@ -89,7 +89,7 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     settings.evaluations = variant.rungs ? ladder_budget : plain_budget;
     settings.epochs = NasTable::full_epochs;
     settings.goals.objectives = {"val_rmse", "latency_ms"};
-    if (variant.rungs) settings.ladder.epochs = {1, 3, 9, NasTable::full_epochs};
+    if (variant.rungs) settings.ladder = {{6, NasTable::full_epochs}, 2};
     settings.pruning.hopeless = variant.pruning;
     const auto engine = make_engine(table.space(), settings);
     SerialEvaluator evaluator([&](const Candidate& candidate) { return train(table, candidate); });
