@@ -32,7 +32,7 @@ std::array<std::int64_t, 5> shape_from(const std::string& text) {
 int benchmark_command(int argc, const char* const* argv) {
     cli::BenchmarkOptions options;
     if (!cli::parse(argc, argv, options)) return 0;
-    const auto spec = ArchitectureSpec::from_json(read_json_file(options.spec), options.spec);
+    const auto spec = ArchitectureSpec::from_file(options.spec);
     BenchmarkSettings settings;
     settings.input = {1, 1, spec.clip.frames, spec.clip.side, spec.clip.side};
     if (!options.input.empty()) settings.input = shape_from(options.input);

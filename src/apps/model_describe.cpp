@@ -61,7 +61,7 @@ void print_table(const ModelCounts& counts) {
 int describe_command(int argc, const char* const* argv) {
     cli::DescribeOptions options;
     if (!cli::parse(argc, argv, options)) return 0;
-    const auto spec = ArchitectureSpec::from_json(read_json_file(options.spec), options.spec);
+    const auto spec = ArchitectureSpec::from_file(options.spec);
     const ModelCounts counts = count(spec);
     if (options.json)
         fmt::print("{}\n", to_json(counts).dump(2));

@@ -35,7 +35,7 @@ void require_at_least(const std::string& name, int value, int least) {
 bool parse(int argc, const char* const* argv, DescribeOptions& options) {
     OptionParser parser("edgeloop-model describe",
                         "Prints what each layer of a design costs: parameters, FLOPs, memory.");
-    parser.add("spec", &options.spec, "design, a JSON file");
+    parser.add("spec", &options.spec, "design: a JSON file, or a shipped one by name, e.g. human");
     parser.add("json", &options.json, "print JSON instead of a table");
     if (!parser.parse(argc, argv, first_option)) return false;
     require("spec", options.spec);
@@ -58,7 +58,7 @@ bool parse(int argc, const char* const* argv, BenchmarkOptions& options) {
     OptionParser parser("edgeloop-model benchmark",
                         "Times a design and compares it with the time its matrix products alone "
                         "would take.");
-    parser.add("spec", &options.spec, "design, a JSON file");
+    parser.add("spec", &options.spec, "design: a JSON file, or a shipped one by name, e.g. human");
     parser.add("input", &options.input,
                "shape BATCHx1xFRAMESxHEIGHTxWIDTH; default: one clip as the spec says");
     parser.add("threads", &options.threads, "compute threads");

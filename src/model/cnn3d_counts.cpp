@@ -13,7 +13,7 @@ std::int64_t count_stage(LayerList& layers, const std::string& name, std::int64_
     LayerElements conv = linear_elements(positions, inputs * volume(stage.kernel), channels);
     conv.is_convolution = true;
     conv.input = positions * inputs;
-    conv.saved = conv.input;
+    conv.saved = inputs == 1 ? 0 : conv.input;  // the clip is not an activation
     conv.working = conv.input + conv.output;
     layers.add(name + ".conv", "conv3d", shape, conv);
 

@@ -56,8 +56,9 @@ LayerElements linear_elements(std::int64_t rows, std::int64_t inputs, std::int64
 ModelCounts count(const ArchitectureSpec& spec) {
     if (spec.family == "swin3d") return count_swin3d(spec);
     if (spec.family == "cnn3d") return count_cnn3d(spec);
+    if (spec.family == "mbconv3d") return count_mbconv3d(spec);
     throw ConfigError(fmt::format("family: '{}' is not known", spec.family), "",
-                      "use swin3d or cnn3d");
+                      "use swin3d, cnn3d or mbconv3d");
 }
 
 }  // namespace edgeloop

@@ -2,15 +2,26 @@
 
 #include "edgeloop/core/random_stream.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace edgeloop {
 namespace {
 
-void fill_normal(torch::Tensor& tensor, double deviation, RandomStream random) {
+/// Each piece of a tensor has a stream of its own, so that threads can share the work and the
+/// values do not depend on how.
+constexpr std::int64_t piece = 1 << 14;
+
+void fill_normal(torch::Tensor& tensor, double deviation, std::uint64_t seed,
+                 const std::string& name) {
     float* values = tensor.data_ptr<float>();
-    for (std::int64_t i = 0; i < tensor.numel(); ++i)
-        values[i] = static_cast<float>(deviation * random.normal());
+    const std::int64_t elements = tensor.numel();
+#pragma omp parallel for
+    for (std::int64_t start = 0; start < elements; start += piece) {
+        RandomStream random(seed, name, 0, static_cast<std::uint64_t>(start / piece));
+        for (std::int64_t i = start; i < std::min(start + piece, elements); ++i)
+            values[i] = static_cast<float>(deviation * random.normal());
+    }
 }
 
 bool is_bias(const std::string& name) {
@@ -24,8 +35,8 @@ void initialise(Network& network, std::uint64_t seed, const InitialDeviation& de
     for (auto& parameter : network.named_parameters()) {
         torch::Tensor& tensor = parameter.value();
         if (tensor.dim() >= 2)
-            fill_normal(tensor, deviation(parameter.key(), tensor),
-                        RandomStream(seed, "initial weights " + parameter.key()));
+            fill_normal(tensor, deviation(parameter.key(), tensor), seed,
+                        "initial weights " + parameter.key());
         else
             tensor.fill_(is_bias(parameter.key()) ? 0 : 1);
     }

@@ -38,5 +38,6 @@ class LayerList {
 // One counter per family. @throws ConfigError  the spec is not one that can be built.
 [[nodiscard]] ModelCounts count_swin3d(const ArchitectureSpec& spec);
 [[nodiscard]] ModelCounts count_cnn3d(const ArchitectureSpec& spec);
+[[nodiscard]] ModelCounts count_mbconv3d(const ArchitectureSpec& spec);
 
 }  // namespace edgeloop

@@ -1,6 +1,7 @@
 #include "model/network.hpp"
 
 #include "model/cnn3d.hpp"
+#include "model/mbconv3d.hpp"
 #include "model/swin3d.hpp"
 
 #include "edgeloop/core/error.hpp"
@@ -13,8 +14,9 @@ namespace edgeloop {
 std::shared_ptr<Network> make_network(const ArchitectureSpec& spec, std::uint64_t seed) {
     if (spec.family == "swin3d") return make_swin3d(spec, seed);
     if (spec.family == "cnn3d") return make_cnn3d(spec, seed);
+    if (spec.family == "mbconv3d") return make_mbconv3d(spec, seed);
     throw ConfigError(fmt::format("family: '{}' is not known", spec.family), "",
-                      "use swin3d or cnn3d");
+                      "use swin3d, cnn3d or mbconv3d");
 }
 
 void load_weights(Network& network, const std::map<std::string, torch::Tensor>& weights,

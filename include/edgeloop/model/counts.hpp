@@ -14,14 +14,15 @@ struct LayerCounts {
     std::string kind;                 ///< e.g. "linear", "conv3d", "window attention"
     std::vector<std::int64_t> shape;  ///< of its output, without the batch
     std::int64_t parameters = 0;
-    std::int64_t flops = 0;          ///< 2 per multiply-add; matrix products and convolutions only
-    std::int64_t input_bytes = 0;    ///< read in a forward pass, weights not included
-    std::int64_t output_bytes = 0;   ///< written in a forward pass
-    std::int64_t saved_bytes = 0;    ///< kept from the forward pass for the backward pass
-    std::int64_t working_bytes = 0;  ///< alive while it runs in inference: inputs, outputs, scratch
+    std::int64_t flops = 0;         ///< 2 per multiply-add; matrix products and convolutions only
+    std::int64_t input_bytes = 0;   ///< read in a forward pass, weights not included
+    std::int64_t output_bytes = 0;  ///< written in a forward pass
+    std::int64_t saved_bytes = 0;   ///< kept from the forward pass for the backward pass
+    std::int64_t working_bytes =
+        0;  ///< inputs and outputs while it runs in inference, and residuals
 };
 
-/// What a network costs, counted exactly from its spec without building it.
+/// What a network costs, counted from its spec without building it.
 struct ModelCounts {
     std::vector<LayerCounts> layers;  ///< in order of execution
     std::int64_t parameters = 0;
@@ -29,14 +30,16 @@ struct ModelCounts {
     std::int64_t matrix_flops = 0;  ///< of matrix products, the figure papers on transformers give
     std::int64_t convolution_flops = 0;
     std::int64_t weight_bytes = 0;  ///< float32
-    /// Activations of one clip kept for the backward pass, float32. Times the batch, plus weights,
-    /// gradients and optimiser state, this is what a training step needs.
+    /// Activations of one clip kept for the backward pass by the fused kernels, float32; the clip
+    /// itself is not among them. What is allocated differs by a few per cent. Times the batch, plus
+    /// weights, gradients and optimiser state, this is what a training step needs.
     std::int64_t training_activation_bytes = 0;
-    /// Largest set of activations of one clip alive at once in inference.
+    /// Largest set of inputs and outputs of one layer in inference: a lower bound, because kernels
+    /// also need scratch.
     std::int64_t inference_activation_bytes = 0;
 };
 
-/// Counts parameters, FLOPs and activation memory of a design.
+/// Counts parameters and FLOPs of a design exactly, and estimates its activation memory.
 ///
 /// FLOPs follow the usual convention of the field: padding inside a convolution counts, padding of
 /// attention windows counts, everything that is not a matrix product or convolution does not.

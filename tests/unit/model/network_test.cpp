@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
     Families, Networks,
     testing::Values(
         test::small_swin3d(), test::small_swin3d(5, 27), test::small_swin3d(1, 6),
-        test::small_cnn3d(),
+        test::small_cnn3d(), test::small_mbconv3d(), test::small_mbconv3d(1, 8),
         test::spec_of("cnn3d", R"({"stages": [{"channels": 6}], "norm": "none", "dropout": 0.5})",
                       3, 9)));
 

@@ -41,4 +41,14 @@ inline ArchitectureSpec small_cnn3d(int frames = 8, int side = 20) {
                    frames, side);
 }
 
+/// Two stages, one of them with squeeze-excitation and a residual.
+inline ArchitectureSpec small_mbconv3d(int frames = 6, int side = 15) {
+    return spec_of("mbconv3d",
+                   R"({"stem": 6, "head": 20, "dropout": 0.2, "stages": [
+                       {"channels": 8, "expansion": 1.5, "kernel": [1, 3, 3], "stride": [1, 2, 2]},
+                       {"channels": 12, "expansion": 3, "kernel": [3, 5, 3], "stride": [2, 2, 2],
+                        "repeats": 2, "squeeze": 0.25}]})",
+                   frames, side);
+}
+
 }  // namespace edgeloop::test

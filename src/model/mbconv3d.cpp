@@ -1,0 +1,141 @@
+#include "model/mbconv3d.hpp"
+
+#include "model/initialisation.hpp"
+#include "model/layers.hpp"
+#include "model/swin3d_geometry.hpp"
+
+#include <torch/nn/modules/container/modulelist.h>
+
+namespace edgeloop {
+namespace {
+
+// Letters: B batch, C channels, (T, H, W) grid. Maps have shape (B, C, T, H, W).
+
+/// Convolution without bias, then norm, whose bias takes its place.
+class ConvNormImpl : public torch::nn::Module {
+  public:
+    explicit ConvNormImpl(Conv3dOptions options) {
+        options.bias = LinearImpl::Bias::no;
+        conv_ = register_module("conv", Conv3d(options));
+        norm_ = register_module("norm", GroupNorm(options.outputs));
+    }
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
+        return norm_->forward(conv_->forward(x));
+    }
+
+  private:
+    Conv3d conv_{nullptr};
+    GroupNorm norm_{nullptr};
+};
+TORCH_MODULE(ConvNorm);
+
+ConvNorm pointwise(std::int64_t inputs, std::int64_t outputs) {
+    Conv3dOptions options;
+    options.inputs = inputs;
+    options.outputs = outputs;
+    return ConvNorm(options);
+}
+
+/// Weighs channels by a small network of their means.
+/// Source: Hu et al., "Squeeze-and-excitation networks", CVPR 2018.
+class SqueezeImpl : public torch::nn::Module {
+  public:
+    SqueezeImpl(std::int64_t channels, std::int64_t width) {
+        reduce_ = register_module("reduce", Linear(channels, width));
+        expand_ = register_module("expand", Linear(width, channels));
+    }
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
+        const torch::Tensor means = x.mean({2, 3, 4});
+        const torch::Tensor gate =
+            torch::sigmoid(expand_->forward(torch::relu(reduce_->forward(means))));
+        return x * gate.reshape({x.size(0), x.size(1), 1, 1, 1});
+    }
+
+  private:
+    Linear reduce_{nullptr}, expand_{nullptr};
+};
+TORCH_MODULE(Squeeze);
+
+/// Widens, convolves each channel by itself, weighs channels, narrows; with a residual where the
+/// shape stays.
+class InvertedResidualImpl : public torch::nn::Module {
+  public:
+    InvertedResidualImpl(std::int64_t inputs, const Mbconv3dConfig::Stage& stage,
+                         const Extent3& stride)
+        : residual_(inputs == stage.channels && volume(stride) == 1) {
+        const int width = expanded_width(static_cast<int>(inputs), stage.expansion);
+        expand_ = register_module("expand", pointwise(inputs, width));
+        Conv3dOptions depthwise;
+        depthwise.inputs = depthwise.outputs = depthwise.groups = width;
+        depthwise.kernel = stage.kernel;
+        depthwise.stride = stride;
+        depthwise_ = register_module("depthwise", ConvNorm(depthwise));
+        if (stage.squeeze > 0)
+            squeeze_ =
+                register_module("squeeze", Squeeze(width, squeeze_width(width, stage.squeeze)));
+        project_ = register_module("project", pointwise(width, stage.channels));
+    }
+
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
+        torch::Tensor y = torch::silu(depthwise_->forward(torch::silu(expand_->forward(x))));
+        if (!squeeze_.is_empty()) y = squeeze_->forward(y);
+        y = project_->forward(y);
+        return residual_ ? x + y : y;
+    }
+
+  private:
+    bool residual_;
+    ConvNorm expand_{nullptr}, depthwise_{nullptr}, project_{nullptr};
+    Squeeze squeeze_{nullptr};
+};
+TORCH_MODULE(InvertedResidual);
+
+class Mbconv3dNetwork : public Network {
+  public:
+    explicit Mbconv3dNetwork(const Mbconv3dConfig& config) : dropout_(config.dropout) {
+        Conv3dOptions stem;
+        stem.outputs = config.stem;
+        stem.kernel = {3, 3, 3};
+        stem_ = register_module("stem", ConvNorm(stem));
+        std::int64_t channels = config.stem;
+        for (const Mbconv3dConfig::Stage& stage : config.stages) {
+            torch::nn::ModuleList blocks;
+            for (int i = 0; i < stage.repeats; ++i) {
+                const Extent3 stride = i == 0 ? stage.stride : Extent3{1, 1, 1};
+                blocks->push_back(InvertedResidual(channels, stage, stride));
+                blocks_.push_back(blocks[static_cast<std::size_t>(i)]->as<InvertedResidual>());
+                channels = stage.channels;
+            }
+            stages_->push_back(blocks);
+        }
+        register_module("stages", stages_);
+        head_ = register_module("head", pointwise(channels, config.head));
+        output_ = register_module("output", Linear(config.head, 2));
+    }
+
+    torch::Tensor forward(const torch::Tensor& clips) override {
+        torch::Tensor x = torch::silu(stem_->forward(clips));
+        for (const InvertedResidualImpl* block : blocks_) x = block->forward(x);
+        x = torch::silu(head_->forward(x)).mean({2, 3, 4});
+        return output_->forward(torch::dropout(x, dropout_, is_training()));
+    }
+
+  private:
+    double dropout_;
+    ConvNorm stem_{nullptr}, head_{nullptr};
+    torch::nn::ModuleList stages_;
+    std::vector<InvertedResidualImpl*> blocks_;  ///< those of all stages; stages_ owns them
+    Linear output_{nullptr};
+};
+
+}  // namespace
+
+std::shared_ptr<Network> make_mbconv3d(const ArchitectureSpec& spec, std::uint64_t seed) {
+    auto network = std::make_shared<Mbconv3dNetwork>(mbconv3d_config(spec));
+    initialise(*network, seed, [](const std::string& name, const torch::Tensor& weight) {
+        return name == "output.weight" ? 0.01 : he_deviation(weight);
+    });
+    return network;
+}
+
+}  // namespace edgeloop
