@@ -36,7 +36,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 # LibTorch links to whatever libblas.so.3 the alternatives point at.
-blas=$(ldconfig -p | awk '/libblas\.so\.3 /{print $NF; exit}')
+blas=$(ldconfig -p | awk '/libblas\.so\.3 / && !found {print $NF; found = 1}')
 if [ -n "$blas" ] && ! readlink -f "$blas" | grep -qiE 'openblas|mkl|blis'; then
     echo "edgeloop: warning: LibTorch would run on the reference BLAS ($(readlink -f "$blas")), about 15 times slower;" \
         "run: update-alternatives --config libblas.so.3-$(uname -m)-linux-gnu" >&2

@@ -116,6 +116,7 @@ TrainingSettings training_settings(const cli::SearchConfig& config) {
     settings.max_validation_samples = static_cast<std::size_t>(config.max_validation_samples);
     settings.data_seed = config.seed;
     settings.threads = config.threads;
+    settings.augment = config.augment;
     return settings;
 }
 
@@ -128,8 +129,23 @@ std::string measuring_identity(const cli::SearchConfig& config) {
                        config.measure_seconds, config.measure_threads);
 }
 
+// The space with the full training budget of --epochs or the last of --rungs in every recipe, so
+// that schedules such as cosine span the budget that is really trained.
+SearchSpace space_with_budget(const cli::SearchConfig& config) {
+    const int budget =
+        config.rungs.empty() ? config.epochs : positive_integer(config.rungs.back(), "rungs");
+    if (budget == 0) return SearchSpace::from_file(config.space);
+    SearchSpace space = SearchSpace::from_file(config.space, {{"training", {{"epochs", budget}}}});
+    for (const Variable& variable : space.variables())
+        if (std::count(variable.paths.begin(), variable.paths.end(), "training.epochs") > 0)
+            throw ConfigError("the training budget is given twice",
+                              fmt::format("'{}' is searched in {}", variable.name, config.space),
+                              "drop --epochs and --rungs, or the variable");
+    return space;
+}
+
 SearchTask network_task(const cli::SearchConfig& config) {
-    SearchTask task{SearchSpace::from_file(config.space),
+    SearchTask task{space_with_budget(config),
                     engine_settings(config),
                     counted_metrics,
                     config.edge != "none",
@@ -139,10 +155,10 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     {}};
     const Catalogue catalogue = read_catalogue(config.data);
     task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
-    task.training_identity =
-        fmt::format("data {} train {} validation {} seed {} ranks {}", catalogue_digest(catalogue),
-                    config.max_train_samples, config.max_validation_samples, config.seed,
-                    config.ranks_per_candidate);
+    task.training_identity = fmt::format(
+        "data {} train {} validation {} augment {} seed {} ranks {}", catalogue_digest(catalogue),
+        config.max_train_samples, config.max_validation_samples, config.augment, config.seed,
+        config.ranks_per_candidate);
 
     task.measuring_identity = measuring_identity(config);
     for (const std::string& path : config.seed_specs)

@@ -47,6 +47,8 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("max-train-samples", &c.max_train_samples, "train on so many scan lines; 0: all");
     parser.add("max-validation-samples", &c.max_validation_samples,
                "validate on so many scan lines; 0: all");
+    parser.add("augment", &c.augment,
+               "train on flipped and turned clips too: neither changes speed or power");
     parser.add("threads", &c.threads, "compute threads per rank");
 
     parser.group("The edge");

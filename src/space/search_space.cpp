@@ -92,10 +92,12 @@ struct SearchSpace::Decoded {
 SearchSpace::SearchSpace(std::shared_ptr<const SpaceDefinition> definition)
     : definition_(std::move(definition)) {}
 
-SearchSpace SearchSpace::from_file(const std::string& path_or_name) {
+SearchSpace SearchSpace::from_file(const std::string& path_or_name, const Json& base) {
     const TextFile file = read_shipped_or_file(path_or_name, ShippedKind::space);
-    return SearchSpace(std::make_shared<const SpaceDefinition>(
-        parse_space(parse_json(file.text, file.name), Place(file.name, file.text))));
+    Json json = parse_json(file.text, file.name);
+    if (!base.empty() && json.is_object()) json["base"].merge_patch(base);
+    return SearchSpace(
+        std::make_shared<const SpaceDefinition>(parse_space(json, Place(file.name, file.text))));
 }
 
 SearchSpace SearchSpace::from_json(const Json& json, const std::string& where) {

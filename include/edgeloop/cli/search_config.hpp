@@ -35,6 +35,7 @@ struct SearchConfig {
     int epochs = 0;             ///< 0: as each spec says
     int max_train_samples = 0;  ///< 0: all
     int max_validation_samples = 0;
+    bool augment = false;  ///< flips and quarter turns, which change neither speed nor power
     int threads = 1;
 
     // The edge
