@@ -4,8 +4,8 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/catalogue.hpp"
-#include "edgeloop/evolution/problems.hpp"
 #include "edgeloop/model/counts.hpp"
+#include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/seed_designs.hpp"
 #include "edgeloop/training/trainer.hpp"
 
@@ -37,7 +37,6 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
     settings.evaluations = static_cast<std::uint64_t>(config.evaluations);
     settings.variation.crossover_probability = config.crossover_probability;
     settings.variation.mutation_probability = config.mutation_probability;
-    settings.epochs = config.epochs;
     settings.pruning.hopeless = config.prune_hopeless;
     settings.pruning.optimism = config.prune_optimism;
     for (const std::string& epochs : config.rungs)
@@ -73,30 +72,21 @@ SearchTask problem_task(const cli::SearchConfig& config) {
                     std::numeric_limits<double>::quiet_NaN(),
                     {}};
     task.engine.analytic = true;
+    // The problem's own constraints hold beside those of the user.
     Goals& goals = task.engine.goals;
-    if (goals.objectives.empty()) goals.objectives = problem->objective_names();
-    if (config.objectives.empty()) goals.reference = problem->reference_point();
-    // The problem's own constraints arrive as metrics c1, c2 ..., broken by what they exceed 0. Any
-    // point tells how many there are.
-    RandomStream random(0, "constraint count");
-    const std::size_t constraint_count =
-        problem->evaluate(problem->space().sample(random)).constraints.size();
-    std::vector<std::string> delivered = problem->objective_names();
-    for (std::size_t i = 1; i <= constraint_count; ++i) {
-        delivered.push_back(fmt::format("c{}", i));
-        goals.constraints.push_back({delivered.back(), Relation::at_most, 0});
+    const Goals own = goals_of(*problem);
+    if (goals.objectives.empty()) {
+        goals.objectives = own.objectives;
+        goals.reference = own.reference;
     }
+    goals.constraints.insert(goals.constraints.end(), own.constraints.begin(),
+                             own.constraints.end());
+    std::vector<std::string> delivered = own.objectives;
+    for (const Constraint& constraint : own.constraints) delivered.push_back(constraint.metric);
     require_known_metrics(goals, delivered);
     task.make_worker = [problem]() -> WorkerFunction {
         return [problem](const Candidate& candidate, const Communicator&, const CancelToken&) {
-            const Evaluation evaluation = problem->evaluate(candidate.genome);
-            Outcome outcome;
-            outcome.id = candidate.id;
-            for (std::size_t i = 0; i < evaluation.objectives.size(); ++i)
-                outcome.metrics[problem->objective_names()[i]] = evaluation.objectives[i];
-            for (std::size_t i = 0; i < evaluation.constraints.size(); ++i)
-                outcome.metrics[fmt::format("c{}", i + 1)] = evaluation.constraints[i];
-            return outcome;
+            return evaluate(*problem, candidate);
         };
     };
     return task;
