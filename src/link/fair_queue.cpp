@@ -3,6 +3,11 @@
 #include <limits>
 
 namespace edgeloop {
+namespace {
+
+constexpr std::size_t most_remembered_clients = 4096;
+
+}  // namespace
 
 FairQueue::Place FairQueue::place(Id id, const Entry& entry, std::int32_t priority) const {
     return {-static_cast<std::int64_t>(priority), entry.order, id};
@@ -87,6 +92,7 @@ std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class) {
     }
     if (best == nullptr) return std::nullopt;
     const Id id = best->begin()->id;
+    if (last_turn_.size() > most_remembered_clients) last_turn_.clear();
     if (!best_client.empty()) last_turn_[best_client] = next_turn_++;
     remove(id);
     return id;
