@@ -25,6 +25,10 @@ struct LocalEvaluator::Impl {
             const std::lock_guard<std::mutex> lock(impl_.mutex);
             return impl_.stopping || impl_.cancelled.count(id_) > 0;
         }
+        [[nodiscard]] bool will_resume() const override {
+            const std::lock_guard<std::mutex> lock(impl_.mutex);
+            return impl_.stopping;
+        }
 
       private:
         Impl& impl_;

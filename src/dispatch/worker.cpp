@@ -105,6 +105,9 @@ class WorkerToken : public CancelToken {
         inbox_->drain();
         return inbox_->is_cancelled(id_);
     }
+    [[nodiscard]] bool will_resume() const override {
+        return inbox_ != nullptr && inbox_->shutdown();
+    }
     void at(const std::string& place) const override { places_.at(place); }
 
   private:

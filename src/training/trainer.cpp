@@ -2,11 +2,16 @@
 
 #include "failure.hpp"
 #include "training_run.hpp"
+#include "training_state.hpp"
+#include "weights_file.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -23,12 +28,6 @@ struct EarlyEnd {
     std::string reason;
 };
 
-/// Loss and samples of one epoch, over all ranks.
-struct EpochTotals {
-    double samples = 0;
-    double loss_sum = 0;
-};
-
 /// The course of one candidate over a group; each method is collective.
 class Course {
   public:
@@ -40,9 +39,8 @@ class Course {
         Outcome outcome;
         outcome.id = candidate_.id;
         const double start = steady_seconds();
-        std::optional<EarlyEnd> end = set_up();
-        for (int epoch = 0; !end && epoch < run_->epochs(); ++epoch) end = train_epoch(epoch);
-        if (!end) end = validate();
+        const std::optional<EarlyEnd> end = whole_course();
+        if (group_.rank() == 0) keep_files(end);
         outcome.seconds = steady_seconds() - start;
         if (end) {
             outcome.status = end->status;
@@ -54,6 +52,19 @@ class Course {
     }
 
   private:
+    std::optional<EarlyEnd> whole_course() {
+        if (auto end = set_up()) return end;
+        while (progress_.epoch < run_->epochs() && !on_plateau()) {
+            if (auto end = train_epoch()) return end;
+            if (settings_.patience_epochs == 0) continue;
+            if (auto end = validate()) return end;
+            note_validation();
+        }
+        // Watching for a plateau, the last epoch has been validated already.
+        const bool validated = settings_.patience_epochs > 0 && trained_here_;
+        return validated ? std::nullopt : validate();
+    }
+
     std::optional<EarlyEnd> set_up() {
         const std::optional<Failure> failure = agree_on_failure(
             group_, attempt([this] {
@@ -66,20 +77,84 @@ class Course {
         if (!group_.is_same_on_all_ranks(steps))
             throw LogicError("ranks of a group disagree on the number of steps");
         run_->share_weights();
+        if (!settings_.state_dir.empty()) restore();
         return std::nullopt;
     }
 
-    std::optional<EarlyEnd> train_epoch(int epoch) {
-        last_epoch_ = {};
-        run_->start_epoch(epoch);
-        for (std::size_t step = 0; step < run_->train_steps(); ++step) {
-            const StepTotals totals = run_->step(
-                [&] { return cancelled_at(fmt::format("epoch {} step {}", epoch, step)); });
-            if (auto end = check(totals, epoch, step)) return end;
-            last_epoch_.samples += totals.samples;
-            last_epoch_.loss_sum += totals.loss_sum;
+    /// Goes on from a saved state; the leader reads it for all.
+    void restore() {
+        std::string bytes = group_.rank() == 0 ? usable_state() : std::string();
+        group_.broadcast(bytes, 0);
+        if (bytes.empty()) return;
+        if (group_.rank() != 0) progress_ = run_->restore(bytes, "the leader's state");
+        log::info("candidate {} goes on from epoch {} step {}", candidate_.id, progress_.epoch,
+                  progress_.step);
+    }
+
+    /// The saved state, restored on this rank; empty when there is none that fits.
+    std::string usable_state() {
+        const std::string path = training_state_path(settings_.state_dir, candidate_.id);
+        if (!std::filesystem::exists(path)) return {};
+        try {
+            std::string bytes = read_file(path);
+            progress_ = run_->restore(bytes, path);
+            if (progress_.epoch <= run_->epochs()) return bytes;
+        } catch (const Error& error) {
+            log::warning("candidate {} is trained anew: {}", candidate_.id, error.what());
         }
+        progress_ = {};
+        run_ = std::make_unique<TrainingRun>(settings_, candidate_, group_);
+        return {};
+    }
+
+    std::optional<EarlyEnd> train_epoch() {
+        run_->start_epoch(progress_.epoch, progress_.step);
+        if (progress_.step == 0) progress_.samples = progress_.loss_sum = 0;
+        while (progress_.step < run_->train_steps()) {
+            const StepTotals totals = run_->step([&] {
+                return cancelled_at(
+                    fmt::format("epoch {} step {}", progress_.epoch, progress_.step));
+            });
+            if (auto end = check(totals, progress_.epoch, progress_.step)) return end;
+            progress_.samples += totals.samples;
+            progress_.loss_sum += totals.loss_sum;
+            ++progress_.step;
+        }
+        ++progress_.epoch;
+        progress_.step = 0;
+        trained_here_ = true;
         return std::nullopt;
+    }
+
+    void note_validation() {
+        const double rmse = run_->validation_sums().metrics().at("val_rmse");
+        const bool better = progress_.best_rmse < 0 || rmse < 0.99 * progress_.best_rmse;
+        if (better) progress_.best_rmse = rmse;
+        progress_.epochs_since_best = better ? 0 : progress_.epochs_since_best + 1;
+    }
+
+    [[nodiscard]] bool on_plateau() const {
+        return settings_.patience_epochs > 0 &&
+               progress_.epochs_since_best >= settings_.patience_epochs;
+    }
+
+    /// Saves or deletes this candidate's state, and saves its weights. A result is a result also
+    /// when its files cannot be written.
+    void keep_files(const std::optional<EarlyEnd>& end) {
+        try {
+            const bool stopped = end && end->status == Status::cancelled && token_.will_resume();
+            if (!settings_.state_dir.empty() && (stopped || (!end && candidate_.keep_state)))
+                write_file_atomic(training_state_path(settings_.state_dir, candidate_.id),
+                                  run_->save(progress_));
+            else if (!settings_.state_dir.empty())
+                discard_training_state(settings_.state_dir, candidate_.id);
+            if (!end && !settings_.weights_dir.empty())
+                write_file_atomic(
+                    fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
+                    encode_weights(run_->weights()), Durability::process_crash);
+        } catch (const Error& error) {
+            log::error("candidate {}: {}", candidate_.id, error.what());
+        }
     }
 
     std::optional<EarlyEnd> check(const StepTotals& totals, int epoch, std::size_t step) {
@@ -134,9 +209,8 @@ class Course {
 
     [[nodiscard]] Metrics metrics() const {
         Metrics metrics = run_->validation_sums().metrics();
-        if (last_epoch_.samples > 0)
-            metrics["train_loss"] = last_epoch_.loss_sum / last_epoch_.samples;
-        metrics["train_epochs"] = run_->epochs();
+        if (progress_.samples > 0) metrics["train_loss"] = progress_.loss_sum / progress_.samples;
+        metrics["train_epochs"] = progress_.epoch;
         return metrics;
     }
 
@@ -145,12 +219,21 @@ class Course {
     const Communicator& group_;
     const CancelToken& token_;
     std::unique_ptr<TrainingRun> run_;
-    EpochTotals last_epoch_;
+    TrainingProgress progress_;
+    bool trained_here_ = false;
 };
 
 }  // namespace
 
-Trainer::Trainer(TrainingSettings settings) : settings_(std::move(settings)) {}
+Trainer::Trainer(TrainingSettings settings) : settings_(std::move(settings)) {
+    for (const std::string& folder : {settings_.state_dir, settings_.weights_dir})
+        if (!folder.empty()) make_directories(folder);
+}
+
+void discard_training_state(const std::string& state_dir, CandidateId id) {
+    std::error_code ignored;
+    std::filesystem::remove(training_state_path(state_dir, id), ignored);
+}
 
 Outcome Trainer::train(const Candidate& candidate, const Communicator& group,
                        const CancelToken& token) const {

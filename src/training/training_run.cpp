@@ -2,9 +2,11 @@
 
 #include "memory_budget.hpp"
 #include "optimization.hpp"
+#include "weights_file.hpp"
 
 #include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/model/counts.hpp"
@@ -98,11 +100,11 @@ void TrainingRun::share_weights() {
     }
 }
 
-void TrainingRun::start_epoch(int epoch) {
+void TrainingRun::start_epoch(int epoch, std::size_t step) {
     epoch_ = epoch;
-    step_ = 0;
+    step_ = step;
     network_->train();
-    train_.start_epoch(epoch);
+    train_.start_epoch(epoch, step);
     set_learning_rate(*optimizer_, learning_rate(spec_.training, epoch));
 }
 
@@ -166,5 +168,24 @@ void TrainingRun::validation_step() {
         network_->forward(clips_of(batch_)).to(torch::kCPU).contiguous();
     sums_.add(predicted.data_ptr<float>(), batch_.targets.data(), batch_.samples);
 }
+
+std::string TrainingRun::identity() const {
+    return digest(fmt::format("{} seed {} ranks {} data {} {} {} {} augment {} clip {} patience {}",
+                              spec_.canonical(), candidate_.seed, group_.size(), settings_.shards,
+                              settings_.data_seed, settings_.max_train_samples,
+                              settings_.max_validation_samples, settings_.augment,
+                              settings_.clip_norm, settings_.patience_epochs))
+        .hex();
+}
+
+std::string TrainingRun::save(const TrainingProgress& progress) const {
+    return encode_training_state(identity(), progress, *network_, *optimizer_);
+}
+
+TrainingProgress TrainingRun::restore(const std::string& bytes, const std::string& where) {
+    return restore_training_state(bytes, identity(), *network_, *optimizer_, where);
+}
+
+std::map<std::string, torch::Tensor> TrainingRun::weights() const { return weights_of(*network_); }
 
 }  // namespace edgeloop

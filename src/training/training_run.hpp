@@ -4,6 +4,7 @@
 #include "gradient_averager.hpp"
 #include "model/network.hpp"
 #include "regression_sums.hpp"
+#include "training_state.hpp"
 
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/data/loader.hpp"
@@ -12,6 +13,7 @@
 #include "edgeloop/training/trainer.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +34,8 @@ class TrainingRun {
     /// Gives all ranks the leader's weights. Collective.
     void share_weights();
 
-    void start_epoch(int epoch);
+    /// @param step  where to go on in a begun epoch.
+    void start_epoch(int epoch, std::size_t step);
     /// One step: the next batch forward and backward, gradients averaged, weights moved.
     ///
     /// Collective: whatever goes wrong on this rank, it takes part and tells the others.
@@ -44,6 +47,13 @@ class TrainingRun {
     void validation_step();
     [[nodiscard]] RegressionSums& validation_sums() { return sums_; }
 
+    /// State of this candidate with everything needed to go on, and back. The identity is a digest
+    /// of all that decides its course but the budget.
+    [[nodiscard]] std::string save(const TrainingProgress& progress) const;
+    /// @throws CorruptState  the network may then hold anything.
+    [[nodiscard]] TrainingProgress restore(const std::string& bytes, const std::string& where);
+    [[nodiscard]] std::map<std::string, torch::Tensor> weights() const;
+
     [[nodiscard]] std::size_t train_steps() const { return train_.steps_per_epoch(); }
     [[nodiscard]] std::size_t validation_steps() const { return validation_.steps_per_epoch(); }
     [[nodiscard]] int epochs() const { return epochs_; }
@@ -54,6 +64,7 @@ class TrainingRun {
     void forward_and_backward(StepTotals& own);
     [[nodiscard]] torch::Tensor clips_of(const Batch& batch);
     void seed_dropout() const;
+    [[nodiscard]] std::string identity() const;
 
     TrainingSettings settings_;
     Candidate candidate_;

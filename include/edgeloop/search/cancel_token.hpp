@@ -18,6 +18,10 @@ class CancelToken {
     /// request, so the group has to agree before acting on it.
     [[nodiscard]] virtual bool requested() const { return false; }
 
+    /// Whether the candidate will be wanted again, because the whole run stops rather than this
+    /// candidate: what has been done so far is then worth saving. Asked after requested().
+    [[nodiscard]] virtual bool will_resume() const { return false; }
+
     /// Notes progress, e.g. "epoch 1 step 17": proof of life, and what a watchdog prints when
     /// nothing follows.
     virtual void at(const std::string& /*place*/) const {}

@@ -38,6 +38,12 @@ struct TrainingSettings {
     /// Memory one rank may use for a candidate; 0: nine tenths of this machine's, shared equally
     /// among its ranks. A design that needs more fails before it is built.
     double memory_limit_mib = 0;
+    int patience_epochs = 0;  ///< stop when val_rmse has not fallen by 1 % for so long; 0: never
+    /// Folder, seen by all ranks, where unfinished training is kept between rungs and across a
+    /// stop; empty: nowhere, and training starts anew. See discard_training_state().
+    std::string state_dir;
+    /// Folder for the weights of completed candidates, as <id>.safetensors; empty: not saved.
+    std::string weights_dir;
 };
 
 /// Trains candidates, one at a time, on the ranks of a group.
@@ -56,6 +62,11 @@ class Trainer {
     ///
     /// failed: the loss is not finite, memory ran out, an exception on any rank. lost: files could
     /// not be read. cancelled: within one step of the token's request, which only the leader sees.
+    ///
+    /// With a state_dir, training goes on from what an earlier call saved there for the same
+    /// candidate, settings and size of group, and ends with the same bits as without the break. It
+    /// is saved at the end when candidate.keep_state, and on a request of a token that
+    /// will_resume(). A damaged state is reported and training starts anew.
     [[nodiscard]] Outcome train(const Candidate& candidate, const Communicator& group,
                                 const CancelToken& token) const;
 
@@ -64,5 +75,8 @@ class Trainer {
   private:
     TrainingSettings settings_;
 };
+
+/// Deletes the saved state of a candidate that is not trained any further. Nothing there: no error.
+void discard_training_state(const std::string& state_dir, CandidateId id);
 
 }  // namespace edgeloop

@@ -1,12 +1,18 @@
 #include "edgeloop/training/trainer.hpp"
 
+#include "model/network.hpp"
 #include "support/small_dataset.hpp"
 #include "support/temporary_folder.hpp"
+#include "training/weights_file.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -142,6 +148,97 @@ TEST_F(TrainerTest, CancelTakesEffectInTheStepThatSeesIt) {
         EXPECT_EQ(outcome.status, Status::cancelled);
         EXPECT_EQ(token.asked(), at);
     }
+}
+
+TEST_F(TrainerTest, ABrokenOffTrainingGoesOnToTheSameBits) {
+    class StopToken : public CountingToken {
+      public:
+        using CountingToken::CountingToken;
+        [[nodiscard]] bool will_resume() const override { return true; }
+    };
+    const test::TemporaryFolder states;
+    TrainingSettings kept = settings();
+    kept.state_dir = states.path("training");
+    const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":3})");
+    const Metrics whole = train(settings(), one).metrics;
+    for (const int at : {1, 5, 17, 40}) {
+        const StopToken token(at);
+        EXPECT_EQ(Trainer(kept).train(one, Communicator(), token).status, Status::cancelled);
+        EXPECT_TRUE(std::filesystem::exists(states.path("training/7.state")));
+        EXPECT_EQ(train(kept, one).metrics, whole) << at;
+        EXPECT_FALSE(std::filesystem::exists(states.path("training/7.state")));
+    }
+}
+
+TEST_F(TrainerTest, ARungGoesOnFromTheOneBefore) {
+    const test::TemporaryFolder states;
+    TrainingSettings kept = settings();
+    kept.state_dir = states.root();
+    Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":4})");
+    const Metrics whole = train(settings(), one).metrics;
+    one.epochs = 2;
+    one.keep_state = true;
+    EXPECT_EQ(train(kept, one).metrics.at("train_epochs"), 2);
+    EXPECT_TRUE(std::filesystem::exists(states.path("7.state")));
+    one.epochs = 4;
+    one.trained_epochs = 2;
+    one.keep_state = false;
+    const CountingToken counted(1000000);
+    EXPECT_EQ(Trainer(kept).train(one, Communicator(), counted).metrics, whole);
+    const CountingToken all(1000000);
+    (void)Trainer(settings()).train(one, Communicator(), all);
+    EXPECT_LT(counted.asked(), all.asked());
+}
+
+TEST_F(TrainerTest, AStateThatIsDamagedOrOfAnotherCandidateIsNotUsed) {
+    const test::TemporaryFolder states;
+    TrainingSettings kept = settings();
+    kept.state_dir = states.root();
+    Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":1})");
+    one.keep_state = true;
+    const Metrics whole = train(kept, one).metrics;
+    const std::string good = read_file(states.path("7.state"));
+    for (std::size_t damage = 0; damage < good.size(); damage += 1 + good.size() / 12) {
+        std::string bad = good;
+        bad[damage] = char(bad[damage] ^ 0x10);
+        write_file_atomic(states.path("7.state"), bad);
+        EXPECT_EQ(train(kept, one).metrics, whole) << damage;
+    }
+    write_file_atomic(states.path("7.state"), good);
+    one.seed += 1;
+    EXPECT_EQ(train(kept, one).metrics, train(settings(), one).metrics);
+}
+
+TEST_F(TrainerTest, WeightsOfACompletedCandidateCanBeReadBack) {
+    const test::TemporaryFolder folder;
+    TrainingSettings saving = settings();
+    saving.weights_dir = folder.path("weights");
+    const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":1})");
+    ASSERT_EQ(train(saving, one).status, Status::completed);
+    const std::string bytes = read_file(folder.path("weights/7.safetensors"));
+    const auto weights = decode_weights(bytes, "weights");
+    const auto network =
+        make_network(ArchitectureSpec::from_json(parse_json(one.spec, "spec"), "spec"), one.seed);
+    ASSERT_EQ(weights.size(), weights_of(*network).size());
+    double moved = 0;
+    for (const auto& [name, initial] : weights_of(*network))
+        moved += (weights.at(name) - initial).abs().sum().item<double>();
+    EXPECT_GT(moved, 0);
+    EXPECT_EQ(encode_weights(weights), bytes);
+    for (const std::size_t length :
+         {std::size_t(0), std::size_t(7), std::size_t(40), bytes.size() - 1})
+        EXPECT_THROW((void)decode_weights(bytes.substr(0, length), "weights"), ConfigError)
+            << length;
+}
+
+TEST_F(TrainerTest, APlateauEndsTraining) {
+    TrainingSettings patient = settings();
+    patient.patience_epochs = 2;
+    const Outcome outcome =
+        train(patient, candidate(R"({"learning_rate":1e-9,"batch":4,"epochs":30})"));
+    ASSERT_EQ(outcome.status, Status::completed);
+    EXPECT_EQ(outcome.metrics.at("train_epochs"), 3);
+    EXPECT_GT(outcome.metrics.at("val_rmse"), 0);
 }
 
 }  // namespace

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <torch/torch.h>
+
+namespace edgeloop {
+
+/// Weights by name as a safetensors file: u64 length of a JSON header, the header with type, shape
+/// and place of each tensor, then the values, little endian. float32 only.
+///
+/// Readable in Python by `safetensors.torch.load_file(path)`.
+[[nodiscard]] std::string encode_weights(const std::map<std::string, torch::Tensor>& weights);
+
+/// @param where  named in errors.
+/// @throws ConfigError  not a safetensors file, other types than F32, or places outside the file.
+[[nodiscard]] std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
+                                                                  const std::string& where);
+
+/// All parameters and buffers of a network, on the CPU.
+[[nodiscard]] std::map<std::string, torch::Tensor> weights_of(const torch::nn::Module& network);
+
+}  // namespace edgeloop
