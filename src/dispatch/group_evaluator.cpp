@@ -6,10 +6,12 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/dispatch/local_evaluator.hpp"
 
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -46,8 +48,10 @@ struct Group {
 }  // namespace
 
 struct GroupEvaluator::Impl {
-    Impl(const Communicator& all, const GroupPlan& plan, const DispatchOptions& limits)
+    Impl(const Communicator& all, const GroupPlan& plan, const DispatchOptions& limits,
+         WorkerFunction own_work)
         : world(all), options(limits), idle(plan.idle) {
+        if (own_work) local = std::make_unique<LocalEvaluator>(std::move(own_work));
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
                         "a group evaluator lives on rank 0 and needs a group");
         (void)world.split(-1);
@@ -175,6 +179,7 @@ struct GroupEvaluator::Impl {
 
     Communicator world;
     DispatchOptions options;
+    std::unique_ptr<LocalEvaluator> local;  ///< what rank 0 evaluates itself, or nullptr
     std::vector<int> idle;
     std::vector<Group> groups;
     std::vector<Outcome> done;
@@ -184,8 +189,8 @@ struct GroupEvaluator::Impl {
 };
 
 GroupEvaluator::GroupEvaluator(const Communicator& world, const GroupPlan& plan,
-                               const DispatchOptions& options)
-    : impl_(std::make_unique<Impl>(world, plan, options)) {}
+                               const DispatchOptions& options, WorkerFunction own_work)
+    : impl_(std::make_unique<Impl>(world, plan, options, std::move(own_work))) {}
 
 GroupEvaluator::~GroupEvaluator() {
     try {
@@ -196,7 +201,7 @@ GroupEvaluator::~GroupEvaluator() {
 }
 
 std::size_t GroupEvaluator::free_slots() const {
-    std::size_t room = 0;
+    std::size_t room = impl_->local ? impl_->local->free_slots() : 0;
     for (const Group& group : impl_->groups) room += group.room();
     return room;
 }
@@ -205,12 +210,15 @@ void GroupEvaluator::submit(const Candidate& candidate) {
     Group* best = nullptr;
     for (Group& group : impl_->groups)
         if (group.room() > 0 && (best == nullptr || group.load() < best->load())) best = &group;
+    if (best == nullptr && impl_->local && impl_->local->free_slots() > 0)
+        return impl_->local->submit(candidate);
     EDGELOOP_EXPECT(best != nullptr, "submit() needs a free slot");
     best->unsent.push_back(candidate);
     if (best->depth.value() == 1) impl_->flush(*best);
 }
 
 void GroupEvaluator::cancel(CandidateId id) {
+    if (impl_->local) impl_->local->cancel(id);
     for (Group& group : impl_->groups) {
         impl_->flush(group);
         const auto found = std::find(group.running.begin(), group.running.end(), id);
@@ -228,6 +236,8 @@ std::vector<Outcome> GroupEvaluator::poll() {
         impl_->watch(group);
         impl_->flush(group);
     }
+    if (impl_->local)
+        for (Outcome& outcome : impl_->local->poll()) impl_->done.push_back(std::move(outcome));
     if (impl_->done.empty() && impl_->all_stalled())
         throw CommError("every worker group has stalled", "nobody is left to train",
                         "see the places above, then run again with --resume");
@@ -236,6 +246,7 @@ std::vector<Outcome> GroupEvaluator::poll() {
 
 bool GroupEvaluator::shutdown() {
     Impl& impl = *impl_;
+    impl.local.reset();
     if (!impl.shut_down) {
         for (const Group& group : impl.groups)
             impl.world.send(group.leader(), int(MessageTag::shutdown), "");

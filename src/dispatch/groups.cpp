@@ -3,7 +3,10 @@
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <map>
 #include <string>
+#include <utility>
 
 namespace edgeloop {
 
@@ -15,8 +18,9 @@ int GroupPlan::group_of(int rank) const {
     return found == groups.end() ? -1 : int(found - groups.begin());
 }
 
-GroupPlan plan_groups(int world_size, int ranks_per_candidate) {
-    const int workers = world_size - 1;
+namespace {
+
+void check_size(int workers, int ranks_per_candidate) {
     if (ranks_per_candidate < 1)
         throw ConfigError("ranks-per-candidate is " + std::to_string(ranks_per_candidate), {},
                           "use 1 or more");
@@ -25,16 +29,46 @@ GroupPlan plan_groups(int world_size, int ranks_per_candidate) {
                               " but there are only " + std::to_string(workers) + " worker ranks",
                           "rank 0 coordinates",
                           "start " + std::to_string(ranks_per_candidate + 1) + " ranks or more");
+}
+
+/// Moves as many whole groups as possible from the front of `ranks` into the plan; the rest stays.
+void cut(std::vector<int>& ranks, std::size_t size, GroupPlan& plan) {
+    std::size_t used = 0;
+    for (; ranks.size() - used >= size; used += size) {
+        const auto first = ranks.begin() + std::ptrdiff_t(used);
+        plan.groups.emplace_back(first, first + std::ptrdiff_t(size));
+    }
+    ranks.erase(ranks.begin(), ranks.begin() + std::ptrdiff_t(used));
+}
+
+}  // namespace
+
+GroupPlan plan_groups(int world_size, int ranks_per_candidate) {
+    return plan_groups(std::vector<Binding>(std::size_t(world_size)), ranks_per_candidate);
+}
+
+GroupPlan plan_groups(const std::vector<Binding>& bindings, int ranks_per_candidate) {
+    check_size(int(bindings.size()) - 1, ranks_per_candidate);
+    const auto size = std::size_t(ranks_per_candidate);
     GroupPlan plan;
-    for (int rank = 1; rank < world_size; ++rank) {
-        if (plan.groups.empty() || int(plan.groups.back().size()) == ranks_per_candidate)
-            plan.groups.emplace_back();
-        plan.groups.back().push_back(rank);
+    std::map<std::pair<std::string, int>, std::vector<int>> domains;
+    for (int rank = 1; rank < int(bindings.size()); ++rank)
+        domains[{bindings[std::size_t(rank)].host, bindings[std::size_t(rank)].numa}].push_back(
+            rank);
+    std::map<std::string, std::vector<int>> nodes;
+    for (auto& [domain, ranks] : domains) {
+        cut(ranks, size, plan);
+        std::vector<int>& node = nodes[domain.first];
+        node.insert(node.end(), ranks.begin(), ranks.end());
     }
-    if (!plan.groups.empty() && int(plan.groups.back().size()) < ranks_per_candidate) {
-        plan.idle = plan.groups.back();
-        plan.groups.pop_back();
+    for (auto& [host, ranks] : nodes) {
+        cut(ranks, size, plan);
+        plan.idle.insert(plan.idle.end(), ranks.begin(), ranks.end());
     }
+    cut(plan.idle, size, plan);
+    for (std::vector<int>& group : plan.groups) std::sort(group.begin(), group.end());
+    std::sort(plan.groups.begin(), plan.groups.end());
+    std::sort(plan.idle.begin(), plan.idle.end());
     return plan;
 }
 

@@ -163,6 +163,29 @@ TEST(Dispatch, IdleWorkersSleep) {
     EXPECT_LT(double(std::clock()) / CLOCKS_PER_SEC - before, 0.25);
 }
 
+TEST(Dispatch, TheCoordinatorTakesWhatTheGroupsCannot) {
+    const WorkerFunction work = [](const Candidate&, const Communicator& group,
+                                   const CancelToken&) {
+        EXPECT_EQ(group.size(), 1);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        Outcome outcome;
+        outcome.metrics["rank"] = world().rank();
+        return outcome;
+    };
+    const GroupPlan plan = plan_groups(world().size(), 1);
+    if (world().rank() == 0) {
+        GroupEvaluator evaluator(world(), plan, {}, work);
+        EXPECT_EQ(evaluator.free_slots(), std::size_t(world().size()));
+        std::map<int, int> by_rank;
+        for (const auto& [id, outcome] : evaluate(evaluator, 30))
+            ++by_rank[int(outcome.metrics.at("rank"))];
+        for (int rank = 0; rank < world().size(); ++rank) EXPECT_GT(by_rank[rank], 0) << rank;
+    } else {
+        serve_candidates(world(), plan, work);
+    }
+    world().barrier();
+}
+
 TEST(Dispatch, AStalledGroupIsGivenUpAndTheOthersGoOn) {
     if (world().size() < 3) return;
     DispatchOptions options;

@@ -2,6 +2,7 @@
 
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/dispatch/groups.hpp"
+#include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/search/interfaces.hpp"
 
 #include <memory>
@@ -26,8 +27,11 @@ struct DispatchOptions {
 class GroupEvaluator : public Evaluator {
   public:
     /// REQUIRES: on rank 0, while every other rank calls serve_candidates() with the same plan.
+    /// @param own_work  when given, rank 0 evaluates candidates too, in a thread and alone,
+    /// whenever
+    ///                  all groups are busy: for small allocations with groups of one rank.
     GroupEvaluator(const Communicator& world, const GroupPlan& plan,
-                   const DispatchOptions& options = {});
+                   const DispatchOptions& options = {}, WorkerFunction own_work = {});
     /// As shutdown().
     ~GroupEvaluator() override;
 

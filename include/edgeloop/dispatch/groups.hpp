@@ -1,12 +1,14 @@
 #pragma once
 
+#include "edgeloop/comm/binding.hpp"
+
 #include <vector>
 
 namespace edgeloop {
 
 /// Which ranks train together. Rank 0 coordinates and is in no group.
 struct GroupPlan {
-    std::vector<std::vector<int>> groups;  ///< ranks of each group; the first one leads
+    std::vector<std::vector<int>> groups;  ///< ranks of each, ascending; the first one leads
     std::vector<int> idle;                 ///< ranks that do not fill a group
 
     /// Index of the group this rank is in, or -1.
@@ -18,5 +20,11 @@ struct GroupPlan {
 /// @param ranks_per_candidate  size of a group; ranks that fill no group are idle.
 /// @throws ConfigError  less than 1, or more than there are workers.
 [[nodiscard]] GroupPlan plan_groups(int world_size, int ranks_per_candidate);
+
+/// The same with neighbours in a group: first within a NUMA domain, then within a node; only what
+/// is left over forms groups across nodes.
+///
+/// @param bindings  of all ranks, see gather_bindings(). Shape (world size).
+[[nodiscard]] GroupPlan plan_groups(const std::vector<Binding>& bindings, int ranks_per_candidate);
 
 }  // namespace edgeloop

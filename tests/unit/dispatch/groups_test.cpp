@@ -32,5 +32,20 @@ TEST(Groups, ImpossibleSizesAreTheUsersMistake) {
     EXPECT_NO_THROW((void)plan_groups(4, 3));
 }
 
+TEST(Groups, StayWithinNumaDomainsAndNodesAsLongAsPossible) {
+    const Binding left{"a", {0}, 0}, right{"a", {1}, 1}, other{"b", {0}, 0};
+    // rank:                            0     1      2     3      4      5      6     7     8
+    const std::vector<Binding> bindings{left, right, left, right, other, right, left, left, other};
+    const GroupPlan pairs = plan_groups(bindings, 2);
+    EXPECT_THAT(pairs.groups, ElementsAre(ElementsAre(1, 3), ElementsAre(2, 6), ElementsAre(4, 8),
+                                          ElementsAre(5, 7)));
+    EXPECT_THAT(pairs.idle, IsEmpty());
+    const GroupPlan fours = plan_groups(bindings, 4);
+    EXPECT_EQ(fours.groups.size(), 2u);
+    const GroupPlan fives = plan_groups(bindings, 5);
+    EXPECT_THAT(fives.groups, ElementsAre(ElementsAre(1, 2, 3, 6, 7)));
+    EXPECT_THAT(fives.idle, ElementsAre(4, 5, 8));
+}
+
 }  // namespace
 }  // namespace edgeloop

@@ -1,0 +1,56 @@
+#include "edgeloop/comm/binding.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Binding, CpuListsReadAndWriteAsTheKernelDoes) {
+    EXPECT_THAT(parse_cpu_list("0-3,8,10-11\n"), ElementsAre(0, 1, 2, 3, 8, 10, 11));
+    EXPECT_THAT(parse_cpu_list(""), IsEmpty());
+    EXPECT_EQ(format_cpu_list({0, 1, 2, 3, 8, 10, 11}), "0-3,8,10-11");
+    EXPECT_EQ(format_cpu_list({}), "");
+}
+
+TEST(Binding, OfThisProcessNamesItsHostAndCpus) {
+    const Binding own = this_binding();
+    EXPECT_FALSE(own.host.empty());
+    EXPECT_FALSE(own.cpus.empty());
+    EXPECT_EQ(gather_bindings(Communicator()).at(0).cpus, own.cpus);
+}
+
+TEST(Binding, ReportHasALineForEachRank) {
+    const std::vector<Binding> bindings{{"a", {0, 1}, 0}, {"b", {4}, 1}};
+    EXPECT_THAT(binding_report(bindings, 1), ElementsAre("rank 0: a, NUMA 0, 1 thread on CPUs 0-1",
+                                                         "rank 1: b, NUMA 1, 1 thread on CPUs 4"));
+}
+
+TEST(Binding, RanksThatFitAreFineAndTheCoordinatorIsFree) {
+    const std::vector<Binding> shared(3, Binding{"a", {0, 1}, 0});
+    EXPECT_NO_THROW(check_oversubscription(shared, 1, 1));
+    EXPECT_THROW(check_oversubscription(shared, 1, 0), ConfigError);
+    EXPECT_THROW(check_oversubscription(shared, 2, 1), ConfigError);
+    const std::vector<Binding> two_nodes{{"a", {0, 1}, 0}, {"a", {0, 1}, 0}, {"b", {0, 1}, 0}};
+    EXPECT_NO_THROW(check_oversubscription(two_nodes, 1, 0));
+}
+
+TEST(Binding, TheRefusalSaysHowManyRanksFit) {
+    const std::vector<Binding> shared(5, Binding{"node7", {0, 1}, 0});
+    try {
+        check_oversubscription(shared, 1, 1);
+        FAIL();
+    } catch (const ConfigError& error) {
+        EXPECT_THAT(error.problem(), HasSubstr("node7"));
+        EXPECT_THAT(error.suggestion(), HasSubstr("2 fewer ranks"));
+    }
+}
+
+}  // namespace
+}  // namespace edgeloop
