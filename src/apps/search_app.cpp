@@ -3,8 +3,10 @@
 #include "apps/search_console.hpp"
 #include "apps/search_task.hpp"
 
+#include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/build_info.hpp"
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
@@ -15,8 +17,13 @@
 #include "edgeloop/search/serial.hpp"
 #include "edgeloop/store/reuse_cache.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -80,6 +87,23 @@ Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks
             {"data", task.training_identity}};
 }
 
+double time_limit(const SearchConfig& config) {
+    return config.time_limit > 0 ? config.time_limit : std::numeric_limits<double>::infinity();
+}
+
+// Seconds until SLURM ends the job, less a minute for saving; infinity outside a job.
+double job_seconds_left() {
+    const char* end = std::getenv("SLURM_JOB_END_TIME");
+    if (end == nullptr || std::atof(end) <= 0) return std::numeric_limits<double>::infinity();
+    constexpr double saving_s = 60;
+    return std::max(0.0, std::atof(end) - 1e-3 * double(unix_milliseconds()) - saving_s);
+}
+
+int stop_signal_number(const SearchConfig& config) {
+    if (config.stop_signal == "none") return 0;
+    return config.stop_signal == "USR2" ? SIGUSR2 : SIGUSR1;
+}
+
 // Everything only rank 0 does.
 class Leader {
   public:
@@ -94,7 +118,7 @@ class Leader {
         SearchOptions options;
         options.max_attempts = config_.max_attempts;
         options.snapshot_seconds = config_.checkpoint_interval;
-        if (config_.time_limit > 0) options.time_limit_seconds = config_.time_limit;
+        options.time_limit_seconds = std::min(time_limit(config_), job_seconds_left());
         ProgressPrinter printer(task_.engine.goals);
         options.on_progress = [&](const Progress& progress) { printer(progress); };
         options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
@@ -105,6 +129,7 @@ class Leader {
             };
         const SearchResult result = run_search(*engine_, evaluator, probe, store_, options);
         if (probe != nullptr) store_.add_devices(probe->devices());
+        keep_weights(result);
         report(result);
     }
 
@@ -138,6 +163,21 @@ class Leader {
         const auto* remote = dynamic_cast<const RemoteProbe*>(probe);
         return config_.edge_timeout > 0 && remote != nullptr &&
                remote->seconds_without_device() > config_.edge_timeout;
+    }
+
+    // Moves the front's weights to its specs; the other designs' weights and unfinished training
+    // are not needed any more.
+    void keep_weights(const SearchResult& result) const {
+        namespace fs = std::filesystem;
+        const fs::path run(config_.run_dir);
+        std::error_code ignored;
+        for (const ArchiveMember& member : result.front) {
+            const std::string id = std::to_string(member.completed.candidate.id);
+            fs::rename(run / "weights" / (id + ".safetensors"),
+                       run / "models" / id / "weights.safetensors", ignored);
+        }
+        fs::remove_all(run / "weights", ignored);
+        fs::remove_all(run / "training", ignored);
     }
 
     void report(const SearchResult& result) const {
@@ -180,20 +220,38 @@ void lead(Leader& leader, const SearchConfig& config, const SearchTask& task,
         leader.search(evaluator, probe.get());
         return;
     }
-    GroupEvaluator evaluator(world, plan);
+    DispatchOptions options;
+    options.candidate_limit_s = config.candidate_limit;
+    options.silence_limit_s = config.silence_limit;
+    GroupEvaluator evaluator(world, plan, options,
+                             config.coordinator_trains ? alone : WorkerFunction());
     leader.search(evaluator, probe.get());
     if (!evaluator.shutdown()) MpiSession::abort(static_cast<int>(ExitCode::done));
 }
 
 // Alone, this process is all the workers there are.
-GroupPlan plan_of(const Communicator& world, const SearchConfig& config) {
-    if (world.size() > 1) return plan_groups(world.size(), config.ranks_per_candidate);
+GroupPlan plan_of(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
+    if (bindings.size() > 1) return plan_groups(bindings, config.ranks_per_candidate);
     if (config.ranks_per_candidate > 1)
         throw ConfigError(
             fmt::format("--ranks-per-candidate is {}", config.ranks_per_candidate),
             "this process runs alone",
             fmt::format("start it with mpirun -n {}", config.ranks_per_candidate + 1));
     return {};
+}
+
+// Says where ranks run, and refuses training ranks that would have to share cores unless the user
+// has said that they may.
+void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
+    for (const std::string& line : binding_report(bindings, config.threads)) log::debug("{}", line);
+    if (bindings.size() == 1 || !config.problem.empty()) return;
+    const char* allowed = std::getenv("EDGELOOP_OVERSUBSCRIBE");
+    try {
+        check_oversubscription(bindings, config.threads, config.coordinator_trains ? 0 : 1);
+    } catch (const ConfigError& error) {
+        if (allowed == nullptr || std::string(allowed) != "allow") throw;
+        log::warning("{} ({})", error.problem(), error.why());
+    }
 }
 
 int run(const SearchConfig& config, const std::string& config_text, const SearchTask& task,
@@ -205,16 +263,20 @@ int run(const SearchConfig& config, const std::string& config_text, const Search
                           "give all of them the same command line and config file");
     // Mistakes that every rank would find are found by rank 0 alone, while the others wait in
     // agree(): one message, and the job ends.
+    const std::vector<RankBinding> bindings = gather_bindings(world);
     std::optional<GroupPlan> plan;
     std::optional<Leader> leader;
     if (world.rank() == 0) {
-        plan = plan_of(world, config);
+        plan = plan_of(bindings, config);
+        check_binding(bindings, config);
         leader.emplace(config, config_text, task, world.size());
     }
     WorkerFunction work;
     world.agree("opening the data", [&] {
-        if (!plan) plan = plan_of(world, config);
-        if (world.size() == 1 || plan->group_of(world.rank()) >= 0) work = task.make_worker();
+        if (!plan) plan = plan_of(bindings, config);
+        const bool trains = world.size() == 1 || plan->group_of(world.rank()) >= 0 ||
+                            (world.rank() == 0 && config.coordinator_trains);
+        if (trains) work = task.make_worker();
     });
     if (leader)
         lead(*leader, config, task, agent, world, *plan, work);
@@ -248,7 +310,7 @@ int search_main(int& argc, char**& argv) {
     }
     log::configure(log::level_from(config.log_level),
                    launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
-    install_stop_handlers();
+    install_stop_handlers(stop_signal_number(config));
     // Before MPI_Init: starting processes afterwards is unsafe.
     std::optional<LocalAgent> agent;
     if (leads && task->measures_latency && config.edge == "local") agent.emplace();

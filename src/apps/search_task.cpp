@@ -107,6 +107,13 @@ TrainingSettings training_settings(const cli::SearchConfig& config) {
     settings.data_seed = config.seed;
     settings.threads = config.threads;
     settings.augment = config.augment;
+    settings.device = config.device == "cuda"  ? Device::cuda
+                      : config.device == "cpu" ? Device::cpu
+                                               : Device::automatic;
+    settings.clip_norm = config.clip_norm;
+    settings.patience_epochs = config.patience;
+    settings.state_dir = config.run_dir + "/training";
+    if (config.save_weights) settings.weights_dir = config.run_dir + "/weights";
     return settings;
 }
 
@@ -149,6 +156,8 @@ SearchTask network_task(const cli::SearchConfig& config) {
         "data {} train {} validation {} augment {} seed {} ranks {}", catalogue_digest(catalogue),
         config.max_train_samples, config.max_validation_samples, config.augment, config.seed,
         config.ranks_per_candidate);
+    if (config.clip_norm > 0) task.training_identity += fmt::format(" clip {}", config.clip_norm);
+    if (config.patience > 0) task.training_identity += fmt::format(" patience {}", config.patience);
 
     task.measuring_identity = measuring_identity(config);
     for (const std::string& path : config.seed_specs)

@@ -50,6 +50,18 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("augment", &c.augment,
                "train on flipped and turned clips too: neither changes speed or power");
     parser.add("threads", &c.threads, "compute threads per rank");
+    parser.add("device", &c.device, "train on: auto (CUDA when there is one), cpu or cuda");
+    parser.add("clip-norm", &c.clip_norm, "shorten gradients longer than this; 0: never");
+    parser.add("patience", &c.patience,
+               "end training after so many epochs without 1 % less val_rmse; 0: never");
+    parser.add("candidate-limit", &c.candidate_limit,
+               "a design that trains for more seconds fails as a time-out; 0: no limit");
+    parser.add("silence-limit", &c.silence_limit,
+               "give up a group of ranks that is silent for so many seconds; 0: never");
+    parser.add("coordinator-trains", &c.coordinator_trains,
+               "rank 0 trains too, for small allocations; needs --ranks-per-candidate 1");
+    parser.add("save-weights", &c.save_weights,
+               "keep the weights of the front's designs in models/<id>/");
 
     parser.group("The edge");
     parser.add(
@@ -77,6 +89,8 @@ void add_options(OptionParser& parser, SearchConfig& c) {
                "stop with a checkpoint (exit 75) after so many seconds; 0: never");
     parser.add("checkpoint-interval", &c.checkpoint_interval,
                "seconds between snapshots; the journal is kept at every event");
+    parser.add("stop-signal", &c.stop_signal,
+               "stop with a checkpoint on this signal too: USR1, USR2 or none");
     parser.add("log-level", &c.log_level, "debug, info, warning or error");
 }
 
@@ -118,6 +132,15 @@ void validate(const SearchConfig& c) {
     require(c.ranks_per_candidate >= 1,
             fmt::format("--ranks-per-candidate is {}", c.ranks_per_candidate), "use at least 1");
     require(c.threads >= 1, fmt::format("--threads is {}", c.threads), "use at least 1");
+    require(c.device == "auto" || c.device == "cpu" || c.device == "cuda",
+            fmt::format("--device '{}' is unknown", c.device), "use auto, cpu or cuda");
+    require(c.clip_norm >= 0 && c.patience >= 0 && c.candidate_limit >= 0 && c.silence_limit >= 0,
+            "--clip-norm, --patience, --candidate-limit or --silence-limit is negative",
+            "use 0 for never");
+    require(!c.coordinator_trains || c.ranks_per_candidate == 1,
+            "--coordinator-trains needs --ranks-per-candidate 1", "drop one of them");
+    require(c.stop_signal == "USR1" || c.stop_signal == "USR2" || c.stop_signal == "none",
+            fmt::format("--stop-signal '{}' is unknown", c.stop_signal), "use USR1, USR2 or none");
     require(c.measure_threads >= 1, fmt::format("--measure-threads is {}", c.measure_threads),
             "use at least 1");
     require(c.epochs >= 0, fmt::format("--epochs is {}", c.epochs),

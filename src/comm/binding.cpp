@@ -42,12 +42,12 @@ int numa_of(int cpu) {
     }
 }
 
-std::string encode(const Binding& binding) {
+std::string encode(const RankBinding& binding) {
     return fmt::format("{} {} {}", binding.host, binding.numa, format_cpu_list(binding.cpus));
 }
 
-Binding decode(const std::string& text) {
-    Binding binding;
+RankBinding decode(const std::string& text) {
+    RankBinding binding;
     std::string cpus;
     std::istringstream(text) >> binding.host >> binding.numa >> cpus;
     binding.cpus = parse_cpu_list(cpus);
@@ -92,20 +92,20 @@ std::string format_cpu_list(const std::vector<int>& cpus) {
     return text;
 }
 
-Binding this_binding() {
-    Binding binding{host_name(), affinity(), 0};
+RankBinding this_binding() {
+    RankBinding binding{host_name(), affinity(), 0};
     if (!binding.cpus.empty()) binding.numa = numa_of(binding.cpus.front());
     return binding;
 }
 
-std::vector<Binding> gather_bindings(const Communicator& world) {
-    std::vector<Binding> bindings;
+std::vector<RankBinding> gather_bindings(const Communicator& world) {
+    std::vector<RankBinding> bindings;
     for (const std::string& text : world.all_gather(encode(this_binding())))
         bindings.push_back(decode(text));
     return bindings;
 }
 
-std::vector<std::string> binding_report(const std::vector<Binding>& bindings, int threads) {
+std::vector<std::string> binding_report(const std::vector<RankBinding>& bindings, int threads) {
     std::vector<std::string> lines;
     for (std::size_t rank = 0; rank < bindings.size(); ++rank)
         lines.push_back(fmt::format("rank {}: {}, NUMA {}, {} thread{} on CPUs {}", rank,
@@ -114,11 +114,11 @@ std::vector<std::string> binding_report(const std::vector<Binding>& bindings, in
     return lines;
 }
 
-void check_oversubscription(const std::vector<Binding>& bindings, int threads,
+void check_oversubscription(const std::vector<RankBinding>& bindings, int threads,
                             int first_busy_rank) {
     std::map<std::string, NodeLoad> nodes;
     for (std::size_t rank = std::size_t(first_busy_rank); rank < bindings.size(); ++rank) {
-        const Binding& binding = bindings[rank];
+        const RankBinding& binding = bindings[rank];
         if (binding.cpus.empty()) continue;  // the system does not tell
         if (threads > int(binding.cpus.size()))
             throw ConfigError(

@@ -44,10 +44,10 @@ void cut(std::vector<int>& ranks, std::size_t size, GroupPlan& plan) {
 }  // namespace
 
 GroupPlan plan_groups(int world_size, int ranks_per_candidate) {
-    return plan_groups(std::vector<Binding>(std::size_t(world_size)), ranks_per_candidate);
+    return plan_groups(std::vector<RankBinding>(std::size_t(world_size)), ranks_per_candidate);
 }
 
-GroupPlan plan_groups(const std::vector<Binding>& bindings, int ranks_per_candidate) {
+GroupPlan plan_groups(const std::vector<RankBinding>& bindings, int ranks_per_candidate) {
     check_size(int(bindings.size()) - 1, ranks_per_candidate);
     const auto size = std::size_t(ranks_per_candidate);
     GroupPlan plan;

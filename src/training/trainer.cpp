@@ -143,15 +143,18 @@ class Course {
     void keep_files(const std::optional<EarlyEnd>& end) {
         try {
             const bool stopped = end && end->status == Status::cancelled && token_.will_resume();
-            if (!settings_.state_dir.empty() && (stopped || (!end && candidate_.keep_state)))
+            if (!settings_.state_dir.empty() && (stopped || (!end && candidate_.keep_state))) {
+                make_directories(settings_.state_dir);
                 write_file_atomic(training_state_path(settings_.state_dir, candidate_.id),
                                   run_->save(progress_));
-            else if (!settings_.state_dir.empty())
+            } else if (!settings_.state_dir.empty()) {
                 discard_training_state(settings_.state_dir, candidate_.id);
-            if (!end && !settings_.weights_dir.empty())
-                write_file_atomic(
-                    fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
-                    encode_weights(run_->weights()), Durability::process_crash);
+            }
+            if (end || settings_.weights_dir.empty()) return;
+            make_directories(settings_.weights_dir);
+            write_file_atomic(
+                fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
+                encode_weights(run_->weights()), Durability::process_crash);
         } catch (const Error& error) {
             log::error("candidate {}: {}", candidate_.id, error.what());
         }
@@ -225,10 +228,7 @@ class Course {
 
 }  // namespace
 
-Trainer::Trainer(TrainingSettings settings) : settings_(std::move(settings)) {
-    for (const std::string& folder : {settings_.state_dir, settings_.weights_dir})
-        if (!folder.empty()) make_directories(folder);
-}
+Trainer::Trainer(TrainingSettings settings) : settings_(std::move(settings)) {}
 
 void discard_training_state(const std::string& state_dir, CandidateId id) {
     std::error_code ignored;

@@ -37,6 +37,13 @@ struct SearchConfig {
     int max_validation_samples = 0;
     bool augment = false;  ///< flips and quarter turns, which change neither speed nor power
     int threads = 1;
+    std::string device = "auto";  ///< auto, cpu, cuda
+    double clip_norm = 0;         ///< 0: gradients are not clipped
+    int patience = 0;             ///< epochs without progress that end training; 0: never
+    double candidate_limit = 0;   ///< seconds of training; 0: none
+    double silence_limit = 600;   ///< seconds until a silent group is given up; 0: never
+    bool coordinator_trains = false;
+    bool save_weights = false;
 
     // The edge
     std::string edge = "local";  ///< local, tcp://…, bind:tcp://…, model, none
@@ -50,9 +57,10 @@ struct SearchConfig {
     // The run
     std::string run_dir;
     bool resume = false;
-    std::vector<std::string> reuse;   ///< earlier run directories to take results from
-    double time_limit = 0;            ///< seconds; 0: none
-    double checkpoint_interval = 10;  ///< seconds
+    std::vector<std::string> reuse;    ///< earlier run directories to take results from
+    double time_limit = 0;             ///< seconds; 0: none
+    double checkpoint_interval = 10;   ///< seconds
+    std::string stop_signal = "USR1";  ///< besides INT and TERM
     std::string log_level = "info";
 };
 

@@ -25,6 +25,7 @@ struct GroupPlan {
 /// is left over forms groups across nodes.
 ///
 /// @param bindings  of all ranks, see gather_bindings(). Shape (world size).
-[[nodiscard]] GroupPlan plan_groups(const std::vector<Binding>& bindings, int ranks_per_candidate);
+[[nodiscard]] GroupPlan plan_groups(const std::vector<RankBinding>& bindings,
+                                    int ranks_per_candidate);
 
 }  // namespace edgeloop

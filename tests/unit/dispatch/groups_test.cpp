@@ -33,9 +33,10 @@ TEST(Groups, ImpossibleSizesAreTheUsersMistake) {
 }
 
 TEST(Groups, StayWithinNumaDomainsAndNodesAsLongAsPossible) {
-    const Binding left{"a", {0}, 0}, right{"a", {1}, 1}, other{"b", {0}, 0};
+    const RankBinding left{"a", {0}, 0}, right{"a", {1}, 1}, other{"b", {0}, 0};
     // rank:                            0     1      2     3      4      5      6     7     8
-    const std::vector<Binding> bindings{left, right, left, right, other, right, left, left, other};
+    const std::vector<RankBinding> bindings{left,  right, left, right, other,
+                                            right, left,  left, other};
     const GroupPlan pairs = plan_groups(bindings, 2);
     EXPECT_THAT(pairs.groups, ElementsAre(ElementsAre(1, 3), ElementsAre(2, 6), ElementsAre(4, 8),
                                           ElementsAre(5, 7)));
