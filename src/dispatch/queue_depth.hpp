@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace edgeloop {
@@ -8,22 +9,29 @@ namespace edgeloop {
 /// How many candidates a worker may hold, from how long they take: one when they are long, so that
 /// none waits behind another while a worker is idle; as many as fill a few milliseconds when they
 /// are short, so that messages do not limit the rate.
+///
+/// The second longest of the latest candidates counts: a single one that was slow because the
+/// system ran something else says nothing about the next.
 class QueueDepth {
   public:
     [[nodiscard]] std::size_t value() const { return depth_; }
 
-    /// Learns from one completed candidate. A long one counts at once, short ones only after many.
+    /// Learns from one completed candidate. Long ones count at once, short ones only after many.
     void learn(double seconds) {
-        longest_s_ = std::max(seconds, longest_s_ * decay);
-        const double wanted = target_s / std::max(longest_s_, target_s / double(deepest));
-        depth_ = std::min(std::size_t(std::max(wanted, 1.0)), 2 * depth_);
+        latest_s_[count_++ % latest_s_.size()] = seconds;
+        if (count_ == 1) latest_s_.fill(seconds);
+        std::array<double, window> sorted = latest_s_;
+        std::nth_element(sorted.begin(), sorted.end() - 2, sorted.end());
+        const double usual_s = std::max(sorted[window - 2], target_s / double(deepest));
+        depth_ = std::min(std::size_t(std::max(target_s / usual_s, 1.0)), 2 * depth_);
     }
 
   private:
     static constexpr double target_s = 10e-3;
-    static constexpr double decay = 0.9;
     static constexpr std::size_t deepest = 512;
-    double longest_s_ = 0;
+    static constexpr std::size_t window = 16;
+    std::array<double, window> latest_s_{};
+    std::size_t count_ = 0;
     std::size_t depth_ = 1;
 };
 

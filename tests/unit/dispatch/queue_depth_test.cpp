@@ -20,13 +20,17 @@ TEST(QueueDepth, DoublesUpToItsLimitForInstantOnes) {
     EXPECT_EQ(depth.value(), 512u);
 }
 
-TEST(QueueDepth, OneLongCandidateOutweighsManyShortOnes) {
+TEST(QueueDepth, TwoLongCandidatesOutweighManyShortOnesAndASingleOneDoesNot) {
     QueueDepth depth;
-    for (int i = 0; i < 20; ++i) depth.learn(1e-6);
+    for (int i = 0; i < 30; ++i) depth.learn(1e-6);
+    depth.learn(1.0);
+    EXPECT_EQ(depth.value(), 512u);
     depth.learn(1.0);
     EXPECT_EQ(depth.value(), 1u);
-    for (int i = 0; i < 20; ++i) depth.learn(1e-6);
+    for (int i = 0; i < 10; ++i) depth.learn(1e-6);
     EXPECT_EQ(depth.value(), 1u);
+    for (int i = 0; i < 30; ++i) depth.learn(1e-6);
+    EXPECT_EQ(depth.value(), 512u);
 }
 
 }  // namespace
