@@ -22,6 +22,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -182,6 +183,8 @@ class Leader {
 
     void report(const SearchResult& result) const {
         const Goals& goals = task_.engine.goals;
+        if (result.front.empty())
+            log::warning("no design came through; evaluations.csv in {} says why", config_.run_dir);
         std::printf("\nPareto front: %zu of %llu designs\n%s", result.front.size(),
                     static_cast<unsigned long long>(result.progress.done),
                     front_table(result.front, goals, task_.space).c_str());
@@ -254,10 +257,25 @@ void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig&
     }
 }
 
-int run(const SearchConfig& config, const std::string& config_text, const SearchTask& task,
-        const LocalAgent* agent, int& argc, char**& argv) {
+// What this rank made of its input: a task, or a mistake.
+struct Input {
+    SearchConfig config;
+    std::string config_text;
+    std::optional<SearchTask> task;
+    std::exception_ptr mistake;
+};
+
+int run(const Input& input, const LocalAgent* agent, int& argc, char**& argv) {
     const MpiSession session(argc, argv);
     const Communicator world = session.world();
+    // A mistake that every rank finds was reported by rank 0, which has ended the job by now; one
+    // that only this rank finds, say a folder missing on its node, is told to the others here.
+    world.agree("reading the input", [&] {
+        if (input.mistake) std::rethrow_exception(input.mistake);
+    });
+    const SearchConfig& config = input.config;
+    const std::string& config_text = input.config_text;
+    const SearchTask& task = *input.task;
     if (!world.is_same_on_all_ranks(config_text))
         throw ConfigError("the ranks were started with different options", {},
                           "give all of them the same command line and config file");
@@ -285,36 +303,30 @@ int run(const SearchConfig& config, const std::string& config_text, const Search
     return static_cast<int>(ExitCode::done);
 }
 
-// A mistake in the input is found by every rank; rank 0 alone reports it and ends the job.
-int wait_for_the_end(int& argc, char**& argv) {
-    const MpiSession session(argc, argv);
-    session.world().barrier();
-    return static_cast<int>(ExitCode::bad_input);
-}
-
 }  // namespace
 
 int search_main(int& argc, char**& argv) {
     const bool leads = launcher_says_rank_zero();
-    SearchConfig config;
-    std::string config_text;
-    std::optional<SearchTask> task;
+    Input input;
     try {
         if (cli::parse_search_config(argc, argv, leads ? cli::Voice::speaks : cli::Voice::silent,
-                                     config, config_text) == cli::ParseResult::answered)
+                                     input.config, input.config_text) == cli::ParseResult::answered)
             return 0;
-        task = make_search_task(config);
+        input.task = make_search_task(input.config);
     } catch (const Error&) {
         if (leads) throw;
-        return wait_for_the_end(argc, argv);
+        input.mistake = std::current_exception();
     }
-    log::configure(log::level_from(config.log_level),
-                   launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
-    install_stop_handlers(stop_signal_number(config));
+    const SearchConfig& config = input.config;
+    if (input.task) {
+        log::configure(log::level_from(config.log_level),
+                       launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
+        install_stop_handlers(stop_signal_number(config));
+    }
     // Before MPI_Init: starting processes afterwards is unsafe.
     std::optional<LocalAgent> agent;
-    if (leads && task->measures_latency && config.edge == "local") agent.emplace();
-    return run(config, config_text, *task, agent ? &*agent : nullptr, argc, argv);
+    if (leads && input.task->measures_latency && config.edge == "local") agent.emplace();
+    return run(input, agent ? &*agent : nullptr, argc, argv);
 }
 
 }  // namespace edgeloop::apps

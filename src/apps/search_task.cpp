@@ -4,6 +4,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/data/loader.hpp"
 #include "edgeloop/model/counts.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/seed_designs.hpp"
@@ -141,6 +142,19 @@ SearchSpace space_with_budget(const cli::SearchConfig& config) {
     return space;
 }
 
+// Opens every shard once before the search starts, so that a damaged one stops it instead of
+// failing every design.
+void open_shards(const std::string& folder) {
+    for (const SplitPart part : {SplitPart::train, SplitPart::validation}) {
+        LoaderOptions options;
+        options.shards = folder;
+        options.part = part;
+        options.frames = 1;
+        options.prefetch = 0;
+        const Loader loader(options);
+    }
+}
+
 SearchTask network_task(const cli::SearchConfig& config) {
     SearchTask task{space_with_budget(config),
                     engine_settings(config),
@@ -151,6 +165,7 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     0,
                     {}};
     const Catalogue catalogue = read_catalogue(config.data);
+    open_shards(config.data);
     task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
     task.training_identity = fmt::format(
         "data {} train {} validation {} augment {} seed {} ranks {}", catalogue_digest(catalogue),

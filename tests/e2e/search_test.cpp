@@ -190,8 +190,12 @@ TEST(Search, BadInputIsRefusedWithOneClearLine) {
     const std::string dir = folder.path("run");
     write_file_atomic(folder.path("broken.json"), "{\"name\": \"x\",,}");
     write_file_atomic(folder.path("broken.ini"), "populaton = 4\n");
+    const std::string damaged = folder.path("damaged");
+    std::filesystem::copy(shards, damaged);
+    std::filesystem::resize_file(damaged + "/shard-00000.h5", 10000);
     const std::vector<Mistake> mistakes{
         {"missing data", {"--data", folder.path("none"), "--run-dir", dir}, folder.path("none")},
+        {"truncated shard", {"--data", damaged, "--run-dir", dir, "--edge", "none"}, "shard-00000"},
         {"unknown option",
          {"--data", shards, "--run-dir", dir, "--populatoin", "4"},
          "did you mean 'population'"},
