@@ -51,7 +51,7 @@ int run_synth(int argc, const char* const* argv) {
     install_stop_handlers();
     ProgressBar bar("synth", "lines", false);
     const std::vector<std::string> files =
-        synthesise(*options, [&bar](const Progress& progress) { bar(progress); });
+        synthesise(*options, [&bar](const JobProgress& progress) { bar(progress); });
     bar.finish();
     for (const std::string& file : files) print(file + "\n");
     return 0;
@@ -72,7 +72,8 @@ int run_shard(int argc, const char* const* argv) {
     });
     ProgressBar bar("shard", "frames", world.rank() != 0);
     world.agree("writing shards", [&] {
-        job->write(world.rank(), world.size(), [&bar](const Progress& progress) { bar(progress); });
+        job->write(world.rank(), world.size(),
+                   [&bar](const JobProgress& progress) { bar(progress); });
     });
     bar.finish();
     world.agree("writing the catalogue", [&] {
@@ -87,7 +88,7 @@ int run_inspect(int argc, const char* const* argv) {
     install_stop_handlers();
     ProgressBar bar("inspect", "frames", false);
     const Inspection inspection =
-        inspect(command->inspect, [&bar](const Progress& progress) { bar(progress); });
+        inspect(command->inspect, [&bar](const JobProgress& progress) { bar(progress); });
     bar.finish();
     print(command->form == cli::ReportForm::json ? to_json_text(inspection) : to_text(inspection));
     return static_cast<int>(inspection.has_errors() ? ExitCode::bad_input : ExitCode::done);

@@ -18,7 +18,7 @@ constexpr std::size_t bar_width = 30;
 }  // namespace
 
 std::string progress_line(const std::string& title, const std::string& unit,
-                          const Progress& progress, double elapsed_s) {
+                          const JobProgress& progress, double elapsed_s) {
     const double fraction =
         progress.total == 0 ? 1.0 : double(progress.done) / double(progress.total);
     const double rate = elapsed_s > 0 ? double(progress.done) / elapsed_s : 0;
@@ -38,7 +38,7 @@ ProgressBar::ProgressBar(std::string title, std::string unit, bool quiet)
       start_s_(steady_seconds()),
       shown_s_(start_s_) {}
 
-void ProgressBar::operator()(const Progress& progress) {
+void ProgressBar::operator()(const JobProgress& progress) {
     if (quiet_) return;
     const double now_s = steady_seconds();
     const bool complete = progress.done == progress.total;

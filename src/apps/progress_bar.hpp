@@ -14,7 +14,7 @@ class ProgressBar {
     /// @param quiet  show nothing, e.g. on all ranks but one.
     ProgressBar(std::string title, std::string unit, bool quiet);
 
-    void operator()(const Progress& progress);
+    void operator()(const JobProgress& progress);
     /// Ends the redrawn line.
     void finish();
 
@@ -26,6 +26,6 @@ class ProgressBar {
 
 /// One line, e.g. "shard [#####-----] 50 %  1200 frames/s  ETA 0:12".
 [[nodiscard]] std::string progress_line(const std::string& title, const std::string& unit,
-                                        const Progress& progress, double elapsed_s);
+                                        const JobProgress& progress, double elapsed_s);
 
 }  // namespace edgeloop

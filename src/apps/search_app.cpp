@@ -243,16 +243,25 @@ GroupPlan plan_of(const std::vector<RankBinding>& bindings, const SearchConfig& 
     return {};
 }
 
+// Whether the user has said that ranks may share cores: to us, or to mpirun with --oversubscribe
+// (whose setting Open MPI passes on to the ranks).
+bool may_share_cores() {
+    const auto is = [](const char* name, const std::string& value) {
+        const char* found = std::getenv(name);
+        return found != nullptr && found == value;
+    };
+    return is("EDGELOOP_OVERSUBSCRIBE", "allow") || is("OMPI_MCA_rmaps_base_oversubscribe", "1");
+}
+
 // Says where ranks run, and refuses training ranks that would have to share cores unless the user
 // has said that they may.
 void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
     for (const std::string& line : binding_report(bindings, config.threads)) log::debug("{}", line);
     if (bindings.size() == 1 || !config.problem.empty()) return;
-    const char* allowed = std::getenv("EDGELOOP_OVERSUBSCRIBE");
     try {
         check_oversubscription(bindings, config.threads, config.coordinator_trains ? 0 : 1);
     } catch (const ConfigError& error) {
-        if (allowed == nullptr || std::string(allowed) != "allow") throw;
+        if (!may_share_cores()) throw;
         log::warning("{} ({})", error.problem(), error.why());
     }
 }

@@ -54,8 +54,8 @@ class ProblemList {
 
 class FileInspector {
   public:
-    FileInspector(const InspectOptions& options, Progress& state, const ProgressCallback& progress,
-                  MontageSelection& montage)
+    FileInspector(const InspectOptions& options, JobProgress& state,
+                  const ProgressCallback& progress, MontageSelection& montage)
         : options_(options), state_(state), progress_(progress), montage_(montage) {}
 
     FileInspection run(const std::string& path) {
@@ -189,7 +189,7 @@ class FileInspector {
     }
 
     const InspectOptions& options_;
-    Progress& state_;
+    JobProgress& state_;
     const ProgressCallback& progress_;
     MontageSelection& montage_;
     FileInspection report_;
@@ -293,7 +293,7 @@ bool Inspection::has_errors() const {
 
 Inspection inspect(const InspectOptions& options, const ProgressCallback& progress) {
     Inspection inspection;
-    Progress state;
+    JobProgress state;
     MontageSelection montage;
     for (const std::string& path : expand_files(options.input)) {
         FileInspector inspector(options, state, progress, montage);

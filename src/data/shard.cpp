@@ -153,7 +153,7 @@ void ShardJob::prepare() const {
 }
 
 void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) const {
-    Progress state;
+    JobProgress state;
     const auto step = static_cast<std::size_t>(ranks);
     for (auto shard = static_cast<std::size_t>(rank); shard < impl_->shards(); shard += step)
         state.total += impl_->frames_of(shard);

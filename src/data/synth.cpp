@@ -241,7 +241,7 @@ class Synthesiser {
     const ProgressCallback& progress_;
     int threads_;
     std::size_t frame_bytes_;
-    Progress state_;
+    JobProgress state_;
     std::vector<std::uint8_t> buffer_;
 };
 

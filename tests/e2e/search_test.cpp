@@ -215,7 +215,7 @@ TEST(Search, BadInputIsRefusedWithOneClearLine) {
          "latency<<3"},
         {"too many ranks",
          {"--data", shards, "--run-dir", dir, "--ranks-per-candidate", "5"},
-         "--ranks-per-candidate"},
+         "ranks-per-candidate"},
         {"nothing to resume", {"--data", shards, "--run-dir", dir, "--resume"}, "resume"},
     };
     for (const Mistake& mistake : mistakes) {

@@ -6,10 +6,10 @@
 namespace edgeloop {
 
 /// How far a long job has come. Called often; the receiver decides how often to show it.
-struct Progress {
+struct JobProgress {
     std::uint64_t done = 0, total = 0;  ///< in the job's own unit, e.g. frames
 };
 
-using ProgressCallback = std::function<void(const Progress&)>;
+using ProgressCallback = std::function<void(const JobProgress&)>;
 
 }  // namespace edgeloop

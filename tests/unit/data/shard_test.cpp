@@ -124,7 +124,7 @@ TEST_F(Shards, StoppedRunsLeaveWholeShardsAndContinue) {
     bool stopped = true;
     for (std::uint64_t frames = 100; stopped; frames += 100) {
         try {
-            (void)make_shards(options_, [frames](const Progress& progress) {
+            (void)make_shards(options_, [frames](const JobProgress& progress) {
                 if (progress.done >= frames) request_stop(SIGTERM);
             });
             stopped = false;

@@ -109,7 +109,7 @@ TEST(Synth, StoppingLeavesNoHalfFile) {
     const test::TemporaryFolder folder;
     SynthOptions options = test::small_synth(folder.path("raise"));
     EXPECT_THROW((void)synthesise(options,
-                                  [](const Progress& progress) {
+                                  [](const JobProgress& progress) {
                                       if (progress.done > 40) request_stop(SIGINT);
                                   }),
                  Stopped);
