@@ -36,7 +36,7 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("prune-hopeless", &c.prune_hopeless,
                "cancel training of a design whose latency shows that it cannot reach the front");
     parser.add("prune-optimism", &c.prune_optimism,
-               "how much better than the best error seen it is trusted to become");
+               "how much slower than a dominating rival it may be and still train, as a fraction");
     parser.add("max-attempts", &c.max_attempts,
                "how often a design may be lost with its rank or device before it is given up");
 

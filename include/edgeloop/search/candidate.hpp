@@ -20,7 +20,7 @@ struct Candidate {
     std::uint32_t index = 0;  ///< within its generation
     Genome genome;
     std::string spec;        ///< canonical ArchitectureSpec as JSON; empty for analytic problems
-    std::uint64_t seed = 0;  ///< of its initial weights, dropout and batch order
+    std::uint64_t seed = 0;  ///< of its initial weights and dropout
     int epochs = 0;          ///< training budget up to which to train (total, not additional)
 
     int rung = 0;             ///< step on the budget ladder, from 0
