@@ -55,7 +55,7 @@ void require_known_metrics(const Goals& goals, const std::vector<std::string>& d
         if (std::find(delivered.begin(), delivered.end(), metric) == delivered.end())
             throw ConfigError(fmt::format("{} '{}' is unknown here", what, metric),
                               fmt::format("this run delivers {}", fmt::join(delivered, ", ")),
-                              fmt::format("did you mean '{}'?", nearest(metric, delivered)));
+                              did_you_mean(metric, delivered));
     };
     for (const std::string& objective : goals.objectives) check(objective, "objective");
     for (const Constraint& constraint : goals.constraints)

@@ -31,6 +31,10 @@ std::string plain_name(std::string name) {
     return name;
 }
 
+std::string see_help(const std::string& hint, const std::string& program) {
+    return fmt::format("{}{}see {} --help", hint, hint.empty() ? "" : " ", program);
+}
+
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 }  // namespace
@@ -70,8 +74,7 @@ struct OptionParser::Impl {
 
     [[nodiscard]] ConfigError unknown(const std::string& name, const std::string& where) const {
         return ConfigError(fmt::format("{}: unknown option '{}'", where, name), {},
-                           fmt::format("did you mean '{}'? See {} --help",
-                                       nearest(plain_name(name), names()), program));
+                           see_help(did_you_mean(plain_name(name), names()), program));
     }
 
     [[nodiscard]] std::string help_text(const po::options_description& common) const {
@@ -279,9 +282,8 @@ int run_subcommand(const std::string& program, const std::string& summary,
     }
     for (const Subcommand& command : subcommands)
         if (command.name == wanted) return command.run(argc, argv);
-    throw ConfigError(
-        fmt::format("{}: unknown subcommand '{}'", program, wanted), {},
-        fmt::format("did you mean '{}'? See {} --help", nearest(wanted, names), program));
+    throw ConfigError(fmt::format("{}: unknown subcommand '{}'", program, wanted), {},
+                      see_help(did_you_mean(wanted, names), program));
 }
 
 }  // namespace edgeloop::cli

@@ -68,9 +68,8 @@ void require_known_keys(const Json& object, std::initializer_list<std::string_vi
     for (const auto& item : object.items()) {
         if (std::find(known.begin(), known.end(), item.key()) != known.end()) continue;
         const std::vector<std::string> names(known.begin(), known.end());
-        throw ConfigError(
-            fmt::format("{}: unknown key '{}'", where, item.key()), {},
-            names.empty() ? "" : fmt::format("did you mean '{}'?", nearest(item.key(), names)));
+        throw ConfigError(fmt::format("{}: unknown key '{}'", where, item.key()), {},
+                          did_you_mean(item.key(), names));
     }
 }
 

@@ -23,12 +23,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string nearest(std::string_view word, const std::vector<std::string>& known) {
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
+    constexpr std::size_t few = 12;
     const auto best = std::min_element(known.begin(), known.end(),
                                        [&](const std::string& a, const std::string& b) {
                                            return edit_distance(a, word) < edit_distance(b, word);
                                        });
-    return best == known.end() ? std::string() : *best;
+    if (best == known.end()) return {};
+    if (edit_distance(*best, word) <= std::max<std::size_t>(1, best->size() / 2))
+        return fmt::format("did you mean '{}'?", *best);
+    return known.size() <= few ? fmt::format("known: {}", fmt::join(known, ", ")) : std::string();
 }
 
 std::string shortest(double value) { return fmt::format("{}", value); }

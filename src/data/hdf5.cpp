@@ -15,6 +15,10 @@
 namespace edgeloop::hdf5 {
 namespace {
 
+/// Set before any call of the library: at exit it closes what is still open, and crashes there
+/// (HDF5 1.10.8) when a file could not be written, e.g. on a full disk. Handles close everything.
+[[maybe_unused]] const bool without_exit_handler = H5dont_atexit() >= 0;
+
 /// The library prints its error stack by default; ours go through exceptions.
 void silence_library() {
     static const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
@@ -30,9 +34,22 @@ Handle file_access_list() {
     return list;
 }
 
+/// One line of HDF5's description. Those of failed reads and writes hold a date, addresses and a
+/// line break around what the operating system said, which is all a user can act on.
+std::string one_line(std::string description) {
+    const std::string mark = "error message = '";
+    const std::size_t start = description.find(mark);
+    if (start != std::string::npos) {
+        description.erase(0, start + mark.size());
+        description.erase(std::min(description.find('\''), description.size()));
+    }
+    std::replace(description.begin(), description.end(), '\n', ' ');
+    return description;
+}
+
 herr_t keep_innermost(unsigned, const H5E_error2_t* error, void* text) {
     if (error->desc != nullptr && *error->desc != '\0')
-        *static_cast<std::string*>(text) = error->desc;
+        *static_cast<std::string*>(text) = one_line(error->desc);
     return 0;
 }
 

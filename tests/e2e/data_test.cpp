@@ -148,6 +148,39 @@ TEST_F(DataProgram, ErrorsAreOneClearLineAndTheDocumentedExitCode) {
     EXPECT_EQ(run({"inspect", text}).code, 2) << "inspect describes what it can and says so";
 }
 
+/// The limit on the size of a file stands for a full disk: writing past it fails with EFBIG.
+TEST_F(DataProgram, AFullDiskIsOneClearLineAndNothingIsLost) {
+    const std::string input = make_recordings();
+    const std::string output = folder_.path("shards"), clips = folder_.path("clips.h5");
+    const Words shard = {"shard",    "--input", input,    "--output", output,
+                         "--shards", "4",       "--seed", "1"};
+    const std::vector<Words> commands = {
+        shard,
+        {"synth", "--output", folder_.path("more"), "--objects", "1", "--seed", "5"},
+        {"clips", "--input", input, "--frames", "8", "--side", "32", "--center", "--output",
+         clips}};
+    for (const int blocks : {8, 60, 200}) {
+        for (const Words& arguments : commands) {
+            ChildOptions options = command(arguments);
+            const Words shell = {
+                "/bin/bash", "-c",
+                fmt::format("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", blocks)};
+            options.arguments.insert(options.arguments.begin(), shell.begin(), shell.end());
+            const Result result = finish(options);
+            EXPECT_EQ(result.code, 3) << arguments[0] << ": " << result.output;
+            EXPECT_THAT(result.output, HasSubstr("File too large"));
+            EXPECT_THAT(result.output, HasSubstr("check free space"));
+            EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1)
+                << result.output;
+        }
+        EXPECT_EQ(finished_shards(output), 0U);
+        EXPECT_FALSE(fs::exists(clips));
+        EXPECT_TRUE(fs::is_empty(folder_.path("more")));
+    }
+    ASSERT_EQ(run(shard).code, 0) << "the same command goes on when there is space again";
+    EXPECT_EQ(read_catalogue(output).shards.size(), 4U);
+}
+
 TEST_F(DataProgram, PrintedConfigurationIsAConfigFile) {
     const Result printed = run({"synth", "--seed", "9", "--lines", "3", "--print-config"});
     ASSERT_EQ(printed.code, 0);

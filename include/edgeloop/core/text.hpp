@@ -6,9 +6,10 @@
 
 namespace edgeloop {
 
-/// The member of `known` with the smallest edit distance to `word`, for "did you mean"; empty when
-/// there is none.
-[[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& known);
+/// Help for a word that is not among `known`: "did you mean 'seed'?" when one is so near that a
+/// slip of the keyboard explains it, else "known: a, b" when they are few, else nothing.
+[[nodiscard]] std::string did_you_mean(std::string_view word,
+                                       const std::vector<std::string>& known);
 
 /// Shortest text that reads back as exactly this number, e.g. "0.1", "1e-07", "nan".
 [[nodiscard]] std::string shortest(double value);

@@ -7,9 +7,16 @@
 namespace edgeloop {
 namespace {
 
-TEST(Text, NearestIsTheSmallestEdit) {
-    EXPECT_EQ(nearest("popluation", {"run-dir", "population", "seed"}), "population");
-    EXPECT_EQ(nearest("x", {}), "");
+TEST(Text, SlipsOfTheKeyboardAreAnsweredWithTheNearest) {
+    const std::vector<std::string> known = {"run-dir", "population", "seed"};
+    EXPECT_EQ(did_you_mean("popluation", known), "did you mean 'population'?");
+    EXPECT_EQ(did_you_mean("sede", known), "did you mean 'seed'?");
+}
+
+TEST(Text, WordsFarFromAllAreNotAnsweredWithAGuess) {
+    EXPECT_EQ(did_you_mean("verbosity", {"run-dir", "seed"}), "known: run-dir, seed");
+    EXPECT_EQ(did_you_mean("x", {}), "");
+    EXPECT_EQ(did_you_mean("verbosity", std::vector<std::string>(20, "seed")), "");
 }
 
 TEST(Text, ShortestReadsBackExactly) {
