@@ -1,12 +1,16 @@
 #include "agent.hpp"
 
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -56,22 +60,44 @@ void serve(const ServeOptions& options) {
     const auto stop = [&] {
         return stop_signal() != 0 || (options.parent != 0 && ::getppid() != options.parent);
     };
+    const auto measure = [&](const DriftGuard::Job& job) {
+        if (job.id != 0) session.resume(job.id);
+        MeasurementResult result = process.measure(job.job, stop);
+        if (job.id != 0) session.withhold(job.id);
+        return result;
+    };
+    const auto pause = [&](double seconds) {
+        const double end = steady_seconds() + seconds;
+        while (!stop() && steady_seconds() < end)
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        return !stop();
+    };
+    DriftGuard guard(options.drift, measure, pause);
+    const auto answer = [&](const std::vector<DriftGuard::Settled>& settled) {
+        for (const auto& [id, result] : settled) session.finish(id, result);
+    };
     int lost = 0;
     while (!stop()) {
-        const auto held = session.next(look_s);
-        if (!held) continue;
-        const MeasurementResult result = process.measure(held->job, stop);
+        if (guard.due(false)) answer(guard.settle());
+        auto held = session.next(look_s);
+        if (!held) {
+            if (guard.due(true)) answer(guard.settle());
+            continue;
+        }
+        guard.begin();
+        const MeasurementResult result = measure(*held);
         if (result.status == Status::completed)
             log::info("measured {:016x}: {:.3f} ms in {:.1f} s", held->id,
                       result.metrics.at("latency_ms"), result.seconds);
         else
             log::warning("{:016x}: {}", held->id, result.reason);
-        session.finish(held->id, result);
+        if (const auto settled = guard.add(*held, result)) answer({*settled});
         lost = result.status == Status::lost ? lost + 1 : 0;
         if (lost == lost_in_a_row)
             throw IoError("measuring processes keep ending", result.reason,
                           "run 'edgeloop-edge measure' by hand to see why");
     }
+    answer(guard.give_up());
 }
 
 }  // namespace edgeloop

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "drift_guard.hpp"
 #include "measuring_process.hpp"
 
 #include "edgeloop/link/agent_session.hpp"
@@ -9,6 +10,7 @@ namespace edgeloop {
 struct ServeOptions {
     AgentOptions link;
     ProcessOptions process;
+    DriftOptions drift;
     pid_t parent = 0;  ///< end when this process, which started the agent, has ended; 0: never
 };
 

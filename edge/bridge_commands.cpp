@@ -17,6 +17,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -26,11 +27,20 @@ constexpr double status_timeout_s = 10;
 constexpr std::uint64_t largest_spec_file = 1 << 20;
 constexpr auto look = std::chrono::milliseconds(100);
 
+/// Half-open connections of strangers must not use up the descriptors.
+void raise_descriptor_limit() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int serve_command(int argc, const char* const* argv) {
     cli::BridgeConfig config;
     if (!cli::parse_bridge_serve(argc, argv, config)) return 0;
     log::configure(log::level_from(config.log_level));
     install_stop_handlers();
+    raise_descriptor_limit();
     JournalOptions journal;
     journal.folder = config.store;
     journal.max_results = config.max_results;

@@ -35,6 +35,7 @@ ProcessOptions process_options(const cli::DeviceConfig& device) {
     ProcessOptions options;
     options.command = {own_path(), child_command};
     options.cores = device.cores;
+    options.weights_folder = device.weights_folder;
     options.memory_limit_mib = device.memory_limit_mib;
     options.time_limit_s = device.time_limit_s;
     return options;
@@ -54,6 +55,8 @@ int serve_command(int argc, const char* const* argv) {
     ServeOptions options;
     options.parent = config.parent;
     options.process = process_options(config.device);
+    options.drift.every = config.reference_every;
+    options.drift.threshold = config.reference_threshold;
     AgentOptions& link = options.link;
     link.endpoint = config.link.connect;
     link.keys = config.link.keys;

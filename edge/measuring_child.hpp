@@ -10,7 +10,9 @@ namespace edgeloop {
 
 /// Measures one job with a runtime: every batch size of its settings, conditions before and after.
 /// Failures of the network (out of memory, a spec that can't be built) are a result with a reason.
-[[nodiscard]] MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory);
+/// @param weights_folder  where weights named by the job are; empty: nowhere.
+[[nodiscard]] MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory,
+                                        const std::string& weights_folder = {});
 
 /// Body of the hidden subcommand that runs in the measuring process. It has loaded the runtime when
 /// it starts; for each request, a line of JSON on standard input, it forks a process that applies
@@ -18,7 +20,8 @@ namespace edgeloop {
 /// fork answered, or what it died of. Ends when its input does.
 ///
 /// Nothing of the runtime is used before the fork, so no thread of it is lost by forking.
-/// Request: {"spec", "settings", "device_class", "cores", "memory_limit_mib"}. Result: as
+/// Request: {"spec", "settings", "device_class", "cores", "weights_folder",
+/// "memory_limit_mib"}. Result: as
 /// result_to_json().
 /// @return exit code.
 int measuring_process_main(const RuntimeFactory& factory, int answer_fd);

@@ -172,6 +172,7 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
         {"settings", job.settings},
         {"device_class", job.device_class},
         {"cores", options_.cores},
+        {"weights_folder", options_.weights_folder},
         {"memory_limit_mib", tighter(settings.memory_limit_mib, options_.memory_limit_mib)}};
 
     if (pid_ < 0) start();

@@ -14,6 +14,7 @@ namespace edgeloop {
 struct ProcessOptions {
     std::vector<std::string> command;  ///< the program and its hidden subcommand
     std::vector<int> cores;            ///< pinned to these; empty: not pinned
+    std::string weights_folder;        ///< where jobs find weights they name; empty: nowhere
     double memory_limit_mib = 0;       ///< in addition to the job's own; 0: none
     double time_limit_s = 3600;        ///< in addition to the job's own
 };

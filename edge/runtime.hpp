@@ -19,11 +19,12 @@ class Runtime {
     [[nodiscard]] virtual Metrics facts() const = 0;
 };
 
-/// Builds the network of a spec (JSON). @throws ConfigError for a spec that can't be built.
+/// Builds the network of a spec (JSON); settings.weights is a path.
+/// @throws ConfigError for a spec that can't be built.
 using RuntimeFactory =
     std::function<std::unique_ptr<Runtime>(const Json& spec, const MeasurementSettings& settings)>;
 
-/// LibTorch, eager or as frozen TorchScript (settings.runtime), random weights.
+/// LibTorch, eager or as frozen TorchScript (settings.runtime), on the CPU or on CUDA.
 [[nodiscard]] std::unique_ptr<Runtime> make_torch_runtime(const Json& spec,
                                                           const MeasurementSettings& settings);
 /// Version and configuration of LibTorch for the device record.

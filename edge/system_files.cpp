@@ -162,7 +162,16 @@ double SystemFiles::peak_resident_mib() const {
     return mib_of(field("/proc/self/status", "VmHWM")).value_or(0);
 }
 
-/// Integrates power over time from sensors that report voltage and current.
+/// Present power of a sensor's first channel, which on Jetson's INA3221 is the module's supply.
+std::optional<double> watts_of(const SystemFiles& files, const std::string& sensor) {
+    if (const auto microwatts = files.number(sensor + "/power1_input")) return *microwatts * 1e-6;
+    const auto mv = files.number(sensor + "/in1_input");
+    const auto ma = files.number(sensor + "/curr1_input");
+    if (!mv || !ma) return std::nullopt;
+    return *mv * *ma * 1e-6;
+}
+
+/// Integrates power over time from sensors that report power, or voltage and current.
 struct EnergyMeter::Sampler {
     explicit Sampler(const SystemFiles& given, std::vector<std::string> found)
         : files(given), sensors(std::move(found)), thread([this] { run(); }) {}
@@ -175,11 +184,7 @@ struct EnergyMeter::Sampler {
         while (!stopping) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
             double watts = 0;
-            for (const std::string& sensor : sensors) {
-                const auto mv = files.number(sensor + "/in1_input");
-                const auto ma = files.number(sensor + "/curr1_input");
-                if (mv && ma) watts += *mv * *ma * 1e-6;
-            }
+            for (const std::string& sensor : sensors) watts += watts_of(files, sensor).value_or(0);
             const double now = steady_seconds();
             const std::lock_guard lock(mutex);
             joules += watts * (now - last);
@@ -202,10 +207,10 @@ EnergyMeter::EnergyMeter(const SystemFiles& files) : files_(files) {
         if (package && files.number(zone + "/energy_uj")) counters_.push_back(zone + "/energy_uj");
     }
     if (!counters_.empty()) return;
-    std::vector<std::string> sensors;  // channel 1 of each is the module's supply
+    std::vector<std::string> sensors;  // TI's power monitors: ina219, ina226, ina3221 ...
     for (const std::string& sensor : files.entries("/sys/class/hwmon", "hwmon"))
-        if (files.line(sensor + "/name").value_or("") == "ina3221" &&
-            files.number(sensor + "/curr1_input") && files.number(sensor + "/in1_input"))
+        if (files.line(sensor + "/name").value_or("").rfind("ina", 0) == 0 &&
+            watts_of(files, sensor))
             sensors.push_back(sensor);
     if (!sensors.empty()) sampler_ = std::make_unique<Sampler>(files, std::move(sensors));
 }

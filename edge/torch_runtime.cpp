@@ -1,6 +1,8 @@
 #include "model/network.hpp"
+#include "model/weights_file.hpp"
 #include "runtime.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/space/architecture_spec.hpp"
@@ -52,15 +54,19 @@ void set_threads(int threads) {
 class TorchRuntime final : public Runtime {
   public:
     TorchRuntime(const ArchitectureSpec& spec, const MeasurementSettings& settings)
-        : clip_(spec.clip) {
+        : clip_(spec.clip), device_(device_of(settings)) {
         set_threads(settings.threads);
         const double start = steady_seconds();
         network_ = make_network(spec, weight_seed);
+        if (!settings.weights.empty())
+            load_weights(*network_, decode_weights(read_file(settings.weights), settings.weights),
+                         settings.weights);
         network_->eval();
-        if (settings.runtime == "torchscript") {
+        network_->to(device_);
+        // The fused kernels are for the CPU and are not traced.
+        if (settings.runtime == "torchscript" || device_.is_cuda())
             network_->set_kernels(Kernels::plain);
-            script_ = frozen(network_, clips(1));
-        }
+        if (settings.runtime == "torchscript") script_ = frozen(network_, clips(1));
         build_ms_ = (steady_seconds() - start) * 1e3;
     }
 
@@ -70,6 +76,7 @@ class TorchRuntime final : public Runtime {
         const torch::InferenceMode inference;
         const torch::Tensor& input = inputs_.front().toTensor();
         output_ = script_ ? script_->forward(inputs_).toTensor() : network_->forward(input);
+        if (device_.is_cuda()) torch::cuda::synchronize();
     }
 
     [[nodiscard]] Metrics facts() const override {
@@ -84,11 +91,18 @@ class TorchRuntime final : public Runtime {
     }
 
   private:
+    static torch::Device device_of(const MeasurementSettings& settings) {
+        if (settings.processor == "cpu") return torch::kCPU;
+        if (!torch::cuda::is_available())
+            throw ConfigError("LibTorch finds no CUDA processor on this device");
+        return torch::kCUDA;
+    }
     [[nodiscard]] torch::Tensor clips(int batch) const {
-        return torch::randn({batch, 1, clip_.frames, clip_.side, clip_.side});
+        return torch::randn({batch, 1, clip_.frames, clip_.side, clip_.side}).to(device_);
     }
 
     ClipShape clip_;
+    torch::Device device_;
     std::shared_ptr<Network> network_;
     std::optional<torch::jit::Module> script_;
     std::vector<torch::jit::IValue> inputs_;
@@ -111,11 +125,9 @@ std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementS
 }
 
 Json describe_torch() {
-    return {{"name", "libtorch"},
-            {"version", TORCH_VERSION},
-            {"mkldnn", at::hasMKLDNN()},
-            {"mkl", at::hasMKL()},
-            {"openmp", at::hasOpenMP()}};
+    return {{"name", "libtorch"},        {"version", TORCH_VERSION},
+            {"mkldnn", at::hasMKLDNN()}, {"mkl", at::hasMKL()},
+            {"openmp", at::hasOpenMP()}, {"cuda", torch::cuda::is_available()}};
 }
 
 }  // namespace edgeloop

@@ -4,6 +4,7 @@
 #include "edgeloop/core/error.hpp"
 
 #include <charconv>
+#include <filesystem>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -103,6 +104,9 @@ void add_measurement_options(OptionParser& parser, MeasurementSettings& settings
     parser.add("samples", &settings.min_samples, "fewest timed runs before the stop rule applies");
     parser.add("spread", &settings.iqr_ratio, "stop rule: interquartile range / median");
     parser.add("runtime", &settings.runtime, "eager or torchscript");
+    parser.add("processor", &settings.processor, "cpu or cuda");
+    parser.add("weights", &settings.weights,
+               "safetensors file of the network's weights, on the device; none: random weights");
     parser.add("repeat", &settings.repeat, "another number measures again instead of looking up");
 }
 
@@ -134,12 +138,24 @@ bool parse_serve(int argc, const char* const* argv, ServeConfig& config) {
     KeyFiles files;
     add_link_options(parser, config.link, files);
     add_device_options(parser, config.device, device);
+    parser.add("weights-folder", &config.device.weights_folder,
+               "folder of safetensors files that jobs may name with --weights");
+    parser.group("Drift");
+    parser.add("reference-every", &config.reference_every,
+               "jobs between two measurements of a small reference network, which confirm them; 0: "
+               "never");
+    parser.add("reference-threshold", &config.reference_threshold,
+               "change of its latency above which jobs are measured again, e.g. 0.1");
     parser.group("Process");
     parser.add("parent", &config.parent, "end when this process, the one that started it, ends");
     parser.add("log-level", &config.log_level, "debug, info, warning or error");
     if (!parser.parse(argc, argv, 2)) return false;
     check_link(config.link, files);
     check_device(config.device, device);
+    if (config.reference_every < 0 || config.reference_every > 12)
+        throw ConfigError("--reference-every must be 0 to 12");
+    if (!(config.reference_threshold > 0))
+        throw ConfigError("--reference-threshold must be positive");
     return true;
 }
 
@@ -153,6 +169,9 @@ bool parse_measure(int argc, const char* const* argv, MeasureConfig& config) {
     add_device_options(parser, config.device, device);
     if (!parser.parse(argc, argv, 2)) return false;
     if (config.spec.empty()) throw ConfigError("--spec is missing", {}, "name a JSON file");
+    const std::filesystem::path weights = config.settings.weights;
+    config.device.weights_folder = weights.has_parent_path() ? weights.parent_path() : ".";
+    config.settings.weights = weights.filename();
     config.settings = checked(config.settings, batches);
     check_device(config.device, device);
     return true;
@@ -175,8 +194,10 @@ bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config)
     parser.add("store", &config.store, "folder for jobs, results and device records");
     parser.group("Security");
     parser.add("keys", &key_file, "key file of this bridge (edgeloop-bridge keygen)");
-    parser.add("allow", &allow_file,
-               "public keys that may connect: a folder of .pub files, or a file with one a line");
+    parser.add(
+        "allow", &allow_file,
+        "public keys that may connect: a folder of .pub files (in devices/ and searches/: only "
+        "as that), or a file with one a line");
     parser.add("insecure", &config.insecure, "listen to the network without keys");
     parser.group("Limits");
     parser.add("max-results", &config.max_results, "results kept; the oldest go first");

@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 namespace edgeloop {
@@ -59,6 +60,8 @@ struct AgentSession::Impl {
     std::deque<HeldJob> waiting;
     std::uint64_t running = 0;
     bool announce_start = false;
+    std::set<std::uint64_t> withheld;
+    bool credit_changed = false;
     std::map<std::uint64_t, Answer> answers;
     std::string state = "not connected yet";
     bool connected = false;
@@ -68,7 +71,7 @@ struct AgentSession::Impl {
 };
 
 bool AgentSession::Impl::holds(std::uint64_t id) const {
-    return id == running || answers.count(id) != 0 ||
+    return id == running || answers.count(id) != 0 || withheld.count(id) != 0 ||
            std::any_of(waiting.begin(), waiting.end(),
                        [id](const HeldJob& held) { return held.id == id; });
 }
@@ -78,6 +81,8 @@ wire::Heartbeat AgentSession::Impl::heartbeat() const {
     beat.running = running;
     if (running != 0) beat.holding.push_back(running);
     for (const HeldJob& held : waiting) beat.holding.push_back(held.id);
+    for (const std::uint64_t id : withheld)
+        if (id != running && beat.holding.size() < wire::max_held_jobs) beat.holding.push_back(id);
     for (const auto& [id, answer] : answers)
         if (beat.holding.size() < wire::max_held_jobs) beat.holding.push_back(id);
     return beat;
@@ -120,9 +125,16 @@ void AgentSession::Impl::speak(double now) {
         deliver(now);
         if (announce_start) dialer.send(wire::Started{}, running);
         announce_start = false;
-        if (opened) dialer.send(wire::Ready{stopping ? 0 : options.prefetch});
+        if (opened || credit_changed) {
+            const auto kept = static_cast<std::uint32_t>(withheld.size());
+            dialer.send(wire::Ready{stopping ? 0 : options.prefetch + kept});
+        }
+        credit_changed = false;
     }
     connected = dialer.up();
+    // Nothing new is begun without the other side: it may give the job to another device. It sends
+    // what is still ours when the session is open again.
+    if (!connected) waiting.clear();
     state = dialer.state(now);
 }
 
@@ -168,10 +180,26 @@ std::optional<AgentSession::HeldJob> AgentSession::next(double seconds) {
     return held;
 }
 
+void AgentSession::withhold(std::uint64_t id) {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->running == id) impl_->running = 0;
+    impl_->withheld.insert(id);
+    impl_->credit_changed = true;
+    impl_->dialer.wake();
+}
+
+void AgentSession::resume(std::uint64_t id) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->running = id;
+    impl_->announce_start = true;
+    impl_->dialer.wake();
+}
+
 void AgentSession::finish(std::uint64_t id, MeasurementResult result) {
     fit_to_limits(result);
     const std::lock_guard lock(impl_->mutex);
     if (impl_->running == id) impl_->running = 0;
+    if (impl_->withheld.erase(id) != 0) impl_->credit_changed = true;
     impl_->answers[id] = {std::move(result), 0};
     impl_->dialer.wake();
 }

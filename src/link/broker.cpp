@@ -90,7 +90,9 @@ struct Broker::Impl {
     void round(JobBoard& board);
     void read_events(double now);
     void read_messages(JobBoard& board, double now);
-    void receive(JobBoard& board, const std::string& session, std::string_view bytes, double now);
+    void receive(JobBoard& board, const std::string& session, zmq::message_t& message, double now);
+    bool admits(const std::string& session, zmq::message_t& message, const wire::Packet& packet,
+                double now);
     void flush(JobBoard& board, double now);
     bool send(const JobBoard::Session& to, const wire::Packet& packet);
 
@@ -190,13 +192,27 @@ void Broker::Impl::read_messages(JobBoard& board, double now) {
         for (bool more = route.more(); more; more = body.more(), ++frames)
             if (!router.recv(body, zmq::recv_flags::dontwait)) break;
         if (frames == 1)  // anything else is not one of our messages
-            receive(board, route.to_string(), {static_cast<const char*>(body.data()), body.size()},
-                    now);
+            receive(board, route.to_string(), body, now);
     }
 }
 
-void Broker::Impl::receive(JobBoard& board, const std::string& session, std::string_view bytes,
+/// A listed key may be bound to one role.
+bool Broker::Impl::admits(const std::string& session, zmq::message_t& message,
+                          const wire::Packet& packet, double now) {
+    const auto* hello = std::get_if<wire::Hello>(&packet.message);
+    if (hello == nullptr || !zap) return true;
+    const char* key = message.gets("User-Id");
+    if (key == nullptr) return true;  // from this process
+    const std::string refusal = zap->refusal(key, hello->role);
+    if (refusal.empty()) return true;
+    message_log.warning(fmt::format("'{}' (key {}): {}", hello->name, key, refusal), now);
+    send(session, {wire::Refused{refusal}, 0});
+    return false;
+}
+
+void Broker::Impl::receive(JobBoard& board, const std::string& session, zmq::message_t& message,
                            double now) {
+    const std::string_view bytes(static_cast<const char*>(message.data()), message.size());
     if (!manners.within_rate(session, now)) {
         message_log.warning("a session sends too many messages; some are dropped", now);
         return;
@@ -209,7 +225,8 @@ void Broker::Impl::receive(JobBoard& board, const std::string& session, std::str
         return;
     }
     try {
-        board.receive(session, wire::decode(bytes, "a peer"), now);
+        const wire::Packet packet = wire::decode(bytes, "a peer");
+        if (admits(session, message, packet, now)) board.receive(session, packet, now);
     } catch (const CorruptState& error) {
         message_log.warning(error.what(), now);
         if (manners.bad_again(session, now)) board.disconnected(session, now);

@@ -2,6 +2,9 @@
 
 #include "link/payload.hpp"
 
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/core/log.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
@@ -19,6 +22,16 @@ void fit_to_limits(MeasurementResult& result) {
     if (result.record.size() > wire::max_document_bytes || !wire::is_utf8(result.record))
         result.record = "{}";
     if (!std::isfinite(result.seconds)) result.seconds = 0;
+}
+
+std::string sound_record(const std::string& text) {
+    try {
+        const Json record = parse_json(text, "device record");
+        if (record.is_object()) return record.dump();
+    } catch (const ConfigError& error) {
+        log::warning("{}", error.what());
+    }
+    return "{}";
 }
 
 }  // namespace edgeloop

@@ -50,8 +50,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
     if (const auto* beat = std::get_if<wire::Heartbeat>(&packet.message)) {
         heartbeat(from, peer, *beat, now);
     } else if (std::holds_alternative<wire::Goodbye>(packet.message)) {
-        for (const std::uint64_t id : peer.held)  // an orderly end is no crash
-            if (const auto held = work_.find(id); held != work_.end()) held->second.started.reset();
+        peer.running = 0;  // an orderly end is no crash
         close(from, now);
     } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && !agent) {
         submit(from, peer, packet.request, *wanted);
@@ -311,7 +310,8 @@ void JobBoard::close_agent(const Session& session, const Peer& peer) {
         const auto held = work_.find(id);
         if (held == work_.end() || held->second.holder != session) continue;
         Work& work = held->second;
-        if (work.started) count_loss(work, peer.hello.nonce, peer.hello.name);
+        // Others that it holds wait there, or are measured and wait to be confirmed.
+        if (peer.running == id) count_loss(work, peer.hello.nonce, peer.hello.name);
         if (work.open.losses >= options_.crash_limit)
             report_crash(work, peer.hello.name);
         else
@@ -379,7 +379,8 @@ void JobBoard::check_leases(double now) {
             const Work& work = found->second;
             const bool unseen =
                 now - work.leased > std::max(options_.waiting_lease_s, options_.quiet_dead_s);
-            const bool endless = work.started && now - *work.started > options_.running_lease_s;
+            const bool endless = peer.running == id && work.started &&
+                                 now - *work.started > options_.running_lease_s;
             if (unseen || endless) over.push_back(id);
         }
     for (const std::uint64_t id : over) {
@@ -430,9 +431,10 @@ Json JobBoard::status(double now) const {
     }
     Json clients = Json::array();
     for (const auto& [name, session] : clients_) {
-        const auto waiting = std::count_if(work_.begin(), work_.end(), [&](const auto& entry) {
-            return entry.second.clients.count(name) != 0;
-        });
+        const auto waiting =
+            std::count_if(work_.begin(), work_.end(), [&client = name](const auto& entry) {
+                return entry.second.clients.count(client) != 0;
+            });
         clients.push_back({{"name", name},
                            {"waiting_for", waiting},
                            {"connected_s", now - peers_.at(session).opened}});

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 
@@ -34,6 +35,14 @@ std::uint64_t little_endian(std::string_view bytes) {
 
 std::string to_bytes(std::int64_t value) { return std::to_string(value); }
 
+std::int32_t number_from(std::string_view text, const std::string& where) {
+    std::int32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size())
+        throw CorruptState(fmt::format("{}: a record with a malformed number", where));
+    return value;
+}
+
 /// priority, losses, then the job.
 std::string job_payload(const OpenJob& open) {
     return fmt::format("{} {}\n", open.priority, open.losses) + wire::encode_job(open.job);
@@ -42,12 +51,21 @@ std::string job_payload(const OpenJob& open) {
 OpenJob job_from(const Envelope& envelope, const std::string& where) {
     OpenJob open;
     open.id = envelope.request_id;
-    const auto line = envelope.payload.find('\n');
-    if (line == std::string::npos ||
-        std::sscanf(envelope.payload.c_str(), "%d %d", &open.priority, &open.losses) != 2)
+    const std::string_view payload = envelope.payload;
+    const std::size_t line = std::min(payload.find('\n'), payload.size());
+    const std::size_t blank = std::min(payload.find(' '), line);
+    if (line == payload.size() || blank == line)
         throw CorruptState(fmt::format("{}: a job record without its first line", where));
-    open.job = wire::decode_job(std::string_view(envelope.payload).substr(line + 1), where);
+    open.priority = number_from(payload.substr(0, blank), where);
+    open.losses = number_from(payload.substr(blank + 1, line - blank - 1), where);
+    open.job = wire::decode_job(payload.substr(line + 1), where);
     return open;
+}
+
+int open_to_read(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
+    return descriptor;
 }
 
 /// Reads a file front to back in blocks and hands out one whole record at a time.
@@ -75,9 +93,11 @@ class RecordReader {
             buffer_.erase(0, at_);
             at_ = 0;
             const std::size_t old = buffer_.size();
-            buffer_.resize(old + read_block);
+            const auto block =
+                static_cast<std::size_t>(std::min<std::uint64_t>(read_block, size_ - loaded_));
+            buffer_.resize(old + block);
             const ssize_t got =
-                ::pread(descriptor_, buffer_.data() + old, read_block, static_cast<off_t>(loaded_));
+                ::pread(descriptor_, buffer_.data() + old, block, static_cast<off_t>(loaded_));
             if (got < 0) throw IoError("cannot read the journal", std::strerror(errno));
             buffer_.resize(old + static_cast<std::size_t>(got));
             loaded_ += static_cast<std::uint64_t>(got);
@@ -118,9 +138,7 @@ void JournalStore::lock_folder() {
 
 void JournalStore::open_files() {
     file_ = std::make_unique<AppendFile>(path_);
-    if (reader_ >= 0) ::close(reader_);
-    reader_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (reader_ < 0) throw IoError(fmt::format("cannot open '{}'", path_), std::strerror(errno));
+    reader_ = open_to_read(path_);
     end_ = std::filesystem::file_size(path_);
 }
 
@@ -146,24 +164,21 @@ bool JournalStore::load_record(const std::string& bytes, std::uint64_t offset) {
         const Place place{offset, static_cast<std::uint32_t>(bytes.size()), next_order_++};
         switch (envelope.type) {
             case RecordType::job:
-                open_[id] = {place, job_from(envelope, path_).losses, place.order};
+                keep_job(id, place, job_from(envelope, path_).losses);
                 break;
             case RecordType::losses:
                 if (const auto found = open_.find(id); found != open_.end())
-                    found->second.losses = static_cast<std::int32_t>(std::stol(envelope.payload));
+                    found->second.losses = number_from(envelope.payload, path_);
                 return true;
             case RecordType::dropped:
                 forget_job(id);
                 return true;
             case RecordType::result:
-                forget_job(id);
-                results_[id] = place;
+                keep_result(id, place);
                 break;
             case RecordType::device: {
                 const std::string name = envelope.payload.substr(0, envelope.payload.find('\n'));
-                const auto known = devices_.find(name);
-                if (known != devices_.end()) forget(known->second);
-                devices_[name] = place;
+                keep_device(name, place);
                 break;
             }
             default:
@@ -173,8 +188,6 @@ bool JournalStore::load_record(const std::string& bytes, std::uint64_t offset) {
         return true;
     } catch (const CorruptState&) {
         return false;
-    } catch (const std::logic_error&) {  // stol
-        return false;
     }
 }
 
@@ -182,7 +195,7 @@ void JournalStore::set_damage_aside(std::uint64_t from, std::uint64_t size) {
     const std::string aside = fmt::format("{}.damaged-{}", path_, unix_milliseconds());
     log::warning("{}: damaged {} bytes before its end; kept in '{}'", path_, size - from, aside);
     AppendFile copy(aside);
-    std::string block(read_block, '\0');
+    std::string block(std::min<std::uint64_t>(read_block, size - from), '\0');
     for (std::uint64_t at = from; at < size;) {
         const ssize_t got = ::pread(reader_, block.data(), block.size(), static_cast<off_t>(at));
         if (got <= 0) throw IoError(fmt::format("cannot read '{}'", path_), std::strerror(errno));
@@ -230,8 +243,13 @@ std::vector<OpenJob> JournalStore::open_jobs() {
 
 void JournalStore::add_job(const OpenJob& open) {
     const Place place = write(RecordType::job, open.id, job_payload(open));
-    open_[open.id] = {place, open.losses, place.order};
+    keep_job(open.id, place, open.losses);
     live_bytes_ += place.bytes;
+}
+
+void JournalStore::keep_job(std::uint64_t id, const Place& place, std::int32_t losses) {
+    forget_job(id);
+    open_[id] = {place, losses, place.order};
 }
 
 void JournalStore::set_losses(std::uint64_t id, int count) {
@@ -255,9 +273,15 @@ void JournalStore::drop_job(std::uint64_t id) {
 
 void JournalStore::add_result(std::uint64_t id, const MeasurementResult& measured) {
     const Place place = write(RecordType::result, id, wire::encode_result(measured));
-    forget_job(id);
-    results_[id] = place;
+    keep_result(id, place);
     live_bytes_ += place.bytes;
+}
+
+void JournalStore::keep_result(std::uint64_t id, const Place& place) {
+    forget_job(id);
+    const auto known = results_.find(id);
+    if (known != results_.end()) forget(known->second);
+    results_[id] = place;
 }
 
 bool JournalStore::has_result(std::uint64_t id) const { return results_.count(id) != 0; }
@@ -279,10 +303,20 @@ std::optional<MeasurementResult> JournalStore::result(std::uint64_t id) {
 
 void JournalStore::set_device(const std::string& name, const std::string& record) {
     const Place place = write(RecordType::device, 0, name + "\n" + record);
+    keep_device(name, place);
+    live_bytes_ += place.bytes;
+}
+
+void JournalStore::keep_device(const std::string& name, const Place& place) {
     const auto known = devices_.find(name);
     if (known != devices_.end()) forget(known->second);
     devices_[name] = place;
-    live_bytes_ += place.bytes;
+    if (devices_.size() <= options_.max_devices) return;
+    const auto oldest = std::min_element(
+        devices_.begin(), devices_.end(),
+        [](const auto& a, const auto& b) { return a.second.order < b.second.order; });
+    forget(oldest->second);
+    devices_.erase(oldest);
 }
 
 void JournalStore::commit() {
@@ -290,7 +324,17 @@ void JournalStore::commit() {
     file_->sync();
     dirty_ = false;
     const bool wasteful = end_ > options_.compact_bytes && live_bytes_ < end_ / 2;
-    if (wasteful || results_.size() > options_.max_results + options_.max_results / 8) compact();
+    if (end_ < compact_after_ ||
+        (!wasteful && results_.size() <= options_.max_results + options_.max_results / 8))
+        return;
+    try {
+        compact();
+        compact_after_ = 0;
+    } catch (const IoError& error) {
+        // No room or no descriptors for a second journal: the first still holds everything.
+        log::warning("{}; {} is compacted later", error.what(), path_);
+        compact_after_ = end_ + (1 << 20);
+    }
 }
 
 void JournalStore::compact() {
@@ -311,30 +355,37 @@ void JournalStore::compact() {
               [](const Place* a, const Place* b) { return a->offset < b->offset; });
 
     const std::string fresh_path = path_ + ".new";
-    std::filesystem::remove(fresh_path);
+    std::error_code error;
+    std::filesystem::remove(fresh_path, error);
+    if (error) throw IoError(fmt::format("cannot remove '{}'", fresh_path), error.message());
     std::vector<std::uint64_t> offsets;
-    {
-        AppendFile fresh(fresh_path);
-        std::uint64_t at = 0;
-        std::string block;
-        for (const Place* place : places) {
-            offsets.push_back(at);
-            block += read(*place);
-            at += place->bytes;
-            if (block.size() < read_block) continue;
-            fresh.append(block);
-            block.clear();
-        }
-        for (const auto& [id, open] : open_)
-            if (open.losses > 0)
-                block += seal(format, {RecordType::losses, id, to_bytes(open.losses)});
-        fresh.append(block);
-        fresh.sync();
-        live_bytes_ = at;
+    auto fresh = std::make_unique<AppendFile>(fresh_path);
+    std::uint64_t at = 0;
+    std::string block;
+    for (const Place* place : places) {
+        offsets.push_back(at);
+        block += read(*place);
+        at += place->bytes;
+        if (block.size() < read_block) continue;
+        fresh->append(block);
+        block.clear();
     }
-    std::filesystem::rename(fresh_path, path_);
+    for (const auto& [id, open] : open_)
+        if (open.losses > 0) block += seal(format, {RecordType::losses, id, to_bytes(open.losses)});
+    fresh->append(block);
+    fresh->sync();
+    const int reader = open_to_read(fresh_path);
+    // Whatever can fail has been done.
+    if (::rename(fresh_path.c_str(), path_.c_str()) != 0) {
+        ::close(reader);
+        throw IoError(fmt::format("cannot replace '{}'", path_), std::strerror(errno));
+    }
+    live_bytes_ = at;
     for (std::size_t i = 0; i < places.size(); ++i) places[i]->offset = offsets[i];
-    open_files();
+    file_ = std::move(fresh);
+    ::close(reader_);
+    reader_ = reader;
+    end_ = std::filesystem::file_size(path_);
     log::info("{}: compacted to {} bytes", path_, end_);
 }
 

@@ -34,18 +34,30 @@ std::string require_key(const std::string& text, const std::string& path) {
     return text;
 }
 
-/// First word of each line that is not blank and no comment.
-std::vector<std::string> first_words(const std::string& path) {
-    std::istringstream lines(read_file(path, largest_key_file));
-    std::vector<std::string> words;
-    for (std::string line; std::getline(lines, line);) {
+struct KeyLine {
+    std::string first, second;
+};
+
+/// First two words of each line that is not blank and no comment.
+std::vector<KeyLine> key_lines(const std::string& path) {
+    std::istringstream text(read_file(path, largest_key_file));
+    std::vector<KeyLine> lines;
+    for (std::string line; std::getline(text, line);) {
         std::istringstream parts(line);
-        std::string word;
+        KeyLine words;
         // '#' is a Z85 character too: a comment is a '#' followed by a blank or nothing.
-        if (parts >> word && word != "#" && !(word[0] == '#' && word.size() != key_length))
-            words.push_back(word);
+        if (parts >> words.first && words.first != "#" &&
+            !(words.first[0] == '#' && words.first.size() != key_length)) {
+            parts >> words.second;
+            lines.push_back(std::move(words));
+        }
     }
-    return words;
+    return lines;
+}
+
+AllowedKey::Role role_from(const std::string& word) {
+    if (word == "device") return AllowedKey::Role::device;
+    return word == "search" ? AllowedKey::Role::search : AllowedKey::Role::any;
 }
 
 void create_file(const std::string& path, const std::string& text, mode_t mode) {
@@ -87,35 +99,44 @@ LinkKeys read_keys(const std::string& path) {
         throw ConfigError(fmt::format("the key file '{}' can be read by others", path),
                           "whoever reads it can pose as its owner",
                           fmt::format("chmod 600 {}", path));
-    const std::vector<std::string> words = first_words(path);
-    if (words.size() != 2)
+    const std::vector<KeyLine> lines = key_lines(path);
+    if (lines.size() != 2)
         throw ConfigError(fmt::format("'{}' is not a key file", path),
                           "it needs a secret and a public key",
                           "make one with edgeloop-bridge keygen");
-    const std::string secret_key = require_key(words[0], path);
+    const std::string secret_key = require_key(lines[0].first, path);
     std::array<char, key_length + 1> derived{};
-    if (zmq_curve_public(derived.data(), secret_key.c_str()) != 0 || words[1] != derived.data())
+    if (zmq_curve_public(derived.data(), secret_key.c_str()) != 0 ||
+        lines[1].first != derived.data())
         throw ConfigError(fmt::format("'{}' is not a key file", path),
                           "its two keys do not belong together",
                           "make one with edgeloop-bridge keygen");
-    return {words[1], secret_key};
+    return {lines[1].first, secret_key};
 }
 
 std::string read_public_key(const std::string& path) {
-    const std::vector<std::string> words = first_words(path);
-    if (words.empty() || words.size() > 2)
+    const std::vector<KeyLine> lines = key_lines(path);
+    if (lines.empty() || lines.size() > 2)
         throw ConfigError(fmt::format("'{}' holds no public key", path));
-    return require_key(words.back(), path);
+    return require_key(lines.back().first, path);
 }
 
-std::vector<std::string> read_allow_list(const std::string& path) {
-    std::vector<std::string> keys;
-    if (std::filesystem::is_directory(path)) {
-        for (const auto& entry : std::filesystem::directory_iterator(path))
+std::vector<AllowedKey> read_allow_list(const std::string& path) {
+    namespace fs = std::filesystem;
+    std::vector<AllowedKey> keys;
+    const auto read_folder = [&](const fs::path& folder, AllowedKey::Role role) {
+        if (!fs::is_directory(folder)) return;
+        for (const auto& entry : fs::directory_iterator(folder))
             if (entry.path().extension() == ".pub")
-                keys.push_back(read_public_key(entry.path().string()));
+                keys.push_back({read_public_key(entry.path().string()), role});
+    };
+    if (fs::is_directory(path)) {
+        read_folder(path, AllowedKey::Role::any);
+        read_folder(fs::path(path) / "devices", AllowedKey::Role::device);
+        read_folder(fs::path(path) / "searches", AllowedKey::Role::search);
     } else {
-        for (const std::string& word : first_words(path)) keys.push_back(require_key(word, path));
+        for (const KeyLine& line : key_lines(path))
+            keys.push_back({require_key(line.first, path), role_from(line.second)});
     }
     return keys;
 }

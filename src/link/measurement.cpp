@@ -3,6 +3,8 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -26,6 +28,14 @@ void require(bool holds, const char* key, const char* rule, const std::string& w
     if (!holds) throw ConfigError(fmt::format("{}: '{}' must be {}", where, key, rule));
 }
 
+/// Stays inside the folder it is looked up in.
+bool is_file_name(const std::string& text) {
+    return text.size() <= 255 && text.rfind('.', 0) != 0 &&
+           std::all_of(text.begin(), text.end(), [](unsigned char c) {
+               return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+           });
+}
+
 bool between(double value, double low, double high) {
     return std::isfinite(value) && value >= low && value <= high;
 }
@@ -33,10 +43,11 @@ bool between(double value, double low, double high) {
 }  // namespace
 
 MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::string& where) {
-    require_known_keys(json,
-                       {"batches", "threads", "time_budget_s", "min_samples", "iqr_ratio",
-                        "time_limit_s", "memory_limit_mib", "runtime", "repeat"},
-                       where);
+    require_known_keys(
+        json,
+        {"batches", "threads", "time_budget_s", "min_samples", "iqr_ratio", "time_limit_s",
+         "memory_limit_mib", "runtime", "processor", "weights", "repeat"},
+        where);
     MeasurementSettings settings;
     read(json, "batches", settings.batches, where);
     read(json, "threads", settings.threads, where);
@@ -46,6 +57,8 @@ MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::
     read(json, "time_limit_s", settings.time_limit_s, where);
     read(json, "memory_limit_mib", settings.memory_limit_mib, where);
     read(json, "runtime", settings.runtime, where);
+    read(json, "processor", settings.processor, where);
+    read(json, "weights", settings.weights, where);
     read(json, "repeat", settings.repeat, where);
 
     require(!settings.batches.empty() && settings.batches.size() <= 16, "batches",
@@ -60,20 +73,27 @@ MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::
     require(between(settings.memory_limit_mib, 0, 1e9), "memory_limit_mib", "0 to 1e9", where);
     require(settings.runtime == "eager" || settings.runtime == "torchscript", "runtime",
             "eager or torchscript", where);
+    require(settings.processor == "cpu" || settings.processor == "cuda", "processor", "cpu or cuda",
+            where);
+    require(is_file_name(settings.weights), "weights", "the name of a file", where);
     require(between(settings.repeat, 0, 1'000'000), "repeat", "0 to 1000000", where);
     return settings;
 }
 
 Json MeasurementSettings::to_json() const {
-    return {{"batches", batches},
-            {"threads", threads},
-            {"time_budget_s", time_budget_s},
-            {"min_samples", min_samples},
-            {"iqr_ratio", iqr_ratio},
-            {"time_limit_s", time_limit_s},
-            {"memory_limit_mib", memory_limit_mib},
-            {"runtime", runtime},
-            {"repeat", repeat}};
+    Json json = {{"batches", batches},
+                 {"threads", threads},
+                 {"time_budget_s", time_budget_s},
+                 {"min_samples", min_samples},
+                 {"iqr_ratio", iqr_ratio},
+                 {"time_limit_s", time_limit_s},
+                 {"memory_limit_mib", memory_limit_mib},
+                 {"runtime", runtime},
+                 {"repeat", repeat}};
+    // Said only when it matters, so that the identity of a plain job is what it always was.
+    if (processor != "cpu") json["processor"] = processor;
+    if (!weights.empty()) json["weights"] = weights;
+    return json;
 }
 
 MeasurementJob make_job(const std::string& spec, const MeasurementSettings& settings,

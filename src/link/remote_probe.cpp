@@ -1,6 +1,7 @@
 #include "edgeloop/link/remote_probe.hpp"
 
 #include "link/dialer.hpp"
+#include "link/fit.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
@@ -29,6 +30,7 @@ constexpr std::size_t submit_window = 64;  ///< submits on the way without an an
 constexpr double resubmit_s = 10;
 constexpr double busy_pause_s = 2;
 constexpr double longest_wait_s = 0.5;
+constexpr std::size_t most_records = 1024;  ///< a device may change its name as often as it likes
 
 std::string private_folder() {
     const char* given = std::getenv("TMPDIR");
@@ -192,7 +194,8 @@ void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
     } else if (const auto* report = std::get_if<wire::LinkReport>(&packet.message)) {
         device_count = report->devices;
     } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
-        records[device->name] = device->record;
+        if (records.count(device->name) != 0 || records.size() < most_records)
+            records[device->name] = sound_record(device->record);
     }
 }
 

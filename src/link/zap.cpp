@@ -19,10 +19,12 @@ std::string key_text(const zmq::message_t& raw) {
 }  // namespace
 
 ZapServer::ZapServer(std::shared_ptr<ZmqContext> context,
-                     const std::vector<std::string>& allowed_keys)
-    : context_(std::move(context)),
-      allowed_(allowed_keys.begin(), allowed_keys.end()),
-      socket_(context_->context, zmq::socket_type::rep) {
+                     const std::vector<AllowedKey>& allowed_keys)
+    : context_(std::move(context)), socket_(context_->context, zmq::socket_type::rep) {
+    for (const AllowedKey& allowed : allowed_keys) {
+        const auto [known, is_new] = allowed_.emplace(allowed.key, allowed.role);
+        if (!is_new && known->second != allowed.role) known->second = AllowedKey::Role::any;
+    }
     socket_.set(zmq::sockopt::linger, 0);
     socket_.bind("inproc://zeromq.zap.01");
     thread_ = std::thread([this] { run(); });
@@ -31,6 +33,16 @@ ZapServer::ZapServer(std::shared_ptr<ZmqContext> context,
 ZapServer::~ZapServer() {
     stop_.wake();
     thread_.join();
+}
+
+std::string ZapServer::refusal(const std::string& key, wire::Role role) const {
+    const auto found = allowed_.find(key);
+    const auto listed = found == allowed_.end() ? AllowedKey::Role::any : found->second;
+    if (listed == AllowedKey::Role::search && role == wire::Role::agent)
+        return "this key is listed for a search, not for a device";
+    if (listed == AllowedKey::Role::device && role == wire::Role::client)
+        return "this key is listed for a device, not for a search";
+    return {};
 }
 
 void ZapServer::run() {

@@ -1,9 +1,9 @@
 #include "edgeloop/training/trainer.hpp"
 
 #include "failure.hpp"
+#include "model/weights_file.hpp"
 #include "training_run.hpp"
 #include "training_state.hpp"
-#include "weights_file.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"

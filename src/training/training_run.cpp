@@ -1,8 +1,8 @@
 #include "training_run.hpp"
 
 #include "memory_budget.hpp"
+#include "model/weights_file.hpp"
 #include "optimization.hpp"
-#include "weights_file.hpp"
 
 #include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/error.hpp"

@@ -3,6 +3,7 @@ target_include_directories(scripted_agent PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 target_link_libraries(scripted_agent PRIVATE edgeloop_compile_options edgeloop::link)
 set_target_properties(scripted_agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 
-edgeloop_test(bridge LABEL fault TIMEOUT 1800 SOURCES bridge_wan_test.cpp LIBRARIES edgeloop::link)
+edgeloop_test(bridge LABEL fault TIMEOUT 300 SOURCES bridge_flood_test.cpp bridge_wan_test.cpp
+              LIBRARIES edgeloop::link cppzmq::headers zeromq::zmq)
 target_compile_definitions(fault_bridge PRIVATE EDGELOOP_SCRIPTED_AGENT="$<TARGET_FILE:scripted_agent>")
 add_dependencies(fault_bridge scripted_agent edgeloop-bridge)

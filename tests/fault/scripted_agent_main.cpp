@@ -1,13 +1,16 @@
 // An agent process for tests that kill it: answers every job after a moment and writes one line per
-// job to a file. usage: scripted_agent ENDPOINT NAME LOG_FILE MILLISECONDS
+// job to a file, when it began and what. usage: scripted_agent ENDPOINT NAME LOG_FILE MILLISECONDS
 #include "support/scripted_agent.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
 
 #include <chrono>
 #include <thread>
+
+#include <fmt/format.h>
 
 int main(int argc, char** argv) {
     using namespace edgeloop;
@@ -18,8 +21,9 @@ int main(int argc, char** argv) {
         const std::chrono::milliseconds pause(std::stoi(argv[4]));
         const ScriptedAgent agent(
             ScriptedAgent::options(argv[1], argv[2]), [&](const MeasurementJob& job) {
+                const double begin = steady_seconds();
                 std::this_thread::sleep_for(pause);
-                log.append(job.spec + "\n");
+                log.append(fmt::format("{:.6f} {}\n", begin, job.spec));
                 MeasurementResult result;
                 result.metrics["latency_ms"] = Json::parse(job.spec).at("n").get<double>();
                 result.seconds = 1e-3 * static_cast<double>(pause.count());

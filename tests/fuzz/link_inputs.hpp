@@ -1,37 +1,257 @@
 #pragma once
 
+#include "link/fit.hpp"
+#include "support/sample_messages.hpp"
+#include "support/temporary_folder.hpp"
+
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/link/messages.hpp"
+#include "edgeloop/core/log.hpp"
+#include "edgeloop/link/job_board.hpp"
+#include "edgeloop/link/journal_store.hpp"
+#include "edgeloop/link/keys.hpp"
+#include "edgeloop/space/architecture_spec.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
-namespace edgeloop::wire {
+#include <fcntl.h>
+#include <unistd.h>
 
-/// Gives hostile bytes to every decoder of the link. Anything but a decoded message or CorruptState
-/// is a bug. First as they are, then as the payload of a sealed envelope of each type, so that the
-/// checksum does not keep the payload decoders from being reached.
-/// @return how many of the attempts were decoded.
-inline std::size_t decode_everything(std::string_view bytes) {
-    std::size_t decoded = 0;
-    const auto attempt = [&](auto decoder) {
+/// Everything of the link that reads bytes from the network or the disk, as functions that take
+/// hostile bytes. Anything but a decoded value or the promised exception is a bug. Shared by the
+/// test and by libFuzzer.
+namespace edgeloop::fuzz {
+
+/// Takes an input apart front to back; zeros when it is used up.
+class Bytes {
+  public:
+    explicit Bytes(std::string_view bytes) : rest_(bytes) {}
+
+    [[nodiscard]] bool empty() const { return rest_.empty(); }
+    std::uint8_t byte() { return rest_.empty() ? 0 : static_cast<std::uint8_t>(take(1)[0]); }
+    std::string_view take(std::size_t count) {
+        const std::string_view taken = rest_.substr(0, count);
+        rest_.remove_prefix(taken.size());
+        return taken;
+    }
+    /// A piece with its length in front, two bytes.
+    std::string_view piece() {
+        const std::size_t high = byte();
+        return take(high << 8 | byte());
+    }
+
+  private:
+    std::string_view rest_;
+};
+
+/// A folder on a file system in memory where there is one: files are part of the inner loop.
+inline const std::string& scratch() {
+    static const test::TemporaryFolder folder(std::filesystem::is_directory("/dev/shm")
+                                                  ? "/dev/shm"
+                                                  : std::filesystem::temp_directory_path());
+    return folder.root();
+}
+
+inline void put_file(const std::string& path, std::string_view bytes) {
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0 || ::write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+        throw IoError("cannot write the fuzzer's file");
+    ::close(file);
+}
+
+/// A message as it comes; then as the payload of a sound envelope, its first byte the type, so that
+/// the checksum does not keep the payload decoders from being reached.
+inline bool message(std::string_view bytes) {
+    bool decoded = false;
+    const auto attempt = [&](std::string_view text) {
         try {
-            decoder();
-            ++decoded;
+            const wire::Packet packet = wire::decode(text, "fuzz");
+            (void)wire::decode(wire::encode(packet), "what we wrote ourselves");
+            decoded = true;
         } catch (const CorruptState&) {
         }
     };
-    attempt([&] { (void)encode(decode(bytes, "fuzz")); });
-    attempt([&] { (void)decode_result(bytes, "fuzz"); });
-    attempt([&] { (void)decode_job(bytes, "fuzz"); });
+    (void)wire::claimed_version(bytes);
+    attempt(bytes);
     if (bytes.empty()) return decoded;
     Envelope envelope;
-    envelope.type = static_cast<unsigned char>(bytes[0]) % (std::variant_size_v<Message> + 1);
+    envelope.type = static_cast<unsigned char>(bytes[0]) % (std::variant_size_v<wire::Message> + 1);
     envelope.payload = bytes.substr(1);
-    const std::string sealed = seal({"ELNK", protocol_version}, envelope);
-    attempt([&] { (void)encode(decode(sealed, "fuzz")); });
+    attempt(seal({"ELNK", wire::protocol_version}, envelope));
     return decoded;
 }
 
-}  // namespace edgeloop::wire
+inline bool result(std::string_view bytes) {
+    try {
+        (void)wire::decode_result(bytes, "fuzz");
+        return true;
+    } catch (const CorruptState&) {
+        return false;
+    }
+}
+
+inline bool job(std::string_view bytes) {
+    try {
+        (void)wire::decode_job(bytes, "fuzz");
+        return true;
+    } catch (const CorruptState&) {
+        return false;
+    }
+}
+
+/// The journal of a bridge: records with sound checksums (type, id, piece) up to a type of 0xff,
+/// then bytes as they are. Whatever is there, the store opens, answers and can be written.
+inline bool journal(std::string_view bytes) {
+    static const std::string folder = [] {
+        std::filesystem::create_directories(scratch() + "/store");
+        return scratch() + "/store";
+    }();
+    constexpr EnvelopeFormat format{"EBRJ", 1};
+    Bytes input(bytes);
+    std::string file;
+    std::vector<std::uint64_t> ids;
+    while (!input.empty()) {
+        const std::uint8_t type = input.byte();
+        if (type == 0xff) {
+            file += input.take(bytes.size());
+            break;
+        }
+        const std::uint64_t id = input.byte();
+        ids.push_back(id);
+        file +=
+            seal(format, {static_cast<std::uint16_t>(type % 7), id, std::string(input.piece())});
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+        ::unlink(entry.path().c_str());
+    put_file(folder + "/journal", file);
+    JournalOptions options;
+    options.folder = folder;
+    options.compact_bytes = 0;
+    options.max_results = 4;
+    try {
+        JournalStore store(options);
+        const std::size_t known = store.open_jobs().size() + store.results();
+        for (const std::uint64_t id : ids) (void)store.result(id);
+        store.add_result(1000, MeasurementResult{});
+        store.commit();
+        if (!store.result(1000)) throw LogicError("a result just stored is not there");
+        return known > 0;
+    } catch (const CorruptState&) {
+        return false;  // another version's file
+    }
+}
+
+/// Settings of a measurement, as a device reads them from a job.
+inline bool settings(std::string_view bytes) {
+    try {
+        const auto read = MeasurementSettings::from_json(parse_json(bytes, "fuzz"), "fuzz");
+        (void)MeasurementSettings::from_json(read.to_json(), "what we wrote ourselves");
+        return true;
+    } catch (const ConfigError&) {
+        return false;
+    }
+}
+
+/// A network's specification, as a device reads it from a job.
+inline bool spec(std::string_view bytes) {
+    try {
+        const auto read = ArchitectureSpec::from_json(parse_json(bytes, "fuzz"), "fuzz");
+        (void)ArchitectureSpec::from_json(read.to_json(), "what we wrote ourselves");
+        return true;
+    } catch (const ConfigError&) {
+        return false;
+    }
+}
+
+/// A device's record, as a search keeps it: whatever comes, what is kept is a JSON object.
+inline bool record(std::string_view bytes) {
+    const std::string kept = sound_record(std::string(bytes));
+    if (!parse_json(kept, "what was kept").is_object()) throw LogicError("kept a bad record");
+    return kept != "{}";
+}
+
+/// Key file, public key and allow-list.
+inline bool keys(std::string_view bytes) {
+    static const std::string file = scratch() + "/key";
+    put_file(file, bytes);
+    bool read = false;
+    const auto attempt = [&](auto reader) {
+        try {
+            (void)reader(file);
+            read = true;
+        } catch (const ConfigError&) {
+        }
+    };
+    attempt(read_keys);
+    attempt(read_public_key);
+    attempt(read_allow_list);
+    return read;
+}
+
+/// The broker's rules under messages that are well formed and make no sense: who speaks, what,
+/// about which job, and how much time passes are the input's.
+inline bool board(std::string_view bytes) {
+    static const std::vector<wire::Packet> samples = wire::sample_packets();
+    static const std::vector<MeasurementJob> jobs = {
+        {"{}", "a", ""}, {"{}", "b", "class"}, {"{}", "c", "other"}, {"{}", "d", ""}};
+    MemoryJobStore store;
+    BoardOptions options;
+    options.max_sessions = 5;
+    options.max_queued = 3;
+    JobBoard board(options, store, 1, 0);
+    double now = 0;
+    std::size_t answers = 0;
+    for (Bytes input(bytes); !input.empty();) {
+        wire::Packet packet = samples[input.byte() % samples.size()];
+        const JobBoard::Session from(1, static_cast<char>('a' + input.byte() % 6));
+        const std::uint8_t what = input.byte();
+        const MeasurementJob& job = jobs[what % jobs.size()];
+        packet.request = request_id(job);
+        if (auto* hello = std::get_if<wire::Hello>(&packet.message)) {
+            hello->role = static_cast<wire::Role>(1 + what % 3);
+            hello->name = std::string(1, static_cast<char>('x' + (what >> 2) % 3));
+            hello->device_class = (what & 64) != 0 ? "class" : "";
+            hello->nonce = what >> 6;
+        } else if (auto* submit = std::get_if<wire::Submit>(&packet.message)) {
+            submit->job = job;
+            submit->priority = what >> 4;
+        } else if (auto* beat = std::get_if<wire::Heartbeat>(&packet.message)) {
+            beat->running = (what & 4) != 0 ? packet.request : 0;
+            beat->holding = {packet.request, request_id(jobs[(what >> 3) % jobs.size()])};
+        } else if (auto* done = std::get_if<wire::Result>(&packet.message)) {
+            done->result.status = static_cast<Status>((what >> 2) % 4);
+        } else if (auto* ready = std::get_if<wire::Ready>(&packet.message)) {
+            ready->credit = what >> 4;
+        }
+        board.receive(from, packet, now);
+        if ((what & 32) != 0) board.tick(now += what & 31);
+        if (what == 255) board.disconnected(from, now);
+        for (const auto& sent : board.take_outgoing()) {
+            (void)wire::encode(sent.packet);
+            answers += std::holds_alternative<wire::Result>(sent.packet.message) ? 1 : 0;
+        }
+    }
+    (void)board.status(now);
+    return answers > 0;
+}
+
+struct Decoder {
+    const char* name;
+    bool (*attempt)(std::string_view);  ///< @return whether something was decoded
+};
+
+/// How a test names it.
+inline void PrintTo(const Decoder& decoder, std::ostream* out) { *out << decoder.name; }
+
+inline constexpr Decoder decoders[] = {
+    {"message", message}, {"result", result},     {"job", job},
+    {"journal", journal}, {"settings", settings}, {"spec", spec},
+    {"record", record},   {"keys", keys},         {"board", board}};
+
+}  // namespace edgeloop::fuzz

@@ -23,8 +23,9 @@
 
 namespace edgeloop::test {
 
-/// A bad internet link between 127.0.0.1 ports: delay with jitter, limited bandwidth, resets, and
-/// partitions during which connections stay open but nothing passes.
+/// A bad internet link between 127.0.0.1 ports: delay with jitter, limited bandwidth, resets,
+/// partitions during which connections stay open but nothing passes, and connections that stay open
+/// at both ends though nothing will ever pass again.
 class TcpProxy {
   public:
     struct Weather {
@@ -53,6 +54,9 @@ class TcpProxy {
     void reset_all() { reset_requested_ = true; }
     /// While on, nothing passes and nobody is told.
     void partition(bool on) { partitioned_ = on; }
+    /// As when a NAT forgets its table: present connections carry nothing more and nobody is told;
+    /// new ones work.
+    void forget_all() { forget_requested_ = true; }
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -68,7 +72,7 @@ class TcpProxy {
     };
     struct Link {
         Direction up, down;
-        bool dead = false;
+        bool dead = false, forgotten = false;
     };
     static constexpr std::size_t most_queued = 64;
 
@@ -157,15 +161,23 @@ class TcpProxy {
         return !(way.ended && way.queue.empty());
     }
 
+    /// Whether this end has given the connection up; unread bytes do not matter any more.
+    static bool hung_up(const Direction& way) {
+        pollfd look{way.from, POLLRDHUP, 0};
+        return ::poll(&look, 1, 0) > 0;
+    }
+
     void run() {
         while (!stopping_) {
             pollfd wait{listener_, POLLIN, 0};
             if (::poll(&wait, 1, 1) > 0) accept_one();
             const bool reset = reset_requested_.exchange(false);
+            const bool forget = forget_requested_.exchange(false);
             for (Link& link : links_) {
-                if (reset) {
+                link.forgotten = link.forgotten || forget;
+                if (reset || (link.forgotten && (hung_up(link.up) || hung_up(link.down)))) {
                     close(link);
-                } else if (!partitioned_) {
+                } else if (!partitioned_ && !link.forgotten) {
                     const bool up = pump(link.up), down = pump(link.down);
                     if (!up || !down) close(link);
                 }
@@ -179,7 +191,8 @@ class TcpProxy {
     int listener_;
     std::list<Link> links_;
     std::mt19937 random_{1};
-    std::atomic<bool> stopping_{false}, reset_requested_{false}, partitioned_{false};
+    std::atomic<bool> stopping_{false}, reset_requested_{false}, partitioned_{false},
+        forget_requested_{false};
     std::thread thread_;
 };
 

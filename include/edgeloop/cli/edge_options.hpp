@@ -11,9 +11,10 @@ namespace edgeloop::cli {
 
 /// The device an agent runs on.
 struct DeviceConfig {
-    std::string name;          ///< default: the host's name
-    std::string device_class;  ///< empty: from model, runtime and power mode
-    std::vector<int> cores;    ///< measuring processes are pinned to these; empty: all
+    std::string name;            ///< default: the host's name
+    std::string device_class;    ///< empty: from model, runtime and power mode
+    std::vector<int> cores;      ///< measuring processes are pinned to these; empty: all
+    std::string weights_folder;  ///< for jobs that name weights; empty: refused
     double memory_limit_mib = 0;
     double time_limit_s = 3600;
 };
@@ -29,6 +30,8 @@ struct LinkConfig {
 struct ServeConfig {
     LinkConfig link;
     DeviceConfig device;
+    int reference_every = 10;
+    double reference_threshold = 0.1;
     int parent = 0;
     std::string log_level = "info";
 };
@@ -55,7 +58,7 @@ struct BridgeConfig {
     std::string bind = "tcp://127.0.0.1:5701";
     std::string store = "edgeloop-bridge";  ///< folder of the journal
     LinkKeys keys;
-    std::vector<std::string> allowed_keys;
+    std::vector<AllowedKey> allowed_keys;
     bool insecure = false;
     std::uint64_t max_results = 200'000;
     std::uint64_t max_queued = 100'000;

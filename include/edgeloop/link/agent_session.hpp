@@ -38,6 +38,11 @@ class AgentSession {
 
     /// Waits up to `seconds` for a job and reports it as started.
     [[nodiscard]] std::optional<HeldJob> next(double seconds);
+    /// The job is measured but its answer waits for something: it stays ours, without counting
+    /// against `prefetch`.
+    void withhold(std::uint64_t id);
+    /// A withheld job is measured once more.
+    void resume(std::uint64_t id);
     /// Hands the answer over for delivery. Status completed or failed; anything else returns the
     /// job to the queue.
     void finish(std::uint64_t id, MeasurementResult result);

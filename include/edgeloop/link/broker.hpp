@@ -15,7 +15,7 @@ class ZmqContext;  // src/link/socket.hpp
 struct BrokerOptions {
     std::string endpoint = "tcp://127.0.0.1:*";  ///< port * : the system chooses
     LinkKeys keys;                               ///< empty: no encryption
-    std::vector<std::string> allowed_keys;       ///< public keys that may connect, with `keys`
+    std::vector<AllowedKey> allowed_keys;        ///< public keys that may connect, with `keys`
     bool allow_plain_network = false;  ///< accept an endpoint others can reach without keys
     BoardOptions board;
     double messages_per_s = 5000;  ///< per session, above which a session is closed

@@ -16,6 +16,7 @@ namespace edgeloop {
 struct JournalOptions {
     std::string folder;                         ///< created when missing; one process at a time
     std::size_t max_results = 200'000;          ///< the oldest are forgotten beyond this
+    std::size_t max_devices = 1024;             ///< likewise: a device may change its name
     std::uint64_t compact_bytes = 64ull << 20;  ///< a smaller journal is not worth compacting
 };
 
@@ -46,6 +47,7 @@ class JournalStore final : public JobStore {
     void commit() override;
 
     [[nodiscard]] std::uint64_t journal_bytes() const { return end_; }
+    [[nodiscard]] std::size_t devices() const { return devices_.size(); }
 
   private:
     struct Place {
@@ -66,6 +68,9 @@ class JournalStore final : public JobStore {
     void open_files();
     Place write(std::uint16_t type, std::uint64_t id, const std::string& payload);
     [[nodiscard]] std::string read(const Place& place) const;
+    void keep_job(std::uint64_t id, const Place& place, std::int32_t losses);
+    void keep_result(std::uint64_t id, const Place& place);
+    void keep_device(const std::string& name, const Place& place);
     void forget_job(std::uint64_t id);
     void forget(const Place& place) { live_bytes_ -= place.bytes; }
     void compact();
@@ -75,6 +80,7 @@ class JournalStore final : public JobStore {
     int lock_ = -1, reader_ = -1;
     std::unique_ptr<AppendFile> file_;
     std::uint64_t end_ = 0, live_bytes_ = 0, next_order_ = 1;
+    std::uint64_t compact_after_ = 0;  ///< no attempt while the journal is shorter
     bool dirty_ = false;
     std::unordered_map<std::uint64_t, Open> open_;
     std::unordered_map<std::uint64_t, Place> results_;

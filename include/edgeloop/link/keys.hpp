@@ -26,10 +26,22 @@ void write_keys(const std::string& path, const LinkKeys& keys);
 /// Public key from a .pub file (or from a file of read_keys()). @throws ConfigError.
 [[nodiscard]] std::string read_public_key(const std::string& path);
 
-/// Public keys allowed to connect: one a line, Z85, then optionally a blank and a name; '#' starts
-/// a comment. Or a folder: every *.pub in it.
+/// A public key that may connect, and as what.
+struct AllowedKey {
+    enum class Role { any, device, search };
+    std::string key;
+    Role role = Role::any;
+
+    friend bool operator==(const AllowedKey& a, const AllowedKey& b) {
+        return a.key == b.key && a.role == b.role;
+    }
+};
+
+/// Keys allowed to connect: one a line, Z85, then optionally the word device or search, then
+/// anything; '#' starts a comment. Or a folder: every *.pub in it, those in its subfolders devices/
+/// and searches/ only as that.
 /// @throws ConfigError.
-[[nodiscard]] std::vector<std::string> read_allow_list(const std::string& path);
+[[nodiscard]] std::vector<AllowedKey> read_allow_list(const std::string& path);
 
 /// Whether only this machine can reach the endpoint: ipc, inproc or a loopback address.
 [[nodiscard]] bool is_local_endpoint(const std::string& endpoint);

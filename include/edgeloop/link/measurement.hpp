@@ -20,7 +20,9 @@ struct MeasurementSettings {
     double time_limit_s = 300;       ///< the measuring process is ended after this
     double memory_limit_mib = 0;     ///< the measuring process gets no more; 0: no limit
     std::string runtime = "eager";   ///< eager, torchscript
-    int repeat = 0;  ///< raise it to measure again instead of getting the stored answer
+    std::string processor = "cpu";   ///< cpu, cuda
+    std::string weights;  ///< a file in the device's folder of weights; empty: random weights
+    int repeat = 0;       ///< raise it to measure again instead of getting the stored answer
 
     /// @throws ConfigError  unknown key, wrong type, value out of range.
     [[nodiscard]] static MeasurementSettings from_json(const Json& json, const std::string& where);

@@ -37,6 +37,15 @@ TEST(MeasuringProcess, GivesMetricsAndARecord) {
     EXPECT_EQ(record.at("batches").size(), 1u);
 }
 
+TEST(MeasuringProcess, TimeWithoutTheProcessorMakesAResultNotValid) {
+    // This network sleeps, as one does whose core another program uses.
+    const MeasurementResult result = outcome_of("behave");
+    EXPECT_EQ(result.metrics.at("latency_valid"), 0);
+    const Json batch = Json::parse(result.record).at("batches").at(0);
+    EXPECT_EQ(batch.at("undisturbed"), false);
+    EXPECT_LT(batch.at("cpu_s").get<double>(), 0.9 * batch.at("wall_s").get<double>());
+}
+
 TEST(MeasuringProcess, AnExitIsAFailureWithItsCode) {
     const MeasurementResult result = outcome_of("exit");
     EXPECT_EQ(result.status, Status::failed);
@@ -66,6 +75,22 @@ TEST(MeasuringProcess, ASpecThatCannotBeBuiltSaysWhy) {
     const MeasurementResult result = outcome_of("refuse");
     EXPECT_EQ(result.status, Status::failed);
     EXPECT_EQ(result.reason, "this network cannot be built");
+}
+
+TEST(MeasuringProcess, WeightsAreLookedUpInTheFolderOfTheDeviceOnly) {
+    MeasurementSettings settings;
+    settings.time_budget_s = 0.05;
+    settings.weights = "best.safetensors";
+    const MeasurementJob job = make_job(R"({"behaviour":"show weights"})", settings, "");
+    ProcessOptions options;
+    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    EXPECT_NE(MeasuringProcess(options)
+                  .measure(job, [] { return false; })
+                  .reason.find("this device keeps no weights"),
+              std::string::npos);
+    options.weights_folder = "/weights";
+    EXPECT_EQ(MeasuringProcess(options).measure(job, [] { return false; }).reason,
+              "weights: /weights/best.safetensors");
 }
 
 TEST(MeasuringProcess, ADeadOneIsNoticedAndTheJobReturned) {

@@ -17,7 +17,9 @@ using namespace edgeloop;
 
 class Misbehaving final : public Runtime {
   public:
-    explicit Misbehaving(std::string behaviour) : behaviour_(std::move(behaviour)) {
+    Misbehaving(std::string behaviour, const MeasurementSettings& settings)
+        : behaviour_(std::move(behaviour)) {
+        if (behaviour_ == "show weights") throw ConfigError("weights: " + settings.weights);
         if (behaviour_ == "refuse") throw ConfigError("this network cannot be built");
     }
     void prepare(int) override {}
@@ -42,8 +44,8 @@ class Misbehaving final : public Runtime {
 int main() {
     return run_program([] {
         return measuring_process_main(
-            [](const Json& spec, const MeasurementSettings&) {
-                return std::make_unique<Misbehaving>(spec.at("behaviour"));
+            [](const Json& spec, const MeasurementSettings& settings) {
+                return std::make_unique<Misbehaving>(spec.at("behaviour"), settings);
             },
             3);
     });

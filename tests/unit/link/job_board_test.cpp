@@ -201,6 +201,22 @@ TEST_F(JobBoardTest, ACandidateThatEndsThreeAgentsIsReportedAsCrashing) {
     EXPECT_TRUE(board.received<wire::Job>("device").empty());
 }
 
+TEST_F(JobBoardTest, OnlyTheJobBeingMeasuredIsBlamedForALostAgent) {
+    board.client("search");
+    std::vector<std::uint64_t> ids;
+    for (int n = 1; n <= 3; ++n) ids.push_back(board.submit("search", job(n)));
+    for (std::uint64_t process = 1; process <= 3; ++process) {
+        const std::string session = "s" + std::to_string(process);
+        board.agent("device", process, 3, "c", session);
+        // The first is measured and waits to be confirmed, the last has not begun.
+        board.say(session, wire::Started{}, ids[0]);
+        board.say(session, wire::Started{}, ids[1]);
+        board.vanish(session);
+    }
+    EXPECT_EQ(board.received<wire::Result>("search"), Ids{ids[1]});
+    EXPECT_EQ(store.result(ids[1])->status, Status::failed);
+}
+
 TEST_F(JobBoardTest, AnOutageOfTheLinkIsNoCrash) {
     board.client("search");
     const std::uint64_t id = board.submit("search", job(1));

@@ -138,6 +138,57 @@ TEST_F(JournalStoreTest, TheOldestResultsGoFirst) {
     EXPECT_TRUE(store.result(40));
 }
 
+TEST_F(JournalStoreTest, ADeviceThatKeepsChangingItsNameDoesNotFillTheDisk) {
+    JournalOptions few = options();
+    few.max_devices = 8;
+    few.compact_bytes = 4096;
+    {
+        JournalStore store(few);
+        for (int i = 0; i < 500; ++i) {
+            store.set_device("device " + std::to_string(i), std::string(100, ' ') + "{}");
+            store.commit();
+        }
+        EXPECT_EQ(store.devices(), 8u);
+        EXPECT_LT(store.journal_bytes(), 8192u);
+    }
+    EXPECT_EQ(JournalStore(few).devices(), 8u);
+}
+
+TEST_F(JournalStoreTest, AResultThatReplacesAnotherDoesNotCountTwice) {
+    JournalOptions small = options();
+    small.compact_bytes = 4096;
+    JournalStore store(small);
+    for (int i = 0; i < 500; ++i) {
+        store.add_result(1, measured(i));
+        store.commit();
+    }
+    EXPECT_LT(store.journal_bytes(), 8192u);
+    EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
+}
+
+TEST_F(JournalStoreTest, ACompactionThatFailsLosesNothingAndIsTriedAgain) {
+    JournalOptions small = options();
+    small.compact_bytes = 4096;
+    {
+        JournalStore store(small);
+        // A folder that is not empty cannot be replaced by a file.
+        std::filesystem::create_directories(journal() + ".new/in the way");
+        for (int i = 0; i < 500; ++i) {
+            store.add_result(1, measured(i));
+            store.commit();
+        }
+        EXPECT_GT(store.journal_bytes(), 8192u);
+        EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
+    }
+    std::filesystem::remove_all(journal() + ".new");
+    JournalStore store(small);
+    EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
+    store.add_result(2, measured(2));
+    store.commit();
+    EXPECT_LT(store.journal_bytes(), 8192u);
+    EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
+}
+
 TEST_F(JournalStoreTest, OneProcessAtATime) {
     const JournalStore store(options());
     EXPECT_THROW(JournalStore{options()}, ConfigError);

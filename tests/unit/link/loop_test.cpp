@@ -16,9 +16,9 @@ namespace {
 RemoteProbeOptions bind_options() {
     RemoteProbeOptions options;
     options.edge = {EdgeOption::Mode::bind, "tcp://127.0.0.1:*"};
-    options.board.heartbeat_s = 0.05;
-    options.board.peer_dead_s = 0.5;
-    options.board.quiet_dead_s = 1.5;
+    options.board.heartbeat_s = 0.2;
+    options.board.peer_dead_s = 1;
+    options.board.quiet_dead_s = 3;
     return options;
 }
 
@@ -145,6 +145,27 @@ TEST(Loop, EverythingIsSettledWhenTheDeviceReturnsAfterAnOutage) {
         EXPECT_EQ(outcome.status, Status::completed);
         EXPECT_DOUBLE_EQ(outcome.metrics.at("latency_ms"), static_cast<double>(id));
     }
+}
+
+TEST(Loop, WithheldAnswersDoNotKeepOtherJobsFromComing) {
+    RemoteProbe probe(bind_options());
+    for (int i = 1; i <= 6; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+    AgentSession session(ScriptedAgent::options(probe.endpoint(), "device-1"));
+    std::vector<std::uint64_t> withheld;
+    for (int i = 0; i < 6; ++i) {
+        const auto held = session.next(10);
+        ASSERT_TRUE(held) << i;
+        session.withhold(held->id);
+        withheld.push_back(held->id);
+    }
+    EXPECT_TRUE(probe.poll().empty());
+    MeasurementResult result;
+    result.metrics["latency_ms"] = 1;
+    for (const std::uint64_t id : withheld) {
+        session.resume(id);
+        session.finish(id, result);
+    }
+    EXPECT_EQ(collect(probe, 6).size(), 6u);
 }
 
 TEST(Loop, OnlyDevicesOfTheClassMeasure) {

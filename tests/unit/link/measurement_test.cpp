@@ -13,6 +13,8 @@ TEST(Measurement, SettingsSurviveJson) {
     settings.batches = {1, 4};
     settings.time_budget_s = 0.25;
     settings.runtime = "torchscript";
+    settings.processor = "cuda";
+    settings.weights = "best.safetensors";
     const auto back = MeasurementSettings::from_json(settings.to_json(), "test");
     EXPECT_EQ(back.to_json(), settings.to_json());
 }
@@ -20,7 +22,8 @@ TEST(Measurement, SettingsSurviveJson) {
 TEST(Measurement, SettingsOutOfRangeAreRefused) {
     for (const char* text :
          {R"({"batches":[]})", R"({"batches":[0]})", R"({"threads":0})", R"({"threads":"1"})",
-          R"({"time_budget_s":0})", R"({"runtime":"magic"})", R"({"thread":1})", R"([])"})
+          R"({"time_budget_s":0})", R"({"runtime":"magic"})", R"({"thread":1})", R"([])",
+          R"({"weights":"../secret"})", R"({"weights":".."})", R"({"processor":"tpu"})"})
         EXPECT_THROW((void)MeasurementSettings::from_json(Json::parse(text), "test"), ConfigError)
             << text;
 }

@@ -7,6 +7,7 @@
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/link/agent_session.hpp"
+#include "edgeloop/link/bridge_client.hpp"
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/keys.hpp"
 #include "edgeloop/link/remote_probe.hpp"
@@ -36,7 +37,9 @@ class SecuredLink : public testing::Test {
   protected:
     SecuredLink() {
         options.keys = server;
-        options.allowed_keys = {listed.public_key};
+        options.allowed_keys = {{listed.public_key},
+                                {device_key.public_key, AllowedKey::Role::device},
+                                {search_key.public_key, AllowedKey::Role::search}};
         broker = std::make_unique<Broker>(options, store);
     }
     [[nodiscard]] AgentOptions agent(const LinkKeys& keys, const std::string& server_key) const {
@@ -57,6 +60,7 @@ class SecuredLink : public testing::Test {
     }
 
     LinkKeys server = generate_keys(), listed = generate_keys(), unlisted = generate_keys();
+    LinkKeys device_key = generate_keys(), search_key = generate_keys();
     MemoryJobStore store;
     BrokerOptions options;
     std::unique_ptr<Broker> broker;
@@ -70,6 +74,27 @@ TEST_F(SecuredLink, AListedKeyGetsIn) {
 TEST_F(SecuredLink, AnUnlistedKeyIsToldSo) {
     const std::string text = refusal_of(agent(unlisted, server.public_key));
     EXPECT_NE(text.find("not on the other's allow-list"), std::string::npos) << text;
+}
+
+TEST_F(SecuredLink, AKeyBoundToARoleOpensNoOtherSession) {
+    const AgentSession device(agent(device_key, server.public_key));
+    EXPECT_TRUE(eventually([&] { return device.connected(); })) << device.state();
+    const std::string text = refusal_of(agent(search_key, server.public_key));
+    EXPECT_NE(text.find("listed for a search, not for a device"), std::string::npos) << text;
+
+    RemoteProbeOptions probe_options;
+    probe_options.edge = {EdgeOption::Mode::connect, broker->endpoint()};
+    probe_options.server_key = server.public_key;
+    probe_options.keys = search_key;
+    const RemoteProbe search(probe_options);
+    EXPECT_TRUE(eventually([&] { return search.link().up; })) << search.link().text;
+    probe_options.keys = device_key;
+    const RemoteProbe wrong(probe_options);
+    EXPECT_TRUE(eventually([&] {
+        return wrong.link().text.find("listed for a device, not for a search") != std::string::npos;
+    })) << wrong.link().text;
+    for (const LinkKeys& keys : {device_key, search_key})
+        EXPECT_NO_THROW((void)bridge_status({broker->endpoint(), keys, server.public_key}, 10));
 }
 
 TEST_F(SecuredLink, AWrongServerKeyIsAFailedHandshake) {
@@ -228,13 +253,15 @@ TEST(Keys, AnAllowListIsAFileOrAFolder) {
     const LinkKeys a = generate_keys(), b = generate_keys();
     std::ofstream(folder.path("list")) << "# devices\n"
                                        << a.public_key << " lab\n\n"
-                                       << b.public_key << "\n";
+                                       << b.public_key << " device shelf 2\n";
     EXPECT_EQ(read_allow_list(folder.path("list")),
-              (std::vector<std::string>{a.public_key, b.public_key}));
-    std::filesystem::create_directories(folder.path("keys"));
+              (std::vector<AllowedKey>{{a.public_key}, {b.public_key, AllowedKey::Role::device}}));
+    std::filesystem::create_directories(folder.path("keys/searches"));
     std::ofstream(folder.path("keys/a.pub")) << a.public_key << "\n";
     std::ofstream(folder.path("keys/notes.txt")) << "not a key\n";
-    EXPECT_EQ(read_allow_list(folder.path("keys")), (std::vector<std::string>{a.public_key}));
+    std::ofstream(folder.path("keys/searches/b.pub")) << b.public_key << "\n";
+    EXPECT_EQ(read_allow_list(folder.path("keys")),
+              (std::vector<AllowedKey>{{a.public_key}, {b.public_key, AllowedKey::Role::search}}));
     std::ofstream(folder.path("bad")) << "nonsense\n";
     EXPECT_THROW((void)read_allow_list(folder.path("bad")), ConfigError);
 }

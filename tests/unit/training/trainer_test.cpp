@@ -1,9 +1,9 @@
 #include "edgeloop/training/trainer.hpp"
 
 #include "model/network.hpp"
+#include "model/weights_file.hpp"
 #include "support/small_dataset.hpp"
 #include "support/temporary_folder.hpp"
-#include "training/weights_file.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"

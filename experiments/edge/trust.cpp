@@ -1,0 +1,147 @@
+// Whether measurements can be trusted: a programmed network with known durations and one that does
+// nothing, through the agent's own harness; then one small real network twenty times, alone and
+// with a program that never sleeps on the same core. Prints one line of JSON. Needs an idle
+// machine.
+#include "measuring_child.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/child_process.hpp"
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/program.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace edgeloop;
+
+constexpr int repetitions = 20;
+constexpr int core = 0;
+
+/// Keeps the processor busy for a given time; 0 returns at once.
+class Programmed final : public Runtime {
+  public:
+    explicit Programmed(double milliseconds) : seconds_(milliseconds * 1e-3) {}
+    void prepare(int) override {}
+    void run() override {
+        if (seconds_ <= 0) return;
+        const double end = steady_seconds() + seconds_;
+        while (steady_seconds() < end) {
+        }
+    }
+    [[nodiscard]] Metrics facts() const override { return {}; }
+
+  private:
+    double seconds_;
+};
+
+Json programmed(double milliseconds) {
+    MeasurementSettings settings;
+    settings.time_budget_s = std::max(0.5, milliseconds * 0.1);
+    const MeasurementResult result =
+        measure(make_job("{}", settings, ""), [&](const Json&, const MeasurementSettings&) {
+            return std::make_unique<Programmed>(milliseconds);
+        });
+    const double median = result.metrics.at("latency_ms");
+    return {{"programmed_ms", milliseconds},
+            {"reported_ms", median},
+            {"error_us", (median - milliseconds) * 1e3},
+            {"within", std::abs(median - milliseconds) <= std::max(0.02, 0.01 * milliseconds)}};
+}
+
+/// `edgeloop-edge measure` of a small network, pinned.
+Json measured(const std::string& program, const std::string& spec, const std::string& output) {
+    std::remove(output.c_str());
+    ChildOptions child;
+    child.arguments = {
+        program,     "measure", "--spec", spec, "--json", "--cores", std::to_string(core),
+        "--seconds", "3"};
+    child.output_file = output;
+    const auto exit = ChildProcess(child).wait_for(60);
+    if (!exit || exit->code != 0) throw IoError("edgeloop-edge measure failed", read_file(output));
+    return read_json_file(output).at("metrics");
+}
+
+Json repeated(const std::string& program, const std::string& spec) {
+    const test::TemporaryFolder folder;
+    std::vector<double> medians, relative_iqr;
+    int valid = 0;
+    for (int i = 0; i < repetitions; ++i) {
+        const Json metrics = measured(program, spec, folder.path("out"));
+        const auto median = metrics.at("latency_ms").get<double>();
+        medians.push_back(median);
+        relative_iqr.push_back(metrics.at("latency_iqr_ms").get<double>() / median);
+        valid += metrics.at("latency_valid") == 1 ? 1 : 0;
+    }
+    std::sort(medians.begin(), medians.end());
+    std::sort(relative_iqr.begin(), relative_iqr.end());
+    const double middle = medians[repetitions / 2];
+    return {{"median_ms", middle},
+            {"lowest_ms", medians.front()},
+            {"highest_ms", medians.back()},
+            {"range_relative", (medians.back() - medians.front()) / middle},
+            {"median_iqr_relative", relative_iqr[repetitions / 2]},
+            {"valid", valid},
+            {"of", repetitions}};
+}
+
+/// A process that never sleeps, on the core the measurements use.
+class Hog {
+  public:
+    Hog() : pid_(::fork()) {
+        if (pid_ != 0) return;
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(core, &set);
+        ::sched_setaffinity(0, sizeof set, &set);
+        while (true) {
+        }
+    }
+    ~Hog() {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    Hog(const Hog&) = delete;
+    Hog& operator=(const Hog&) = delete;
+
+  private:
+    pid_t pid_;
+};
+
+int run(const std::string& program, const std::string& spec) {
+    Json line;
+    for (const double ms : {0.0, 0.05, 0.2, 1.0, 5.0, 20.0, 100.0})
+        line["programmed"].push_back(programmed(ms));
+    line["alone"] = repeated(program, spec);
+    {
+        const Hog hog;
+        line["with_a_hog"] = repeated(program, spec);
+    }
+    std::printf("%s\n", line.dump(1).c_str());
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return edgeloop::run_program([&] {
+        if (argc != 3) {
+            std::fprintf(stderr, "usage: edge_trust EDGELOOP_EDGE SPEC\n");
+            return 2;
+        }
+        return run(argv[1], argv[2]);
+    });
+}

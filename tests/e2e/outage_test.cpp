@@ -1,0 +1,177 @@
+// A search whose device is away for a while. The device answers what `--edge model` would, so that
+// the front can be compared with that of a run without an outage.
+#include "support/programs.hpp"
+#include "support/tcp_proxy.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::test {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+class Outage : public testing::Test {
+  protected:
+    Outage() {
+        // The tiny space with more values to choose from, so that most designs need a measurement
+        // of their own.
+        Json space = read_json_file(std::string(EDGELOOP_TEST_DATA) + "/tiny_space.json");
+        for (Json& variable : space["variables"]) {
+            const int step = variable["name"] == "cnn3d.channels.0" ? 2 : 1;
+            if (step == 1 && variable["name"] != "cnn3d.hidden.0") continue;
+            variable["choices"].clear();
+            for (int value = 2; value <= 32; value += step) variable["choices"].push_back(value);
+        }
+        write_file_atomic(folder.path("space.json"), space.dump(), Durability::process_crash);
+    }
+    [[nodiscard]] Words search(const std::string& name, const std::string& edge,
+                               const Words& more = {}) const {
+        Words words{program("edgeloop-search"),
+                    "--data",
+                    std::string(EDGELOOP_E2E_DATA) + "/shards",
+                    "--space",
+                    folder.path("space.json"),
+                    "--run-dir",
+                    folder.path(name),
+                    "--population",
+                    "8",
+                    "--evaluations",
+                    "24",
+                    "--seed",
+                    "5",
+                    "--edge",
+                    edge};
+        words.insert(words.end(), more.begin(), more.end());
+        return mpirun(2, words);
+    }
+    [[nodiscard]] std::unique_ptr<ChildProcess> start(const Words& arguments,
+                                                      const std::string& log) const {
+        ChildOptions options;
+        options.arguments = arguments;
+        options.output_file = folder.path(log);
+        return std::make_unique<ChildProcess>(options);
+    }
+    [[nodiscard]] std::unique_ptr<ChildProcess> agent(const Words& more = {}) const {
+        Words words{EDGELOOP_MODELLED_AGENT, endpoint};
+        words.insert(words.end(), more.begin(), more.end());
+        return start(words, "agent.log");
+    }
+    [[nodiscard]] std::string text(const std::string& name) const {
+        const std::string path = folder.path(name);
+        return std::filesystem::exists(path) ? read_file(path) : "";
+    }
+    /// Events of one kind in the journal of run "run".
+    [[nodiscard]] int count(const std::string& kind) const {
+        std::istringstream lines(text("run/journal.jsonl"));
+        int found = 0;
+        for (std::string line; std::getline(lines, line);)
+            found += line.find("\"" + kind + "\"") != std::string::npos ? 1 : 0;
+        return found;
+    }
+    /// Jobs a device gets for the first `designs` designs of the run without an outage: those of
+    /// the same architecture share one.
+    [[nodiscard]] int jobs_of_first(std::size_t designs) const {
+        const auto latencies =
+            column(read_table(folder.path("whole/evaluations.csv")), "latency_ms");
+        return static_cast<int>(
+            std::set<std::string>(latencies.begin(),
+                                  latencies.begin() + static_cast<std::ptrdiff_t>(designs))
+                .size());
+    }
+    /// An agent that ends in the second third of the run.
+    void serve_the_first_third() const {
+        const int jobs = jobs_of_first(8) + 1;
+        ASSERT_GT(jobs_of_first(16), jobs);
+        ASSERT_TRUE(agent({std::to_string(jobs)})->wait_for(60)) << text("search.log");
+    }
+    static bool eventually(const std::function<bool()>& holds) {
+        const double deadline = steady_seconds() + 60;
+        while (!holds() && steady_seconds() < deadline)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        return holds();
+    }
+
+    TemporaryFolder folder;
+    std::string endpoint = "tcp://127.0.0.1:" + std::to_string(free_port());
+};
+
+TEST_F(Outage, ASearchTrainsOnWhileItsDeviceIsAwayAndFindsTheSameFront) {
+    ASSERT_EQ(run(search("whole", "model")).code, 0);
+
+    const auto job = start(search("run", "bind:" + endpoint), "search.log");
+    serve_the_first_third();
+    // The second third is trained to its end without a device, and the run says so.
+    EXPECT_TRUE(eventually([&] { return count("trained") >= 16; })) << text("search.log");
+    EXPECT_TRUE(eventually([&] {
+        return text("search.log").find("device 'modelled' is gone") != std::string::npos;
+    })) << text("search.log");
+    EXPECT_TRUE(eventually([&] {
+        return text("run/status.json").find("no device connected") != std::string::npos;
+    })) << text("run/status.json");
+    EXPECT_LT(count("measured"), 16);
+    EXPECT_EQ(job->poll(), std::nullopt) << "it should wait";
+
+    const auto second = agent();
+    const auto exit = job->wait_for(120);
+    ASSERT_TRUE(exit) << text("search.log");
+    EXPECT_EQ(exit->code, 0) << text("search.log");
+    EXPECT_EQ(text("run/pareto.csv"), text("whole/pareto.csv"));
+    EXPECT_EQ(count("measured"), 24);
+}
+
+TEST_F(Outage, ALinkThatStaysDownEndsTheRunWithACheckpoint) {
+    ASSERT_EQ(run(search("whole", "model")).code, 0);
+    const Words limited = search("run", "bind:" + endpoint, {"--edge-timeout", "1"});
+    {
+        const auto job = start(limited, "search.log");
+        serve_the_first_third();
+        const auto exit = job->wait_for(60);
+        ASSERT_TRUE(exit) << text("search.log");
+        EXPECT_EQ(exit->code, 75) << text("search.log");
+    }
+    const auto second = agent();
+    Words resumed = limited;
+    resumed.emplace_back("--resume");
+    const ProgramResult result = run(resumed);
+    EXPECT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(text("run/pareto.csv"), text("whole/pareto.csv"));
+}
+
+TEST_F(Outage, AFoundNetworkIsMeasuredWithItsTrainedWeights) {
+    ASSERT_EQ(run(search("whole", "model", {"--save-weights"})).code, 0);
+    const auto table = read_table(folder.path("whole/pareto.csv"));
+    const std::string model = folder.path("whole/models/" + column(table, "id").at(0));
+    const Words measure{program("edgeloop-edge"),
+                        "measure",
+                        "--spec",
+                        model + "/spec.json",
+                        "--seconds",
+                        "0.05",
+                        "--weights"};
+    const auto with = [&](const std::string& weights) {
+        Words words = measure;
+        words.push_back(weights);
+        return run(words);
+    };
+    const ProgramResult good = with(model + "/weights.safetensors");
+    EXPECT_EQ(good.code, 0) << good.output;
+    EXPECT_THAT(good.output, HasSubstr("latency_ms"));
+    const ProgramResult wrong = with(model + "/spec.json");
+    EXPECT_EQ(wrong.code, 2) << wrong.output;
+    EXPECT_THAT(wrong.output, HasSubstr("safetensors"));
+}
+
+}  // namespace
+}  // namespace edgeloop::test
