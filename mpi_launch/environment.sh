@@ -7,14 +7,15 @@ export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}
 # Parallel file systems often refuse HDF5's locks.
 export HDF5_USE_FILE_LOCKING=${HDF5_USE_FILE_LOCKING:-FALSE}
 
+mpirun_flags=(--bind-to none)
+[ "$(id -u)" -ne 0 ] || mpirun_flags+=(--allow-run-as-root)
 # Trying things out on a small machine, ranks may share cores, with a warning. In a batch job they
 # may not: that is a mistake in the request.
-[ -n "${SLURM_JOB_ID:-}" ] || export EDGELOOP_OVERSUBSCRIBE=${EDGELOOP_OVERSUBSCRIBE:-allow}
-
-mpirun_flags=()
-[ "$(id -u)" -ne 0 ] || mpirun_flags+=(--allow-run-as-root)
-# Open MPI 5 moved oversubscription into the mapping policy.
-case "$(mpirun --version 2> /dev/null | head -n 1)" in
-    *"Open MPI) 5."*) mpirun_flags+=(--map-by :OVERSUBSCRIBE --bind-to none) ;;
-    *) mpirun_flags+=(--oversubscribe --bind-to none) ;;
-esac
+if [ -z "${SLURM_JOB_ID:-}" ]; then
+    export EDGELOOP_OVERSUBSCRIBE=${EDGELOOP_OVERSUBSCRIBE:-allow}
+    # Open MPI 5 moved oversubscription into the mapping policy.
+    case "$(mpirun --version 2> /dev/null | head -n 1)" in
+        *"Open MPI) 5."*) mpirun_flags+=(--map-by :OVERSUBSCRIBE) ;;
+        *) mpirun_flags+=(--oversubscribe) ;;
+    esac
+fi

@@ -51,15 +51,19 @@ SelectTypeParameters=CR_CPU
 SchedulerParameters=sched_interval=5,bf_interval=5
 MinJobAge=300
 SlurmdParameters=config_overrides
-KillWait=10
+KillWait=5
 ReturnToService=2
 NodeName=$host NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 CONF
 }
 
+# Ends every job, then the daemons.
 stop_cluster() {
     local pid
+    [ "${#slurm_daemons[@]}" -gt 0 ] || return 0
+    scancel --user=root 2> /dev/null || true
+    wait_until 40 no_job_left || true
     for pid in "${slurm_daemons[@]}"; do kill "$pid" 2> /dev/null || true; done
     wait "${slurm_daemons[@]}" 2> /dev/null || true
     slurm_daemons=()
@@ -76,6 +80,8 @@ wait_until() {
         sleep 0.5
     done
 }
+
+no_job_left() { [ -z "$(squeue -h 2> /dev/null)" ]; }
 
 # State of a job as SLURM tells it, e.g. RUNNING; empty when it has forgotten it.
 job_field() { scontrol -o show job "$1" 2> /dev/null | grep -o " $2=[^ ]*" | cut -d= -f2; }

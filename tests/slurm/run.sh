@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The launch scripts against a real SLURM of one node on this machine: a time limit too short for the
 # search, the same as a chain of jobs, and scancel. Each ends with the front of an uninterrupted run.
-# About five minutes. Needs root, a release build, and on Debian:
+# About six minutes. Needs root, a release build, and on Debian:
 #   apt-get install slurmctld slurmd slurm-client munge
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -13,13 +13,22 @@ for program in slurmctld slurmd sbatch munged; do
 done
 bin=build/release/bin
 work=$(mktemp -d)
-trap 'stop_cluster; rm -rf "$work"' EXIT
+finish() {
+    code=$?
+    [ "$code" -eq 0 ] || tail -n 25 "$work"/*.out "$work"/slurm/*.log >&2 || true
+    stop_cluster
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 echo "== dataset and the uninterrupted run"
 "$bin/edgeloop-data" synth --output "$work/raise" --objects 1 --layers 8 --lines 60 --seed 1
 "$bin/edgeloop-data" shard --input "$work"/raise/*.hdf5 --output "$work/shards" --shards 2 --seed 1
-options=(--data "$work/shards" --space quickstart --population 10 --evaluations "${EVALUATIONS:-60}"
-    --epochs "${EPOCHS:-20}" --seed 3 --edge model)
+# About a minute of training for two ranks: SLURM counts limits in minutes and may give the warning
+# half a minute early.
+options=(--data "$work/shards" --space tests/data/tiny_space.json --population 10
+    --evaluations "${EVALUATIONS:-60}" --epochs "${EPOCHS:-25}" --seed 3 --edge model)
 mpi_launch/run_local.sh 3 "$work/whole" "${options[@]}" > "$work/whole.out" 2>&1
 
 check_front() {
@@ -27,13 +36,13 @@ check_front() {
 }
 lift_limit() { scontrol update "JobId=$1" TimeLimit=60 StartTime=now; }
 submit() { sbatch --parsable --ntasks=3 --chdir="$root" --output="$work/%j.out" "$@"; }
-has_results() { [ "$(wc -l < "$work/$1/journal.jsonl" 2> /dev/null || echo 0)" -gt "$2" ]; }
+has_results() { [ -f "$work/$1/journal.jsonl" ] && [ "$(wc -l < "$work/$1/journal.jsonl")" -gt "$2" ]; }
 
 echo "== private cluster"
 start_cluster "$work/slurm" &> "$work/daemons.log"
 
 echo "== a limit of one minute: checkpoint, exit 75, requeue, resume, finish"
-job=$(submit --time=1 --signal=B:USR1@30 mpi_launch/slurm.sbatch generic "$work/requeued" \
+job=$(submit --time=1 --signal=B:USR1@20 mpi_launch/slurm.sbatch generic "$work/requeued" \
     "${options[@]}")
 wait_until 180 job_restarted "$job" 1
 grep -q "stopped with a checkpoint: back into the queue" "$work/$job.out"
@@ -44,7 +53,7 @@ check_front requeued
 
 echo "== the same as a chain of jobs"
 mapfile -t chain < <(mpi_launch/slurm_chain.sh 3 --ntasks=3 --chdir="$root" \
-    --output="$work/%j.out" --time=1 --signal=B:USR1@30 -- generic "$work/chained" "${options[@]}")
+    --output="$work/%j.out" --time=1 --signal=B:USR1@20 -- generic "$work/chained" "${options[@]}")
 lift_limit "${chain[1]}"
 wait_until 180 job_is "${chain[0]}" FAILED
 [ "$(job_field "${chain[0]}" ExitCode)" = 75:0 ]
@@ -55,7 +64,7 @@ check_front chained
 
 echo "== scancel, then submitted again"
 job=$(submit --time=60 mpi_launch/slurm.sbatch generic "$work/cancelled" "${options[@]}")
-wait_until 180 has_results cancelled 20
+wait_until 180 has_results cancelled 40
 scancel "$job"
 wait_until 60 job_is "$job" CANCELLED
 job=$(submit --time=60 mpi_launch/slurm.sbatch generic "$work/cancelled" "${options[@]}")
