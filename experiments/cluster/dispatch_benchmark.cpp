@@ -1,21 +1,20 @@
 // Candidates a second through rank 0 when they take no time, and the coordinator's cost of one that
-// takes long. Prints one JSON object.
-//   mpirun -n 3 dispatch_benchmark [candidates] [milliseconds of one]
-#include "edgeloop/comm/session.hpp"
+// takes long; then what ranks cost that have nothing to do. Prints one JSON object.
+//   mpirun -n 3 dispatch_benchmark [candidates] [milliseconds of one] [seconds of idling]
+#include "benchmark_main.hpp"
+
 #include "edgeloop/core/clock.hpp"
-#include "edgeloop/core/json.hpp"
-#include "edgeloop/core/program.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/worker.hpp"
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <thread>
 
 namespace edgeloop {
 namespace {
+
+double cpu_seconds() { return double(std::clock()) / CLOCKS_PER_SEC; }
 
 Candidate example(CandidateId id) {
     Candidate candidate;
@@ -39,45 +38,66 @@ double evaluate(Evaluator& evaluator, CandidateId count) {
     return steady_seconds() - start;
 }
 
-int benchmark(int argc, char** argv, const Communicator& world) {
-    const auto count = CandidateId(argc > 1 ? std::atoll(argv[1]) : 100000);
-    const int milliseconds = argc > 2 ? std::atoi(argv[2]) : 0;
-    const GroupPlan plan = plan_groups(world.size(), 1);
-    if (world.rank() != 0) {
-        serve_candidates(
-            world, plan, [&](const Candidate& one, const Communicator&, const CancelToken&) {
-                if (milliseconds > 0)
-                    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-                Outcome outcome;
-                outcome.metrics = {{"f1", one.genome.genes[0]}, {"f2", 1.0}};
-                return outcome;
-            });
-        return 0;
+/// Share of a core that waiting takes.
+double idle(Evaluator& evaluator, double seconds) {
+    const double start = steady_seconds();
+    const double cpu = cpu_seconds();
+    BackOff pause;
+    while (steady_seconds() < start + seconds) {
+        (void)evaluator.poll();
+        pause.wait();
     }
-    GroupEvaluator evaluator(world, plan);
-    const double cpu_before = double(std::clock()) / CLOCKS_PER_SEC;
-    const double seconds = evaluate(evaluator, count);
-    const double cpu = double(std::clock()) / CLOCKS_PER_SEC - cpu_before;
-    const auto groups = double(plan.groups.size());
-    const Json result = {
-        {"ranks", world.size()},
-        {"candidates", count},
-        {"milliseconds_of_one", milliseconds},
-        {"candidates_per_s", double(count) / seconds},
-        {"overhead_ms_per_candidate", 1e3 * seconds * groups / double(count) - milliseconds},
-        {"coordinator_cpu_share", cpu / seconds}};
-    std::printf("%s\n", result.dump(2).c_str());
-    return 0;
+    return (cpu_seconds() - cpu) / (steady_seconds() - start);
+}
+
+/// A worker that waits for `count` candidates and then for the end. @return its share of a core
+/// after the last one.
+double serve(const Communicator& world, const GroupPlan& plan, long milliseconds) {
+    double cpu = cpu_seconds();
+    double since = steady_seconds();
+    serve_candidates(world, plan,
+                     [&](const Candidate& one, const Communicator&, const CancelToken&) {
+                         if (milliseconds > 0)
+                             std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+                         Outcome outcome;
+                         outcome.metrics = {{"f1", one.genome.genes[0]}, {"f2", 1.0}};
+                         cpu = cpu_seconds();
+                         since = steady_seconds();
+                         return outcome;
+                     });
+    return (cpu_seconds() - cpu) / (steady_seconds() - since);
+}
+
+Json benchmark(const Numbers& numbers, const Communicator& world) {
+    const long count = numbers.at(1, 100000);
+    const long milliseconds = numbers.at(2, 0);
+    const GroupPlan plan = plan_groups(world.size(), 1);
+    Json result;
+    double worker_share = 0;
+    if (world.rank() == 0) {
+        GroupEvaluator evaluator(world, plan);
+        const double cpu_before = cpu_seconds();
+        const double seconds = evaluate(evaluator, CandidateId(count));
+        const double cpu = cpu_seconds() - cpu_before;
+        const auto groups = double(plan.groups.size());
+        result = {{"ranks", world.size()},
+                  {"candidates", count},
+                  {"milliseconds_of_one", milliseconds},
+                  {"candidates_per_s", double(count) / seconds},
+                  {"overhead_ms_per_candidate",
+                   1e3 * seconds * groups / double(count) - double(milliseconds)},
+                  {"coordinator_cpu_share", cpu / seconds},
+                  {"idle_coordinator_cpu_share", idle(evaluator, double(numbers.at(3, 5)))}};
+    } else {
+        worker_share = serve(world, plan, milliseconds);
+    }
+    result["idle_worker_cpu_share"] = world.all_reduce(worker_share, Reduction::max);
+    return result;
 }
 
 }  // namespace
 }  // namespace edgeloop
 
 int main(int argc, char** argv) {
-    return edgeloop::run_program(
-        [&] {
-            const edgeloop::MpiSession session(argc, argv);
-            return edgeloop::benchmark(argc, argv, session.world());
-        },
-        edgeloop::MpiSession::abort);
+    return edgeloop::benchmark_main(argc, argv, edgeloop::benchmark);
 }

@@ -1,19 +1,15 @@
-// What averaging gradients costs: a training step of the human baseline at 16x56x56 on all ranks at
-// once, without exchange, with the simple and with the overlapped one, in turns, so that all three
-// meet the same conditions. Prints one JSON object.
+// What averaging gradients costs: training steps of the human baseline at 16x56x56 on rank 0 while
+// the others rest, on all ranks without exchange, with the simple and with the overlapped one, in
+// turns, so that all meet the same conditions. Prints one JSON object.
 //   mpirun -n 2 exchange_benchmark [rounds] [batch]
+#include "benchmark_main.hpp"
 #include "model/network.hpp"
 #include "training/gradient_averager.hpp"
 #include "training/optimization.hpp"
 
-#include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/clock.hpp"
-#include "edgeloop/core/json.hpp"
-#include "edgeloop/core/program.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -49,7 +45,10 @@ class Contestant {
         seconds_.push_back(steady_seconds() - start);
     }
     void forget() { seconds_.clear(); }
-    [[nodiscard]] double median_seconds() const { return median(seconds_); }
+    /// Of a step, on the slowest rank that took any.
+    [[nodiscard]] double median_seconds(const Communicator& world) const {
+        return world.all_reduce(seconds_.empty() ? 0 : median(seconds_), Reduction::max);
+    }
 
   private:
     std::shared_ptr<Network> network_;
@@ -59,49 +58,51 @@ class Contestant {
     std::vector<double> seconds_;
 };
 
-int benchmark(int argc, char** argv, const Communicator& world) {
-    at::set_num_threads(1);
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 10;
-    const std::int64_t batch = argc > 2 ? std::atoi(argv[2]) : 4;
+ArchitectureSpec small_human_baseline() {
     Json json = ArchitectureSpec::from_file("human").to_json();
     json["clip"]["side"] = 56;
-    const ArchitectureSpec spec = ArchitectureSpec::from_json(json, "human");
+    return ArchitectureSpec::from_json(json, "human");
+}
 
-    Contestant none(spec, Communicator(), GradientExchange::simple, batch);
+Json benchmark(const Numbers& numbers, const Communicator& world) {
+    at::set_num_threads(1);
+    const long rounds = numbers.at(1, 10);
+    const long batch = numbers.at(2, 4);
+    const ArchitectureSpec spec = small_human_baseline();
+
+    Contestant lone(spec, Communicator(), GradientExchange::simple, batch);
+    Contestant apart(spec, Communicator(), GradientExchange::simple, batch);
     Contestant simple(spec, world, GradientExchange::simple, batch);
     Contestant overlapped(spec, world, GradientExchange::overlapped, batch);
-    for (int round = -1; round < rounds; ++round) {
-        for (Contestant* contestant : {&none, &simple, &overlapped}) {
+    for (long round = -1; round < rounds; ++round) {
+        for (Contestant* contestant : {&lone, &apart, &simple, &overlapped}) {
             world.barrier();
-            contestant->step();
+            if (contestant != &lone || world.rank() == 0) contestant->step();
             if (round < 0) contestant->forget();
         }
     }
-    const double alone = world.all_reduce(none.median_seconds(), Reduction::max);
-    const double after = world.all_reduce(simple.median_seconds(), Reduction::max);
-    const double during = world.all_reduce(overlapped.median_seconds(), Reduction::max);
-    const Json result = {{"ranks", world.size()},
-                         {"batch_per_rank", batch},
-                         {"rounds", rounds},
-                         {"step_s_without_exchange", alone},
-                         {"step_s_simple", after},
-                         {"step_s_overlapped", during},
-                         {"samples_per_s", double(batch) * world.size() / during},
-                         {"efficiency_simple", alone / after},
-                         {"efficiency_overlapped", alone / during},
-                         {"communication_hidden", 1 - (during - alone) / (after - alone)}};
-    if (world.rank() == 0) std::printf("%s\n", result.dump(2).c_str());
-    return 0;
+    const double alone_s = lone.median_seconds(world);
+    const double apart_s = apart.median_seconds(world);
+    const double simple_s = simple.median_seconds(world);
+    const double overlapped_s = overlapped.median_seconds(world);
+    return {{"ranks", world.size()},
+            {"batch_per_rank", batch},
+            {"rounds", rounds},
+            {"step_s_one_rank_alone", alone_s},
+            {"step_s_without_exchange", apart_s},
+            {"step_s_simple", simple_s},
+            {"step_s_overlapped", overlapped_s},
+            {"samples_per_s_one_rank_alone", double(batch) / alone_s},
+            {"samples_per_s_overlapped", double(batch) * world.size() / overlapped_s},
+            {"efficiency_simple", alone_s / simple_s},
+            {"efficiency_overlapped", alone_s / overlapped_s},
+            {"efficiency_without_exchange", alone_s / apart_s},
+            {"communication_hidden", 1 - (overlapped_s - apart_s) / (simple_s - apart_s)}};
 }
 
 }  // namespace
 }  // namespace edgeloop
 
 int main(int argc, char** argv) {
-    return edgeloop::run_program(
-        [&] {
-            const edgeloop::MpiSession session(argc, argv);
-            return edgeloop::benchmark(argc, argv, session.world());
-        },
-        edgeloop::MpiSession::abort);
+    return edgeloop::benchmark_main(argc, argv, edgeloop::benchmark);
 }

@@ -10,6 +10,9 @@ namespace edgeloop {
 namespace {
 
 constexpr double eager_seconds = 2e-3;
+// Large sums move only while somebody polls: a sleep between two of their many pieces is longer
+// than the piece. Ranks of a group arrive within fractions of a step.
+constexpr double pressing_seconds = 0.25;
 
 bool finished(MPI_Request& request) {
     int done = 0;
@@ -17,8 +20,8 @@ bool finished(MPI_Request& request) {
     return done != 0;
 }
 
-bool poll_eagerly(MPI_Request& request) {
-    const double until = steady_seconds() + eager_seconds;
+bool poll_eagerly(MPI_Request& request, double seconds) {
+    const double until = steady_seconds() + seconds;
     do {
         if (finished(request)) return true;
         std::this_thread::yield();
@@ -37,7 +40,8 @@ void check_mpi(int code, const char* call) {
 }
 
 void wait_request(MPI_Request& request, Patience patience) {
-    if (patience == Patience::eager && poll_eagerly(request)) return;
+    if (patience == Patience::eager && poll_eagerly(request, eager_seconds)) return;
+    if (patience == Patience::pressing && poll_eagerly(request, pressing_seconds)) return;
     BackOff pause;
     while (!finished(request)) pause.wait();
 }

@@ -14,8 +14,9 @@ void check_mpi(int code, const char* call);
 
 /// How a wait spends its time.
 enum class Patience {
-    eager,   ///< polls for a while before it begins to sleep: the others are about to arrive
-    patient  ///< sleeps from the start: the others may be long
+    pressing,  ///< polls for long: the others are in the same step
+    eager,     ///< polls for a while before it begins to sleep: the others are about to arrive
+    patient    ///< sleeps from the start: the others may be long
 };
 
 /// Completes a request. @throws CommError.
