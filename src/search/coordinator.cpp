@@ -7,7 +7,9 @@
 #include "edgeloop/evolution/hypervolume.hpp"
 
 #include <algorithm>
-#include <deque>
+#include <functional>
+#include <limits>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -85,7 +87,7 @@ class Coordinator {
     };
 
     [[nodiscard]] std::size_t default_ask_ahead() const {
-        const bool any = probe_ && engine_.settings().kind == EngineKind::generational;
+        const bool any = engine_.settings().kind == EngineKind::generational;
         return any ? std::numeric_limits<std::size_t>::max() : 0;
     }
 
@@ -177,7 +179,14 @@ class Coordinator {
         judge(active);
         if (settle(active)) return;
         if (needs_measuring(active)) submit_measuring(active);
-        if (!ends_half(active.kept.training)) ready_.push_back(active.kept.candidate.id);
+        if (!ends_half(active.kept.training)) line_up(active.kept.candidate);
+    }
+
+    /// In a generation the largest training comes first, so that no long one begins when the others
+    /// are about to end. Other engines learn in the order of training: theirs stays.
+    void line_up(const Candidate& candidate) {
+        const bool any_order = engine_.settings().kind == EngineKind::generational;
+        ready_.emplace(any_order ? Forecast::work_of(candidate) : 0, candidate.id);
     }
 
     void reuse(Active& active) {
@@ -207,7 +216,7 @@ class Coordinator {
 
     void start_training() {
         for (auto next = ready_.begin(); next != ready_.end() && evaluator_.free_slots() > 0;) {
-            const auto found = active_.find(*next);
+            const auto found = active_.find(next->second);
             if (found == active_.end() || found->second.training ||
                 ends_half(found->second.kept.training)) {
                 next = ready_.erase(next);
@@ -220,7 +229,8 @@ class Coordinator {
             }
             if (!forecast_.fits(active.kept.candidate, seconds_left())) {
                 closing_ = true;
-                return;
+                ++next;  // a smaller one may fit
+                continue;
             }
             next = ready_.erase(next);
             active.training = true;
@@ -248,7 +258,7 @@ class Coordinator {
         training_seconds_ += outcome.seconds;
         forecast_.learn(active.kept.candidate, outcome);
         if (outcome.status == Status::lost && try_again(active, outcome, "training"))
-            ready_.push_front(outcome.id);
+            ready_.emplace(std::numeric_limits<double>::infinity(), outcome.id);
         else
             accept(active, Half::training, std::move(outcome));
     }
@@ -418,13 +428,22 @@ class Coordinator {
         return progress;
     }
 
+    /// Whether a candidate that waits for training is expected to end in time.
+    [[nodiscard]] bool one_fits() const {
+        return std::any_of(ready_.begin(), ready_.end(), [this](const auto& each) {
+            const auto found = active_.find(each.second);
+            return found != active_.end() &&
+                   forecast_.fits(found->second.kept.candidate, seconds_left());
+        });
+    }
+
     [[nodiscard]] double seconds_left() const {
         return started_ + options_.time_limit_seconds - clock_.now();
     }
 
     void stop_if_asked() {
         const bool asked = options_.should_stop && options_.should_stop();
-        const bool over = seconds_left() <= 0 || (closing_ && training_ == 0);
+        const bool over = seconds_left() <= 0 || (closing_ && training_ == 0 && !one_fits());
         if (!(asked || over) || engine_.finished()) return;
         const char* why = asked ? "asked to stop" : "the time limit is reached";
         store_.record(Note{"stopped", 0, why});
@@ -456,7 +475,8 @@ class Coordinator {
     const std::size_t ask_ahead_;
 
     std::unordered_map<CandidateId, Active> active_;
-    std::deque<CandidateId> ready_;  ///< waiting for a free slot to train
+    /// Waiting for a free slot to train; the key decides who goes first.
+    std::multimap<double, CandidateId, std::greater<>> ready_;
     Forecast forecast_;
     bool turned_ = false;   ///< something happened in this turn of the loop
     bool closing_ = false;  ///< the next candidate would not finish in time

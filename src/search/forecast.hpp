@@ -33,13 +33,14 @@ class Forecast {
         return seconds(candidate) <= seconds_left;
     }
 
-  private:
-    static double work_of(const Candidate& candidate) {
+    /// FLOPs times epochs that are left; 0 when FLOPs are not known.
+    [[nodiscard]] static double work_of(const Candidate& candidate) {
         const auto flops = candidate.known.find("flops");
         if (flops == candidate.known.end()) return 0;
         return flops->second * std::max(1, candidate.epochs - candidate.trained_epochs);
     }
 
+  private:
     double longest_ = 0;
     double slowest_rate_ = 0;  ///< seconds per FLOP and epoch
 };

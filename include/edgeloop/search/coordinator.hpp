@@ -39,8 +39,8 @@ using ResultLookup = std::function<std::optional<Outcome>(Half, const Candidate&
 struct SearchOptions {
     int max_attempts = 3;  ///< how often a half may be lost before the candidate is given up
     /// Candidates asked beyond the free training slots, so that their latency is known before they
-    /// train. Without limit by default for generational engines (their result does not depend on
-    /// it), 0 for the others.
+    /// train and the largest can train first. Without limit by default for generational engines
+    /// (their result does not depend on it), 0 for the others.
     std::optional<std::size_t> ask_ahead;
     bool measure_first = false;  ///< train a candidate only after it has been measured
     double time_limit_seconds = std::numeric_limits<double>::infinity();  ///< from now

@@ -385,6 +385,54 @@ TEST(RunSearch, DoesNotStartWhatCannotFinishInTime) {
     EXPECT_EQ(store.last.phase, "stopped");
 }
 
+/// FLOPs that differ from design to design in no order.
+Metrics scattered_flops(const Candidate& candidate) {
+    return {{"flops", 1 + candidate.genome.genes[0]}};
+}
+
+TEST(RunSearch, TheLargestOfAGenerationTrainsFirst) {
+    const SearchSpace space = unit_box(3);
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
+        const auto engine = make_engine(space, loop_settings(kind), scattered_flops);
+        FakeEvaluator evaluator(2, 1, train);
+        FakeProbe probe(1, measure);
+        NullRunStore store;
+        (void)run_search(*engine, evaluator, &probe, store, quick());
+        std::vector<double> flops;
+        for (std::size_t i = 0; i < 10; ++i)
+            flops.push_back(evaluator.submitted.at(i).known.at("flops"));
+        EXPECT_EQ(std::is_sorted(flops.rbegin(), flops.rend()), kind == EngineKind::generational);
+    }
+}
+
+TEST(RunSearch, ASmallerOneThatFitsIsStillStarted) {
+    const SearchSpace space = unit_box(3);
+    const auto flops = [](const Candidate& candidate) {
+        return candidate.genome.genes[0] < 0.5 ? 1.0 : 100.0;
+    };
+    const auto engine = make_engine(space, loop_settings(), [&](const Candidate& candidate) {
+        return Metrics{{"flops", flops(candidate)}};
+    });
+    FakeEvaluator evaluator(1, 1, [&](const Candidate& candidate) {
+        Outcome outcome = train(candidate);
+        outcome.seconds = 1e4 * flops(candidate);
+        return outcome;
+    });
+    FakeProbe probe(1, measure);
+    MemoryStore store;
+    SearchOptions options = quick();
+    options.time_limit_seconds = 1e5;
+    EXPECT_THROW((void)run_search(*engine, evaluator, &probe, store, options), Stopped);
+    std::size_t small = 0;
+    for (const Event& event : store.events)
+        if (const Proposed* proposed = std::get_if<Proposed>(&event))
+            small += flops(proposed->candidate) == 1 ? 1 : 0;
+    // The first of the large ones shows how long they take; the others are passed over.
+    ASSERT_GT(small, 0u);
+    ASSERT_LT(small, 9u);
+    EXPECT_EQ(evaluator.submitted.size(), 1 + small);
+}
+
 // --- resuming
 
 struct Restarted {
