@@ -1,6 +1,8 @@
 #include "apps/search_app.hpp"
 
 #include "apps/search_console.hpp"
+#include "apps/search_plan.hpp"
+#include "apps/search_probe.hpp"
 #include "apps/search_task.hpp"
 
 #include "edgeloop/comm/binding.hpp"
@@ -13,15 +15,15 @@
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"
 #include "edgeloop/link/remote_probe.hpp"
-#include "edgeloop/model/latency_model.hpp"
-#include "edgeloop/search/serial.hpp"
 #include "edgeloop/store/reuse_cache.hpp"
+#include "edgeloop/store/timed_store.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <filesystem>
 #include <limits>
@@ -29,52 +31,11 @@
 #include <optional>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace edgeloop::apps {
 namespace {
 
 using cli::SearchConfig;
-
-std::string host_name() {
-    char name[256] = {};
-    return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
-MeasurementSettings measurement_settings(const SearchConfig& config) {
-    MeasurementSettings settings;
-    settings.threads = config.measure_threads;
-    settings.time_budget_s = config.measure_seconds;
-    return settings;
-}
-
-RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent) {
-    RemoteProbeOptions options;
-    options.edge = parse_edge_option(config.edge);
-    if (agent != nullptr) options.edge.endpoint = agent->endpoint();
-    options.name = fmt::format("{}:{}", host_name(), config.run_dir);
-    options.device_class = config.device_class;
-    options.settings = measurement_settings(config);
-    options.allow_plain_network = config.edge_insecure;
-    if (agent == nullptr && !config.edge_keys.empty()) {
-        options.keys = read_keys(config.edge_keys);
-        if (!config.edge_server_key.empty())
-            options.server_key = read_public_key(config.edge_server_key);
-        if (!config.edge_allow.empty()) options.allowed_keys = read_allow_list(config.edge_allow);
-    }
-    return options;
-}
-
-// The modelled latency of `--edge model`: repeatable to the bit, and marked in every record.
-Outcome modelled_latency(const Candidate& candidate) {
-    Outcome outcome;
-    outcome.id = candidate.id;
-    const ArchitectureSpec spec =
-        ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
-    outcome.metrics = {{"latency_ms", analytic_latency_ms(spec, DeviceModel{})},
-                       {"latency_is_modelled", 1}};
-    return outcome;
-}
 
 Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks) {
     return {{"program", "edgeloop-search"},
@@ -105,6 +66,9 @@ int stop_signal_number(const SearchConfig& config) {
     return config.stop_signal == "USR2" ? SIGUSR2 : SIGUSR1;
 }
 
+// Of all threads of this process so far.
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
 // Everything only rank 0 does.
 class Leader {
   public:
@@ -115,7 +79,8 @@ class Leader {
           engine_(make_engine(task.space, task.engine, task.static_metrics)),
           store_(store_options(config_text, ranks)) {}
 
-    void search(Evaluator& evaluator, LatencyProbe* probe) {
+    /// @param coordinates_only  this process trains nothing itself.
+    void search(Evaluator& evaluator, LatencyProbe* probe, bool coordinates_only) {
         SearchOptions options;
         options.max_attempts = config_.max_attempts;
         options.snapshot_seconds = config_.checkpoint_interval;
@@ -128,10 +93,12 @@ class Leader {
             options.lookup = [&](Half half, const Candidate& candidate) {
                 return earlier.find(half, candidate);
             };
-        const SearchResult result = run_search(*engine_, evaluator, probe, store_, options);
+        TimedStore store(store_);
+        const double cpu_before = cpu_seconds();
+        const SearchResult result = run_search(*engine_, evaluator, probe, store, options);
         if (probe != nullptr) store_.add_devices(probe->devices());
         keep_weights(result);
-        report(result);
+        report(result, store.seconds(), coordinates_only ? cpu_seconds() - cpu_before : -1);
     }
 
   private:
@@ -181,7 +148,8 @@ class Leader {
         fs::remove_all(run / "training", ignored);
     }
 
-    void report(const SearchResult& result) const {
+    /// @param coordinating_s  processor time of coordinating; negative: not known.
+    void report(const SearchResult& result, double storing_s, double coordinating_s) const {
         const Goals& goals = task_.engine.goals;
         if (result.front.empty())
             log::warning("no design came through; evaluations.csv in {} says why", config_.run_dir);
@@ -193,6 +161,15 @@ class Leader {
             std::printf("best val_rmse %.4f; predicting the mean gives %.4f (%.0f %% better)\n",
                         best->second, task_.mean_predictor_rmse,
                         100 * (1 - best->second / task_.mean_predictor_rmse));
+        const double elapsed_s = result.progress.elapsed_seconds;
+        const auto share = [&](double seconds) {
+            return elapsed_s > 0 ? 100 * seconds / elapsed_s : 0.0;
+        };
+        std::printf("%.1f s; journal, checkpoints and tables took %.2f %% of them", elapsed_s,
+                    share(storing_s));
+        if (coordinating_s >= 0)
+            std::printf("; rank 0 used %.2f %% of a core", share(coordinating_s));
+        std::printf("\n");
         std::printf("written to %s\n", config_.run_dir.c_str());
         std::fflush(stdout);
     }
@@ -203,38 +180,39 @@ class Leader {
     RunDirectory store_;
 };
 
-std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const SearchTask& task,
-                                         const LocalAgent* agent) {
-    if (!task.measures_latency) return nullptr;
-    if (config.edge == "model")
-        return std::make_unique<ImmediateProbe>(modelled_latency, "modelled");
-    auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent));
-    if (config.edge.rfind("bind:", 0) == 0)
-        log::info("agents may dial in to {}", probe->endpoint());
-    return probe;
-}
-
 void lead(Leader& leader, const SearchConfig& config, const SearchTask& task,
           const LocalAgent* agent, const Communicator& world, const GroupPlan& plan,
           const WorkerFunction& alone) {
-    const std::unique_ptr<LatencyProbe> probe = make_probe(config, task, agent);
+    const std::unique_ptr<LatencyProbe> probe =
+        task.measures_latency ? make_probe(config, agent) : nullptr;
     if (world.size() == 1) {
         LocalEvaluator evaluator(alone);
-        leader.search(evaluator, probe.get());
+        leader.search(evaluator, probe.get(), false);
         return;
     }
     DispatchOptions options;
     options.candidate_limit_s = config.candidate_limit;
     options.silence_limit_s = config.silence_limit;
+    options.is_large = task.is_large;
     GroupEvaluator evaluator(world, plan, options,
                              config.coordinator_trains ? alone : WorkerFunction());
-    leader.search(evaluator, probe.get());
+    leader.search(evaluator, probe.get(), !config.coordinator_trains);
     if (!evaluator.shutdown()) MpiSession::abort(static_cast<int>(ExitCode::done));
 }
 
 // Alone, this process is all the workers there are.
 GroupPlan plan_of(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
-    if (bindings.size() > 1) return plan_groups(bindings, config.ranks_per_candidate);
+    if (bindings.size() > 1) {
+        GroupPlan plan = plan_groups(bindings, config.ranks_per_candidate);
+        if (config.large_ranks > 0)
+            plan_blocks(plan,
+                        static_cast<std::size_t>(config.large_ranks / config.ranks_per_candidate));
+        return plan;
+    }
+    if (config.large_ranks > 0)
+        throw ConfigError(fmt::format("--large-ranks is {}", config.large_ranks),
+                          "this process runs alone",
+                          fmt::format("start it with mpirun -n {}", config.large_ranks + 1));
     if (config.ranks_per_candidate > 1)
         throw ConfigError(
             fmt::format("--ranks-per-candidate is {}", config.ranks_per_candidate),
@@ -288,6 +266,10 @@ int run(const Input& input, const LocalAgent* agent, int& argc, char**& argv) {
     if (!world.is_same_on_all_ranks(config_text))
         throw ConfigError("the ranks were started with different options", {},
                           "give all of them the same command line and config file");
+    if (config.plan) {
+        plan_search(config, task, agent, world, gather_bindings(world));
+        return static_cast<int>(ExitCode::done);
+    }
     // Mistakes that every rank would find are found by rank 0 alone, while the others wait in
     // agree(): one message, and the job ends.
     const std::vector<RankBinding> bindings = gather_bindings(world);

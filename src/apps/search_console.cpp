@@ -18,13 +18,6 @@ constexpr double seconds_between_lines = 5;
 constexpr std::size_t longest_table = 25;    // rows
 constexpr std::size_t longest_design = 100;  // characters
 
-std::string duration(double seconds) {
-    const auto whole = static_cast<long>(std::llround(seconds));
-    if (whole >= 3600)
-        return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-    return fmt::format("{}:{:02}", whole / 60, whole % 60);
-}
-
 // "best val_rmse 0.09" or, for a latency, "fastest 0.31 ms".
 std::string best_of(const std::string& objective, double value) {
     if (objective == "latency_ms") return fmt::format("fastest {:.3g} ms", value);
@@ -59,6 +52,13 @@ std::string design_text(const Genome& genome, const SearchSpace& space) {
 }
 
 }  // namespace
+
+std::string duration(double seconds) {
+    const auto whole = static_cast<long>(std::llround(seconds));
+    if (whole >= 3600)
+        return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+    return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
 
 std::string progress_line(const Progress& progress, const Goals& goals) {
     std::string line = fmt::format("{}/{} designs", progress.done, progress.total);

@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/loader.hpp"
@@ -71,6 +72,8 @@ SearchTask problem_task(const cli::SearchConfig& config) {
                     {},
                     {},
                     std::numeric_limits<double>::quiet_NaN(),
+                    {},
+                    {},
                     {}};
     task.engine.analytic = true;
     // The problem's own constraints hold beside those of the user.
@@ -106,6 +109,7 @@ TrainingSettings training_settings(const cli::SearchConfig& config) {
     settings.max_train_samples = static_cast<std::size_t>(config.max_train_samples);
     settings.max_validation_samples = static_cast<std::size_t>(config.max_validation_samples);
     settings.data_seed = config.seed;
+    if (config.large_ranks > 0) settings.batch_ranks = config.ranks_per_candidate;
     settings.threads = config.threads;
     settings.augment = config.augment;
     settings.device = config.device == "cuda"  ? Device::cuda
@@ -155,6 +159,31 @@ void open_shards(const std::string& folder) {
     }
 }
 
+// FLOPs of the median design of the space.
+double median_flops(const SearchSpace& space) {
+    constexpr std::size_t designs = 199;
+    RandomStream random(0, "median design");
+    std::vector<double> flops;
+    for (std::size_t i = 0; i < 100 * designs && flops.size() < designs; ++i) {
+        const Genome genome = space.sample(random);
+        if (!space.infeasibility(genome))
+            flops.push_back(static_cast<double>(count(space.decode(genome)).flops));
+    }
+    std::sort(flops.begin(), flops.end());
+    return flops.empty() ? 0 : flops[flops.size() / 2];
+}
+
+// FLOPs from which on a design takes as long on --large-ranks as the median design on
+// --ranks-per-candidate.
+double large_flops(const cli::SearchConfig& config, const SearchSpace& space) {
+    return median_flops(space) * config.large_ranks / config.ranks_per_candidate;
+}
+
+std::size_t samples_of(const Catalogue& catalogue, SplitPart part, int most) {
+    const auto lines = static_cast<std::size_t>(catalogue.part(part).lines);
+    return most > 0 ? std::min(lines, static_cast<std::size_t>(most)) : lines;
+}
+
 SearchTask network_task(const cli::SearchConfig& config) {
     SearchTask task{space_with_budget(config),
                     engine_settings(config),
@@ -163,9 +192,13 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     {},
                     {},
                     0,
+                    {},
+                    {},
                     {}};
     const Catalogue catalogue = read_catalogue(config.data);
     open_shards(config.data);
+    task.data_size = {samples_of(catalogue, SplitPart::train, config.max_train_samples),
+                      samples_of(catalogue, SplitPart::validation, config.max_validation_samples)};
     task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
     task.training_identity = fmt::format(
         "data {} train {} validation {} augment {} seed {} ranks {}", catalogue_digest(catalogue),
@@ -173,6 +206,15 @@ SearchTask network_task(const cli::SearchConfig& config) {
         config.ranks_per_candidate);
     if (config.clip_norm > 0) task.training_identity += fmt::format(" clip {}", config.clip_norm);
     if (config.patience > 0) task.training_identity += fmt::format(" patience {}", config.patience);
+
+    if (config.large_ranks > 0) {
+        const double limit = large_flops(config, task.space);
+        task.is_large = [limit](const Candidate& candidate) {
+            return candidate.known.at("flops") >= limit;
+        };
+        task.training_identity +=
+            fmt::format(" large-ranks {} from {:.4g} flops", config.large_ranks, limit);
+    }
 
     task.measuring_identity = measuring_identity(config);
     for (const std::string& path : config.seed_specs)

@@ -3,6 +3,7 @@
 #include "edgeloop/cli/search_config.hpp"
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/search/engine.hpp"
+#include "edgeloop/search/scaling_model.hpp"
 #include "edgeloop/store/run_directory.hpp"
 
 #include <functional>
@@ -21,6 +22,9 @@ struct SearchTask {
     /// What the best error is compared with: the validation error of predicting the mean; NaN for
     /// problems.
     double mean_predictor_rmse = 0;
+    /// Which designs --large-ranks is for; empty: none. A function of the design alone.
+    std::function<bool(const Candidate&)> is_large;
+    DataSize data_size;  ///< of the parts that a candidate sees; 0 for problems
     /// Makes what a worker does with a candidate; opens the data. Called on ranks that train.
     std::function<WorkerFunction()> make_worker;
 };

@@ -43,6 +43,10 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.group("Training");
     parser.add("ranks-per-candidate", &c.ranks_per_candidate,
                "MPI ranks that train one design together");
+    parser.add(
+        "large-ranks", &c.large_ranks,
+        "MPI ranks that train a large design together: one that takes as long on them as the "
+        "space's median design on --ranks-per-candidate; 0: all designs are alike");
     parser.add("epochs", &c.epochs, "epochs per design; 0: as its spec says");
     parser.add("max-train-samples", &c.max_train_samples, "train on so many scan lines; 0: all");
     parser.add("max-validation-samples", &c.max_validation_samples,
@@ -92,6 +96,19 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("stop-signal", &c.stop_signal,
                "stop with a checkpoint on this signal too: USR1, USR2 or none");
     parser.add("log-level", &c.log_level, "debug, info, warning or error");
+
+    parser.group("Planning: how long a run would take");
+    parser.add("plan", &c.plan,
+               "predict time, bottleneck and best group size of this run from trainings and "
+               "measurements timed now; nothing is searched");
+    parser.add("plan-ranks", &c.plan_ranks, "for so many ranks; 0: as many as were started");
+    parser.add("plan-cores", &c.plan_cores,
+               "for so many cores in all; 0: this machine's, or enough for --plan-ranks");
+    parser.add("plan-devices", &c.plan_devices, "for so many devices that measure");
+    parser.add("plan-device-seconds", &c.plan_device_seconds,
+               "one measurement takes so long; 0: timed with --edge local, else --measure-seconds");
+    parser.add("plan-seconds", &c.plan_seconds, "time trainings for so long per size of group");
+    parser.add("json", &c.json, "print the plan as JSON");
 }
 
 void require(bool holds, const std::string& problem, const std::string& suggestion) {
@@ -117,7 +134,14 @@ void check_edge_keys(const SearchConfig& c) {
 }
 
 void validate(const SearchConfig& c) {
-    require(!c.run_dir.empty(), "--run-dir is missing", "name a folder for the results");
+    require(c.plan || !c.run_dir.empty(), "--run-dir is missing", "name a folder for the results");
+    require(!c.plan || c.problem.empty(), "--plan and --problem exclude each other",
+            "plan a search that trains");
+    require(c.plan_ranks >= 0 && c.plan_cores >= 0 && c.plan_devices >= 1 &&
+                c.plan_device_seconds >= 0 && c.plan_seconds > 0,
+            "--plan-ranks, --plan-cores, --plan-devices, --plan-device-seconds or --plan-seconds "
+            "is out of range",
+            "use positive numbers, or 0 for the default");
     if (c.problem.empty()) {
         require(!c.data.empty(), "--data is missing",
                 "name the folder made by edgeloop-data shard, or use --problem");
@@ -131,6 +155,12 @@ void validate(const SearchConfig& c) {
             "use at least 1");
     require(c.ranks_per_candidate >= 1,
             fmt::format("--ranks-per-candidate is {}", c.ranks_per_candidate), "use at least 1");
+    require(c.large_ranks == 0 || (c.large_ranks > c.ranks_per_candidate &&
+                                   c.large_ranks % c.ranks_per_candidate == 0),
+            fmt::format("--large-ranks is {}", c.large_ranks),
+            "use a multiple of --ranks-per-candidate, or 0");
+    require(c.large_ranks == 0 || !c.plan, "--plan and --large-ranks exclude each other",
+            "plan with groups of one size");
     require(c.threads >= 1, fmt::format("--threads is {}", c.threads), "use at least 1");
     require(c.device == "auto" || c.device == "cpu" || c.device == "cuda",
             fmt::format("--device '{}' is unknown", c.device), "use auto, cpu or cuda");

@@ -1,5 +1,6 @@
 #include "edgeloop/dispatch/group_evaluator.hpp"
 
+#include "guarded_run.hpp"
 #include "messages.hpp"
 #include "queue_depth.hpp"
 
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,11 +34,17 @@ struct Group {
     double cancelled_s = 0;  ///< when the front of `running` was cancelled; 0: it was not
     bool timed_out = false;  ///< the front of `running` ran past its limit
     bool stalled = false;
+    bool reserved = false;  ///< for a large candidate that waits
+    bool lent = false;      ///< works under the first group of its block
+    bool joined = false;    ///< the others of its block work under it
+    std::size_t block = none;
 
+    static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
     [[nodiscard]] int leader() const { return ranks.front(); }
     [[nodiscard]] std::size_t load() const { return unsent.size() + running.size(); }
     [[nodiscard]] std::size_t room() const {
-        return stalled || load() >= depth.value() ? 0 : depth.value() - load();
+        if (stalled || reserved || lent || joined || load() >= depth.value()) return 0;
+        return depth.value() - load();
     }
     void front_begins(double now) {
         started_s = heard_s = now;
@@ -54,8 +62,12 @@ struct GroupEvaluator::Impl {
         if (own_work) local = std::make_unique<LocalEvaluator>(std::move(own_work));
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
                         "a group evaluator lives on rank 0 and needs a group");
-        (void)world.split(-1);
+        (void)world.split(-1);  // groups
+        (void)world.split(-1);  // blocks
         for (const std::vector<int>& ranks : plan.groups) groups.push_back({ranks, {}, {}, {}});
+        blocks = plan.blocks;
+        for (std::size_t i = 0; i < blocks.size(); ++i)
+            for (const std::size_t member : blocks[i]) groups[member].block = i;
         if (!idle.empty())
             log::warning("ranks {} do not fill a group of {} and stay idle", fmt::join(idle, ", "),
                          groups.front().ranks.size());
@@ -64,9 +76,82 @@ struct GroupEvaluator::Impl {
     void flush(Group& group) {
         if (group.unsent.empty()) return;
         if (group.running.empty()) group.front_begins(steady_seconds());
-        world.send(group.leader(), int(MessageTag::assign), encode_candidates(group.unsent));
+        world.send(group.leader(), int(MessageTag::assign),
+                   encode_assignment({group.unsent, false}));
         for (const Candidate& candidate : group.unsent) group.running.push_back(candidate.id);
         group.unsent.clear();
+    }
+
+    [[nodiscard]] bool is_large(const Candidate& candidate) const {
+        return options.is_large && !blocks.empty() && options.is_large(candidate);
+    }
+
+    /// Candidates that this block still has to do before it can join.
+    [[nodiscard]] std::size_t load_of(const std::vector<std::size_t>& block) const {
+        std::size_t load = 0;
+        for (const std::size_t member : block)
+            load += groups[member].load() + (groups[member].lent ? 1 : 0);
+        return load;
+    }
+
+    [[nodiscard]] bool can_join(const std::vector<std::size_t>& block) const {
+        return std::none_of(block.begin(), block.end(),
+                            [this](std::size_t member) { return groups[member].stalled; });
+    }
+
+    /// Gives large candidates the blocks that are idle, and keeps others free for those that wait:
+    /// as many as wait, the ones that will be idle soonest.
+    void serve_large() {
+        for (Group& group : groups) group.reserved = false;
+        if (large.empty()) return;
+        std::vector<const std::vector<std::size_t>*> able;
+        for (const auto& block : blocks)
+            if (can_join(block)) able.push_back(&block);
+        if (able.empty()) return fail_large();
+        std::stable_sort(able.begin(), able.end(), [this](const auto* a, const auto* b) {
+            return load_of(*a) < load_of(*b);
+        });
+        std::size_t reserved = 0;
+        for (const auto* block : able) {
+            if (large.empty()) return;
+            if (load_of(*block) == 0)
+                join(*block);
+            else if (reserved < large.size() && !groups[block->front()].joined) {
+                for (const std::size_t member : *block) groups[member].reserved = true;
+                ++reserved;
+            }
+        }
+    }
+
+    void join(const std::vector<std::size_t>& block) {
+        const Candidate candidate = std::move(large.front());
+        large.pop_front();
+        Group& first = groups[block.front()];
+        first.joined = true;
+        first.running.push_back(candidate.id);
+        first.front_begins(steady_seconds());
+        const std::string bytes = encode_assignment({{candidate}, true});
+        for (const std::size_t member : block) {
+            groups[member].lent = member != block.front();
+            world.send(groups[member].leader(), int(MessageTag::assign), bytes);
+        }
+    }
+
+    void part(Group& first) {
+        if (!first.joined) return;
+        first.joined = false;
+        for (const std::size_t member : blocks[first.block]) groups[member].lent = false;
+    }
+
+    void fail_large() {
+        for (const Candidate& candidate : large) {
+            Outcome outcome;
+            outcome.id = candidate.id;
+            outcome.status = Status::failed;
+            outcome.reason = "too large for the groups that have not stalled";
+            done.push_back(outcome);
+        }
+        large.clear();
     }
 
     /// The group whose ranks hold this one, or nullptr.
@@ -105,7 +190,9 @@ struct GroupEvaluator::Impl {
             EDGELOOP_EXPECT(!group.running.empty() && group.running.front() == outcome.id,
                             "a group answers in the order in which it was asked");
             group.running.pop_front();
-            if (outcome.status == Status::completed) group.depth.learn(outcome.seconds);
+            const bool alone = !group.joined;
+            part(group);
+            if (outcome.status == Status::completed && alone) group.depth.learn(outcome.seconds);
             if (group.timed_out && outcome.status == Status::cancelled) {
                 outcome.status = Status::failed;
                 outcome.reason = fmt::format("time-out: not done after {:.0f} s, the limit",
@@ -140,13 +227,19 @@ struct GroupEvaluator::Impl {
     }
 
     void give_up(Group& group, const std::string& why) {
-        group.stalled = true;
+        std::vector<int> ranks;
+        for (Group& each : groups) {
+            const bool with_it = group.joined && each.block == group.block;
+            if (&each != &group && !with_it) continue;
+            each.stalled = true;
+            ranks.insert(ranks.end(), each.ranks.begin(), each.ranks.end());
+        }
         std::string where;
-        for (const int rank : group.ranks)
+        for (const int rank : ranks)
             where += fmt::format("{}rank {}: {}", where.empty() ? "" : ", ", rank,
                                  places.count(rank) > 0 ? places[rank] : "no place reported");
         log::error("gave up a stalled group: {} ({}); going on without ranks {}", why, where,
-                   fmt::join(group.ranks, ", "));
+                   fmt::join(ranks, ", "));
         Outcome stalled;
         stalled.id = group.running.front();
         stalled.status = Status::failed;
@@ -182,6 +275,8 @@ struct GroupEvaluator::Impl {
     std::unique_ptr<LocalEvaluator> local;  ///< what rank 0 evaluates itself, or nullptr
     std::vector<int> idle;
     std::vector<Group> groups;
+    std::vector<std::vector<std::size_t>> blocks;  ///< of groups that may join
+    std::deque<Candidate> large;                   ///< waiting for a block
     std::vector<Outcome> done;
     std::map<int, std::string> places;
     std::set<int> left;
@@ -207,6 +302,10 @@ std::size_t GroupEvaluator::free_slots() const {
 }
 
 void GroupEvaluator::submit(const Candidate& candidate) {
+    if (impl_->is_large(candidate)) {
+        impl_->large.push_back(candidate);
+        return impl_->serve_large();
+    }
     Group* best = nullptr;
     for (Group& group : impl_->groups)
         if (group.room() > 0 && (best == nullptr || group.load() < best->load())) best = &group;
@@ -219,6 +318,14 @@ void GroupEvaluator::submit(const Candidate& candidate) {
 
 void GroupEvaluator::cancel(CandidateId id) {
     if (impl_->local) impl_->local->cancel(id);
+    std::deque<Candidate>& large = impl_->large;
+    const auto waiting = std::find_if(large.begin(), large.end(),
+                                      [id](const Candidate& each) { return each.id == id; });
+    if (waiting != large.end()) {
+        impl_->done.push_back(cancelled_before_start(id));
+        large.erase(waiting);
+        return impl_->serve_large();
+    }
     for (Group& group : impl_->groups) {
         impl_->flush(group);
         const auto found = std::find(group.running.begin(), group.running.end(), id);
@@ -236,6 +343,7 @@ std::vector<Outcome> GroupEvaluator::poll() {
         impl_->watch(group);
         impl_->flush(group);
     }
+    impl_->serve_large();
     if (impl_->local)
         for (Outcome& outcome : impl_->local->poll()) impl_->done.push_back(std::move(outcome));
     if (impl_->done.empty() && impl_->all_stalled())

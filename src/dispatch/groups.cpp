@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,16 @@ int GroupPlan::group_of(int rank) const {
     };
     const auto found = std::find_if(groups.begin(), groups.end(), holds);
     return found == groups.end() ? -1 : int(found - groups.begin());
+}
+
+int GroupPlan::block_of(int rank) const {
+    const int group = group_of(rank);
+    const auto holds = [group](const std::vector<std::size_t>& block) {
+        return group >= 0 &&
+               std::find(block.begin(), block.end(), std::size_t(group)) != block.end();
+    };
+    const auto found = std::find_if(blocks.begin(), blocks.end(), holds);
+    return found == blocks.end() ? -1 : int(found - blocks.begin());
 }
 
 namespace {
@@ -70,6 +81,19 @@ GroupPlan plan_groups(const std::vector<RankBinding>& bindings, int ranks_per_ca
     std::sort(plan.groups.begin(), plan.groups.end());
     std::sort(plan.idle.begin(), plan.idle.end());
     return plan;
+}
+
+void plan_blocks(GroupPlan& plan, std::size_t groups_of_block) {
+    plan.blocks.clear();
+    for (std::size_t first = 0; first + groups_of_block <= plan.groups.size();
+         first += groups_of_block) {
+        std::vector<std::size_t>& block = plan.blocks.emplace_back(groups_of_block);
+        std::iota(block.begin(), block.end(), first);
+    }
+    if (plan.blocks.empty())
+        throw ConfigError("a large candidate is to train on " + std::to_string(groups_of_block) +
+                              " groups but there are only " + std::to_string(plan.groups.size()),
+                          {}, "start more ranks, or use smaller groups");
 }
 
 }  // namespace edgeloop

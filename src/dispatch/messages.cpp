@@ -28,6 +28,11 @@ void serialize(Archive& archive, Outcome& outcome) {
     archive(outcome.id, outcome.status, outcome.metrics, outcome.reason, outcome.seconds);
 }
 
+template <class Archive>
+void serialize(Archive& archive, Assignment& assignment) {
+    archive(assignment.candidates, assignment.joined);
+}
+
 namespace {
 
 template <class Value>
@@ -54,12 +59,8 @@ Value decode(const std::string& bytes) {
 
 }  // namespace
 
-std::string encode_candidates(const std::vector<Candidate>& candidates) {
-    return encode(candidates);
-}
-std::vector<Candidate> decode_candidates(const std::string& bytes) {
-    return decode<std::vector<Candidate>>(bytes);
-}
+std::string encode_assignment(const Assignment& assignment) { return encode(assignment); }
+Assignment decode_assignment(const std::string& bytes) { return decode<Assignment>(bytes); }
 std::string encode_outcomes(const std::vector<Outcome>& outcomes) { return encode(outcomes); }
 std::vector<Outcome> decode_outcomes(const std::string& bytes) {
     return decode<std::vector<Outcome>>(bytes);

@@ -19,8 +19,14 @@ enum class MessageTag : int {
     goodbye,     ///< from a worker: it is leaving
 };
 
-[[nodiscard]] std::string encode_candidates(const std::vector<Candidate>& candidates);
-[[nodiscard]] std::vector<Candidate> decode_candidates(const std::string& bytes);
+/// Work for a group.
+struct Assignment {
+    std::vector<Candidate> candidates;
+    bool joined = false;  ///< all groups of the block train the one candidate together
+};
+
+[[nodiscard]] std::string encode_assignment(const Assignment& assignment);
+[[nodiscard]] Assignment decode_assignment(const std::string& bytes);
 [[nodiscard]] std::string encode_outcomes(const std::vector<Outcome>& outcomes);
 [[nodiscard]] std::vector<Outcome> decode_outcomes(const std::string& bytes);
 [[nodiscard]] std::string encode_id(CandidateId id);

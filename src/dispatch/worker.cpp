@@ -41,24 +41,34 @@ class Inbox {
     }
     [[nodiscard]] bool shutdown() const { return shutdown_; }
     [[nodiscard]] bool empty() const { return queue_.empty(); }
+    /// Going home, a rank leaves out the work of its own group. What several groups have been told
+    /// to do together is done, if only to end at once: another group may have begun.
+    void forget_own_work() {
+        queue_.erase(std::remove_if(queue_.begin(), queue_.end(),
+                                    [](const Assignment& a) { return !a.joined; }),
+                     queue_.end());
+    }
     [[nodiscard]] bool is_cancelled(CandidateId id) const {
         return shutdown_ || cancelled_.count(id) > 0;
     }
-    Candidate next() {
-        Candidate candidate = std::move(queue_.front());
+    /// One candidate.
+    Assignment next() {
+        Assignment assignment = std::move(queue_.front());
         queue_.pop_front();
-        return candidate;
+        return assignment;
     }
 
   private:
     void take(const ReceivedMessage& message) {
         switch (MessageTag(message.tag)) {
-            case MessageTag::assign:
-                for (Candidate& candidate : decode_candidates(message.bytes)) {
+            case MessageTag::assign: {
+                Assignment assignment = decode_assignment(message.bytes);
+                for (Candidate& candidate : assignment.candidates) {
                     cancelled_.erase(candidate.id);  // meant an earlier rung of it
-                    queue_.push_back(std::move(candidate));
+                    queue_.push_back({{std::move(candidate)}, assignment.joined});
                 }
                 break;
+            }
             case MessageTag::cancel:
                 cancelled_.insert(decode_id(message.bytes));
                 break;
@@ -72,7 +82,7 @@ class Inbox {
     }
 
     const Communicator& world_;
-    std::deque<Candidate> queue_;
+    std::deque<Assignment> queue_;
     std::set<CandidateId> cancelled_;
     bool shutdown_ = false;
 };
@@ -157,50 +167,69 @@ class OutcomeSender {
     double sent_ = 0;
 };
 
-void lead(const Communicator& world, const Communicator& group, const WorkerFunction& run) {
+/// The groups a rank works in.
+struct Groups {
+    Communicator own;
+    std::optional<Communicator> block;  ///< the groups that join its own for large candidates
+
+    [[nodiscard]] const Communicator& of(const Assignment& assignment) const {
+        return assignment.joined ? *block : own;
+    }
+};
+
+void lead(const Communicator& world, const Groups& groups, const WorkerFunction& run) {
     Inbox inbox(world);
     PlaceReporter places(world);
     OutcomeSender sender(world);
     for (;;) {
         if (inbox.empty()) sender.flush();
         inbox.wait_for_work();
-        if (inbox.shutdown()) break;
-        const Candidate candidate = inbox.next();
-        if (inbox.is_cancelled(candidate.id)) {
+        if (inbox.shutdown()) inbox.forget_own_work();
+        if (inbox.empty()) break;
+        const Assignment assignment = inbox.next();
+        const Candidate& candidate = assignment.candidates.front();
+        if (!assignment.joined && inbox.is_cancelled(candidate.id)) {
             sender.add(cancelled_before_start(candidate.id));
-        } else {
-            std::string bytes = group.size() > 1 ? encode_candidates({candidate}) : std::string();
-            group.broadcast(bytes, 0);
-            sender.add(
-                run_in_group(run, candidate, group, WorkerToken(&inbox, places, candidate.id)));
+            continue;
         }
+        if (groups.own.size() > 1) {
+            std::string bytes = encode_assignment(assignment);
+            groups.own.broadcast(bytes, 0);
+        }
+        const Communicator& group = groups.of(assignment);
+        const bool leads = group.rank() == 0;
+        Outcome outcome = run_in_group(run, candidate, group,
+                                       WorkerToken(leads ? &inbox : nullptr, places, candidate.id));
+        if (leads) sender.add(std::move(outcome));
     }
-    std::string nothing = encode_candidates({});
-    group.broadcast(nothing, 0);
+    std::string nothing = encode_assignment({});
+    groups.own.broadcast(nothing, 0);
 }
 
-void follow(const Communicator& world, const Communicator& group, const WorkerFunction& run) {
+void follow(const Communicator& world, const Groups& groups, const WorkerFunction& run) {
     PlaceReporter places(world);
     for (;;) {
         std::string bytes;
-        group.broadcast(bytes, 0);
-        const std::vector<Candidate> candidates = decode_candidates(bytes);
-        if (candidates.empty()) return;
-        const Candidate& candidate = candidates.front();
-        (void)run_in_group(run, candidate, group, WorkerToken(nullptr, places, candidate.id));
+        groups.own.broadcast(bytes, 0);
+        const Assignment assignment = decode_assignment(bytes);
+        if (assignment.candidates.empty()) return;
+        const Candidate& candidate = assignment.candidates.front();
+        (void)run_in_group(run, candidate, groups.of(assignment),
+                           WorkerToken(nullptr, places, candidate.id));
     }
 }
 
 }  // namespace
 
 void serve_candidates(const Communicator& world, const GroupPlan& plan, const WorkerFunction& run) {
-    const std::optional<Communicator> group = world.split(plan.group_of(world.rank()));
-    if (group && group->rank() == 0)
-        lead(world, *group, run);
-    else if (group)
-        follow(world, *group, run);
-    else
+    const std::optional<Communicator> own = world.split(plan.group_of(world.rank()));
+    const std::optional<Communicator> block = world.split(plan.block_of(world.rank()));
+    if (own) {
+        const Groups groups{*own, block};
+        own->rank() == 0 ? lead(world, groups, run) : follow(world, groups, run);
+    } else {
         Inbox(world).wait_for_work();
+    }
     world.send(coordinator, int(MessageTag::goodbye), "");
     world.flush(flush_limit_s);
 }

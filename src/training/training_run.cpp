@@ -40,6 +40,13 @@ std::shared_ptr<Network> build(const TrainingSettings& settings, const Architect
     return network;
 }
 
+int batch_of_rank(const TrainingSettings& settings, const ArchitectureSpec& spec,
+                  const Communicator& group) {
+    const int sharers = settings.batch_ranks;
+    if (sharers == 0 || sharers >= group.size()) return spec.training.batch;
+    return (spec.training.batch * sharers + group.size() - 1) / group.size();
+}
+
 LoaderOptions loader_options(const TrainingSettings& settings, const ArchitectureSpec& spec,
                              const Communicator& group, SplitPart part) {
     const bool training = part == SplitPart::train;
@@ -48,7 +55,7 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
     options.part = part;
     options.frames = spec.clip.frames;
     options.stride = spec.clip.stride;
-    options.batch = spec.training.batch;
+    options.batch = batch_of_rank(settings, spec, group);
     options.seed = settings.data_seed;
     options.rank = group.rank();
     options.ranks = group.size();
@@ -170,11 +177,13 @@ void TrainingRun::validation_step() {
 }
 
 std::string TrainingRun::identity() const {
-    return digest(fmt::format("{} seed {} ranks {} data {} {} {} {} augment {} clip {} patience {}",
-                              spec_.canonical(), candidate_.seed, group_.size(), settings_.shards,
-                              settings_.data_seed, settings_.max_train_samples,
-                              settings_.max_validation_samples, settings_.augment,
-                              settings_.clip_norm, settings_.patience_epochs))
+    return digest(
+               fmt::format(
+                   "{} seed {} ranks {} batch {} data {} {} {} {} augment {} clip {} patience {}",
+                   spec_.canonical(), candidate_.seed, group_.size(),
+                   batch_of_rank(settings_, spec_, group_), settings_.shards, settings_.data_seed,
+                   settings_.max_train_samples, settings_.max_validation_samples, settings_.augment,
+                   settings_.clip_norm, settings_.patience_epochs))
         .hex();
 }
 

@@ -166,6 +166,52 @@ TEST(Search, TwoRanksTrainOneDesignTogether) {
               Words(12, "completed"));
 }
 
+TEST(Search, PlansARunWithoutStartingIt) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run");
+    const Words plan{"--plan", "--json", "--plan-seconds", "0.1", "--log-level", "error"};
+    for (const int ranks : {1, 3}) {
+        const auto words = small_search(dir, plan);
+        const auto result = run(ranks == 1 ? words : mpirun(ranks, words));
+        ASSERT_EQ(result.code, 0) << result.output;
+        const Json json = parse_json(result.output.substr(result.output.find('{')), "plan");
+        EXPECT_EQ(json.at("ranks"), ranks);
+        EXPECT_EQ(json.at("groups"), ranks == 1 ? 1 : 2);
+        EXPECT_EQ(json.at("trainings"), 12);
+        EXPECT_GT(json.at("seconds"), 0);
+        EXPECT_EQ(json.at("group_sizes").size(), ranks == 1 ? 1u : 2u);
+        EXPECT_GE(json.at("calibration_trainings"), 4);
+        EXPECT_FALSE(std::filesystem::exists(dir));
+    }
+    // For a larger allocation, as text, with a device so slow that everything waits for it.
+    Words words = small_search(dir, {"--plan", "--plan-seconds", "0.1", "--plan-ranks", "9",
+                                     "--plan-device-seconds", "1000"});
+    std::replace(words.begin(), words.end(), std::string("model"),
+                 std::string("tcp://127.0.0.1:9"));
+    const auto slow = run(words);
+    ASSERT_EQ(slow.code, 0) << slow.output;
+    EXPECT_THAT(slow.output, HasSubstr("12 designs on 9 ranks (8 groups of 1, 9 cores): 3:20:0"));
+    EXPECT_THAT(slow.output, HasSubstr("bottleneck: measuring; half of it would save 50 %"));
+}
+
+TEST(Search, SaysWhatKeepingTheRunCost) {
+    const TemporaryFolder folder;
+    const auto result = run(mpirun(2, small_search(folder.path("run"))));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("journal, checkpoints and tables took"));
+    EXPECT_THAT(result.output, HasSubstr("rank 0 used"));
+}
+
+TEST(Search, LargeDesignsTrainOnMoreRanksWithTheSameFrontOnAnyNumber) {
+    const TemporaryFolder folder;
+    for (const int ranks : {3, 4, 5}) {
+        const std::string dir = folder.path(std::to_string(ranks));
+        const auto result = run(mpirun(ranks, small_search(dir, {"--large-ranks", "2"})));
+        ASSERT_EQ(result.code, 0) << result.output;
+        EXPECT_EQ(front_of(dir), front_of(folder.path("3"))) << ranks << " ranks";
+    }
+}
+
 TEST(Search, PrintedConfigIsAValidConfigFile) {
     const TemporaryFolder folder;
     const auto printed = run(small_search(folder.path("run"), {"--print-config"}));

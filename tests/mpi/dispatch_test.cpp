@@ -73,6 +73,82 @@ Outcome wait_for_one(Evaluator& evaluator) {
 
 int largest_group() { return world().size() - 1; }
 
+Outcome run_until_cancelled(const Candidate&, const Communicator& group, const CancelToken& token) {
+    Outcome outcome;
+    outcome.status = Status::cancelled;
+    for (int step = 0;; ++step) {
+        token.at("step " + std::to_string(step));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        if (group.all_reduce(token.requested() ? 1 : 0, Reduction::max) > 0) return outcome;
+    }
+}
+
+/// Groups of one rank that join, all that there are, for every third candidate.
+void with_joining_workers(const WorkerFunction& work,
+                          const std::function<void(GroupEvaluator&)>& coordinate) {
+    GroupPlan plan = plan_groups(world().size(), 1);
+    plan_blocks(plan, plan.groups.size());
+    DispatchOptions options;
+    options.is_large = [](const Candidate& one) { return one.id % 3 == 0; };
+    if (world().rank() == 0) {
+        GroupEvaluator evaluator(world(), plan, options);
+        coordinate(evaluator);
+        EXPECT_TRUE(evaluator.shutdown());
+    } else {
+        serve_candidates(world(), plan, work);
+    }
+    world().barrier();
+}
+
+TEST(Dispatch, GroupsJoinForALargeCandidateAndPartAfterwards) {
+    with_joining_workers(
+        [](const Candidate& one, const Communicator& group, const CancelToken&) {
+            EXPECT_EQ(group.size(), one.id % 3 == 0 ? largest_group() : 1) << one.id;
+            Outcome outcome;
+            outcome.metrics["sum"] = group.all_reduce(1.0, Reduction::sum);
+            return outcome;
+        },
+        [](GroupEvaluator& evaluator) {
+            for (const auto& [id, outcome] : evaluate(evaluator, 300)) {
+                EXPECT_EQ(outcome.status, Status::completed);
+                EXPECT_EQ(outcome.metrics.at("sum"), id % 3 == 0 ? largest_group() : 1);
+            }
+        });
+}
+
+TEST(Dispatch, ALargeCandidateIsCancelledWaitingRunningAndAtTheEnd) {
+    with_joining_workers(run_until_cancelled, [](GroupEvaluator& evaluator) {
+        evaluator.submit(candidate(3));
+        EXPECT_EQ(evaluator.free_slots(), 0u);
+        evaluator.submit(candidate(6));  // waits for the first
+        EXPECT_EQ(evaluator.free_slots(), 0u);
+        evaluator.cancel(6);
+        EXPECT_EQ(wait_for_one(evaluator).id, 6u);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        EXPECT_TRUE(evaluator.poll().empty());
+        evaluator.cancel(3);
+        const Outcome cancelled = wait_for_one(evaluator);
+        EXPECT_EQ(cancelled.id, 3u);
+        EXPECT_EQ(cancelled.status, Status::cancelled);
+        EXPECT_GT(evaluator.free_slots(), 0u);
+        evaluator.submit(candidate(9));  // runs when the workers are sent home
+    });
+}
+
+TEST(Dispatch, AFailureOnTheLastRankOfJoinedGroupsIsTheCandidates) {
+    with_joining_workers(
+        [](const Candidate& one, const Communicator& group, const CancelToken&) {
+            if (one.id == 3 && group.rank() == group.size() - 1) throw IoError("no memory left");
+            return Outcome{};
+        },
+        [](GroupEvaluator& evaluator) {
+            const auto outcomes = evaluate(evaluator, 7);
+            for (const auto& [id, outcome] : outcomes)
+                EXPECT_EQ(outcome.status, id == 3 ? Status::failed : Status::completed) << id;
+            EXPECT_NE(outcomes.at(3).reason.find("no memory left"), std::string::npos);
+        });
+}
+
 TEST(Dispatch, EveryCandidateReachesAWholeGroupAndComesBackOnce) {
     for (int size = 1; size <= largest_group(); ++size)
         with_workers(
@@ -110,16 +186,6 @@ TEST(Dispatch, AFailureOnAnyRankOfAGroupIsTheCandidatesAndTheGroupGoesOn) {
             EXPECT_NE(outcomes.at(2).reason.find("no memory left"), std::string::npos);
             EXPECT_EQ(outcomes.at(3).status, Status::completed);
         });
-}
-
-Outcome run_until_cancelled(const Candidate&, const Communicator& group, const CancelToken& token) {
-    Outcome outcome;
-    outcome.status = Status::cancelled;
-    for (int step = 0;; ++step) {
-        token.at("step " + std::to_string(step));
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        if (group.all_reduce(token.requested() ? 1 : 0, Reduction::max) > 0) return outcome;
-    }
 }
 
 TEST(Dispatch, CancelReachesARunningGroup) {

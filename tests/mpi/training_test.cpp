@@ -72,6 +72,19 @@ TEST_F(TrainingTest, AllRanksHaveTheSameOutcomeAndItIsGood) {
     EXPECT_LT(outcome.metrics.at("train_loss"), 0.2);
 }
 
+TEST_F(TrainingTest, ALargerGroupThatSharesTheBatchFollowsOneRank) {
+    Candidate one = candidate(R"({"learning_rate":0.003,"batch":12,"epochs":2,"optimizer":"sgd"})");
+    // Each rank draws a dropout of its own.
+    const std::string dropout = R"("dropout":0.1)";
+    one.spec.replace(one.spec.find(dropout), dropout.size(), R"("dropout":0)");
+    TrainingSettings shared = settings();
+    shared.batch_ranks = 1;
+    const Metrics together = train(one, CancelToken(), shared).metrics;
+    const Metrics alone = Trainer(shared).train(one, Communicator(), CancelToken()).metrics;
+    for (const char* name : {"val_rmse", "train_loss"})
+        EXPECT_NEAR(together.at(name), alone.at(name), 1e-3 * alone.at(name)) << name;
+}
+
 TEST_F(TrainingTest, OverlapDoesNotChangeTheCourse) {
     const Candidate one = candidate(R"({"learning_rate":0.003,"batch":2,"epochs":1})");
     TrainingSettings simple = settings();

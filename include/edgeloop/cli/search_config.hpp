@@ -32,6 +32,7 @@ struct SearchConfig {
 
     // Training
     int ranks_per_candidate = 1;
+    int large_ranks = 0;        ///< ranks of a large candidate; 0: as for all
     int epochs = 0;             ///< 0: as each spec says
     int max_train_samples = 0;  ///< 0: all
     int max_validation_samples = 0;
@@ -62,6 +63,15 @@ struct SearchConfig {
     double checkpoint_interval = 10;   ///< seconds
     std::string stop_signal = "USR1";  ///< besides INT and TERM
     std::string log_level = "info";
+
+    // Planning
+    bool plan = false;
+    int plan_ranks = 0;              ///< 0: as many as were started
+    int plan_cores = 0;              ///< 0: this machine's, or enough for --plan-ranks
+    int plan_devices = 1;            ///< that measure latency
+    double plan_device_seconds = 0;  ///< of one measurement; 0: measured, or as --measure-seconds
+    double plan_seconds = 20;        ///< of calibration, for each size of group
+    bool json = false;               ///< the plan as JSON
 };
 
 /// What the command line asked for.

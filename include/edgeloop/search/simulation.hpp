@@ -22,10 +22,46 @@ class VirtualClock : public SearchClock {
 
     /// Calls `what` at that time, in idle(). Equal times: in the order of the calls.
     void at(double time, std::function<void()> what);
+    /// The coordinator itself was busy for so long; what fell due meanwhile comes late.
+    void spend(double seconds) { now_ += seconds; }
 
   private:
     double now_ = 0;
     std::multimap<double, std::function<void()>> agenda_;
+};
+
+/// Cores that simulated jobs share: while the running jobs want more cores than there are, all of
+/// them slow down alike.
+class SharedCores {
+  public:
+    SharedCores(VirtualClock& clock, double cores) : clock_(clock), cores_(cores) {}
+
+    /// Runs a job.
+    /// @param seconds  it takes while there are cores enough.
+    /// @param cores    it keeps busy.
+    /// @return its number, for cancel().
+    std::uint64_t start(double seconds, double cores, std::function<void()> done);
+    /// Ends a job without calling `done`; one that has ended is ignored.
+    void cancel(std::uint64_t job);
+
+  private:
+    struct Job {
+        double end = 0;  ///< in seconds of progress
+        double cores = 0;
+        std::function<void()> done;
+    };
+
+    [[nodiscard]] double rate() const;
+    void advance();
+    void plan_next();
+    void finish_due();
+
+    VirtualClock& clock_;
+    double cores_;
+    std::map<std::uint64_t, Job> jobs_;
+    std::uint64_t last_job_ = 0, plan_ = 0;
+    double wanted_ = 0;                ///< cores, by all running jobs
+    double progress_ = 0, until_ = 0;  ///< of a job that always ran, up to a moment
 };
 
 /// Machines of one kind in virtual time: an outcome arrives `outcome.seconds` after a machine took
@@ -35,6 +71,9 @@ class SimulatedMachines {
     /// @param evaluate  gives the outcome and, in `seconds`, how long it takes.
     SimulatedMachines(VirtualClock& clock, std::size_t machines,
                       std::function<Outcome(const Candidate&)> evaluate);
+    /// The same on cores shared with others, where each machine keeps `cores_each` of them busy.
+    SimulatedMachines(VirtualClock& clock, SharedCores& cores, double cores_each,
+                      std::size_t machines, std::function<Outcome(const Candidate&)> evaluate);
 
     void submit(const Candidate& candidate);
     /// A running candidate is cancelled now, a waiting one is forgotten; an unknown one is ignored.
@@ -51,6 +90,7 @@ class SimulatedMachines {
     struct Running {
         double since = 0;
         std::uint64_t turn = 0;  ///< tells a cancelled run from a later one of the same candidate
+        std::uint64_t job = 0;   ///< on the shared cores
         Outcome outcome;
     };
 
@@ -60,6 +100,8 @@ class SimulatedMachines {
     void advance_area();
 
     VirtualClock& clock_;
+    SharedCores* cores_ = nullptr;  ///< null: cores of their own
+    double cores_each_ = 1;
     std::size_t machines_;
     std::function<Outcome(const Candidate&)> evaluate_;
     std::map<CandidateId, Running> running_;
@@ -77,6 +119,9 @@ class SimulatedEvaluator : public Evaluator {
     SimulatedEvaluator(VirtualClock& clock, std::size_t workers,
                        std::function<Outcome(const Candidate&)> evaluate)
         : machines_(clock, workers, std::move(evaluate)) {}
+    SimulatedEvaluator(VirtualClock& clock, SharedCores& cores, double cores_each,
+                       std::size_t workers, std::function<Outcome(const Candidate&)> evaluate)
+        : machines_(clock, cores, cores_each, workers, std::move(evaluate)) {}
 
     [[nodiscard]] std::size_t free_slots() const override { return machines_.idle_machines(); }
     void submit(const Candidate& candidate) override { machines_.submit(candidate); }
@@ -94,12 +139,16 @@ class SimulatedProbe : public LatencyProbe {
     SimulatedProbe(VirtualClock& clock, std::size_t devices,
                    std::function<Outcome(const Candidate&)> measure)
         : machines_(clock, devices, std::move(measure)), devices_(devices) {}
+    SimulatedProbe(VirtualClock& clock, SharedCores& cores, std::size_t devices,
+                   std::function<Outcome(const Candidate&)> measure)
+        : machines_(clock, cores, 1, devices, std::move(measure)), devices_(devices) {}
 
     void submit(const Candidate& candidate) override { machines_.submit(candidate); }
     void cancel(CandidateId id) override { (void)machines_.cancel(id); }
     [[nodiscard]] std::vector<Outcome> poll() override { return machines_.poll(); }
     [[nodiscard]] LinkState link() const override { return {"simulated", true, devices_}; }
     [[nodiscard]] std::vector<std::string> devices() const override { return {}; }
+    [[nodiscard]] const SimulatedMachines& machines() const { return machines_; }
 
   private:
     SimulatedMachines machines_;

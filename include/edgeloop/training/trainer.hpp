@@ -38,6 +38,10 @@ struct TrainingSettings {
     /// Memory one rank may use for a candidate; 0: nine tenths of this machine's, shared equally
     /// among its ranks. A design that needs more fails before it is built.
     double memory_limit_mib = 0;
+    /// The recipe's batch is for each rank of a group of this size; the ranks of a larger group
+    /// share the same global batch, each taking its part, rounded up. 0: for each rank of any
+    /// group.
+    int batch_ranks = 0;
     int patience_epochs = 0;  ///< stop when val_rmse has not fallen by 1 % for so long; 0: never
     /// Folder, seen by all ranks, where unfinished training is kept between rungs and across a
     /// stop; empty: nowhere, and training starts anew. See discard_training_state().

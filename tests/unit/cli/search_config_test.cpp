@@ -46,6 +46,8 @@ TEST(SearchConfig, EveryImpossibleValueIsRefusedByName) {
                 ::testing::HasSubstr("--crossover-probability is 1.5"));
     EXPECT_THAT(with({"--reduction", "1"}), ::testing::HasSubstr("--reduction is 1"));
     EXPECT_THAT(with({"--log-level", "loud"}), ::testing::HasSubstr("loud"));
+    EXPECT_THAT(with({"--plan"}), ::testing::HasSubstr("exclude each other"));
+    EXPECT_THAT(with({"--plan-devices", "0"}), ::testing::HasSubstr("out of range"));
     EXPECT_THAT(with({"--time-limit", "-1"}), ::testing::HasSubstr("--time-limit is -1"));
 }
 

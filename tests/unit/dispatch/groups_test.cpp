@@ -26,6 +26,19 @@ TEST(Groups, AProcessAloneHasNone) {
     EXPECT_THAT(plan.idle, IsEmpty());
 }
 
+TEST(Groups, NeighboursFormBlocksAndTheRestStaysAlone) {
+    GroupPlan plan = plan_groups(6, 1);
+    EXPECT_THAT(plan.blocks, IsEmpty());
+    plan_blocks(plan, 2);
+    EXPECT_THAT(plan.blocks, ElementsAre(ElementsAre(0u, 1u), ElementsAre(2u, 3u)));
+    EXPECT_EQ(plan.block_of(0), -1);
+    EXPECT_EQ(plan.block_of(4), 1);
+    EXPECT_EQ(plan.block_of(5), -1);
+    plan_blocks(plan, 5);
+    EXPECT_THAT(plan.blocks, ElementsAre(ElementsAre(0u, 1u, 2u, 3u, 4u)));
+    EXPECT_THROW(plan_blocks(plan, 6), ConfigError);
+}
+
 TEST(Groups, ImpossibleSizesAreTheUsersMistake) {
     EXPECT_THROW((void)plan_groups(4, 0), ConfigError);
     EXPECT_THROW((void)plan_groups(4, 4), ConfigError);

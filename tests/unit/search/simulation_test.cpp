@@ -40,6 +40,37 @@ TEST(VirtualClock, JumpsFromEventToEventInOrder) {
     EXPECT_THROW(clock.idle(), LogicError);
 }
 
+TEST(SharedCores, JobsSlowDownAlikeWhileTheyWantMoreCoresThanThereAre) {
+    VirtualClock clock;
+    SharedCores cores(clock, 2);
+    std::map<char, double> ends;
+    const auto note = [&](char name) { return [&, name] { ends[name] = clock.now(); }; };
+    cores.start(4, 1, note('a'));
+    cores.start(2, 3, note('b'));                       // 4 cores are wanted: half speed
+    const auto dropped = cores.start(9, 4, note('c'));  // 8: a quarter
+    clock.at(4, [&] { cores.cancel(dropped); });
+    while (ends.size() < 2) clock.idle();
+    // To 4 s at a quarter: 1 s done. Then b's last second takes 2 s, and a's last two 2 s.
+    EXPECT_NEAR(ends['b'], 6, 1e-9);
+    EXPECT_NEAR(ends['a'], 8, 1e-9);
+    cores.cancel(dropped);
+    cores.start(1, 1, note('d'));
+    clock.idle();
+    EXPECT_NEAR(ends['d'], 9, 1e-9);
+    EXPECT_EQ(ends.count('c'), 0u);
+}
+
+TEST(VirtualClock, WhatFellDueWhileTheCoordinatorWasBusyComesLate) {
+    VirtualClock clock;
+    bool came = false;
+    clock.at(1, [&] { came = true; });
+    clock.spend(3);
+    EXPECT_FALSE(came);
+    clock.idle();
+    EXPECT_TRUE(came);
+    EXPECT_EQ(clock.now(), 3);
+}
+
 TEST(SimulatedMachines, WhatFindsNoFreeMachineWaits) {
     VirtualClock clock;
     SimulatedMachines machines(clock, 2, as_many_seconds);

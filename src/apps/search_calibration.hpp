@@ -1,0 +1,40 @@
+#pragma once
+
+#include "apps/search_task.hpp"
+
+#include "edgeloop/comm/binding.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/search/scaling_model.hpp"
+
+#include <vector>
+
+namespace edgeloop::apps {
+
+/// What a plan is made of, timed on this machine.
+struct Calibration {
+    ScalingModel training;
+    std::vector<int> group_sizes;   ///< for which trainings were timed
+    double dispatch_seconds = 0;    ///< a group waits for between two candidates
+    double measuring_seconds = 0;   ///< of one measurement, if any was timed
+    double latency_over_model = 1;  ///< measured latency as a multiple of the modelled one
+    std::size_t measurements = 0;
+    double seconds = 0;  ///< that all of this took
+};
+
+/// CPUs that these ranks may use together.
+[[nodiscard]] int cores_of(const std::vector<RankBinding>& bindings);
+
+/// Costs of a candidate's design, counted from its spec.
+[[nodiscard]] DesignCosts design_costs(const Candidate& candidate);
+
+/// Times trainings of the first designs that the search would propose, on a few samples, for groups
+/// of 1, 2, 4 ... ranks and of --ranks-per-candidate; and, with --edge local, measurements.
+///
+/// Collective. As many groups train at once as find cores of their own. The first training of each
+/// group is not counted.
+/// @return on rank 0; nothing of use on the others.
+[[nodiscard]] Calibration calibrate(const cli::SearchConfig& config, const SearchTask& task,
+                                    const LocalAgent* agent, const Communicator& world,
+                                    const std::vector<RankBinding>& bindings);
+
+}  // namespace edgeloop::apps

@@ -1,0 +1,67 @@
+#include "apps/search_probe.hpp"
+
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/core/log.hpp"
+#include "edgeloop/model/latency_model.hpp"
+#include "edgeloop/search/serial.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace edgeloop::apps {
+namespace {
+
+using cli::SearchConfig;
+
+MeasurementSettings measurement_settings(const SearchConfig& config) {
+    MeasurementSettings settings;
+    settings.threads = config.measure_threads;
+    settings.time_budget_s = config.measure_seconds;
+    return settings;
+}
+
+RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent) {
+    RemoteProbeOptions options;
+    options.edge = parse_edge_option(config.edge);
+    if (agent != nullptr) options.edge.endpoint = agent->endpoint();
+    options.name = fmt::format("{}:{}", host_name(), config.run_dir);
+    options.device_class = config.device_class;
+    options.settings = measurement_settings(config);
+    options.allow_plain_network = config.edge_insecure;
+    if (agent == nullptr && !config.edge_keys.empty()) {
+        options.keys = read_keys(config.edge_keys);
+        if (!config.edge_server_key.empty())
+            options.server_key = read_public_key(config.edge_server_key);
+        if (!config.edge_allow.empty()) options.allowed_keys = read_allow_list(config.edge_allow);
+    }
+    return options;
+}
+
+// The modelled latency of `--edge model`: repeatable to the bit, and marked in every record.
+Outcome modelled_latency(const Candidate& candidate) {
+    Outcome outcome;
+    outcome.id = candidate.id;
+    const ArchitectureSpec spec =
+        ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
+    outcome.metrics = {{"latency_ms", analytic_latency_ms(spec, DeviceModel{})},
+                       {"latency_is_modelled", 1}};
+    return outcome;
+}
+
+}  // namespace
+
+std::string host_name() {
+    char name[256] = {};
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const LocalAgent* agent) {
+    if (config.edge == "model")
+        return std::make_unique<ImmediateProbe>(modelled_latency, "modelled");
+    auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent));
+    if (config.edge.rfind("bind:", 0) == 0)
+        log::info("agents may dial in to {}", probe->endpoint());
+    return probe;
+}
+
+}  // namespace edgeloop::apps

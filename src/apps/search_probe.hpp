@@ -1,0 +1,19 @@
+#pragma once
+
+#include "edgeloop/cli/search_config.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/search/interfaces.hpp"
+
+#include <memory>
+#include <string>
+
+namespace edgeloop::apps {
+
+[[nodiscard]] std::string host_name();
+
+/// Who measures latencies according to `--edge`, which is not `none`.
+/// @param agent  of `--edge local`, else nullptr.
+[[nodiscard]] std::unique_ptr<LatencyProbe> make_probe(const cli::SearchConfig& config,
+                                                       const LocalAgent* agent);
+
+}  // namespace edgeloop::apps
