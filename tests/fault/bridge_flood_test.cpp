@@ -215,7 +215,7 @@ TEST(Flood, LeavesASessionAtWorkUndisturbedAndMemoryBounded) {
     EXPECT_EQ(disturbed, 0) << "the session at work was interrupted";
     const double peak_mib = resident_mib(bridge.pid(), "VmHWM");
     // Each half-open connection costs the bridge its buffers until its handshake has timed out.
-    EXPECT_LT(peak_mib, 64 + 0.064 * connections);
+    EXPECT_LT(peak_mib, 48 + 0.016 * connections);
     std::fprintf(stderr,
                  "%d jobs while %d connections were made, %d at once: resident %.0f MiB before, "
                  "%.0f MiB at most\n",

@@ -147,6 +147,20 @@ TEST(Loop, EverythingIsSettledWhenTheDeviceReturnsAfterAnOutage) {
     }
 }
 
+TEST(Loop, ADeviceRecordThatIsNoJsonIsNotKept) {
+    RemoteProbe probe(bind_options());
+    AgentOptions options = ScriptedAgent::options(probe.endpoint(), "device-1");
+    options.record = R"({"name": )";
+    const ScriptedAgent agent(options, [](const MeasurementJob&) {
+        MeasurementResult result;
+        result.metrics["latency_ms"] = 1;
+        return result;
+    });
+    probe.submit(candidate(1, 8));
+    ASSERT_EQ(collect(probe, 1).size(), 1u);
+    EXPECT_EQ(probe.devices(), std::vector<std::string>{"{}"});
+}
+
 TEST(Loop, WithheldAnswersDoNotKeepOtherJobsFromComing) {
     RemoteProbe probe(bind_options());
     for (int i = 1; i <= 6; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
