@@ -75,14 +75,12 @@ LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::str
                        const std::string& program)
     : folder_(private_folder()), endpoint_("ipc://" + folder_ + "/link") {
     ChildOptions child;
-    child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program,
-                       "serve",
-                       "--connect",
-                       endpoint_,
-                       "--parent",
-                       std::to_string(::getpid()),
-                       "--name",
-                       fmt::format("local-{}", ::getpid())};
+    child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program, "serve",
+                       "--connect", endpoint_, "--parent", std::to_string(::getpid()), "--name",
+                       fmt::format("local-{}", ::getpid()),
+                       // The search loads this machine now more, now less: there is no undisturbed
+                       // state that a reference network could confirm.
+                       "--reference-every", "0"};
     child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
     child.output_file = log_file;
     process_ = std::make_unique<ChildProcess>(child);
