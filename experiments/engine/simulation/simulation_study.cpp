@@ -1,7 +1,7 @@
 // Engines on a virtual clock: how busy W workers are kept, and how long each engine takes to reach
 // the same hypervolume, with log-normal training times. Prints the tables of README.md.
 //
-//   simulation_study [seeds] [largest number of workers]
+//   simulation_study [seeds [workers...]]
 
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
@@ -10,7 +10,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <cstdio>
+#include <iterator>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -19,6 +22,10 @@ namespace {
 
 constexpr double sigma = 1;                   // of the logarithm of training times; their mean is 1
 constexpr std::size_t samples_a_curve = 400;  // hypervolume is taken so often
+// Time is what is compared, so steady-state may use the time that it does not wait for more
+// evaluations.
+constexpr std::uint64_t more_evaluations = 2;
+constexpr double shown_shares[] = {0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1};
 
 struct Sample {
     double time = 0, hypervolume = 0;
@@ -29,7 +36,7 @@ struct Run {
     std::vector<Sample> curve;
 };
 
-/// Listens to a run and samples the hypervolume of its population.
+/// Listens to a run and samples the hypervolume of its archive.
 class CurveStore : public NullRunStore {
   public:
     CurveStore(const VirtualClock& clock, const Engine& engine)
@@ -41,10 +48,8 @@ class CurveStore : public NullRunStore {
     void commit() override {
         if (engine_.state().told < next_) return;
         next_ = engine_.state().told + every_;
-        std::vector<std::vector<double>> points;
-        for (const Individual& each : engine_.state().population.individuals())
-            points.push_back(each.objectives);
-        curve.push_back({clock_.now(), hypervolume(points, engine_.settings().goals.reference)});
+        curve.push_back({clock_.now(), hypervolume(engine_.state().archive.points(),
+                                                   engine_.settings().goals.reference)});
     }
 
     std::vector<Sample> curve;
@@ -91,42 +96,96 @@ double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-// One row: population of generational as large as the workers need, and the same for steady-state.
-void compare(const Problem& problem, std::size_t workers, std::uint64_t seeds) {
-    const std::size_t population = std::max<std::size_t>(100, workers);
-    const std::uint64_t evaluations = population * (workers > 1000 ? 40 : 150);
-    std::vector<double> busy_generational, busy_steady, share;
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        const Run generational =
-            simulate(problem, EngineKind::generational, workers, population, evaluations, seed);
-        const Run steady =
-            simulate(problem, EngineKind::steady_state, workers, population, evaluations, seed);
-        busy_generational.push_back(generational.utilisation);
-        busy_steady.push_back(steady.utilisation);
-        const Sample& end = generational.curve.back();
-        share.push_back(time_to_reach(steady, end.hypervolume) / end.time);
-        if (seed > 1) continue;
-        for (const Run* run : {&generational, &steady})
-            for (std::size_t i = 0; i < run->curve.size(); i += run->curve.size() / 20 + 1)
-                fmt::print(stderr, "{},{},{},{:.3f},{:.5f}\n", problem.name(), workers,
-                           run == &steady ? "steady-state" : "generational", run->curve[i].time,
-                           run->curve[i].hypervolume);
-    }
-    fmt::print("| {} | {} | {} | {} | {:.1f} % | {:.1f} % | {:.0f} % |\n", problem.name(), workers,
-               population, evaluations, 100 * median(busy_generational), 100 * median(busy_steady),
-               100 * median(share));
-    std::fflush(stdout);
+double hypervolume_at(const Run& run, double time) {
+    double reached = 0;
+    for (const Sample& sample : run.curve)
+        if (sample.time <= time) reached = sample.hypervolume;
+    return reached;
 }
 
-int study(std::uint64_t seeds, std::size_t most_workers) {
+/// Both engines on one problem, once for each seed.
+struct Comparison {
+    std::vector<Run> generational, steady;
+
+    template <class Measure>
+    [[nodiscard]] double median_of(Measure measure) const {
+        std::vector<double> values;
+        for (std::size_t i = 0; i < steady.size(); ++i)
+            values.push_back(measure(generational[i], steady[i]));
+        return median(std::move(values));
+    }
+};
+
+// Large enough a population that steady-state's parents are not all stale, and enough generations
+// for the problem to be well under way.
+struct Size {
+    std::size_t population;
+    std::uint64_t evaluations;
+};
+
+Size size_for(std::size_t workers) {
+    const std::size_t population = std::max<std::size_t>(100, workers);
+    return {population, population * (workers > 1000 ? 40 : 150)};
+}
+
+Comparison compare(const Problem& problem, std::size_t workers, std::uint64_t seeds) {
+    const Size size = size_for(workers);
+    Comparison comparison;
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        comparison.generational.push_back(simulate(problem, EngineKind::generational, workers,
+                                                   size.population, size.evaluations, seed));
+        comparison.steady.push_back(simulate(problem, EngineKind::steady_state, workers,
+                                             size.population, more_evaluations * size.evaluations,
+                                             seed));
+    }
+    return comparison;
+}
+
+void print_summary(const Problem& problem, std::size_t workers, const Comparison& comparison) {
+    const Size size = size_for(workers);
+    fmt::print(
+        "| {} | {} | {} | {} | {:.1f} % | {:.1f} % | {:.0f} % |\n", problem.name(), workers,
+        size.population, size.evaluations,
+        100 * comparison.median_of([](const Run& run, const Run&) { return run.utilisation; }),
+        100 * comparison.median_of([](const Run&, const Run& run) { return run.utilisation; }),
+        100 * comparison.median_of([](const Run& generational, const Run& steady) {
+            const Sample& end = generational.curve.back();
+            return time_to_reach(steady, end.hypervolume) / end.time;
+        }));
+}
+
+void print_curves(const Comparison& comparison, std::string& rows, const std::string& title) {
+    for (const bool steady : {false, true}) {
+        rows += fmt::format("| {} {} |", title, steady ? "steady-state" : "generational");
+        for (const double share : shown_shares)
+            rows += fmt::format(
+                " {:.4f} |", comparison.median_of([&](const Run& generational, const Run& other) {
+                    return hypervolume_at(steady ? other : generational,
+                                          share * generational.curve.back().time);
+                }));
+        rows += "\n";
+    }
+}
+
+int study(std::uint64_t seeds, const std::vector<std::size_t>& worker_counts) {
+    std::string curves = "\n| hypervolume after this share of generational's time |";
+    for (const double share : shown_shares) curves += fmt::format(" {:.0f} % |", 100 * share);
+    curves += "\n| --- |";
+    for (std::size_t i = 0; i < std::size(shown_shares); ++i) curves += " --- |";
+    curves += "\n";
     fmt::print(
         "| problem | workers | population | evaluations | generational busy | steady-state busy "
         "| its time to generational's final hypervolume |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n");
     for (const char* name : {"zdt1", "zdt4"})
-        for (std::size_t workers = 16; workers <= most_workers; workers *= 4)
-            compare(find_problem(name), workers,
-                    workers > 1000 ? std::min<std::uint64_t>(seeds, 3) : seeds);
+        for (const std::size_t workers : worker_counts) {
+            const Problem problem = find_problem(name);
+            const Comparison comparison = compare(problem, workers, seeds);
+            print_summary(problem, workers, comparison);
+            print_curves(comparison, curves, fmt::format("{}, {} workers,", name, workers));
+            std::fflush(stdout);
+        }
+    fmt::print("{}", curves);
     return 0;
 }
 
@@ -135,7 +194,11 @@ int study(std::uint64_t seeds, std::size_t most_workers) {
 
 int main(int argc, char** argv) {
     return edgeloop::run_program([&] {
-        return edgeloop::study(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 11,
-                               argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 4096);
+        const std::vector<std::string> arguments(argv + 1, argv + argc);
+        std::vector<std::size_t> workers;
+        for (std::size_t i = 1; i < arguments.size(); ++i)
+            workers.push_back(std::stoul(arguments[i]));
+        if (workers.empty()) workers = {16, 64, 4096};
+        return edgeloop::study(arguments.empty() ? 3 : std::stoul(arguments[0]), workers);
     });
 }
