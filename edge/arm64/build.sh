@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the bridge, the agent and their tests for arm64 on an x86-64 Debian 12, and runs the tests
-# under emulation. Installs nothing: compiler, emulator and the arm64 libraries are unpacked in FOLDER
+# Builds the bridge, the agent and their tests for arm64 on an x86-64 Debian 12; the emulator is there
+# to run the tests with (ctest --test-dir FOLDER/build). Installs nothing: compiler, emulator and the arm64 libraries are unpacked in FOLDER
 # (about 4 GB).
 # usage: edge/arm64/build.sh FOLDER [cmake target...]
 set -euo pipefail
