@@ -5,6 +5,7 @@
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <vector>
 
@@ -24,35 +25,68 @@ std::string position_of(std::string_view text, std::size_t byte) {
     return fmt::format("line {}, column {}", line, std::max<std::size_t>(column, 1));
 }
 
+/// Iterates over a text and leaves in `reached` how far the reader has come: the library's
+/// callbacks do not say where they are.
+class TrackedIterator {
+  public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = const char&;
+
+    TrackedIterator(const char* at, const char*& reached) : at_(at), reached_(&reached) {}
+    reference operator*() const { return *at_; }
+    TrackedIterator& operator++() {
+        *reached_ = ++at_;
+        return *this;
+    }
+    bool operator==(const TrackedIterator& other) const { return at_ == other.at_; }
+    bool operator!=(const TrackedIterator& other) const { return at_ != other.at_; }
+
+  private:
+    const char* at_;
+    const char** reached_;
+};
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
     // One set of keys for each open object, to refuse duplicates, which JSON parsers resolve
     // silently.
     std::vector<std::set<std::string>> keys;
+    const char* reached = text.data();
+    const auto place = [&](std::size_t byte) {
+        return fmt::format("{}, {}", where, position_of(text, byte));
+    };
+    /// Place of the last character read.
+    const auto here = [&] {
+        const auto read = static_cast<std::size_t>(reached - text.data());
+        return place(read > 0 ? read - 1 : 0);
+    };
     const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
         if (depth > deepest_nesting)
-            throw ConfigError(fmt::format("{}: nested deeper than {}", where, deepest_nesting));
+            throw ConfigError(fmt::format("{}: nested deeper than {}", here(), deepest_nesting));
         if (event == Json::parse_event_t::object_start) keys.emplace_back();
         if (event == Json::parse_event_t::object_end) keys.pop_back();
         if (event == Json::parse_event_t::key &&
             !keys.back().insert(parsed.get<std::string>()).second)
             throw ConfigError(
-                fmt::format("{}: key '{}' appears twice", where, parsed.get<std::string>()));
+                fmt::format("{}: key '{}' appears twice", here(), parsed.get<std::string>()));
         return true;
     };
     try {
-        return Json::parse(text.begin(), text.end(), check);
+        const char* const end = text.data() + text.size();
+        return Json::parse(TrackedIterator(text.data(), reached), TrackedIterator(end, reached),
+                           check);
     } catch (const nlohmann::json::parse_error& error) {
         // The library's text repeats its own position; keep only what follows the last ": ".
         std::string reason = error.what();
         if (const auto at = reason.find("syntax error"); at != std::string::npos)
             reason.erase(0, at);
-        throw ConfigError(fmt::format("{}, {}: not valid JSON", where,
-                                      position_of(text, error.byte > 0 ? error.byte - 1 : 0)),
-                          reason);
+        throw ConfigError(place(error.byte > 0 ? error.byte - 1 : 0) + ": not valid JSON", reason);
     } catch (const nlohmann::json::out_of_range&) {
-        throw ConfigError(fmt::format("{}: a number is too large", where));
+        throw ConfigError(here() + ": a number is too large");
     }
 }
 

@@ -68,8 +68,8 @@ ArchitectureSpec ArchitectureSpec::from_json(const Json& json, const std::string
 
 ArchitectureSpec ArchitectureSpec::from_file(const std::string& path_or_name) {
     const TextFile file = read_shipped_or_file(path_or_name, ShippedKind::spec);
-    ArchitectureSpec spec =
-        spec_from(parse_json(file.text, file.name), Place(file.name, file.text));
+    const Json json = parse_json(file.text, file.name);  // first: positions need valid JSON
+    ArchitectureSpec spec = spec_from(json, Place(file.name, file.text));
     if (const auto problem = static_problem(spec)) throw ConfigError(file.name + ": " + *problem);
     return spec;
 }

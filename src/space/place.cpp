@@ -12,20 +12,23 @@ namespace edgeloop {
 namespace {
 
 /// Walks valid JSON text and notes where each value starts.
-class LineScanner {
+class PositionScanner {
   public:
-    explicit LineScanner(std::string_view text) : text_(text) {}
+    explicit PositionScanner(std::string_view text) : text_(text) {}
 
-    LineIndex scan() {
+    PositionIndex scan() {
         value("");
-        return std::move(lines_);
+        return std::move(positions_);
     }
 
   private:
     char peek() {
         while (at_ < text_.size() &&
                std::string_view(" \t\r\n,:").find(text_[at_]) != std::string_view::npos)
-            line_ += text_[at_++] == '\n' ? 1 : 0;
+            if (text_[at_++] == '\n') {
+                ++line_;
+                line_start_ = at_;
+            }
         return at_ < text_.size() ? text_[at_] : '\0';
     }
 
@@ -38,7 +41,7 @@ class LineScanner {
 
     void value(const std::string& pointer) {
         const char first = peek();
-        lines_[pointer] = line_;
+        positions_[pointer] = {line_, at_ - line_start_ + 1};
         if (first == '"') {
             literal();
         } else if (first == '{' || first == '[') {
@@ -54,8 +57,8 @@ class LineScanner {
 
     std::string_view text_;
     std::size_t at_ = 0;
-    std::size_t line_ = 1;
-    LineIndex lines_;
+    std::size_t line_ = 1, line_start_ = 0;
+    PositionIndex positions_;
 };
 
 [[noreturn]] void reject(const Place& place, const std::string& problem) {
@@ -69,7 +72,9 @@ void require_between(double value, Bounds bounds, const Place& place, const char
 
 }  // namespace
 
-LineIndex index_lines(std::string_view json_text) { return LineScanner(json_text).scan(); }
+PositionIndex index_positions(std::string_view json_text) {
+    return PositionScanner(json_text).scan();
+}
 
 Place Place::operator/(const std::string& key) const {
     Place child = *this;
@@ -87,9 +92,9 @@ Place Place::operator/(std::size_t index) const {
 
 std::string Place::text() const {
     std::string text = document_;
-    if (lines_)
-        if (const auto line = lines_->find(pointer_); line != lines_->end())
-            text += fmt::format(", line {}", line->second);
+    if (positions_)
+        if (const auto at = positions_->find(pointer_); at != positions_->end())
+            text += fmt::format(", line {}, column {}", at->second.line, at->second.column);
     if (!readable_.empty()) text += ": " + readable_;
     return text;
 }

@@ -12,20 +12,26 @@
 
 namespace edgeloop {
 
-/// Line (from 1) of every value of a JSON text, by JSON pointer. REQUIRES: valid JSON.
-using LineIndex = std::map<std::string, std::size_t>;
-[[nodiscard]] LineIndex index_lines(std::string_view json_text);
+/// Where a value starts in its text, both from 1.
+struct TextPosition {
+    std::size_t line = 1, column = 1;
+};
+
+/// Position of every value of a JSON text, by JSON pointer. REQUIRES: valid JSON.
+using PositionIndex = std::map<std::string, TextPosition>;
+[[nodiscard]] PositionIndex index_positions(std::string_view json_text);
 
 /// Where a JSON value stands in its document, to be named in errors:
-/// "cnn3d.json, line 12: variables[3].choices".
+/// "cnn3d.json, line 12, column 20: variables[3].choices".
 class Place {
   public:
-    /// The root of a document of which only the values are at hand: errors name no lines.
+    /// The root of a document of which only the values are at hand: errors name no
+    /// lines.
     explicit Place(std::string document) : document_(std::move(document)) {}
     /// The root of a document with its text. REQUIRES: valid JSON.
     Place(std::string document, std::string_view json_text)
         : document_(std::move(document)),
-          lines_(std::make_shared<const LineIndex>(index_lines(json_text))) {}
+          positions_(std::make_shared<const PositionIndex>(index_positions(json_text))) {}
 
     [[nodiscard]] Place operator/(const std::string& key) const;
     [[nodiscard]] Place operator/(std::size_t index) const;
@@ -35,7 +41,7 @@ class Place {
     std::string document_;
     std::string pointer_;   ///< JSON pointer, e.g. /variables/3
     std::string readable_;  ///< e.g. variables[3]
-    std::shared_ptr<const LineIndex> lines_;
+    std::shared_ptr<const PositionIndex> positions_;
 };
 
 /// Inclusive bounds of a number.

@@ -46,9 +46,9 @@ class GroupCounter {
                     combinations *= cardinality(space.variables[condition.variable]);
                 }
         if (combinations > most_combinations)
-            throw ConfigError(fmt::format("{}: conditions on {:.3g} combinations of values",
-                                          space.name, combinations),
-                              fmt::format("at most {:.0g} can be counted", most_combinations));
+            throw ConfigError(
+                fmt::format("conditions on {:.3g} combinations of values", combinations),
+                fmt::format("at most {:.0g} can be counted", most_combinations));
     }
 
     double count(std::size_t position = 0) {
@@ -160,15 +160,15 @@ double canonical_gene(const Variable& variable) {
 
 std::vector<std::size_t> dependency_order(const std::vector<Variable>& variables,
                                           const std::vector<Conditions>& conditions,
-                                          const std::string& where) {
+                                          const Place& place) {
     enum class Mark { unseen, open, done };
     std::vector<Mark> marks(variables.size(), Mark::unseen);
     std::vector<std::size_t> order;
     const std::function<void(std::size_t)> visit = [&](std::size_t i) {
         if (marks[i] == Mark::done) return;
         if (marks[i] == Mark::open)
-            throw ConfigError(fmt::format("{}: the condition of '{}' depends on itself", where,
-                                          variables[i].name));
+            throw ConfigError(fmt::format("{}: the condition of '{}' depends on itself",
+                                          (place / i / "when").text(), variables[i].name));
         marks[i] = Mark::open;
         for (const Condition& condition : conditions[i]) visit(condition.variable);
         marks[i] = Mark::done;

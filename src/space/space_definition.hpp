@@ -66,9 +66,12 @@ struct SpaceDefinition {
 /// The gene of inactive variables: the first choice, or the lower bound.
 [[nodiscard]] double canonical_gene(const Variable& variable);
 
-/// Sorts parents before children. @throws ConfigError naming the members of a cycle.
+/// Sorts parents before children.
+///
+/// @param place  of the list of variables.
+/// @throws ConfigError  naming a variable whose condition depends on itself.
 [[nodiscard]] std::vector<std::size_t> dependency_order(const std::vector<Variable>& variables,
                                                         const std::vector<Conditions>& conditions,
-                                                        const std::string& where);
+                                                        const Place& place);
 
 }  // namespace edgeloop

@@ -41,8 +41,7 @@ Json::json_pointer pointer_to(const std::string& path) {
 class SpaceParser {
   public:
     SpaceParser(const Json& json, const Place& place)
-        : place_(place),
-          root_(json, place,
+        : root_(json, place,
                 {"version", "name", "description", "base", "variables", "cases", "constraints",
                  "limits"}) {}
 
@@ -58,8 +57,9 @@ class SpaceParser {
         check_paths();
         read_constraints();
         read_limits();
-        space_.order = dependency_order(space_.variables, space_.conditions, place_.text());
-        (void)space_.count(std::vector<bool>(space_.variables.size(), true));
+        space_.order =
+            dependency_order(space_.variables, space_.conditions, root_.place("variables"));
+        check_countable();
         return std::move(space_);
     }
 
@@ -290,6 +290,15 @@ class SpaceParser {
         }
     }
 
+    void check_countable() const {
+        try {
+            (void)space_.count(std::vector<bool>(space_.variables.size(), true));
+        } catch (const ConfigError& error) {
+            throw ConfigError(root_.place("variables").text() + ": " + error.problem(),
+                              error.why());
+        }
+    }
+
     void read_constraints() {
         if (!root_.has("constraints")) return;
         const Place place = root_.place("constraints");
@@ -315,7 +324,6 @@ class SpaceParser {
             reader.number("training_memory_mib", positive, space_.most_training_memory_mib);
     }
 
-    Place place_;
     ObjectReader root_;
     SpaceDefinition space_;
 };

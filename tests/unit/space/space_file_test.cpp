@@ -112,7 +112,7 @@ TEST(SpaceFile, RejectsRulesAboutUnknownNames) {
     EXPECT_EQ(rejection_with("/constraints", {"clip.side <= clip.frames * 4"}), "accepted");
 }
 
-TEST(SpaceFile, ErrorsInFilesNameTheLine) {
+TEST(SpaceFile, ErrorsInFilesNameLineAndColumn) {
     const std::string path = testing::TempDir() + "space_file_test.json";
     std::ofstream(path) << "{\n  \"version\": 1,\n  \"name\": \"bad\",\n  \"base\": {},\n"
                         << "  \"variables\": [\n    {\"name\": \"clip.side\",\n"
@@ -121,7 +121,7 @@ TEST(SpaceFile, ErrorsInFilesNameTheLine) {
         (void)SearchSpace::from_file(path);
         FAIL();
     } catch (const ConfigError& error) {
-        EXPECT_THAT(error.what(), HasSubstr(path + ", line 8: variables[0].choices: length 0"));
+        EXPECT_THAT(error.what(), HasSubstr(path + ", line 8, column 17: variables[0].choices: length 0"));
     }
 }
 

@@ -1,0 +1,163 @@
+// Damaged space files and specs through the programs that read them: one line that names the place,
+// exit code 2.
+#include "support/programs.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+
+#include <filesystem>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+struct Damage {
+    std::string name;
+    std::string text;
+    std::string place;  ///< what follows the file's name
+    std::string says;
+};
+
+/// A space with its two variables, two constraints at most and a base, one a line.
+std::string space_with(const std::string& first, const std::string& second,
+                       const std::string& constraint = "1 < 2",
+                       const std::string& base = R"({"channels": 4, "kernel": [3, 3, 3]})") {
+    return R"({"version": 1, "name": "damaged",
+"base": {"family": "cnn3d", "architecture": {"stages": [
+)" + base + R"(]}},
+"variables": [
+)" + first +
+           ",\n" + second + "],\n\"constraints\": [\n\"" + constraint + "\"]}\n";
+}
+
+const std::string side = R"({"name": "clip.side", "kind": "ordinal", "choices": [16, 32]})";
+const std::string frames = R"({"name": "clip.frames", "kind": "integer", "lower": 4, "upper": 8})";
+
+std::vector<Damage> damaged_spaces() {
+    const auto first = [](const std::string& variable, const std::string& place,
+                          const std::string& says) {
+        return Damage{variable, space_with(variable, frames), place, says};
+    };
+    return {
+        {"empty file", "", ", line 1, column 1", "not valid JSON"},
+        {"not a space", "[1, 2]", ", line 1, column 1", "expected an object"},
+        {"cut off", space_with(side, frames).substr(0, 200), ", line 5", "not valid JSON"},
+        {"not UTF-8", "{\"version\": 1,\n \"name\": \"\xff\xfe\"}", ", line 2", "UTF-8"},
+        {"deep nesting", std::string(1000000, '['), ", line 1, column 66", "nested deeper"},
+        {"key twice", "{\"version\": 1,\n \"version\": 1}", ", line 2", "appears twice"},
+        {"number too large", "{\"version\":\n 1e999}", ", line 2", "too large"},
+        first(R"({"name": "clip.side", "kind": "ordinal", "chioces": [16]})", ", line 5, column 53",
+              "unknown key 'chioces'; did you mean 'choices'?"),
+        first(R"({"name": "clip.side", "kind": "ordinal", "choices": []})", ", line 5, column 53",
+              "length 0"),
+        first(R"({"name": "clip.side", "kind": "integer", "lower": 5, "upper": 4})", ", line 5",
+              "the domain 5 to 4 is empty"),
+        first(R"({"name": "clip.side", "kind": "ordinal", "choices": 16})", ", line 5",
+              "expected a list, found number"),
+        first(R"({"name": "clip.side", "kind": "integer", "lower": 1, "upper": 1e300})", ", line 5",
+              "outside"),
+        first(R"({"name": "clip.side", "kind": "log_real", "lower": -1, "upper": 3})", ", line 5",
+              "must be positive"),
+        first(R"({"name": "clip.size", "kind": "ordinal", "choices": [16]})", ", line 5",
+              "neither base nor a case has the path '/clip/size'"),
+        {"duplicate names", space_with(side, side), ", line 6, column 10",
+         "'clip.side' is declared twice"},
+        {"cyclic condition",
+         space_with(
+             R"({"name": "a", "path": [], "kind": "ordinal", "choices": [1, 2], "when": {"b": 1}})",
+             R"({"name": "b", "path": [], "kind": "ordinal", "choices": [1, 2], "when": {"a": 1}})"),
+         ", line 5, column 73", "depends on itself"},
+        {"condition on nothing",
+         space_with(
+             side,
+             R"({"name": "clip.frames", "kind": "ordinal", "choices": [4], "when": {"c": 1}})"),
+         ", line 6", "there is no variable 'c'"},
+        {"rule about nothing", space_with(side, frames, "depht < 3"), ", line 8, column 1",
+         "'depht' is neither a variable nor a path"},
+        {"rule that is none", space_with(side, frames, "clip.side <"), ", line 8", "expected"},
+        {"rule too deep", space_with(side, frames, std::string(5000, '(') + "1 < 2"), ", line 8",
+         "less nesting"},
+    };
+}
+
+/// A spec with one stage.
+std::string spec_with(const std::string& stage, const std::string& family = "cnn3d") {
+    return "{\"family\": \"" + family + "\",\n\"architecture\": {\"stages\": [\n" + stage + "]}}";
+}
+
+std::vector<Damage> damaged_specs() {
+    std::string many = R"({"family": "swin3d", "architecture": {
+"patch": [2, 4, 4], "embed_dim": 24, "heads": [3],
+"depths": [1000000000]}})";
+    std::string layers = R"({"channels": 4, "kernel": [3, 3, 3]})";
+    const std::string one = layers;
+    for (int i = 0; i < 20000; ++i) layers += ",\n" + one;
+    return {
+        {"empty file", "", ", line 1, column 1", "not valid JSON"},
+        {"10^9 layers", many, ", line 3, column 12", "value 1000000000 is outside 1 to 64"},
+        {"20 000 stages", spec_with(layers), ", line 2, column 28", "length 20001 is outside"},
+        {"unknown key", spec_with(R"({"channels": 4, "kernal": [3, 3, 3]})"), ", line 3, column 27",
+         "unknown key 'kernal'; did you mean 'kernel'?"},
+        {"wrong type", spec_with(R"({"channels": "four", "kernel": [3, 3, 3]})"),
+         ", line 3, column 14", "expected an integer, found string"},
+        {"missing key", spec_with(R"({"channels": 4})"), ", line 3, column 1",
+         "'kernel' is missing"},
+        {"unknown family", spec_with(one, "rnn"), ", line 1, column 12", "unknown family 'rnn'"},
+        {"huge number", spec_with(R"({"channels": 1e300, "kernel": [3, 3, 3]})"), ", line 3",
+         "outside"},
+        {"not a number", spec_with(R"({"channels": NaN, "kernel": [3, 3, 3]})"), ", line 3",
+         "not valid JSON"},
+        {"deep nesting", std::string(100000, '{'), ", line 1", "not valid JSON"},
+        {"not UTF-8", spec_with("\"\xc3\x28\""), ", line 3", "UTF-8"},
+        {"impossible shape",
+         spec_with(R"({"channels": 4, "kernel": [3, 3, 3], "pool": [16, 16, 16]})" + (",\n" + one) +
+                   R"(, {"channels": 4, "kernel": [3, 3, 3], "pool": [2, 2, 2]})"),
+         "", "shrinks the clip to nothing"},
+    };
+}
+
+void expect_one_clear_error(const ProgramResult& result, const std::string& file,
+                            const Damage& damage) {
+    EXPECT_EQ(result.code, 2) << result.output;
+    EXPECT_THAT(result.output, AllOf(HasSubstr(file + damage.place), HasSubstr(damage.says)));
+    std::istringstream lines(result.output);
+    int errors = 0;
+    for (std::string line; std::getline(lines, line);)
+        errors += line.find(" error ") != std::string::npos ? 1 : 0;
+    EXPECT_EQ(errors, 1) << result.output;
+    EXPECT_LT(result.output.size(), 1000u) << "an error as long as its file";
+}
+
+TEST(MalformedFiles, SpacesAreRefusedByTheSearch) {
+    const TemporaryFolder folder;
+    const std::string file = folder.path("damaged.json");
+    for (const Damage& damage : damaged_spaces()) {
+        SCOPED_TRACE(damage.name);
+        write_file_atomic(file, damage.text);
+        expect_one_clear_error(
+            run({program("edgeloop-search"), "--data", std::string(EDGELOOP_E2E_DATA) + "/shards",
+                 "--run-dir", folder.path("run"), "--space", file}),
+            file, damage);
+        EXPECT_FALSE(std::filesystem::exists(folder.path("run/journal.jsonl")));
+    }
+}
+
+TEST(MalformedFiles, SpecsAreRefusedByTheModelProgram) {
+    const TemporaryFolder folder;
+    const std::string file = folder.path("damaged.json");
+    for (const Damage& damage : damaged_specs()) {
+        SCOPED_TRACE(damage.name);
+        write_file_atomic(file, damage.text);
+        expect_one_clear_error(run({program("edgeloop-model"), "describe", "--spec", file}), file,
+                               damage);
+    }
+}
+
+}  // namespace
+}  // namespace edgeloop::test
