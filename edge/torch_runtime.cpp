@@ -5,12 +5,12 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/model/threads.hpp"
 #include "edgeloop/space/architecture_spec.hpp"
 
 #include <algorithm>
 #include <optional>
 
-#include <dlfcn.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/script.h>
 #include <torch/torch.h>
@@ -41,21 +41,11 @@ torch::jit::Module frozen(const std::shared_ptr<Network>& network, const torch::
     return torch::jit::freeze(traced);
 }
 
-/// LibTorch sets the threads of its own loops only; OpenBLAS, when it is what LibTorch calls for
-/// matrix products, has threads of its own.
-void set_threads(int threads) {
-    at::set_num_threads(threads);
-    using SetThreads = void (*)(int);
-    const auto set_blas_threads =
-        reinterpret_cast<SetThreads>(::dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
-    if (set_blas_threads != nullptr) set_blas_threads(threads);
-}
-
 class TorchRuntime final : public Runtime {
   public:
     TorchRuntime(const ArchitectureSpec& spec, const MeasurementSettings& settings)
         : clip_(spec.clip), device_(device_of(settings)) {
-        set_threads(settings.threads);
+        set_compute_threads(settings.threads);
         const double start = steady_seconds();
         network_ = make_network(spec, weight_seed);
         if (!settings.weights.empty())

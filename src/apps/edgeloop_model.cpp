@@ -2,9 +2,11 @@
 
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/model/threads.hpp"
 
 int main(int argc, char** argv) {
     using namespace edgeloop;
+    restart_with_short_spinning(argv);
     return run_program([&] {
         return cli::run_subcommand(
             "edgeloop-model", "Describes, checks and times single networks.",

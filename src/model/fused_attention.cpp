@@ -1,11 +1,10 @@
 #include "model/kernels/attention_kernels.hpp"
+#include "model/parallel_tasks.hpp"
 #include "model/window_attention.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include <ATen/Parallel.h>
-#include <omp.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace edgeloop {
@@ -49,13 +48,6 @@ WindowLayout layout_of(const WindowGeometry& g) {
                     for (std::int64_t h = h0; h < h0 + g.window[1]; ++h)
                         for (std::int64_t w = w0; w < w0 + g.window[2]; ++w) add_place({t, h, w});
     return layout;
-}
-
-/// Calls body(task, thread) for all tasks on all threads. The body must not throw.
-template <class Body>
-void for_each_task(std::int64_t tasks, const Body& body) {
-#pragma omp parallel for schedule(dynamic)
-    for (std::int64_t task = 0; task < tasks; ++task) body(task, omp_get_thread_num());
 }
 
 /// One buffer of floats for each thread, aligned for vectors.
@@ -268,7 +260,7 @@ class WindowAttention : public torch::autograd::Function<WindowAttention> {
 torch::Tensor fused_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                      const torch::Tensor& table, const WindowGeometry& geometry) {
     if (!qkv.device().is_cpu() || qkv.scalar_type() != torch::kFloat)
-        return plain_window_attention(qkv, padding, table, geometry);
+        return library_window_attention(qkv, padding, table, geometry);
     const torch::Tensor dense = qkv.contiguous();
     if (!torch::GradMode::is_enabled())
         return run_forward(dense, padding, table, geometry, Keep::nothing).output;

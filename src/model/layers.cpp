@@ -1,6 +1,12 @@
 #include "model/layers.hpp"
 
 namespace edgeloop {
+
+void choose_kernels(torch::nn::Module& module, Kernels kernels) {
+    for (const auto& layer : module.modules())
+        if (auto* choice = dynamic_cast<KernelChoice*>(layer.get())) choice->kernels = kernels;
+}
+
 LinearImpl::LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias) {
     weight = register_parameter("weight", torch::empty({outputs, inputs}));
     if (with_bias == Bias::yes) bias = register_parameter("bias", torch::empty({outputs}));

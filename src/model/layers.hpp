@@ -2,6 +2,8 @@
 
 #include "model/config.hpp"
 
+#include "edgeloop/model/kernels.hpp"
+
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -11,6 +13,16 @@ namespace edgeloop {
 // Layers whose parameters are created empty: make_network() fills them from a named random stream,
 // without touching LibTorch's global generator. Parameter names are those of the PyTorch layers.
 // Letters of shapes: B batch, C channels, T time, H height, W width; ... any leading dimensions.
+
+/// A layer with a fused and a plain implementation.
+class KernelChoice {
+  public:
+    virtual ~KernelChoice() = default;
+    Kernels kernels = Kernels::fused;
+};
+
+/// Sets the implementation of all layers below `module` that have a choice.
+void choose_kernels(torch::nn::Module& module, Kernels kernels);
 
 /// Added to variances by every norm.
 constexpr double norm_epsilon = 1e-5;

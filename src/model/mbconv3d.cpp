@@ -1,5 +1,6 @@
 #include "model/mbconv3d.hpp"
 
+#include "model/depthwise_conv3d.hpp"
 #include "model/initialisation.hpp"
 #include "model/layers.hpp"
 #include "model/swin3d_geometry.hpp"
@@ -56,6 +57,34 @@ class SqueezeImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Squeeze);
 
+/// Convolution of each channel by itself, then norm.
+class DepthwiseNormImpl : public torch::nn::Module, public KernelChoice {
+  public:
+    DepthwiseNormImpl(std::int64_t channels, const Extent3& kernel, const Extent3& stride)
+        : stride_(stride) {
+        Conv3dOptions options;
+        options.inputs = options.outputs = options.groups = channels;
+        options.kernel = kernel;
+        options.stride = stride;
+        options.bias = LinearImpl::Bias::no;
+        conv_ = register_module("conv", Conv3d(options));
+        norm_ = register_module("norm", GroupNorm(channels));
+        has_odd_kernel_ = kernel[0] % 2 == 1 && kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
+    }
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
+        const bool is_fused = kernels == Kernels::fused && has_odd_kernel_;
+        return norm_->forward(is_fused ? depthwise_conv3d(x, conv_->weight, stride_)
+                                       : conv_->forward(x));
+    }
+
+  private:
+    Extent3 stride_;
+    bool has_odd_kernel_ = true;
+    Conv3d conv_{nullptr};
+    GroupNorm norm_{nullptr};
+};
+TORCH_MODULE(DepthwiseNorm);
+
 /// Widens, convolves each channel by itself, weighs channels, narrows; with a residual where the
 /// shape stays.
 class InvertedResidualImpl : public torch::nn::Module {
@@ -65,11 +94,7 @@ class InvertedResidualImpl : public torch::nn::Module {
         : residual_(inputs == stage.channels && volume(stride) == 1) {
         const int width = expanded_width(static_cast<int>(inputs), stage.expansion);
         expand_ = register_module("expand", pointwise(inputs, width));
-        Conv3dOptions depthwise;
-        depthwise.inputs = depthwise.outputs = depthwise.groups = width;
-        depthwise.kernel = stage.kernel;
-        depthwise.stride = stride;
-        depthwise_ = register_module("depthwise", ConvNorm(depthwise));
+        depthwise_ = register_module("depthwise", DepthwiseNorm(width, stage.kernel, stride));
         if (stage.squeeze > 0)
             squeeze_ =
                 register_module("squeeze", Squeeze(width, squeeze_width(width, stage.squeeze)));
@@ -85,7 +110,8 @@ class InvertedResidualImpl : public torch::nn::Module {
 
   private:
     bool residual_;
-    ConvNorm expand_{nullptr}, depthwise_{nullptr}, project_{nullptr};
+    ConvNorm expand_{nullptr}, project_{nullptr};
+    DepthwiseNorm depthwise_{nullptr};
     Squeeze squeeze_{nullptr};
 };
 TORCH_MODULE(InvertedResidual);
@@ -119,6 +145,8 @@ class Mbconv3dNetwork : public Network {
         x = torch::silu(head_->forward(x)).mean({2, 3, 4});
         return output_->forward(torch::dropout(x, dropout_, is_training()));
     }
+
+    void set_kernels(Kernels kernels) override { choose_kernels(*this, kernels); }
 
   private:
     double dropout_;

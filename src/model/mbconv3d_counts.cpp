@@ -9,7 +9,7 @@ class Mbconv3dCounter {
         : config_(mbconv3d_config(spec)), grid_{spec.clip.frames, spec.clip.side, spec.clip.side} {}
 
     [[nodiscard]] ModelCounts run() && {
-        convolution("stem", 1, config_.stem, {3, 3, 3}, {1, 1, 1}, 1);
+        convolution("stem", 1, config_.stem, {3, 3, 3}, {1, 1, 1}, 1, true);
         activation("stem", config_.stem);
         std::int64_t channels = config_.stem;
         for (std::size_t i = 0; i < config_.stages.size(); ++i)
@@ -21,7 +21,9 @@ class Mbconv3dCounter {
             }
         convolution("head", channels, config_.head, {1, 1, 1}, {1, 1, 1}, 1);
         activation("head", config_.head);
-        fully_connected("output", config_.head, 2);
+        // The mean over positions keeps what it averages.
+        fully_connected("output", config_.head, 2,
+                        volume(grid_) * config_.head + (config_.dropout > 0 ? config_.head : 0));
         return std::move(layers_).total();
     }
 
@@ -41,14 +43,15 @@ class Mbconv3dCounter {
 
     /// Convolution without bias and its norm; moves the grid on.
     void convolution(const std::string& name, std::int64_t inputs, std::int64_t outputs,
-                     const Extent3& kernel, const Extent3& stride, std::int64_t groups) {
+                     const Extent3& kernel, const Extent3& stride, std::int64_t groups,
+                     bool is_clip = false) {
         const std::int64_t input = volume(grid_) * inputs;
         for (std::size_t d = 0; d < 3; ++d) grid_[d] = (grid_[d] + stride[d] - 1) / stride[d];
         LayerElements conv =
             linear_elements(volume(grid_), inputs / groups * volume(kernel), outputs, false);
         conv.is_convolution = true;
         conv.input = input;
-        conv.saved = inputs == 1 ? 0 : input;  // the clip is not an activation
+        conv.saved = is_clip ? 0 : input;  // the clip is not an activation
         conv.working = conv.input + conv.output;
         layers_.add(name + ".conv", groups > 1 ? "depthwise conv3d" : "conv3d", shape_of(outputs),
                     conv);
@@ -72,9 +75,11 @@ class Mbconv3dCounter {
         layers_.add(name, "channel weights", shape_of(channels), elements);
     }
 
-    void fully_connected(const std::string& name, std::int64_t inputs, std::int64_t outputs) {
+    /// @param more_saved  besides its input.
+    void fully_connected(const std::string& name, std::int64_t inputs, std::int64_t outputs,
+                         std::int64_t more_saved = 0) {
         LayerElements elements = linear_elements(1, inputs, outputs);
-        elements.saved = inputs;
+        elements.saved = inputs + more_saved;
         elements.working = inputs + outputs;
         layers_.add(name, "linear", {outputs}, elements);
     }

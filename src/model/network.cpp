@@ -6,6 +6,8 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <string_view>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -18,6 +20,17 @@ std::shared_ptr<Network> make_network(const ArchitectureSpec& spec, std::uint64_
     throw ConfigError(fmt::format("family: '{}' is not known", spec.family), "",
                       "use swin3d, cnn3d or mbconv3d");
 }
+
+namespace {
+
+/// Whether PyTorch's state dictionaries have this name for a table that follows from the window.
+bool is_derived(const std::string& name) {
+    constexpr std::string_view suffix = ".relative_position_index";
+    return name.size() > suffix.size() &&
+           name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+}  // namespace
 
 void load_weights(Network& network, const std::map<std::string, torch::Tensor>& weights,
                   const std::string& where) {
@@ -32,7 +45,7 @@ void load_weights(Network& network, const std::map<std::string, torch::Tensor>& 
                                           fmt::join(parameter.value().sizes(), ", ")));
     }
     for (const auto& weight : weights)
-        if (!parameters.contains(weight.first))
+        if (!parameters.contains(weight.first) && !is_derived(weight.first))
             throw ConfigError(
                 fmt::format("{}: the network has no parameter '{}'", where, weight.first));
     const torch::NoGradGuard no_grad;

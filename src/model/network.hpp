@@ -34,7 +34,8 @@ class Network : public torch::nn::Module {
 [[nodiscard]] std::shared_ptr<Network> make_network(const ArchitectureSpec& spec,
                                                     std::uint64_t seed);
 
-/// Copies weights into a network by name.
+/// Copies weights into a network by name. The tables `*.relative_position_index` of PyTorch's state
+/// dictionaries are passed over: they follow from the window.
 ///
 /// @param where  named in errors, e.g. the file.
 /// @throws ConfigError  a parameter is missing, unknown or of another shape; nothing is copied

@@ -39,8 +39,15 @@ std::vector<Comparison> compare(Network& network, const Reference& reference) {
     const torch::Tensor output = network.forward(tensor_of(reference.input));
     result.push_back(
         {"output", relative_error(output, reference.output, "output"), output_tolerance});
-    if (!reference.target) return result;
-    const torch::Tensor loss = torch::mse_loss(output, tensor_of(*reference.target));
+    if (!reference.target) {
+        if (reference.loss || !reference.gradients.empty())
+            throw ConfigError("the reference has a loss or gradients but no 'target'");
+        return result;
+    }
+    const torch::Tensor target = tensor_of(*reference.target);
+    if (target.sizes() != output.sizes())
+        throw ConfigError("'target' of the reference has another shape than its output");
+    const torch::Tensor loss = torch::mse_loss(output, target);
     if (reference.loss)
         result.push_back({"loss",
                           relative_error(loss.reshape({1}), {{1}, reference.loss->values}, "loss"),

@@ -11,6 +11,7 @@ namespace edgeloop {
 namespace {
 
 constexpr const char* where = "architecture of the reference";
+constexpr std::int64_t largest_length = 65536;
 
 /// Names other implementations give to swin3d's keys.
 const std::map<std::string, std::string>& swin3d_synonyms() {
@@ -78,10 +79,15 @@ ArchitectureSpec spec_of_reference(const Json& architecture,
         throw ConfigError(
             "input of the reference: must have shape (batch, 1, frames, height, "
             "width)");
+    for (const std::int64_t length : input_shape)
+        if (length < 1 || length > largest_length)
+            throw ConfigError(fmt::format("input of the reference: a dimension of {}", length));
     ArchitectureSpec spec;
     const Json family = architecture.value("family", Json("swin3d"));
     if (!family.is_string()) throw ConfigError(fmt::format("{}.family: must be a text", where));
     spec.family = family.get<std::string>();
+    if (spec.family != "swin3d" && input_shape[3] != input_shape[4])
+        throw ConfigError("input of the reference: height and width must be equal for this family");
     spec.clip.frames = static_cast<int>(input_shape[2]);
     spec.clip.side = static_cast<int>(std::max(input_shape[3], input_shape[4]));
     Json own = architecture.value("architecture", architecture);

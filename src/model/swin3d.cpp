@@ -27,13 +27,6 @@ torch::Tensor drop_path(const torch::Tensor& branch, double probability) {
     return branch * keep.div_(1 - probability);
 }
 
-/// A layer with a fused and a plain implementation.
-class KernelChoice {
-  public:
-    virtual ~KernelChoice() = default;
-    Kernels kernels = Kernels::fused;
-};
-
 class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
   public:
     PatchEmbedImpl(const Extent3& patch, std::int64_t channels) : patch_(patch) {
@@ -253,10 +246,7 @@ class Swin3dNetwork : public Network {
         return linear_layers_->forward(head_->fc_cls->forward(x));
     }
 
-    void set_kernels(Kernels kernels) override {
-        for (const auto& module : modules())
-            if (auto* choice = dynamic_cast<KernelChoice*>(module.get())) choice->kernels = kernels;
-    }
+    void set_kernels(Kernels kernels) override { choose_kernels(*this, kernels); }
 
   private:
     double dropout_;

@@ -1,3 +1,4 @@
+#include "model/kernels/attention_kernels.hpp"
 #include "model/layer_list.hpp"
 
 namespace edgeloop {
@@ -52,11 +53,13 @@ class Swin3dCounter {
         norm(name + ".norm1", rows, channels, 0);
         linear(name + ".attn.qkv", rows, channels, 3 * channels, residual, 0);
         attention(name + ".attn", stage, shifted);
-        linear(name + ".attn.proj", rows, channels, channels, residual, 0);
+        // Stochastic depth keeps one number per clip and branch; the first block is never dropped.
+        const std::int64_t dropped = config_.drop_path > 0 && blocks_++ > 0 ? 1 : 0;
+        linear(name + ".attn.proj", rows, channels, channels, residual, dropped);
         norm(name + ".norm2", rows, channels, 0);
         const std::int64_t hidden = config_.mlp_width(stage);
         linear(name + ".mlp.fc1", rows, channels, hidden, residual, rows * hidden);
-        linear(name + ".mlp.fc2", rows, hidden, channels, residual, 0);
+        linear(name + ".mlp.fc2", rows, hidden, channels, residual, dropped);
     }
 
     void linear(const std::string& name, std::int64_t rows, std::int64_t inputs,
@@ -79,7 +82,9 @@ class Swin3dCounter {
         elements.output = rows * channels;
         // Queries, keys, values, result, and one logarithm of a sum per query.
         elements.saved = 4 * rows * channels + geometry.windows() * n * config_.heads[stage];
-        elements.working = rows * channels + elements.input + elements.output;
+        // With the residual, and the bias of every pair of a window's tokens.
+        elements.working = rows * channels + elements.input + elements.output +
+                           config_.heads[stage] * n * kernels::row_stride(n);
         layers_.add(name, shifted ? "shifted window attention" : "window attention",
                     tokens_of(channels), elements);
     }
@@ -98,14 +103,18 @@ class Swin3dCounter {
     void head() {
         const std::int64_t width = config_.width(config_.depths.size() - 1);
         norm("norm", volume(grid_), width, 0);
-        fully_connected("head.fc_cls", width, config_.head_hidden[0]);
+        // The mean over positions keeps what it averages.
+        fully_connected("head.fc_cls", width, config_.head_hidden[0],
+                        volume(grid_) * width + (config_.dropout > 0 ? width : 0));
         fully_connected("linear_layers.0", config_.head_hidden[0], config_.head_hidden[1]);
         fully_connected("linear_layers.2", config_.head_hidden[1], 2);
     }
 
-    void fully_connected(const std::string& name, std::int64_t inputs, std::int64_t outputs) {
+    /// @param more_saved  besides its input.
+    void fully_connected(const std::string& name, std::int64_t inputs, std::int64_t outputs,
+                         std::int64_t more_saved = 0) {
         LayerElements elements = linear_elements(1, inputs, outputs);
-        elements.saved = inputs;
+        elements.saved = inputs + more_saved;
         elements.working = inputs + outputs;
         layers_.add(name, "linear", {outputs}, elements);
     }
@@ -113,6 +122,7 @@ class Swin3dCounter {
     Swin3dConfig config_;
     ClipShape clip_;
     Grid3 grid_;
+    int blocks_ = 0;  ///< counted so far
     LayerList layers_;
 };
 

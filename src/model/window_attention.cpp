@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <torch/version.h>
+
 namespace edgeloop {
 namespace {
 
@@ -59,36 +61,77 @@ torch::Tensor rolled(const torch::Tensor& x, const WindowGeometry& g, std::int64
     return torch::roll(x, {sign * g.shift[0], sign * g.shift[1], sign * g.shift[2]}, {1, 2, 3});
 }
 
+/// What attention inside windows works on. N tokens of a window, D channels of a head.
+struct WindowParts {
+    torch::Tensor queries, keys, values;  ///< (B * windows, heads, N, D)
+    torch::Tensor bias;                   ///< (heads, N, N)
+    torch::Tensor mask;                   ///< (windows, N, N); undefined without a shift
+};
+
+WindowParts window_parts(const torch::Tensor& qkv, const torch::Tensor& padding,
+                         const torch::Tensor& table, const WindowGeometry& geometry) {
+    const std::int64_t heads = table.size(1);
+    const std::int64_t n = geometry.window_tokens();
+    const torch::Tensor windows =
+        partition(rolled(pad(qkv, padding, geometry), geometry, -1), geometry)
+            .reshape({-1, n, 3, heads, qkv.size(4) / 3 / heads})
+            .permute({2, 0, 3, 1, 4});
+    const torch::Tensor index = table_index(geometry).to(table.device());
+    WindowParts parts;
+    parts.queries = windows[0];
+    parts.keys = windows[1];
+    parts.values = windows[2];
+    parts.bias = table.index({index.reshape(-1)}).reshape({n, n, heads}).permute({2, 0, 1});
+    if (geometry.is_shifted())
+        parts.mask = region_mask(geometry).to(qkv.device(), qkv.scalar_type());
+    return parts;
+}
+
+/// (B * windows, heads, N, D) -> (B, T, H, W, C), without padding.
+torch::Tensor from_windows(const torch::Tensor& values, std::int64_t batch,
+                           const WindowGeometry& geometry) {
+    const torch::Tensor tokens = values.transpose(1, 2).flatten(2);
+    return rolled(merge(tokens, batch, geometry), geometry, 1)
+        .slice(1, 0, geometry.grid[0])
+        .slice(2, 0, geometry.grid[1])
+        .slice(3, 0, geometry.grid[2])
+        .contiguous();
+}
+
 }  // namespace
 
 torch::Tensor plain_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                      const torch::Tensor& table, const WindowGeometry& geometry) {
-    const std::int64_t batch = qkv.size(0);
-    const std::int64_t heads = table.size(1);
-    const std::int64_t channels = qkv.size(4) / 3;
-    const std::int64_t n = geometry.window_tokens();
-    const torch::Tensor windows =
-        partition(rolled(pad(qkv, padding, geometry), geometry, -1), geometry)
-            .reshape({-1, n, 3, heads, channels / heads})
-            .permute({2, 0, 3, 1, 4});
+    const WindowParts parts = window_parts(qkv, padding, table, geometry);
+    const std::int64_t heads = parts.bias.size(0), n = parts.bias.size(1);
     const torch::Tensor queries =
-        windows[0] * (1 / std::sqrt(static_cast<double>(channels / heads)));
-    torch::Tensor scores = queries.matmul(windows[1].transpose(-2, -1));
-    const torch::Tensor index = table_index(geometry).to(table.device());
-    scores = scores + table.index({index.reshape(-1)}).reshape({n, n, heads}).permute({2, 0, 1});
-    if (geometry.is_shifted()) {
-        const torch::Tensor mask = region_mask(geometry).to(qkv.device(), qkv.scalar_type());
-        scores = (scores.reshape({batch, geometry.windows(), heads, n, n}) +
-                  mask.unsqueeze(1).unsqueeze(0))
+        parts.queries * (1 / std::sqrt(static_cast<double>(parts.queries.size(3))));
+    torch::Tensor scores = queries.matmul(parts.keys.transpose(-2, -1)) + parts.bias;
+    if (parts.mask.defined())
+        scores = (scores.reshape({qkv.size(0), geometry.windows(), heads, n, n}) +
+                  parts.mask.unsqueeze(1).unsqueeze(0))
                      .reshape({-1, heads, n, n});
-    }
-    const torch::Tensor values = scores.softmax(-1).matmul(windows[2]);
-    const torch::Tensor merged = rolled(
-        merge(values.transpose(1, 2).reshape({-1, n, channels}), batch, geometry), geometry, 1);
-    return merged.slice(1, 0, geometry.grid[0])
-        .slice(2, 0, geometry.grid[1])
-        .slice(3, 0, geometry.grid[2])
-        .contiguous();
+    return from_windows(scores.softmax(-1).matmul(parts.values), qkv.size(0), geometry);
+}
+
+torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
+                                       const torch::Tensor& table, const WindowGeometry& geometry) {
+#if TORCH_VERSION_MAJOR >= 2
+    const WindowParts parts = window_parts(qkv, padding, table, geometry);
+    const std::int64_t windows = geometry.windows(), n = geometry.window_tokens();
+    // Windows and heads as one dimension: the operator takes one matrix of additions for each.
+    const auto joined = [&](const torch::Tensor& part) {
+        return part.reshape({qkv.size(0), windows * parts.bias.size(0), n, part.size(3)});
+    };
+    torch::Tensor added = parts.bias.unsqueeze(0);
+    if (parts.mask.defined()) added = added + parts.mask.unsqueeze(1);
+    added = added.expand({windows, parts.bias.size(0), n, n}).reshape({1, -1, n, n});
+    const torch::Tensor values = at::scaled_dot_product_attention(
+        joined(parts.queries), joined(parts.keys), joined(parts.values), added);
+    return from_windows(values.reshape(parts.values.sizes()), qkv.size(0), geometry);
+#else
+    return plain_window_attention(qkv, padding, table, geometry);
+#endif
 }
 
 }  // namespace edgeloop

@@ -22,11 +22,18 @@ namespace edgeloop {
                                                    const torch::Tensor& table,
                                                    const WindowGeometry& geometry);
 
+/// The same through the library's own fused attention, which LibTorch has since 2.0, for devices
+/// and types that fused_window_attention() has no kernels for; the plain way on older versions.
+[[nodiscard]] torch::Tensor library_window_attention(const torch::Tensor& qkv,
+                                                     const torch::Tensor& padding,
+                                                     const torch::Tensor& table,
+                                                     const WindowGeometry& geometry);
+
 /// The same as one operation: no copies into windows, no mask, bias and softmax in one pass over
 /// scores that never leave the cache, and a backward pass that computes probabilities again instead
 /// of keeping them. Results do not depend on the number of threads.
 ///
-/// CPU and float32; anything else takes the plain way. Not differentiable twice.
+/// CPU and float32; anything else takes library_window_attention(). Not differentiable twice.
 [[nodiscard]] torch::Tensor fused_window_attention(const torch::Tensor& qkv,
                                                    const torch::Tensor& padding,
                                                    const torch::Tensor& table,

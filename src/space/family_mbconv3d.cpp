@@ -75,8 +75,11 @@ CostEstimate estimate(const ArchitectureSpec& spec) {
                     const int stride = stage["stride"][axis];
                     shape[axis] = (shape[axis] + stride - 1) / stride;
                 }
-            parameters +=
-                inner * (width + taps + channels + 4 + 2 * squeeze * inner) + 2 * channels;
+            parameters += inner * (width + taps + channels + 4) + 2 * channels;
+            if (squeeze > 0) {
+                const double gate = std::max(1.0, std::round(inner * squeeze));
+                parameters += (inner + 1) * gate + (gate + 1) * inner;
+            }
             activations += 3 * inner * (inside + volume(shape)) + 3 * channels * volume(shape);
             width = channels;
         }

@@ -9,6 +9,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/model/threads.hpp"
 
 #include <cmath>
 #include <filesystem>
@@ -16,7 +17,6 @@
 #include <optional>
 #include <utility>
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 namespace edgeloop {
@@ -237,7 +237,7 @@ void discard_training_state(const std::string& state_dir, CandidateId id) {
 
 Outcome Trainer::train(const Candidate& candidate, const Communicator& group,
                        const CancelToken& token) const {
-    at::set_num_threads(settings_.threads);
+    set_compute_threads(settings_.threads);
     return Course(settings_, candidate, group, token).run();
 }
 

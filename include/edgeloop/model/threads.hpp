@@ -8,6 +8,14 @@ namespace edgeloop {
 /// REQUIRES: threads >= 1.
 void set_compute_threads(int threads);
 
+/// Lets idle compute threads sleep soon; call it first thing in main().
+///
+/// LibTorch's loops (OpenMP) and OpenBLAS have a pool of threads each. Idle threads of either spin
+/// for about 20 ms, on the cores that the other pool now needs: a forward pass with two threads
+/// takes up to 1.5 times longer. Both libraries read the remedy from the environment before main()
+/// begins, so this restarts the program, once, with it set. What the user has set stays.
+void restart_with_short_spinning(char** argv);
+
 /// Threads an operation may use now.
 [[nodiscard]] int compute_threads();
 

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace edgeloop::kernels {
 
 // Attention of one head in one window on the CPU, without LibTorch. The same source is compiled
-// once for any processor and once for AVX2 with fused multiply-add; attention_kernels() picks at
-// run time. Letters: N tokens of a window, D channels of a head, h heads. All arrays are dense
+// once for any processor, once for AVX2 and once for AVX-512; attention_kernels() picks at run time.
+// Letters: N tokens of a window, D channels of a head, h heads. All arrays are dense
 // float32.
 
 /// Everything the windows of one call share.
@@ -70,7 +71,7 @@ struct AttentionKernels {
 
 /// The fastest kernels this processor can run.
 [[nodiscard]] const AttentionKernels& attention_kernels();
-/// Those every processor can run.
-[[nodiscard]] const AttentionKernels& portable_attention_kernels();
+/// All that this processor can run, the fastest first; the last are those every processor can run.
+[[nodiscard]] std::vector<const AttentionKernels*> runnable_attention_kernels();
 
 }  // namespace edgeloop::kernels

@@ -139,6 +139,7 @@ class Arena {
 
 void forward(const AttentionShape& shape, const WindowIndex& at, const ForwardArrays& arrays,
              float* scratch) {
+    const NoDenormals no_denormals;
     const Frame f(shape, at);
     Arena arena(scratch);
     float* q = arena.take(f.n * f.channel);
@@ -226,6 +227,7 @@ EDGELOOP_INLINE void score_gradient(const Frame& f, const float* probabilities, 
 
 void backward(const AttentionShape& shape, const WindowIndex& at, const BackwardArrays& arrays,
               float* scratch) {
+    const NoDenormals no_denormals;
     const Frame f(shape, at);
     Arena arena(scratch);
     float* q = arena.take(f.n * f.channel);

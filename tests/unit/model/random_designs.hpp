@@ -1,0 +1,44 @@
+#pragma once
+
+#include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/model/counts.hpp"
+#include "edgeloop/space/search_space.hpp"
+#include "edgeloop/space/static_rules.hpp"
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+namespace edgeloop::test {
+
+/// How many designs of each space a test takes, and how large they may be.
+struct DesignBudget {
+    int designs;
+    double most_gflop;  ///< of a forward pass; the clips of larger designs are made smaller
+};
+
+/// A few small ones keep the suite short. EDGELOOP_DESIGNS=200 takes that many, with their own
+/// clips up to 100 GFLOP: the long run.
+inline DesignBudget design_budget() {
+    const char* wanted = std::getenv("EDGELOOP_DESIGNS");
+    return wanted == nullptr ? DesignBudget{12, 0.05} : DesignBudget{std::atoi(wanted), 4};
+}
+
+/// The next random design of the space that can be built. Its clip is halved, side first, until a
+/// forward pass is within the budget.
+inline ArchitectureSpec random_design(const SearchSpace& space, RandomStream& random,
+                                      const DesignBudget& budget) {
+    Genome genome = space.sample(random);
+    while (space.infeasibility(genome)) genome = space.sample(random);
+    ArchitectureSpec spec = space.decode(genome);
+    while (static_cast<double>(count(spec).flops) > budget.most_gflop * 1e9) {
+        ArchitectureSpec smaller = spec;
+        int& length = spec.clip.side > 16 ? smaller.clip.side : smaller.clip.frames;
+        length = (length + 1) / 2;
+        if (smaller.clip.frames == 1 || static_problem(smaller)) break;
+        spec = smaller;
+    }
+    return spec;
+}
+
+}  // namespace edgeloop::test
