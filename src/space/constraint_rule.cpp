@@ -44,8 +44,11 @@ class RuleParser {
 
   private:
     [[noreturn]] void reject(const std::string& expected) const {
+        constexpr std::size_t longest_quote = 80;
+        const std::string quote =
+            text_.size() > longest_quote ? text_.substr(0, longest_quote) + "..." : text_;
         throw ConfigError(fmt::format("{}: rule '{}': expected {} at character {}", place_.text(),
-                                      text_, expected, at_ + 1));
+                                      quote, expected, at_ + 1));
     }
 
     char next() {
