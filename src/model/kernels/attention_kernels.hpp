@@ -6,9 +6,8 @@
 namespace edgeloop::kernels {
 
 // Attention of one head in one window on the CPU, without LibTorch. The same source is compiled
-// once for any processor, once for AVX2 and once for AVX-512; attention_kernels() picks at run time.
-// Letters: N tokens of a window, D channels of a head, h heads. All arrays are dense
-// float32.
+// once for any processor, once for AVX2 and once for AVX-512; attention_kernels() picks at run
+// time. Letters: N tokens of a window, D channels of a head, h heads. All arrays are dense float32.
 
 /// Everything the windows of one call share.
 struct AttentionShape {

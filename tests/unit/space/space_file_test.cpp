@@ -121,7 +121,8 @@ TEST(SpaceFile, ErrorsInFilesNameLineAndColumn) {
         (void)SearchSpace::from_file(path);
         FAIL();
     } catch (const ConfigError& error) {
-        EXPECT_THAT(error.what(), HasSubstr(path + ", line 8, column 17: variables[0].choices: length 0"));
+        EXPECT_THAT(error.what(),
+                    HasSubstr(path + ", line 8, column 17: variables[0].choices: length 0"));
     }
 }
 
