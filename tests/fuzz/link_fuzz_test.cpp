@@ -101,7 +101,10 @@ TEST_P(LinkFuzz, CorpusIsDecodedOrRefusedWithinTheMemoryLimit) {
 }
 
 TEST_P(LinkFuzz, MutationsAreDecodedOrRefusedWithinTheMemoryLimit) {
-    const auto seeds = corpus(GetParam());
+    auto seeds = corpus(GetParam());  // those that are decoded: most others stay refused
+    seeds.erase(std::remove_if(seeds.begin(), seeds.end(),
+                               [](const std::string& seed) { return !GetParam().attempt(seed); }),
+                seeds.end());
     ASSERT_FALSE(seeds.empty());
     RandomStream random(1, "link fuzz");
     const bool file = std::string(GetParam().name) == "journal";
