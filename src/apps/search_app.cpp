@@ -15,6 +15,7 @@
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"
 #include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/store/kept_files.hpp"
 #include "edgeloop/store/reuse_cache.hpp"
 #include "edgeloop/store/timed_store.hpp"
 
@@ -25,7 +26,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <exception>
-#include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -36,6 +36,8 @@ namespace edgeloop::apps {
 namespace {
 
 using cli::SearchConfig;
+
+constexpr double mib = 1024.0 * 1024.0;
 
 Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks) {
     return {{"program", "edgeloop-search"},
@@ -53,12 +55,12 @@ double time_limit(const SearchConfig& config) {
     return config.time_limit > 0 ? config.time_limit : std::numeric_limits<double>::infinity();
 }
 
-// Seconds until SLURM ends the job, less a minute for saving; infinity outside a job.
+// Seconds until SLURM ends the job, less a tenth or a minute for saving; infinity outside a job.
 double job_seconds_left() {
     const char* end = std::getenv("SLURM_JOB_END_TIME");
     if (end == nullptr || std::atof(end) <= 0) return std::numeric_limits<double>::infinity();
-    constexpr double saving_s = 60;
-    return std::max(0.0, std::atof(end) - 1e-3 * double(unix_milliseconds()) - saving_s);
+    const double left = std::atof(end) - 1e-3 * double(unix_milliseconds());
+    return std::max(0.0, left - std::min(60.0, 0.1 * left));
 }
 
 int stop_signal_number(const SearchConfig& config) {
@@ -86,6 +88,8 @@ class Leader {
         options.snapshot_seconds = config_.checkpoint_interval;
         options.time_limit_seconds = std::min(time_limit(config_), job_seconds_left());
         ProgressPrinter printer(task_.engine.goals);
+        const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
+        options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
         options.on_progress = [&](const Progress& progress) { printer(progress); };
         options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
         const ReuseCache earlier = earlier_results();
@@ -97,7 +101,7 @@ class Leader {
         const double cpu_before = cpu_seconds();
         const SearchResult result = run_search(*engine_, evaluator, probe, store, options);
         if (probe != nullptr) store_.add_devices(probe->devices());
-        keep_weights(result);
+        kept.finish(result.front);
         report(result, store.seconds(), coordinates_only ? cpu_seconds() - cpu_before : -1);
     }
 
@@ -131,21 +135,6 @@ class Leader {
         const auto* remote = dynamic_cast<const RemoteProbe*>(probe);
         return config_.edge_timeout > 0 && remote != nullptr &&
                remote->seconds_without_device() > config_.edge_timeout;
-    }
-
-    // Moves the front's weights to its specs; the other designs' weights and unfinished training
-    // are not needed any more.
-    void keep_weights(const SearchResult& result) const {
-        namespace fs = std::filesystem;
-        const fs::path run(config_.run_dir);
-        std::error_code ignored;
-        for (const ArchiveMember& member : result.front) {
-            const std::string id = std::to_string(member.completed.candidate.id);
-            fs::rename(run / "weights" / (id + ".safetensors"),
-                       run / "models" / id / "weights.safetensors", ignored);
-        }
-        fs::remove_all(run / "weights", ignored);
-        fs::remove_all(run / "training", ignored);
     }
 
     /// @param coordinating_s  processor time of coordinating; negative: not known.
@@ -186,7 +175,7 @@ void lead(Leader& leader, const SearchConfig& config, const SearchTask& task,
     const std::unique_ptr<LatencyProbe> probe =
         task.measures_latency ? make_probe(config, agent) : nullptr;
     if (world.size() == 1) {
-        LocalEvaluator evaluator(alone);
+        LocalEvaluator evaluator(alone, config.candidate_limit);
         leader.search(evaluator, probe.get(), false);
         return;
     }
@@ -234,8 +223,8 @@ bool may_share_cores() {
 // Says where ranks run, and refuses training ranks that would have to share cores unless the user
 // has said that they may.
 void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
-    for (const std::string& line : binding_report(bindings, config.threads)) log::debug("{}", line);
     if (bindings.size() == 1 || !config.problem.empty()) return;
+    for (const std::string& line : binding_report(bindings, config.threads)) log::info("{}", line);
     try {
         check_oversubscription(bindings, config.threads, config.coordinator_trains ? 0 : 1);
     } catch (const ConfigError& error) {
@@ -314,6 +303,7 @@ int search_main(int& argc, char**& argv) {
                        launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
         install_stop_handlers(stop_signal_number(config));
     }
+    if (config.device != "cpu") claim_cuda_device();
     // Before MPI_Init: starting processes afterwards is unsafe.
     std::optional<LocalAgent> agent;
     if (leads && input.task->measures_latency && config.edge == "local") agent.emplace();

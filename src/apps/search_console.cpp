@@ -66,9 +66,10 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
         if (const auto best = progress.best.find(objective); best != progress.best.end())
             line += " | " + best_of(objective, best->second);
     if (progress.hypervolume) line += fmt::format(" | hypervolume {:.4g}", *progress.hypervolume);
-    if (const auto failed = progress.by_status.find(Status::failed);
-        failed != progress.by_status.end() && failed->second > 0)
-        line += fmt::format(" | {} failed", failed->second);
+    for (const Status status : {Status::failed, Status::lost, Status::timed_out})
+        if (const auto found = progress.by_status.find(status);
+            found != progress.by_status.end() && found->second > 0)
+            line += fmt::format(" | {} {}", found->second, to_string(status));
     if (progress.eta_seconds) line += fmt::format(" | ETA {}", duration(*progress.eta_seconds));
     if (progress.link) line += fmt::format(" | edge: {}", progress.link->text);
     return line;

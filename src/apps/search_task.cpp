@@ -115,6 +115,7 @@ TrainingSettings training_settings(const cli::SearchConfig& config) {
     settings.device = config.device == "cuda"  ? Device::cuda
                       : config.device == "cpu" ? Device::cpu
                                                : Device::automatic;
+    settings.mixed_precision = config.mixed_precision;
     settings.clip_norm = config.clip_norm;
     settings.patience_epochs = config.patience;
     settings.state_dir = config.run_dir + "/training";
@@ -205,6 +206,7 @@ SearchTask network_task(const cli::SearchConfig& config) {
         config.max_train_samples, config.max_validation_samples, config.augment, config.seed,
         config.ranks_per_candidate);
     if (config.clip_norm > 0) task.training_identity += fmt::format(" clip {}", config.clip_norm);
+    if (config.mixed_precision) task.training_identity += " mixed precision";
     if (config.patience > 0) task.training_identity += fmt::format(" patience {}", config.patience);
 
     if (config.large_ranks > 0) {

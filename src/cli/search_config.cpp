@@ -33,12 +33,17 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("rungs", &c.rungs,
                "training budgets in epochs, ascending; the best of a rung train on to the next");
     parser.add("reduction", &c.reduction, "one in so many designs climbs to the next rung");
+    parser.add("rung-disk", &c.rung_disk,
+               "MiB on disk for trainings that wait for a higher rung; beyond it the oldest are "
+               "dropped and trained anew if they climb");
     parser.add("prune-hopeless", &c.prune_hopeless,
                "cancel training of a design whose latency shows that it cannot reach the front");
     parser.add("prune-optimism", &c.prune_optimism,
                "how much slower than a dominating rival it may be and still train, as a fraction");
-    parser.add("max-attempts", &c.max_attempts,
-               "how often a design may be lost with its rank or device before it is given up");
+    parser.add(
+        "max-attempts", &c.max_attempts,
+        "how often a design may be lost with its rank, its device or the whole run before it is "
+        "given up");
 
     parser.group("Training");
     parser.add("ranks-per-candidate", &c.ranks_per_candidate,
@@ -55,11 +60,13 @@ void add_options(OptionParser& parser, SearchConfig& c) {
                "train on flipped and turned clips too: neither changes speed or power");
     parser.add("threads", &c.threads, "compute threads per rank");
     parser.add("device", &c.device, "train on: auto (CUDA when there is one), cpu or cuda");
+    parser.add("mixed-precision", &c.mixed_precision,
+               "matrix products in bfloat16; needs a CUDA device");
     parser.add("clip-norm", &c.clip_norm, "shorten gradients longer than this; 0: never");
     parser.add("patience", &c.patience,
                "end training after so many epochs without 1 % less val_rmse; 0: never");
     parser.add("candidate-limit", &c.candidate_limit,
-               "a design that trains for more seconds fails as a time-out; 0: no limit");
+               "a design that trains for more seconds has timed out; 0: no limit");
     parser.add("silence-limit", &c.silence_limit,
                "give up a group of ranks that is silent for so many seconds; 0: never");
     parser.add("coordinator-trains", &c.coordinator_trains,
@@ -164,6 +171,8 @@ void validate(const SearchConfig& c) {
     require(c.threads >= 1, fmt::format("--threads is {}", c.threads), "use at least 1");
     require(c.device == "auto" || c.device == "cpu" || c.device == "cuda",
             fmt::format("--device '{}' is unknown", c.device), "use auto, cpu or cuda");
+    require(!c.mixed_precision || c.device != "cpu", "--mixed-precision needs a CUDA device",
+            "drop it or use --device cuda");
     require(c.clip_norm >= 0 && c.patience >= 0 && c.candidate_limit >= 0 && c.silence_limit >= 0,
             "--clip-norm, --patience, --candidate-limit or --silence-limit is negative",
             "use 0 for never");
@@ -187,6 +196,7 @@ void validate(const SearchConfig& c) {
             fmt::format("--mutation-probability is {}", c.mutation_probability),
             "use 0 to 1, or a negative number for 1 / genes");
     require(c.reduction > 1, fmt::format("--reduction is {}", c.reduction), "use more than 1");
+    require(c.rung_disk >= 0, fmt::format("--rung-disk is {}", c.rung_disk), "use 0 or more");
     require(c.prune_optimism >= 0, fmt::format("--prune-optimism is {}", c.prune_optimism),
             "use 0 or more");
     require(c.measure_seconds > 0, fmt::format("--measure-seconds is {}", c.measure_seconds),

@@ -7,7 +7,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <initializer_list>
+#include <sstream>
+#include <string>
+#include <vector>
 
 namespace edgeloop {
 namespace {
@@ -49,6 +53,20 @@ int launcher_local_size() {
     if (!launched_by_mpi()) return 1;
     return std::max(1, number_or_zero(first_set({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
                                                  "SLURM_NTASKS_PER_NODE"})));
+}
+
+void claim_cuda_device() {
+    std::vector<std::string> devices;
+    if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES")) {
+        std::istringstream list(visible);
+        for (std::string device; std::getline(list, device, ',');) devices.push_back(device);
+    } else {
+        while (std::filesystem::exists("/dev/nvidia" + std::to_string(devices.size())))
+            devices.push_back(std::to_string(devices.size()));
+    }
+    if (!launched_by_mpi() || devices.size() < 2) return;
+    const auto own = std::size_t(launcher_local_rank()) % devices.size();
+    ::setenv("CUDA_VISIBLE_DEVICES", devices[own].c_str(), 1);
 }
 
 bool launcher_says_rank_zero() { return launcher_rank() == 0; }

@@ -59,7 +59,8 @@ struct GroupEvaluator::Impl {
     Impl(const Communicator& all, const GroupPlan& plan, const DispatchOptions& limits,
          WorkerFunction own_work)
         : world(all), options(limits), idle(plan.idle) {
-        if (own_work) local = std::make_unique<LocalEvaluator>(std::move(own_work));
+        if (own_work)
+            local = std::make_unique<LocalEvaluator>(std::move(own_work), limits.candidate_limit_s);
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
                         "a group evaluator lives on rank 0 and needs a group");
         (void)world.split(-1);  // groups
@@ -147,7 +148,7 @@ struct GroupEvaluator::Impl {
         for (const Candidate& candidate : large) {
             Outcome outcome;
             outcome.id = candidate.id;
-            outcome.status = Status::failed;
+            outcome.status = Status::lost;
             outcome.reason = "too large for the groups that have not stalled";
             done.push_back(outcome);
         }
@@ -194,9 +195,8 @@ struct GroupEvaluator::Impl {
             part(group);
             if (outcome.status == Status::completed && alone) group.depth.learn(outcome.seconds);
             if (group.timed_out && outcome.status == Status::cancelled) {
-                outcome.status = Status::failed;
-                outcome.reason = fmt::format("time-out: not done after {:.0f} s, the limit",
-                                             options.candidate_limit_s);
+                outcome.status = Status::timed_out;
+                outcome.reason = past_limit_text(options.candidate_limit_s);
             }
             group.front_begins(steady_seconds());
             done.push_back(std::move(outcome));
@@ -242,8 +242,8 @@ struct GroupEvaluator::Impl {
                    fmt::join(ranks, ", "));
         Outcome stalled;
         stalled.id = group.running.front();
-        stalled.status = Status::failed;
-        stalled.reason = fmt::format("time-out: its group stalled, {} ({})", why, where);
+        stalled.status = Status::timed_out;
+        stalled.reason = fmt::format("its group stalled: {} ({})", why, where);
         stalled.seconds = steady_seconds() - group.started_s;
         done.push_back(stalled);
         group.running.pop_front();
@@ -268,6 +268,16 @@ struct GroupEvaluator::Impl {
     bool everyone_left() {
         receive_all();
         return int(left.size()) == world.size() - 1;
+    }
+
+    /// Whether all have left but those whose group stalled, who may never answer.
+    [[nodiscard]] bool only_stalled_stay() const {
+        const auto gone = [this](int rank) { return left.count(rank) > 0; };
+        return std::all_of(idle.begin(), idle.end(), gone) &&
+               std::all_of(groups.begin(), groups.end(), [&](const Group& group) {
+                   return group.stalled ||
+                          std::all_of(group.ranks.begin(), group.ranks.end(), gone);
+               });
     }
 
     Communicator world;
@@ -361,9 +371,14 @@ bool GroupEvaluator::shutdown() {
         for (const int rank : impl.idle) impl.world.send(rank, int(MessageTag::shutdown), "");
         impl.shut_down = true;
     }
-    const double until = steady_seconds() + impl.options.goodbye_limit_s;
+    const double start = steady_seconds();
     BackOff pause;
-    while (!impl.everyone_left() && steady_seconds() < until) pause.wait();
+    while (!impl.everyone_left()) {
+        const double waited = steady_seconds() - start;
+        if (waited > impl.options.goodbye_limit_s) break;
+        if (waited > impl.options.stalled_goodbye_limit_s && impl.only_stalled_stay()) break;
+        pause.wait();
+    }
     if (impl.everyone_left()) return true;
     for (int rank = 1; rank < impl.world.size(); ++rank)
         if (impl.left.count(rank) == 0)

@@ -4,6 +4,8 @@
 
 #include <exception>
 
+#include <fmt/format.h>
+
 namespace edgeloop {
 
 Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
@@ -20,6 +22,10 @@ Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
     outcome.id = candidate.id;
     outcome.seconds = steady_seconds() - start;
     return outcome;
+}
+
+std::string past_limit_text(double limit_s) {
+    return fmt::format("not done after {} s, the limit", limit_s);
 }
 
 Outcome cancelled_before_start(CandidateId id) {

@@ -3,6 +3,7 @@
 #include "guarded_run.hpp"
 #include "queue_depth.hpp"
 
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
@@ -23,19 +24,25 @@ struct LocalEvaluator::Impl {
         Token(Impl& impl, CandidateId id) : impl_(impl), id_(id) {}
         [[nodiscard]] bool requested() const override {
             const std::lock_guard<std::mutex> lock(impl_.mutex);
-            return impl_.stopping || impl_.cancelled.count(id_) > 0;
+            return impl_.stopping || impl_.cancelled.count(id_) > 0 || past_limit();
         }
         [[nodiscard]] bool will_resume() const override {
             const std::lock_guard<std::mutex> lock(impl_.mutex);
             return impl_.stopping;
         }
 
+        [[nodiscard]] bool past_limit() const {
+            return impl_.limit_s > 0 && steady_seconds() - started_ > impl_.limit_s;
+        }
+
       private:
         Impl& impl_;
         CandidateId id_;
+        double started_ = steady_seconds();
     };
 
-    explicit Impl(WorkerFunction function) : run(std::move(function)), thread([this] { work(); }) {}
+    Impl(WorkerFunction function, double candidate_limit_s)
+        : run(std::move(function)), limit_s(candidate_limit_s), thread([this] { work(); }) {}
 
     ~Impl() {
         {
@@ -49,8 +56,14 @@ struct LocalEvaluator::Impl {
     void work() {
         while (const std::optional<Candidate> candidate = next()) {
             const Token token(*this, candidate->id);
-            finish(token.requested() ? cancelled_before_start(candidate->id)
-                                     : guarded_run(run, *candidate, Communicator(), token));
+            Outcome outcome = token.requested()
+                                  ? cancelled_before_start(candidate->id)
+                                  : guarded_run(run, *candidate, Communicator(), token);
+            if (outcome.status == Status::cancelled && token.past_limit()) {
+                outcome.status = Status::timed_out;
+                outcome.reason = past_limit_text(limit_s);
+            }
+            finish(std::move(outcome));
         }
     }
 
@@ -73,6 +86,7 @@ struct LocalEvaluator::Impl {
     }
 
     WorkerFunction run;
+    double limit_s;
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Candidate> queue;
@@ -84,8 +98,8 @@ struct LocalEvaluator::Impl {
     std::thread thread;  // last: it uses all of the above
 };
 
-LocalEvaluator::LocalEvaluator(WorkerFunction run)
-    : impl_(std::make_unique<Impl>(std::move(run))) {}
+LocalEvaluator::LocalEvaluator(WorkerFunction run, double candidate_limit_s)
+    : impl_(std::make_unique<Impl>(std::move(run), candidate_limit_s)) {}
 LocalEvaluator::~LocalEvaluator() = default;
 
 std::size_t LocalEvaluator::free_slots() const {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int coordinator = 0;
 constexpr double results_interval_s = 2e-3;
-constexpr double place_interval_s = 2.0;
+constexpr double place_interval_s = 0.5;
 constexpr double flush_limit_s = 10;
 
 /// What the coordinator has told this rank so far.
@@ -87,21 +87,25 @@ class Inbox {
     bool shutdown_ = false;
 };
 
-/// Tells the coordinator now and then where this rank is.
+/// Tells the coordinator where this rank is: at the first place of each candidate, then now and
+/// then.
 class PlaceReporter {
   public:
     explicit PlaceReporter(const Communicator& world) : world_(world) {}
 
-    void at(const std::string& place) {
+    void at(CandidateId candidate, const std::string& place) {
         const double now = steady_seconds();
-        if (now - sent_ < place_interval_s) return;
+        if (candidate == candidate_ && now - sent_ < place_interval_s) return;
+        candidate_ = candidate;
         sent_ = now;
-        world_.send(coordinator, int(MessageTag::place), place);
+        world_.send(coordinator, int(MessageTag::place),
+                    "candidate " + std::to_string(candidate) + ", " + place);
     }
 
   private:
     const Communicator& world_;
-    double sent_ = steady_seconds();
+    CandidateId candidate_ = 0;
+    double sent_ = 0;
 };
 
 /// The token of a leader, which listens to the coordinator, or of a member, which does not.
@@ -118,7 +122,7 @@ class WorkerToken : public CancelToken {
     [[nodiscard]] bool will_resume() const override {
         return inbox_ != nullptr && inbox_->shutdown();
     }
-    void at(const std::string& place) const override { places_.at(place); }
+    void at(const std::string& place) const override { places_.at(id_, place); }
 
   private:
     Inbox* inbox_;

@@ -9,8 +9,8 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::array<const char*, 5> status_names = {"completed", "infeasible", "failed", "lost",
-                                                     "cancelled"};
+constexpr std::array<const char*, 6> status_names = {"completed", "infeasible", "failed",
+                                                     "lost",      "cancelled",  "timed_out"};
 
 }  // namespace
 

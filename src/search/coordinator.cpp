@@ -19,6 +19,7 @@ namespace edgeloop {
 namespace {
 
 constexpr double housekeeping_share = 0.01;  // of the time, at most, for snapshots and tables
+constexpr const char* retried_training = "retried training";
 
 bool ends_half(const std::optional<Outcome>& half) { return half && half->status != Status::lost; }
 
@@ -83,6 +84,7 @@ class Coordinator {
         InFlight kept;
         bool training = false, measuring = false;  ///< submitted and not back yet
         bool cancelled = false;                    ///< its training was asked to stop
+        int lost = 0;                              ///< how often a half of it was lost
         std::optional<Verdict> verdict;
     };
 
@@ -103,7 +105,8 @@ class Coordinator {
         }
         for (const Event& event : recovery->events)
             std::visit([this](const auto& each) { replay(each); }, event);
-        for (auto& [id, active] : active_) active.kept.lost = 0;
+        for (const ArchiveMember& member : engine_.state().archive.members())
+            forecast_.learn(member.completed.candidate, member.completed.training_seconds);
         done_before_ = engine_.state().done;
         take_up_in_flight();
     }
@@ -115,6 +118,7 @@ class Coordinator {
         store_.record(Note{"resumed", 0, fmt::format("{} candidates in flight", ids.size())});
         for (const CandidateId id : ids) take_up(active_.at(id));
         store_.commit();
+        if (options_.tidy) kept_bytes_ = options_.tidy(engine_.state());
     }
 
     void replay(const Proposed& event) {
@@ -130,10 +134,16 @@ class Coordinator {
         active_[asked->id].kept.candidate = *asked;
     }
 
+    void replay(const TrainingStarted& event) {
+        const auto found = active_.find(event.id);
+        if (found != active_.end()) ++found->second.kept.cut_off;
+    }
+
     void replay(const HalfDone& event) {
         const auto found = active_.find(event.outcome.id);
         if (found == active_.end()) return;
         half_of(found->second, event.half) = event.outcome;
+        if (event.half == Half::training) found->second.kept.cut_off = 0;
     }
 
     void replay(const Told& event) {
@@ -143,7 +153,11 @@ class Coordinator {
         engine_.tell(event.completed);
     }
 
-    void replay(const Note&) {}
+    void replay(const Note& event) {
+        const auto found = active_.find(event.id);
+        if (event.what == retried_training && found != active_.end())
+            found->second.kept.cut_off = 0;
+    }
 
     // --- proposing
 
@@ -179,7 +193,21 @@ class Coordinator {
         judge(active);
         if (settle(active)) return;
         if (needs_measuring(active)) submit_measuring(active);
-        if (!ends_half(active.kept.training)) line_up(active.kept.candidate);
+        if (ends_half(active.kept.training)) return;
+        if (active.kept.cut_off < options_.max_attempts)
+            line_up(active.kept.candidate);
+        else
+            give_up(active);
+    }
+
+    /// It may be what ends the process each time: a network that crashes LibTorch, say.
+    void give_up(Active& active) {
+        Outcome outcome;
+        outcome.id = active.kept.candidate.id;
+        outcome.status = Status::lost;
+        outcome.reason = fmt::format("its training was begun {} times and cut off each time",
+                                     active.kept.cut_off);
+        accept(active, Half::training, std::move(outcome));
     }
 
     /// In a generation the largest training comes first, so that no long one begins when the others
@@ -234,8 +262,10 @@ class Coordinator {
             }
             next = ready_.erase(next);
             active.training = true;
+            ++active.kept.cut_off;
             ++training_;
             turned_ = true;
+            store_.record(TrainingStarted{active.kept.candidate.id});
             evaluator_.submit(active.kept.candidate);
         }
     }
@@ -254,10 +284,12 @@ class Coordinator {
         if (found == active_.end() || !found->second.training) return;
         Active& active = found->second;
         active.training = false;
+        active.kept.cut_off = 0;
         --training_;
         training_seconds_ += outcome.seconds;
-        forecast_.learn(active.kept.candidate, outcome);
-        if (outcome.status == Status::lost && try_again(active, outcome, "training"))
+        if (outcome.status == Status::completed)
+            forecast_.learn(active.kept.candidate, outcome.seconds);
+        if (outcome.status == Status::lost && try_again(active, outcome, retried_training))
             ready_.emplace(std::numeric_limits<double>::infinity(), outcome.id);
         else
             accept(active, Half::training, std::move(outcome));
@@ -270,16 +302,16 @@ class Coordinator {
         Active& active = found->second;
         active.measuring = false;
         measuring_seconds_ += outcome.seconds;
-        if (outcome.status == Status::lost && try_again(active, outcome, "measuring"))
+        if (outcome.status == Status::lost && try_again(active, outcome, "retried measuring"))
             submit_measuring(active);
         else
             accept(active, Half::measuring, std::move(outcome));
     }
 
     /// Whether a lost half is worth another attempt.
-    bool try_again(Active& active, const Outcome& outcome, const char* half) {
-        if (++active.kept.lost >= options_.max_attempts) return false;
-        store_.record(Note{"retried", outcome.id, fmt::format("{}: {}", half, outcome.reason)});
+    bool try_again(Active& active, const Outcome& outcome, const char* what) {
+        if (++active.lost >= options_.max_attempts) return false;
+        store_.record(Note{what, outcome.id, outcome.reason});
         return true;
     }
 
@@ -384,6 +416,7 @@ class Coordinator {
         for (const auto& [id, active] : active_) in_flight.emplace(id, active.kept);
         store_.snapshot(engine_.state(), in_flight);
         saved_told_ = engine_.state().told;
+        if (options_.tidy) kept_bytes_ = options_.tidy(engine_.state());
         snapshots_.done(before, clock_.now());
     }
 
@@ -424,6 +457,7 @@ class Coordinator {
             progress.eta_seconds = progress.elapsed_seconds *
                                    static_cast<double>(progress.total - state.done) /
                                    static_cast<double>(state.done - done_before_);
+        progress.kept_bytes = kept_bytes_;
         if (probe_) progress.link = probe_->link();
         return progress;
     }
@@ -447,6 +481,8 @@ class Coordinator {
         if (!(asked || over) || engine_.finished()) return;
         const char* why = asked ? "asked to stop" : "the time limit is reached";
         store_.record(Note{"stopped", 0, why});
+        for (auto& [id, active] : active_)
+            if (active.training) --active.kept.cut_off;
         save();
         (void)report("stopped", clock_.now());
         throw Stopped(fmt::format("stopped after {} of {} candidates", engine_.state().done,
@@ -486,6 +522,7 @@ class Coordinator {
     std::uint64_t done_before_ = 0;  ///< candidates done when this process started
     std::uint64_t training_ = 0;     ///< candidates training now
     std::uint64_t saved_told_ = 0;
+    std::uint64_t kept_bytes_ = 0;  ///< of files that candidates still need
     double training_seconds_ = 0, measuring_seconds_ = 0;
 };
 

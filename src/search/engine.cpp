@@ -79,6 +79,17 @@ std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design) {
     return RandomStream(run_seed, "training", 0, design.low ^ design.high).next_u64();
 }
 
+std::set<CandidateId> unfinished(const EngineState& state) {
+    std::set<CandidateId> ids;
+    for (const auto& pending : state.pending) ids.insert(pending.first);
+    for (const Candidate& queued : state.queue) ids.insert(queued.id);
+    for (const CompletedCandidate& told : state.cohort) ids.insert(told.candidate.id);
+    for (const std::vector<RungEntry>& rung : state.rungs)
+        for (const RungEntry& entry : rung)
+            if (!entry.promoted) ids.insert(entry.completed.candidate.id);
+    return ids;
+}
+
 std::unique_ptr<Engine> make_engine(const SearchSpace& space, EngineSettings settings,
                                     StaticMetrics static_metrics) {
     check(settings);

@@ -15,11 +15,11 @@ namespace edgeloop {
 /// rate seen; otherwise the longest training seen counts.
 class Forecast {
   public:
-    void learn(const Candidate& candidate, const Outcome& outcome) {
-        if (outcome.status != Status::completed) return;
-        longest_ = std::max(longest_, outcome.seconds);
+    /// @param seconds  its training took.
+    void learn(const Candidate& candidate, double seconds) {
+        longest_ = std::max(longest_, seconds);
         const double work = work_of(candidate);
-        if (work > 0) slowest_rate_ = std::max(slowest_rate_, outcome.seconds / work);
+        if (work > 0) slowest_rate_ = std::max(slowest_rate_, seconds / work);
     }
 
     /// Expected seconds; 0 before anything was learnt.

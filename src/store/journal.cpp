@@ -17,7 +17,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr int journal_version = 1;
+constexpr int journal_version = 2;
 constexpr std::string_view checksum_key = ",\"crc\":";
 
 // --- writing: by hand, because 20 000 candidates a second pass through here
@@ -78,6 +78,11 @@ void put(std::string& out, const Proposed& event) {
     if (!candidate.spec.empty()) out += ",\"spec\":" + candidate.spec;
 }
 
+void put(std::string& out, const TrainingStarted& event) {
+    out += "\"started\",\"id\":";
+    put_integer(out, event.id);
+}
+
 void put(std::string& out, const HalfDone& event) {
     out += event.half == Half::training ? "\"trained\",\"id\":" : "\"measured\",\"id\":";
     put_integer(out, event.outcome.id);
@@ -108,6 +113,14 @@ void put(std::string& out, const Note& event) {
     out += ",\"id\":";
     put_integer(out, event.id);
     put_reason(out, event.reason);
+}
+
+// Adds the checksum of the line that begins at `start`.
+void finish_line(std::string& out, std::size_t start) {
+    const std::uint32_t checksum = crc32(std::string_view(out).substr(start));
+    out += checksum_key;
+    put_integer(out, checksum);
+    out += "}\n";
 }
 
 // --- reading
@@ -190,18 +203,20 @@ class JournalReader {
     }
 
     [[nodiscard]] std::vector<Event> take() { return std::move(events_); }
+    [[nodiscard]] int version() const { return version_; }
 
   private:
-    static void check_version(const Json& json) {
-        const int version = json.at("version").get<int>();
-        if (version != journal_version)
-            throw CorruptState(fmt::format("journal format version {}", version),
-                               fmt::format("this program reads version {}", journal_version),
+    void check_version(const Json& json) {
+        version_ = json.at("version").get<int>();
+        if (version_ < 1 || version_ > journal_version)
+            throw CorruptState(fmt::format("journal format version {}", version_),
+                               fmt::format("this program reads versions 1 to {}", journal_version),
                                "use the edgeloop release that wrote it");
     }
 
     Event event_from(const Json& json) {
         const std::string& kind = json.at("event").get_ref<const std::string&>();
+        if (kind == "started") return TrainingStarted{json.at("id").get<CandidateId>()};
         if (kind == "trained") return half_from(json, Half::training);
         if (kind == "measured") return half_from(json, Half::measuring);
         if (kind == "note")
@@ -216,15 +231,24 @@ class JournalReader {
     std::vector<Event> events_;
     std::unordered_map<CandidateId, Candidate> candidates_;
     std::uint64_t next_ = 0;
+    int version_ = journal_version;
 };
+
+// Line 0: tells the version of all that follow.
+std::string header_line() {
+    std::string line =
+        fmt::format("{{\"seq\":0,\"event\":\"journal\",\"version\":{}", journal_version);
+    finish_line(line, 0);
+    return line;
+}
 
 }  // namespace
 
 JournalWriter::JournalWriter(const std::string& path, std::uint64_t next)
     : file_(path), next_(next) {
     if (next_ > 0) return;
-    buffer_ = fmt::format("{{\"seq\":0,\"event\":\"journal\",\"version\":{}", journal_version);
-    finish_line(0);
+    buffer_ = header_line();
+    ++next_;
     commit();
 }
 
@@ -232,14 +256,7 @@ void JournalWriter::add(const Event& event) {
     const std::size_t start = buffer_.size();
     buffer_ += fmt::format("{{\"seq\":{},\"time_ms\":{},\"event\":", next_, unix_milliseconds());
     std::visit([this](const auto& each) { put(buffer_, each); }, event);
-    finish_line(start);
-}
-
-void JournalWriter::finish_line(std::size_t start) {
-    const std::uint32_t checksum = crc32(std::string_view(buffer_).substr(start));
-    buffer_ += checksum_key;
-    put_integer(buffer_, checksum);
-    buffer_ += "}\n";
+    finish_line(buffer_, start);
     ++next_;
 }
 
@@ -279,7 +296,13 @@ Journal read_journal(const std::string& path) {
     }
     journal.good_bytes = start;
     journal.events = reader.take();
+    journal.current = reader.version() == journal_version;
     return journal;
+}
+
+void upgrade_journal(const std::string& path) {
+    const std::string bytes = read_file(path);
+    write_file_atomic(path, header_line() + bytes.substr(bytes.find('\n') + 1));
 }
 
 }  // namespace edgeloop

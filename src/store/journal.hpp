@@ -25,8 +25,6 @@ class JournalWriter {
     [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
 
   private:
-    void finish_line(std::size_t start);
-
     AppendFile file_;
     std::string buffer_;
     std::uint64_t next_;
@@ -36,11 +34,15 @@ class JournalWriter {
 struct Journal {
     std::vector<Event> events;     ///< events[i] has the sequence number i + 1
     std::uint64_t good_bytes = 0;  ///< where a torn last line begins, or the size of the file
+    bool current = true;           ///< of the version that is written now
 };
 
 /// Reads a journal; a line torn by a crash at its very end is left out.
 /// @throws CorruptState  naming the first line that fails its checks, unless it is the last.
 /// @throws IoError       cannot be read.
 [[nodiscard]] Journal read_journal(const std::string& path);
+
+/// Gives a journal of an earlier version, which has a subset of today's events, today's header.
+void upgrade_journal(const std::string& path);
 
 }  // namespace edgeloop

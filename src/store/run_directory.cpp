@@ -70,6 +70,7 @@ Json to_json(const Progress& progress) {
                  {"eta_s", json_or_null(progress.eta_seconds)},
                  {"training_s", progress.training_seconds},
                  {"measuring_s", progress.measuring_seconds},
+                 {"kept_bytes", progress.kept_bytes},
                  {"updated_ms", unix_milliseconds()}};
     json["by_status"] = Json::object();
     for (const auto& [status, count] : progress.by_status)
@@ -154,6 +155,7 @@ struct RunDirectory::Parts {
                          path("journal.jsonl"));
             fs::resize_file(path("journal.jsonl"), past.good_bytes);
         }
+        if (!past.current && past.good_bytes > 0) upgrade_journal(path("journal.jsonl"));
         return past;
     }
 

@@ -55,7 +55,18 @@ static void serialize(A& archive, Outcome& outcome) {
 
 template <class A>
 static void serialize(A& archive, InFlight& flight) {
-    archive(flight.candidate, flight.training, flight.measuring, flight.lost);
+    archive(flight.candidate, flight.training, flight.measuring, flight.cut_off);
+}
+
+/// Version 1 kept the number of losses in its place, which was not used again.
+struct InFlightV1 {
+    InFlight kept;
+};
+
+template <class A>
+static void serialize(A& archive, InFlightV1& flight) {
+    int lost = 0;
+    archive(flight.kept.candidate, flight.kept.training, flight.kept.measuring, lost);
 }
 
 template <class A>
@@ -113,7 +124,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr EnvelopeFormat snapshot_format{"ELCK", 1};
+constexpr EnvelopeFormat snapshot_format{"ELCK", 2};
+constexpr EnvelopeFormat snapshot_format_v1{"ELCK", 1};
 constexpr std::uint16_t population_type = 1;
 constexpr std::string_view prefix = "population-", suffix = ".ckpt";
 
@@ -127,6 +139,17 @@ std::optional<std::uint64_t> number_in(std::string_view name) {
     const auto parsed = std::from_chars(name.data() + prefix.size(), end, number);
     if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
     return number;
+}
+
+void read_in_flight(cereal::PortableBinaryInputArchive& archive, int version,
+                    std::map<CandidateId, InFlight>& in_flight) {
+    if (version > 1) {
+        archive(in_flight);
+        return;
+    }
+    std::map<CandidateId, InFlightV1> old;
+    archive(old);
+    for (auto& [id, flight] : old) in_flight.emplace(id, std::move(flight.kept));
 }
 
 }  // namespace
@@ -143,12 +166,15 @@ std::string encode_snapshot(const EngineState& engine,
 }
 
 Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
-    const Envelope envelope = open_envelope(snapshot_format, bytes, where);
+    const int version = envelope_version(snapshot_format, bytes) == 1 ? 1 : 2;
+    const Envelope envelope =
+        open_envelope(version == 1 ? snapshot_format_v1 : snapshot_format, bytes, where);
     Snapshot snapshot;
     try {
         std::istringstream payload(envelope.payload);
         cereal::PortableBinaryInputArchive archive(payload);
-        archive(snapshot.events, snapshot.state.engine, snapshot.state.in_flight);
+        archive(snapshot.events, snapshot.state.engine);
+        read_in_flight(archive, version, snapshot.state.in_flight);
         if (payload.peek() != std::istringstream::traits_type::eof())
             throw CorruptState(fmt::format("{}: bytes are left over", where));
     } catch (const cereal::Exception& error) {

@@ -228,7 +228,11 @@ class Course {
 
 }  // namespace
 
-Trainer::Trainer(TrainingSettings settings) : settings_(std::move(settings)) {}
+Trainer::Trainer(TrainingSettings settings) : settings_(std::move(settings)) {
+    const torch::Device device = choose_device(settings_.device);
+    if (settings_.mixed_precision && !device.is_cuda())
+        throw ConfigError("mixed precision needs a CUDA device", {}, "drop --mixed-precision");
+}
 
 void discard_training_state(const std::string& state_dir, CandidateId id) {
     std::error_code ignored;

@@ -13,7 +13,9 @@
 
 #include <cstdint>
 
+#include <ATen/autocast_mode.h>
 #include <fmt/format.h>
+#include <torch/version.h>
 
 namespace edgeloop {
 namespace {
@@ -66,6 +68,35 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
 }
 
 }  // namespace
+
+/// While it lives, CUDA operations that gain from it compute in bfloat16, whose range needs no
+/// scaling of the loss.
+class TrainingRun::MixedPrecision {
+  public:
+    explicit MixedPrecision(bool wanted) : wanted_(wanted) {
+        if (wanted_) enable(true);
+    }
+    ~MixedPrecision() {
+        if (!wanted_) return;
+        enable(false);
+        at::autocast::clear_cache();
+    }
+    MixedPrecision(const MixedPrecision&) = delete;
+    MixedPrecision& operator=(const MixedPrecision&) = delete;
+
+  private:
+    static void enable(bool on) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+        at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
+        at::autocast::set_autocast_enabled(at::kCUDA, on);
+#else
+        at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+        at::autocast::set_enabled(on);
+#endif
+    }
+
+    bool wanted_;
+};
 
 torch::Device choose_device(Device wanted) {
     if (wanted == Device::cpu) return torch::kCPU;
@@ -131,6 +162,11 @@ torch::Tensor TrainingRun::clips_of(const Batch& batch) {
     return clips.to(device_);
 }
 
+torch::Tensor TrainingRun::predict() {
+    const MixedPrecision mixed(settings_.mixed_precision);
+    return network_->forward(clips_of(batch_)).to(torch::kFloat32);
+}
+
 void TrainingRun::forward_and_backward(StepTotals& own) {
     if (!train_.next(batch_)) throw LogicError("the training part ended before its last step");
     own.samples = double(batch_.samples);
@@ -138,7 +174,7 @@ void TrainingRun::forward_and_backward(StepTotals& own) {
     seed_dropout();
     const torch::Tensor targets =
         torch::from_blob(batch_.targets.data(), {std::int64_t(batch_.samples), 2}).to(device_);
-    const torch::Tensor loss = (network_->forward(clips_of(batch_)) - targets).square().sum() / 2;
+    const torch::Tensor loss = (predict() - targets).square().sum() / 2;
     own.loss_sum = loss.item<double>();
     loss.backward();
 }
@@ -171,19 +207,19 @@ void TrainingRun::validation_step() {
         throw LogicError("the validation part ended before its last step");
     if (batch_.samples == 0) return;
     const torch::NoGradGuard no_grad;
-    const torch::Tensor predicted =
-        network_->forward(clips_of(batch_)).to(torch::kCPU).contiguous();
+    const torch::Tensor predicted = predict().to(torch::kCPU).contiguous();
     sums_.add(predicted.data_ptr<float>(), batch_.targets.data(), batch_.samples);
 }
 
 std::string TrainingRun::identity() const {
     return digest(
                fmt::format(
-                   "{} seed {} ranks {} batch {} data {} {} {} {} augment {} clip {} patience {}",
+                   "{} seed {} ranks {} batch {} data {} {} {} {} augment {} clip {} patience {}{}",
                    spec_.canonical(), candidate_.seed, group_.size(),
                    batch_of_rank(settings_, spec_, group_), settings_.shards, settings_.data_seed,
                    settings_.max_train_samples, settings_.max_validation_samples, settings_.augment,
-                   settings_.clip_norm, settings_.patience_epochs))
+                   settings_.clip_norm, settings_.patience_epochs,
+                   settings_.mixed_precision ? " mixed" : ""))
         .hex();
 }
 

@@ -61,6 +61,10 @@ class TrainingRun {
     [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
 
   private:
+    class MixedPrecision;
+
+    /// The network's answers to the batch at hand, float32.
+    [[nodiscard]] torch::Tensor predict();
     void forward_and_backward(StepTotals& own);
     [[nodiscard]] torch::Tensor clips_of(const Batch& batch);
     void seed_dropout() const;

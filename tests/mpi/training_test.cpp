@@ -1,6 +1,6 @@
 #include "mpi_world.hpp"
+#include "support/shared_dataset.hpp"
 #include "support/small_dataset.hpp"
-#include "support/temporary_folder.hpp"
 
 #include "edgeloop/training/trainer.hpp"
 
@@ -16,35 +16,11 @@ namespace {
 
 using test::world;
 
-/// One dataset for all ranks, made by rank 0.
-class TrainingTest : public testing::Test {
+class TrainingTest : public test::SharedDatasetTest {
   protected:
-    static void SetUpTestSuite() {
-        shards_ = new std::string;
-        if (world().rank() == 0) {
-            folder_ = new test::TemporaryFolder;
-            *shards_ = test::make_small_dataset(folder_->root());
-        }
-        world().broadcast(*shards_, 0);
-    }
-    static void TearDownTestSuite() {
-        world().barrier();
-        delete folder_;
-        delete shards_;
-    }
-
-    static TrainingSettings settings() {
-        TrainingSettings settings;
-        settings.shards = *shards_;
-        settings.device = Device::cpu;
-        return settings;
-    }
+    static TrainingSettings settings() { return test::cpu_settings(shards()); }
     static Candidate candidate(const std::string& training) {
-        Candidate made;
-        made.id = 1;
-        made.seed = 5;
-        made.spec = test::small_spec(training);
-        return made;
+        return test::small_candidate(training, 5);
     }
     static Outcome train(const Candidate& one, const CancelToken& token = CancelToken(),
                          const TrainingSettings& with = settings()) {
@@ -55,14 +31,7 @@ class TrainingTest : public testing::Test {
         for (const auto& [name, value] : outcome.metrics) text += name + std::to_string(value);
         EXPECT_TRUE(world().is_same_on_all_ranks(text)) << text;
     }
-
-  private:
-    static test::TemporaryFolder* folder_;
-    static std::string* shards_;
 };
-
-test::TemporaryFolder* TrainingTest::folder_ = nullptr;
-std::string* TrainingTest::shards_ = nullptr;
 
 TEST_F(TrainingTest, AllRanksHaveTheSameOutcomeAndItIsGood) {
     const Outcome outcome =

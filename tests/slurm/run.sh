@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The launch scripts against a real SLURM of one node on this machine: a time limit too short for the
 # search, the same as a chain of jobs, and scancel. Each ends with the front of an uninterrupted run.
-# About six minutes. Needs root, a release build, and on Debian:
+# Takes 5 to 15 minutes. Needs root, a release build, and on Debian:
 #   apt-get install slurmctld slurmd slurm-client munge
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

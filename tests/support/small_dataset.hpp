@@ -2,6 +2,8 @@
 
 #include "edgeloop/data/shard.hpp"
 #include "edgeloop/data/synth.hpp"
+#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/training/trainer.hpp"
 
 #include <string>
 
@@ -30,6 +32,21 @@ inline std::string small_spec(const std::string& training) {
     return R"({"family":"cnn3d","architecture":{"stages":[{"channels":4,"kernel":[3,3,3],"pool":[2,4,4]}],)"
            R"("hidden":[8],"reduce":"flatten","dropout":0.1},"clip":{"frames":4,"stride":1,"side":16},"training":)" +
            training + "}";
+}
+
+inline Candidate small_candidate(const std::string& training, std::uint64_t seed) {
+    Candidate made;
+    made.id = 7;
+    made.seed = seed;
+    made.spec = small_spec(training);
+    return made;
+}
+
+inline TrainingSettings cpu_settings(const std::string& shards) {
+    TrainingSettings settings;
+    settings.shards = shards;
+    settings.device = Device::cpu;
+    return settings;
 }
 
 }  // namespace edgeloop::test

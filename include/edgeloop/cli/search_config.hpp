@@ -29,6 +29,7 @@ struct SearchConfig {
     bool prune_hopeless = false;
     double prune_optimism = 0.1;
     int max_attempts = 3;
+    double rung_disk = 20000;  ///< MiB of trainings that wait for a higher rung
 
     // Training
     int ranks_per_candidate = 1;
@@ -38,11 +39,12 @@ struct SearchConfig {
     int max_validation_samples = 0;
     bool augment = false;  ///< flips and quarter turns, which change neither speed nor power
     int threads = 1;
-    std::string device = "auto";  ///< auto, cpu, cuda
-    double clip_norm = 0;         ///< 0: gradients are not clipped
-    int patience = 0;             ///< epochs without progress that end training; 0: never
-    double candidate_limit = 0;   ///< seconds of training; 0: none
-    double silence_limit = 600;   ///< seconds until a silent group is given up; 0: never
+    std::string device = "auto";   ///< auto, cpu, cuda
+    bool mixed_precision = false;  ///< with CUDA
+    double clip_norm = 0;          ///< 0: gradients are not clipped
+    int patience = 0;              ///< epochs without progress that end training; 0: never
+    double candidate_limit = 0;    ///< seconds of training; 0: none
+    double silence_limit = 600;    ///< seconds until a silent group is given up; 0: never
     bool coordinator_trains = false;
     bool save_weights = false;
 

@@ -19,6 +19,10 @@ namespace edgeloop {
 /// Number of ranks on this node as the launcher counts, 1 without one.
 [[nodiscard]] int launcher_local_size();
 
+/// Leaves of the CUDA devices of this node the one that this process's rank on the node selects, by
+/// CUDA_VISIBLE_DEVICES. Call before MpiSession: an MPI that knows CUDA takes the device it finds.
+void claim_cuda_device();
+
 /// launcher_rank() == 0.
 [[nodiscard]] bool launcher_says_rank_zero();
 

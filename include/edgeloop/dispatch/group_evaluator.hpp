@@ -16,7 +16,8 @@ struct DispatchOptions {
     double silence_limit_s =
         600;                     ///< a group that tells nothing for this long has stalled; 0: never
     double cancel_grace_s = 60;  ///< time to obey a cancellation before the group has stalled
-    double goodbye_limit_s = 20;  ///< time for the workers to leave at shutdown
+    double goodbye_limit_s = 20;         ///< time for the workers to leave at shutdown
+    double stalled_goodbye_limit_s = 3;  ///< the same when only stalled ones have not left
     /// Which candidates a whole block of groups trains together; a function of the candidate alone,
     /// so that its result does not depend on who was idle. Empty: none. Needs blocks in the plan.
     std::function<bool(const Candidate&)> is_large;
@@ -27,9 +28,9 @@ struct DispatchOptions {
 /// Each idle group gets one candidate; groups whose candidates take milliseconds get a queue whose
 /// depth follows from the measured time, so that messages do not limit the rate.
 /// A large candidate waits for a whole block of groups, which takes no other work meanwhile. A
-/// candidate past its limit is cancelled and reported as failed with a reason that begins with
-/// "time-out". A group that has stalled is given up: its candidates are failed, and the others go
-/// on without it.
+/// candidate past its limit is cancelled and reported as timed out. A group that has stalled is
+/// given up: what it ran has timed out, what it had not begun is lost, and the others go on without
+/// it.
 class GroupEvaluator : public Evaluator {
   public:
     /// REQUIRES: on rank 0, while every other rank calls serve_candidates() with the same plan.

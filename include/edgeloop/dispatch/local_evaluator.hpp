@@ -11,7 +11,8 @@ namespace edgeloop {
 /// mpirun. The function gets a communicator of one rank.
 class LocalEvaluator : public Evaluator {
   public:
-    explicit LocalEvaluator(WorkerFunction run);
+    /// @param candidate_limit_s  a candidate running longer is cancelled and has timed out; 0: none
+    explicit LocalEvaluator(WorkerFunction run, double candidate_limit_s = 0);
     /// Cancels what is running and waits for it.
     ~LocalEvaluator() override;
 

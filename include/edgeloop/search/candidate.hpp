@@ -38,6 +38,7 @@ enum class Status {
     failed,      ///< the candidate's fault: NaN, out of memory, crash on the device
     lost,        ///< ours: a rank or device died; goes back to the queue
     cancelled,   ///< stopped because it could no longer matter
+    timed_out,   ///< it ran past its limit, or the ranks that trained it stalled
 };
 
 /// The result of one half.

@@ -37,7 +37,9 @@ class SystemClock : public SearchClock {
 using ResultLookup = std::function<std::optional<Outcome>(Half, const Candidate&)>;
 
 struct SearchOptions {
-    int max_attempts = 3;  ///< how often a half may be lost before the candidate is given up
+    /// How often a half may be lost, or the whole process die while it trains, before the candidate
+    /// is given up.
+    int max_attempts = 3;
     /// Candidates asked beyond the free training slots, so that their latency is known before they
     /// train and the largest can train first. Without limit by default for generational engines
     /// (their result does not depend on it), 0 for the others.
@@ -50,7 +52,10 @@ struct SearchOptions {
     std::function<bool()> should_stop;  ///< e.g. a signal has arrived
     std::function<void(const Progress&)> on_progress;  ///< every status_seconds and at the end
     ResultLookup lookup;                               ///< earlier results to reuse
-    SearchClock* clock = nullptr;                      ///< null: SystemClock
+    /// Drops files that no candidate needs any more; gives the bytes of those that stay. Called
+    /// at the start and after snapshots.
+    std::function<std::uint64_t(const EngineState&)> tidy;
+    SearchClock* clock = nullptr;  ///< null: SystemClock
 };
 
 struct SearchResult {
@@ -62,8 +67,8 @@ struct SearchResult {
 /// the halves together, tells the engine and keeps it all in the store.
 ///
 /// Continues where an earlier start left off when the store has one. Halves that are lost are
-/// submitted again; a half that failed ends its candidate. Training is cancelled as soon as the
-/// engine's verdict on the measured latency is known.
+/// submitted again; a half that failed or timed out ends its candidate. Training is cancelled as
+/// soon as the engine's verdict on the measured latency is known.
 ///
 /// @param probe  null: training alone completes a candidate.
 /// @throws Stopped       on request or at the time limit, with everything saved.

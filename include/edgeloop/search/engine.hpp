@@ -149,6 +149,10 @@ class Engine {
 [[nodiscard]] std::unique_ptr<Engine> make_engine(const SearchSpace& space, EngineSettings settings,
                                                   StaticMetrics static_metrics = {});
 
+/// Candidates whose training may go on: asked and not told, or waiting for a place on a higher
+/// rung.
+[[nodiscard]] std::set<CandidateId> unfinished(const EngineState& state);
+
 /// The initial weights' seed of a design: a function of the run's seed and the design alone, so
 /// that results can be reused wherever the design turns up again.
 [[nodiscard]] std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design);

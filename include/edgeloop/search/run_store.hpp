@@ -19,6 +19,10 @@ enum class Half { training, measuring };
 struct Proposed {
     Candidate candidate;  ///< with rung > 0: promoted, the id is known already
 };
+/// A training was handed out. Without a HalfDone after it, it was cut off.
+struct TrainingStarted {
+    CandidateId id = 0;
+};
 struct HalfDone {
     Half half = Half::training;
     Outcome outcome;
@@ -28,17 +32,17 @@ struct Told {
 };
 /// Anything worth knowing that does not change the state: a retry, a decision, a restart.
 struct Note {
-    std::string what;    ///< e.g. "retried", "promoted", "stopped"
+    std::string what;    ///< e.g. "retried", "promoted", "resumed"
     CandidateId id = 0;  ///< 0: none in particular
     std::string reason;
 };
-using Event = std::variant<Proposed, HalfDone, Told, Note>;
+using Event = std::variant<Proposed, TrainingStarted, HalfDone, Told, Note>;
 
 /// A candidate between ask() and tell().
 struct InFlight {
     Candidate candidate;
     std::optional<Outcome> training, measuring;
-    int lost = 0;  ///< how often a half of it was lost
+    int cut_off = 0;  ///< trainings begun since the last that ended; a stop in order does not count
 };
 
 /// State of a run between two events.
@@ -59,6 +63,7 @@ struct Progress {
     double elapsed_seconds = 0;                          ///< of this start
     double training_seconds = 0, measuring_seconds = 0;  ///< summed cost of this start
     std::optional<double> eta_seconds;
+    std::uint64_t kept_bytes = 0;  ///< of weights and unfinished trainings on disk
     std::optional<LinkState> link;
     std::string phase;  ///< running, stopped, finished
 };

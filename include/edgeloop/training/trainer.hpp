@@ -34,7 +34,8 @@ struct TrainingSettings {
     int threads = 1;                         ///< of each rank, for tensor operations
     Device device = Device::automatic;
     GradientExchange exchange = GradientExchange::overlapped;
-    double clip_norm = 0;  ///< gradients longer than this are shortened to it; 0: never
+    bool mixed_precision = false;  ///< CUDA only: matrix products in bfloat16, weights in float32
+    double clip_norm = 0;          ///< gradients longer than this are shortened to it; 0: never
     /// Memory one rank may use for a candidate; 0: nine tenths of this machine's, shared equally
     /// among its ranks. A design that needs more fails before it is built.
     double memory_limit_mib = 0;
@@ -57,6 +58,7 @@ struct TrainingSettings {
 /// the group alone.
 class Trainer {
   public:
+    /// @throws ConfigError  the device that is asked for is not there.
     explicit Trainer(TrainingSettings settings);
 
     /// Trains and validates. Called by all ranks of the group; returns the same outcome on all.

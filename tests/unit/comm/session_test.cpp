@@ -3,6 +3,7 @@
 #include "edgeloop/core/error.hpp"
 
 #include <cstdlib>
+#include <map>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -37,6 +38,17 @@ TEST(Session, ReadsTheRankOfEachLauncherBeforeMpiStarts) {
         EXPECT_TRUE(launched_by_mpi()) << name;
         EXPECT_EQ(launcher_rank(), 3) << name;
         EXPECT_FALSE(launcher_says_rank_zero()) << name;
+    }
+}
+
+TEST(Session, ARankSeesTheCudaDeviceOfItsPlaceOnTheNode) {
+    const Environment rank("OMPI_COMM_WORLD_RANK", "5");
+    const Environment local("OMPI_COMM_WORLD_LOCAL_RANK", "5");
+    for (const auto& [visible, own] : std::map<std::string, std::string>{
+             {"0,1,2,3", "1"}, {"3,1,7", "7"}, {"GPU-8932f937", "GPU-8932f937"}}) {
+        const Environment devices("CUDA_VISIBLE_DEVICES", visible.c_str());
+        claim_cuda_device();
+        EXPECT_EQ(std::getenv("CUDA_VISIBLE_DEVICES"), own);
     }
 }
 

@@ -79,6 +79,22 @@ TEST(LocalEvaluator, CancelReachesTheRunningCandidateAlone) {
     EXPECT_EQ(wait_for(evaluator, 1).front().status, Status::cancelled);
 }
 
+TEST(LocalEvaluator, ACandidatePastItsLimitTimesOut) {
+    LocalEvaluator evaluator(
+        [](const Candidate& one, const Communicator&, const CancelToken& token) {
+            Outcome outcome;
+            if (one.id == 2) return outcome;
+            spin_until_cancelled(token);
+            outcome.status = Status::cancelled;
+            return outcome;
+        },
+        0.05);
+    evaluator.submit(candidate(1));
+    EXPECT_EQ(wait_for(evaluator, 1).front().status, Status::timed_out);
+    evaluator.submit(candidate(2));
+    EXPECT_EQ(wait_for(evaluator, 1).front().status, Status::completed);
+}
+
 TEST(LocalEvaluator, GoesAwayWhileACandidateRuns) {
     std::atomic<bool> ended{false};
     {

@@ -334,7 +334,7 @@ TEST(RunSearch, LostHalvesAreTriedAgainUpToALimit) {
     (void)run_search(*engine, evaluator, &probe, store, quick());
     EXPECT_EQ(attempts[7], 3);
     EXPECT_EQ(attempts[8], 3);
-    EXPECT_EQ(store.notes("retried").size(), 4u);
+    EXPECT_EQ(store.notes("retried training").size(), 4u);
     for (const auto& completed : told(store))
         EXPECT_EQ(completed.status, completed.candidate.id == 8 ? Status::lost : Status::completed);
 }
@@ -485,6 +485,52 @@ TEST(Resume, RepeatsNothingButWhatWasInFlight) {
             EXPECT_LE(run.trained.size(), different.size() + 3) << limit;
         }
     }
+}
+
+/// The process dies each time candidate 5 trains, as a network that crashes LibTorch makes it.
+/// Gives how often it died.
+int die_in_candidate_5(MemoryStore& store) {
+    const SearchSpace space = unit_box(4);
+    for (int deaths = 0;; ++deaths) {
+        store.resume = deaths > 0;
+        const auto engine = make_engine(space, loop_settings());
+        FakeEvaluator evaluator(1, 1, [](const Candidate& candidate) {
+            if (candidate.id == 5) throw std::runtime_error("died");
+            return train(candidate);
+        });
+        FakeProbe probe(1, measure);
+        try {
+            EXPECT_EQ(run_search(*engine, evaluator, &probe, store, quick()).progress.done, 64u);
+            return deaths;
+        } catch (const std::runtime_error&) {
+        }
+    }
+}
+
+TEST(Resume, ACandidateThatKillsTheProcessIsGivenUpAfterAFewAttempts) {
+    MemoryStore store;
+    EXPECT_EQ(die_in_candidate_5(store), SearchOptions().max_attempts);
+    for (const auto& completed : told(store))
+        EXPECT_EQ(completed.status, completed.candidate.id == 5 ? Status::lost : Status::completed);
+}
+
+TEST(Resume, StopsInOrderAreNotHeldAgainstACandidate) {
+    const SearchSpace space = unit_box(4);
+    MemoryStore store;
+    for (int start = 0; start < 10; ++start) {
+        store.resume = start > 0;
+        const auto engine = make_engine(space, loop_settings());
+        FakeEvaluator evaluator(2, 1, train,
+                                start < 9 ? 0.0 : 0.5);  // nothing ends before the last
+        FakeProbe probe(1, measure);
+        SearchOptions options = quick();
+        options.should_stop = [&] { return start < 9 && evaluator.submitted.size() == 2; };
+        try {
+            (void)run_search(*engine, evaluator, &probe, store, options);
+        } catch (const Stopped&) {
+        }
+    }
+    EXPECT_EQ(store.last.by_status.at(Status::completed), 64u);
 }
 
 TEST(Resume, AFinishedRunIsNotRepeated) {

@@ -1,15 +1,18 @@
 #include "edgeloop/store/run_directory.hpp"
 
+#include "store/journal.hpp"
 #include "support/search_support.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/coordinator.hpp"
 #include "edgeloop/search/serial.hpp"
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include <gtest/gtest.h>
 
@@ -169,6 +172,122 @@ TEST_F(RunDirectoryTest, ACheckpointAheadOfTheJournalIsRefused) {
     const std::string journal = file("journal.jsonl");
     write_file_atomic(path_ + "/journal.jsonl", journal.substr(0, journal.size() / 2));
     EXPECT_THROW((void)start(StartMode::resume), CorruptState);
+}
+
+/// Replaces a file of a stopped run by damaged versions of it.
+class DamageTest : public RunDirectoryTest {
+  protected:
+    void SetUp() override {
+        settings_.population = 4;
+        settings_.evaluations = 12;
+        start(StartMode::fresh, 3);
+        start(StartMode::resume, 3);
+        good_ = folder_.path("good");
+        fs::copy(path_, good_, fs::copy_options::recursive);
+        events_ = read_journal(path_ + "/journal.jsonl").events.size();
+        start(StartMode::resume);
+        front_ = file("pareto.csv");
+        bring_back();
+    }
+
+    void bring_back() {
+        fs::remove_all(path_);
+        fs::copy(good_, path_, fs::copy_options::recursive);
+    }
+
+    [[nodiscard]] std::vector<std::string> state_files() const {
+        std::vector<std::string> names{"journal.jsonl"};
+        for (const auto& entry : fs::directory_iterator(good_ + "/checkpoint"))
+            names.push_back("checkpoint/" + entry.path().filename().string());
+        std::sort(names.begin(), names.end());
+        return names;
+    }
+
+    /// Whether a resume refuses the damage, which it must in a journal that is shorter than its
+    /// newest checkpoint says; damage in a checkpoint must make it fall back to another one.
+    void expect_noticed(const std::string& name, const std::string& damaged) {
+        std::ofstream(path_ + '/' + name, std::ios::binary) << damaged;
+        const auto engine = make_engine(space_, settings_);
+        RunDirectory store(options(StartMode::resume, *engine));
+        if (name == "journal.jsonl") {
+            EXPECT_THROW((void)store.recover(), CorruptState);
+            return;
+        }
+        const std::optional<Recovery> recovery = store.recover();
+        ASSERT_TRUE(recovery && recovery->snapshot);
+        ASSERT_LE(recovery->events.size(), events_);
+    }
+
+    void expect_same_front() {
+        start(StartMode::resume);
+        EXPECT_EQ(file("pareto.csv"), front_);
+    }
+
+    std::string good_, front_;
+    std::size_t events_ = 0;
+};
+
+TEST_F(DamageTest, AFileTruncatedAtAnyLengthIsNeverLoadedWrongly) {
+    ASSERT_GT(state_files().size(), 2u);
+    for (const std::string& name : state_files()) {
+        const std::string bytes = read_file(good_ + '/' + name);
+        for (std::size_t length = 0; length < bytes.size(); ++length)
+            ASSERT_NO_FATAL_FAILURE(expect_noticed(name, bytes.substr(0, length)))
+                << name << " at " << length;
+        if (name != "journal.jsonl") expect_same_front();
+        bring_back();
+    }
+}
+
+TEST_F(DamageTest, FlippedBitsAreNeverLoaded) {
+    RandomStream random(1, "bit flips");
+    const std::vector<std::string> names = state_files();
+    for (int i = 0; i < 2000; ++i) {
+        const std::string& name = names[random.below(names.size())];
+        const std::string bytes = read_file(good_ + '/' + name);
+        const std::uint64_t bit = random.below(8 * bytes.size());
+        std::string flipped = bytes;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        ASSERT_NO_FATAL_FAILURE(expect_noticed(name, flipped)) << name << " bit " << bit;
+        if (i % 200 == 0 && name != "journal.jsonl") {
+            expect_same_front();
+            bring_back();
+        }
+        std::ofstream(path_ + '/' + name, std::ios::binary) << bytes;
+    }
+}
+
+TEST(FormatVersions, ARunOfTheVersionBeforeIsContinued) {
+    const test::TemporaryFolder folder;
+    const Problem problem = find_problem("zdt1");
+    const SearchSpace space = problem.space();
+    EngineSettings settings = test::box_settings(EngineKind::generational, 8, 200, 3);
+    settings.pruning.optimism = 0.1;
+    settings.goals = goals_of(problem);
+    std::vector<std::string> fronts;
+    for (const char* name : {"old", "new"}) {
+        RunDirectoryOptions options;
+        options.path = folder.path(name);
+        options.mode = name == std::string("old") ? StartMode::resume : StartMode::fresh;
+        if (options.mode == StartMode::resume)
+            fs::copy(EDGELOOP_TEST_DATA "/store/v1", options.path, fs::copy_options::recursive);
+        const auto engine = make_engine(space, settings);
+        options.identity = identity_of(*engine);
+        options.space = &space;
+        options.objectives = settings.goals.objectives;
+        RunDirectory store(options);
+        std::uint64_t evaluated = 0;
+        SerialEvaluator evaluator([&](const Candidate& candidate) {
+            ++evaluated;
+            return evaluate(problem, candidate);
+        });
+        (void)run_search(*engine, evaluator, nullptr, store);
+        EXPECT_EQ(evaluated, options.mode == StartMode::resume ? 167u : 200u);
+        fronts.push_back(read_file(options.path + "/pareto.csv"));
+    }
+    EXPECT_EQ(fronts[0], fronts[1]);
+    EXPECT_NE(read_file(folder.path("old") + "/journal.jsonl").find(R"("version":2)"),
+              std::string::npos);
 }
 
 TEST_F(RunDirectoryTest, DeviceRecordsGoIntoTheProvenance) {

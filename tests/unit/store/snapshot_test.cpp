@@ -32,7 +32,7 @@ std::map<CandidateId, InFlight> in_flight() {
     InFlight flight;
     flight.candidate.id = 9;
     flight.training = Outcome{9, Status::lost, {{"f1", 0.1}}, "why", 2.5};
-    flight.lost = 2;
+    flight.cut_off = 2;
     return {{9, flight}};
 }
 
@@ -41,7 +41,7 @@ TEST(Snapshot, ComesBackAsTheSameBytes) {
         const std::string bytes = encode_snapshot(busy_state(kind), in_flight(), 77);
         const Snapshot snapshot = decode_snapshot(bytes, "test");
         EXPECT_EQ(snapshot.events, 77u);
-        EXPECT_EQ(snapshot.state.in_flight.at(9).lost, 2);
+        EXPECT_EQ(snapshot.state.in_flight.at(9).cut_off, 2);
         EXPECT_EQ(snapshot.state.in_flight.at(9).training->metrics.at("f1"), 0.1);
         EXPECT_FALSE(snapshot.state.in_flight.at(9).measuring);
         EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);

@@ -16,6 +16,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 namespace edgeloop {
 namespace {
@@ -31,18 +32,9 @@ class TrainerTest : public testing::Test {
         delete folder_;
     }
 
-    static TrainingSettings settings() {
-        TrainingSettings settings;
-        settings.shards = *shards_;
-        settings.device = Device::cpu;
-        return settings;
-    }
+    static TrainingSettings settings() { return test::cpu_settings(*shards_); }
     static Candidate candidate(const std::string& training) {
-        Candidate made;
-        made.id = 7;
-        made.seed = 11;
-        made.spec = test::small_spec(training);
-        return made;
+        return test::small_candidate(training, 11);
     }
     static Outcome train(const TrainingSettings& settings, const Candidate& candidate) {
         return Trainer(settings).train(candidate, Communicator(), CancelToken());
@@ -107,6 +99,16 @@ TEST_F(TrainerTest, ADesignBeyondTheMemoryFailsBeforeItIsBuilt) {
     const Outcome outcome = train(tight, candidate(R"({"learning_rate":0.01,"batch":4})"));
     EXPECT_EQ(outcome.status, Status::failed);
     EXPECT_EQ(outcome.reason.rfind("out of memory", 0), 0u) << outcome.reason;
+}
+
+TEST_F(TrainerTest, WhatNeedsCudaIsRefusedAtOnceWithoutIt) {
+    TrainingSettings mixed = settings();
+    mixed.mixed_precision = true;
+    EXPECT_THROW(Trainer{mixed}, ConfigError);
+    if (torch::cuda::is_available()) return;
+    TrainingSettings cuda = settings();
+    cuda.device = Device::cuda;
+    EXPECT_THROW(Trainer{cuda}, ConfigError);
 }
 
 TEST_F(TrainerTest, BadSpecsAndMissingDataAreOutcomesNotCrashes) {

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "edgeloop/search/engine.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// The files of single candidates in a run directory: unfinished trainings (training/<id>.state)
+/// and weights (weights/<id>.safetensors). Sees to it that they go when nobody needs them any more.
+class KeptFiles {
+  public:
+    /// Removes what killed processes left half written. REQUIRES: nobody writes there yet.
+    ///
+    /// @param rung_limit_bytes  of trainings that wait for a place on a higher rung; beyond it the
+    ///                          oldest go, and are trained anew if they climb after all.
+    KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes);
+
+    /// Gives the bytes that stay.
+    std::uint64_t tidy(const EngineState& state) const;
+    /// The search is over: the front's weights go to models/<id>/weights.safetensors, all else
+    /// goes.
+    void finish(const std::vector<ArchiveMember>& front) const;
+
+  private:
+    std::string run_dir_;
+    std::uint64_t rung_limit_bytes_;
+};
+
+}  // namespace edgeloop

@@ -1,0 +1,119 @@
+#include "edgeloop/store/kept_files.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+// All errors are ignored: a file that stays does no harm, and workers may remove files meanwhile.
+
+struct File {
+    fs::path path;
+    CandidateId id = 0;
+    std::uint64_t bytes = 0;
+    fs::file_time_type written;
+};
+
+// Files named <id><ending>.
+std::vector<File> files_in(const fs::path& folder, const std::string& ending) {
+    std::vector<File> files;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+        const std::string stem = entry.path().stem().string();
+        CandidateId id = 0;
+        const auto parsed = std::from_chars(stem.data(), stem.data() + stem.size(), id);
+        if (parsed.ec != std::errc() || parsed.ptr != stem.data() + stem.size()) continue;
+        if (entry.path().extension() != ending) continue;
+        std::error_code gone;
+        const std::uint64_t bytes = entry.file_size(gone);
+        const fs::file_time_type written = entry.last_write_time(gone);
+        if (!gone) files.push_back({entry.path(), id, bytes, written});
+    }
+    return files;
+}
+
+void remove_file(const fs::path& path) {
+    std::error_code ignored;
+    fs::remove(path, ignored);
+}
+
+// Removes the files of all other candidates from the list and the disk.
+void keep_only(const std::set<CandidateId>& wanted, std::vector<File>& files) {
+    const auto unwanted = std::partition(
+        files.begin(), files.end(), [&](const File& file) { return wanted.count(file.id) > 0; });
+    std::for_each(unwanted, files.end(), [](const File& file) { remove_file(file.path); });
+    files.erase(unwanted, files.end());
+}
+
+std::uint64_t total(const std::vector<File>& files) {
+    std::uint64_t bytes = 0;
+    for (const File& file : files) bytes += file.bytes;
+    return bytes;
+}
+
+// Drops the oldest of those that only wait until they fit the limit.
+void limit_waiting(const EngineState& state, std::uint64_t limit, std::vector<File>& files) {
+    std::set<CandidateId> active;
+    for (const auto& pending : state.pending) active.insert(pending.first);
+    for (const Candidate& queued : state.queue) active.insert(queued.id);
+    std::sort(files.begin(), files.end(), [](const File& a, const File& b) {
+        return std::pair(a.written, a.id) < std::pair(b.written, b.id);
+    });
+    std::uint64_t waiting = 0;
+    for (const File& file : files)
+        if (active.count(file.id) == 0) waiting += file.bytes;
+    for (auto file = files.begin(); file != files.end() && waiting > limit;) {
+        if (active.count(file->id) > 0) {
+            ++file;
+            continue;
+        }
+        waiting -= file->bytes;
+        remove_file(file->path);
+        file = files.erase(file);
+    }
+}
+
+}  // namespace
+
+KeptFiles::KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes)
+    : run_dir_(std::move(run_dir)), rung_limit_bytes_(rung_limit_bytes) {
+    for (const char* folder : {"", "checkpoint", "training", "weights"}) {
+        std::error_code error;
+        for (const auto& entry : fs::directory_iterator(fs::path(run_dir_) / folder, error))
+            if (entry.path().filename().string().find(".tmp") != std::string::npos)
+                remove_file(entry.path());
+    }
+}
+
+std::uint64_t KeptFiles::tidy(const EngineState& state) const {
+    std::set<CandidateId> wanted = unfinished(state);
+    std::vector<File> trainings = files_in(fs::path(run_dir_) / "training", ".state");
+    keep_only(wanted, trainings);
+    limit_waiting(state, rung_limit_bytes_, trainings);
+    for (const ArchiveMember& member : state.archive.members())
+        wanted.insert(member.completed.candidate.id);
+    std::vector<File> weights = files_in(fs::path(run_dir_) / "weights", ".safetensors");
+    keep_only(wanted, weights);
+    return total(trainings) + total(weights);
+}
+
+void KeptFiles::finish(const std::vector<ArchiveMember>& front) const {
+    const fs::path run(run_dir_);
+    std::error_code ignored;
+    for (const ArchiveMember& member : front) {
+        const std::string id = std::to_string(member.completed.candidate.id);
+        fs::rename(run / "weights" / (id + ".safetensors"),
+                   run / "models" / id / "weights.safetensors", ignored);
+    }
+    fs::remove_all(run / "weights", ignored);
+    fs::remove_all(run / "training", ignored);
+}
+
+}  // namespace edgeloop

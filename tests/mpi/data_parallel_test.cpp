@@ -1,0 +1,110 @@
+// The course of a real training on k ranks against the same on one rank with the same global batch.
+#include "mpi_world.hpp"
+#include "support/shared_dataset.hpp"
+#include "training/training_run.hpp"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+using test::world;
+
+constexpr int global_batch = 12;
+constexpr std::size_t samples = 58;  // five steps an epoch, the last one with 10 samples
+
+const char* const cnn3d =
+    R"("family":"cnn3d","architecture":{"stages":[{"channels":4,"kernel":[3,3,3],"pool":[2,4,4]}],)"
+    R"("hidden":[8],"norm":"group","reduce":"flatten"})";
+const char* const swin3d =
+    R"("family":"swin3d","architecture":{"patch":[2,4,4],"embed_dim":12,"depths":[2],"heads":[3],)"
+    R"("window":[2,2,2],"mlp_ratio":2,"head_hidden":[8,4],"drop_path":0,"dropout":0})";
+
+class DataParallelTest : public test::SharedDatasetTest,
+                         public testing::WithParamInterface<const char*> {
+  protected:
+    static TrainingSettings settings() {
+        TrainingSettings settings = test::cpu_settings(shards());
+        settings.max_train_samples = samples;
+        return settings;
+    }
+    static Candidate candidate(const Communicator& group, const std::string& recipe) {
+        Candidate made;
+        made.id = 1;
+        made.seed = 5;
+        made.spec = std::string("{") + GetParam() +
+                    R"(,"clip":{"frames":4,"stride":1,"side":16},"training":{"batch":)" +
+                    std::to_string(global_batch / group.size()) + "," + recipe + "}}";
+        return made;
+    }
+    static std::unique_ptr<TrainingRun> begin(const Communicator& group,
+                                              const std::string& recipe) {
+        auto run = std::make_unique<TrainingRun>(settings(), candidate(group, recipe), group);
+        run->share_weights();
+        return run;
+    }
+    /// Mean loss of each step, and how many samples it had.
+    static std::vector<StepTotals> curve(const Communicator& group) {
+        const auto run = begin(group, R"("learning_rate":0.001,"schedule":"constant","epochs":10)");
+        std::vector<StepTotals> steps;
+        for (int epoch = 0; epoch < 10; ++epoch) {
+            run->start_epoch(epoch, 0);
+            for (std::size_t step = 0; step < run->train_steps(); ++step)
+                steps.push_back(run->step([] { return false; }));
+        }
+        return steps;
+    }
+    /// Weights after one step of plain descent, so large that it is all there is to see.
+    static torch::Tensor gradient(const Communicator& group) {
+        const auto run = begin(
+            group, R"("optimizer":"sgd","learning_rate":100,"schedule":"constant","epochs":1)");
+        const auto flat = [&run] {
+            std::vector<torch::Tensor> parts;
+            for (const auto& weight : run->weights())
+                parts.push_back(weight.second.flatten().clone());
+            return torch::cat(parts);
+        };
+        const torch::Tensor before = flat();
+        run->start_epoch(0, 4);  // the uneven step
+        EXPECT_EQ(run->step([] { return false; }).samples, samples % global_batch);
+        return (flat() - before) / -100;
+    }
+};
+
+TEST_P(DataParallelTest, LossCurvesAgree) {
+    const std::vector<StepTotals> alone = curve(Communicator());
+    const std::vector<StepTotals> together = curve(world());
+    ASSERT_EQ(alone.size(), 50u);
+    ASSERT_EQ(together.size(), 50u);
+    double largest = 0;
+    for (std::size_t step = 0; step < alone.size(); ++step) {
+        ASSERT_EQ(alone[step].samples, step % 5 == 4 ? 10 : 12);
+        ASSERT_EQ(together[step].samples, alone[step].samples);
+        const double expected = alone[step].loss_sum, found = together[step].loss_sum;
+        EXPECT_NEAR(found, expected, 1e-4 * expected) << step;
+        largest = std::max(largest, std::abs(found / expected - 1));
+    }
+    EXPECT_LT(alone[45].loss_sum, alone[0].loss_sum);
+    if (world().rank() == 0)
+        std::printf("largest relative difference in 50 steps: %.1e\n", largest);
+}
+
+TEST_P(DataParallelTest, GradientsAgree) {
+    const torch::Tensor alone = gradient(Communicator()), together = gradient(world());
+    const double difference =
+        (together - alone).norm().item<double>() / alone.norm().item<double>();
+    EXPECT_LE(difference, 1e-6);
+    if (world().rank() == 0) std::printf("relative difference of gradients: %.1e\n", difference);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, DataParallelTest, testing::Values(cnn3d, swin3d),
+                         [](const auto& which) {
+                             return std::string(which.index == 0 ? "cnn3d" : "swin3d");
+                         });
+
+}  // namespace
+}  // namespace edgeloop

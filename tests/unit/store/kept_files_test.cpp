@@ -1,0 +1,84 @@
+#include "edgeloop/store/kept_files.hpp"
+
+#include "support/search_support.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+namespace edgeloop {
+namespace {
+
+namespace fs = std::filesystem;
+
+class KeptFilesTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        for (const char* folder : {"training", "weights", "models/2"})
+            make_directories(folder_.path(folder));
+    }
+    void write(const std::string& name) {
+        write_file_atomic(folder_.path(name), std::string(100, 'x'));
+    }
+    [[nodiscard]] bool exists(const std::string& name) const {
+        return fs::exists(folder_.path(name));
+    }
+    static CompletedCandidate completed(CandidateId id) {
+        CompletedCandidate made;
+        made.candidate.id = id;
+        return made;
+    }
+
+    test::TemporaryFolder folder_;
+};
+
+TEST_F(KeptFilesTest, FilesGoWhenTheirCandidateNeedsThemNoMore) {
+    EngineState state;
+    state.pending[1] = {};
+    state.archive.add(completed(2), {0.1, 0.2});
+    state.rungs = {{{completed(3), false}, {completed(4), true}}};
+    state.cohort = {completed(5)};
+    for (const char* id : {"1", "2", "3", "4", "5", "6"}) {
+        write(std::string("training/") + id + ".state");
+        write(std::string("weights/") + id + ".safetensors");
+    }
+    write("training/notes.txt");
+    write("training/1.state.tmp77");
+    const KeptFiles files(folder_.root(), 1000);
+    EXPECT_FALSE(exists("training/1.state.tmp77"));
+    EXPECT_EQ(files.tidy(state), 700u);
+    for (const char* id : {"1", "3", "5"})
+        EXPECT_TRUE(exists(std::string("training/") + id + ".state")) << id;
+    for (const char* id : {"2", "4", "6"})
+        EXPECT_FALSE(exists(std::string("training/") + id + ".state")) << id;
+    EXPECT_TRUE(exists("weights/2.safetensors"));
+    EXPECT_FALSE(exists("weights/6.safetensors"));
+    EXPECT_TRUE(exists("training/notes.txt"));
+
+    files.finish(state.archive.members());
+    EXPECT_TRUE(exists("models/2/weights.safetensors"));
+    EXPECT_FALSE(exists("weights"));
+    EXPECT_FALSE(exists("training"));
+}
+
+TEST_F(KeptFilesTest, TheOldestOfThoseThatWaitGoFirst) {
+    EngineState state;
+    state.pending[1] = {};
+    state.rungs = {{{completed(2), false}, {completed(3), false}, {completed(4), false}}};
+    for (const int id : {1, 2, 3, 4}) {
+        const std::string name = "training/" + std::to_string(id) + ".state";
+        write(name);
+        fs::last_write_time(folder_.path(name),
+                            fs::file_time_type() + std::chrono::seconds(id == 3 ? 1 : 10 + id));
+    }
+    EXPECT_EQ(KeptFiles(folder_.root(), 250).tidy(state), 300u);
+    EXPECT_FALSE(exists("training/3.state"));
+    EXPECT_EQ(KeptFiles(folder_.root(), 0).tidy(state), 100u);
+    EXPECT_TRUE(exists("training/1.state"));
+}
+
+}  // namespace
+}  // namespace edgeloop
