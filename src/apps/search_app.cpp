@@ -169,11 +169,19 @@ class Leader {
     RunDirectory store_;
 };
 
-void lead(Leader& leader, const SearchConfig& config, const SearchTask& task,
-          const LocalAgent* agent, const Communicator& world, const GroupPlan& plan,
-          const WorkerFunction& alone) {
+// Ends the agent of this machine, if there is one, however the search ends.
+struct StopsAgent {
+    LocalAgent* agent;
+    ~StopsAgent() {
+        if (agent != nullptr) agent->stop();
+    }
+};
+
+void lead(Leader& leader, const SearchConfig& config, const SearchTask& task, LocalAgent* agent,
+          const Communicator& world, const GroupPlan& plan, const WorkerFunction& alone) {
     const std::unique_ptr<LatencyProbe> probe =
         task.measures_latency ? make_probe(config, agent) : nullptr;
+    const StopsAgent stops_agent{agent};
     if (world.size() == 1) {
         LocalEvaluator evaluator(alone, config.candidate_limit);
         leader.search(evaluator, probe.get(), false);
@@ -241,7 +249,7 @@ struct Input {
     std::exception_ptr mistake;
 };
 
-int run(const Input& input, const LocalAgent* agent, int& argc, char**& argv) {
+int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
     const MpiSession session(argc, argv);
     const Communicator world = session.world();
     // A mistake that every rank finds was reported by rank 0, which has ended the job by now; one

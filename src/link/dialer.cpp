@@ -139,7 +139,9 @@ void Dialer::handle(wire::Packet packet, std::vector<wire::Packet>& messages, do
     last_seen_ = now;
     if (const auto* welcome = std::get_if<wire::Welcome>(&packet.message)) {
         heartbeat_s_ = std::clamp(welcome->heartbeat_ms / 1000.0, 0.01, 60.0);
-        if (phase_ != Phase::open) log::info("link to {}: connected", options_.endpoint);
+        const bool own_broker = options_.endpoint.rfind("inproc://", 0) == 0;
+        if (phase_ != Phase::open && !own_broker)
+            log::info("link to {}: connected", options_.endpoint);
         phase_ = Phase::open;
         opened_ = true;
         back_off_s_ = 0;

@@ -87,7 +87,7 @@ LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::str
 }
 
 LocalAgent::~LocalAgent() {
-    process_->terminate();
+    stop();
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
 }

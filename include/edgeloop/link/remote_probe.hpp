@@ -56,6 +56,8 @@ class LocalAgent {
     [[nodiscard]] pid_t pid() const { return process_->pid(); }
     /// Whether it still runs.
     [[nodiscard]] bool running() { return !process_->poll(); }
+    /// Ends it. Before the probe goes, or it reports the link that closes.
+    void stop() { process_->terminate(); }
 
   private:
     std::string folder_, endpoint_;
