@@ -51,6 +51,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
         heartbeat(from, peer, *beat, now);
     } else if (std::holds_alternative<wire::Goodbye>(packet.message)) {
         peer.running = 0;  // an orderly end is no crash
+        peer.said_goodbye = true;
         close(from, now);
     } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && !agent) {
         submit(from, peer, packet.request, *wanted);
@@ -305,7 +306,10 @@ void JobBoard::close(const Session& session, double now) {
 void JobBoard::close_agent(const Session& session, const Peer& peer) {
     const auto named = agents_.find(peer.hello.name);
     if (named != agents_.end() && named->second == session) agents_.erase(named);
-    log::warning("device '{}' is gone", peer.hello.name);
+    if (peer.said_goodbye)
+        log::info("device '{}' has left", peer.hello.name);
+    else
+        log::warning("device '{}' is gone", peer.hello.name);
     for (const std::uint64_t id : peer.held) {
         const auto held = work_.find(id);
         if (held == work_.end() || held->second.holder != session) continue;

@@ -70,6 +70,7 @@ class JobBoard {
         std::set<std::uint64_t> held;
         std::uint64_t measured = 0;
         double busy_s = 0;
+        bool said_goodbye = false;
     };
     struct Work {
         OpenJob open;
