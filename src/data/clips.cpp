@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -41,6 +42,16 @@ std::uint64_t count_lines(const std::vector<std::string>& paths) {
         }
     }
     return count;
+}
+
+/// Replacing a recording by its clips would lose it.
+void check_output(const std::string& output, const std::vector<std::string>& inputs) {
+    for (const std::string& input : inputs) {
+        std::error_code missing;
+        if (std::filesystem::equivalent(input, output, missing))
+            throw ConfigError(fmt::format("the output '{}' is one of the inputs", output), {},
+                              "choose another --output");
+    }
 }
 
 /// The output file under a temporary name, and the row to write next.
@@ -134,6 +145,7 @@ void append_layer(const RaiseFile& file, const LayerInfo& layer, ClipFile& clips
 std::uint64_t write_clips(const ClipsOptions& options) {
     check(options);
     const std::vector<std::string> paths = expand_files(options.input);
+    check_output(options.output, paths);
     ClipFile clips(options, count_lines(paths));
     for (const std::string& path : paths) {
         const RaiseFile file(path);

@@ -60,7 +60,8 @@ herr_t append_name(hid_t, const char* name, const H5L_info_t*, void* names) {
 
 /// What the operating system says of a path before the library sees it.
 void check_readable(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Not blocking: opening a named pipe would wait for somebody who writes to it.
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
         const int code = errno;
         if (code == ENOENT || code == ENOTDIR)
@@ -74,7 +75,9 @@ void check_readable(const std::string& path) {
     if (!known) throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(errno));
     if (S_ISDIR(info.st_mode))
         throw ConfigError(fmt::format("'{}' is a directory", path), {}, "name the files in it");
-    if (S_ISREG(info.st_mode) && info.st_size == 0)
+    if (!S_ISREG(info.st_mode))
+        throw ConfigError(fmt::format("'{}' is not a regular file", path), {}, "check the path");
+    if (info.st_size == 0)
         throw ConfigError(fmt::format("file '{}' is empty", path), {}, "copy or download it again");
 }
 

@@ -34,10 +34,9 @@ Candidate candidate(CandidateId id) {
 }
 
 /// Runs `coordinate` on rank 0 while the others serve with `work`.
-void with_workers(int ranks_per_candidate, const WorkerFunction& work,
+void with_workers(const GroupPlan& plan, const WorkerFunction& work,
                   const std::function<void(GroupEvaluator&)>& coordinate,
                   const DispatchOptions& options = {}) {
-    const GroupPlan plan = plan_groups(world().size(), ranks_per_candidate);
     if (world().rank() == 0) {
         GroupEvaluator evaluator(world(), plan, options);
         coordinate(evaluator);
@@ -46,6 +45,12 @@ void with_workers(int ranks_per_candidate, const WorkerFunction& work,
         serve_candidates(world(), plan, work);
     }
     world().barrier();
+}
+
+void with_workers(int ranks_per_candidate, const WorkerFunction& work,
+                  const std::function<void(GroupEvaluator&)>& coordinate,
+                  const DispatchOptions& options = {}) {
+    with_workers(plan_groups(world().size(), ranks_per_candidate), work, coordinate, options);
 }
 
 std::map<CandidateId, Outcome> evaluate(Evaluator& evaluator, CandidateId count) {
@@ -90,14 +95,7 @@ void with_joining_workers(const WorkerFunction& work,
     plan_blocks(plan, plan.groups.size());
     DispatchOptions options;
     options.is_large = [](const Candidate& one) { return one.id % 3 == 0; };
-    if (world().rank() == 0) {
-        GroupEvaluator evaluator(world(), plan, options);
-        coordinate(evaluator);
-        EXPECT_TRUE(evaluator.shutdown());
-    } else {
-        serve_candidates(world(), plan, work);
-    }
-    world().barrier();
+    with_workers(plan, work, coordinate, options);
 }
 
 TEST(Dispatch, GroupsJoinForALargeCandidateAndPartAfterwards) {

@@ -3,6 +3,7 @@
 #include "data/hdf5.hpp"
 #include "unit/data/support.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
@@ -88,6 +89,17 @@ TEST_F(Clips, RandomWindowsDifferFromTheCentredOnes) {
         bytes(clips_of("raise_v1.1_C099.hdf5", 8, false), "crop_u8");
     EXPECT_NE(centred, random);
     EXPECT_EQ(random, bytes(clips_of("raise_v1.1_C099.hdf5", 8, false), "crop_u8"));
+}
+
+TEST_F(Clips, NeverReplaceTheirInput) {
+    const std::string recording = folder_.path("C099.hdf5");
+    std::filesystem::copy_file(test::reference_file("raise_v1.1_C099.hdf5"), recording);
+    ClipsOptions options;
+    options.input = {recording};
+    options.output = folder_.root() + "/./C099.hdf5";
+    options.side = 8;
+    EXPECT_THROW((void)write_clips(options), ConfigError);
+    EXPECT_EQ(read_file(recording), read_file(test::reference_file("raise_v1.1_C099.hdf5")));
 }
 
 TEST_F(Clips, LeaveNothingBehindWhenTheyFail) {

@@ -13,6 +13,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -223,6 +224,8 @@ TEST_F(RaiseInput, RefusesWhatIsNotAnHdf5File) {
     expect_refused(folder_.path("empty.hdf5"), "", "is empty");
     write_file_atomic(folder_.path("text.hdf5"), std::string(5000, 'x'));
     expect_refused(folder_.path("text.hdf5"), "", "not a readable HDF5 file");
+    ASSERT_EQ(::mkfifo(folder_.path("pipe.hdf5").c_str(), 0600), 0);
+    expect_refused(folder_.path("pipe.hdf5"), "", "is not a regular file");
 }
 
 TEST_F(RaiseInput, RefusesFilesWithoutReadPermission) {
