@@ -1,5 +1,6 @@
 #include "apps/search_calibration.hpp"
 
+#include "apps/scratch_folder.hpp"
 #include "apps/search_probe.hpp"
 
 #include "edgeloop/core/clock.hpp"
@@ -11,10 +12,15 @@
 #include "edgeloop/model/latency_model.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 namespace edgeloop::apps {
 namespace {
@@ -46,12 +52,14 @@ std::vector<Candidate> first_designs(const SearchTask& task) {
 
 int capped(int samples, int most) { return samples > 0 ? std::min(samples, most) : most; }
 
-/// The task on so few samples that a training is short, and without files.
-SearchConfig short_trainings(SearchConfig config, int ranks) {
+/// The task on so few samples that a training is short, with its files elsewhere: a state that a
+/// calibration leaves behind would be taken for one of the run's, or of the next calibration.
+SearchConfig short_trainings(SearchConfig config, int ranks, const std::string& folder) {
     config.max_train_samples = capped(config.max_train_samples, train_samples_a_rank * ranks);
     config.max_validation_samples =
         capped(config.max_validation_samples, validation_samples_a_rank * ranks);
     config.save_weights = false;
+    config.run_dir = folder;
     return config;
 }
 
@@ -92,6 +100,7 @@ class Stopwatch {
     void teach(Calibration& calibration) const {
         for (const auto& [load, seconds] : timed_) calibration.training.learn(load, seconds);
         if (!waits_.empty()) calibration.dispatch_seconds = median(waits_);
+        if (!errors_.empty()) calibration.errors = error_trend(errors_);
     }
 
   private:
@@ -121,11 +130,17 @@ class Stopwatch {
             log::warning("a design could not be timed: {}", outcome.reason);
             return;
         }
+        const auto error = outcome.metrics.find("val_rmse");
+        if (submitted.candidate.epochs == more_epochs && error != outcome.metrics.end() &&
+            error->second > 0)
+            errors_.push_back({submitted.candidate.known.at("flops"), error->second});
         if (!submitted.counts) return;
         timed_.emplace_back(training_load(design_costs(submitted.candidate), data_,
                                           submitted.candidate.epochs, ranks_),
                             outcome.seconds);
         waits_.push_back(steady_seconds() - submitted.at - outcome.seconds);
+        log::debug("timed: ranks {}, loads {:.4g}, {:.4f} s, waited {:.4f} s", ranks_,
+                   fmt::join(timed_.back().first, " "), outcome.seconds, waits_.back());
     }
 
     Evaluator& evaluator_;
@@ -137,6 +152,7 @@ class Stopwatch {
     std::map<CandidateId, Submitted> running_;
     std::vector<std::pair<TrainingLoad, double>> timed_;
     std::vector<double> waits_;
+    std::vector<TrainedSize> errors_;
 };
 
 void time_measurements(LatencyProbe& probe, const std::vector<Candidate>& designs,
@@ -191,6 +207,13 @@ DesignCosts design_costs(const Candidate& candidate) {
     return costs;
 }
 
+std::string scratch_path(const SearchConfig& config) {
+    const std::string run = config.run_dir.empty()
+                                ? (std::filesystem::temp_directory_path() / "edgeloop").string()
+                                : config.run_dir;
+    return fmt::format("{}.plan-{}", run, ::getpid());
+}
+
 Calibration calibrate(const SearchConfig& config, const SearchTask& task, const LocalAgent* agent,
                       const Communicator& world, const std::vector<RankBinding>& bindings) {
     Calibration calibration;
@@ -200,8 +223,13 @@ Calibration calibrate(const SearchConfig& config, const SearchTask& task, const 
     const std::vector<Candidate> designs = first_designs(task);
     if (world.rank() == 0 && agent != nullptr && config.plan_device_seconds == 0)
         time_measurements(*make_probe(config, agent), designs, calibration);
+    std::string base = scratch_path(config);
+    world.broadcast(base, 0);
     for (const int size : sizes_to_time(workers, config.ranks_per_candidate)) {
-        const SearchTask shortened = make_search_task(short_trainings(config, size));
+        std::optional<ScratchFolder> scratch;
+        const std::string folder = fmt::format("{}-{}", base, size);
+        if (world.rank() == 0) scratch.emplace(folder);
+        const SearchTask shortened = make_search_task(short_trainings(config, size, folder));
         const WorkerFunction work = shortened.make_worker();
         const auto time = [&](Evaluator& evaluator) {
             const auto at_once =

@@ -4,8 +4,10 @@
 
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/search/error_trend.hpp"
 #include "edgeloop/search/scaling_model.hpp"
 
+#include <string>
 #include <vector>
 
 namespace edgeloop::apps {
@@ -13,6 +15,7 @@ namespace edgeloop::apps {
 /// What a plan is made of, timed on this machine.
 struct Calibration {
     ScalingModel training;
+    ErrorTrend errors;
     std::vector<int> group_sizes;   ///< for which trainings were timed
     double dispatch_seconds = 0;    ///< a group waits for between two candidates
     double measuring_seconds = 0;   ///< of one measurement, if any was timed
@@ -20,6 +23,9 @@ struct Calibration {
     std::size_t measurements = 0;
     double seconds = 0;  ///< that all of this took
 };
+
+/// Path for the files of this process's plan: beside the run's, so that the same disk is timed.
+[[nodiscard]] std::string scratch_path(const cli::SearchConfig& config);
 
 /// CPUs that these ranks may use together.
 [[nodiscard]] int cores_of(const std::vector<RankBinding>& bindings);

@@ -1,8 +1,10 @@
 #include "apps/search_plan.hpp"
 
+#include "apps/scratch_folder.hpp"
 #include "apps/search_console.hpp"
 #include "training/memory_budget.hpp"
 
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/model/latency_model.hpp"
@@ -30,37 +32,18 @@ using cli::SearchConfig;
 constexpr double memory_share_that_limits = 0.1;  // of designs that do not fit
 constexpr std::size_t designs_weighed = 200;
 
-/// A group size and what it leads to.
+constexpr std::uint64_t most_runs = 21;  // that are simulated for a group size ...
+constexpr double simulating_s = 10;      // ... while there is time
+
+/// A group size and what it leads to. Which designs a search breeds depends on errors that nobody
+/// knows yet, and some cost many times what others do: so several runs are predicted, each with its
+/// own scatter of errors.
 struct Choice {
     int ranks_per_candidate = 1;
     PlanMachines machines;
-    RunPrediction prediction;
+    RunPrediction prediction;    ///< the one of median length
+    double quick = 0, slow = 0;  ///< seconds of the quartiles, start included
 };
-
-/// A folder that is deleted with everything in it.
-class ScratchFolder {
-  public:
-    explicit ScratchFolder(std::string path) : path_(std::move(path)) { remove(); }
-    ~ScratchFolder() { remove(); }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-  private:
-    void remove() const {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    std::string path_;
-};
-
-/// Where the run would be kept, so that the same disk is timed.
-std::string scratch_path(const SearchConfig& config) {
-    const std::string run = config.run_dir.empty()
-                                ? (std::filesystem::temp_directory_path() / "edgeloop").string()
-                                : config.run_dir;
-    return fmt::format("{}.plan-{}", run, ::getpid());
-}
 
 /// Since the system started this process, loading of libraries included; 0 if it does not say.
 double process_age_seconds() {
@@ -119,6 +102,7 @@ class Planner {
             {"devices", task_.measures_latency ? config_.plan_devices : 0},
             {"evaluations", task_.engine.evaluations},
             {"seconds", start_up_s_ + run.seconds},
+            {"seconds_quartiles", {asked.quick, asked.slow}},
             {"hours", (start_up_s_ + run.seconds) / 3600},
             {"start_up_s", start_up_s_},
             {"trainings", run.trainings},
@@ -176,7 +160,8 @@ class Planner {
         return machines;
     }
 
-    [[nodiscard]] PlanCosts costs(int ranks_per_candidate) const {
+    /// @param world  which of the scatters of errors.
+    [[nodiscard]] PlanCosts costs(int ranks_per_candidate, std::uint64_t world = 0) const {
         PlanCosts costs;
         costs.training_seconds = [this, ranks_per_candidate](const Candidate& candidate) {
             const int epochs = candidate.epochs - candidate.trained_epochs;
@@ -186,7 +171,9 @@ class Planner {
         costs.measuring_seconds = [seconds = measuring_seconds()](const Candidate&) {
             return seconds;
         };
-        costs.trained = [this](const Candidate& candidate) { return plausible_errors(candidate); };
+        costs.trained = [this, world](const Candidate& candidate) {
+            return plausible_errors(candidate, world);
+        };
         costs.measured = [this](const Candidate& candidate) {
             return plausible_latency(candidate);
         };
@@ -195,12 +182,17 @@ class Planner {
         return costs;
     }
 
-    /// Results that make a search go on as usual: larger designs err less, with some scatter.
-    [[nodiscard]] Metrics plausible_errors(const Candidate& candidate) const {
-        RandomStream scatter(config_.seed, "plan", static_cast<std::uint32_t>(candidate.rung),
-                             candidate.id);
-        const double size = std::log10(std::max(10.0, candidate.known.at("flops")));
-        const double error = std::exp(0.2 * scatter.normal()) / (size * (1 + 0.1 * candidate.rung));
+    /// Results that make a search go on as usual: larger designs and higher rungs err as much less
+    /// as the calibration found, with its scatter. They decide which designs a search breeds from,
+    /// and so what its later trainings cost.
+    [[nodiscard]] Metrics plausible_errors(const Candidate& candidate, std::uint64_t world) const {
+        RandomStream scatter(config_.seed + world, "plan",
+                             static_cast<std::uint32_t>(candidate.rung), candidate.id);
+        const double decades = std::log10(std::max(10.0, candidate.known.at("flops")));
+        const ErrorTrend& errors = calibration_.errors;
+
+        const double error = std::exp(errors.scatter * scatter.normal() - errors.gain * decades) /
+                             (1 + 0.1 * candidate.rung);
         Metrics metrics;
         for (const char* name :
              {"val_rmse", "val_rmse_speed_mm_s", "val_rmse_power_w", "train_loss"})
@@ -224,7 +216,20 @@ class Planner {
         Choice choice;
         choice.ranks_per_candidate = ranks_per_candidate;
         choice.machines = machines(ranks_per_candidate);
-        choice.prediction = predict_run(*engine(), choice.machines, costs(ranks_per_candidate));
+        const double until = steady_seconds() + simulating_s;
+        std::vector<RunPrediction> runs;
+        for (std::uint64_t i = 0; i < most_runs && (i < 3 || steady_seconds() < until); ++i)
+            runs.push_back(predict_run(*engine(), choice.machines, costs(ranks_per_candidate, i)));
+        const auto seconds_of_place = [&](std::size_t place) {
+            const auto nth = runs.begin() + static_cast<std::ptrdiff_t>(place);
+            std::nth_element(runs.begin(), nth, runs.end(),
+                             [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+            return nth->seconds;
+        };
+        choice.quick = start_up_s_ + seconds_of_place(runs.size() / 4);
+        choice.slow = start_up_s_ + seconds_of_place(3 * runs.size() / 4);
+        (void)seconds_of_place(runs.size() / 2);
+        choice.prediction = runs[runs.size() / 2];
         return choice;
     }
 
@@ -243,7 +248,7 @@ class Planner {
 
     /// Seconds to keep one event, from keeping the whole predicted run.
     [[nodiscard]] double time_storing() const {
-        const ScratchFolder scratch(scratch_path(config_));
+        const ScratchFolder scratch(scratch_path(config_) + "-run");
         const std::unique_ptr<Engine> counted = engine();
         RunDirectoryOptions options;
         options.path = scratch.path();
@@ -285,12 +290,13 @@ class Planner {
 std::string text_of(const Json& plan) {
     const auto number = [&](const char* key) { return plan.at(key).get<double>(); };
     std::string text = fmt::format(
-        "{} designs on {} ranks ({} groups of {}, {} cores): {}\n"
+        "{} designs on {} ranks ({} groups of {}, {} cores): {}, half of such runs {} to {}\n"
         "  {} trainings of {:.2f} s on average, groups busy {:.0f} %\n",
         plan.at("evaluations").get<int>(), plan.at("ranks").get<int>(),
         plan.at("groups").get<int>(), plan.at("ranks_per_candidate").get<int>(), number("cores"),
-        duration(number("seconds")), plan.at("trainings").get<int>(), number("training_s"),
-        100 * number("groups_busy"));
+        duration(number("seconds")), duration(plan.at("seconds_quartiles").at(0).get<double>()),
+        duration(plan.at("seconds_quartiles").at(1).get<double>()), plan.at("trainings").get<int>(),
+        number("training_s"), 100 * number("groups_busy"));
     if (plan.at("devices").get<int>() > 0)
         text += fmt::format("  measurements of {:.2f} s, devices busy {:.0f} %\n",
                             number("measuring_s"), 100 * number("devices_busy"));

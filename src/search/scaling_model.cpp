@@ -73,6 +73,14 @@ void ScalingModel::fit() {
         if (change <= settled * largest) break;
     }
     for (std::size_t i = 0; i < n; ++i) costs_[i] = scale[i] > 0 ? scaled[i] / scale[i] : 0;
+    // Relative errors prefer costs that are too low: twice too long counts 1, half as long 1/4. A
+    // run is a sum of trainings, so sums have to agree.
+    double timed = 0, said = 0;
+    for (const Timed& each : timed_) {
+        timed += each.seconds;
+        said += seconds(each.load);
+    }
+    for (double& cost : costs_) cost *= said > 0 ? timed / said : 1;
 }
 
 double ScalingModel::seconds(const TrainingLoad& load) const {

@@ -181,7 +181,9 @@ TEST(Search, PlansARunWithoutStartingIt) {
         EXPECT_GT(json.at("seconds"), 0);
         EXPECT_EQ(json.at("group_sizes").size(), ranks == 1 ? 1u : 2u);
         EXPECT_GE(json.at("calibration_trainings"), 4);
-        EXPECT_FALSE(std::filesystem::exists(dir));
+        EXPECT_LE(json.at("seconds_quartiles").at(0), json.at("seconds"));
+        EXPECT_GE(json.at("seconds_quartiles").at(1), json.at("seconds"));
+        EXPECT_TRUE(std::filesystem::is_empty(folder.root()));
     }
     // For a larger allocation, as text, with a device so slow that everything waits for it.
     Words words = small_search(dir, {"--plan", "--plan-seconds", "0.1", "--plan-ranks", "9",
@@ -191,7 +193,19 @@ TEST(Search, PlansARunWithoutStartingIt) {
     const auto slow = run(words);
     ASSERT_EQ(slow.code, 0) << slow.output;
     EXPECT_THAT(slow.output, HasSubstr("12 designs on 9 ranks (8 groups of 1, 9 cores): 3:20:0"));
+    EXPECT_THAT(slow.output, HasSubstr("half of such runs 3:20:0"));
     EXPECT_THAT(slow.output, HasSubstr("bottleneck: measuring; half of it would save 50 %"));
+}
+
+// States that a calibration left behind were taken for the run's own: trainings of the next plan
+// ended as soon as they began, and so would those of the run.
+TEST(Search, PlanningWithRungsLeavesNoTrainingStatesBehind) {
+    const TemporaryFolder folder;
+    const auto result = run(
+        mpirun(3, small_search(folder.path("run"), {"--plan", "--plan-seconds", "0.1", "--rungs",
+                                                    "1", "2", "--ranks-per-candidate", "2"})));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_TRUE(std::filesystem::is_empty(folder.root()));
 }
 
 TEST(Search, SaysWhatKeepingTheRunCost) {

@@ -36,7 +36,8 @@ using TrainingLoad = std::array<double, 6>;
 class ScalingModel {
   public:
     void learn(const TrainingLoad& load, double seconds);
-    /// Least squares of the relative errors. REQUIRES: something was learnt.
+    /// Least squares of the relative errors, then scaled so that the sum over what was learnt is
+    /// met. REQUIRES: something was learnt.
     void fit();
 
     [[nodiscard]] double seconds(const TrainingLoad& load) const;

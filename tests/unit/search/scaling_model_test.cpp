@@ -51,6 +51,22 @@ TEST(ScalingModel, FindsTheCostsBehindTheTimes) {
     EXPECT_NEAR(model.seconds(larger), expected, 0.02 * expected);
 }
 
+TEST(ScalingModel, MeetsTheSumOfWhatWasTimed) {
+    ScalingModel model;
+    RandomStream random(1, "seconds");
+    double timed = 0, said = 0;
+    std::vector<TrainingLoad> loads;
+    for (int i = 1; i <= 50; ++i) {
+        loads.push_back({1, double(i), 0, 0, 0, 0});
+        const double seconds = (1 + i) * std::exp(0.5 * random.normal());
+        model.learn(loads.back(), seconds);
+        timed += seconds;
+    }
+    model.fit();
+    for (const TrainingLoad& load : loads) said += model.seconds(load);
+    EXPECT_NEAR(said, timed, 1e-9 * timed);
+}
+
 TEST(ScalingModel, NoCostIsNegative) {
     // The more FLOPs, the quicker: no proportional cost can say that.
     ScalingModel model;
