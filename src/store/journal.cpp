@@ -284,13 +284,14 @@ Journal read_journal(const std::string& path) {
             reader.read(std::string_view(bytes).substr(start, end - start));
         } catch (const CorruptState& error) {
             problem = error.what();
-        } catch (const Json::exception& error) {
-            problem = error.what();
+        } catch (const Json::exception&) {
+            problem = "it is not the JSON that was written";
         }
         if (!problem.empty() && end + 1 == bytes.size() && start > 0) break;
         if (!problem.empty())
             throw CorruptState(fmt::format("{} line {}: {}", path, number, problem),
-                               "the history of the run cannot be trusted");
+                               "the history of the run cannot be trusted",
+                               "restore the folder from a copy or start a new run");
         start = end + 1;
         ++number;
     }

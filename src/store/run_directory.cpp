@@ -50,7 +50,8 @@ Json read_provenance(const std::string& path) {
     try {
         return read_json_file(path);
     } catch (const ConfigError& error) {
-        throw CorruptState(error.problem(), error.why());
+        throw CorruptState(error.problem(), error.why(),
+                           "restore the folder from a copy or start a new run");
     }
 }
 

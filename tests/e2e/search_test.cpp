@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -103,6 +105,59 @@ TEST(Search, KilledAndResumedEndsWithTheSameFront) {
     const auto resumed = run(mpirun(2, small_search(dir, {"--resume"})));
     ASSERT_EQ(resumed.code, 0) << resumed.output;
     EXPECT_EQ(front_of(dir), front_of(folder.path("whole")));
+}
+
+// Cutting and flipping at every place is tested in unit/store; here, what a user gets to see.
+TEST(Search, ADamagedRunIsContinuedFromWhatIsSoundOrRefusedWithExit4) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run");
+    const auto search = [&](const char* evaluations, const Words& more = {}) {
+        Words words{program("edgeloop-search"),
+                    "--problem",
+                    "zdt1",
+                    "--population",
+                    "20",
+                    "--evaluations",
+                    evaluations,
+                    "--seed",
+                    "1",
+                    "--run-dir",
+                    dir};
+        words.insert(words.end(), more.begin(), more.end());
+        return run(mpirun(2, words));
+    };
+    ASSERT_EQ(search("400").code, 0);
+    const auto whole = front_of(dir);
+    std::filesystem::remove_all(dir);
+    ASSERT_EQ(search("200").code, 0);
+    const std::string good = folder.path("good");
+    std::filesystem::copy(dir, good, std::filesystem::copy_options::recursive);
+    const auto damage = [&](const std::string& file) {
+        std::string bytes = read_file(good + "/" + file);
+        bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+        std::ofstream(dir + "/" + file, std::ios::binary) << bytes;
+    };
+    std::set<std::string> checkpoints;
+    for (const auto& entry : std::filesystem::directory_iterator(good + "/checkpoint"))
+        checkpoints.insert("checkpoint/" + entry.path().filename().string());
+    ASSERT_GE(checkpoints.size(), 2u);
+
+    damage(*checkpoints.rbegin());
+    const auto continued = search("400", {"--resume"});
+    ASSERT_EQ(continued.code, 0) << continued.output;
+    EXPECT_EQ(front_of(dir), whole);
+
+    for (const bool journal : {true, false}) {
+        std::filesystem::remove_all(dir);
+        std::filesystem::copy(good, dir, std::filesystem::copy_options::recursive);
+        if (journal) damage("journal.jsonl");
+        if (!journal) std::for_each(checkpoints.begin(), checkpoints.end(), damage);
+        const auto refused = search("400", {"--resume"});
+        EXPECT_EQ(refused.code, 4) << refused.output;
+        EXPECT_THAT(refused.output, HasSubstr(journal ? "journal.jsonl" : "checkpoint"));
+        EXPECT_THAT(refused.output, HasSubstr("restore the folder from a copy or start a new run"));
+        EXPECT_EQ(front_of(dir), front_of(good)) << "a refused run is left as it is";
+    }
 }
 
 TEST(Search, ATimeLimitStopsWithACheckpointAndExit75) {
