@@ -17,15 +17,15 @@ struct DesignBudget {
     double most_gflop;  ///< of a forward pass; the clips of larger designs are made smaller
 };
 
-/// A few small ones keep the suite short. EDGELOOP_DESIGNS=200 takes that many, with their own
-/// clips up to 100 GFLOP: the long run.
+/// A few small ones keep the suite short. EDGELOOP_DESIGNS=200 takes that many, with clips of up to
+/// 4 GFLOP: the long run.
 inline DesignBudget design_budget() {
     const char* wanted = std::getenv("EDGELOOP_DESIGNS");
     return wanted == nullptr ? DesignBudget{12, 0.05} : DesignBudget{std::atoi(wanted), 4};
 }
 
 /// The next random design of the space that can be built. Its clip is halved, side first, until a
-/// forward pass is within the budget.
+/// forward pass is within the budget or the next half would be no legal clip for it.
 inline ArchitectureSpec random_design(const SearchSpace& space, RandomStream& random,
                                       const DesignBudget& budget) {
     Genome genome = space.sample(random);
