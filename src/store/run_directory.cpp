@@ -179,6 +179,18 @@ struct RunDirectory::Parts {
                           Durability::process_crash);
     }
 
+    /// One line for each number of candidates that were done when somebody looked.
+    void note_progress(const Progress& progress) {
+        if (!progress_file) {
+            const bool begun = exists("progress.csv");
+            progress_file.emplace(path("progress.csv"));
+            if (!begun) progress_file->append(progress_header(layout));
+        }
+        if (noted_done == progress.done) return;
+        noted_done = progress.done;
+        progress_file->append(progress_row(layout, progress, unix_milliseconds()));
+    }
+
     void write_specs(const std::vector<ArchiveMember>& front) const {
         for (const ArchiveMember& member : front) {
             const Candidate& candidate = member.completed.candidate;
@@ -198,6 +210,8 @@ struct RunDirectory::Parts {
     bool resumed = false;
     std::optional<JournalWriter> journal;
     std::map<CandidateId, CompletedCandidate> rows;  ///< of evaluations.csv
+    std::optional<AppendFile> progress_file;
+    std::optional<std::uint64_t> noted_done;  ///< in the last line of progress.csv of this start
 };
 
 RunDirectory::RunDirectory(RunDirectoryOptions options) {
@@ -256,6 +270,7 @@ void RunDirectory::publish(const Progress& progress, const std::vector<ArchiveMe
                            bool tables) {
     write_file_atomic(parts_->path("status.json"), pretty(to_json(progress)),
                       Durability::process_crash);
+    parts_->note_progress(progress);
     if (tables) parts_->write_tables(front);
     if (progress.phase == "finished") parts_->write_specs(front);
 }

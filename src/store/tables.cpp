@@ -109,4 +109,23 @@ std::string evaluations_table(const TableLayout& layout,
     return out;
 }
 
+std::string progress_header(const TableLayout& layout) {
+    std::string out = "time_ms,done,front,hypervolume";
+    for (const std::string& objective : layout.objectives) out += ',' + cell("best_" + objective);
+    return out + '\n';
+}
+
+std::string progress_row(const TableLayout& layout, const Progress& progress,
+                         std::int64_t time_ms) {
+    std::string out = std::to_string(time_ms) + ',' + std::to_string(progress.done) + ',' +
+                      std::to_string(progress.front) + ',';
+    if (progress.hypervolume) out += shortest(*progress.hypervolume);
+    for (const std::string& objective : layout.objectives) {
+        const auto found = progress.best.find(objective);
+        out += ',';
+        if (found != progress.best.end()) out += shortest(found->second);
+    }
+    return out + '\n';
+}
+
 }  // namespace edgeloop

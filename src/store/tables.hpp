@@ -2,6 +2,7 @@
 
 #include "edgeloop/search/run_store.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,5 +24,13 @@ struct TableLayout {
 /// reason; in the order given.
 [[nodiscard]] std::string evaluations_table(const TableLayout& layout,
                                             const std::vector<const CompletedCandidate*>& rows);
+
+/// First line of progress.csv.
+[[nodiscard]] std::string progress_header(const TableLayout& layout);
+
+/// A line of progress.csv: time, candidates done, members of the front, its hypervolume (empty
+/// until the reference point is fixed), smallest value of each objective on it.
+[[nodiscard]] std::string progress_row(const TableLayout& layout, const Progress& progress,
+                                       std::int64_t time_ms);
 
 }  // namespace edgeloop

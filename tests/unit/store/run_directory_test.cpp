@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -89,6 +90,29 @@ TEST_F(RunDirectoryTest, HoldsEverythingADirectoryShould) {
     EXPECT_EQ(std::count(evaluations.begin(), evaluations.end(), '\n'), 41);
     EXPECT_EQ(file("pareto.csv").substr(0, 9), "id,f1,f2,");
     EXPECT_FALSE(fs::is_empty(path_ + "/checkpoint"));
+}
+
+TEST_F(RunDirectoryTest, TellsHowTheHypervolumeGrewThroughAResume) {
+    start(StartMode::fresh, 20);
+    start(StartMode::resume);
+    std::istringstream table(file("progress.csv"));
+    std::string line;
+    std::getline(table, line);
+    EXPECT_EQ(line, "time_ms,done,front,hypervolume,best_f1,best_f2");
+    double last_done = -1, last_volume = -1;
+    while (std::getline(table, line)) {
+        std::vector<std::string> cells(1);
+        for (const char c : line)
+            c == ',' ? cells.emplace_back().clear() : cells.back().push_back(c);
+        ASSERT_EQ(cells.size(), 6u) << line;
+        EXPECT_GE(std::stod(cells[1]), last_done);
+        last_done = std::stod(cells[1]);
+        if (cells[3].empty()) continue;
+        EXPECT_GE(std::stod(cells[3]), last_volume);
+        last_volume = std::stod(cells[3]);
+    }
+    EXPECT_EQ(last_done, 40);
+    EXPECT_EQ(last_volume, Json::parse(file("status.json")).at("hypervolume"));
 }
 
 TEST_F(RunDirectoryTest, ResumedRunsEndWithTheSameBytes) {
