@@ -1,6 +1,7 @@
 #include "search/engine_base.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace edgeloop {
@@ -58,17 +59,13 @@ class AsynchronousEngine : public EngineBase {
     }
 
     std::optional<Candidate> offspring(std::uint64_t number) {
-        const std::vector<Individual>& parents = state_.population.individuals();
-        const Ranking& ranking = state_.population.ranking();
         RandomStream random = stream("steady", 0, number);
-        const std::size_t a = tournament(parents, ranking, random);
-        const std::size_t b = tournament(parents, ranking, random);
-        auto children =
-            vary(space_, parents[a].genome, parents[b].genome, settings_.variation, random);
-        return proposer_.propose(std::move(children.first), random, state_);
+        Genome child = bred(random, foresees() ? competition(0) : Points{});
+        return proposer_.propose(std::move(child), random, state_);
     }
 
     void absorb(const CompletedCandidate& completed) override {
+        learn(completed);
         const auto rung = static_cast<std::size_t>(completed.candidate.rung);
         if (rung < state_.rungs.size() && completed.status == Status::completed)
             state_.rungs[rung].push_back({completed, false});
@@ -108,6 +105,7 @@ class AsynchronousEngine : public EngineBase {
         const auto places = static_cast<std::size_t>(static_cast<double>(entries.size()) /
                                                      settings_.ladder.reduction);
         if (places == 0) return;
+        if (foresees()) return find_most_promising(rung, places);
         std::vector<Individual> individuals;
         for (const RungEntry& entry : entries)
             individuals.push_back(*as_individual(entry.completed));
@@ -117,6 +115,25 @@ class AsynchronousEngine : public EngineBase {
             if (entry.promoted || outclassed(entry.completed)) continue;
             promotable_ = Promotable{rung, order[place], place + 1, entries.size()};
             return;
+        }
+    }
+
+    /// Places are counted: one whose climber disappoints is not given away again.
+    void find_most_promising(std::size_t rung, std::size_t places) {
+        const std::vector<RungEntry>& entries = state_.rungs[rung];
+        const auto climbed = static_cast<std::size_t>(std::count_if(
+            entries.begin(), entries.end(), [](const RungEntry& entry) { return entry.promoted; }));
+        if (climbed >= places) return;
+        const Points rivals = competition(static_cast<int>(rung) + 1);
+        double most = -std::numeric_limits<double>::infinity();
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            if (entries[i].promoted) continue;
+            const auto hoped = hope(entries[i].completed);
+            const double promised = hoped ? promise(*hoped, rivals, state_.reference) : most;
+            if (promised <= most) continue;
+            if (settings_.pruning.hopeless && promised <= 0) continue;
+            most = promised;
+            promotable_ = Promotable{rung, i, climbed + 1, entries.size()};
         }
     }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -51,6 +52,8 @@ void check(const EngineSettings& settings) {
         throw ConfigError(fmt::format("the reference point has {} values", reference.size()),
                           fmt::format("there are {} objectives", settings.goals.objectives.size()));
     check_ladder(settings.ladder);
+    if (settings.foresight.children < 1 || !(settings.foresight.optimism >= 0))
+        throw ConfigError("foresight needs at least one child and an optimism of 0 or more");
 }
 
 }  // namespace
@@ -102,8 +105,10 @@ EngineBase::EngineBase(const SearchSpace& space, EngineSettings settings,
                        StaticMetrics static_metrics)
     : space_(space),
       settings_(std::move(settings)),
-      proposer_(space_, settings_, std::move(static_metrics)) {
+      proposer_(space_, settings_, std::move(static_metrics)),
+      surrogate_(space_, settings_.goals, state_.surfaces) {
     state_.reference = settings_.goals.reference;
+    if (models()) state_.surfaces.resize(static_cast<std::size_t>(last_rung()) + 1);
     state_.gains.resize(static_cast<std::size_t>(last_rung()));
 }
 
@@ -117,21 +122,25 @@ void EngineBase::tell(const CompletedCandidate& completed) {
     ++state_.by_status[completed.status];
     if (completed.candidate.rung == 0) ++state_.done;
     if (completed.status == Status::completed && completed.candidate.rung > 0) note_gain(completed);
-    if (completed.status == Status::completed && completed.candidate.rung == last_rung()) {
+    const bool at_top = completed.candidate.rung == last_rung();
+    if (completed.status == Status::completed && (at_top || models())) {
         std::vector<double> values = settings_.goals.values(completed.metrics);
+        // With a model the reference decides what is looked for, so it must not be drawn by the few
+        // that climbed first.
         note_extent(values);
-        state_.archive.add(completed, std::move(values));
+        if (at_top) state_.archive.add(completed, std::move(values));
     }
     absorb(completed);
 }
 
 std::vector<Decision> EngineBase::take_decisions() { return std::exchange(decisions_, {}); }
 
-std::optional<Verdict> EngineBase::verdict(const Candidate&, const Metrics& known) const {
+std::optional<Verdict> EngineBase::verdict(const Candidate& candidate, const Metrics& known) const {
     if (settings_.pruning.infeasible)
         if (auto broken = settings_.goals.broken(known))
             return Verdict{Status::infeasible, *broken};
     if (!settings_.pruning.hopeless || rivals().empty()) return std::nullopt;
+    if (foresees()) return unpromising(candidate, known);
     std::vector<double> hoped;
     for (std::size_t i = 0; i < settings_.goals.objectives.size(); ++i) {
         const auto found = known.find(settings_.goals.objectives[i]);
@@ -146,8 +155,28 @@ std::optional<Verdict> EngineBase::verdict(const Candidate&, const Metrics& know
                                rival->completed.candidate.id)};
 }
 
+std::optional<Verdict> EngineBase::unpromising(const Candidate& candidate,
+                                               const Metrics& known) const {
+    Candidate informed = candidate;
+    for (const auto& [name, value] : known) informed.known[name] = value;
+    const auto hoped = hope(informed);
+    const ArchiveMember* rival = hoped ? rival_of(hoped->objectives) : nullptr;
+    if (!rival) return std::nullopt;
+    return Verdict{Status::cancelled, overtaken_text(*rival)};
+}
+
+std::string EngineBase::overtaken_text(const ArchiveMember& rival) const {
+    return fmt::format("candidate {} would dominate it even {} deviations better than expected",
+                       rival.completed.candidate.id, settings_.foresight.optimism);
+}
+
 std::optional<std::string> EngineBase::outclassed(const CompletedCandidate& completed) const {
     if (!settings_.pruning.hopeless) return std::nullopt;
+    if (foresees()) {
+        const auto hoped = hope(completed);
+        const ArchiveMember* rival = hoped ? rival_of(hoped->objectives) : nullptr;
+        return rival ? std::optional(overtaken_text(*rival)) : std::nullopt;
+    }
     Metrics hoped = completed.metrics;
     const auto rung = static_cast<std::size_t>(completed.candidate.rung);
     for (std::size_t k = rung; k < state_.gains.size(); ++k) {
@@ -166,9 +195,64 @@ const ArchiveMember* EngineBase::rival_of(const std::vector<double>& objectives)
     return nullptr;
 }
 
+void EngineBase::learn(const CompletedCandidate& completed) {
+    if (models() && completed.status == Status::completed)
+        surrogate_.learn(completed, state_.surfaces);
+}
+
+std::optional<Hope> EngineBase::hope(const Candidate& candidate) const {
+    Metrics known = candidate.previous;
+    for (const auto& [name, value] : candidate.known) known[name] = value;
+    return surrogate_.hope(candidate.genome, known, candidate.rung - 1,
+                           settings_.foresight.optimism);
+}
+
+std::optional<Hope> EngineBase::hope(const CompletedCandidate& completed) const {
+    return surrogate_.hope(completed.candidate.genome, completed.metrics, completed.candidate.rung,
+                           settings_.foresight.optimism);
+}
+
+Points EngineBase::competition(int rung) const {
+    Points points = state_.archive.points();
+    const auto add = [&](const Candidate& candidate) {
+        if (candidate.rung < rung) return;
+        if (auto hoped = hope(candidate)) points.push_back(std::move(hoped->objectives));
+    };
+    for (const auto& pending : state_.pending) add(pending.second);
+    for (const Candidate& queued : state_.queue) add(queued);
+    return points;
+}
+
+Genome EngineBase::bred(RandomStream& random, const Points& rivals) const {
+    const std::vector<Individual>& parents = state_.population.individuals();
+    const Ranking& ranking = state_.population.ranking();
+    const auto child = [&] {
+        const std::size_t a = tournament(parents, ranking, random);
+        const std::size_t b = tournament(parents, ranking, random);
+        return vary(space_, parents[a].genome, parents[b].genome, settings_.variation, random)
+            .first;
+    };
+    Genome best = child();
+    if (!foresees()) return best;
+    double most = -std::numeric_limits<double>::infinity();
+    Genome next = best;
+    for (std::size_t i = 0; i < settings_.foresight.children; ++i, next = child()) {
+        if (!proposer_.usable(next, state_)) continue;
+        const auto hoped = surrogate_.hope(next, {}, -1, settings_.foresight.optimism);
+        if (!hoped) return best;
+        const double promised = promise(*hoped, rivals, state_.reference);
+        if (promised <= most) continue;
+        most = promised;
+        best = next;
+    }
+    return best;
+}
+
 void EngineBase::restore(EngineState state) {
     state_ = std::move(state);
     decisions_.clear();
+    if (models()) state_.surfaces.resize(static_cast<std::size_t>(last_rung()) + 1);
+    surrogate_.reset();
     restored();
 }
 

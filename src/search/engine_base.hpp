@@ -1,6 +1,7 @@
 #pragma once
 
 #include "search/proposer.hpp"
+#include "search/surrogate.hpp"
 
 #include "edgeloop/search/engine.hpp"
 
@@ -45,6 +46,18 @@ class EngineBase : public Engine {
     /// from here to the full budget as much as the best improver of each rung, it would be
     /// dominated.
     [[nodiscard]] std::optional<std::string> outclassed(const CompletedCandidate& completed) const;
+    /// Whether a model chooses among offspring and climbers: it is asked for, and there is a
+    /// reference point to measure by.
+    [[nodiscard]] bool foresees() const { return models() && !state_.reference.empty(); }
+    /// Adds a result to the model, if one is asked for.
+    void learn(const CompletedCandidate& completed);
+    /// A child of two winners of tournaments; with foresight, the most promising of several.
+    [[nodiscard]] Genome bred(RandomStream& random, const Points& rivals) const;
+    /// What a candidate may reach with some luck; nothing when the model cannot say.
+    [[nodiscard]] std::optional<Hope> hope(const Candidate& candidate) const;
+    [[nodiscard]] std::optional<Hope> hope(const CompletedCandidate& completed) const;
+    /// The front, and what candidates on this rung or a higher one that are not told yet may reach.
+    [[nodiscard]] Points competition(int rung) const;
     void decide(const CompletedCandidate& completed, bool promoted, std::string reason);
     /// Fixes the reference point once a first population's worth has been told.
     void fix_reference();
@@ -53,9 +66,14 @@ class EngineBase : public Engine {
     EngineSettings settings_;
     Proposer proposer_;
     EngineState state_;
+    Surrogate surrogate_;
 
   private:
+    [[nodiscard]] bool models() const { return settings_.foresight.children > 1; }
     void note_extent(const std::vector<double>& values);
+    [[nodiscard]] std::optional<Verdict> unpromising(const Candidate& candidate,
+                                                     const Metrics& known) const;
+    [[nodiscard]] std::string overtaken_text(const ArchiveMember& rival) const;
     void note_gain(const CompletedCandidate& completed);
     /// The member that dominates these objectives, or null.
     [[nodiscard]] const ArchiveMember* rival_of(const std::vector<double>& objectives) const;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <utility>
 
 namespace edgeloop {
@@ -57,6 +59,7 @@ class GenerationalEngine : public EngineBase {
     }
 
     void vary_generation(std::uint64_t count) {
+        if (foresees()) return breed_with_foresight(count);
         const std::vector<Individual>& parents = state_.population.individuals();
         const Ranking& ranking = state_.population.ranking();
         RandomStream mating = stream("mating", state_.generation, 0);
@@ -68,6 +71,17 @@ class GenerationalEngine : public EngineBase {
                      settings_.variation, random);
             enqueue(proposer_.propose(std::move(first), random, state_));
             if (2 * pair + 1 < count) enqueue(proposer_.propose(std::move(second), random, state_));
+        }
+    }
+
+    void breed_with_foresight(std::uint64_t count) {
+        Points rivals = competition(0);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            RandomStream random = stream("offspring", state_.generation, i);
+            enqueue(proposer_.propose(bred(random, rivals), random, state_));
+            if (state_.exhausted) return;
+            if (auto hoped = hope(state_.queue.back()))
+                rivals.push_back(std::move(hoped->objectives));
         }
     }
 
@@ -86,6 +100,7 @@ class GenerationalEngine : public EngineBase {
                   [](const CompletedCandidate& a, const CompletedCandidate& b) {
                       return a.candidate.id < b.candidate.id;
                   });
+        for (const CompletedCandidate& each : cohort) learn(each);
         const bool at_top = cohort.front().candidate.rung == last_rung();
         const std::vector<bool> goes_on =
             at_top ? std::vector<bool>(cohort.size(), false) : choose_promoted(cohort);
@@ -100,6 +115,7 @@ class GenerationalEngine : public EngineBase {
 
     /// Which of the cohort climb: the best of those that completed, by rank and crowding.
     std::vector<bool> choose_promoted(const std::vector<CompletedCandidate>& cohort) {
+        if (foresees()) return choose_promising(cohort);
         std::vector<std::size_t> field;
         std::vector<Individual> individuals;
         for (std::size_t i = 0; i < cohort.size(); ++i) {
@@ -119,6 +135,43 @@ class GenerationalEngine : public EngineBase {
             decide(each, climbs, hopeless.value_or(place_text(place + 1, field.size())));
         }
         return goes_on;
+    }
+
+    /// The same with foresight: one after another, each measured against those chosen before, too.
+    std::vector<bool> choose_promising(const std::vector<CompletedCandidate>& cohort) {
+        std::map<std::size_t, Hope> hopes;
+        for (std::size_t i = 0; i < cohort.size(); ++i)
+            if (cohort[i].status == Status::completed)
+                hopes[i] =
+                    hope(cohort[i]).value_or(Hope{settings_.goals.values(cohort[i].metrics)});
+        const std::size_t field = hopes.size();
+        const auto places = static_cast<std::size_t>(
+            std::ceil(static_cast<double>(field) / settings_.ladder.reduction));
+        Points rivals = state_.archive.points();
+        std::vector<bool> goes_on(cohort.size(), false);
+        for (std::size_t place = 0; place < field; ++place) {
+            const auto best = most_promising(hopes, rivals);
+            const CompletedCandidate& each = cohort[best->first];
+            const std::optional<std::string> hopeless = outclassed(each);
+            const bool climbs = place < places && !hopeless;
+            goes_on[best->first] = climbs;
+            decide(each, climbs, hopeless.value_or(place_text(place + 1, field)));
+            if (climbs) rivals.push_back(best->second.objectives);
+            hopes.erase(best);
+        }
+        return goes_on;
+    }
+
+    [[nodiscard]] std::map<std::size_t, Hope>::iterator most_promising(
+        std::map<std::size_t, Hope>& hopes, const Points& rivals) const {
+        auto best = hopes.begin();
+        double most = -std::numeric_limits<double>::infinity();
+        for (auto each = hopes.begin(); each != hopes.end(); ++each) {
+            const double promised = promise(each->second, rivals, state_.reference);
+            if (promised > most) best = each;
+            most = std::max(most, promised);
+        }
+        return best;
     }
 
     void close_generation() {

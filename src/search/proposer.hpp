@@ -23,6 +23,11 @@ class Proposer {
     /// The same from a fresh sample.
     [[nodiscard]] std::optional<Candidate> sample(RandomStream& random, EngineState& state) const;
 
+    /// Whether the design is new and can be built.
+    [[nodiscard]] bool usable(const Genome& genome, const EngineState& state) const {
+        return state.seen.count(space_.identity(genome)) == 0 && !space_.infeasibility(genome);
+    }
+
   private:
     enum class Fitness { unusable, breaks_limit, usable };
     struct Trial {

@@ -47,6 +47,15 @@ struct LadderSettings {
     double reduction = 3;     ///< one in so many is promoted to the next rung
 };
 
+/// A model of the results so far (src/search/surrogate.hpp) that spends training where it pays.
+struct ForesightSettings {
+    /// Offspring made for each candidate; the most promising one is proposed. 1: no model.
+    std::size_t children = 1;
+    /// By how many standard deviations a design may turn out better than expected when it is
+    /// compared with the front: more explores more.
+    double optimism = 2;
+};
+
 struct EngineSettings {
     EngineKind kind = EngineKind::generational;
     std::uint64_t seed = 1;
@@ -57,6 +66,7 @@ struct EngineSettings {
     VariationSettings variation;
     PruningSettings pruning;
     LadderSettings ladder;
+    ForesightSettings foresight;
     std::vector<Genome> first;  ///< designs of the first population; the rest is sampled
     bool analytic = false;      ///< the space is a box: candidates carry no spec
 };
@@ -83,6 +93,17 @@ struct RungEntry {
     bool promoted = false;
 };
 
+/// What was learnt about one rung: sums of a linear regression over its results.
+struct SurfaceSums {
+    struct Target {
+        std::vector<double> moments;  ///< features times target
+        double squares = 0;           ///< target squared
+    };
+    std::uint64_t count = 0;
+    std::vector<double> products;  ///< features times features: lower triangle, row after row
+    std::map<std::string, Target> targets;  ///< by objective
+};
+
 /// Everything an engine knows; restore() goes on from exactly here.
 struct EngineState {
     std::uint64_t proposed = 0;                 ///< candidates so far; also the last id given
@@ -103,6 +124,7 @@ struct EngineState {
         rungs;  ///< other engines: results on each rung but the last
     /// Largest improvement seen from each rung to the next: smallest ratio of each objective.
     std::vector<Metrics> gains;
+    std::vector<SurfaceSums> surfaces;         ///< with foresight: one for each rung
     std::vector<ArchiveMember> settled_front;  ///< generational: front when the generation began
     std::vector<double> best, worst;           ///< extent of the objectives told so far
     std::vector<double> reference;             ///< of the hypervolume; empty: not fixed yet

@@ -5,6 +5,8 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -389,6 +391,123 @@ TEST(Ladder, WithoutABarrierTheBestThirdOfARungClimbsAsSoonAsItIsKnown) {
     EXPECT_EQ(climber.id, 2u);
     EXPECT_EQ(climber.rung, 1);
     EXPECT_EQ(climber.trained_epochs, 1);
+}
+
+// --- foresight
+
+EngineSettings foresight_settings(EngineKind kind, std::size_t population,
+                                  std::uint64_t evaluations) {
+    EngineSettings settings = box_settings(kind, population, evaluations);
+    settings.foresight.children = 20;
+    return settings;
+}
+
+// Smooth and positive: error falls with size and has an optimum of x1 that moves with it.
+CompletedCandidate sized(const Candidate& candidate) {
+    const std::vector<double>& x = candidate.genome.genes;
+    double error =
+        0.1 + 0.2 * (1 - x[0]) + 0.5 * (x[1] - 0.3 - 0.4 * x[0]) * (x[1] - 0.3 - 0.4 * x[0]);
+    for (std::size_t i = 2; i < x.size(); ++i) error += 0.3 * (x[i] - 0.7) * (x[i] - 0.7);
+    CompletedCandidate completed = complete(candidate, {{"f1", error}, {"f2", 1 + 20 * x[0]}});
+    completed.settled = {{"f2", 1 + 20 * x[0]}};
+    return completed;
+}
+
+TEST(Foresight, FindsABetterFrontWithTheSameEvaluations) {
+    const SearchSpace space = unit_box(8);
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
+        const auto volume = [&](EngineSettings settings) {
+            const auto engine = make_engine(space, settings);
+            drive(*engine, sized);
+            return hypervolume(engine->state().archive.points(), {0.5, 21});
+        };
+        const double plain = volume(box_settings(kind, 20, 120));
+        const double foreseen = volume(foresight_settings(kind, 20, 120));
+        EXPECT_GT(foreseen, plain + 0.1) << to_string(kind);
+    }
+}
+
+TEST(Foresight, OrderOfResultsWithinAGenerationDoesNotMatter) {
+    const SearchSpace space = unit_box(4);
+    EngineSettings settings = foresight_settings(EngineKind::generational, 10, 60);
+    settings.ladder.epochs = {1, 3};
+    settings.pruning.hopeless = true;
+    const auto forwards = make_engine(space, settings), backwards = make_engine(space, settings);
+    const auto a = drive(*forwards, sized);
+    const auto b = drive(*backwards, sized, [](std::vector<Candidate>& batch) {
+        std::reverse(batch.begin(), batch.end());
+    });
+    EXPECT_EQ(genomes(a), genomes(b));
+    EXPECT_EQ(front_ids(*forwards), front_ids(*backwards));
+}
+
+TEST(Foresight, ARestoredEngineGoesOnAsTheFirstWould) {
+    const SearchSpace space = unit_box(4);
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
+        EngineSettings settings = foresight_settings(kind, 10, 60);
+        settings.ladder.epochs = {1, 3};
+        const auto first = make_engine(space, settings), second = make_engine(space, settings);
+        for (int i = 0; i < 35; ++i)
+            if (auto candidate = first->ask()) first->tell(sized(*candidate));
+        second->restore(first->state());
+        EXPECT_EQ(genomes(drive(*first, sized)), genomes(drive(*second, sized)));
+    }
+}
+
+// Those with a large gene learn slowly: behind on the first rung, ahead in the end.
+CompletedCandidate slow_starter(const Candidate& candidate) {
+    const double size = candidate.genome.genes[0];
+    const double error = candidate.epochs == 9 ? 0.2 - 0.1 * size : 0.3 + 0.3 * size;
+    CompletedCandidate completed = complete(candidate, {{"f1", error}, {"f2", 1.0}});
+    completed.settled = {{"f2", 1.0}};
+    return completed;
+}
+
+TEST(Foresight, AClimberIsJudgedByWhatTheFullBudgetIsExpectedToGive) {
+    const SearchSpace space = unit_box(1);
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::random}) {
+        EngineSettings settings = foresight_settings(kind, 20, 200);
+        settings.goals.reference = {1, 2};
+        settings.ladder.epochs = {1, 9};
+        settings.ladder.reduction = 2;
+        const auto engine = make_engine(space, settings);
+        double best = 1;
+        for (const Candidate& candidate : drive(*engine, slow_starter))
+            if (candidate.rung == 1) best = std::min(best, 0.2 - 0.1 * candidate.genome.genes[0]);
+        EXPECT_LT(best, 0.105) << to_string(kind);
+    }
+}
+
+TEST(Foresight, AClimberThatDisappointsLeavesNoSecondPlace) {
+    const SearchSpace space = unit_box(1);
+    EngineSettings settings = foresight_settings(EngineKind::random, 4, 40);
+    settings.goals.reference = {200, 200};
+    settings.ladder.epochs = {1, 9};
+    settings.ladder.reduction = 4;
+    const auto engine = make_engine(space, settings);
+    std::map<int, int> per_rung;
+    for (const Candidate& candidate : drive(*engine, [](const Candidate& each) {
+             const double error = each.rung == 1 ? 100 : static_cast<double>(1 + each.id % 7);
+             return complete(each, {{"f1", error}, {"f2", error}});
+         }))
+        ++per_rung[candidate.rung];
+    EXPECT_EQ(per_rung, (std::map<int, int>{{0, 40}, {1, 10}}));
+}
+
+TEST(Foresight, PrunesWhatItsLatencyPutsBehindTheFront) {
+    const SearchSpace space = unit_box(3);
+    EngineSettings settings = foresight_settings(EngineKind::steady_state, 20, 100);
+    settings.pruning.hopeless = true;
+    settings.goals.reference = {1, 100};
+    const auto engine = make_engine(space, settings);
+    for (int i = 0; i < 60; ++i) engine->tell(sized(*engine->ask()));
+    Candidate candidate = *engine->ask();
+    candidate.genome.genes = {0.2, 1, 0};                     // its error is nothing to wait for
+    EXPECT_FALSE(engine->verdict(candidate, {{"f2", 0.5}}));  // faster than all
+    const auto verdict = engine->verdict(candidate, {{"f2", 90.0}});
+    ASSERT_TRUE(verdict);
+    EXPECT_EQ(verdict->status, Status::cancelled);
+    EXPECT_NE(verdict->reason.find("better than expected"), std::string::npos);
 }
 
 }  // namespace
