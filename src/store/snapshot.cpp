@@ -120,12 +120,21 @@ static void serialize(A& archive, EngineState& state) {
             state.settled_front, state.best, state.worst, state.reference);
 }
 
+template <class A>
+static void serialize(A& archive, SurfaceSums::Target& target) {
+    archive(target.moments, target.squares);
+}
+
+template <class A>
+static void serialize(A& archive, SurfaceSums& sums) {
+    archive(sums.count, sums.products, sums.targets);
+}
+
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr EnvelopeFormat snapshot_format{"ELCK", 2};
-constexpr EnvelopeFormat snapshot_format_v1{"ELCK", 1};
+constexpr std::uint16_t newest_version = 3;
 constexpr std::uint16_t population_type = 1;
 constexpr std::string_view prefix = "population-", suffix = ".ckpt";
 
@@ -160,21 +169,23 @@ std::string encode_snapshot(const EngineState& engine,
     std::ostringstream payload;
     {
         cereal::PortableBinaryOutputArchive archive(payload);
-        archive(events, engine, in_flight);
+        archive(events, engine, in_flight, engine.surfaces);
     }
-    return seal(snapshot_format, {population_type, events, payload.str()});
+    return seal({"ELCK", newest_version}, {population_type, events, payload.str()});
 }
 
 Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
-    const int version = envelope_version(snapshot_format, bytes) == 1 ? 1 : 2;
-    const Envelope envelope =
-        open_envelope(version == 1 ? snapshot_format_v1 : snapshot_format, bytes, where);
+    const int written = envelope_version({"ELCK", newest_version}, bytes);
+    const bool known = written >= 1 && written <= newest_version;
+    const std::uint16_t version = known ? static_cast<std::uint16_t>(written) : newest_version;
+    const Envelope envelope = open_envelope({"ELCK", version}, bytes, where);
     Snapshot snapshot;
     try {
         std::istringstream payload(envelope.payload);
         cereal::PortableBinaryInputArchive archive(payload);
         archive(snapshot.events, snapshot.state.engine);
         read_in_flight(archive, version, snapshot.state.in_flight);
+        if (version > 2) archive(snapshot.state.engine.surfaces);
         if (payload.peek() != std::istringstream::traits_type::eof())
             throw CorruptState(fmt::format("{}: bytes are left over", where));
     } catch (const cereal::Exception& error) {

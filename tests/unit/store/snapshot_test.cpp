@@ -19,6 +19,7 @@ EngineState busy_state(EngineKind kind = EngineKind::generational) {
     const SearchSpace space = test::unit_box(3);
     EngineSettings settings = test::box_settings(kind, 6, 30);
     settings.ladder.epochs = {1, 3};
+    settings.foresight.children = 3;
     const auto engine = make_engine(space, settings);
     for (int i = 0; i < 23; ++i)
         if (auto candidate = engine->ask())
@@ -41,6 +42,8 @@ TEST(Snapshot, ComesBackAsTheSameBytes) {
         const std::string bytes = encode_snapshot(busy_state(kind), in_flight(), 77);
         const Snapshot snapshot = decode_snapshot(bytes, "test");
         EXPECT_EQ(snapshot.events, 77u);
+        ASSERT_EQ(snapshot.state.engine.surfaces.size(), 2u);
+        EXPECT_GT(snapshot.state.engine.surfaces[0].count, 0u);
         EXPECT_EQ(snapshot.state.in_flight.at(9).cut_off, 2);
         EXPECT_EQ(snapshot.state.in_flight.at(9).training->metrics.at("f1"), 0.1);
         EXPECT_FALSE(snapshot.state.in_flight.at(9).measuring);
