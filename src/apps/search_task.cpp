@@ -44,6 +44,7 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
     for (const std::string& epochs : config.rungs)
         settings.ladder.epochs.push_back(positive_integer(epochs, "rungs"));
     settings.ladder.reduction = config.reduction;
+    settings.foresight.children = static_cast<std::size_t>(config.model_children);
     settings.goals.objectives = config.objectives;
     for (const std::string& text : config.constraints)
         settings.goals.constraints.push_back(parse_constraint(text));

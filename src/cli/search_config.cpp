@@ -40,6 +40,10 @@ void add_options(OptionParser& parser, SearchConfig& c) {
                "cancel training of a design whose latency shows that it cannot reach the front");
     parser.add("prune-optimism", &c.prune_optimism,
                "how much slower than a dominating rival it may be and still train, as a fraction");
+    parser.add("model-children", &c.model_children,
+               "offspring made for each design; a model of the results so far picks the one that "
+               "promises most for its FLOPs, and who climbs or is pruned; 30 is a good number; 1: "
+               "no model");
     parser.add(
         "max-attempts", &c.max_attempts,
         "how often a design may be lost with its rank, its device or the whole run before it is "
@@ -199,6 +203,9 @@ void validate(const SearchConfig& c) {
     require(c.rung_disk >= 0, fmt::format("--rung-disk is {}", c.rung_disk), "use 0 or more");
     require(c.prune_optimism >= 0, fmt::format("--prune-optimism is {}", c.prune_optimism),
             "use 0 or more");
+    require(c.model_children >= 1 && c.model_children <= 10000,
+            fmt::format("--model-children is {}", c.model_children),
+            "use 1 for no model, or up to 10000");
     require(c.measure_seconds > 0, fmt::format("--measure-seconds is {}", c.measure_seconds),
             "use a positive time");
     require(c.edge_timeout >= 0, fmt::format("--edge-timeout is {}", c.edge_timeout),

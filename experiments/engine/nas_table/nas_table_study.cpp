@@ -22,13 +22,17 @@ namespace {
 
 constexpr std::uint64_t plain_budget = 512;    // full trainings
 constexpr std::uint64_t ladder_budget = 2048;  // candidates that begin on the first rung
+constexpr std::uint64_t model_budget = 1000;   // the same where a model chooses them
+constexpr std::size_t children = 30;           // of which a model chooses one
 constexpr std::size_t population = 32;
 
 struct Variant {
     std::string name;
     EngineKind kind = EngineKind::generational;
     bool rungs = false;
-    bool pruning = false;  ///< by latency, and on the rungs
+    bool pruning = false;   ///< by latency, and on the rungs
+    bool model = false;     ///< of the results so far
+    std::size_t plain = 1;  ///< variant whose final hypervolume is to be reached
 };
 
 /// Hypervolume of the fully trained designs so far, over training seconds spent.
@@ -81,6 +85,11 @@ Outcome measure(const NasTable& table, const Candidate& candidate) {
     return outcome;
 }
 
+/// FLOPs of a design, known before it is trained; the unit does not matter.
+Metrics count_flops(const NasTable& table, const Candidate& candidate) {
+    return {{"flops", table.look_up(candidate.genome, 1).training_seconds}};
+}
+
 Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     EngineSettings settings;
     settings.kind = variant.kind;
@@ -89,9 +98,14 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     settings.evaluations = variant.rungs ? ladder_budget : plain_budget;
     settings.epochs = NasTable::full_epochs;
     settings.goals.objectives = {"val_rmse", "latency_ms"};
+    settings.goals.reference = find_problem("nas-table").reference_point();
     if (variant.rungs) settings.ladder = {{6, NasTable::full_epochs}, 2};
+    if (variant.model) settings.foresight.children = children;
+    if (variant.rungs && variant.model) settings.evaluations = model_budget;
     settings.pruning.hopeless = variant.pruning;
-    const auto engine = make_engine(table.space(), settings);
+    const auto engine = make_engine(table.space(), settings, [&](const Candidate& candidate) {
+        return count_flops(table, candidate);
+    });
     SerialEvaluator evaluator([&](const Candidate& candidate) { return train(table, candidate); });
     ImmediateProbe probe([&](const Candidate& candidate) { return measure(table, candidate); },
                          "table");
@@ -102,9 +116,15 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     return store.curve;
 }
 
-double median(std::vector<double> values) {
+/// Value below which that share of the values lies.
+double quantile(std::vector<double> values, double share) {
     std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    return values[static_cast<std::size_t>(
+        std::lround(share * static_cast<double>(values.size() - 1)))];
+}
+
+std::string percent(double share) {
+    return std::isinf(share) ? "never" : fmt::format("{:.0f} %", 100 * share);
 }
 
 /// What it cost to reach a hypervolume; infinity if it never did.
@@ -126,13 +146,18 @@ double mann_whitney_p(const std::vector<double>& a, const std::vector<double>& b
 
 int study(std::uint64_t seeds) {
     const NasTable table;
+    constexpr auto generational = EngineKind::generational, steady = EngineKind::steady_state;
     const std::vector<Variant> variants = {
-        {"random", EngineKind::random, false, false},
-        {"generational", EngineKind::generational, false, false},
-        {"steady-state", EngineKind::steady_state, false, false},
-        {"generational, rungs", EngineKind::generational, true, false},
-        {"generational, rungs, pruning", EngineKind::generational, true, true},
-        {"steady-state, rungs, pruning", EngineKind::steady_state, true, true},
+        {"random", EngineKind::random, false, false, false, 1},
+        {"generational", generational, false, false, false, 1},
+        {"steady-state", steady, false, false, false, 2},
+        {"generational, rungs", generational, true, false, false, 1},
+        {"generational, rungs, pruning", generational, true, true, false, 1},
+        {"steady-state, rungs, pruning", steady, true, true, false, 2},
+        {"generational, model", generational, false, false, true, 1},
+        {"generational, model, rungs", generational, true, false, true, 1},
+        {"generational, model, rungs, pruning", generational, true, true, true, 1},
+        {"steady-state, model, rungs, pruning", steady, true, true, true, 2},
     };
     std::vector<std::vector<Curve>> curves(variants.size());
     for (std::size_t v = 0; v < variants.size(); ++v)
@@ -144,17 +169,20 @@ int study(std::uint64_t seeds) {
         return values;
     };
     fmt::print(
-        "| engine | final hypervolume | cost to reach generational's | p against random |\n"
+        "| engine | final hypervolume | cost to reach the plain engine's | p against random |\n"
         "| --- | --- | --- | --- |\n");
     for (std::size_t v = 0; v < variants.size(); ++v) {
         std::vector<double> shares;
         for (std::uint64_t s = 0; s < seeds; ++s) {
-            const Curve& plain = curves[1][s];
+            const Curve& plain = curves[variants[v].plain][s];
             shares.push_back(cost_to_reach(curves[v][s], plain.back().hypervolume) /
                              plain.back().cost);
         }
-        fmt::print("| {} | {:.4f} | {:.0f} % | {:.1e} |\n", variants[v].name, median(finals(v)),
-                   100 * median(shares), mann_whitney_p(finals(v), finals(0)));
+        fmt::print("| {} | {:.2f} ({:.2f} to {:.2f}) | {} ({} to {}) | {:.1e} |\n",
+                   variants[v].name, quantile(finals(v), 0.5), quantile(finals(v), 0.25),
+                   quantile(finals(v), 0.75), percent(quantile(shares, 0.5)),
+                   percent(quantile(shares, 0.25)), percent(quantile(shares, 0.75)),
+                   mann_whitney_p(finals(v), finals(0)));
     }
     return 0;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "edgeloop/search/engine.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,9 +27,10 @@ struct SearchConfig {
     double crossover_probability = 0.9;
     double mutation_probability = -1;
     std::vector<std::string> rungs;  ///< epochs, ascending
-    double reduction = 3;
-    bool prune_hopeless = false;
-    double prune_optimism = 0.1;
+    double reduction = LadderSettings{}.reduction;
+    bool prune_hopeless = PruningSettings{}.hopeless;
+    double prune_optimism = PruningSettings{}.optimism;
+    int model_children = 1;
     int max_attempts = 3;
     double rung_disk = 20000;  ///< MiB of trainings that wait for a higher rung
 

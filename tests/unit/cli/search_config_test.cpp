@@ -45,6 +45,7 @@ TEST(SearchConfig, EveryImpossibleValueIsRefusedByName) {
     EXPECT_THAT(with({"--crossover-probability", "1.5"}),
                 ::testing::HasSubstr("--crossover-probability is 1.5"));
     EXPECT_THAT(with({"--reduction", "1"}), ::testing::HasSubstr("--reduction is 1"));
+    EXPECT_THAT(with({"--model-children", "0"}), ::testing::HasSubstr("--model-children is 0"));
     EXPECT_THAT(with({"--log-level", "loud"}), ::testing::HasSubstr("loud"));
     EXPECT_THAT(with({"--plan"}), ::testing::HasSubstr("exclude each other"));
     EXPECT_THAT(with({"--plan-devices", "0"}), ::testing::HasSubstr("out of range"));
