@@ -87,7 +87,8 @@ class AsynchronousEngine : public EngineBase {
         if (!promotable_) return std::nullopt;
         RungEntry& entry = state_.rungs[promotable_->rung][promotable_->entry];
         entry.promoted = true;
-        decide(entry.completed, true, place_text(promotable_->place, promotable_->field));
+        decide(entry.completed, true,
+               place_text(promotable_->place, promotable_->field, foresees()));
         Candidate candidate = promoted(entry.completed);
         find_promotable();
         return candidate;
@@ -129,10 +130,10 @@ class AsynchronousEngine : public EngineBase {
         for (std::size_t i = 0; i < entries.size(); ++i) {
             if (entries[i].promoted) continue;
             const auto hoped = hope(entries[i].completed);
-            const double promised = hoped ? promise(*hoped, rivals, state_.reference) : most;
-            if (promised <= most) continue;
-            if (settings_.pruning.hopeless && promised <= 0) continue;
-            most = promised;
+            const double value = hoped ? promised(*hoped, rivals) : most;
+            if (value <= most) continue;
+            if (settings_.pruning.hopeless && value <= 0) continue;
+            most = value;
             promotable_ = Promotable{rung, i, climbed + 1, entries.size()};
         }
     }

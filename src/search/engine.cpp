@@ -212,6 +212,15 @@ std::optional<Hope> EngineBase::hope(const CompletedCandidate& completed) const 
                            settings_.foresight.optimism);
 }
 
+double EngineBase::promised(const Hope& hope, const Points& rivals) const {
+    Metrics foretold;
+    for (std::size_t i = 0; i < hope.expected.size(); ++i)
+        foretold[settings_.goals.objectives[i]] = hope.expected[i];
+    const double violation = settings_.goals.violation(foretold);
+    constexpr double infeasible = -1e9;
+    return violation > 0 ? infeasible * (1 + violation) : promise(hope, rivals, state_.reference);
+}
+
 Points EngineBase::competition(int rung) const {
     Points points = state_.archive.points();
     const auto add = [&](const Candidate& candidate) {
@@ -240,9 +249,9 @@ Genome EngineBase::bred(RandomStream& random, const Points& rivals) const {
         if (!proposer_.usable(next, state_)) continue;
         const auto hoped = surrogate_.hope(next, {}, -1, settings_.foresight.optimism);
         if (!hoped) return best;
-        const double promised = promise(*hoped, rivals, state_.reference);
-        if (promised <= most) continue;
-        most = promised;
+        const double value = promised(*hoped, rivals);
+        if (value <= most) continue;
+        most = value;
         best = next;
     }
     return best;
@@ -334,8 +343,9 @@ void EngineBase::fix_reference() {
     }
 }
 
-std::string place_text(std::size_t place, std::size_t field) {
-    return fmt::format("place {} of {} by rank and crowding", place, field);
+std::string place_text(std::size_t place, std::size_t field, bool foresight) {
+    return fmt::format("place {} of {} by {}", place, field,
+                       foresight ? "promise" : "rank and crowding");
 }
 
 }  // namespace edgeloop

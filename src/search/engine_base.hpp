@@ -56,6 +56,8 @@ class EngineBase : public Engine {
     /// What a candidate may reach with some luck; nothing when the model cannot say.
     [[nodiscard]] std::optional<Hope> hope(const Candidate& candidate) const;
     [[nodiscard]] std::optional<Hope> hope(const CompletedCandidate& completed) const;
+    /// promise(), but below all others when a constraint is expected to be broken.
+    [[nodiscard]] double promised(const Hope& hope, const Points& rivals) const;
     /// The front, and what candidates on this rung or a higher one that are not told yet may reach.
     [[nodiscard]] Points competition(int rung) const;
     void decide(const CompletedCandidate& completed, bool promoted, std::string reason);
@@ -81,8 +83,8 @@ class EngineBase : public Engine {
     std::vector<Decision> decisions_;
 };
 
-/// "place 3 of 12 by rank and crowding".
-[[nodiscard]] std::string place_text(std::size_t place, std::size_t field);
+/// "place 3 of 12 by rank and crowding", or "by promise" with foresight.
+[[nodiscard]] std::string place_text(std::size_t place, std::size_t field, bool foresight);
 
 [[nodiscard]] std::unique_ptr<Engine> make_generational(const SearchSpace& space,
                                                         EngineSettings settings,

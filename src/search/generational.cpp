@@ -132,7 +132,7 @@ class GenerationalEngine : public EngineBase {
             const std::optional<std::string> hopeless = outclassed(each);
             const bool climbs = place < places && !hopeless;
             goes_on[field[order[place]]] = climbs;
-            decide(each, climbs, hopeless.value_or(place_text(place + 1, field.size())));
+            decide(each, climbs, hopeless.value_or(place_text(place + 1, field.size(), false)));
         }
         return goes_on;
     }
@@ -155,7 +155,7 @@ class GenerationalEngine : public EngineBase {
             const std::optional<std::string> hopeless = outclassed(each);
             const bool climbs = place < places && !hopeless;
             goes_on[best->first] = climbs;
-            decide(each, climbs, hopeless.value_or(place_text(place + 1, field)));
+            decide(each, climbs, hopeless.value_or(place_text(place + 1, field, true)));
             if (climbs) rivals.push_back(best->second.objectives);
             hopes.erase(best);
         }
@@ -167,9 +167,9 @@ class GenerationalEngine : public EngineBase {
         auto best = hopes.begin();
         double most = -std::numeric_limits<double>::infinity();
         for (auto each = hopes.begin(); each != hopes.end(); ++each) {
-            const double promised = promise(each->second, rivals, state_.reference);
-            if (promised > most) best = each;
-            most = std::max(most, promised);
+            const double value = promised(each->second, rivals);
+            if (value > most) best = each;
+            most = std::max(most, value);
         }
         return best;
     }

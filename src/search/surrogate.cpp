@@ -238,8 +238,11 @@ std::optional<Hope> Surrogate::hope(const Genome& genome, const Metrics& known, 
         }
     }
     Hope hope;
-    for (const std::string& name : goals_.objectives)
-        hope.objectives.push_back(std::exp(means[name] - deviations * std::sqrt(variances[name])));
+    for (const std::string& name : goals_.objectives) {
+        const double luck = deviations * std::sqrt(variances[name]);
+        hope.objectives.push_back(std::exp(means[name] - luck));
+        hope.expected.push_back(std::exp(means[name]));
+    }
     hope.cost = std::exp(means[cost_metric]);  // exp(0) when nobody knows it
     return hope;
 }

@@ -13,7 +13,8 @@ using Points = std::vector<std::vector<double>>;  ///< shape (points, objectives
 /// What a design may reach with the full budget.
 struct Hope {
     std::vector<double> objectives;
-    double cost = 1;  ///< FLOPs, or 1 when nobody knows them
+    double cost = 1;                    ///< FLOPs, or 1 when nobody knows them
+    std::vector<double> expected = {};  ///< objectives without luck
 };
 
 /// What training a design may bring: the hypervolume that it would add to that of the rivals, for

@@ -34,7 +34,7 @@ struct PruningSettings {
     bool infeasible = true;  ///< a constraint on a known metric is broken
     /// Even with the best value seen of every metric still unknown it would be dominated; and, with
     /// a ladder, a result that would be dominated even after the largest improvement seen stays on
-    /// its rung.
+    /// its rung. With foresight: it would be dominated even that much better than expected.
     bool hopeless = false;
     /// By how much more, as a fraction, a known metric must exceed that of a dominating rival: room
     /// for designs that are slower than all rivals because they are better than the best seen.
@@ -48,6 +48,8 @@ struct LadderSettings {
 };
 
 /// A model of the results so far (src/search/surrogate.hpp) that spends training where it pays.
+/// It chooses among offspring, who climbs and, with `hopeless`, who is pruned. In effect once there
+/// is a reference point.
 struct ForesightSettings {
     /// Offspring made for each candidate; the most promising one is proposed. 1: no model.
     std::size_t children = 1;

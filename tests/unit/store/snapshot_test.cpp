@@ -4,6 +4,7 @@
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 
@@ -49,6 +50,17 @@ TEST(Snapshot, ComesBackAsTheSameBytes) {
         EXPECT_FALSE(snapshot.state.in_flight.at(9).measuring);
         EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
     }
+}
+
+TEST(Snapshot, OneOfVersion2GoesOnWithAnEmptyModel) {
+    EngineState state = busy_state();
+    state.surfaces.clear();
+    const std::string bytes = encode_snapshot(state, in_flight(), 77);
+    Envelope envelope = open_envelope({"ELCK", 3}, bytes, "test");
+    envelope.payload.resize(envelope.payload.size() - 8);  // number of surfaces
+    const Snapshot snapshot = decode_snapshot(seal({"ELCK", 2}, envelope), "test");
+    EXPECT_TRUE(snapshot.state.engine.surfaces.empty());
+    EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
 }
 
 TEST(Snapshot, TruncatedAtAnyLengthIsRefused) {
