@@ -105,7 +105,7 @@ int info_command(int argc, const char* const* argv) {
 
 int edge_program(int argc, const char* const* argv) {
     if (argc == 2 && std::strcmp(argv[1], child_command) == 0)
-        return measuring_process_main(make_torch_runtime, answer_fd);
+        return measuring_process_main(make_torch_runtime, prepare_torch, answer_fd);
     return cli::run_subcommand(
         "edgeloop-edge", "Measures networks on this device.",
         {{"serve", "take jobs from a bridge or a search until stopped", serve_command},

@@ -71,21 +71,20 @@ void pin_to(const std::vector<int>& cores) {
         throw ConfigError("cannot pin to the given cores", std::strerror(errno));
 }
 
-/// RLIMIT_DATA counts what a network allocates; RLIMIT_AS would also count LibTorch's mappings.
+/// Lets this process allocate `mib` more than it has. RLIMIT_DATA counts what a network allocates;
+/// RLIMIT_AS would also count LibTorch's mappings.
 void limit_memory(double mib) {
     if (mib <= 0) return;
-    const rlimit limit{static_cast<rlim_t>(mib * bytes_per_mib),
-                       static_cast<rlim_t>(mib * bytes_per_mib)};
+    const auto bytes = static_cast<rlim_t>((SystemFiles().data_mib() + mib) * bytes_per_mib);
+    const rlimit limit{bytes, bytes};
     if (::setrlimit(RLIMIT_DATA, &limit) != 0)
         throw IoError("cannot limit the memory of the measuring process", std::strerror(errno));
 }
 
-void apply_limits(const std::vector<int>& cores, double memory_mib) {
+void settle_fork() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
-    pin_to(cores);
-    limit_memory(memory_mib);
 }
 
 struct Usage {
@@ -197,12 +196,15 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
 namespace {
 
 /// In the forked process: the whole job.
-void answer_request(const std::string& text, const RuntimeFactory& factory, int answer_fd) {
+void answer_request(const std::string& text, const RuntimeFactory& factory,
+                    const RuntimePreparation& prepare, int answer_fd) {
     const Json request = parse_json(text, "request");
     const MeasurementJob job{request.at("spec"), request.at("settings"),
                              request.at("device_class")};
-    apply_limits(request.at("cores").get<std::vector<int>>(),
-                 request.at("memory_limit_mib").get<double>());
+    settle_fork();
+    pin_to(request.at("cores").get<std::vector<int>>());
+    prepare(MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings"));
+    limit_memory(request.at("memory_limit_mib"));
     const std::string weights_folder = request.at("weights_folder");
     write_all(answer_fd, result_to_json(measure(job, factory, weights_folder)).dump());
 }
@@ -217,7 +219,8 @@ std::string cause_of_death(int wait_status) {
 }
 
 /// Forks, measures there, and gives the answer or the cause of death as a line of JSON.
-std::string run_forked(const std::string& request, const RuntimeFactory& factory) {
+std::string run_forked(const std::string& request, const RuntimeFactory& factory,
+                       const RuntimePreparation& prepare) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw IoError("cannot make a pipe", std::strerror(errno));
     const pid_t child = ::fork();
@@ -226,7 +229,7 @@ std::string run_forked(const std::string& request, const RuntimeFactory& factory
         ::close(ends[0]);
         // _exit: what the parent would do at exit is not this process's business.
         ::_exit(run_program([&] {
-            answer_request(request, factory, ends[1]);
+            answer_request(request, factory, prepare, ends[1]);
             return 0;
         }));
     }
@@ -245,10 +248,11 @@ std::string run_forked(const std::string& request, const RuntimeFactory& factory
 
 }  // namespace
 
-int measuring_process_main(const RuntimeFactory& factory, int answer_fd) {
+int measuring_process_main(const RuntimeFactory& factory, const RuntimePreparation& prepare,
+                           int answer_fd) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlive the agent
     while (const auto request = read_line())
-        write_all(answer_fd, run_forked(*request, factory) + "\n");
+        write_all(answer_fd, run_forked(*request, factory, prepare) + "\n");
     return 0;
 }
 

@@ -23,8 +23,10 @@ namespace edgeloop {
 /// Request: {"spec", "settings", "device_class", "cores", "weights_folder",
 /// "memory_limit_mib"}. Result: as
 /// result_to_json().
+/// @param prepare  called in the fork, before its memory is limited.
 /// @return exit code.
-int measuring_process_main(const RuntimeFactory& factory, int answer_fd);
+int measuring_process_main(const RuntimeFactory& factory, const RuntimePreparation& prepare,
+                           int answer_fd);
 
 /// Result as JSON and back; the format between the two processes and of `measure --json`.
 [[nodiscard]] Json result_to_json(const MeasurementResult& result);

@@ -24,9 +24,14 @@ class Runtime {
 using RuntimeFactory =
     std::function<std::unique_ptr<Runtime>(const Json& spec, const MeasurementSettings& settings)>;
 
+/// Starts the compute threads of a job and makes the runtime take what it needs for any network, so
+/// that a memory limit set afterwards is the network's alone. Called once, before the factory.
+using RuntimePreparation = std::function<void(const MeasurementSettings& settings)>;
+
 /// LibTorch, eager or as frozen TorchScript (settings.runtime), on the CPU or on CUDA.
 [[nodiscard]] std::unique_ptr<Runtime> make_torch_runtime(const Json& spec,
                                                           const MeasurementSettings& settings);
+void prepare_torch(const MeasurementSettings& settings);
 /// Version and configuration of LibTorch for the device record.
 [[nodiscard]] Json describe_torch();
 

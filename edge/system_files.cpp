@@ -158,6 +158,9 @@ double SystemFiles::resident_mib() const {
     return mib_of(field("/proc/self/status", "VmRSS")).value_or(0);
 }
 
+double SystemFiles::data_mib() const {
+    return mib_of(field("/proc/self/status", "VmData")).value_or(0);
+}
 double SystemFiles::peak_resident_mib() const {
     return mib_of(field("/proc/self/status", "VmHWM")).value_or(0);
 }

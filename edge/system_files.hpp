@@ -22,6 +22,8 @@ class SystemFiles {
     /// Of this process.
     [[nodiscard]] double resident_mib() const;
     [[nodiscard]] double peak_resident_mib() const;
+    /// What RLIMIT_DATA counts.
+    [[nodiscard]] double data_mib() const;
 
     /// First line of a file, or nothing.
     [[nodiscard]] std::optional<std::string> line(const std::string& path) const;

@@ -9,7 +9,9 @@
 #include "edgeloop/space/architecture_spec.hpp"
 
 #include <algorithm>
+#include <new>
 #include <optional>
+#include <string_view>
 
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/script.h>
@@ -19,6 +21,22 @@ namespace edgeloop {
 namespace {
 
 constexpr std::uint64_t weight_seed = 1;
+
+/// First line of a c10 message: the rest is a stack trace.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// Runs `body`; memory that LibTorch was refused becomes what it is everywhere else.
+template <class Body>
+void with_plain_errors(const Body& body) {
+    try {
+        body();
+    } catch (const c10::Error& error) {
+        // LibTorch has no type of its own for this.
+        if (std::string_view(error.what()).find("can't allocate memory") != std::string_view::npos)
+            throw std::bad_alloc();
+        throw;
+    }
+}
 
 /// Traces an eager network and freezes the graph: what a deployment would load.
 torch::jit::Module frozen(const std::shared_ptr<Network>& network, const torch::Tensor& example) {
@@ -45,7 +63,6 @@ class TorchRuntime final : public Runtime {
   public:
     TorchRuntime(const ArchitectureSpec& spec, const MeasurementSettings& settings)
         : clip_(spec.clip), device_(device_of(settings)) {
-        set_compute_threads(settings.threads);
         const double start = steady_seconds();
         network_ = make_network(spec, weight_seed);
         if (!settings.weights.empty())
@@ -60,13 +77,12 @@ class TorchRuntime final : public Runtime {
         build_ms_ = (steady_seconds() - start) * 1e3;
     }
 
-    void prepare(int batch) override { inputs_ = {clips(batch)}; }
+    void prepare(int batch) override {
+        with_plain_errors([&] { inputs_ = {clips(batch)}; });
+    }
 
     void run() override {
-        const torch::InferenceMode inference;
-        const torch::Tensor& input = inputs_.front().toTensor();
-        output_ = script_ ? script_->forward(inputs_).toTensor() : network_->forward(input);
-        if (device_.is_cuda()) torch::cuda::synchronize();
+        with_plain_errors([this] { infer(); });
     }
 
     [[nodiscard]] Metrics facts() const override {
@@ -81,6 +97,12 @@ class TorchRuntime final : public Runtime {
     }
 
   private:
+    void infer() {
+        const torch::InferenceMode inference;
+        const torch::Tensor& input = inputs_.front().toTensor();
+        output_ = script_ ? script_->forward(inputs_).toTensor() : network_->forward(input);
+        if (device_.is_cuda()) torch::cuda::synchronize();
+    }
     static torch::Device device_of(const MeasurementSettings& settings) {
         if (settings.processor == "cpu") return torch::kCPU;
         if (!torch::cuda::is_available())
@@ -100,19 +122,25 @@ class TorchRuntime final : public Runtime {
     double build_ms_ = 0;
 };
 
-/// First line of a c10 message: the rest is a stack trace.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 }  // namespace
 
 std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementSettings& settings) {
     try {
         const torch::NoGradGuard no_grad;
-        return std::make_unique<TorchRuntime>(ArchitectureSpec::from_json(spec, "job"), settings);
+        std::unique_ptr<Runtime> runtime;
+        with_plain_errors([&] {
+            runtime =
+                std::make_unique<TorchRuntime>(ArchitectureSpec::from_json(spec, "job"), settings);
+        });
+        return runtime;
     } catch (const c10::Error& error) {
         throw ConfigError("LibTorch cannot build this network", first_line(error.what()));
     }
 }
+
+// Once and nowhere else: LibTorch makes a new pool each time that the number of threads is set, and
+// waits for ever for threads that it could not start.
+void prepare_torch(const MeasurementSettings& settings) { start_compute_threads(settings.threads); }
 
 Json describe_torch() {
     return {{"name", "libtorch"},        {"version", TORCH_VERSION},

@@ -1,8 +1,11 @@
 #include "edgeloop/model/threads.hpp"
 
+#include "model/parallel_tasks.hpp"
+
 #include "edgeloop/core/error.hpp"
 
 #include <cstdlib>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
@@ -18,6 +21,26 @@ void set_compute_threads(int threads) {
     using SetThreads = void (*)(int);
     if (void* set = dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))
         reinterpret_cast<SetThreads>(set)(threads);
+}
+
+void start_compute_threads(int threads) {
+    set_compute_threads(threads);
+    // The first question makes LibTorch set the number again, for which it makes a new pool.
+    (void)at::get_num_threads();
+    for_each_task(threads, [](std::int64_t, int) {});
+    // Looked up at run time, as above.
+    using Allocate = void* (*)(int);
+    using Free = void (*)(void*);
+    const auto allocate = reinterpret_cast<Allocate>(dlsym(RTLD_DEFAULT, "blas_memory_alloc"));
+    const auto release = reinterpret_cast<Free>(dlsym(RTLD_DEFAULT, "blas_memory_free"));
+    const auto pool = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_num_threads"));
+    if (allocate == nullptr || release == nullptr || pool == nullptr) return;
+    // One for each thread of OpenBLAS and one for each of LibTorch's, which may all multiply at
+    // once. Products would not do: one that ends early leaves its buffer to the next.
+    std::vector<void*> buffers;
+    for (int i = 0; i < 2 * pool(); ++i) buffers.push_back(allocate(0));
+    for (void* buffer : buffers)
+        if (buffer != nullptr) release(buffer);  // OpenBLAS keeps it for the next product
 }
 
 void restart_with_short_spinning(char** argv) {

@@ -78,6 +78,33 @@ TEST(Edge, ANetworkThatCannotBeBuiltIsAFailureWithAReason) {
     EXPECT_EQ(outcomes.at(2).status, Status::completed) << outcomes.at(2).reason;
 }
 
+/// What a network is told that may allocate `memory_mib`, with two threads.
+Outcome with_memory(const std::string& spec_file, double memory_mib) {
+    LocalAgent agent({}, "", agent_program);
+    RemoteProbeOptions options = probe_options({EdgeOption::Mode::local, agent.endpoint()});
+    options.settings.threads = 2;
+    options.settings.memory_limit_mib = memory_mib;
+    options.settings.time_limit_s = 30;
+    RemoteProbe probe(options);
+    Candidate candidate;
+    candidate.id = 1;
+    candidate.spec = read_file(spec_file);
+    probe.submit(candidate);
+    return collect(probe, 1)[1];
+}
+
+TEST(Edge, AMemoryLimitIsForTheNetworkAndEndsOneThatNeedsMore) {
+    // Too little for the buffers of OpenBLAS and for threads, which a network does not pay for.
+    const Outcome small =
+        with_memory(std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json", 32);
+    EXPECT_EQ(small.status, Status::completed) << small.reason;
+    for (const double mib : {1.0, 32.0}) {
+        const Outcome large = with_memory(EDGELOOP_LARGE_SPEC, mib);
+        EXPECT_EQ(large.status, Status::failed);
+        EXPECT_EQ(large.reason, "out of memory on the device");
+    }
+}
+
 TEST(Edge, KillingTheAgentAndStartingAnotherLosesNothing) {
     RemoteProbe probe(probe_options({EdgeOption::Mode::bind, "tcp://127.0.0.1:*"}));
     ChildOptions agent;

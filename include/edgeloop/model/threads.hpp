@@ -8,6 +8,13 @@ namespace edgeloop {
 /// REQUIRES: threads >= 1.
 void set_compute_threads(int threads);
 
+/// Sets the threads as set_compute_threads() does, starts them, and takes the memory that they and
+/// OpenBLAS need for any network. For a process that then limits its own memory: OpenBLAS asks
+/// again without end for a buffer that is refused.
+///
+/// REQUIRES: threads >= 1.
+void start_compute_threads(int threads);
+
 /// Lets idle compute threads sleep soon; call it first thing in main().
 ///
 /// LibTorch's loops (OpenMP) and OpenBLAS have a pool of threads each. Idle threads of either spin

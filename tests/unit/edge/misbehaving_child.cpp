@@ -47,6 +47,6 @@ int main() {
             [](const Json& spec, const MeasurementSettings& settings) {
                 return std::make_unique<Misbehaving>(spec.at("behaviour"), settings);
             },
-            3);
+            [](const MeasurementSettings&) {}, 3);
     });
 }
