@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -20,14 +21,21 @@ std::string host_name() {
     return name;
 }
 
-int parse_number(std::string_view text, const std::string& whole) {
+/// The whole of `text` as a number that is not negative, or nothing.
+std::optional<int> number_in(std::string_view text) {
     int value = -1;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < 0 ||
-        value >= CPU_SETSIZE)
-        throw ConfigError(fmt::format("'{}' is not a list of cores", whole), {},
-                          "write it like 0,2-3");
+    if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
     return value;
+}
+
+int parse_core(std::string_view text, const std::string& whole) {
+    const auto core = number_in(text);
+    if (!core || *core >= CPU_SETSIZE)
+        throw ConfigError(fmt::format("'{}' is not a list of cores", whole),
+                          fmt::format("a core is a number from 0 to {}", CPU_SETSIZE - 1),
+                          "write it like 0,2-3");
+    return *core;
 }
 
 /// What the user typed for a device, before it is checked.
@@ -90,8 +98,13 @@ void check_link(LinkConfig& link, const KeyFiles& files) {
 std::vector<int> parse_batches(const std::string& text) {
     std::vector<int> batches;
     std::istringstream parts(text);
-    for (std::string part; std::getline(parts, part, ',');)
-        batches.push_back(parse_number(part, text));
+    for (std::string part; std::getline(parts, part, ',');) {
+        const auto batch = number_in(part);
+        if (!batch)  // whether the size is allowed is MeasurementSettings' business
+            throw ConfigError(fmt::format("--batch: '{}' is not a list of batch sizes", text),
+                              fmt::format("'{}' is not a number", part), "write it like 1,2,4");
+        batches.push_back(*batch);
+    }
     return batches;
 }
 
@@ -122,10 +135,10 @@ std::vector<int> parse_cores(const std::string& text) {
     std::istringstream parts(text);
     for (std::string part; std::getline(parts, part, ',');) {
         const auto dash = part.find('-');
-        const int first = parse_number(std::string_view(part).substr(0, dash), text);
+        const int first = parse_core(std::string_view(part).substr(0, dash), text);
         const int last = dash == std::string::npos
                              ? first
-                             : parse_number(std::string_view(part).substr(dash + 1), text);
+                             : parse_core(std::string_view(part).substr(dash + 1), text);
         for (int core = first; core <= last; ++core) cores.push_back(core);
     }
     return cores;
