@@ -78,9 +78,7 @@ void add_link_options(OptionParser& parser, LinkConfig& link, KeyFiles& files) {
 void check_link(LinkConfig& link, const KeyFiles& files) {
     if (link.connect.empty())
         throw ConfigError("--connect is missing", {}, "give an address like tcp://host:5701");
-    if (link.connect.rfind("tcp://", 0) != 0 && link.connect.rfind("ipc://", 0) != 0)
-        throw ConfigError(fmt::format("'{}' is not an address", link.connect), {},
-                          "write it like tcp://host:5701");
+    check_endpoint(link.connect, EndpointUse::connect);
     if (files.keys.empty() != files.server_key.empty())
         throw ConfigError("--keys and --server-key belong together");
     if (!files.keys.empty()) {
@@ -217,6 +215,7 @@ bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config)
     parser.add("max-queued", &config.max_queued, "jobs kept waiting; more are asked to come again");
     parser.add("log-level", &config.log_level, "debug, info, warning or error");
     if (!parser.parse(argc, argv, 2)) return false;
+    check_endpoint(config.bind, EndpointUse::listen);
     if (key_file.empty() != allow_file.empty())
         throw ConfigError("--keys and --allow belong together");
     if (!key_file.empty()) {

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -141,10 +143,44 @@ std::vector<AllowedKey> read_allow_list(const std::string& path) {
     return keys;
 }
 
+namespace {
+
+constexpr std::string_view tcp = "tcp://";
+
+bool starts(const std::string& text, std::string_view prefix) { return text.rfind(prefix, 0) == 0; }
+
+bool is_port(const std::string& text, EndpointUse use) {
+    const bool listens = use == EndpointUse::listen;
+    if (text == "*") return listens;
+    int port = -1;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, port);
+    return error == std::errc{} && stop == end && port >= (listens ? 0 : 1) && port <= 65535;
+}
+
+}  // namespace
+
+void check_endpoint(const std::string& endpoint, EndpointUse use) {
+    const std::string ipc = "ipc://";
+    if (starts(endpoint, ipc) && endpoint.size() > ipc.size()) return;
+    const auto colon = endpoint.rfind(':');
+    if (!starts(endpoint, tcp) || colon <= tcp.size())
+        throw ConfigError(fmt::format("'{}' is not an address", endpoint),
+                          "it is neither tcp://HOST:PORT nor ipc://PATH",
+                          "write it like tcp://host:5701");
+    const std::string port = endpoint.substr(colon + 1);
+    if (!is_port(port, use))
+        throw ConfigError(fmt::format("'{}' is not an address", endpoint),
+                          fmt::format("'{}' is not a port", port),
+                          use == EndpointUse::listen
+                              ? "use a number from 1 to 65535, or * for any free one"
+                              : "use a number from 1 to 65535");
+}
+
 bool is_local_endpoint(const std::string& endpoint) {
-    const auto starts = [&](const char* prefix) { return endpoint.rfind(prefix, 0) == 0; };
-    return starts("ipc://") || starts("inproc://") || starts("tcp://127.") ||
-           starts("tcp://localhost:") || starts("tcp://[::1]:");
+    if (starts(endpoint, "ipc://") || starts(endpoint, "inproc://")) return true;
+    return starts(endpoint, "tcp://127.") || starts(endpoint, "tcp://localhost:") ||
+           starts(endpoint, "tcp://[::1]:");
 }
 
 }  // namespace edgeloop

@@ -18,6 +18,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <string_view>
 #include <thread>
 
 #include <fmt/format.h>
@@ -59,14 +60,17 @@ EdgeOption parse_edge_option(const std::string& text) {
     if (text == "none") return {Mode::none, {}};
     if (text == "model") return {Mode::model, {}};
     if (text == "local") return {Mode::local, {}};
-    const auto is_address = [](const std::string& part) {
-        const bool tcp = part.rfind("tcp://", 0) == 0 && part.rfind(':') > 5;
-        return tcp || (part.rfind("ipc://", 0) == 0 && part.size() > 6);
-    };
-    const std::string bind = "bind:";
-    if (text.rfind(bind, 0) == 0 && is_address(text.substr(bind.size())))
-        return {Mode::bind, text.substr(bind.size())};
-    if (is_address(text)) return {Mode::connect, text};
+    const auto starts = [&](std::string_view prefix) { return text.rfind(prefix, 0) == 0; };
+    const std::string_view bind = "bind:";
+    if (starts(bind)) {
+        const std::string endpoint = text.substr(bind.size());
+        check_endpoint(endpoint, EndpointUse::listen);
+        return {Mode::bind, endpoint};
+    }
+    if (starts("tcp://") || starts("ipc://")) {
+        check_endpoint(text, EndpointUse::connect);
+        return {Mode::connect, text};
+    }
     throw ConfigError(fmt::format("'{}' is not a way to the edge", text), {},
                       "use local, tcp://HOST:PORT, bind:tcp://*:PORT, model or none");
 }

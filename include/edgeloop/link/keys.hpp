@@ -43,6 +43,13 @@ struct AllowedKey {
 /// @throws ConfigError.
 [[nodiscard]] std::vector<AllowedKey> read_allow_list(const std::string& path);
 
+/// What an address is for. Only one to listen on may leave the port open: '*' or 0, any free one.
+enum class EndpointUse { listen, connect };
+
+/// @throws ConfigError  for anything but tcp://HOST:PORT and ipc://PATH. libzmq would take a port
+/// above 65535 modulo 65536.
+void check_endpoint(const std::string& endpoint, EndpointUse use);
+
 /// Whether only this machine can reach the endpoint: ipc, inproc or a loopback address.
 [[nodiscard]] bool is_local_endpoint(const std::string& endpoint);
 

@@ -222,6 +222,22 @@ TEST(OpenLink, GarbageAndOversizedMessagesDoNotDisturbASession) {
     EXPECT_TRUE(session.connected());
 }
 
+TEST(Endpoints, HaveAPortThatExists) {
+    for (const char* good : {"tcp://*:5701", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0",
+                             "tcp://[::1]:65535", "ipc:///s"})
+        EXPECT_NO_THROW(check_endpoint(good, EndpointUse::listen)) << good;
+    for (const char* bad : {"tcp://127.0.0.1:99999", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1",
+                            "tcp://127.0.0.1:", "tcp://127.0.0.1", "tcp://:5701", "tcp://h:57o1",
+                            "tcp://h:5701 ", "ipc://", "udp://h:5701", "h:5701", ""}) {
+        EXPECT_THROW(check_endpoint(bad, EndpointUse::listen), ConfigError) << bad;
+        EXPECT_THROW(check_endpoint(bad, EndpointUse::connect), ConfigError) << bad;
+        EXPECT_THROW((void)parse_edge_option(bad), ConfigError) << bad;
+        EXPECT_THROW((void)parse_edge_option(std::string("bind:") + bad), ConfigError) << bad;
+    }
+    for (const char* open : {"tcp://127.0.0.1:*", "tcp://127.0.0.1:0"})
+        EXPECT_THROW(check_endpoint(open, EndpointUse::connect), ConfigError) << open;
+}
+
 TEST(Keys, AreWrittenForTheirOwnerOnlyAndReadBack) {
     const test::TemporaryFolder folder;
     const std::string path = folder.path("bridge.key");
