@@ -12,8 +12,10 @@
 #include <sstream>
 #include <string_view>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -149,6 +151,11 @@ constexpr std::string_view tcp = "tcp://";
 
 bool starts(const std::string& text, std::string_view prefix) { return text.rfind(prefix, 0) == 0; }
 
+/// HOST of tcp://HOST:PORT.
+std::string host_of(const std::string& endpoint) {
+    return endpoint.substr(tcp.size(), endpoint.rfind(':') - tcp.size());
+}
+
 bool is_port(const std::string& text, EndpointUse use) {
     const bool listens = use == EndpointUse::listen;
     if (text == "*") return listens;
@@ -179,8 +186,13 @@ void check_endpoint(const std::string& endpoint, EndpointUse use) {
 
 bool is_local_endpoint(const std::string& endpoint) {
     if (starts(endpoint, "ipc://") || starts(endpoint, "inproc://")) return true;
-    return starts(endpoint, "tcp://127.") || starts(endpoint, "tcp://localhost:") ||
-           starts(endpoint, "tcp://[::1]:");
+    if (!starts(endpoint, tcp) || endpoint.rfind(':') < tcp.size()) return false;
+    const std::string host = host_of(endpoint);
+    in_addr address{};
+    // Numbers only: 127.example.org is a name and may be anywhere.
+    if (::inet_pton(AF_INET, host.c_str(), &address) == 1)
+        return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+    return host == "localhost" || host == "[::1]";
 }
 
 }  // namespace edgeloop

@@ -238,6 +238,17 @@ TEST(Endpoints, HaveAPortThatExists) {
         EXPECT_THROW(check_endpoint(open, EndpointUse::connect), ConfigError) << open;
 }
 
+TEST(Endpoints, AreLocalOnlyByNumberOrWhenCalledLocalhost) {
+    for (const char* local : {"ipc:///s", "inproc://x", "tcp://127.0.0.1:*", "tcp://127.9.8.7:1",
+                              "tcp://localhost:5701", "tcp://[::1]:5701"})
+        EXPECT_TRUE(is_local_endpoint(local)) << local;
+    for (const char* remote :
+         {"tcp://127.evil.example:5701", "tcp://127.0.0.1.evil.example:5701", "tcp://127.1:5701",
+          "tcp://localhost.evil.example:5701", "tcp://*:5701", "tcp://0.0.0.0:5701",
+          "tcp://12.7.0.1:5701", "tcp://[::]:5701", "tcp://", "tcp:/127.0.0.1:1", ""})
+        EXPECT_FALSE(is_local_endpoint(remote)) << remote;
+}
+
 TEST(Keys, AreWrittenForTheirOwnerOnlyAndReadBack) {
     const test::TemporaryFolder folder;
     const std::string path = folder.path("bridge.key");
