@@ -256,7 +256,10 @@ void RemoteProbe::Impl::update_state(double now) {
     if (!reachable)
         state.text = dialer->state(now);
     else if (device_count == 0)
-        state.text = "no device connected";
+        // Which other classes are there a bridge tells only those that ask for them, or its status.
+        state.text = options.device_class.empty()
+                         ? "no device connected"
+                         : fmt::format("no device of class '{}' connected", options.device_class);
     else
         state.text = fmt::format("{} device{}", device_count, device_count == 1 ? "" : "s");
     if (state.up || wanted.empty()) last_fine = now;

@@ -182,6 +182,17 @@ TEST(Loop, WithheldAnswersDoNotKeepOtherJobsFromComing) {
     EXPECT_EQ(collect(probe, 6).size(), 6u);
 }
 
+TEST(Loop, SaysWhichClassOfDeviceIsMissing) {
+    RemoteProbeOptions options = bind_options();
+    options.device_class = "nosuch";
+    RemoteProbe probe(options);
+    ScriptedAgent other(probe.endpoint(), "device-1");
+    const double deadline = steady_seconds() + 20;
+    BackOff back_off;
+    while (probe.link().text.find("no device") != 0 && steady_seconds() < deadline) back_off.wait();
+    EXPECT_EQ(probe.link().text, "no device of class 'nosuch' connected");
+}
+
 TEST(Loop, OnlyDevicesOfTheClassMeasure) {
     RemoteProbeOptions options = bind_options();
     options.device_class = "wanted";
