@@ -2,7 +2,6 @@
 
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/cli/options.hpp"
-#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
@@ -11,6 +10,7 @@
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/journal_store.hpp"
 #include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/space/architecture_spec.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -24,7 +24,6 @@ namespace edgeloop {
 namespace {
 
 constexpr double status_timeout_s = 10;
-constexpr std::uint64_t largest_spec_file = 1 << 20;
 constexpr auto look = std::chrono::milliseconds(100);
 
 /// Half-open connections of strangers must not use up the descriptors.
@@ -118,6 +117,8 @@ int submit_command(int argc, const char* const* argv) {
     if (!cli::parse_bridge_submit(argc, argv, config)) return 0;
     log::configure(log::Level::warning);
     install_stop_handlers();
+    // A spec that no device could build is refused here and not after a wait for one.
+    const auto spec = ArchitectureSpec::from_file(config.spec);
     RemoteProbeOptions options;
     options.edge = {EdgeOption::Mode::connect, config.link.connect};
     options.name = fmt::format("submit-{}", ::getpid());
@@ -129,7 +130,7 @@ int submit_command(int argc, const char* const* argv) {
     RemoteProbe probe(options);
     Candidate candidate;
     candidate.id = 1;
-    candidate.spec = read_file(config.spec, largest_spec_file);
+    candidate.spec = spec.canonical();
     probe.submit(candidate);
     const auto outcome = await(probe, config);
     if (!outcome) return 0;

@@ -7,10 +7,10 @@
 
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/cli/options.hpp"
-#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/space/architecture_spec.hpp"
 
 #include <cstdio>
 #include <cstring>
@@ -82,7 +82,8 @@ int measure_command(int argc, const char* const* argv) {
     if (!cli::parse_measure(argc, argv, config)) return 0;
     log::configure(log::level_from("warning"));
     install_stop_handlers();
-    const MeasurementJob job = make_job(read_file(config.spec, 1 << 20), config.settings, "");
+    const auto spec = ArchitectureSpec::from_file(config.spec);
+    const MeasurementJob job = make_job(spec.canonical(), config.settings, "");
     MeasuringProcess process(process_options(config.device));
     const MeasurementResult result = process.measure(job, [] { return stop_signal() != 0; });
     if (result.status != Status::completed)

@@ -174,12 +174,14 @@ bool parse_measure(int argc, const char* const* argv, MeasureConfig& config) {
     OptionParser parser("edgeloop-edge measure", "Measures one network on this device.");
     DeviceText device;
     std::string batches = "1";
-    parser.add("spec", &config.spec, "file with the network's specification (JSON)");
+    parser.add("spec", &config.spec,
+               "file with the network's specification (JSON), or the name of a shipped one");
     add_measurement_options(parser, config.settings, batches);
     parser.add("json", &config.json, "print everything as JSON");
     add_device_options(parser, config.device, device);
     if (!parser.parse(argc, argv, 2)) return false;
-    if (config.spec.empty()) throw ConfigError("--spec is missing", {}, "name a JSON file");
+    if (config.spec.empty())
+        throw ConfigError("--spec is missing", {}, "name a JSON file or a shipped specification");
     const std::filesystem::path weights = config.settings.weights;
     config.device.weights_folder = weights.has_parent_path() ? weights.parent_path() : ".";
     config.settings.weights = weights.filename();
@@ -250,7 +252,8 @@ bool parse_bridge_submit(int argc, const char* const* argv, SubmitConfig& config
     KeyFiles files;
     std::string batches = "1";
     config.link.connect = "tcp://127.0.0.1:5701";
-    parser.add("spec", &config.spec, "file with the network's specification (JSON)");
+    parser.add("spec", &config.spec,
+               "file with the network's specification (JSON), or the name of a shipped one");
     parser.add("device", &config.device_class, "class of device to measure on; empty: any");
     parser.add("wait", &config.wait, "wait for the result and print it");
     parser.add("timeout", &config.timeout_s, "give up after so many seconds; 0: never");
@@ -258,7 +261,8 @@ bool parse_bridge_submit(int argc, const char* const* argv, SubmitConfig& config
     add_measurement_options(parser, config.settings, batches);
     add_link_options(parser, config.link, files);
     if (!parser.parse(argc, argv, 2)) return false;
-    if (config.spec.empty()) throw ConfigError("--spec is missing", {}, "name a JSON file");
+    if (config.spec.empty())
+        throw ConfigError("--spec is missing", {}, "name a JSON file or a shipped specification");
     config.settings = checked(config.settings, batches);
     check_link(config.link, files);
     return true;

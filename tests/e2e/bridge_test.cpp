@@ -135,6 +135,23 @@ TEST_F(Bridge, RefusesWhatIsUnsafeOrWrongWithOneLineAndCode2) {
     }
 }
 
+TEST_F(Bridge, ASpecIsCheckedBeforeItIsSentAndMayBeAShippedOne) {
+    const std::string spec = folder.path("n.json");
+    std::ofstream(spec) << R"({"family":"nope"})";
+    const auto submit_spec = [&](const std::string& name) {
+        return run({program("edgeloop-bridge"), "submit", "--connect", address, "--timeout", "1",
+                    "--wait", "--spec", name});
+    };
+    const ProgramResult invalid = submit_spec(spec);
+    EXPECT_EQ(invalid.code, 2);
+    EXPECT_NE(invalid.output.find("unknown family 'nope'"), std::string::npos) << invalid.output;
+    const ProgramResult shipped = submit_spec("cnn3d-baseline");
+    EXPECT_EQ(shipped.code, 3) << shipped.output;  // found; there is no bridge
+    const ProgramResult measured =
+        run({program("edgeloop-edge"), "measure", "--spec", "cnn3d-baseline", "--seconds", "0.05"});
+    EXPECT_EQ(measured.code, 0) << measured.output;
+}
+
 TEST_F(Bridge, AStatusWithoutABridgeIsAnEnvironmentError) {
     const ProgramResult result = run({program("edgeloop-bridge"), "status", "--connect", address});
     EXPECT_EQ(result.code, 3);
