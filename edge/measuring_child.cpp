@@ -68,7 +68,8 @@ void pin_to(const std::vector<int>& cores) {
     CPU_ZERO(&set);
     for (const int core : cores) CPU_SET(core, &set);
     if (::sched_setaffinity(0, sizeof set, &set) != 0)
-        throw ConfigError("cannot pin to the given cores", std::strerror(errno));
+        throw ConfigError("cannot pin to the given cores", std::strerror(errno),
+                          "choose from those that nproc counts, from 0");
 }
 
 /// Lets this process allocate `mib` more than it has. RLIMIT_DATA counts what a network allocates;
@@ -202,11 +203,18 @@ void answer_request(const std::string& text, const RuntimeFactory& factory,
     const MeasurementJob job{request.at("spec"), request.at("settings"),
                              request.at("device_class")};
     settle_fork();
-    pin_to(request.at("cores").get<std::vector<int>>());
-    prepare(MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings"));
-    limit_memory(request.at("memory_limit_mib"));
-    const std::string weights_folder = request.at("weights_folder");
-    write_all(answer_fd, result_to_json(measure(job, factory, weights_folder)).dump());
+    MeasurementResult result;
+    try {
+        pin_to(request.at("cores").get<std::vector<int>>());
+        prepare(MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings"));
+        limit_memory(request.at("memory_limit_mib"));
+        result = measure(job, factory, request.at("weights_folder"));
+    } catch (const Error& error) {
+        // An answer, so that the reason is said once and by the one who asked.
+        result.status = Status::failed;
+        result.reason = error.what();
+    }
+    write_all(answer_fd, result_to_json(result).dump());
 }
 
 std::string cause_of_death(int wait_status) {

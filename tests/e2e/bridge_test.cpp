@@ -152,6 +152,15 @@ TEST_F(Bridge, ASpecIsCheckedBeforeItIsSentAndMayBeAShippedOne) {
     EXPECT_EQ(measured.code, 0) << measured.output;
 }
 
+TEST_F(Bridge, ACoreThatIsNotThereIsSaidOnce) {
+    const ProgramResult result =
+        run({program("edgeloop-edge"), "measure", "--spec",
+             std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json", "--cores", "1023"});
+    EXPECT_EQ(result.code, 2);
+    EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+    EXPECT_NE(result.output.find("cannot pin"), std::string::npos) << result.output;
+}
+
 TEST_F(Bridge, AStatusWithoutABridgeIsAnEnvironmentError) {
     const ProgramResult result = run({program("edgeloop-bridge"), "status", "--connect", address});
     EXPECT_EQ(result.code, 3);
