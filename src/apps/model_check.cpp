@@ -51,7 +51,10 @@ int check_command(int argc, const char* const* argv) {
     if (failures > 0)
         throw ConfigError(fmt::format("{}: {} quantities differ beyond the tolerance",
                                       options.reference, failures));
-    fmt::print("all within the tolerances\n");
+    fmt::print("all within the tolerances: output{}, {}\n", reference.loss ? ", loss" : "",
+               reference.gradients.empty()
+                   ? std::string("no gradients in the file")
+                   : fmt::format("{} gradients", reference.gradients.size()));
     return 0;
 }
 

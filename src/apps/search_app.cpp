@@ -79,6 +79,7 @@ class Leader {
         : config_(config),
           task_(task),
           engine_(make_engine(task.space, task.engine, task.static_metrics)),
+          earlier_(earlier_results()),
           store_(store_options(config_text, ranks)) {}
 
     /// @param coordinates_only  this process trains nothing itself.
@@ -92,10 +93,9 @@ class Leader {
         options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
         options.on_progress = [&](const Progress& progress) { printer(progress); };
         options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
-        const ReuseCache earlier = earlier_results();
         if (!config_.reuse.empty())
             options.lookup = [&](Half half, const Candidate& candidate) {
-                return earlier.find(half, candidate);
+                return earlier_.find(half, candidate);
             };
         TimedStore store(store_);
         const double cpu_before = cpu_seconds();
@@ -166,6 +166,8 @@ class Leader {
     const SearchConfig& config_;
     const SearchTask& task_;
     std::unique_ptr<Engine> engine_;
+    ReuseCache
+        earlier_;  // before the run directory, which a mistake in --reuse must not leave behind
     RunDirectory store_;
 };
 

@@ -59,7 +59,12 @@ void require_known_metrics(const Goals& goals, const std::vector<std::string>& d
                               fmt::format("this run delivers {}", fmt::join(delivered, ", ")),
                               did_you_mean(metric, delivered));
     };
-    for (const std::string& objective : goals.objectives) check(objective, "objective");
+    for (const std::string& objective : goals.objectives) {
+        check(objective, "objective");
+        if (std::count(goals.objectives.begin(), goals.objectives.end(), objective) > 1)
+            throw ConfigError(fmt::format("objective '{}' is given twice", objective), {},
+                              "give each objective once");
+    }
     for (const Constraint& constraint : goals.constraints)
         check(constraint.metric, "constrained metric");
 }
@@ -161,6 +166,21 @@ void open_shards(const std::string& folder) {
     }
 }
 
+// Refuses a space of which no design may be trained, before anything is kept or timed.
+void require_designs(const SearchTask& task) {
+    constexpr int samples = 1000;
+    RandomStream random(task.engine.seed, "any design");
+    std::optional<std::string> why;
+    for (int i = 0; i < samples; ++i) {
+        why = task.space.infeasibility(task.space.sample(random));
+        if (!why) return;
+    }
+    // Few designs may be allowed and hard to hit: the engine looks at all of a small space.
+    if (make_engine(task.space, task.engine, task.static_metrics)->ask()) return;
+    throw ConfigError("no design of the space may be trained", "for instance: " + *why,
+                      "change the space or the option that the reason names");
+}
+
 // FLOPs of the median design of the space.
 double median_flops(const SearchSpace& space) {
     constexpr std::size_t designs = 199;
@@ -234,6 +254,7 @@ SearchTask network_task(const cli::SearchConfig& config) {
     if (goals.objectives.empty())
         goals.objectives = {"val_rmse", task.measures_latency ? "latency_ms" : "flops"};
     require_known_metrics(goals, delivered);
+    require_designs(task);
 
     task.make_worker = [settings = training_settings(config)]() -> WorkerFunction {
         const auto trainer = std::make_shared<const Trainer>(settings);

@@ -162,8 +162,13 @@ void validate(const SearchConfig& c) {
                 "drop one of them");
     }
     require(c.population >= 2, fmt::format("--population is {}", c.population), "use at least 2");
+    constexpr int most = 1000000;
     require(c.evaluations >= 1, fmt::format("--evaluations is {}", c.evaluations),
             "use at least 1");
+    require(c.population <= most && c.plan_ranks <= most && c.plan_devices <= most &&
+                c.plan_cores <= most && c.evaluations <= 100 * most,
+            "--population, --evaluations or a size of --plan is beyond all machines",
+            fmt::format("use at most {0}, and 100 times as many evaluations", most));
     require(c.ranks_per_candidate >= 1,
             fmt::format("--ranks-per-candidate is {}", c.ranks_per_candidate), "use at least 1");
     require(c.large_ranks == 0 || (c.large_ranks > c.ranks_per_candidate &&

@@ -4,6 +4,7 @@
 #include "edgeloop/core/log.hpp"
 
 #include <exception>
+#include <system_error>
 
 namespace edgeloop {
 
@@ -17,6 +18,10 @@ int run_program(const std::function<int()>& body, const std::function<void(int)>
     } catch (const Error& error) {
         log::error("{}", error.what());
         code = static_cast<int>(error.exit_code());
+    } catch (const std::system_error& error) {
+        // What printing throws when standard output is full or closed.
+        log::error("{}", error.what());
+        code = static_cast<int>(ExitCode::environment);
     } catch (const std::exception& error) {
         log::error("unexpected: {} (this is a bug in edgeloop, please report it)", error.what());
     }

@@ -41,9 +41,11 @@ bool exists(hid_t file, const std::string& path) {
     }
 }
 
+/// Ends the visit at a link that leads nowhere or to damage.
 herr_t collect_dataset_name(hid_t group, const char* name, const H5L_info_t*, void* names) {
     const hdf5::Handle object(H5Oopen(group, name, H5P_DEFAULT), H5Oclose);
-    if (object.valid() && H5Iget_type(object.get()) == H5I_DATASET)
+    if (!object.valid()) return -1;
+    if (H5Iget_type(object.get()) == H5I_DATASET)
         static_cast<std::vector<std::string>*>(names)->emplace_back(name);
     return 0;
 }
@@ -85,7 +87,9 @@ std::map<std::string, FloatArray> TensorFile::read_group(const std::string& grou
     if (!hdf5::is_group(file, group)) hdf5::throw_bad_input({impl_->path, group}, "not a group");
     const hdf5::Handle opened(H5Gopen2(file, group.c_str(), H5P_DEFAULT), H5Gclose);
     std::vector<std::string> names;
-    H5Lvisit(opened.get(), H5_INDEX_NAME, H5_ITER_INC, collect_dataset_name, &names);
+    if (!opened.valid() ||
+        H5Lvisit(opened.get(), H5_INDEX_NAME, H5_ITER_INC, collect_dataset_name, &names) < 0)
+        hdf5::throw_bad_input({impl_->path, group}, "the group cannot be read to its end");
     for (const std::string& name : names) {
         std::string dotted = name;
         std::replace(dotted.begin(), dotted.end(), '/', '.');

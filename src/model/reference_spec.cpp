@@ -91,6 +91,8 @@ ArchitectureSpec spec_of_reference(const Json& architecture,
     spec.clip.frames = static_cast<int>(input_shape[2]);
     spec.clip.side = static_cast<int>(std::max(input_shape[3], input_shape[4]));
     Json own = architecture.value("architecture", architecture);
+    if (!own.is_object())
+        throw ConfigError(fmt::format("{}.architecture: must be an object", where));
     own.erase("family");
     spec.architecture = spec.family == "swin3d" ? swin3d_architecture(own) : own;
     return spec;

@@ -35,7 +35,7 @@ double smallest(const std::vector<ArchiveMember>& members, std::size_t objective
 void check_ladder(const LadderSettings& ladder) {
     for (std::size_t i = 0; i < ladder.epochs.size(); ++i)
         if (ladder.epochs[i] < 1 || (i > 0 && ladder.epochs[i] <= ladder.epochs[i - 1]))
-            throw ConfigError("rungs must be positive and ascending", {}, "write them like 1,3,9");
+            throw ConfigError("rungs must be positive and ascending", {}, "write them like 1 3 9");
     if (!(ladder.reduction > 1))
         throw ConfigError(fmt::format("the reduction between rungs is {}", ladder.reduction),
                           "one in so many is promoted", "give a number above 1, such as 3");

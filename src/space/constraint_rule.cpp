@@ -145,6 +145,11 @@ double evaluate(const Node& node, const ConstraintRule::Lookup& lookup) {
 }  // namespace
 
 ConstraintRule ConstraintRule::parse(const std::string& text, const Place& place) {
+    // Terms nest one in the other when the rule is evaluated.
+    constexpr std::size_t longest = 4096;
+    if (text.size() > longest)
+        throw ConfigError(fmt::format("{}: a rule of {} characters", place.text(), text.size()), {},
+                          fmt::format("use at most {}, or several rules", longest));
     RuleParser parser(text, place);
     ConstraintRule rule;
     rule.text_ = text;

@@ -17,8 +17,8 @@ Json normalise(const Json& architecture, const Place& place) {
             {"embed_dim", reader.integer("embed_dim", {1, 4096})},
             {"depths", reader.integers("depths", stages, {1, 64})},
             {"heads", reader.integers("heads", stages, {1, 1024})},
-            {"window", reader.integers("window", {3, 3}, {1, 64}, {8, 7, 7})},
-            {"mlp_ratio", reader.number("mlp_ratio", {0.01, 64}, 4)},
+            {"window", reader.integers("window", {3, 3}, {1, 32}, {8, 7, 7})},
+            {"mlp_ratio", reader.number("mlp_ratio", {1.0 / 64, 64}, 4)},
             {"head_hidden", reader.integers("head_hidden", {2, 2}, {1, 65536}, {400, 200})},
             {"drop_path", reader.number("drop_path", {0, 0.99}, 0.3)},
             {"dropout", reader.number("dropout", {0, 0.99}, 0.5)}};
@@ -54,6 +54,9 @@ std::optional<std::string> shape_problem(const ArchitectureSpec& spec) {
         const int heads = a["heads"][i];
         if (width % heads != 0)
             return fmt::format("heads {} of stage {} do not divide its width {}", heads, i, width);
+        if (width * a["mlp_ratio"].get<double>() < 1)
+            return fmt::format("mlp_ratio {} leaves stage {} of width {} no hidden channel",
+                               a["mlp_ratio"].get<double>(), i, width);
     }
     return std::nullopt;
 }

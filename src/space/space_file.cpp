@@ -27,8 +27,13 @@ bool is_name(const std::string& text) {
     const auto belongs = [](char c) {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
     };
-    return !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0 &&
-           std::all_of(text.begin(), text.end(), belongs);
+    constexpr int most_digits = 4;  // a place in a list; more are beyond all lists
+    int digits = 0;
+    for (const char c : text) {
+        digits = std::isdigit(static_cast<unsigned char>(c)) != 0 ? digits + 1 : 0;
+        if (!belongs(c) || digits > most_digits) return false;
+    }
+    return !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0;
 }
 
 /// "architecture.stages.0.channels" as a JSON pointer.
@@ -308,8 +313,9 @@ class SpaceParser {
             space_.rules.push_back(ConstraintRule::parse(text_from(list[i], place / i), place / i));
             for (const std::string& name : space_.rules.back().names())
                 if (find_variable(name) == space_.variables.size() &&
-                    std::none_of(all.begin(), all.end(),
-                                 [&](const Json& one) { return one.contains(pointer_to(name)); }))
+                    std::none_of(all.begin(), all.end(), [&](const Json& one) {
+                        return is_name(name) && one.contains(pointer_to(name));
+                    }))
                     reject(place / i, fmt::format("'{}' is neither a variable nor a path", name));
         }
     }

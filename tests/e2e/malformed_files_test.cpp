@@ -66,8 +66,10 @@ std::vector<Damage> damaged_spaces() {
          ", line 5, column 73", "depends on itself"},
         {"rule about nothing", space_with(side, frames, "depht < 3"), ", line 8, column 1",
          "'depht' is neither a variable nor a path"},
-        {"rule too deep", space_with(side, frames, std::string(5000, '(') + "1 < 2"), ", line 8",
+        {"rule too deep", space_with(side, frames, std::string(4000, '(') + "1 < 2"), ", line 8",
          "less nesting"},
+        {"rule too long", space_with(side, frames, std::string(5000, '(') + "1 < 2"), ", line 8",
+         "use at most 4096"},
     };
 }
 

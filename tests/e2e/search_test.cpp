@@ -305,6 +305,9 @@ TEST(Search, BadInputIsRefusedWithOneClearLine) {
     const std::string dir = folder.path("run");
     write_file_atomic(folder.path("broken.json"), "{\"name\": \"x\",,}");
     write_file_atomic(folder.path("broken.ini"), "populaton = 4\n");
+    Json never = read_json_file(std::string(EDGELOOP_TEST_DATA) + "/tiny_space.json");
+    never["constraints"] = {"1 > 2"};
+    write_file_atomic(folder.path("never.json"), never.dump());
     const std::string damaged = folder.path("damaged");
     std::filesystem::copy(shards, damaged);
     std::filesystem::resize_file(damaged + "/shard-00000.h5", 10000);
@@ -325,6 +328,21 @@ TEST(Search, BadInputIsRefusedWithOneClearLine) {
         {"unknown objective",
          {"--problem", "zdt1", "--run-dir", dir, "--objectives", "f7", "f8"},
          "f7"},
+        {"objective given twice",
+         {"--problem", "zdt1", "--run-dir", dir, "--objectives", "f1", "f1"},
+         "given twice"},
+        {"no design allowed",
+         {"--data", shards, "--run-dir", dir, "--space", folder.path("never.json")},
+         "no design of the space may be trained (for instance: "},
+        {"no design to plan with",
+         {"--data", shards, "--run-dir", dir, "--space", folder.path("never.json"), "--plan"},
+         "no design of the space may be trained (for instance: "},
+        {"no run to reuse",
+         {"--data", shards, "--run-dir", dir, "--reuse", folder.path("none")},
+         "no run to reuse"},
+        {"descending rungs",
+         {"--data", shards, "--run-dir", dir, "--rungs", "2", "1"},
+         "write them like 1 3 9"},
         {"bad constraint",
          {"--data", shards, "--run-dir", dir, "--constraint", "latency<<3"},
          "latency<<3"},

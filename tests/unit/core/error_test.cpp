@@ -2,6 +2,8 @@
 
 #include "edgeloop/core/program.hpp"
 
+#include <system_error>
+
 #include <gtest/gtest.h>
 
 namespace edgeloop {
@@ -31,6 +33,10 @@ TEST(Error, ProgramsExitWithTheDocumentedCode) {
     EXPECT_EQ(run_program([]() -> int { throw LogicError("x"); }), 70);
     EXPECT_EQ(run_program([]() -> int { throw std::runtime_error("x"); }), 70);
     EXPECT_EQ(run_program([]() -> int { throw Stopped("x"); }), 75);
+    EXPECT_EQ(run_program([]() -> int {
+                  throw std::system_error(std::make_error_code(std::errc::no_space_on_device));
+              }),
+              3);
 }
 
 TEST(Error, BrokenExpectationNamesConditionAndPlace) {

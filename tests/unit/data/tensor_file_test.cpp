@@ -4,6 +4,7 @@
 #include "edgeloop/core/error.hpp"
 
 #include <gtest/gtest.h>
+#include <hdf5.h>
 
 namespace edgeloop {
 namespace {
@@ -32,6 +33,16 @@ TEST(TensorFile, RefusesWhatIsNotThere) {
     EXPECT_THROW(static_cast<void>(file.require("inputs")), ConfigError);
     EXPECT_THROW(static_cast<void>(file.require("parameters")), ConfigError);
     EXPECT_THROW(static_cast<void>(file.read_group("input")), ConfigError);
+}
+
+// A gradient that cannot be reached must not pass for one that is not there.
+TEST(TensorFile, RefusesAGroupWithALinkThatLeadsNowhere) {
+    const std::string path = testing::TempDir() + "dangling.h5";
+    write_file_atomic(path, read_file(reference));
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    ASSERT_GE(H5Lcreate_soft("/nowhere", file, "parameters/zzz", H5P_DEFAULT, H5P_DEFAULT), 0);
+    H5Fclose(file);
+    EXPECT_THROW(static_cast<void>(TensorFile(path).read_group("parameters")), ConfigError);
 }
 
 TEST(TensorFile, RefusesATruncatedFile) {

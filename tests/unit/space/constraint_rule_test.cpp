@@ -62,7 +62,11 @@ TEST(ConstraintRule, RejectsWhatIsNotARule) {
                                              "1 < 2 < 3",
                                              "a$ < 1",
                                              std::string(10000, '(') + "1",
-                                             std::string(10000, '-') + "1 < 2"};
+                                             std::string(10000, '-') + "1 < 2",
+                                             std::string(4000000, ' ') + "1 < 2"};
+    std::string long_sum = "1";
+    for (int i = 0; i < 1500000; ++i) long_sum += "+1";
+    EXPECT_THROW((void)ConstraintRule::parse(long_sum + " > 0", Place("rules")), ConfigError);
     for (const std::string& text : malformed)
         EXPECT_THROW((void)ConstraintRule::parse(text, Place("rules")), ConfigError) << text;
 }

@@ -53,6 +53,10 @@ TEST(SpaceFile, RejectsWhatIsNotInTheGrammar) {
     EXPECT_THAT(rejection_with("/variables/0/name", "clip.side"), HasSubstr("declared twice"));
     EXPECT_THAT(rejection_with("/variables/1/path", "clip.sides"),
                 HasSubstr("has the path '/clip/sides'"));
+    EXPECT_THAT(rejection_with("/variables/1/path", "clip.99999999999999999999"),
+                HasSubstr("is no path"));
+    EXPECT_THAT(rejection_with("/constraints", {"clip.99999999999999999999 > 0"}),
+                HasSubstr("neither a variable nor a path"));
     EXPECT_THAT(rejection_with("/limits", {{"parameters", 0}}), HasSubstr("limits.parameters"));
     EXPECT_THAT(rejection(Json::array()), HasSubstr("expected an object"));
 }

@@ -35,6 +35,15 @@ TEST(StaticRules, HeadsDivideTheWidth) {
               "heads 5 of stage 1 do not divide its width 192");
 }
 
+TEST(StaticRules, EveryStageHasAnMlp) {
+    EXPECT_EQ(problem_with("human", "/architecture/mlp_ratio", 1.0 / 64), "none");
+    Json narrow = ArchitectureSpec::from_file("human").to_json();
+    narrow["architecture"]["embed_dim"] = 24;
+    narrow["architecture"]["mlp_ratio"] = 1.0 / 64;
+    EXPECT_THAT(static_problem(ArchitectureSpec::from_json(narrow, "spec")).value_or("none"),
+                HasSubstr("leaves stage 0 of width 24 no hidden channel"));
+}
+
 TEST(StaticRules, StagesAgree) {
     EXPECT_EQ(problem_with("human", "/architecture/heads", {3, 6}),
               "depths has 4 stages but heads has 2");
