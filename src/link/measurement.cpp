@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,28 @@ void read(const Json& json, const char* key, T& value, const std::string& where)
     } catch (const Json::exception&) {
         throw ConfigError(fmt::format("{}: '{}' has the wrong type", where, key));
     }
+}
+
+/// The JSON library converts any number to an int, cutting it off or undefined.
+int integer_from(const Json& json, const char* key, const std::string& where) {
+    const double value =
+        json.is_number() ? json.get<double>() : std::numeric_limits<double>::quiet_NaN();
+    if (!(std::abs(value) <= std::numeric_limits<int>::max()) || value != std::floor(value))
+        throw ConfigError(fmt::format("{}: '{}' must hold whole numbers", where, key));
+    return static_cast<int>(value);
+}
+
+void read(const Json& json, const char* key, int& value, const std::string& where) {
+    const auto found = json.find(key);
+    if (found != json.end()) value = integer_from(*found, key, where);
+}
+
+void read(const Json& json, const char* key, std::vector<int>& values, const std::string& where) {
+    const auto found = json.find(key);
+    if (found == json.end()) return;
+    if (!found->is_array()) throw ConfigError(fmt::format("{}: '{}' must be a list", where, key));
+    values.clear();
+    for (const Json& each : *found) values.push_back(integer_from(each, key, where));
 }
 
 void require(bool holds, const char* key, const char* rule, const std::string& where) {

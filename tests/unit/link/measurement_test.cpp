@@ -28,6 +28,18 @@ TEST(Measurement, SettingsOutOfRangeAreRefused) {
             << text;
 }
 
+TEST(Measurement, CountsAreWholeNumbersThatFit) {
+    const auto read = [](const char* text) {
+        return MeasurementSettings::from_json(Json::parse(text), "settings");
+    };
+    EXPECT_EQ(read(R"({"repeat": 3.0, "batches": [1, 8]})").repeat, 3);
+    for (const char* text :
+         {R"({"min_samples": 6.4e29})", R"({"min_samples": 10.5})", R"({"threads": 4294967297})",
+          R"({"repeat": "3"})", R"({"batches": 1})", R"({"batches": [1.5]})",
+          R"({"batches": [18446744073709551617]})", R"({"repeat": null})"})
+        EXPECT_THROW(static_cast<void>(read(text)), ConfigError) << text;
+}
+
 TEST(Measurement, IdentityIgnoresTrainingAndSpellingButNothingElse) {
     const MeasurementSettings settings;
     const auto id = [&](const char* spec, const std::string& device_class = "") {
