@@ -196,8 +196,9 @@ const ArchiveMember* EngineBase::rival_of(const std::vector<double>& objectives)
 }
 
 void EngineBase::learn(const CompletedCandidate& completed) {
-    if (models() && completed.status == Status::completed)
-        surrogate_.learn(completed, state_.surfaces);
+    const bool trained =
+        completed.status == Status::completed || completed.status == Status::infeasible;
+    if (models() && trained) surrogate_.learn(completed, state_.surfaces);
 }
 
 std::optional<Hope> EngineBase::hope(const Candidate& candidate) const {

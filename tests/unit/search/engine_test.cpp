@@ -497,18 +497,18 @@ TEST(Foresight, AClimberThatDisappointsLeavesNoSecondPlace) {
 TEST(Foresight, SeldomProposesWhatIsExpectedToBreakALimit) {
     const SearchSpace space = unit_box(4);
     EngineSettings settings = foresight_settings(EngineKind::steady_state, 20, 100);
-    settings.goals.constraints = {parse_constraint("f2<=8")};
+    settings.goals.constraints = {parse_constraint("f2<=4")};
     settings.goals.reference = {1, 30};
     const auto engine = make_engine(space, settings);
     int broken = 0;
     drive(*engine, [&](const Candidate& candidate) {
         CompletedCandidate completed = sized(candidate);
-        if (completed.metrics.at("f2") <= 8) return completed;
+        if (completed.metrics.at("f2") <= 4) return completed;
         if (candidate.id > 40) ++broken;
         completed.status = Status::infeasible;
         return completed;
     });
-    EXPECT_LE(broken, 10);
+    EXPECT_LE(broken, 5);  // 19 without a model, and with one that knows no limits
 }
 
 TEST(Foresight, PrunesWhatItsLatencyPutsBehindTheFront) {
