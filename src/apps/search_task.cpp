@@ -12,6 +12,8 @@
 #include "edgeloop/training/trainer.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -31,6 +33,14 @@ int positive_integer(const std::string& text, const std::string& option) {
     return std::stoi(text);
 }
 
+double finite_number(const std::string& text, const std::string& option) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    if (text.empty() || *end != '\0' || !std::isfinite(value))
+        throw ConfigError(fmt::format("--{} has '{}'", option, text), "it takes numbers");
+    return value;
+}
+
 EngineSettings engine_settings(const cli::SearchConfig& config) {
     EngineSettings settings;
     settings.kind = engine_kind_from(config.engine);
@@ -46,6 +56,8 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
     settings.ladder.reduction = config.reduction;
     settings.foresight.children = static_cast<std::size_t>(config.model_children);
     settings.goals.objectives = config.objectives;
+    for (const std::string& value : config.reference)
+        settings.goals.reference.push_back(finite_number(value, "reference"));
     for (const std::string& text : config.constraints)
         settings.goals.constraints.push_back(parse_constraint(text));
     return settings;
@@ -87,7 +99,7 @@ SearchTask problem_task(const cli::SearchConfig& config) {
     const Goals own = goals_of(*problem);
     if (goals.objectives.empty()) {
         goals.objectives = own.objectives;
-        goals.reference = own.reference;
+        if (goals.reference.empty()) goals.reference = own.reference;
     }
     goals.constraints.insert(goals.constraints.end(), own.constraints.begin(),
                              own.constraints.end());

@@ -18,6 +18,9 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("problem", &c.problem,
                "an analytic problem (zdt1, dtlz2, ...) instead of training; for tests and studies");
     parser.add("objectives", &c.objectives, "metrics to minimise; default: val_rmse latency_ms");
+    parser.add("reference", &c.reference,
+               "reference point of the hypervolume: the worst value of each objective that is of "
+               "interest; default: beyond the worst of the first population");
     parser.add("constraint", &c.constraints, "limit such as latency_ms<=0.8; may be repeated");
     parser.add("seed-specs", &c.seed_specs, "spec files (JSON) to put into the first population");
 

@@ -50,7 +50,8 @@ void check(const EngineSettings& settings) {
     const auto& reference = settings.goals.reference;
     if (!reference.empty() && reference.size() != settings.goals.objectives.size())
         throw ConfigError(fmt::format("the reference point has {} values", reference.size()),
-                          fmt::format("there are {} objectives", settings.goals.objectives.size()));
+                          fmt::format("there are {} objectives", settings.goals.objectives.size()),
+                          "give one for each objective, in their order");
     check_ladder(settings.ladder);
     if (settings.foresight.children < 1 || !(settings.foresight.optimism >= 0))
         throw ConfigError("foresight needs at least one child and an optimism of 0 or more");

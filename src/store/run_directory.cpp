@@ -103,6 +103,11 @@ RunIdentity identity_of(const Engine& engine) {
         variation.crossover_probability, variation.crossover_eta, variation.mutation_probability,
         variation.mutation_eta, pruning.infeasible ? "i" : "", pruning.hopeless ? "h" : "",
         pruning.optimism, fmt::join(settings.ladder.epochs, ","), settings.ladder.reduction);
+    // The reference point decides what is proposed only with a model.
+    if (settings.foresight.children > 1)
+        identity.engine +=
+            fmt::format(" model={}/{} reference={}", settings.foresight.children,
+                        settings.foresight.optimism, fmt::join(settings.goals.reference, ","));
     return identity;
 }
 

@@ -263,6 +263,24 @@ TEST(Search, PlanningWithRungsLeavesNoTrainingStatesBehind) {
     EXPECT_TRUE(std::filesystem::is_empty(folder.root()));
 }
 
+TEST(Search, AModelChoosesWithAGivenReferencePointAndIsPartOfTheRun) {
+    const TemporaryFolder folder;
+    const auto search = [&](const std::string& dir, const Words& more) {
+        Words all{"--model-children", "20", "--rungs", "1", "2", "--prune-hopeless"};
+        all.insert(all.end(), more.begin(), more.end());
+        return run(mpirun(3, small_search(folder.path(dir), all)));
+    };
+    const Words reference{"--reference", "0.4", "1"};
+    ASSERT_EQ(search("run", reference).code, 0);
+    EXPECT_EQ(read_json_file(folder.path("run") + "/status.json").at("reference"),
+              Json::parse("[0.4, 1]"));
+    ASSERT_EQ(search("again", reference).code, 0);
+    EXPECT_EQ(front_of(folder.path("again")), front_of(folder.path("run")));
+    const auto other = search("run", {"--reference", "0.5", "1", "--resume"});
+    EXPECT_EQ(other.code, 2) << other.output;
+    EXPECT_THAT(other.output, HasSubstr("another engine"));
+}
+
 TEST(Search, SaysWhatKeepingTheRunCost) {
     const TemporaryFolder folder;
     const auto result = run(mpirun(2, small_search(folder.path("run"))));
@@ -331,6 +349,12 @@ TEST(Search, BadInputIsRefusedWithOneClearLine) {
         {"objective given twice",
          {"--problem", "zdt1", "--run-dir", dir, "--objectives", "f1", "f1"},
          "given twice"},
+        {"reference of other dimensions",
+         {"--problem", "zdt1", "--run-dir", dir, "--reference", "1.1"},
+         "reference point has 1 values (there are 2 objectives)"},
+        {"reference that is no number",
+         {"--problem", "zdt1", "--run-dir", dir, "--reference", "1.1", "x"},
+         "--reference has 'x'"},
         {"no design allowed",
          {"--data", shards, "--run-dir", dir, "--space", folder.path("never.json")},
          "no design of the space may be trained (for instance: "},

@@ -16,6 +16,7 @@ struct SearchConfig {
     std::string space = "quickstart";
     std::string data;                     ///< folder with shards and catalogue
     std::vector<std::string> objectives;  ///< empty: val_rmse and latency_ms, or the problem's
+    std::vector<std::string> reference;   ///< numbers, one for each objective; empty: found
     std::vector<std::string> constraints;
     std::vector<std::string> seed_specs;  ///< spec files put into the first population
 
