@@ -166,8 +166,7 @@ class Leader {
     const SearchConfig& config_;
     const SearchTask& task_;
     std::unique_ptr<Engine> engine_;
-    ReuseCache
-        earlier_;  // before the run directory, which a mistake in --reuse must not leave behind
+    ReuseCache earlier_;  // before store_: a mistake in --reuse must leave no run directory
     RunDirectory store_;
 };
 

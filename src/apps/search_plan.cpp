@@ -190,7 +190,6 @@ class Planner {
                              static_cast<std::uint32_t>(candidate.rung), candidate.id);
         const double decades = std::log10(std::max(10.0, candidate.known.at("flops")));
         const ErrorTrend& errors = calibration_.errors;
-
         const double error = std::exp(errors.scatter * scatter.normal() - errors.gain * decades) /
                              (1 + 0.1 * candidate.rung);
         Metrics metrics;
@@ -220,16 +219,11 @@ class Planner {
         std::vector<RunPrediction> runs;
         for (std::uint64_t i = 0; i < most_runs && (i < 3 || steady_seconds() < until); ++i)
             runs.push_back(predict_run(*engine(), choice.machines, costs(ranks_per_candidate, i)));
-        const auto seconds_of_place = [&](std::size_t place) {
-            const auto nth = runs.begin() + static_cast<std::ptrdiff_t>(place);
-            std::nth_element(runs.begin(), nth, runs.end(),
-                             [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
-            return nth->seconds;
-        };
-        choice.quick = start_up_s_ + seconds_of_place(runs.size() / 4);
-        choice.slow = start_up_s_ + seconds_of_place(3 * runs.size() / 4);
-        (void)seconds_of_place(runs.size() / 2);
+        std::sort(runs.begin(), runs.end(),
+                  [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
         choice.prediction = runs[runs.size() / 2];
+        choice.quick = start_up_s_ + runs[runs.size() / 4].seconds;
+        choice.slow = start_up_s_ + runs[3 * runs.size() / 4].seconds;
         return choice;
     }
 
