@@ -38,6 +38,7 @@ ProcessOptions process_options(const cli::DeviceConfig& device) {
     options.weights_folder = device.weights_folder;
     options.memory_limit_mib = device.memory_limit_mib;
     options.time_limit_s = device.time_limit_s;
+    options.patience = device.patience;
     return options;
 }
 

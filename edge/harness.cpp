@@ -17,6 +17,7 @@ constexpr std::size_t group = 5;              ///< warm-up runs compared with th
 constexpr double stable_within = 0.05;        ///< difference of two groups' medians
 constexpr double warm_up_share = 0.25;        ///< of the time budget
 constexpr std::size_t samples_per_look = 16;  ///< the stop rule sorts, so it is not asked each time
+constexpr double block_s = 1e-3;              ///< of runs between two questions for disturbances
 
 double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
@@ -63,6 +64,43 @@ bool steady_enough(const std::vector<double>& samples, const TimingPlan& plan) {
     return summary.iqr_ms <= plan.iqr_ratio * summary.median_ms;
 }
 
+/// Timed runs, told apart by whether anything disturbed them.
+struct Blocks {
+    Blocks(const std::function<void()>& run, const TimingPlan& plan, const NanosecondClock& now,
+           const std::function<bool()>& undisturbed)
+        : run_(run),
+          now_(now),
+          undisturbed_(undisturbed),
+          largest_(undisturbed ? plan.most_samples : 1),
+          quiet_(!undisturbed || undisturbed()) {}
+
+    void take_one() {
+        block_.clear();
+        double total_s = 0;
+        do {
+            block_.push_back(timed_ms(run_, now_));
+            total_s += block_.back() * 1e-3;
+        } while (total_s < block_s && block_.size() < largest_);
+        const bool was_quiet = quiet_;
+        quiet_ = !undisturbed_ || undisturbed_();
+        const bool good = was_quiet && quiet_;
+        auto& samples = good ? good_ms : bad_ms;
+        samples.insert(samples.end(), block_.begin(), block_.end());
+        (good ? good_s : bad_s) += total_s;
+    }
+
+    std::vector<double> good_ms, bad_ms;
+    double good_s = 0, bad_s = 0;
+
+  private:
+    const std::function<void()>& run_;
+    const NanosecondClock& now_;
+    const std::function<bool()>& undisturbed_;
+    std::size_t largest_;
+    bool quiet_;
+    std::vector<double> block_;
+};
+
 }  // namespace
 
 std::int64_t steady_nanoseconds() {
@@ -72,21 +110,33 @@ std::int64_t steady_nanoseconds() {
 }
 
 Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
-                 const NanosecondClock& now) {
+                 const NanosecondClock& now, const std::function<bool()>& undisturbed) {
     Timing timing;
     const std::int64_t start = now();
     warm_up(run, plan, now, start, timing);
+    Blocks blocks(run, plan, now, undisturbed);
     std::size_t next_look = plan.min_samples;
-    while (timing.samples_ms.size() < plan.most_samples) {
-        timing.samples_ms.push_back(timed_ms(run, now));
-        const std::size_t n = timing.samples_ms.size();
-        if (n == next_look) {
-            if (steady_enough(timing.samples_ms, plan)) break;
-            next_look += samples_per_look;
+    while (true) {
+        blocks.take_one();
+        const std::size_t n = blocks.good_ms.size(), all = n + blocks.bad_ms.size();
+        if (all >= plan.most_samples) break;
+        if (n >= next_look && blocks.good_s >= plan.min_seconds) {
+            if (steady_enough(blocks.good_ms, plan)) break;
+            next_look = n + std::max(samples_per_look, n / 20);
         }
-        if (n >= plan.fewest_samples && seconds(now() - start) >= plan.time_budget_s) break;
+        const double allowed = std::max(
+            plan.time_budget_s, std::min(plan.time_budget_s + blocks.bad_s, plan.longest_s));
+        if (all >= plan.fewest_samples && seconds(now() - start) >= allowed) break;
     }
+    timing.seconds = blocks.good_s + blocks.bad_s;
+    timing.disturbed_seconds = blocks.bad_s;
+    timing.samples_ms = std::move(blocks.good_ms);
     timing.stop_rule_held = steady_enough(timing.samples_ms, plan);
+    if (timing.samples_ms.size() < plan.min_samples)
+        timing.samples_ms.insert(timing.samples_ms.end(), blocks.bad_ms.begin(),
+                                 blocks.bad_ms.end());
+    else
+        timing.disturbed_samples = blocks.bad_ms.size();
     return timing;
 }
 
@@ -105,8 +155,12 @@ Summary summarise(std::vector<double> samples_ms) {
     return summary;
 }
 
+std::string latency_name(int batch) {
+    return batch == 1 ? "latency" : fmt::format("latency_b{}", batch);
+}
+
 void add_latency_metrics(const Summary& summary, bool valid, int batch, Metrics& metrics) {
-    const std::string name = batch == 1 ? "latency" : fmt::format("latency_b{}", batch);
+    const std::string name = latency_name(batch);
     metrics[name + "_ms"] = summary.median_ms;
     metrics[name + "_p90_ms"] = summary.p90_ms;
     if (summary.p99_ms) metrics[name + "_p99_ms"] = *summary.p99_ms;

@@ -1,6 +1,6 @@
 #include "measuring_child.hpp"
 
-#include "harness.hpp"
+#include "core_witness.hpp"
 #include "system_files.hpp"
 
 #include "edgeloop/core/clock.hpp"
@@ -27,6 +27,7 @@ namespace {
 constexpr double bytes_per_mib = 1024.0 * 1024.0;
 /// A network computes all the time; with less processor time than this it shared its cores.
 constexpr double own_share = 0.9;
+constexpr double share_of_limit = 0.7;  ///< of the time limit, for the timing of all batch sizes
 
 /// What is written to `descriptor` until it is closed.
 std::string read_all(int descriptor) {
@@ -102,43 +103,62 @@ Usage usage() {
     return {seconds(now.ru_utime) + seconds(now.ru_stime), now.ru_nivcsw};
 }
 
-TimingPlan plan_from(const MeasurementSettings& settings) {
-    TimingPlan plan;
-    plan.time_budget_s = settings.time_budget_s;
-    plan.min_samples = static_cast<std::size_t>(settings.min_samples);
-    plan.iqr_ratio = settings.iqr_ratio;
-    return plan;
+/// The clock at each look, which a virtual machine does not show in /sys.
+Json clock_summary(const std::vector<double>& clocks_mhz) {
+    const Summary summary = summarise(clocks_mhz);
+    return {{"looks", summary.n},
+            {"lowest", summary.min_ms},
+            {"median", summary.median_ms},
+            {"p90", summary.p90_ms}};
 }
 
 /// Times one batch size; adds its metrics and returns what goes into the record.
 Json measure_batch(Runtime& runtime, int batch, const MeasurementSettings& settings,
-                   const EnergyMeter& energy, Metrics& metrics) {
+                   const TimingPlan& plan, CoreWitness* witness, const EnergyMeter& energy,
+                   Metrics& metrics) {
     runtime.prepare(batch);
+    std::vector<double> clocks_mhz;
+    std::function<bool()> undisturbed;
+    if (witness != nullptr)
+        undisturbed = [&] {
+            const CoreWitness::Look look = witness->look();
+            clocks_mhz.push_back(look.clock_mhz);
+            return look.alone;
+        };
     const Usage before = usage();
     const auto joules_before = energy.joules();
     const double start = steady_seconds();
-    const Timing timing = time_runs([&] { runtime.run(); }, plan_from(settings));
+    const Timing timing = time_runs([&] { runtime.run(); }, plan, steady_nanoseconds, undisturbed);
     const double wall_s = steady_seconds() - start;
     const auto joules_after = energy.joules();
     const Usage after = usage();
 
     const double cpu_s = after.cpu_s - before.cpu_s;
-    const bool undisturbed = settings.processor != "cpu" || cpu_s >= own_share * wall_s;
-    add_latency_metrics(summarise(timing.samples_ms), timing.stop_rule_held && undisturbed, batch,
+    const bool had_core = settings.processor != "cpu" || cpu_s >= own_share * wall_s;
+    add_latency_metrics(summarise(timing.samples_ms), timing.stop_rule_held && had_core, batch,
                         metrics);
     if (joules_before && joules_after && *joules_after >= *joules_before && batch == 1) {
-        const auto runs = static_cast<double>(timing.samples_ms.size() + timing.warm_up_runs);
+        const auto runs = static_cast<double>(timing.samples_ms.size() + timing.disturbed_samples +
+                                              timing.warm_up_runs);
         metrics["energy_mj"] = (*joules_after - *joules_before) / runs * 1e3;
     }
-    return {{"batch", batch},
-            {"samples", timing.samples_ms.size()},
-            {"warm_up_runs", timing.warm_up_runs},
-            {"warmed_up", timing.warmed_up},
-            {"stop_rule_held", timing.stop_rule_held},
-            {"wall_s", wall_s},
-            {"cpu_s", cpu_s},
-            {"undisturbed", undisturbed},
-            {"involuntary_switches", after.involuntary_switches - before.involuntary_switches}};
+    Json record = {
+        {"batch", batch},
+        {"samples", timing.samples_ms.size()},
+        {"warm_up_runs", timing.warm_up_runs},
+        {"warmed_up", timing.warmed_up},
+        {"stop_rule_held", timing.stop_rule_held},
+        {"wall_s", wall_s},
+        {"cpu_s", cpu_s},
+        {"undisturbed", had_core},
+        {"involuntary_switches", after.involuntary_switches - before.involuntary_switches}};
+    if (witness != nullptr) {
+        const double share = timing.disturbed_seconds / timing.seconds;
+        metrics[latency_name(batch) + "_disturbed"] = share;
+        record["disturbed"] = share;
+        record["clock_mhz"] = clock_summary(clocks_mhz);
+    }
+    return record;
 }
 
 /// The settings with weights as a path.
@@ -152,16 +172,19 @@ MeasurementSettings with_weights_path(MeasurementSettings settings, const std::s
 }
 
 void measure_into(MeasurementResult& result, const Json& spec, const MeasurementSettings& settings,
-                  const RuntimeFactory& factory, const std::string& weights_folder) {
+                  const RuntimeFactory& factory, const MeasuringLimits& limits) {
     const SystemFiles system;
     const double base_mib = system.resident_mib();
     const std::unique_ptr<Runtime> runtime =
-        factory(spec, with_weights_path(settings, weights_folder));
+        factory(spec, with_weights_path(settings, limits.weights_folder));
     const EnergyMeter energy(system);
     Json record = {{"before", system.conditions()}, {"settings", settings.to_json()}};
+    std::optional<CoreWitness> witness;
+    if (settings.processor == "cpu" && cores_may_be_shared(system)) witness.emplace();
     for (const int batch : settings.batches)
         record["batches"].push_back(
-            measure_batch(*runtime, batch, settings, energy, result.metrics));
+            measure_batch(*runtime, batch, settings, timing_plan(settings, limits),
+                          witness ? &*witness : nullptr, energy, result.metrics));
     record["after"] = system.conditions();
     result.metrics.merge(runtime->facts());
     result.metrics["peak_memory_mib"] = system.peak_resident_mib();
@@ -171,8 +194,21 @@ void measure_into(MeasurementResult& result, const Json& spec, const Measurement
 
 }  // namespace
 
+TimingPlan timing_plan(const MeasurementSettings& settings, const MeasuringLimits& limits) {
+    TimingPlan plan;
+    plan.time_budget_s = settings.time_budget_s;
+    plan.min_samples = static_cast<std::size_t>(settings.min_samples);
+    plan.iqr_ratio = settings.iqr_ratio;
+    plan.min_seconds = std::min(settings.min_seconds, settings.time_budget_s);
+    // However patient, the job must be answered before its time limit ends it.
+    plan.longest_s = std::min(
+        limits.patience * settings.time_budget_s,
+        share_of_limit * limits.time_limit_s / static_cast<double>(settings.batches.size()));
+    return plan;
+}
+
 MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory,
-                          const std::string& weights_folder) {
+                          const MeasuringLimits& limits) {
     MeasurementResult result;
     const double start = steady_seconds();
     const auto failed = [&](const std::string& reason) {
@@ -183,7 +219,7 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
     try {
         const auto settings =
             MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
-        measure_into(result, parse_json(job.spec, "spec"), settings, factory, weights_folder);
+        measure_into(result, parse_json(job.spec, "spec"), settings, factory, limits);
     } catch (const std::bad_alloc&) {
         failed("out of memory on the device");
     } catch (const std::exception& error) {
@@ -208,7 +244,9 @@ void answer_request(const std::string& text, const RuntimeFactory& factory,
         pin_to(request.at("cores").get<std::vector<int>>());
         prepare(MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings"));
         limit_memory(request.at("memory_limit_mib"));
-        result = measure(job, factory, request.at("weights_folder"));
+        result = measure(
+            job, factory,
+            {request.at("weights_folder"), request.at("time_limit_s"), request.at("patience")});
     } catch (const Error& error) {
         // An answer, so that the reason is said once and by the one who asked.
         result.status = Status::failed;

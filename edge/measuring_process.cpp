@@ -173,6 +173,8 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
         {"device_class", job.device_class},
         {"cores", options_.cores},
         {"weights_folder", options_.weights_folder},
+        {"time_limit_s", limit_s},
+        {"patience", options_.patience},
         {"memory_limit_mib", tighter(settings.memory_limit_mib, options_.memory_limit_mib)}};
 
     if (pid_ < 0) start();

@@ -17,6 +17,7 @@ struct ProcessOptions {
     std::string weights_folder;        ///< where jobs find weights they name; empty: nowhere
     double memory_limit_mib = 0;       ///< in addition to the job's own; 0: none
     double time_limit_s = 3600;        ///< in addition to the job's own
+    double patience = 1;               ///< as MeasuringLimits
 };
 
 /// The agent's measuring process: loads the runtime once, then measures one job after the other,

@@ -53,12 +53,17 @@ void add_device_options(OptionParser& parser, DeviceConfig& device, DeviceText& 
     parser.add("memory-limit-mib", &device.memory_limit_mib,
                "most memory a measurement may allocate; 0: no limit");
     parser.add("time-limit", &device.time_limit_s, "most seconds a measurement may take");
+    parser.add("patience", &device.patience,
+               "times its time budget that a measurement may take while another program or virtual "
+               "machine shares the core (hyperthreads)");
 }
 
 void check_device(DeviceConfig& device, const DeviceText& text) {
     if (device.name.empty()) throw ConfigError("--name must not be empty");
     if (device.memory_limit_mib < 0) throw ConfigError("--memory-limit-mib must not be negative");
     if (!(device.time_limit_s > 0)) throw ConfigError("--time-limit must be positive");
+    if (!(device.patience >= 1 && device.patience <= 1000))
+        throw ConfigError("--patience must be 1 to 1000");
     device.cores = parse_cores(text.cores);
 }
 
@@ -113,6 +118,8 @@ void add_measurement_options(OptionParser& parser, MeasurementSettings& settings
     parser.add("threads", &settings.threads, "compute threads");
     parser.add("seconds", &settings.time_budget_s, "time budget for each batch size");
     parser.add("samples", &settings.min_samples, "fewest timed runs before the stop rule applies");
+    parser.add("min-seconds", &settings.min_seconds,
+               "time that the timed runs cover before the stop rule applies: clocks float");
     parser.add("spread", &settings.iqr_ratio, "stop rule: interquartile range / median");
     parser.add("runtime", &settings.runtime, "eager or torchscript");
     parser.add("processor", &settings.processor, "cpu or cuda");

@@ -68,14 +68,15 @@ bool between(double value, double low, double high) {
 MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::string& where) {
     require_known_keys(
         json,
-        {"batches", "threads", "time_budget_s", "min_samples", "iqr_ratio", "time_limit_s",
-         "memory_limit_mib", "runtime", "processor", "weights", "repeat"},
+        {"batches", "threads", "time_budget_s", "min_samples", "min_seconds", "iqr_ratio",
+         "time_limit_s", "memory_limit_mib", "runtime", "processor", "weights", "repeat"},
         where);
     MeasurementSettings settings;
     read(json, "batches", settings.batches, where);
     read(json, "threads", settings.threads, where);
     read(json, "time_budget_s", settings.time_budget_s, where);
     read(json, "min_samples", settings.min_samples, where);
+    read(json, "min_seconds", settings.min_seconds, where);
     read(json, "iqr_ratio", settings.iqr_ratio, where);
     read(json, "time_limit_s", settings.time_limit_s, where);
     read(json, "memory_limit_mib", settings.memory_limit_mib, where);
@@ -91,6 +92,7 @@ MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::
     require(between(settings.threads, 1, 1024), "threads", "1 to 1024", where);
     require(between(settings.time_budget_s, 0.001, 3600), "time_budget_s", "0.001 to 3600", where);
     require(between(settings.min_samples, 1, 1'000'000), "min_samples", "1 to 1000000", where);
+    require(between(settings.min_seconds, 0, 3600), "min_seconds", "0 to 3600", where);
     require(between(settings.iqr_ratio, 0, 10), "iqr_ratio", "0 to 10", where);
     require(between(settings.time_limit_s, 0.1, 86400), "time_limit_s", "0.1 to 86400", where);
     require(between(settings.memory_limit_mib, 0, 1e9), "memory_limit_mib", "0 to 1e9", where);
@@ -108,6 +110,7 @@ Json MeasurementSettings::to_json() const {
                  {"threads", threads},
                  {"time_budget_s", time_budget_s},
                  {"min_samples", min_samples},
+                 {"min_seconds", min_seconds},
                  {"iqr_ratio", iqr_ratio},
                  {"time_limit_s", time_limit_s},
                  {"memory_limit_mib", memory_limit_mib},

@@ -84,7 +84,7 @@ LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::str
                        fmt::format("local-{}", ::getpid()),
                        // The search loads this machine now more, now less: there is no undisturbed
                        // state that a reference network could confirm.
-                       "--reference-every", "0"};
+                       "--reference-every", "0", "--patience", "1"};
     child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
     child.output_file = log_file;
     process_ = std::make_unique<ChildProcess>(child);

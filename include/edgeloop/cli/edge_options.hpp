@@ -17,6 +17,7 @@ struct DeviceConfig {
     std::string weights_folder;  ///< for jobs that name weights; empty: refused
     double memory_limit_mib = 0;
     double time_limit_s = 3600;
+    double patience = 3;  ///< times its time budget, when a neighbour disturbs the core
 };
 
 /// The way to the other side.

@@ -16,6 +16,7 @@ struct MeasurementSettings {
     int threads = 1;                 ///< compute threads on the device
     double time_budget_s = 10;       ///< per batch size, warm-up included
     int min_samples = 64;            ///< timed runs before the stop rule may end a batch size
+    double min_seconds = 0.3;        ///< that they cover: clocks change ten times a second
     double iqr_ratio = 0.05;         ///< stop rule: interquartile range / median at or below this
     double time_limit_s = 300;       ///< the measuring process is ended after this
     double memory_limit_mib = 0;     ///< the measuring process gets no more; 0: no limit

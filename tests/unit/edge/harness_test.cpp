@@ -64,6 +64,76 @@ TEST(Harness, ANetworkSlowerThanTheBudgetStillGetsAFewRuns) {
     EXPECT_DOUBLE_EQ(summarise(timing.samples_ms).median_ms, 500);
 }
 
+/// A network on a core whose neighbour computes in the given stretches of time: runs last 1 ms
+/// alone and 1.6 ms beside it.
+class Shared {
+  public:
+    explicit Shared(std::function<bool(double seconds)> neighbour)
+        : neighbour_(std::move(neighbour)) {}
+    [[nodiscard]] Timing time(const TimingPlan& plan) {
+        return time_runs([this] { now_ns_ += neighbour_now() ? 1'600'000 : 1'000'000; }, plan,
+                         [this] { return now_ns_; }, [this] { return !neighbour_now(); });
+    }
+    [[nodiscard]] double seconds() const { return static_cast<double>(now_ns_) * 1e-9; }
+
+  private:
+    [[nodiscard]] bool neighbour_now() const { return neighbour_(seconds()); }
+
+    std::function<bool(double)> neighbour_;
+    std::int64_t now_ns_ = 0;
+};
+
+TEST(Harness, OnlyRunsBetweenTwoQuietLooksAreSamples) {
+    TimingPlan plan;
+    plan.time_budget_s = 10;
+    plan.min_seconds = 1;
+    // Three quarters of the time are lost.
+    Shared network([](double s) { return std::fmod(s, 0.4) < 0.3; });
+    const Timing timing = network.time(plan);
+    EXPECT_TRUE(timing.stop_rule_held);
+    const Summary summary = summarise(timing.samples_ms);
+    EXPECT_DOUBLE_EQ(summary.median_ms, 1);
+    EXPECT_DOUBLE_EQ(summary.p90_ms, 1);
+    EXPECT_GE(summary.n, 1000u);
+    EXPECT_GT(timing.disturbed_samples, 1000u);
+    EXPECT_NEAR(timing.disturbed_seconds / timing.seconds, 0.75, 0.05);
+}
+
+TEST(Harness, TimeLostToANeighbourIsAddedUpToALimit) {
+    TimingPlan plan;
+    plan.time_budget_s = 1;
+    plan.min_seconds = 0.5;
+    plan.longest_s = 3;
+    // Quiet only after the budget.
+    Shared late([](double s) { return s < 1.8; });
+    const Timing waited = late.time(plan);
+    EXPECT_TRUE(waited.stop_rule_held);
+    EXPECT_DOUBLE_EQ(summarise(waited.samples_ms).median_ms, 1);
+    EXPECT_NEAR(late.seconds(), 2.3, 0.1);
+
+    Shared never([](double) { return true; });
+    const Timing lost = never.time(plan);
+    EXPECT_FALSE(lost.stop_rule_held) << "little spread, but never alone";
+    EXPECT_DOUBLE_EQ(summarise(lost.samples_ms).median_ms, 1.6);
+    EXPECT_DOUBLE_EQ(lost.disturbed_seconds, lost.seconds);
+    EXPECT_NEAR(never.seconds(), 3, 0.1);
+
+    plan.longest_s = 0;
+    Shared impatient([](double) { return true; });
+    EXPECT_FALSE(impatient.time(plan).stop_rule_held);
+    EXPECT_NEAR(impatient.seconds(), 1, 0.1);
+}
+
+TEST(Harness, SamplesCoverTheTimeAskedFor) {
+    TimingPlan plan;
+    plan.min_seconds = 2;
+    Programmed steady([](std::size_t) { return 1.0; });
+    EXPECT_GE(steady.time(plan).samples_ms.size(), 2000u);
+    // Never more than the budget for it.
+    plan.time_budget_s = 1;
+    EXPECT_LE(steady.time(plan).samples_ms.size(), 1000u);
+}
+
 TEST(Harness, QuantilesInterpolateAndP99NeedsEnoughSamples) {
     std::vector<double> samples;
     for (int i = 0; i <= 660; ++i) samples.push_back(i);

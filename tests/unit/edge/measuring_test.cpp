@@ -1,4 +1,5 @@
 // What the agent makes of measuring processes that behave and that do not.
+#include "measuring_child.hpp"
 #include "measuring_process.hpp"
 
 #include "edgeloop/cli/edge_options.hpp"
@@ -44,6 +45,26 @@ TEST(MeasuringProcess, TimeWithoutTheProcessorMakesAResultNotValid) {
     const Json batch = Json::parse(result.record).at("batches").at(0);
     EXPECT_EQ(batch.at("undisturbed"), false);
     EXPECT_LT(batch.at("cpu_s").get<double>(), 0.9 * batch.at("wall_s").get<double>());
+}
+
+TEST(MeasuringProcess, PatienceEndsBeforeTheTimeLimit) {
+    MeasurementSettings settings;
+    settings.time_budget_s = 10;
+    MeasuringLimits limits;
+    limits.patience = 3;
+    limits.time_limit_s = 300;
+    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).longest_s, 30);
+    settings.batches = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).longest_s, 21);
+    limits.patience = 1;
+    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).longest_s, 10);
+}
+
+TEST(MeasuringProcess, TheTimeBudgetEndsAMeasurementEarlierThanTheTimeToCover) {
+    MeasurementSettings settings;
+    settings.time_budget_s = 0.1;
+    settings.min_seconds = 5;
+    EXPECT_LE(timing_plan(settings, {}).min_seconds, 0.1);
 }
 
 TEST(MeasuringProcess, AnExitIsAFailureWithItsCode) {

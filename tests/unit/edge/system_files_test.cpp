@@ -1,35 +1,13 @@
-#include "system_files.hpp"
+#include "support/made_up_machine.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 namespace edgeloop {
 namespace {
 
-namespace fs = std::filesystem;
-
-/// A made-up machine: a folder with the files the kernel would show.
-class Machine {
-  public:
-    Machine()
-        : root_(fs::temp_directory_path() / ("edgeloop-machine-" + std::to_string(::getpid()))) {
-        fs::remove_all(root_);
-    }
-    ~Machine() { fs::remove_all(root_); }
-    void put(const std::string& path, const std::string& text) const {
-        fs::create_directories(
-            (root_.string() + path).substr(0, (root_.string() + path).rfind('/')));
-        std::ofstream(root_.string() + path) << text;
-    }
-    [[nodiscard]] SystemFiles files() const { return SystemFiles(root_.string()); }
-
-  private:
-    fs::path root_;
-};
+using Machine = test::MadeUpMachine;
 
 TEST(SystemFiles, WhatAMachineDoesNotTellIsLeftOut) {
     const Machine machine;
