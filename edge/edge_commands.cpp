@@ -31,6 +31,19 @@ std::string own_path() {
     return std::string(path, static_cast<std::size_t>(length));
 }
 
+/// Every runtime of this build, for the device record.
+Json describe_runtimes() {
+    Json runtimes = describe_torch();
+    if (const std::string version = onnx_runtime_version(); !version.empty())
+        runtimes["onnxruntime"] = version;
+    return runtimes;
+}
+
+std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSettings& settings) {
+    const bool onnx = settings.runtime == "onnx" || settings.runtime == "tensorrt";
+    return onnx ? make_onnx_runtime(spec, settings) : make_torch_runtime(spec, settings);
+}
+
 ProcessOptions process_options(const cli::DeviceConfig& device) {
     ProcessOptions options;
     options.command = {own_path(), child_command};
@@ -43,7 +56,7 @@ ProcessOptions process_options(const cli::DeviceConfig& device) {
 }
 
 std::string class_of(const cli::DeviceConfig& device, const SystemFiles& system) {
-    return device.device_class.empty() ? default_device_class(system, describe_torch())
+    return device.device_class.empty() ? default_device_class(system, describe_runtimes())
                                        : device.device_class;
 }
 
@@ -64,7 +77,7 @@ int serve_command(int argc, const char* const* argv) {
     link.server_key = config.link.server_key;
     link.name = config.device.name;
     link.device_class = class_of(config.device, system);
-    link.record = device_record(system, link.name, link.device_class, describe_torch()).dump();
+    link.record = device_record(system, link.name, link.device_class, describe_runtimes()).dump();
     log::info("device '{}', class {}", link.name, link.device_class);
     serve(options);
     return 0;
@@ -98,7 +111,7 @@ int info_command(int argc, const char* const* argv) {
     if (!cli::parse_info(argc, argv, config)) return 0;
     const SystemFiles system;
     const Json record = device_record(system, config.device.name, class_of(config.device, system),
-                                      describe_torch());
+                                      describe_runtimes());
     fmt::print("{}\n", record.dump(2));
     return 0;
 }
@@ -107,7 +120,7 @@ int info_command(int argc, const char* const* argv) {
 
 int edge_program(int argc, const char* const* argv) {
     if (argc == 2 && std::strcmp(argv[1], child_command) == 0)
-        return measuring_process_main(make_torch_runtime, prepare_torch, answer_fd);
+        return measuring_process_main(make_runtime, prepare_torch, answer_fd);
     return cli::run_subcommand(
         "edgeloop-edge", "Measures networks on this device.",
         {{"serve", "take jobs from a bridge or a search until stopped", serve_command},

@@ -32,6 +32,13 @@ using RuntimePreparation = std::function<void(const MeasurementSettings& setting
 [[nodiscard]] std::unique_ptr<Runtime> make_torch_runtime(const Json& spec,
                                                           const MeasurementSettings& settings);
 void prepare_torch(const MeasurementSettings& settings);
+/// ONNX Runtime (settings.runtime "onnx"), or TensorRT through it ("tensorrt").
+/// @throws ConfigError  also in a build that found no ONNX Runtime.
+[[nodiscard]] std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec,
+                                                         const MeasurementSettings& settings);
+/// Empty in a build without it.
+[[nodiscard]] std::string onnx_runtime_version();
+
 /// Version and configuration of LibTorch for the device record.
 [[nodiscard]] Json describe_torch();
 

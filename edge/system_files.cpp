@@ -248,6 +248,8 @@ std::string default_device_class(const SystemFiles& files, const Json& runtime) 
     if (model.empty()) model = machine.value("architecture", "unknown");
     std::string text = fmt::format("{}/{}-{}", slug(model), runtime.value("name", "none"),
                                    runtime.value("version", "0"));
+    if (runtime.contains("onnxruntime"))
+        text += "/onnxruntime-" + slug(runtime.at("onnxruntime").get<std::string>());
     for (const char* key : {"power_mode", "governor"})
         if (machine.contains(key)) text += "/" + slug(machine.at(key).get<std::string>());
     return text;

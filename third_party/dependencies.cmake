@@ -61,6 +61,19 @@ if(Torch_FOUND)
   target_link_libraries(edgeloop_torch INTERFACE ${TORCH_LIBRARIES})
 endif()
 
+# Optional: no Debian 12 package. An unpacked release has include/ and lib/: pass its folder in
+# CMAKE_PREFIX_PATH.
+find_path(EDGELOOP_ONNXRUNTIME_INCLUDE onnxruntime_cxx_api.h PATH_SUFFIXES onnxruntime onnxruntime/core/session)
+find_library(EDGELOOP_ONNXRUNTIME_LIBRARY onnxruntime)
+mark_as_advanced(EDGELOOP_ONNXRUNTIME_INCLUDE EDGELOOP_ONNXRUNTIME_LIBRARY)
+if(EDGELOOP_ONNXRUNTIME_INCLUDE AND EDGELOOP_ONNXRUNTIME_LIBRARY)
+  message(STATUS "ONNX Runtime: ${EDGELOOP_ONNXRUNTIME_LIBRARY}")
+  add_library(edgeloop_onnxruntime INTERFACE)
+  add_library(edgeloop::onnxruntime ALIAS edgeloop_onnxruntime)
+  target_include_directories(edgeloop_onnxruntime SYSTEM INTERFACE ${EDGELOOP_ONNXRUNTIME_INCLUDE})
+  target_link_libraries(edgeloop_onnxruntime INTERFACE ${EDGELOOP_ONNXRUNTIME_LIBRARY})
+endif()
+
 if(NOT EDGELOOP_EDGE_ONLY)
   edgeloop_require(MPI "libopenmpi-dev openmpi-bin" 3.0 COMPONENTS C)
   edgeloop_require(HDF5 libhdf5-dev 1.10 COMPONENTS C)

@@ -9,10 +9,11 @@ int main(int argc, char** argv) {
     restart_with_short_spinning(argv);
     return run_program([&] {
         return cli::run_subcommand(
-            "edgeloop-model", "Describes, checks and times single networks.",
+            "edgeloop-model", "Describes, checks, times and exports single networks.",
             {{"describe", "what each layer of a design costs", apps::describe_command},
              {"check", "compare with a reference file", apps::check_command},
-             {"benchmark", "time a design against its matrix products", apps::benchmark_command}},
+             {"benchmark", "time a design against its matrix products", apps::benchmark_command},
+             {"export", "write a network as an ONNX file", apps::export_command}},
             argc, argv);
     });
 }

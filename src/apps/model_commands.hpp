@@ -6,5 +6,6 @@ namespace edgeloop::apps {
 [[nodiscard]] int describe_command(int argc, const char* const* argv);
 [[nodiscard]] int check_command(int argc, const char* const* argv);
 [[nodiscard]] int benchmark_command(int argc, const char* const* argv);
+[[nodiscard]] int export_command(int argc, const char* const* argv);
 
 }  // namespace edgeloop::apps

@@ -13,20 +13,13 @@ namespace {
 
 using cli::SearchConfig;
 
-MeasurementSettings measurement_settings(const SearchConfig& config) {
-    MeasurementSettings settings;
-    settings.threads = config.measure_threads;
-    settings.time_budget_s = config.measure_seconds;
-    return settings;
-}
-
 RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent) {
     RemoteProbeOptions options;
     options.edge = parse_edge_option(config.edge);
     if (agent != nullptr) options.edge.endpoint = agent->endpoint();
     options.name = fmt::format("{}:{}", host_name(), config.run_dir);
     options.device_class = config.device_class;
-    options.settings = measurement_settings(config);
+    options.settings = cli::measurement_settings(config);
     options.allow_plain_network = config.edge_insecure;
     if (agent == nullptr && !config.edge_keys.empty()) {
         options.keys = read_keys(config.edge_keys);

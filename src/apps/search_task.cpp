@@ -146,8 +146,9 @@ TrainingSettings training_settings(const cli::SearchConfig& config) {
 std::string measuring_identity(const cli::SearchConfig& config) {
     if (config.edge == "model") return "modelled";
     if (config.device_class.empty()) return {};
-    return fmt::format("device class {} seconds {} threads {}", config.device_class,
-                       config.measure_seconds, config.measure_threads);
+    return fmt::format("device class {} seconds {} threads {} runtime {} processor {}",
+                       config.device_class, config.measure_seconds, config.measure_threads,
+                       config.measure_runtime, config.measure_processor);
 }
 
 // The space with the full training budget of --epochs or the last of --rungs in every recipe, so

@@ -121,7 +121,7 @@ void add_measurement_options(OptionParser& parser, MeasurementSettings& settings
     parser.add("min-seconds", &settings.min_seconds,
                "time that the timed runs cover before the stop rule applies: clocks float");
     parser.add("spread", &settings.iqr_ratio, "stop rule: interquartile range / median");
-    parser.add("runtime", &settings.runtime, "eager or torchscript");
+    parser.add("runtime", &settings.runtime, "eager, torchscript, onnx or tensorrt");
     parser.add("processor", &settings.processor, "cpu or cuda");
     parser.add("weights", &settings.weights,
                "safetensors file of the network's weights, on the device; none: random weights");

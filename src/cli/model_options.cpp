@@ -76,4 +76,22 @@ bool parse(int argc, const char* const* argv, BenchmarkOptions& options) {
     return true;
 }
 
+bool parse(int argc, const char* const* argv, ExportOptions& options) {
+    OptionParser parser("edgeloop-model export",
+                        "Writes a network as an ONNX file (operator set 17, float32) for ONNX "
+                        "Runtime, TensorRT and others.");
+    parser.add("spec", &options.spec, "design: a JSON file, or a shipped one by name, e.g. human");
+    parser.add("weights", &options.weights,
+               "safetensors file, as edgeloop-search --save-weights writes them; none: random");
+    parser.add("batch", &options.batch, "clips in a batch; fixed in the file");
+    parser.add("output", &options.output, "file to write");
+    if (!parser.parse(argc, argv, first_option)) return false;
+    require("spec", options.spec);
+    require("output", options.output);
+    require_at_least("batch", options.batch, 1);
+    if (options.batch > 4096)
+        throw ConfigError(fmt::format("--batch is {}, but must be at most 4096", options.batch));
+    return true;
+}
+
 }  // namespace edgeloop::cli

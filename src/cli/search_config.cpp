@@ -90,6 +90,9 @@ void add_options(OptionParser& parser, SearchConfig& c) {
                "measure only on devices of this class; empty: any");
     parser.add("measure-seconds", &c.measure_seconds, "longest time for one measurement");
     parser.add("measure-threads", &c.measure_threads, "compute threads on the device");
+    parser.add("measure-runtime", &c.measure_runtime,
+               "what the device runs networks on: eager, torchscript, onnx or tensorrt");
+    parser.add("measure-processor", &c.measure_processor, "of the device: cpu or cuda");
     parser.add("edge-timeout", &c.edge_timeout,
                "stop with a checkpoint after so many seconds without a device; 0: wait");
     parser.add("edge-keys", &c.edge_keys, "our key file (edgeloop-bridge keygen)");
@@ -216,6 +219,7 @@ void validate(const SearchConfig& c) {
             "use 1 for no model, or up to 10000");
     require(c.measure_seconds > 0, fmt::format("--measure-seconds is {}", c.measure_seconds),
             "use a positive time");
+    static_cast<void>(measurement_settings(c));
     require(c.edge_timeout >= 0, fmt::format("--edge-timeout is {}", c.edge_timeout),
             "use 0 to wait for ever");
     require(c.time_limit >= 0, fmt::format("--time-limit is {}", c.time_limit), "use 0 for none");
@@ -244,6 +248,15 @@ ParseResult parse_search_config(int argc, const char* const* argv, Voice voice,
     validate(config);
     config_text = parser.config_text();
     return ParseResult::run;
+}
+
+MeasurementSettings measurement_settings(const SearchConfig& config) {
+    MeasurementSettings settings;
+    settings.threads = config.measure_threads;
+    settings.time_budget_s = config.measure_seconds;
+    settings.runtime = config.measure_runtime;
+    settings.processor = config.measure_processor;
+    return MeasurementSettings::from_json(settings.to_json(), "--measure-*");
 }
 
 }  // namespace edgeloop::cli

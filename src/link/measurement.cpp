@@ -96,10 +96,14 @@ MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::
     require(between(settings.iqr_ratio, 0, 10), "iqr_ratio", "0 to 10", where);
     require(between(settings.time_limit_s, 0.1, 86400), "time_limit_s", "0.1 to 86400", where);
     require(between(settings.memory_limit_mib, 0, 1e9), "memory_limit_mib", "0 to 1e9", where);
-    require(settings.runtime == "eager" || settings.runtime == "torchscript", "runtime",
-            "eager or torchscript", where);
+    const std::string& runtime = settings.runtime;
+    require(runtime == "eager" || runtime == "torchscript" || runtime == "onnx" ||
+                runtime == "tensorrt",
+            "runtime", "eager, torchscript, onnx or tensorrt", where);
     require(settings.processor == "cpu" || settings.processor == "cuda", "processor", "cpu or cuda",
             where);
+    require(runtime != "tensorrt" || settings.processor == "cuda", "processor",
+            "cuda for the runtime tensorrt", where);
     require(is_file_name(settings.weights), "weights", "the name of a file", where);
     require(between(settings.repeat, 0, 1'000'000), "repeat", "0 to 1000000", where);
     return settings;

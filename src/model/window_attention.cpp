@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <ATen/TracerMode.h>
 #include <torch/version.h>
 
 namespace edgeloop {
@@ -36,14 +37,19 @@ torch::Tensor merge(const torch::Tensor& x, std::int64_t batch, const WindowGeom
         .reshape({batch, g.padded[0], g.padded[1], g.padded[2], x.size(2)});
 }
 
+// What follows from the geometry alone is not traced: a traced network has it as a constant. (The
+// tracer would not see that torch::tensor() and data_ptr() write values.)
+
 /// (N, N): rows of the bias table.
 torch::Tensor table_index(const WindowGeometry& geometry) {
+    const at::tracer::impl::NoTracerDispatchMode constant;
     const torch::Tensor codes = torch::tensor(geometry.position_codes(), torch::kLong);
     return codes.unsqueeze(1) - codes.unsqueeze(0) + geometry.code_offset();
 }
 
 /// (windows, N, N): -100 between tokens of different regions, else 0.
 torch::Tensor region_mask(const WindowGeometry& geometry) {
+    const at::tracer::impl::NoTracerDispatchMode constant;
     torch::Tensor regions =
         torch::empty({1, geometry.padded[0], geometry.padded[1], geometry.padded[2], 1});
     float* region = regions.data_ptr<float>();

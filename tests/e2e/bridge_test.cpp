@@ -152,6 +152,29 @@ TEST_F(Bridge, ASpecIsCheckedBeforeItIsSentAndMayBeAShippedOne) {
     EXPECT_EQ(measured.code, 0) << measured.output;
 }
 
+TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
+    const std::string shifted = folder.path("shifted.json");
+    std::ofstream(shifted) << R"({"family": "swin3d", "architecture": {"patch": [2, 2, 2],
+        "embed_dim": 12, "depths": [2], "heads": [3], "window": [2, 4, 4]},
+        "clip": {"frames": 4, "stride": 1, "side": 16}})";
+    const std::string tiny = std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json";
+    for (const std::string& spec : {shifted, tiny})
+        for (const std::string runtime : {"eager", "torchscript", "onnx"}) {
+            const ProgramResult result =
+                run({program("edgeloop-edge"), "measure", "--spec", spec, "--seconds", "0.1",
+                     "--batch", "1,2", "--runtime", runtime});
+            const bool absent =
+                result.output.find("built without ONNX Runtime") != std::string::npos;
+            EXPECT_EQ(result.code, absent && runtime == "onnx" ? 2 : 0) << result.output;
+            EXPECT_EQ(result.output.find("latency_b2_ms") == std::string::npos, absent)
+                << result.output;
+        }
+    const ProgramResult gpu =
+        run({program("edgeloop-edge"), "measure", "--spec", tiny, "--runtime", "tensorrt"});
+    EXPECT_EQ(gpu.code, 2);
+    EXPECT_NE(gpu.output.find("must be cuda"), std::string::npos) << gpu.output;
+}
+
 TEST_F(Bridge, ACoreThatIsNotThereIsSaidOnce) {
     const ProgramResult result =
         run({program("edgeloop-edge"), "measure", "--spec",

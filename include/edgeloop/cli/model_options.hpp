@@ -28,11 +28,20 @@ struct BenchmarkOptions {
     int repetitions = 10;
 };
 
+/// edgeloop-model export.
+struct ExportOptions {
+    std::string spec;
+    std::string weights;  ///< safetensors file; empty: random
+    std::string output;
+    int batch = 1;
+};
+
 /// Each reads the options after the subcommand.
 /// @return false when --help, --version or --print-config was answered.
 /// @throws ConfigError
 [[nodiscard]] bool parse(int argc, const char* const* argv, DescribeOptions& options);
 [[nodiscard]] bool parse(int argc, const char* const* argv, CheckOptions& options);
 [[nodiscard]] bool parse(int argc, const char* const* argv, BenchmarkOptions& options);
+[[nodiscard]] bool parse(int argc, const char* const* argv, ExportOptions& options);
 
 }  // namespace edgeloop::cli

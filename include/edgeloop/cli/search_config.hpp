@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/link/measurement.hpp"
 #include "edgeloop/search/engine.hpp"
 
 #include <cstdint>
@@ -57,6 +58,7 @@ struct SearchConfig {
     std::string device_class;
     double measure_seconds = 10;
     int measure_threads = 1;
+    std::string measure_runtime = "eager", measure_processor = "cpu";  ///< MeasurementSettings'
     double edge_timeout = 0;  ///< seconds without a device before stopping; 0: wait
     std::string edge_keys, edge_server_key, edge_allow;  ///< files; empty: none
     bool edge_insecure = false;                          ///< a network link without keys is fine
@@ -93,5 +95,9 @@ enum class Voice { speaks, silent };
 /// @throws ConfigError
 [[nodiscard]] ParseResult parse_search_config(int argc, const char* const* argv, Voice voice,
                                               SearchConfig& config, std::string& config_text);
+
+/// How devices measure, by the --measure-* options.
+/// @throws ConfigError  a value that measurements do not have.
+[[nodiscard]] MeasurementSettings measurement_settings(const SearchConfig& config);
 
 }  // namespace edgeloop::cli

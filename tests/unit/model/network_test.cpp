@@ -1,5 +1,6 @@
 #include "model/network.hpp"
 
+#include "model/traced_network.hpp"
 #include "unit/model/specs.hpp"
 
 #include "edgeloop/core/error.hpp"
@@ -70,6 +71,18 @@ TEST_P(Networks, TreatClipsOfABatchIndependentlyInEvaluation) {
     const torch::Tensor clips = clips_for(GetParam(), 3);
     const torch::Tensor alone = network->forward(clips.slice(0, 1, 2));
     EXPECT_TRUE(torch::allclose(network->forward(clips).slice(0, 1, 2), alone, 1e-5, 1e-6));
+}
+
+TEST_P(Networks, TracedGiveTheSameOnOtherClips) {
+    const auto network = make_network(GetParam(), 1);
+    network->eval();
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor clips = clips_for(GetParam(), 2);
+    const torch::Tensor expected = network->forward(clips);
+    network->set_kernels(Kernels::plain);
+    torch::jit::Module traced = traced_network(network, torch::zeros_like(clips));
+    const torch::Tensor output = traced.forward({clips}).toTensor();
+    EXPECT_TRUE(torch::allclose(output, expected, 1e-4, 1e-5));
 }
 
 TEST_P(Networks, GiveTheSameWithOneAndTwoThreads) {

@@ -1,0 +1,107 @@
+#include "runtime.hpp"
+
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/model/counts.hpp"
+#include "edgeloop/model/onnx.hpp"
+#include "edgeloop/space/architecture_spec.hpp"
+
+#include <array>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <onnxruntime_cxx_api.h>
+
+namespace edgeloop {
+namespace {
+
+/// Runs `body`; memory that ONNX Runtime was refused becomes what it is everywhere else, and its
+/// other errors a failure with a reason.
+template <class Body>
+void with_plain_errors(const Body& body) {
+    try {
+        body();
+    } catch (const Ort::Exception& error) {
+        const std::string_view text = error.what();
+        for (const char* refused : {"bad_alloc", "Failed to allocate memory", "out of memory"})
+            if (text.find(refused) != std::string_view::npos) throw std::bad_alloc();
+        throw ConfigError("ONNX Runtime cannot run this network", std::string(text));
+    }
+}
+
+class OnnxRuntime final : public Runtime {
+  public:
+    OnnxRuntime(ArchitectureSpec spec, const MeasurementSettings& settings)
+        : spec_(std::move(spec)),
+          weights_(settings.weights),
+          environment_(ORT_LOGGING_LEVEL_ERROR, "edgeloop") {
+        options_.SetIntraOpNumThreads(settings.threads);
+        options_.SetInterOpNumThreads(1);
+        options_.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
+        // TensorRT takes what it can, CUDA the rest; a library without them refuses here.
+        if (settings.runtime == "tensorrt")
+            options_.AppendExecutionProvider_TensorRT(OrtTensorRTProviderOptions{});
+        if (settings.processor == "cuda")
+            options_.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+    }
+
+    void prepare(int batch) override {
+        const double start = steady_seconds();
+        const std::string model = export_onnx(spec_, weights_, batch);
+        with_plain_errors([&] {
+            session_.emplace(environment_, model.data(), model.size(), options_);
+            const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+            const auto [frames, side] = std::pair(spec_.clip.frames, spec_.clip.side);
+            const std::array<std::int64_t, 5> in{batch, 1, frames, side, side};
+            const std::array<std::int64_t, 2> out{batch, 2};
+            clips_.assign(static_cast<std::size_t>(batch) * frames * side * side, 0.5F);
+            targets_.assign(static_cast<std::size_t>(batch) * 2, 0);
+            inputs_ = Ort::Value::CreateTensor<float>(memory, clips_.data(), clips_.size(),
+                                                      in.data(), in.size());
+            outputs_ = Ort::Value::CreateTensor<float>(memory, targets_.data(), targets_.size(),
+                                                       out.data(), out.size());
+        });
+        if (build_ms_ == 0) build_ms_ = (steady_seconds() - start) * 1e3;
+    }
+
+    void run() override {
+        with_plain_errors([this] {
+            const char* const in = "clips";
+            const char* const out = "targets";
+            session_->Run(Ort::RunOptions{nullptr}, &in, &inputs_, 1, &out, &outputs_, 1);
+        });
+    }
+
+    [[nodiscard]] Metrics facts() const override {
+        const ModelCounts counts = count(spec_);
+        return {{"build_ms", build_ms_},
+                {"parameters", static_cast<double>(counts.parameters)},
+                {"model_size_mib", static_cast<double>(counts.weight_bytes) / (1024.0 * 1024.0)}};
+    }
+
+  private:
+    ArchitectureSpec spec_;
+    std::string weights_;
+    Ort::Env environment_;
+    Ort::SessionOptions options_;
+    std::optional<Ort::Session> session_;
+    std::vector<float> clips_, targets_;
+    Ort::Value inputs_{nullptr}, outputs_{nullptr};
+    double build_ms_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec, const MeasurementSettings& settings) {
+    std::unique_ptr<Runtime> runtime;
+    with_plain_errors([&] {
+        runtime = std::make_unique<OnnxRuntime>(ArchitectureSpec::from_json(spec, "job"), settings);
+    });
+    return runtime;
+}
+
+std::string onnx_runtime_version() { return Ort::GetVersionString(); }
+
+}  // namespace edgeloop

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "edgeloop/space/architecture_spec.hpp"
+
+#include <string>
+
+namespace edgeloop {
+
+/// The network of a spec as an ONNX model (operator set 17, float32): input "clips" of shape
+/// (batch, 1, frames, side, side), normalised; output "targets" (batch, 2). Its metadata has the
+/// spec.
+///
+/// @param weights  safetensors file; empty: initial weights of seed 1.
+/// @param batch  fixed, because windows of a swin3d are part of the batch dimension inside.
+/// @throws ConfigError  a spec that can't be built, weights of another network.
+[[nodiscard]] std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights,
+                                      int batch);
+
+}  // namespace edgeloop

@@ -1,0 +1,142 @@
+#include "model/onnx_writer.hpp"
+
+#include <cstring>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::int64_t ir_version = 8, operator_set = 17;
+
+// Numbers of onnx.proto3.
+enum DataType { type_float = 1, type_int64 = 7 };
+enum AttributeType {
+    attribute_float = 1,
+    attribute_int = 2,
+    attribute_string = 3,
+    attribute_ints = 7
+};
+
+/// A protobuf message in the making.
+class Message {
+  public:
+    Message& integer(int field, std::int64_t value) {
+        tag(field, 0);
+        varint(static_cast<std::uint64_t>(value));
+        return *this;
+    }
+    Message& number(int field, float value) {
+        tag(field, 5);
+        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);  // little endian
+        return *this;
+    }
+    Message& text(int field, std::string_view value) {
+        tag(field, 2);
+        varint(value.size());
+        bytes_.append(value);
+        return *this;
+    }
+    Message& message(int field, const Message& value) { return text(field, value.bytes_); }
+    /// Fields encoded before.
+    Message& append(const std::string& fields) {
+        bytes_ += fields;
+        return *this;
+    }
+    [[nodiscard]] const std::string& bytes() const { return bytes_; }
+
+  private:
+    void tag(int field, unsigned wire_type) {
+        varint(static_cast<std::uint64_t>(field) << 3U | wire_type);
+    }
+    void varint(std::uint64_t value) {
+        for (; value >= 0x80; value >>= 7U)
+            bytes_.push_back(static_cast<char>((value & 0x7fU) | 0x80U));
+        bytes_.push_back(static_cast<char>(value));
+    }
+
+    std::string bytes_;
+};
+
+Message attribute(const OnnxWriter::Attribute& given) {
+    Message result;
+    result.text(1, given.first);
+    if (const auto* integer = std::get_if<std::int64_t>(&given.second))
+        result.integer(3, *integer).integer(20, attribute_int);
+    else if (const auto* number = std::get_if<double>(&given.second))
+        result.number(2, static_cast<float>(*number)).integer(20, attribute_float);
+    else if (const auto* text = std::get_if<std::string>(&given.second))
+        result.text(4, *text).integer(20, attribute_string);
+    else {
+        for (const std::int64_t each : std::get<std::vector<std::int64_t>>(given.second))
+            result.integer(8, each);
+        result.integer(20, attribute_ints);
+    }
+    return result;
+}
+
+Message tensor(const std::string& name, const std::vector<std::int64_t>& shape, DataType type,
+               const void* values, std::size_t element) {
+    Message result;
+    std::size_t count = 1;
+    for (const std::int64_t length : shape) {
+        result.integer(1, length);
+        count *= static_cast<std::size_t>(length);
+    }
+    result.integer(2, type).text(8, name);
+    result.text(9, {static_cast<const char*>(values), count * element});  // little endian
+    return result;
+}
+
+Message value_info(const std::string& name, const std::vector<std::int64_t>& shape) {
+    Message dimensions;
+    for (const std::int64_t length : shape) dimensions.message(1, Message().integer(1, length));
+    const Message type =
+        Message().message(1, Message().integer(1, type_float).message(2, dimensions));
+    return Message().text(1, name).message(2, type);
+}
+
+}  // namespace
+
+void OnnxWriter::add_node(const std::string& type, const std::vector<std::string>& inputs,
+                          const std::string& output, const std::vector<Attribute>& attributes) {
+    Message node;
+    for (const std::string& input : inputs) node.text(1, input);
+    node.text(2, output).text(3, type + "_" + output).text(4, type);
+    for (const Attribute& each : attributes) node.message(5, attribute(each));
+    nodes_ += Message().message(1, node).bytes();
+}
+
+void OnnxWriter::add_constant(const std::string& name, const std::vector<std::int64_t>& shape,
+                              const float* values) {
+    constants_ +=
+        Message().message(5, tensor(name, shape, type_float, values, sizeof *values)).bytes();
+}
+
+void OnnxWriter::add_constant(const std::string& name, const std::vector<std::int64_t>& shape,
+                              const std::vector<std::int64_t>& values) {
+    constants_ += Message()
+                      .message(5, tensor(name, shape, type_int64, values.data(), sizeof values[0]))
+                      .bytes();
+}
+
+void OnnxWriter::add_input(const std::string& name, const std::vector<std::int64_t>& shape) {
+    inputs_ += Message().message(11, value_info(name, shape)).bytes();
+}
+
+void OnnxWriter::add_output(const std::string& name, const std::vector<std::int64_t>& shape) {
+    outputs_ += Message().message(12, value_info(name, shape)).bytes();
+}
+
+std::string OnnxWriter::model(
+    const std::string& producer, const std::string& graph,
+    const std::vector<std::pair<std::string, std::string>>& properties) const {
+    Message body;
+    body.append(nodes_).text(2, graph).append(constants_).append(inputs_).append(outputs_);
+    Message model;
+    model.integer(1, ir_version).text(2, producer).message(7, body);
+    model.message(8, Message().text(1, "").integer(2, operator_set));
+    for (const auto& [key, value] : properties)
+        model.message(14, Message().text(1, key).text(2, value));
+    return model.bytes();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,32 @@
+#include "model/traced_network.hpp"
+
+#include <algorithm>
+
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/script.h>
+
+namespace edgeloop {
+
+torch::jit::Module traced_network(const std::shared_ptr<Network>& network,
+                                  const torch::Tensor& example) {
+    const torch::NoGradGuard no_grad;
+    torch::jit::Module traced("network");
+    for (const auto& parameter : network->named_parameters()) {
+        std::string name = parameter.key();
+        std::replace(name.begin(), name.end(), '.', '_');
+        traced.register_parameter(name, parameter.value(), false);
+    }
+    const auto trace = torch::jit::tracer::trace(
+        {example},
+        [&](torch::jit::Stack inputs) -> torch::jit::Stack {
+            return {network->forward(inputs.at(0).toTensor())};
+        },
+        [](const torch::autograd::Variable&) { return std::string(); }, true, false, &traced);
+    const auto graph = trace.first->graph;
+    auto* function = traced._ivalue()->compilation_unit()->create_function("forward", graph);
+    traced.type()->addMethod(function);
+    traced.eval();
+    return torch::jit::freeze(traced);
+}
+
+}  // namespace edgeloop
