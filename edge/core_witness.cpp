@@ -53,10 +53,14 @@ CoreWitness::Look CoreWitness::look() {
     return {per_cycle >= alone_share * most_per_cycle_, 1e3 * cycles / dependent};
 }
 
-bool cores_may_be_shared(const SystemFiles& files) {
-    if (files.line("/sys/devices/system/cpu/smt/active").value_or("0") == "1") return true;
+bool is_virtual_machine(const SystemFiles& files) {
     const auto flags = files.field("/proc/cpuinfo", "flags");
     return flags && (*flags + " ").find(" hypervisor ") != std::string::npos;
+}
+
+bool cores_may_be_shared(const SystemFiles& files) {
+    return files.line("/sys/devices/system/cpu/smt/active").value_or("0") == "1" ||
+           is_virtual_machine(files);
 }
 
 }  // namespace edgeloop

@@ -41,6 +41,8 @@ class CoreWitness {
     double last_per_cycle_ = 0;
 };
 
+/// Whether this machine says that it is virtual (x86-64).
+[[nodiscard]] bool is_virtual_machine(const SystemFiles& files);
 /// Whether this machine's cores may be shared by hyperthreads: it says so, or it is virtual
 /// (x86-64; the cores of arm64 devices are not shared).
 [[nodiscard]] bool cores_may_be_shared(const SystemFiles& files);

@@ -13,11 +13,12 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t p99_floor = 662;
-constexpr std::size_t group = 5;              ///< warm-up runs compared with the ones before
-constexpr double stable_within = 0.05;        ///< difference of two groups' medians
-constexpr double warm_up_share = 0.25;        ///< of the time budget
-constexpr std::size_t samples_per_look = 16;  ///< the stop rule sorts, so it is not asked each time
-constexpr double block_s = 1e-3;              ///< of runs between two questions for disturbances
+constexpr std::size_t group = 5;           ///< warm-up runs compared with the ones before
+constexpr double stable_within = 0.05;     ///< difference of two groups' medians
+constexpr double warm_up_share = 0.25;     ///< of the time budget
+constexpr std::size_t runs_per_look = 16;  ///< the stop rule sorts, so it is not asked each time
+constexpr double block_s = 1e-3;           ///< of runs between two questions for the speed
+constexpr double full_speed = 0.97;        ///< processors change their clock in steps of about 4 %
 
 double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
@@ -64,41 +65,72 @@ bool steady_enough(const std::vector<double>& samples, const TimingPlan& plan) {
     return summary.iqr_ms <= plan.iqr_ratio * summary.median_ms;
 }
 
-/// Timed runs, told apart by whether anything disturbed them.
-struct Blocks {
-    Blocks(const std::function<void()>& run, const TimingPlan& plan, const NanosecondClock& now,
-           const std::function<bool()>& undisturbed)
-        : run_(run),
-          now_(now),
-          undisturbed_(undisturbed),
-          largest_(undisturbed ? plan.most_samples : 1),
-          quiet_(!undisturbed || undisturbed()) {}
+/// Timed runs in blocks, each with the lower of the processor's speeds before and after it.
+class Blocks {
+  public:
+    Blocks(const std::function<void()>& run, const NanosecondClock& now,
+           const std::function<double()>& speed)
+        : run_(run), now_(now), speed_(speed), last_speed_(speed ? speed() : 1) {}
 
-    void take_one() {
-        block_.clear();
+    void take_one(std::size_t most) {
+        const double before = last_speed_;
         double total_s = 0;
+        const std::size_t first = runs_ms_.size();
         do {
-            block_.push_back(timed_ms(run_, now_));
-            total_s += block_.back() * 1e-3;
-        } while (total_s < block_s && block_.size() < largest_);
-        const bool was_quiet = quiet_;
-        quiet_ = !undisturbed_ || undisturbed_();
-        const bool good = was_quiet && quiet_;
-        auto& samples = good ? good_ms : bad_ms;
-        samples.insert(samples.end(), block_.begin(), block_.end());
-        (good ? good_s : bad_s) += total_s;
+            runs_ms_.push_back(timed_ms(run_, now_));
+            total_s += runs_ms_.back() * 1e-3;
+        } while (speed_ && total_s < block_s && runs_ms_.size() < most);
+        if (speed_) last_speed_ = speed_();
+        blocks_.push_back({std::min(before, last_speed_), total_s, first});
+        seconds_ += total_s;
     }
 
-    std::vector<double> good_ms, bad_ms;
-    double good_s = 0, bad_s = 0;
+    /// Runs at full speed, and how long they took together.
+    struct Chosen {
+        std::vector<double> samples_ms;
+        double seconds = 0;
+    };
+    [[nodiscard]] Chosen undisturbed() const {
+        const double least = least_speed();
+        Chosen chosen;
+        for (std::size_t i = 0; i < blocks_.size(); ++i) {
+            if (blocks_[i].speed <= 0 || blocks_[i].speed < least) continue;
+            const std::size_t end = i + 1 < blocks_.size() ? blocks_[i + 1].first : runs_ms_.size();
+            chosen.samples_ms.insert(
+                chosen.samples_ms.end(),
+                runs_ms_.begin() + static_cast<std::ptrdiff_t>(blocks_[i].first),
+                runs_ms_.begin() + static_cast<std::ptrdiff_t>(end));
+            chosen.seconds += blocks_[i].seconds;
+        }
+        return chosen;
+    }
+    [[nodiscard]] const std::vector<double>& all_ms() const { return runs_ms_; }
+    [[nodiscard]] double seconds() const { return seconds_; }
 
   private:
+    struct Block {
+        double speed, seconds;
+        std::size_t first;  ///< its first run
+    };
+
+    /// A little below the speed that one in ten undisturbed blocks exceeds: what the processor does
+    /// again and again, not what it once did.
+    [[nodiscard]] double least_speed() const {
+        std::vector<double> speeds;
+        for (const Block& block : blocks_)
+            if (block.speed > 0) speeds.push_back(block.speed);
+        if (speeds.empty()) return 0;
+        const auto place = speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() * 9 / 10);
+        std::nth_element(speeds.begin(), place, speeds.end());
+        return full_speed * *place;
+    }
+
     const std::function<void()>& run_;
     const NanosecondClock& now_;
-    const std::function<bool()>& undisturbed_;
-    std::size_t largest_;
-    bool quiet_;
-    std::vector<double> block_;
+    const std::function<double()>& speed_;
+    std::vector<double> runs_ms_;
+    std::vector<Block> blocks_;
+    double seconds_ = 0, last_speed_;
 };
 
 }  // namespace
@@ -110,33 +142,36 @@ std::int64_t steady_nanoseconds() {
 }
 
 Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
-                 const NanosecondClock& now, const std::function<bool()>& undisturbed) {
+                 const NanosecondClock& now, const std::function<double()>& speed) {
     Timing timing;
     const std::int64_t start = now();
     warm_up(run, plan, now, start, timing);
-    Blocks blocks(run, plan, now, undisturbed);
-    std::size_t next_look = plan.min_samples;
+    Blocks blocks(run, now, speed);
+    Blocks::Chosen chosen;
+    std::size_t next_count = plan.min_samples;
+    double next_s = plan.time_budget_s;
     while (true) {
-        blocks.take_one();
-        const std::size_t n = blocks.good_ms.size(), all = n + blocks.bad_ms.size();
-        if (all >= plan.most_samples) break;
-        if (n >= next_look && blocks.good_s >= plan.min_seconds) {
-            if (steady_enough(blocks.good_ms, plan)) break;
-            next_look = n + std::max(samples_per_look, n / 20);
-        }
-        const double allowed = std::max(
-            plan.time_budget_s, std::min(plan.time_budget_s + blocks.bad_s, plan.longest_s));
-        if (all >= plan.fewest_samples && seconds(now() - start) >= allowed) break;
+        blocks.take_one(plan.most_samples);
+        const std::size_t n = blocks.all_ms().size();
+        const double elapsed = seconds(now() - start);
+        if (n < plan.fewest_samples || (n < next_count && elapsed < next_s)) continue;
+        chosen = blocks.undisturbed();
+        if (n >= plan.most_samples) break;
+        if (chosen.seconds >= plan.min_seconds && steady_enough(chosen.samples_ms, plan)) break;
+        const double lost = blocks.seconds() - chosen.seconds;
+        const double allowed =
+            std::max(plan.time_budget_s, std::min(plan.time_budget_s + lost, plan.longest_s));
+        if (elapsed >= allowed) break;
+        // A look at everything so far takes time and cache: the more there is, the rarer.
+        next_count = std::min(n + std::max(runs_per_look, n / 20), plan.most_samples);
+        next_s = std::max(allowed, lost > 0 ? 1.05 * elapsed : 0);
     }
-    timing.seconds = blocks.good_s + blocks.bad_s;
-    timing.disturbed_seconds = blocks.bad_s;
-    timing.samples_ms = std::move(blocks.good_ms);
-    timing.stop_rule_held = steady_enough(timing.samples_ms, plan);
-    if (timing.samples_ms.size() < plan.min_samples)
-        timing.samples_ms.insert(timing.samples_ms.end(), blocks.bad_ms.begin(),
-                                 blocks.bad_ms.end());
-    else
-        timing.disturbed_samples = blocks.bad_ms.size();
+    timing.seconds = blocks.seconds();
+    timing.disturbed_seconds = blocks.seconds() - chosen.seconds;
+    timing.stop_rule_held = steady_enough(chosen.samples_ms, plan);
+    if (chosen.samples_ms.size() < plan.min_samples) chosen.samples_ms = blocks.all_ms();
+    timing.disturbed_samples = blocks.all_ms().size() - chosen.samples_ms.size();
+    timing.samples_ms = std::move(chosen.samples_ms);
     return timing;
 }
 

@@ -39,16 +39,18 @@ struct Timing {
 /// successive groups of runs within 5 %, or a quarter of the budget is spent), then timed until the
 /// stop rule holds or the budget is spent.
 ///
-/// With `undisturbed` the runs are taken in blocks of about a millisecond with a question before
-/// and after each, and only those between two good answers are samples. Time lost so is added to
-/// the budget, up to `longest_s`. With fewer than `min_samples` undisturbed runs in the end all are
-/// samples and the stop rule has not held.
+/// With `speed` the runs are taken in blocks of about a millisecond with a question before and
+/// after each, and only blocks at full speed are samples: not those with an answer of 0, nor those
+/// more than 3 % below the speed that a tenth of the others exceed. Time lost so is added to the
+/// budget, up to `longest_s`. With fewer than `min_samples` such runs in the end all are samples
+/// and the stop rule has not held.
 ///
 /// @param run  one complete inference; the device has finished when it returns.
-/// @param undisturbed  whether nothing disturbs at this moment; empty: never asked.
+/// @param speed  of the processor at this moment in any unit, 0 when something disturbs it; empty:
+/// never asked.
 [[nodiscard]] Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
                                const NanosecondClock& now = steady_nanoseconds,
-                               const std::function<bool()>& undisturbed = {});
+                               const std::function<double()>& speed = {});
 
 /// Order statistics of samples. Quantiles interpolate linearly between neighbours.
 struct Summary {

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -103,32 +104,45 @@ Usage usage() {
     return {seconds(now.ru_utime) + seconds(now.ru_stime), now.ru_nivcsw};
 }
 
-/// The clock at each look, which a virtual machine does not show in /sys.
-Json clock_summary(const std::vector<double>& clocks_mhz) {
-    const Summary summary = summarise(clocks_mhz);
-    return {{"looks", summary.n},
-            {"lowest", summary.min_ms},
-            {"median", summary.median_ms},
-            {"p90", summary.p90_ms}};
-}
+/// How fast the processor is at this moment, as the harness asks for it.
+class SpeedProbe {
+  public:
+    explicit SpeedProbe(const SystemFiles& system) : virtual_(is_virtual_machine(system)) {}
+
+    /// The clock of a machine of one's own is the device's; that of a virtual one is what the
+    /// others on its host leave.
+    [[nodiscard]] double speed() {
+        const CoreWitness::Look look = witness_.look();
+        clocks_mhz_.push_back(look.clock_mhz);
+        if (!look.alone) return 0;
+        return virtual_ ? look.clock_mhz : 1;
+    }
+    /// The clock since the last call, which a virtual machine does not show in /sys.
+    [[nodiscard]] Json clocks() {
+        const Summary summary = summarise(std::exchange(clocks_mhz_, {}));
+        return {{"looks", summary.n},
+                {"lowest", summary.min_ms},
+                {"median", summary.median_ms},
+                {"p90", summary.p90_ms}};
+    }
+
+  private:
+    bool virtual_;
+    CoreWitness witness_;
+    std::vector<double> clocks_mhz_;
+};
 
 /// Times one batch size; adds its metrics and returns what goes into the record.
 Json measure_batch(Runtime& runtime, int batch, const MeasurementSettings& settings,
-                   const TimingPlan& plan, CoreWitness* witness, const EnergyMeter& energy,
+                   const TimingPlan& plan, SpeedProbe* probe, const EnergyMeter& energy,
                    Metrics& metrics) {
     runtime.prepare(batch);
-    std::vector<double> clocks_mhz;
-    std::function<bool()> undisturbed;
-    if (witness != nullptr)
-        undisturbed = [&] {
-            const CoreWitness::Look look = witness->look();
-            clocks_mhz.push_back(look.clock_mhz);
-            return look.alone;
-        };
+    std::function<double()> speed;
+    if (probe != nullptr) speed = [probe] { return probe->speed(); };
     const Usage before = usage();
     const auto joules_before = energy.joules();
     const double start = steady_seconds();
-    const Timing timing = time_runs([&] { runtime.run(); }, plan, steady_nanoseconds, undisturbed);
+    const Timing timing = time_runs([&] { runtime.run(); }, plan, steady_nanoseconds, speed);
     const double wall_s = steady_seconds() - start;
     const auto joules_after = energy.joules();
     const Usage after = usage();
@@ -152,11 +166,11 @@ Json measure_batch(Runtime& runtime, int batch, const MeasurementSettings& setti
         {"cpu_s", cpu_s},
         {"undisturbed", had_core},
         {"involuntary_switches", after.involuntary_switches - before.involuntary_switches}};
-    if (witness != nullptr) {
+    if (probe != nullptr) {
         const double share = timing.disturbed_seconds / timing.seconds;
         metrics[latency_name(batch) + "_disturbed"] = share;
         record["disturbed"] = share;
-        record["clock_mhz"] = clock_summary(clocks_mhz);
+        record["clock_mhz"] = probe->clocks();
     }
     return record;
 }
@@ -179,12 +193,12 @@ void measure_into(MeasurementResult& result, const Json& spec, const Measurement
         factory(spec, with_weights_path(settings, limits.weights_folder));
     const EnergyMeter energy(system);
     Json record = {{"before", system.conditions()}, {"settings", settings.to_json()}};
-    std::optional<CoreWitness> witness;
-    if (settings.processor == "cpu" && cores_may_be_shared(system)) witness.emplace();
+    std::optional<SpeedProbe> probe;
+    if (settings.processor == "cpu" && cores_may_be_shared(system)) probe.emplace(system);
     for (const int batch : settings.batches)
         record["batches"].push_back(
             measure_batch(*runtime, batch, settings, timing_plan(settings, limits),
-                          witness ? &*witness : nullptr, energy, result.metrics));
+                          probe ? &*probe : nullptr, energy, result.metrics));
     record["after"] = system.conditions();
     result.metrics.merge(runtime->facts());
     result.metrics["peak_memory_mib"] = system.peak_resident_mib();

@@ -59,7 +59,8 @@ class TorchRuntime final : public Runtime {
         with_plain_errors([&] {
             inputs_ = {clips(batch)};
             const double start = steady_seconds();
-            // Windows are part of the batch dimension inside: each batch size is a graph of its own.
+            // Windows are part of the batch dimension inside: each batch size is a graph of its
+            // own.
             if (scripted_) script_ = traced_network(network_, inputs_.front().toTensor());
             if (traced_ms_ == 0) traced_ms_ = (steady_seconds() - start) * 1e3;
         });

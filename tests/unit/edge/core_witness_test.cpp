@@ -79,6 +79,7 @@ TEST(CoreWitness, OnlyMachinesWithHyperthreadsOrVirtualOnesNeedIt) {
     EXPECT_FALSE(cores_may_be_shared(machine.files()));
     machine.put("/sys/devices/system/cpu/smt/active", "1\n");
     EXPECT_TRUE(cores_may_be_shared(machine.files()));
+    EXPECT_FALSE(is_virtual_machine(machine.files()));
     machine.put("/sys/devices/system/cpu/smt/active", "0\n");
     machine.put("/proc/cpuinfo", "processor : 0\nflags : fpu hypervisor lahf_lm\n");
     EXPECT_TRUE(cores_may_be_shared(machine.files()));

@@ -72,7 +72,7 @@ class Shared {
         : neighbour_(std::move(neighbour)) {}
     [[nodiscard]] Timing time(const TimingPlan& plan) {
         return time_runs([this] { now_ns_ += neighbour_now() ? 1'600'000 : 1'000'000; }, plan,
-                         [this] { return now_ns_; }, [this] { return !neighbour_now(); });
+                         [this] { return now_ns_; }, [this] { return neighbour_now() ? 0 : 1; });
     }
     [[nodiscard]] double seconds() const { return static_cast<double>(now_ns_) * 1e-9; }
 
@@ -83,7 +83,7 @@ class Shared {
     std::int64_t now_ns_ = 0;
 };
 
-TEST(Harness, OnlyRunsBetweenTwoQuietLooksAreSamples) {
+TEST(Harness, OnlyRunsBetweenTwoGoodLooksAreSamples) {
     TimingPlan plan;
     plan.time_budget_s = 10;
     plan.min_seconds = 1;
@@ -122,6 +122,42 @@ TEST(Harness, TimeLostToANeighbourIsAddedUpToALimit) {
     Shared impatient([](double) { return true; });
     EXPECT_FALSE(impatient.time(plan).stop_rule_held);
     EXPECT_NEAR(impatient.seconds(), 1, 0.1);
+}
+
+TEST(Harness, RunsAtALowerClockAreNoSamplesAndARareHigherOneDoesNotCount) {
+    // Runs of 2.4 million cycles; GHz by time: 2.4, sometimes 2.3, seldom 2.8.
+    std::int64_t now_ns = 0;
+    const auto ghz = [&] {
+        const double phase = std::fmod(static_cast<double>(now_ns) * 1e-9, 1.0);
+        return phase < 0.04 ? 2.8 : phase < 0.5 ? 2.3 : 2.4;
+    };
+    TimingPlan plan;
+    plan.min_seconds = 2;
+    plan.longest_s = 30;
+    const Timing timing = time_runs([&] { now_ns += std::llround(2.4e6 / ghz()); }, plan,
+                                    [&] { return now_ns; }, [&] { return 1000 * ghz(); });
+    EXPECT_TRUE(timing.stop_rule_held);
+    const Summary summary = summarise(timing.samples_ms);
+    EXPECT_NEAR(summary.median_ms, 1, 1e-6);
+    EXPECT_NEAR(summary.p90_ms, 1, 1e-6);
+    EXPECT_LT(summary.min_ms, 0.9) << "the rare clock's runs are samples, too";
+    EXPECT_NEAR(timing.disturbed_seconds / timing.seconds, 0.46, 0.05);
+}
+
+TEST(Harness, ABudgetIsKeptWithAndWithoutQuestions) {
+    TimingPlan plan;
+    plan.time_budget_s = 1;
+    plan.iqr_ratio = 0;  // never steady enough: runs differ
+    for (const bool asked : {false, true}) {
+        std::int64_t now_ns = 0;
+        int i = 0;
+        const Timing timing = time_runs(
+            [&] { now_ns += ++i % 2 == 0 ? 200'000 : 300'000; }, plan, [&] { return now_ns; },
+            asked ? std::function<double()>([] { return 1.0; }) : std::function<double()>());
+        EXPECT_FALSE(timing.stop_rule_held);
+        EXPECT_NEAR(static_cast<double>(now_ns) * 1e-9, 1, 0.01);
+        EXPECT_EQ(timing.disturbed_samples, 0u);
+    }
 }
 
 TEST(Harness, SamplesCoverTheTimeAskedFor) {
