@@ -1,10 +1,14 @@
 #include "model/network.hpp"
 
 #include "model/traced_network.hpp"
+#include "model/weights_file.hpp"
+#include "support/temporary_folder.hpp"
 #include "unit/model/specs.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/model/counts.hpp"
+#include "edgeloop/model/onnx.hpp"
 #include "edgeloop/model/threads.hpp"
 
 #include <gtest/gtest.h>
@@ -115,6 +119,21 @@ INSTANTIATE_TEST_SUITE_P(
         test::small_cnn3d(), test::small_mbconv3d(), test::small_mbconv3d(1, 8),
         test::spec_of("cnn3d", R"({"stages": [{"channels": 6}], "norm": "none", "dropout": 0.5})",
                       3, 9)));
+
+TEST(Network, AnExportHasTheWeightsOfTheFile) {
+    const ArchitectureSpec spec = test::small_cnn3d();
+    const test::TemporaryFolder folder;
+    const auto exported = [&](std::uint64_t seed) {
+        const std::string file = folder.path("w.safetensors");
+        write_file_atomic(file, encode_weights(weights_of(*make_network(spec, seed))));
+        return export_onnx(spec, file, 1);
+    };
+    EXPECT_EQ(exported(1), export_onnx(spec, {}, 1));
+    EXPECT_NE(exported(2), exported(1));
+    const std::string other = folder.path("other.safetensors");
+    write_file_atomic(other, encode_weights(weights_of(*make_network(test::small_mbconv3d(), 1))));
+    EXPECT_THROW(static_cast<void>(export_onnx(spec, other, 1)), ConfigError);
+}
 
 TEST(Network, SwinParametersHaveThePublishedNames) {
     const auto network = make_network(test::small_swin3d(), 1);
