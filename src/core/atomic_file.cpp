@@ -1,5 +1,6 @@
 #include "edgeloop/core/atomic_file.hpp"
 
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 
 #include <cerrno>
@@ -21,20 +22,6 @@ IoError system_error(const std::string& what, const std::string& path) {
     return IoError(fmt::format("cannot {} '{}'", what, path), std::strerror(code),
                    code == ENOSPC ? "free some space and run again" : "");
 }
-
-class Descriptor {
-  public:
-    explicit Descriptor(int value) : value_(value) {}
-    ~Descriptor() {
-        if (value_ >= 0) ::close(value_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return value_; }
-
-  private:
-    int value_;
-};
 
 void write_all(int descriptor, std::string_view bytes, const std::string& path) {
     while (!bytes.empty()) {

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -62,9 +63,10 @@ OpenJob job_from(const Envelope& envelope, const std::string& where) {
     return open;
 }
 
-int open_to_read(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
+Descriptor open_to_read(const std::string& path) {
+    Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (descriptor.get() < 0)
+        throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
     return descriptor;
 }
 
@@ -122,16 +124,12 @@ JournalStore::JournalStore(const JournalOptions& options)
     load();
 }
 
-JournalStore::~JournalStore() {
-    if (reader_ >= 0) ::close(reader_);
-    if (lock_ >= 0) ::close(lock_);
-}
-
 void JournalStore::lock_folder() {
     const std::string lock_path = options_.folder + "/lock";
-    lock_ = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock_ < 0) throw IoError(fmt::format("cannot open '{}'", lock_path), std::strerror(errno));
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+    lock_ = Descriptor(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (lock_.get() < 0)
+        throw IoError(fmt::format("cannot open '{}'", lock_path), std::strerror(errno));
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
         throw ConfigError(fmt::format("'{}' is in use by another bridge", options_.folder), {},
                           "give this one a folder of its own");
 }
@@ -144,7 +142,7 @@ void JournalStore::open_files() {
 
 void JournalStore::load() {
     const std::uint64_t size = end_;
-    RecordReader reader(reader_, size);
+    RecordReader reader(reader_.get(), size);
     std::uint64_t good = 0;
     for (std::string bytes = reader.next(); !bytes.empty(); bytes = reader.next()) {
         if (!load_record(bytes, good)) break;
@@ -197,7 +195,8 @@ void JournalStore::set_damage_aside(std::uint64_t from, std::uint64_t size) {
     AppendFile copy(aside);
     std::string block(std::min<std::uint64_t>(read_block, size - from), '\0');
     for (std::uint64_t at = from; at < size;) {
-        const ssize_t got = ::pread(reader_, block.data(), block.size(), static_cast<off_t>(at));
+        const ssize_t got =
+            ::pread(reader_.get(), block.data(), block.size(), static_cast<off_t>(at));
         if (got <= 0) throw IoError(fmt::format("cannot read '{}'", path_), std::strerror(errno));
         copy.append(std::string_view(block).substr(0, static_cast<std::size_t>(got)));
         at += static_cast<std::uint64_t>(got);
@@ -221,7 +220,7 @@ JournalStore::Place JournalStore::write(std::uint16_t type, std::uint64_t id,
 std::string JournalStore::read(const Place& place) const {
     std::string bytes(place.bytes, '\0');
     const ssize_t got =
-        ::pread(reader_, bytes.data(), bytes.size(), static_cast<off_t>(place.offset));
+        ::pread(reader_.get(), bytes.data(), bytes.size(), static_cast<off_t>(place.offset));
     if (got != static_cast<ssize_t>(bytes.size()))
         throw IoError(fmt::format("cannot read '{}'", path_), std::strerror(errno));
     return bytes;
@@ -374,17 +373,14 @@ void JournalStore::compact() {
         if (open.losses > 0) block += seal(format, {RecordType::losses, id, to_bytes(open.losses)});
     fresh->append(block);
     fresh->sync();
-    const int reader = open_to_read(fresh_path);
+    Descriptor reader = open_to_read(fresh_path);
     // Whatever can fail has been done.
-    if (::rename(fresh_path.c_str(), path_.c_str()) != 0) {
-        ::close(reader);
+    if (::rename(fresh_path.c_str(), path_.c_str()) != 0)
         throw IoError(fmt::format("cannot replace '{}'", path_), std::strerror(errno));
-    }
     live_bytes_ = at;
     for (std::size_t i = 0; i < places.size(); ++i) places[i]->offset = offsets[i];
     file_ = std::move(fresh);
-    ::close(reader_);
-    reader_ = reader;
+    reader_ = std::move(reader);
     end_ = std::filesystem::file_size(path_);
     log::info("{}: compacted to {} bytes", path_, end_);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/link/job_store.hpp"
 
 #include <cstdint>
@@ -31,7 +32,6 @@ class JournalStore final : public JobStore {
     /// @throws IoError; ConfigError when another process uses the folder; CorruptState for a
     /// journal of another version.
     explicit JournalStore(const JournalOptions& options);
-    ~JournalStore() override;
     JournalStore(const JournalStore&) = delete;
     JournalStore& operator=(const JournalStore&) = delete;
 
@@ -77,7 +77,7 @@ class JournalStore final : public JobStore {
 
     JournalOptions options_;
     std::string path_;
-    int lock_ = -1, reader_ = -1;
+    Descriptor lock_, reader_;
     std::unique_ptr<AppendFile> file_;
     std::uint64_t end_ = 0, live_bytes_ = 0, next_order_ = 1;
     std::uint64_t compact_after_ = 0;  ///< no attempt while the journal is shorter

@@ -200,11 +200,15 @@ TEST_F(JournalStoreTest, AnotherReleasesJournalIsRefusedNotDamaged) {
         store.add_result(1, measured(1));
         store.commit();
     }
-    std::string bytes = read_file(journal());
+    const std::string sound = read_file(journal());
+    std::string bytes = sound;
     bytes[4] = 9;
     std::ofstream(journal(), std::ios::binary) << bytes;
     EXPECT_THROW(JournalStore{options()}, CorruptState);
     EXPECT_EQ(read_file(journal()), bytes);
+    // Nor is its folder kept locked.
+    std::ofstream(journal(), std::ios::binary) << sound;
+    EXPECT_EQ(JournalStore(options()).results(), 1u);
 }
 
 }  // namespace
