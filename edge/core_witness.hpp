@@ -14,9 +14,11 @@ namespace edgeloop {
 /// neighbour computes.
 ///
 /// Two short loops tell: a chain of dependent operations, one a clock cycle whatever the neighbour
-/// does, and independent operations, of which a core alone issues at least four a cycle (Intel
-/// since Nehalem, 2008; AMD since Zen, 2017: their optimisation manuals) and a shared one about
-/// half of what it could. The ratio does not depend on the clock, which the chain shows besides.
+/// does, and independent operations, of which a core with hyperthreads alone issues at least four a
+/// cycle (Intel Core and Xeon since 2008, AMD since Zen, 2017: their optimisation manuals) and a
+/// shared one about half of what it could. A core that issues eight is only told from a shared one
+/// once it has been seen alone. The ratio does not depend on the clock, which the chain shows
+/// besides.
 class CoreWitness {
   public:
     /// Nanoseconds that `cycles` dependent operations and that as many slots of four independent

@@ -32,8 +32,13 @@ std::optional<double> DriftGuard::look() {
     const MeasurementResult result = measure_({0, reference_job()});
     const auto latency = result.metrics.find("latency_ms");
     if (result.status == Status::completed && latency != result.metrics.end() &&
-        latency->second > 0)
-        return latency->second;
+        latency->second > 0) {
+        // All of it beside a neighbour on the core: that says nothing about the device.
+        const auto lost = result.metrics.find("latency_disturbed");
+        if (lost == result.metrics.end() || lost->second < 1) return latency->second;
+        log::warning("the reference network never had the core to itself");
+        return std::nullopt;
+    }
     log::warning("the reference network could not be measured: {}", result.reason);
     return std::nullopt;
 }

@@ -18,7 +18,8 @@ constexpr double stable_within = 0.05;     ///< difference of two groups' median
 constexpr double warm_up_share = 0.25;     ///< of the time budget
 constexpr std::size_t runs_per_look = 16;  ///< the stop rule sorts, so it is not asked each time
 constexpr double block_s = 1e-3;           ///< of runs between two questions for the speed
-constexpr double full_speed = 0.97;        ///< processors change their clock in steps of about 4 %
+constexpr std::size_t disturbed_for_each = 4;  ///< runs kept for each sample there may be
+constexpr double full_speed = 0.97;  ///< processors change their clock in steps of about 4 %
 
 double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
@@ -57,12 +58,6 @@ void warm_up(const std::function<void()>& run, const TimingPlan& plan, const Nan
         timing.warmed_up = stable(durations);
     } while (!timing.warmed_up && seconds(now() - start) < warm_up_share * plan.time_budget_s);
     timing.warm_up_runs = durations.size();
-}
-
-bool steady_enough(const std::vector<double>& samples, const TimingPlan& plan) {
-    if (samples.size() < plan.min_samples) return false;
-    const Summary summary = summarise(samples);
-    return summary.iqr_ms <= plan.iqr_ratio * summary.median_ms;
 }
 
 /// Timed runs in blocks, each with the lower of the processor's speeds before and after it.
@@ -133,6 +128,13 @@ class Blocks {
     double seconds_ = 0, last_speed_;
 };
 
+bool steady_enough(const Blocks::Chosen& chosen, const TimingPlan& plan) {
+    if (chosen.samples_ms.size() < plan.min_samples || chosen.seconds < plan.min_seconds)
+        return false;
+    const Summary summary = summarise(chosen.samples_ms);
+    return summary.iqr_ms <= plan.iqr_ratio * summary.median_ms;
+}
+
 }  // namespace
 
 std::int64_t steady_nanoseconds() {
@@ -148,28 +150,33 @@ Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
     warm_up(run, plan, now, start, timing);
     Blocks blocks(run, now, speed);
     Blocks::Chosen chosen;
+    const std::size_t most_runs = disturbed_for_each * plan.most_samples;
     std::size_t next_count = plan.min_samples;
     double next_s = plan.time_budget_s;
     while (true) {
-        blocks.take_one(plan.most_samples);
+        blocks.take_one(most_runs);
         const std::size_t n = blocks.all_ms().size();
         const double elapsed = seconds(now() - start);
         if (n < plan.fewest_samples || (n < next_count && elapsed < next_s)) continue;
         chosen = blocks.undisturbed();
-        if (n >= plan.most_samples) break;
-        if (chosen.seconds >= plan.min_seconds && steady_enough(chosen.samples_ms, plan)) break;
+        if (n >= most_runs || chosen.samples_ms.size() >= plan.most_samples) break;
+        if (steady_enough(chosen, plan)) break;
         const double lost = blocks.seconds() - chosen.seconds;
         const double allowed =
             std::max(plan.time_budget_s, std::min(plan.time_budget_s + lost, plan.longest_s));
         if (elapsed >= allowed) break;
         // A look at everything so far takes time and cache: the more there is, the rarer.
-        next_count = std::min(n + std::max(runs_per_look, n / 20), plan.most_samples);
-        next_s = std::max(allowed, lost > 0 ? 1.05 * elapsed : 0);
+        next_count = std::min(n + std::max(runs_per_look, n / 20), most_runs);
+        next_s = std::min(std::max(allowed, lost > 0 ? 1.05 * elapsed : 0),
+                          std::max(plan.time_budget_s, plan.longest_s));
     }
     timing.seconds = blocks.seconds();
     timing.disturbed_seconds = blocks.seconds() - chosen.seconds;
-    timing.stop_rule_held = steady_enough(chosen.samples_ms, plan);
-    if (chosen.samples_ms.size() < plan.min_samples) chosen.samples_ms = blocks.all_ms();
+    timing.stop_rule_held = steady_enough(chosen, plan);
+    if (chosen.samples_ms.size() < plan.min_samples) {
+        chosen.samples_ms = blocks.all_ms();
+        timing.disturbed_seconds = chosen.seconds < blocks.seconds() ? blocks.seconds() : 0;
+    }
     timing.disturbed_samples = blocks.all_ms().size() - chosen.samples_ms.size();
     timing.samples_ms = std::move(chosen.samples_ms);
     return timing;

@@ -213,7 +213,8 @@ TimingPlan timing_plan(const MeasurementSettings& settings, const MeasuringLimit
     plan.time_budget_s = settings.time_budget_s;
     plan.min_samples = static_cast<std::size_t>(settings.min_samples);
     plan.iqr_ratio = settings.iqr_ratio;
-    plan.min_seconds = std::min(settings.min_seconds, settings.time_budget_s);
+    // The budget has the warm-up in it, which may take a quarter.
+    plan.min_seconds = std::min(settings.min_seconds, 0.5 * settings.time_budget_s);
     // However patient, the job must be answered before its time limit ends it.
     plan.longest_s = std::min(
         limits.patience * settings.time_budget_s,

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
 
 namespace edgeloop {
@@ -36,15 +37,21 @@ class OnnxRuntime final : public Runtime {
     OnnxRuntime(ArchitectureSpec spec, const MeasurementSettings& settings)
         : spec_(std::move(spec)),
           weights_(settings.weights),
-          environment_(ORT_LOGGING_LEVEL_ERROR, "edgeloop") {
+          environment_(ORT_LOGGING_LEVEL_FATAL, "edgeloop") {
         options_.SetIntraOpNumThreads(settings.threads);
         options_.SetInterOpNumThreads(1);
         options_.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
-        // TensorRT takes what it can, CUDA the rest; a library without them refuses here.
-        if (settings.runtime == "tensorrt")
-            options_.AppendExecutionProvider_TensorRT(OrtTensorRTProviderOptions{});
-        if (settings.processor == "cuda")
-            options_.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+        // TensorRT takes what it can, CUDA the rest.
+        try {
+            if (settings.runtime == "tensorrt")
+                options_.AppendExecutionProvider_TensorRT(OrtTensorRTProviderOptions{});
+            if (settings.processor == "cuda")
+                options_.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+        } catch (const Ort::Exception& error) {
+            throw ConfigError(fmt::format("this device's ONNX Runtime has no {}",
+                                          settings.runtime == "tensorrt" ? "TensorRT" : "CUDA"),
+                              error.what(), "install its GPU build, or measure on the cpu");
+        }
     }
 
     void prepare(int batch) override {

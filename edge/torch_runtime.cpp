@@ -1,4 +1,5 @@
 #include "model/network.hpp"
+#include "model/torch_error.hpp"
 #include "model/traced_network.hpp"
 #include "model/weights_file.hpp"
 #include "runtime.hpp"
@@ -30,9 +31,7 @@ void with_plain_errors(const Body& body) {
     try {
         body();
     } catch (const c10::Error& error) {
-        // LibTorch has no type of its own for this.
-        if (std::string_view(error.what()).find("can't allocate memory") != std::string_view::npos)
-            throw std::bad_alloc();
+        if (is_out_of_memory(error)) throw std::bad_alloc();
         throw;
     }
 }

@@ -63,7 +63,8 @@ void check_device(DeviceConfig& device, const DeviceText& text) {
     if (device.memory_limit_mib < 0) throw ConfigError("--memory-limit-mib must not be negative");
     if (!(device.time_limit_s > 0)) throw ConfigError("--time-limit must be positive");
     if (!(device.patience >= 1 && device.patience <= 1000))
-        throw ConfigError("--patience must be 1 to 1000");
+        throw ConfigError(fmt::format("--patience is {}", device.patience), {},
+                          "use 1 (never wait) to 1000");
     device.cores = parse_cores(text.cores);
 }
 
@@ -130,6 +131,11 @@ void add_measurement_options(OptionParser& parser, MeasurementSettings& settings
 
 MeasurementSettings checked(MeasurementSettings settings, const std::string& batches) {
     settings.batches = parse_batches(batches);
+    if (!(settings.min_seconds >= 0 && settings.min_seconds <= 3600))
+        throw ConfigError(fmt::format("--min-seconds is {}", settings.min_seconds), {},
+                          "use 0 to 3600");
+    if (settings.runtime == "tensorrt" && settings.processor != "cuda")
+        throw ConfigError("--runtime tensorrt runs on GPUs only", {}, "add --processor cuda");
     return MeasurementSettings::from_json(settings.to_json(), "options");
 }
 

@@ -88,7 +88,8 @@ void add_options(OptionParser& parser, SearchConfig& c) {
         "tcp://HOST:PORT (a bridge), model (computed, marked as modelled) or none");
     parser.add("device-class", &c.device_class,
                "measure only on devices of this class; empty: any");
-    parser.add("measure-seconds", &c.measure_seconds, "longest time for one measurement");
+    parser.add("measure-seconds", &c.measure_seconds,
+               "time budget of one measurement; a device may add to it (its --patience)");
     parser.add("measure-threads", &c.measure_threads, "compute threads on the device");
     parser.add("measure-runtime", &c.measure_runtime,
                "what the device runs networks on: eager, torchscript, onnx or tensorrt");
@@ -219,6 +220,20 @@ void validate(const SearchConfig& c) {
             "use 1 for no model, or up to 10000");
     require(c.measure_seconds > 0, fmt::format("--measure-seconds is {}", c.measure_seconds),
             "use a positive time");
+    require(c.measure_seconds <= 3600, fmt::format("--measure-seconds is {}", c.measure_seconds),
+            "use at most 3600");
+    require(c.measure_threads <= 1024, fmt::format("--measure-threads is {}", c.measure_threads),
+            "use at most 1024");
+    const std::string& runtime = c.measure_runtime;
+    require(runtime == "eager" || runtime == "torchscript" || runtime == "onnx" ||
+                runtime == "tensorrt",
+            fmt::format("--measure-runtime '{}' is unknown", runtime),
+            "use eager, torchscript, onnx or tensorrt");
+    require(c.measure_processor == "cpu" || c.measure_processor == "cuda",
+            fmt::format("--measure-processor '{}' is unknown", c.measure_processor),
+            "use cpu or cuda");
+    require(runtime != "tensorrt" || c.measure_processor == "cuda",
+            "--measure-runtime tensorrt runs on GPUs only", "add --measure-processor cuda");
     static_cast<void>(measurement_settings(c));
     require(c.edge_timeout >= 0, fmt::format("--edge-timeout is {}", c.edge_timeout),
             "use 0 to wait for ever");

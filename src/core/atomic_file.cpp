@@ -74,7 +74,13 @@ std::string read_file(const std::string& path, std::uint64_t limit_bytes) {
     }
 }
 
-void write_file_atomic(const std::string& path, std::string_view bytes, Durability durability) {
+void write_file_atomic(const std::string& given, std::string_view bytes, Durability durability) {
+    const fs::file_status status = fs::status(given);  // of what a link points at
+    if (fs::exists(status) && !fs::is_regular_file(status))
+        throw ConfigError(fmt::format("'{}' is not a regular file", given),
+                          "it would be replaced by one", "name another file");
+    const std::string path =
+        fs::exists(status) && fs::is_symlink(given) ? fs::canonical(given).string() : given;
     const std::string temporary = fmt::format("{}.tmp{}", path, ::getpid());
     try {
         const Descriptor file(

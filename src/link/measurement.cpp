@@ -114,13 +114,13 @@ Json MeasurementSettings::to_json() const {
                  {"threads", threads},
                  {"time_budget_s", time_budget_s},
                  {"min_samples", min_samples},
-                 {"min_seconds", min_seconds},
                  {"iqr_ratio", iqr_ratio},
                  {"time_limit_s", time_limit_s},
                  {"memory_limit_mib", memory_limit_mib},
                  {"runtime", runtime},
                  {"repeat", repeat}};
     // Said only when it matters, so that the identity of a plain job is what it always was.
+    if (min_seconds != MeasurementSettings{}.min_seconds) json["min_seconds"] = min_seconds;
     if (processor != "cpu") json["processor"] = processor;
     if (!weights.empty()) json["weights"] = weights;
     return json;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <new>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -53,6 +54,7 @@ class Translator {
         IValue value;      ///< for the example
         std::string name;  ///< in the model; a constant gets one when an operator needs it
         bool constant = true;
+        std::size_t seen = 0;  ///< users that were translated
     };
     using Translation = std::string (Translator::*)(const Node&);
 
@@ -112,6 +114,7 @@ class Translator {
     }
 
     void take(const Node& node);
+    void forget(const Value* value);
 
     // One for each operator, or for those that translate alike. They return the result's name.
     std::string addition(const Node& node) {
@@ -268,9 +271,20 @@ void Translator::take(const Node& node) {
     node.getOperation()(stack);
     values_[output] = {stack.back(), {}, constant};
     if (constant) return;
+    stack.clear();
     const auto found = translations().find(node.kind().toQualString());
     if (found == translations().end()) throw unknown(node);
     values_[output].name = (this->*found->second)(node);
+    for (const Value* each : node.inputs()) forget(each);
+}
+
+/// Drops what the example gave for a value that all its users have seen, as the runtime would.
+void Translator::forget(const Value* value) {
+    Known& known = values_.at(value);
+    if (known.constant || ++known.seen < value->uses().size()) return;
+    known.value = IValue();
+    if (value->node()->kind() == c10::prim::ListConstruct)
+        for (const Value* each : value->node()->inputs()) forget(each);
 }
 
 std::string Translator::convolution(const Node& node) {
@@ -359,7 +373,7 @@ std::string onnx_of(const std::shared_ptr<Network>& network, const ArchitectureS
 }  // namespace
 
 std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights, int batch) {
-    return translate_torch_errors("exporting", [&] {
+    const auto exported = [&] {
         const auto network = make_network(spec, weight_seed);
         if (!weights.empty())
             load_weights(*network, decode_weights(read_file(weights), weights), weights);
@@ -371,6 +385,14 @@ std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights
                               fmt::format("it has {} bytes, and protobuf ends at {}", model.size(),
                                           largest_model));
         return model;
+    };
+    return translate_torch_errors("exporting", [&] {
+        try {
+            return exported();
+        } catch (const c10::Error& error) {
+            if (is_out_of_memory(error)) throw std::bad_alloc();
+            throw;
+        }
     });
 }
 

@@ -158,7 +158,11 @@ TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
         "embed_dim": 12, "depths": [2], "heads": [3], "window": [2, 4, 4]},
         "clip": {"frames": 4, "stride": 1, "side": 16}})";
     const std::string tiny = std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json";
-    for (const std::string& spec : {shifted, tiny})
+    const std::string squeezed = folder.path("squeezed.json");
+    std::ofstream(squeezed) << R"({"family": "mbconv3d", "architecture": {"stem": 4, "head": 8,
+        "stages": [{"channels": 6, "stride": [1, 2, 2], "squeeze": 0.25}]},
+        "clip": {"frames": 4, "stride": 1, "side": 16}})";
+    for (const std::string& spec : {shifted, tiny, squeezed})
         for (const std::string runtime : {"eager", "torchscript", "onnx"}) {
             const ProgramResult result =
                 run({program("edgeloop-edge"), "measure", "--spec", spec, "--seconds", "0.1",
@@ -172,7 +176,7 @@ TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
     const ProgramResult gpu =
         run({program("edgeloop-edge"), "measure", "--spec", tiny, "--runtime", "tensorrt"});
     EXPECT_EQ(gpu.code, 2);
-    EXPECT_NE(gpu.output.find("must be cuda"), std::string::npos) << gpu.output;
+    EXPECT_NE(gpu.output.find("add --processor cuda"), std::string::npos) << gpu.output;
 }
 
 TEST_F(Bridge, ACoreThatIsNotThereIsSaidOnce) {

@@ -17,7 +17,8 @@ enum class Durability { process_crash, power_cut };
 
 /// Replaces `path` by `bytes` so that a reader sees the old or the new content, never a mixture:
 /// temporary file in the same folder, (fsync,) rename, (fsync of the folder).
-/// @throws IoError  the old content is still there then.
+/// A symbolic link stays one; what it points at is replaced.
+/// @throws IoError  the old content is still there then; ConfigError: `path` is a folder or device.
 void write_file_atomic(const std::string& path, std::string_view bytes,
                        Durability durability = Durability::power_cut);
 

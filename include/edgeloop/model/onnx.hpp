@@ -12,7 +12,7 @@ namespace edgeloop {
 ///
 /// @param weights  safetensors file; empty: initial weights of seed 1.
 /// @param batch  fixed, because windows of a swin3d are part of the batch dimension inside.
-/// @throws ConfigError  a spec that can't be built, weights of another network.
+/// @throws ConfigError  a spec that can't be built, weights of another network; std::bad_alloc.
 [[nodiscard]] std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights,
                                       int batch);
 

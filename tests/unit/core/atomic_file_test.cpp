@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 namespace edgeloop {
 namespace {
@@ -25,10 +26,22 @@ TEST(AtomicFile, AFailedWriteKeepsTheOldContent) {
     EXPECT_THROW(write_file_atomic(folder.path("missing/f"), "x"), IoError);
     const std::string target = folder.path("is-a-folder");
     make_directories(target + "/inside");
-    EXPECT_THROW(write_file_atomic(target, "x"), IoError);
+    EXPECT_THROW(write_file_atomic(target, "x"), ConfigError);
     EXPECT_TRUE(std::filesystem::exists(target + "/inside"));
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.root()), {}), 1)
         << "no temporary stays";
+}
+
+TEST(AtomicFile, ALinkStaysOneAndADeviceIsNotReplaced) {
+    const test::TemporaryFolder folder;
+    write_file_atomic(folder.path("real"), "old");
+    std::filesystem::create_symlink("real", folder.path("link"));
+    write_file_atomic(folder.path("link"), "new");
+    EXPECT_TRUE(std::filesystem::is_symlink(folder.path("link")));
+    EXPECT_EQ(read_file(folder.path("real")), "new");
+    ASSERT_EQ(::mkfifo(folder.path("pipe").c_str(), 0600), 0);
+    EXPECT_THROW(write_file_atomic(folder.path("pipe"), "x"), ConfigError);
+    EXPECT_TRUE(std::filesystem::is_fifo(folder.path("pipe")));
 }
 
 TEST(AtomicFile, ReadingRefusesWhatIsNotThereTooLargeOrAFolder) {

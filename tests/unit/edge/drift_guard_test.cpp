@@ -22,6 +22,7 @@ class DriftGuardTest : public testing::Test {
                     ++looks;
                     if (looks_ms.size() > 1) looks_ms.pop_front();
                     result.metrics["latency_ms"] = looks_ms.front();
+                    if (neighbour) result.metrics["latency_disturbed"] = 1;
                 } else {
                     measured.push_back(job.id);
                     result = job_result();
@@ -46,6 +47,7 @@ class DriftGuardTest : public testing::Test {
     std::deque<double> looks_ms{0, 1};  ///< the front is the device's present state
     std::vector<std::uint64_t> measured;
     int looks = 0, pauses = 0;
+    bool neighbour = false;  ///< on the core, whenever the reference is measured
 };
 
 TEST_F(DriftGuardTest, AnUnchangedDeviceConfirmsItsResults) {
@@ -136,6 +138,21 @@ TEST_F(DriftGuardTest, StoppingHandsOverWhatIsThere) {
     looks_ms = {2};
     add(watched, 2);
     EXPECT_EQ(watched.settle().size(), 1u);
+}
+
+TEST_F(DriftGuardTest, AReferenceBesideANeighbourIsNoBaseline) {
+    looks_ms = {0, 1.6, 1};
+    neighbour = true;
+    DriftGuard to = guard();
+    to.begin();
+    EXPECT_TRUE(to.add({1, {}}, job_result())) << "nothing to compare with yet: answered at once";
+    neighbour = false;
+    to.begin();
+    add(to, 2);
+    const auto settled = to.settle();
+    ASSERT_EQ(settled.size(), 1u);
+    EXPECT_EQ(settled[0].result.metrics.at("reference_drift"), 0);
+    EXPECT_EQ(settled[0].result.metrics.at("latency_valid"), 1);
 }
 
 }  // namespace
