@@ -56,6 +56,6 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(CMAKE_CROSSCOMPILING_EMULATOR "$folder/tools/usr/bin/qemu-aarch64-static;-L;$sysroot")
 END
 export LD_LIBRARY_PATH=$folder/tools/usr/lib/x86_64-linux-gnu
-cmake -S "$source" -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+cmake --fresh -S "$source" -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_TOOLCHAIN_FILE="$folder/toolchain.cmake" -DEDGELOOP_EDGE_ONLY=ON
 cmake --build "$folder/build" --target "${targets[@]}"
