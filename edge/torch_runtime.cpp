@@ -4,7 +4,6 @@
 #include "model/weights_file.hpp"
 #include "runtime.hpp"
 
-#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/model/threads.hpp"
@@ -19,8 +18,6 @@
 
 namespace edgeloop {
 namespace {
-
-constexpr std::uint64_t weight_seed = 1;
 
 /// First line of a c10 message: the rest is a stack trace.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -41,11 +38,7 @@ class TorchRuntime final : public Runtime {
     TorchRuntime(const ArchitectureSpec& spec, const MeasurementSettings& settings)
         : clip_(spec.clip), device_(device_of(settings)) {
         const double start = steady_seconds();
-        network_ = make_network(spec, weight_seed);
-        if (!settings.weights.empty())
-            load_weights(*network_, decode_weights(read_file(settings.weights), settings.weights),
-                         settings.weights);
-        network_->eval();
+        network_ = trained_network(spec, settings.weights);
         network_->to(device_);
         // The fused kernels are for the CPU and are not traced.
         if (settings.runtime == "torchscript" || device_.is_cuda())

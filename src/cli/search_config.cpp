@@ -224,15 +224,13 @@ void validate(const SearchConfig& c) {
             "use at most 3600");
     require(c.measure_threads <= 1024, fmt::format("--measure-threads is {}", c.measure_threads),
             "use at most 1024");
-    const std::string& runtime = c.measure_runtime;
-    require(runtime == "eager" || runtime == "torchscript" || runtime == "onnx" ||
-                runtime == "tensorrt",
-            fmt::format("--measure-runtime '{}' is unknown", runtime),
+    require(is_runtime(c.measure_runtime),
+            fmt::format("--measure-runtime '{}' is unknown", c.measure_runtime),
             "use eager, torchscript, onnx or tensorrt");
     require(c.measure_processor == "cpu" || c.measure_processor == "cuda",
             fmt::format("--measure-processor '{}' is unknown", c.measure_processor),
             "use cpu or cuda");
-    require(runtime != "tensorrt" || c.measure_processor == "cuda",
+    require(c.measure_runtime != "tensorrt" || c.measure_processor == "cuda",
             "--measure-runtime tensorrt runs on GPUs only", "add --measure-processor cuda");
     static_cast<void>(measurement_settings(c));
     require(c.edge_timeout >= 0, fmt::format("--edge-timeout is {}", c.edge_timeout),

@@ -65,6 +65,10 @@ bool between(double value, double low, double high) {
 
 }  // namespace
 
+bool is_runtime(const std::string& name) {
+    return name == "eager" || name == "torchscript" || name == "onnx" || name == "tensorrt";
+}
+
 MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::string& where) {
     require_known_keys(
         json,
@@ -96,13 +100,10 @@ MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::
     require(between(settings.iqr_ratio, 0, 10), "iqr_ratio", "0 to 10", where);
     require(between(settings.time_limit_s, 0.1, 86400), "time_limit_s", "0.1 to 86400", where);
     require(between(settings.memory_limit_mib, 0, 1e9), "memory_limit_mib", "0 to 1e9", where);
-    const std::string& runtime = settings.runtime;
-    require(runtime == "eager" || runtime == "torchscript" || runtime == "onnx" ||
-                runtime == "tensorrt",
-            "runtime", "eager, torchscript, onnx or tensorrt", where);
+    require(is_runtime(settings.runtime), "runtime", "eager, torchscript, onnx or tensorrt", where);
     require(settings.processor == "cpu" || settings.processor == "cuda", "processor", "cpu or cuda",
             where);
-    require(runtime != "tensorrt" || settings.processor == "cuda", "processor",
+    require(settings.runtime != "tensorrt" || settings.processor == "cuda", "processor",
             "cuda for the runtime tensorrt", where);
     require(is_file_name(settings.weights), "weights", "the name of a file", where);
     require(between(settings.repeat, 0, 1'000'000), "repeat", "0 to 1000000", where);

@@ -4,7 +4,6 @@
 #include "model/traced_network.hpp"
 #include "model/weights_file.hpp"
 
-#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/model/onnx.hpp"
 
@@ -28,7 +27,6 @@ using torch::jit::Node;
 using torch::jit::Value;
 using Shape = std::vector<std::int64_t>;
 
-constexpr std::uint64_t weight_seed = 1;
 constexpr std::size_t largest_model = (std::size_t{1} << 31U) - 1;
 
 /// Translates a frozen graph, operator by operator. Each is also run on an example, which tells the
@@ -374,10 +372,7 @@ std::string onnx_of(const std::shared_ptr<Network>& network, const ArchitectureS
 
 std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights, int batch) {
     const auto exported = [&] {
-        const auto network = make_network(spec, weight_seed);
-        if (!weights.empty())
-            load_weights(*network, decode_weights(read_file(weights), weights), weights);
-        network->eval();
+        const auto network = trained_network(spec, weights);
         network->set_kernels(Kernels::plain);
         std::string model = onnx_of(network, spec, batch);
         if (model.size() > largest_model)

@@ -9,12 +9,7 @@ constexpr std::int64_t ir_version = 8, operator_set = 17;
 
 // Numbers of onnx.proto3.
 enum DataType { type_float = 1, type_int64 = 7 };
-enum AttributeType {
-    attribute_float = 1,
-    attribute_int = 2,
-    attribute_string = 3,
-    attribute_ints = 7
-};
+enum AttributeType { attribute_float = 1, attribute_int = 2, attribute_ints = 7 };
 
 /// A protobuf message in the making.
 class Message {
@@ -63,8 +58,6 @@ Message attribute(const OnnxWriter::Attribute& given) {
         result.integer(3, *integer).integer(20, attribute_int);
     else if (const auto* number = std::get_if<double>(&given.second))
         result.number(2, static_cast<float>(*number)).integer(20, attribute_float);
-    else if (const auto* text = std::get_if<std::string>(&given.second))
-        result.text(4, *text).integer(20, attribute_string);
     else {
         for (const std::int64_t each : std::get<std::vector<std::int64_t>>(given.second))
             result.integer(8, each);

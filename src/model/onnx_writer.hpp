@@ -15,8 +15,7 @@ namespace edgeloop {
 class OnnxWriter {
   public:
     using Attribute =
-        std::pair<std::string,
-                  std::variant<std::int64_t, double, std::vector<std::int64_t>, std::string>>;
+        std::pair<std::string, std::variant<std::int64_t, double, std::vector<std::int64_t>>>;
 
     /// Adds an operator; nodes must come in the order of their data.
     void add_node(const std::string& type, const std::vector<std::string>& inputs,

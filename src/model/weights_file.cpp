@@ -1,5 +1,6 @@
 #include "weights_file.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 
@@ -90,6 +91,14 @@ std::map<std::string, torch::Tensor> weights_of(const torch::nn::Module& network
     for (const auto& item : network.named_buffers())
         weights[item.key()] = item.value().detach().to(torch::kCPU);
     return weights;
+}
+
+std::shared_ptr<Network> trained_network(const ArchitectureSpec& spec, const std::string& file) {
+    constexpr std::uint64_t seed = 1;
+    const auto network = make_network(spec, seed);
+    if (!file.empty()) load_weights(*network, decode_weights(read_file(file), file), file);
+    network->eval();
+    return network;
 }
 
 }  // namespace edgeloop

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "model/network.hpp"
+
 #include <map>
+#include <memory>
 #include <string>
 
 #include <torch/torch.h>
@@ -17,6 +20,12 @@ namespace edgeloop {
 /// @throws ConfigError  not a safetensors file, other types than F32, or places outside the file.
 [[nodiscard]] std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
                                                                   const std::string& where);
+
+/// The network of a spec with the weights of a file, or without one with initial weights that are
+/// always the same; in evaluation mode. What is measured and exported.
+/// @throws ConfigError  as make_network() and load_weights().
+[[nodiscard]] std::shared_ptr<Network> trained_network(const ArchitectureSpec& spec,
+                                                       const std::string& file);
 
 /// All parameters and buffers of a network, on the CPU.
 [[nodiscard]] std::map<std::string, torch::Tensor> weights_of(const torch::nn::Module& network);

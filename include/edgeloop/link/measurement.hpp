@@ -9,6 +9,9 @@
 
 namespace edgeloop {
 
+/// Whether a device may be asked for this runtime: eager, torchscript, onnx or tensorrt.
+[[nodiscard]] bool is_runtime(const std::string& name);
+
 /// How one network is measured. Travels with the job, because two measurements are comparable only
 /// when these agree; part of the job's identity.
 struct MeasurementSettings {
