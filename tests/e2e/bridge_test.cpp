@@ -52,7 +52,7 @@ class Bridge : public testing::Test {
                      "--connect",
                      address,
                      "--spec",
-                     std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json",
+                     test_data("specs/cnn3d_tiny.json"),
                      "--seconds",
                      "0.05",
                      "--wait",
@@ -157,7 +157,7 @@ TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
     std::ofstream(shifted) << R"({"family": "swin3d", "architecture": {"patch": [2, 2, 2],
         "embed_dim": 12, "depths": [2], "heads": [3], "window": [2, 4, 4]},
         "clip": {"frames": 4, "stride": 1, "side": 16}})";
-    const std::string tiny = std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json";
+    const std::string tiny = test_data("specs/cnn3d_tiny.json");
     const std::string squeezed = folder.path("squeezed.json");
     std::ofstream(squeezed) << R"({"family": "mbconv3d", "architecture": {"stem": 4, "head": 8,
         "stages": [{"channels": 6, "stride": [1, 2, 2], "squeeze": 0.25}]},
@@ -180,9 +180,8 @@ TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
 }
 
 TEST_F(Bridge, ACoreThatIsNotThereIsSaidOnce) {
-    const ProgramResult result =
-        run({program("edgeloop-edge"), "measure", "--spec",
-             std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json", "--cores", "1023"});
+    const ProgramResult result = run({program("edgeloop-edge"), "measure", "--spec",
+                                      test_data("specs/cnn3d_tiny.json"), "--cores", "1023"});
     EXPECT_EQ(result.code, 2);
     EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
     EXPECT_NE(result.output.find("cannot pin"), std::string::npos) << result.output;

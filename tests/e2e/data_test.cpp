@@ -1,5 +1,6 @@
 // edgeloop-data as users run it: commands, exit codes, kill -9 and memory.
 #include "data/hdf5.hpp"
+#include "support/places.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -35,7 +36,7 @@ class DataProgram : public testing::Test {
 
     [[nodiscard]] ChildOptions command(const Words& arguments) const {
         ChildOptions options;
-        options.arguments = {std::string(EDGELOOP_BIN_DIR) + "/edgeloop-data"};
+        options.arguments = {test::program("edgeloop-data")};
         options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
         options.output_file = folder_.path("output.txt");
         return options;

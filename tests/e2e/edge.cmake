@@ -1,7 +1,5 @@
 edgeloop_test(edge LABEL e2e TIMEOUT 180 SOURCES edge_test.cpp LIBRARIES edgeloop::link)
 add_dependencies(e2e_edge edgeloop-edge)
-target_compile_definitions(e2e_edge PRIVATE
-  EDGELOOP_LARGE_SPEC="${PROJECT_SOURCE_DIR}/src/space/specs/human.json")
 edgeloop_test(bridge_programs LABEL e2e TIMEOUT 180 SOURCES bridge_test.cpp
               LIBRARIES edgeloop::link e2e_programs)
 add_dependencies(e2e_bridge_programs edgeloop-edge edgeloop-bridge)
@@ -11,5 +9,4 @@ target_include_directories(modelled_agent PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 target_link_libraries(modelled_agent PRIVATE edgeloop_compile_options edgeloop::link edgeloop::model)
 set_target_properties(modelled_agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 edgeloop_e2e_test(outage SOURCES outage_test.cpp)
-target_compile_definitions(e2e_outage PRIVATE EDGELOOP_MODELLED_AGENT="$<TARGET_FILE:modelled_agent>")
 add_dependencies(e2e_outage modelled_agent edgeloop-search edgeloop-edge)

@@ -1,4 +1,6 @@
 // The search's side of the link with real edgeloop-edge processes that measure real networks.
+#include "support/places.hpp"
+
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
@@ -15,7 +17,7 @@
 namespace edgeloop {
 namespace {
 
-const std::string agent_program = std::string(EDGELOOP_BIN_DIR) + "/edgeloop-edge";
+const std::string agent_program = test::program("edgeloop-edge");
 
 RemoteProbeOptions probe_options(const EdgeOption& edge) {
     RemoteProbeOptions options;
@@ -26,7 +28,7 @@ RemoteProbeOptions probe_options(const EdgeOption& edge) {
 }
 
 Candidate tiny_candidate(CandidateId id, int hidden) {
-    Json spec = read_json_file(std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json");
+    Json spec = read_json_file(test::test_data("specs/cnn3d_tiny.json"));
     spec["architecture"]["hidden"] = {hidden};
     Candidate candidate;
     candidate.id = id;
@@ -95,11 +97,10 @@ Outcome with_memory(const std::string& spec_file, double memory_mib) {
 
 TEST(Edge, AMemoryLimitIsForTheNetworkAndEndsOneThatNeedsMore) {
     // Too little for the buffers of OpenBLAS and for threads, which a network does not pay for.
-    const Outcome small =
-        with_memory(std::string(EDGELOOP_TEST_DATA) + "/specs/cnn3d_tiny.json", 32);
+    const Outcome small = with_memory(test::test_data("specs/cnn3d_tiny.json"), 32);
     EXPECT_EQ(small.status, Status::completed) << small.reason;
     for (const double mib : {1.0, 32.0}) {
-        const Outcome large = with_memory(EDGELOOP_LARGE_SPEC, mib);
+        const Outcome large = with_memory(test::in_source("src/space/specs/human.json"), mib);
         EXPECT_EQ(large.status, Status::failed);
         EXPECT_EQ(large.reason, "out of memory on the device");
     }

@@ -127,10 +127,9 @@ TEST(MalformedFiles, SpacesAreRefusedByTheSearch) {
     for (const Damage& damage : damaged_spaces()) {
         SCOPED_TRACE(damage.name);
         write_file_atomic(file, damage.text);
-        expect_one_clear_error(
-            run({program("edgeloop-search"), "--data", std::string(EDGELOOP_E2E_DATA) + "/shards",
-                 "--run-dir", folder.path("run"), "--space", file}),
-            file, damage);
+        expect_one_clear_error(run({program("edgeloop-search"), "--data", e2e_data("shards"),
+                                    "--run-dir", folder.path("run"), "--space", file}),
+                               file, damage);
         EXPECT_FALSE(std::filesystem::exists(folder.path("run/journal.jsonl")));
     }
 }

@@ -27,7 +27,7 @@ class Outage : public testing::Test {
     Outage() {
         // The tiny space with more values to choose from, so that most designs need a measurement
         // of their own.
-        Json space = read_json_file(std::string(EDGELOOP_TEST_DATA) + "/tiny_space.json");
+        Json space = read_json_file(test_data("tiny_space.json"));
         for (Json& variable : space["variables"]) {
             const int step = variable["name"] == "cnn3d.channels.0" ? 2 : 1;
             if (step == 1 && variable["name"] != "cnn3d.hidden.0") continue;
@@ -40,7 +40,7 @@ class Outage : public testing::Test {
                                const Words& more = {}) const {
         Words words{program("edgeloop-search"),
                     "--data",
-                    std::string(EDGELOOP_E2E_DATA) + "/shards",
+                    e2e_data("shards"),
                     "--space",
                     folder.path("space.json"),
                     "--run-dir",
@@ -64,7 +64,7 @@ class Outage : public testing::Test {
         return std::make_unique<ChildProcess>(options);
     }
     [[nodiscard]] std::unique_ptr<ChildProcess> agent(const Words& more = {}) const {
-        Words words{EDGELOOP_MODELLED_AGENT, endpoint};
+        Words words{test_program("modelled_agent"), endpoint};
         words.insert(words.end(), more.begin(), more.end());
         return start(words, "agent.log");
     }

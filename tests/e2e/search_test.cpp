@@ -22,7 +22,7 @@ namespace {
 using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-const std::string shards = std::string(EDGELOOP_E2E_DATA) + "/shards";
+const std::string shards = e2e_data("shards");
 
 // A search over real networks on the small dataset, with modelled latency: deterministic.
 Words small_search(const std::string& run_dir, const Words& more = {}) {
@@ -30,7 +30,7 @@ Words small_search(const std::string& run_dir, const Words& more = {}) {
                 "--data",
                 shards,
                 "--space",
-                std::string(EDGELOOP_TEST_DATA) + "/tiny_space.json",
+                test_data("tiny_space.json"),
                 "--run-dir",
                 run_dir,
                 "--population",
@@ -323,7 +323,7 @@ TEST(Search, BadInputIsRefusedWithOneClearLine) {
     const std::string dir = folder.path("run");
     write_file_atomic(folder.path("broken.json"), "{\"name\": \"x\",,}");
     write_file_atomic(folder.path("broken.ini"), "populaton = 4\n");
-    Json never = read_json_file(std::string(EDGELOOP_TEST_DATA) + "/tiny_space.json");
+    Json never = read_json_file(test_data("tiny_space.json"));
     never["constraints"] = {"1 > 2"};
     write_file_atomic(folder.path("never.json"), never.dump());
     const std::string damaged = folder.path("damaged");

@@ -1,5 +1,6 @@
 // A bridge, devices and a search over a bad internet link, with processes killed in mid-run.
 #include "support/bridge_process.hpp"
+#include "support/places.hpp"
 #include "support/setting.hpp"
 #include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
@@ -31,7 +32,7 @@ class Wan : public testing::Test {
     }
     [[nodiscard]] std::unique_ptr<ChildProcess> start_agent(int number) const {
         ChildOptions child;
-        child.arguments = {EDGELOOP_SCRIPTED_AGENT, proxy.endpoint(),
+        child.arguments = {test::test_program("scripted_agent"), proxy.endpoint(),
                            "device-" + std::to_string(number), folder.path("measured"), "20"};
         child.output_file = "/dev/null";
         return std::make_unique<ChildProcess>(child);

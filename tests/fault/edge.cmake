@@ -5,5 +5,4 @@ set_target_properties(scripted_agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJE
 
 edgeloop_test(bridge LABEL fault TIMEOUT 300 SOURCES bridge_flood_test.cpp bridge_wan_test.cpp
               LIBRARIES edgeloop::link cppzmq::headers zeromq::zmq)
-target_compile_definitions(fault_bridge PRIVATE EDGELOOP_SCRIPTED_AGENT="$<TARGET_FILE:scripted_agent>")
 add_dependencies(fault_bridge scripted_agent edgeloop-bridge)

@@ -35,9 +35,9 @@ int number_from(const char* variable, int otherwise) {
 Words search(const std::string& run_dir, const Words& more = {}) {
     Words words{program("edgeloop-search"),
                 "--data",
-                std::string(EDGELOOP_E2E_DATA) + "/shards",
+                e2e_data("shards"),
                 "--space",
-                std::string(EDGELOOP_TEST_DATA) + "/tiny_space.json",
+                test_data("tiny_space.json"),
                 "--run-dir",
                 run_dir,
                 "--population",

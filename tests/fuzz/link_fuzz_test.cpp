@@ -1,5 +1,6 @@
 // Random mutations of valid messages, with an eye on what the decoders allocate.
 #include "fuzz/link_inputs.hpp"
+#include "support/places.hpp"
 #include "support/sample_messages.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -63,7 +64,7 @@ std::string mutated(std::string bytes, RandomStream& random) {
 
 /// Inputs that found something while fuzzing, one a line in hexadecimal; tests/fuzz/README.md.
 std::vector<std::string> corpus(const fuzz::Decoder& decoder) {
-    std::ifstream file(std::string(EDGELOOP_TEST_DATA) + "/fuzz/" + decoder.name + ".txt");
+    std::ifstream file(test::test_data("fuzz/") + decoder.name + ".txt");
     std::vector<std::string> inputs;
     for (std::string line; std::getline(file, line);) {
         std::string bytes;

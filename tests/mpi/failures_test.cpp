@@ -1,6 +1,7 @@
 // Every way a candidate can fail, in one search over two groups of three ranks.
 #include "mpi_world.hpp"
 #include "store/journal.hpp"
+#include "support/places.hpp"
 #include "support/shared_dataset.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -84,7 +85,7 @@ std::map<CandidateId, End> ends_in(const std::string& journal) {
 /// Rank 0's part: the search. Gives what the journal says afterwards.
 std::map<CandidateId, End> search(const GroupPlan& plan) {
     const test::TemporaryFolder folder;
-    const SearchSpace space = SearchSpace::from_file(EDGELOOP_TEST_DATA "/tiny_space.json");
+    const SearchSpace space = SearchSpace::from_file(test::test_data("tiny_space.json"));
     EngineSettings settings;
     settings.kind = EngineKind::random;
     settings.population = 4;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "support/places.hpp"
 #include "support/tcp_proxy.hpp"
 
 #include "edgeloop/core/child_process.hpp"
@@ -21,7 +22,7 @@ class BridgeProcess {
     }
     void start() {
         ChildOptions child;
-        child.arguments = {std::string(EDGELOOP_BIN_DIR) + "/edgeloop-bridge",
+        child.arguments = {program("edgeloop-bridge"),
                            "serve",
                            "--bind",
                            endpoint(),

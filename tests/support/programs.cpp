@@ -14,8 +14,6 @@
 
 namespace edgeloop::test {
 
-std::string program(const std::string& name) { return std::string(EDGELOOP_BIN_DIR) + "/" + name; }
-
 ProgramResult run(const std::vector<std::string>& arguments, double limit_seconds) {
     const TemporaryFolder folder;
     ChildOptions options;

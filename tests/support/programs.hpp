@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/places.hpp"
+
 #include "edgeloop/core/child_process.hpp"
 
 #include <string>
@@ -14,9 +16,6 @@ struct ProgramResult {
     bool timed_out = false;
     std::string output;  ///< stdout and stderr
 };
-
-/// Path of one of our programs, e.g. "edgeloop-search".
-[[nodiscard]] std::string program(const std::string& name);
 
 /// Runs a command line to its end.
 [[nodiscard]] ProgramResult run(const std::vector<std::string>& arguments,

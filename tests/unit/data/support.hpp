@@ -1,5 +1,6 @@
 #pragma once
 
+#include "support/places.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/data/shard.hpp"
@@ -9,9 +10,7 @@
 
 namespace edgeloop::test {
 
-inline std::string reference_file(const std::string& name) {
-    return std::string(EDGELOOP_TEST_DATA) + "/raise/" + name;
-}
+inline std::string reference_file(const std::string& name) { return test_data("raise/") + name; }
 
 /// Small and quick to make: 16 x 20 pixels, lines of 4 to 20 frames.
 inline SynthOptions small_synth(const std::string& output) {

@@ -1,5 +1,7 @@
 #include "edgeloop/data/tensor_file.hpp"
 
+#include "support/places.hpp"
+
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 
@@ -9,7 +11,7 @@
 namespace edgeloop {
 namespace {
 
-const std::string reference = EDGELOOP_TEST_DATA "/reference/swin3d_b.h5";
+const std::string reference = test::test_data("reference/swin3d_b.h5");
 
 TEST(TensorFile, ReadsArraysGroupsAndTexts) {
     const TensorFile file(reference);

@@ -1,6 +1,7 @@
 // What the agent makes of measuring processes that behave and that do not.
 #include "measuring_child.hpp"
 #include "measuring_process.hpp"
+#include "support/places.hpp"
 
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/core/error.hpp"
@@ -17,7 +18,7 @@ MeasurementResult outcome_of(const std::string& behaviour, double memory_limit_m
     settings.time_limit_s = time_limit_s;
     settings.memory_limit_mib = memory_limit_mib;
     ProcessOptions options;
-    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    options.command = {test::test_program("misbehaving_child")};
     MeasuringProcess process(options);
     return process.measure(make_job(Json{{"behaviour", behaviour}}.dump(), settings, ""),
                            [] { return false; });
@@ -104,7 +105,7 @@ TEST(MeasuringProcess, WeightsAreLookedUpInTheFolderOfTheDeviceOnly) {
     settings.weights = "best.safetensors";
     const MeasurementJob job = make_job(R"({"behaviour":"show weights"})", settings, "");
     ProcessOptions options;
-    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    options.command = {test::test_program("misbehaving_child")};
     EXPECT_NE(MeasuringProcess(options)
                   .measure(job, [] { return false; })
                   .reason.find("this device keeps no weights"),
@@ -129,7 +130,7 @@ TEST(MeasuringProcess, GoesOnAfterEachKindOfMisbehaviour) {
     settings.time_limit_s = 0.5;
     settings.memory_limit_mib = 256;
     ProcessOptions options;
-    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    options.command = {test::test_program("misbehaving_child")};
     MeasuringProcess process(options);
     for (const char* behaviour : {"exit", "abort", "hang", "allocate", "refuse"}) {
         const auto outcome = [&](const char* what) {
@@ -144,7 +145,7 @@ TEST(MeasuringProcess, GoesOnAfterEachKindOfMisbehaviour) {
 
 TEST(MeasuringProcess, GivingUpReturnsTheJob) {
     ProcessOptions options;
-    options.command = {EDGELOOP_MISBEHAVING_CHILD};
+    options.command = {test::test_program("misbehaving_child")};
     MeasuringProcess process(options);
     const MeasurementResult result = process.measure(
         make_job(R"({"behaviour":"hang"})", MeasurementSettings{}, ""), [] { return true; });

@@ -1,6 +1,7 @@
 #include "edgeloop/store/run_directory.hpp"
 
 #include "store/journal.hpp"
+#include "support/places.hpp"
 #include "support/search_support.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -317,7 +318,7 @@ TEST(FormatVersions, ARunOfTheVersionBeforeIsContinued) {
         options.path = folder.path(name);
         options.mode = name == std::string("old") ? StartMode::resume : StartMode::fresh;
         if (options.mode == StartMode::resume)
-            fs::copy(EDGELOOP_TEST_DATA "/store/v1", options.path, fs::copy_options::recursive);
+            fs::copy(test::test_data("store/v1"), options.path, fs::copy_options::recursive);
         const auto engine = make_engine(space, settings);
         options.identity = identity_of(*engine);
         options.space = &space;
