@@ -30,7 +30,7 @@ struct Gathered {
 /// Adds up to problems_of_a_kind entries, then one that counts the rest.
 class ProblemList {
   public:
-    ProblemList(std::vector<Problem>& problems, Severity severity, std::string place)
+    ProblemList(std::vector<FileProblem>& problems, Severity severity, std::string place)
         : problems_(problems), severity_(severity), place_(std::move(place)) {}
     ~ProblemList() {
         if (count_ > problems_of_a_kind)
@@ -46,7 +46,7 @@ class ProblemList {
     }
 
   private:
-    std::vector<Problem>& problems_;
+    std::vector<FileProblem>& problems_;
     Severity severity_;
     std::string place_;
     std::size_t count_ = 0;
@@ -224,7 +224,7 @@ std::string to_text(const FileInspection& file) {
                 fmt::format("  grey values      mean {:.2f}; {:.3f} % of the pixels saturated\n",
                             file.mean_grey, 100 * file.saturated_fraction);
     }
-    for (const Problem& problem : file.problems)
+    for (const FileProblem& problem : file.problems)
         text +=
             fmt::format("  {}  {}: {}\n", problem.severity == Severity::error ? "ERROR" : "note",
                         problem.place, problem.text);
@@ -240,7 +240,7 @@ Json to_json(const Distribution& values) {
 
 Json to_json(const FileInspection& file) {
     Json problems = Json::array();
-    for (const Problem& problem : file.problems)
+    for (const FileProblem& problem : file.problems)
         problems.push_back({{"severity", problem.severity == Severity::error ? "error" : "note"},
                             {"place", problem.place},
                             {"text", problem.text}});
@@ -286,7 +286,7 @@ Distribution distribution_of(std::vector<double> values) {
 
 bool Inspection::has_errors() const {
     for (const FileInspection& file : files)
-        for (const Problem& problem : file.problems)
+        for (const FileProblem& problem : file.problems)
             if (problem.severity == Severity::error) return true;
     return false;
 }

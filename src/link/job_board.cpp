@@ -30,7 +30,6 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
     for (OpenJob& open : store_.open_jobs()) {
         const std::uint64_t id = open.id;
         work_[id].open = std::move(open);
-        work_[id].restored = true;
     }
     if (work_.empty()) reclaiming_ = false;
 }

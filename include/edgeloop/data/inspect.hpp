@@ -29,7 +29,8 @@ enum class Severity {
     error,  ///< sharding refuses this file
 };
 
-struct Problem {
+/// Something about a file that its owner should know.
+struct FileProblem {
     Severity severity = Severity::error;
     std::string place;  ///< file and, where known, group and dataset
     std::string text;
@@ -49,7 +50,7 @@ struct FileInspection {
     bool frames_were_read = false;
     double saturated_fraction = 0;  ///< of all pixels, value 255
     double mean_grey = 0;
-    std::vector<Problem> problems;
+    std::vector<FileProblem> problems;
 };
 
 struct Inspection {

@@ -75,7 +75,6 @@ class JobBoard {
     struct Work {
         OpenJob open;
         std::set<std::string> clients;      ///< names of those that want it
-        bool restored = false;              ///< from the store: a device may be measuring it
         std::optional<Session> holder;      ///< agent it was sent to
         double leased = 0;                  ///< when it was last known to be there
         std::optional<double> started;      ///< nothing: it waits on the device

@@ -85,7 +85,7 @@ TEST(Inspect, ListsEveryProblemWithItsPlaceAndReadsOn) {
     EXPECT_EQ(inspection.files[1].layout, "");
     EXPECT_EQ(inspection.files[2].lines, 2U);
     EXPECT_THAT(to_text(inspection), HasSubstr("not sorted"));
-    for (const Problem& problem : inspection.files[2].problems)
+    for (const FileProblem& problem : inspection.files[2].problems)
         EXPECT_EQ(problem.severity, Severity::note);
 }
 
