@@ -1,16 +1,23 @@
 #include "edgeloop/cli/options.hpp"
 
+#include "cli/config_file.hpp"
+
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <initializer_list>
+#include <limits>
 #include <map>
+#include <set>
 #include <sstream>
+#include <type_traits>
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
@@ -20,10 +27,15 @@ namespace po = boost::program_options;
 namespace edgeloop::cli {
 namespace {
 
-// An option as --print-config shows it.
+enum class Takes { value, list, nothing };
+
+// An option: what it takes, and how to and from its variable.
 struct Bound {
     std::string name, help;
-    std::function<std::vector<std::string>()> values;  // one line each
+    Takes takes;
+    /// @throws ConfigError  with the reason only.
+    std::function<void(const std::vector<std::string>&)> assign;
+    std::function<std::vector<std::string>()> values;  // one line of the config file each
 };
 
 std::string plain_name(std::string name) {
@@ -37,16 +49,70 @@ std::string see_help(const std::string& hint, const std::string& program) {
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+// The whole text as a number; only "+5" is more than from_chars() takes.
+template <class T>
+bool read_number(const std::string& text, T& value) {
+    const char* first = text.data() + (text.size() > 1 && text[0] == '+' && text[1] != '-' ? 1 : 0);
+    T number{};
+    const auto [end, error] = std::from_chars(first, text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return false;
+    value = number;
+    return true;
+}
+
+void read_value(const std::string& text, std::string& value) { value = text; }
+
+void read_value(const std::string& text, int& value) {
+    if (!read_number(text, value))
+        throw ConfigError(fmt::format("it takes a whole number from {} to {}",
+                                      std::numeric_limits<int>::min(),
+                                      std::numeric_limits<int>::max()));
+}
+
+void read_value(const std::string& text, std::uint64_t& value) {
+    if (!read_number(text, value)) throw ConfigError("it takes a whole number from 0 to 2^64-1");
+}
+
+void read_value(const std::string& text, double& value) {
+    double number = 0;
+    if (!read_number(text, number) || !std::isfinite(number))
+        throw ConfigError("it takes a number such as 3, 0.5 or 1e-3");
+    value = number;
+}
+
+void read_value(const std::string& text, bool& value) {
+    const auto is_one_of = [&](std::initializer_list<const char*> words) {
+        return std::find(words.begin(), words.end(), text) != words.end();
+    };
+    const bool on = is_one_of({"true", "yes", "on", "1"});
+    if (!on && !is_one_of({"false", "no", "off", "0"}))
+        throw ConfigError("a switch is true or false");
+    value = on;
+}
+
+constexpr const char* positional_words = "positional-words";
+constexpr const char* no = "no-";  // before the name of a switch
+
+// How options and config files are written; the end of every --help.
+constexpr const char* manners =
+    "A switch is turned off by --no-NAME or --NAME=false, also one that the config file sets.\n"
+    "A list on the command line replaces that of the config file; \"\" makes it empty.\n"
+    "A config file has lines 'name = value', one for each value of a list; a value that needs it\n"
+    "stands in double quotes. A comment begins with # at the start of a line or after a blank.\n";
+
 }  // namespace
 
 struct OptionParser::Impl {
+    /// The values that one source, command line or file, gives to an option.
+    using Given = std::map<std::string, std::vector<std::string>>;
+
     std::string program, summary;
     std::vector<std::unique_ptr<po::options_description>> groups;
     std::vector<Bound> bound;
     std::string positional_name;
     std::vector<std::string>* positional_values = nullptr;
     std::string positional_help;
-    po::variables_map given;
+    std::set<std::string> given;
     bool silent = false;
 
     po::options_description& current() {
@@ -57,18 +123,39 @@ struct OptionParser::Impl {
 
     template <class T>
     void bind(const std::string& name, T* value, const std::string& help) {
-        // The text of a default is ours: the library's stream would show 0.1 as
-        // 0.10000000000000001.
-        current().add_options()(
-            name.c_str(), po::value<T>(value)->default_value(*value, fmt::format("{}", *value)),
-            help.c_str());
+        // For the library all values are text: it only takes the command line apart and writes
+        // the help.
+        constexpr bool is_switch = std::is_same_v<T, bool>;
+        if constexpr (is_switch)
+            current().add_options()(name.c_str(), help.c_str());
+        else
+            current().add_options()(name.c_str(),
+                                    po::value<std::string>()->default_value(
+                                        fmt::format("{}", *value), fmt::format("{}", *value)),
+                                    help.c_str());
         bound.push_back(
-            {name, help, [value] { return std::vector<std::string>{fmt::format("{}", *value)}; }});
+            {name, help, is_switch ? Takes::nothing : Takes::value,
+             [value](const std::vector<std::string>& texts) { read_value(texts.back(), *value); },
+             [value] { return std::vector<std::string>{fmt::format("{}", *value)}; }});
+    }
+
+    [[nodiscard]] const Bound* find(const std::string& name) const {
+        const auto found = std::find_if(bound.begin(), bound.end(),
+                                        [&](const Bound& option) { return option.name == name; });
+        return found == bound.end() ? nullptr : &*found;
+    }
+
+    [[nodiscard]] bool is_switch(const std::string& name) const {
+        const Bound* option = find(name);
+        return option != nullptr && option->takes == Takes::nothing;
     }
 
     [[nodiscard]] std::vector<std::string> names() const {
         std::vector<std::string> result{"help", "version", "config", "print-config"};
-        for (const Bound& option : bound) result.push_back(option.name);
+        for (const Bound& option : bound) {
+            result.push_back(option.name);
+            if (option.takes == Takes::nothing) result.push_back(no + option.name);
+        }
         return result;
     }
 
@@ -84,20 +171,131 @@ struct OptionParser::Impl {
             text << " " << positional_name << "...   " << positional_help;
         text << "\n\n";
         for (const auto& group : groups) text << *group << "\n";
-        text << common;
+        text << common << "\n" << manners;
         return text.str();
     }
 
-    // Runs one of the library's parsers and turns its errors into ours.
-    void translated(const std::string& where, const std::function<void()>& parse) const {
+    // --switch=VALUE as --switch or --no-switch, which is all that the library knows.
+    [[nodiscard]] std::vector<std::string> plain_switches(
+        std::vector<std::string> arguments) const {
+        for (std::string& word : arguments) {
+            if (word == "--") break;
+            const auto equals = word.find('=');
+            if (word.rfind("--", 0) != 0 || equals == std::string::npos) continue;
+            const std::string name = word.substr(2, equals - 2);
+            if (!is_switch(name)) continue;
+            bool on = false;
+            convert(program, name, word.substr(equals + 1),
+                    [&](const std::string& text) { read_value(text, on); });
+            word = (on ? "--" : "--no-") + name;
+        }
+        return arguments;
+    }
+
+    // The command line taken apart.
+    [[nodiscard]] Given read(const std::vector<std::string>& arguments,
+                             const po::options_description& common) const {
+        po::options_description all;
+        for (const auto& group : groups) all.add(*group);
+        all.add(common);
+        po::options_description hidden;
+        for (const Bound& option : bound)
+            if (option.takes == Takes::nothing)
+                hidden.add_options()((no + option.name).c_str(), "");
+        hidden.add_options()(positional_words, po::value<std::vector<std::string>>());
+        all.add(hidden);
+        po::positional_options_description words;
+        words.add(positional_words, -1);
+        const int style =
+            po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+        Given result;
         try {
-            parse();
+            const auto parsed = po::command_line_parser(plain_switches(arguments))
+                                    .options(all)
+                                    .positional(words)
+                                    .style(style)
+                                    .run();
+            for (const po::option& each : parsed.options) take(each, result);
         } catch (const po::unknown_option& error) {
-            throw unknown(error.get_option_name(), where);
+            throw unknown(error.get_option_name(), program);
         } catch (const po::error& error) {
-            std::string reason = error.what();
-            throw ConfigError(fmt::format("{}: {}", where, reason), {},
+            throw ConfigError(fmt::format("{}: {}", program, error.what()), {},
                               fmt::format("see {} --help", program));
+        }
+        return result;
+    }
+
+    // Adds one occurrence of an option on the command line to the others.
+    void take(const po::option& each, Given& result) const {
+        const std::string& name = each.string_key;
+        if (name == positional_words && positional_values == nullptr)
+            throw ConfigError(fmt::format("{}: takes no words without an option before them, "
+                                          "found '{}'",
+                                          program, each.value.at(0)),
+                              {}, fmt::format("see {} --help", program));
+        if (is_switch(name)) {
+            result[name] = {"true"};
+        } else if (name.rfind(no, 0) == 0 && is_switch(name.substr(3))) {
+            result[name.substr(3)] = {"false"};
+        } else {
+            const Bound* option = find(name);
+            const bool once = name == "config" || (option && option->takes == Takes::value);
+            if (once && result.count(name) > 0) throw twice(program, "--" + name);
+            std::vector<std::string>& values = result[name];
+            values.insert(values.end(), each.value.begin(), each.value.end());
+        }
+    }
+
+    // The config file.
+    [[nodiscard]] Given read(const std::string& path) const {
+        Given result;
+        for (const ConfigLine& line : read_config_lines(read_file(path, 1u << 20), path)) {
+            const std::string where = fmt::format("{} line {}", path, line.line);
+            const Bound* option = find(line.name);
+            if (option == nullptr) throw unknown(line.name, where);
+            const bool first = result.count(line.name) == 0;
+            std::vector<std::string>& values = result[line.name];
+            if (option->takes == Takes::list) {
+                if (line.value.empty() && !line.quoted) continue;  // no value: the empty list
+            } else if (!first) {
+                throw twice(where, line.name);
+            }
+            if (option->takes == Takes::nothing) {
+                bool ignored = false;
+                convert(where, line.name, line.value,
+                        [&](const std::string& text) { read_value(text, ignored); });
+            }
+            values.push_back(line.value);
+        }
+        return result;
+    }
+
+    [[nodiscard]] ConfigError twice(const std::string& where, const std::string& name) const {
+        return ConfigError(fmt::format("{}: option '{}' is given twice", where, name),
+                           "it takes one value", "drop one of them");
+    }
+
+    // Adds place, option and text to what a conversion says.
+    void convert(const std::string& where, const std::string& name, const std::string& text,
+                 const std::function<void(const std::string&)>& conversion) const {
+        try {
+            conversion(text);
+        } catch (const ConfigError& reason) {
+            throw ConfigError(fmt::format("{}: option '--{}' got '{}'", where, name, text),
+                              reason.problem(), fmt::format("see {} --help", program));
+        }
+    }
+
+    void assign(const Given& source, const std::string& where) {
+        for (const auto& [name, values] : source) {
+            const Bound* option = find(name);
+            if (option == nullptr) continue;
+            given.insert(name);
+            if (option->takes == Takes::list)
+                option->assign(values);
+            else
+                convert(where, name, values.back(),
+                        [&](const std::string& text) { option->assign({text}); });
         }
     }
 };
@@ -121,48 +319,26 @@ void OptionParser::add(const std::string& name, std::string* value, const std::s
 void OptionParser::add(const std::string& name, int* value, const std::string& help) {
     impl_->bind(name, value, help);
 }
+void OptionParser::add(const std::string& name, std::uint64_t* value, const std::string& help) {
+    impl_->bind(name, value, help);
+}
 void OptionParser::add(const std::string& name, double* value, const std::string& help) {
     impl_->bind(name, value, help);
 }
-
-void OptionParser::add(const std::string& name, std::uint64_t* value, const std::string& help) {
-    // As text first: the library's conversion accepts "-1" and wraps it round.
-    const auto assign = [value, name, program = impl_->program](const std::string& text) {
-        std::size_t used = 0;
-        try {
-            if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos)
-                *value = std::stoull(text, &used);
-        } catch (const std::out_of_range&) {
-            used = 0;
-        }
-        if (used != text.size() || text.empty())
-            throw ConfigError(fmt::format("{}: option '--{}' got '{}'", program, name, text),
-                              "it takes a whole number from 0 to 2^64-1");
-    };
-    impl_->current().add_options()(
-        name.c_str(),
-        po::value<std::string>()->default_value(fmt::format("{}", *value))->notifier(assign),
-        help.c_str());
-    impl_->bound.push_back(
-        {name, help, [value] { return std::vector<std::string>{fmt::format("{}", *value)}; }});
+void OptionParser::add(const std::string& name, bool* value, const std::string& help) {
+    impl_->bind(name, value, help);
 }
 
 void OptionParser::add(const std::string& name, std::vector<std::string>* value,
                        const std::string& help) {
     impl_->current().add_options()(
         name.c_str(),
-        po::value<std::vector<std::string>>(value)->multitoken()->composing()->default_value(
+        po::value<std::vector<std::string>>()->multitoken()->default_value(
             *value, fmt::format("{}", fmt::join(*value, " "))),
         help.c_str());
-    impl_->bound.push_back({name, help, [value] { return *value; }});
-}
-
-void OptionParser::add(const std::string& name, bool* value, const std::string& help) {
-    impl_->current().add_options()(
-        name.c_str(), po::bool_switch(value)->default_value(*value, *value ? "true" : "false"),
-        help.c_str());
-    impl_->bound.push_back(
-        {name, help, [value] { return std::vector<std::string>{*value ? "true" : "false"}; }});
+    impl_->bound.push_back({name, help, Takes::list,
+                            [value](const std::vector<std::string>& texts) { *value = texts; },
+                            [value] { return *value; }});
 }
 
 void OptionParser::positional(const std::string& name, std::vector<std::string>* values,
@@ -174,63 +350,40 @@ void OptionParser::positional(const std::string& name, std::vector<std::string>*
 
 bool OptionParser::parse(int argc, const char* const* argv, int first) {
     po::options_description common("Common", 110);
-    std::string config_file;
     common.add_options()("help,h", "show this help and exit")("version",
                                                               "show version and build and exit")(
-        "config", po::value<std::string>(&config_file),
-        "read options from this INI file; the command line wins")(
+        "config", po::value<std::string>(),
+        "read options from this file; the command line wins, option by option")(
         "print-config", "print every option with its resolved value, as a config file, and exit");
-
-    po::options_description settable, all, hidden;
-    for (const auto& group : impl_->groups) settable.add(*group);
-    all.add(settable).add(common);
-    po::positional_options_description words;
-    if (impl_->positional_values != nullptr) {
-        hidden.add_options()("positional-words",
-                             po::value<std::vector<std::string>>(impl_->positional_values));
-        all.add(hidden);
-        words.add("positional-words", -1);
-    }
-
     const std::vector<std::string> arguments(argv + std::min(first, argc), argv + argc);
-    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-    po::variables_map& values = impl_->given;
-    impl_->translated(impl_->program, [&] {
-        try {
-            po::store(po::command_line_parser(arguments)
-                          .options(all)
-                          .positional(words)
-                          .style(style)
-                          .run(),
-                      values);
-        } catch (const po::too_many_positional_options_error&) {
-            const auto stray =
-                std::find_if(arguments.begin(), arguments.end(),
-                             [](const std::string& word) { return word.rfind('-', 0) != 0; });
-            throw ConfigError(
-                fmt::format("{}: takes no words without an option before them, found '{}'",
-                            impl_->program, stray == arguments.end() ? "" : *stray),
-                {}, fmt::format("see {} --help", impl_->program));
-        }
-    });
+    Impl::Given line = impl_->read(arguments, common);
     const auto answer = [&](const std::string& text) {
         if (!impl_->silent) print(text);
     };
-    if (values.count("help") > 0) {
+    if (line.count("help") > 0) {
         answer(impl_->help_text(common));
         return false;
     }
-    if (values.count("version") > 0) {
+    if (line.count("version") > 0) {
         answer(fmt::format("{} {}\n", impl_->program, build_description()));
         return false;
     }
-    if (values.count("config") > 0) {
-        const std::string path = values["config"].as<std::string>();
-        std::istringstream text(read_file(path, 1u << 20));
-        impl_->translated(path, [&] { po::store(po::parse_config_file(text, settable), values); });
+    for (auto& [name, values] : line) {
+        const Bound* option = impl_->find(name);
+        if (option != nullptr && option->takes == Takes::list &&
+            values == std::vector<std::string>{""})
+            values.clear();
     }
-    impl_->translated(impl_->program, [&] { po::notify(values); });
-    if (values.count("print-config") > 0) {
+    if (line.count("config") > 0) {
+        const std::string path = line["config"].back();
+        Impl::Given file = impl_->read(path);
+        for (const auto& each : line) file.erase(each.first);
+        impl_->assign(file, path);
+    }
+    impl_->assign(line, impl_->program);
+    if (impl_->positional_values != nullptr && line.count(positional_words) > 0)
+        *impl_->positional_values = line[positional_words];
+    if (line.count("print-config") > 0) {
         answer(config_text());
         return false;
     }
@@ -241,21 +394,44 @@ std::string OptionParser::config_text() const {
     std::string text = fmt::format("# {} {}\n", impl_->program, build_description());
     for (const Bound& option : impl_->bound) {
         text += fmt::format("\n# {}\n", option.help);
-        const auto values = option.values();
-        // An empty value can't be told from a missing one in an INI file, so it stays a comment.
-        if (values.empty() || (values.size() == 1 && values[0].empty()))
-            text += fmt::format("#{} =\n", option.name);
-        else
+        const std::vector<std::string> values = option.values();
+        const bool bare = values.empty() || (option.takes != Takes::list && values[0].empty());
+        if (bare) text += fmt::format("{} =\n", option.name);
+        if (!bare)
             for (const std::string& value : values)
-                text += fmt::format("{} = {}\n", option.name, value);
+                text += fmt::format("{} = {}\n", option.name, config_value(value));
     }
     return text;
 }
 
-bool OptionParser::given(const std::string& name) const {
-    const auto found = impl_->given.find(name);
-    return found != impl_->given.end() && !found->second.defaulted();
+std::vector<std::string> OptionParser::values(const std::string& name) const {
+    const Bound* option = impl_->find(name);
+    EDGELOOP_EXPECT(option != nullptr, "there is no option --" + name);
+    return option->values();
 }
+
+std::set<std::string> OptionParser::read_old(const std::string& path) {
+    std::string text;
+    std::istringstream lines(read_file(path, 1u << 20));
+    // Empty values were written as "#name =" once; what a line of help says begins with "# ".
+    for (std::string line; std::getline(lines, line);) {
+        const bool empty = line.size() > 3 && line[0] == '#' && line[1] != ' ' &&
+                           line.compare(line.size() - 2, 2, " =") == 0;
+        text += line.substr(empty ? 1 : 0) + '\n';
+    }
+    Impl::Given file;
+    for (const ConfigLine& line : read_config_lines(text, path)) {
+        const Bound* option = impl_->find(line.name);
+        if (option == nullptr) continue;
+        std::vector<std::string>& values = file[line.name];
+        const bool none = option->takes == Takes::list && line.value.empty() && !line.quoted;
+        if (!none) values.push_back(line.value);
+    }
+    impl_->assign(file, path);
+    return impl_->given;
+}
+
+bool OptionParser::given(const std::string& name) const { return impl_->given.count(name) > 0; }
 
 int run_subcommand(const std::string& program, const std::string& summary,
                    const std::vector<Subcommand>& subcommands, int argc, const char* const* argv) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,9 +10,10 @@ namespace edgeloop::cli {
 
 /// The options of one program or subcommand, bound to variables.
 ///
-/// Every program gets from here: --help, --version, --config FILE (INI; the command line wins over
-/// it), --print-config (every option with its resolved value, itself a valid config file). Unknown
-/// options and keys, and values of the wrong type, are refused with the nearest known name.
+/// Every program gets from here: --help, --version, --config FILE (the command line wins over it,
+/// option by option), --print-config (every option with its resolved value, itself a config file
+/// that reads back exactly). Unknown options and keys, and values of the wrong type, are refused
+/// with the nearest known name. --help says how lists, switches and config files are written.
 ///
 /// @code
 ///   int population = 32;
@@ -32,13 +34,15 @@ class OptionParser {
     void group(const std::string& title);
 
     /// Binds --name; the variable's present value is the default. Lists may be given several times
-    /// and take several values each time; a given list replaces the default.
+    /// and take several values each time; a given list replaces the default and that of the config
+    /// file, and one empty value makes it empty.
     void add(const std::string& name, std::string* value, const std::string& help);
     void add(const std::string& name, int* value, const std::string& help);
     void add(const std::string& name, std::uint64_t* value, const std::string& help);
     void add(const std::string& name, double* value, const std::string& help);
     void add(const std::string& name, std::vector<std::string>* value, const std::string& help);
-    /// A switch: --name sets it; in a config file name = true or false.
+    /// A switch: --name or --name=true sets it, --no-name or --name=false takes it back, and the
+    /// last of them counts; in a config file name = true or false.
     void add(const std::string& name, bool* value, const std::string& help);
 
     /// Words that follow the options, e.g. input files, go to `values`. Not part of the config
@@ -58,6 +62,12 @@ class OptionParser {
 
     /// What --print-config prints; call after parse().
     [[nodiscard]] std::string config_text() const;
+    /// The lines of an option in it: one of most, any number of a list.
+    [[nodiscard]] std::vector<std::string> values(const std::string& name) const;
+    /// Assigns what a config file of an earlier version says, leaving out what is not known today.
+    ///
+    /// @return the names it tells something about.
+    std::set<std::string> read_old(const std::string& path);
     /// Whether the user gave this option, on the command line or in the config file.
     [[nodiscard]] bool given(const std::string& name) const;
 
