@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Installs what is missing and builds the release preset.
 #   mpi_launch/build.sh [target...]     default: everything
+# With CI=true, as CI services set it, a warning of the compiler is an error.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$root/mpi_launch/install_dependencies.sh"
 cd "$root"
 log=build/configure.log
 mkdir -p build
-if ! cmake --preset release > "$log" 2>&1; then
+options=()
+[ "${CI:-false}" = false ] || options=(-DEDGELOOP_WARNINGS_AS_ERRORS=ON)
+if ! cmake --preset release "${options[@]}" > "$log" 2>&1; then
     cat "$log" >&2
     exit 3
 fi

@@ -13,9 +13,6 @@ mpirun_flags=(--bind-to none)
 # may not: that is a mistake in the request.
 if [ -z "${SLURM_JOB_ID:-}" ]; then
     export EDGELOOP_OVERSUBSCRIBE=${EDGELOOP_OVERSUBSCRIBE:-allow}
-    # Open MPI 5 moved oversubscription into the mapping policy.
-    case "$(mpirun --version 2> /dev/null | head -n 1)" in
-        *"Open MPI) 5."*) mpirun_flags+=(--map-by :OVERSUBSCRIBE) ;;
-        *) mpirun_flags+=(--oversubscribe) ;;
-    esac
+    # The spelling that Open MPI 4 and 5 share.
+    mpirun_flags+=(--map-by :OVERSUBSCRIBE)
 fi

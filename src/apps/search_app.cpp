@@ -219,14 +219,10 @@ GroupPlan plan_of(const std::vector<RankBinding>& bindings, const SearchConfig& 
     return {};
 }
 
-// Whether the user has said that ranks may share cores: to us, or to mpirun with --oversubscribe
-// (whose setting Open MPI passes on to the ranks).
+// Whether the user has said that ranks may share cores: to us or to mpirun.
 bool may_share_cores() {
-    const auto is = [](const char* name, const std::string& value) {
-        const char* found = std::getenv(name);
-        return found != nullptr && found == value;
-    };
-    return is("EDGELOOP_OVERSUBSCRIBE", "allow") || is("OMPI_MCA_rmaps_base_oversubscribe", "1");
+    const char* said = std::getenv("EDGELOOP_OVERSUBSCRIBE");
+    return (said != nullptr && std::string(said) == "allow") || launcher_may_share_cores();
 }
 
 // Says where ranks run, and refuses training ranks that would have to share cores unless the user

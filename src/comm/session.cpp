@@ -5,6 +5,7 @@
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -24,6 +25,18 @@ const char* first_set(std::initializer_list<const char*> names) {
 }
 
 int number_or_zero(const char* text) { return text == nullptr ? 0 : std::atoi(text); }
+
+/// Whether a mapping policy, e.g. "slot:PE=2:OVERSUBSCRIBE", has the modifier that allows sharing.
+bool policy_oversubscribes(const char* policy) {
+    std::istringstream words(policy == nullptr ? "" : policy);
+    bool found = false;
+    for (std::string word; std::getline(words, word, ':');) {
+        std::transform(word.begin(), word.end(), word.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        found |= word == "oversubscribe";
+    }
+    return found;
+}
 
 bool mpi_is_running() {
     int initialised = 0;
@@ -53,6 +66,17 @@ int launcher_local_size() {
     if (!launched_by_mpi()) return 1;
     return std::max(1, number_or_zero(first_set({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
                                                  "SLURM_NTASKS_PER_NODE"})));
+}
+
+bool launcher_may_share_cores() {
+    if (const char* told = std::getenv("OMPI_MCA_rmaps_base_oversubscribe"))
+        if (std::string(told) == "1" || std::string(told) == "true") return true;
+    for (const char* policy :
+         {"OMPI_MCA_rmaps_base_mapping_policy", "OMPI_MCA_rmaps_default_mapping_policy",
+          "PRTE_MCA_rmaps_default_mapping_policy"})
+        if (policy_oversubscribes(std::getenv(policy))) return true;
+    const int slots = number_or_zero(std::getenv("OMPI_UNIVERSE_SIZE"));
+    return slots > 0 && number_or_zero(std::getenv("OMPI_COMM_WORLD_SIZE")) > slots;
 }
 
 void claim_cuda_device() {

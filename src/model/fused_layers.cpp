@@ -12,6 +12,16 @@ using OptionalTensor = c10::optional<torch::Tensor>;
 /// All but the last dimension as one.
 torch::Tensor as_rows(const torch::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
+/// torch::linear() whose result is no view: LibTorch 2 computes more than two dimensions as a view
+/// of rows. A Function must not return one, because its caller may not change it in place; and
+/// where autograd sees one changed, it copies gradients.
+torch::Tensor linear_as_rows(const torch::Tensor& x, const torch::Tensor& weight,
+                             const OptionalTensor& bias) {
+    std::vector<std::int64_t> sizes = x.sizes().vec();
+    sizes.back() = weight.size(0);
+    return at::_unsafe_view(torch::linear(as_rows(x), weight, bias), sizes);
+}
+
 /// Biases reach Functions as optional, which unlike undefined tensors they accept.
 OptionalTensor optional_bias(const Linear& linear) {
     return linear->bias.defined() ? OptionalTensor(linear->bias) : OptionalTensor();
@@ -30,7 +40,7 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
             at::native_layer_norm(x, {x.size(-1)}, norm_weight, norm_bias, norm_epsilon);
         context->save_for_backward({x, norm_weight, norm_bias, weight,
                                     bias.value_or(torch::Tensor()), mean, inverse_deviation});
-        return torch::linear(normalised, weight, bias);
+        return linear_as_rows(normalised, weight, bias);
     }
 
     static tensor_list backward(AutogradContext* context, const tensor_list& d_output) {
@@ -53,7 +63,7 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
     static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
                                  const torch::Tensor& weight, const OptionalTensor& bias) {
         context->save_for_backward({x, weight, bias.value_or(torch::Tensor())});
-        return torch::linear(torch::gelu(x), weight, bias);
+        return linear_as_rows(torch::gelu(x), weight, bias);
     }
 
     static tensor_list backward(AutogradContext* context, const tensor_list& d_output) {
@@ -69,6 +79,11 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
 };
 
 }  // namespace
+
+torch::Tensor dense_linear(const Linear& linear, const torch::Tensor& x, Kernels kernels) {
+    if (kernels == Kernels::plain) return linear->forward(x);
+    return linear_as_rows(x, linear->weight, optional_bias(linear));
+}
 
 torch::Tensor norm_linear(const LayerNorm& norm, const Linear& linear, const torch::Tensor& x,
                           Kernels kernels) {

@@ -6,6 +6,11 @@
 
 namespace edgeloop {
 
+/// linear(x). (..., inputs) -> (..., outputs). The fused form's result may be changed in place at
+/// no cost: it is never a view.
+[[nodiscard]] torch::Tensor dense_linear(const Linear& linear, const torch::Tensor& x,
+                                         Kernels kernels);
+
 // Pairs of layers whose fused form keeps only its input for the backward pass and computes the
 // tensor between the two again.
 

@@ -86,7 +86,7 @@ class AttentionImpl : public torch::nn::Module, public KernelChoice {
         const WindowGeometry geometry = window_geometry(grid_of(tokens), window_, shifted_);
         const auto attention =
             kernels == Kernels::fused ? fused_window_attention : plain_window_attention;
-        return proj->forward(attention(tokens, qkv->bias, table, geometry));
+        return dense_linear(proj, attention(tokens, qkv->bias, table, geometry), kernels);
     }
 
     Linear qkv{nullptr}, proj{nullptr};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -61,7 +62,7 @@ void Population::rank_newcomer() {
             (below ? leave : stay).push_back(i);
         }
         if (stay.empty()) break;
-        stay.insert(stay.end(), pushed.begin(), pushed.end());
+        std::copy(pushed.begin(), pushed.end(), std::back_inserter(stay));
         fronts[last] = std::move(stay);
         pushed = std::move(leave);
     }

@@ -16,7 +16,7 @@ Json normalise(const Json& architecture, const Place& place) {
     const ObjectReader reader(architecture, place,
                               {"stages", "hidden", "norm", "dropout", "reduce"});
     Json stages = Json::array();
-    const Json& list = list_from(reader.member("stages"), {1, 16}, reader.place("stages"));
+    const Json& list = reader.list("stages", {1, 16});
     for (std::size_t i = 0; i < list.size(); ++i)
         stages.push_back(normalise_stage(list[i], reader.place("stages") / i));
     return {{"stages", stages},

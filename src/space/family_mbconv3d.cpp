@@ -22,7 +22,7 @@ Json normalise_stage(const Json& stage, const Place& place) {
 Json normalise(const Json& architecture, const Place& place) {
     const ObjectReader reader(architecture, place, {"stem", "stages", "head", "dropout"});
     Json stages = Json::array();
-    const Json& list = list_from(reader.member("stages"), {1, 16}, reader.place("stages"));
+    const Json& list = reader.list("stages", {1, 16});
     for (std::size_t i = 0; i < list.size(); ++i)
         stages.push_back(normalise_stage(list[i], reader.place("stages") / i));
     return {{"stem", reader.integer("stem", {1, 4096})},

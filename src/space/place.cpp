@@ -147,11 +147,19 @@ std::string ObjectReader::choice(const char* key, std::initializer_list<const ch
     return chosen;
 }
 
+const Json& ObjectReader::list(const char* key, Bounds length) const {
+    const Json& value = member(key);
+    if (!value.is_array())
+        reject(place(key), fmt::format("expected a list, found {}", value.type_name()));
+    require_between(static_cast<double>(value.size()), length, place(key), "length");
+    return value;
+}
+
 std::vector<int> ObjectReader::integers(const char* key, Bounds length, Bounds bounds) const {
     std::vector<int> values;
-    const Json& list = list_from(member(key), length, place(key));
-    for (std::size_t i = 0; i < list.size(); ++i)
-        values.push_back(integer_from(list[i], bounds, place(key) / i));
+    const Json& all = list(key, length);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        values.push_back(integer_from(all[i], bounds, place(key) / i));
     return values;
 }
 
@@ -182,13 +190,6 @@ std::string text_from(const Json& value, const Place& place) {
     if (!value.is_string())
         reject(place, fmt::format("expected text, found {}", value.type_name()));
     return value.get<std::string>();
-}
-
-const Json& list_from(const Json& value, Bounds length, const Place& place) {
-    if (!value.is_array())
-        reject(place, fmt::format("expected a list, found {}", value.type_name()));
-    require_between(static_cast<double>(value.size()), length, place, "length");
-    return value;
 }
 
 }  // namespace edgeloop

@@ -68,6 +68,8 @@ class ObjectReader {
     [[nodiscard]] double number(const char* key, Bounds bounds, double fallback) const;
     [[nodiscard]] std::string text(const char* key) const;
     [[nodiscard]] std::string text(const char* key, std::string fallback) const;
+    /// A list whose length is inside the bounds.
+    [[nodiscard]] const Json& list(const char* key, Bounds length) const;
     /// One of `allowed`.
     [[nodiscard]] std::string choice(const char* key, std::initializer_list<const char*> allowed,
                                      const char* fallback) const;
@@ -85,7 +87,5 @@ class ObjectReader {
 [[nodiscard]] int integer_from(const Json& value, Bounds bounds, const Place& place);
 [[nodiscard]] double number_from(const Json& value, Bounds bounds, const Place& place);
 [[nodiscard]] std::string text_from(const Json& value, const Place& place);
-/// The value, once known to be a list with a length inside the bounds.
-[[nodiscard]] const Json& list_from(const Json& value, Bounds length, const Place& place);
 
 }  // namespace edgeloop

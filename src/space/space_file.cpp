@@ -85,7 +85,7 @@ class SpaceParser {
 
     void read_variables() {
         const Place place = root_.place("variables");
-        const Json& list = list_from(root_.member("variables"), {1, most_list_members}, place);
+        const Json& list = root_.list("variables", {1, most_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) read_variable(list[i], place / i);
     }
 
@@ -138,7 +138,7 @@ class SpaceParser {
         for (const char* bound : {"lower", "upper"})
             if (reader.has(bound)) reject(reader.place(bound), "choices take no bounds");
         const Place place = reader.place("choices");
-        const Json& list = list_from(reader.member("choices"), {1, most_list_members}, place);
+        const Json& list = reader.list("choices", {1, most_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) {
             if (std::find(variable.choices.begin(), variable.choices.end(), list[i]) !=
                 variable.choices.end())
@@ -151,7 +151,7 @@ class SpaceParser {
         std::vector<std::string> paths;
         if (!reader.has(key)) return paths;
         if (reader.member(key).is_string()) return {reader.text(key)};
-        const Json& list = list_from(reader.member(key), {0, most_list_members}, reader.place(key));
+        const Json& list = reader.list(key, {0, most_list_members});
         for (std::size_t i = 0; i < list.size(); ++i)
             paths.push_back(text_from(list[i], reader.place(key) / i));
         return paths;
@@ -256,7 +256,7 @@ class SpaceParser {
     void read_cases() {
         if (!root_.has("cases")) return;
         const Place place = root_.place("cases");
-        const Json& list = list_from(root_.member("cases"), {0, most_list_members}, place);
+        const Json& list = root_.list("cases", {0, most_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) {
             const ObjectReader reader(list[i], place / i, {"when", "set"});
             const ObjectReader patch(reader.member("set"), reader.place("set"),
@@ -307,7 +307,7 @@ class SpaceParser {
     void read_constraints() {
         if (!root_.has("constraints")) return;
         const Place place = root_.place("constraints");
-        const Json& list = list_from(root_.member("constraints"), {0, most_list_members}, place);
+        const Json& list = root_.list("constraints", {0, most_list_members});
         const std::vector<Json> all = templates();
         for (std::size_t i = 0; i < list.size(); ++i) {
             space_.rules.push_back(ConstraintRule::parse(text_from(list[i], place / i), place / i));

@@ -15,6 +15,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
 
 namespace edgeloop::test {
 namespace {
@@ -210,6 +212,36 @@ TEST(Search, RunsItsOwnAgent) {
     for (const std::string& latency :
          column(read_table(folder.path("run") + "/pareto.csv"), "latency_ms"))
         EXPECT_GT(std::stod(latency), 0);
+}
+
+// Two training ranks on one CPU. mpirun has three slots in one case and leave to share one in the
+// other.
+TEST(Search, RanksShareCoresOnlyWithLeaveGivenToMpirun) {
+    cpu_set_t own;
+    ASSERT_EQ(::sched_getaffinity(0, sizeof own, &own), 0);
+    int cpu = 0;
+    while (!CPU_ISSET(cpu, &own)) ++cpu;
+    const TemporaryFolder folder;
+    const auto on_one_cpu = [&](const Words& launcher, const std::string& run_dir) {
+        Words words{"/usr/bin/env", "-u",        "EDGELOOP_OVERSUBSCRIBE",
+                    "taskset",      "-c",        std::to_string(cpu),
+                    "mpirun",       "--bind-to", "none",
+                    "-n",           "3"};
+        if (::geteuid() == 0) words.emplace_back("--allow-run-as-root");
+        words.insert(words.end(), launcher.begin(), launcher.end());
+        const Words search = small_search(run_dir, {"--evaluations", "4"});
+        words.insert(words.end(), search.begin(), search.end());
+        return run(words);
+    };
+    const auto refused = on_one_cpu({"--host", "localhost:3"}, folder.path("refused"));
+    EXPECT_NE(refused.code, 0);
+    EXPECT_THAT(refused.output, HasSubstr("share 1 CPUs"));
+    for (const Words& leave : {Words{"--oversubscribe"}, Words{"--map-by", ":OVERSUBSCRIBE"}}) {
+        Words launcher{"--host", "localhost:1"};
+        launcher.insert(launcher.end(), leave.begin(), leave.end());
+        const auto allowed = on_one_cpu(launcher, folder.path(leave.front().substr(2)));
+        EXPECT_EQ(allowed.code, 0) << leave.front() << '\n' << allowed.output;
+    }
 }
 
 TEST(Search, TwoRanksTrainOneDesignTogether) {

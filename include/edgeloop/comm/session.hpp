@@ -19,6 +19,11 @@ namespace edgeloop {
 /// Number of ranks on this node as the launcher counts, 1 without one.
 [[nodiscard]] int launcher_local_size();
 
+/// Whether the user told mpirun that ranks may share cores (Open MPI 4 and 5: --oversubscribe or
+/// --map-by :OVERSUBSCRIBE). Open MPI 5 does not pass the option on: there it shows by more ranks
+/// than slots, which mpirun starts only when told to.
+[[nodiscard]] bool launcher_may_share_cores();
+
 /// Leaves of the CUDA devices of this node the one that this process's rank on the node selects, by
 /// CUDA_VISIBLE_DEVICES. Call before MpiSession: an MPI that knows CUDA takes the device it finds.
 void claim_cuda_device();

@@ -2,9 +2,11 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <array>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -39,6 +41,30 @@ TEST(Session, ReadsTheRankOfEachLauncherBeforeMpiStarts) {
         EXPECT_EQ(launcher_rank(), 3) << name;
         EXPECT_FALSE(launcher_says_rank_zero()) << name;
     }
+}
+
+TEST(Session, LeaveToShareCoresGivenToMpirunIsSeenWithEveryVersion) {
+    const Environment world("OMPI_COMM_WORLD_SIZE", "3");
+    {
+        const Environment slots("OMPI_UNIVERSE_SIZE", "3");
+        EXPECT_FALSE(launcher_may_share_cores());
+        const std::vector<std::array<const char*, 3>> cases = {
+            {"OMPI_MCA_rmaps_base_oversubscribe", "1", "yes"},     // 4: --oversubscribe
+            {"OMPI_MCA_rmaps_base_oversubscribe", "true", "yes"},  // 4: from the environment
+            {"OMPI_MCA_rmaps_base_oversubscribe", "0", "no"},
+            {"OMPI_MCA_rmaps_base_mapping_policy", ":OVERSUBSCRIBE", "yes"},  // 4: --map-by
+            {"OMPI_MCA_rmaps_base_mapping_policy", "slot:PE=2:oversubscribe", "yes"},
+            {"OMPI_MCA_rmaps_base_mapping_policy", "slot:nooversubscribe", "no"},
+            {"PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe", "yes"},  // 5
+            {"PRTE_MCA_rmaps_default_mapping_policy", "numa:NOOVERSUBSCRIBE", "no"}};
+        for (const auto& [name, value, expected] : cases) {
+            const Environment policy(name, value);
+            EXPECT_EQ(launcher_may_share_cores(), std::string(expected) == "yes")
+                << name << '=' << value;
+        }
+    }
+    const Environment slots("OMPI_UNIVERSE_SIZE", "2");  // 5: mpirun refuses this unless told
+    EXPECT_TRUE(launcher_may_share_cores());
 }
 
 TEST(Session, ARankSeesTheCudaDeviceOfItsPlaceOnTheNode) {

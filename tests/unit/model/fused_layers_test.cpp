@@ -63,6 +63,53 @@ TEST_P(FusedLayers, GeluLinearAgreesWithItsParts) {
     expect_alike(with(Kernels::fused), with(Kernels::plain));
 }
 
+TEST_P(FusedLayers, ResultsMayBeChangedInPlaceByTheCaller) {
+    LayerNorm norm(12);
+    Linear linear(12, 12, GetParam());
+    fill(*norm);
+    fill(*linear);
+    const auto with = [&](Kernels kernels) {
+        return results({norm.get(), linear.get()}, [&](const torch::Tensor& x) {
+            torch::Tensor y = norm_linear(norm, linear, x, kernels).add_(x);
+            torch::Tensor z = gelu_linear(linear, std::move(y), kernels).add_(x);
+            return dense_linear(linear, z, kernels).mul_(2);
+        });
+    };
+    expect_alike(with(Kernels::fused), with(Kernels::plain));
+}
+
+TEST_P(FusedLayers, ResultsAreNeverViewsWhichAutogradWouldCopyWhenChanged) {
+    LayerNorm norm(12);
+    Linear linear(12, 12, GetParam());
+    fill(*norm);
+    fill(*linear);
+    for (const std::vector<std::int64_t>& sizes :
+         std::vector<std::vector<std::int64_t>>{{4, 12}, {2, 4, 12}, {2, 3, 1, 5, 12}}) {
+        const torch::Tensor x = torch::randn(sizes).set_requires_grad(true);
+        EXPECT_FALSE(norm_linear(norm, linear, x, Kernels::fused).is_view()) << x.dim();
+        EXPECT_FALSE(gelu_linear(linear, torch::Tensor(x), Kernels::fused).is_view()) << x.dim();
+        EXPECT_FALSE(dense_linear(linear, x, Kernels::fused).is_view()) << x.dim();
+    }
+}
+
+TEST_P(FusedLayers, TrainWithFrozenParametersAndInputsWithoutGradients) {
+    LayerNorm norm(12);
+    Linear linear(12, 12, GetParam());
+    fill(*norm);
+    fill(*linear);
+    const auto gradient = [&](Kernels kernels) {
+        torch::manual_seed(3);
+        const torch::Tensor x = torch::randn({2, 5, 12});
+        for (torch::Tensor& parameter : linear->parameters()) parameter.mutable_grad().reset();
+        norm->weight.set_requires_grad(false);
+        norm->bias.set_requires_grad(false);
+        gelu_linear(linear, norm_linear(norm, linear, x, kernels), kernels).pow(2).sum().backward();
+        return linear->weight.grad().clone();
+    };
+    expect_alike({gradient(Kernels::fused)}, {gradient(Kernels::plain)});
+    EXPECT_FALSE(norm->weight.grad().defined());
+}
+
 TEST_P(FusedLayers, GiveTheSameWithoutGradients) {
     LayerNorm norm(12);
     Linear linear(12, 12, GetParam());

@@ -160,14 +160,15 @@ TEST(Network, InitialWeightsHaveThePublishedSpread) {
 }
 
 TEST(Network, RefusesWhatItCannotBuild) {
-    EXPECT_THROW(make_network(test::spec_of("rnn", "{}", 16, 64), 1), ConfigError);
+    EXPECT_THROW((void)make_network(test::spec_of("rnn", "{}", 16, 64), 1), ConfigError);
     EXPECT_THROW(
-        make_network(test::spec_of("swin3d", R"({"depths": [1], "heads": [5]})", 16, 64), 1),
+        (void)make_network(test::spec_of("swin3d", R"({"depths": [1], "heads": [5]})", 16, 64), 1),
         ConfigError);
-    EXPECT_THROW(make_network(test::spec_of("cnn3d", R"({"stages": []})", 16, 64), 1), ConfigError);
+    EXPECT_THROW((void)make_network(test::spec_of("cnn3d", R"({"stages": []})", 16, 64), 1),
+                 ConfigError);
     EXPECT_THROW(
-        make_network(test::spec_of("swin3d", R"({"depths": [1000000000], "heads": [3]})", 16, 64),
-                     1),
+        (void)make_network(
+            test::spec_of("swin3d", R"({"depths": [1000000000], "heads": [3]})", 16, 64), 1),
         ConfigError);
 }
 
