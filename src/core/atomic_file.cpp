@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/sync.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -32,14 +33,6 @@ void write_all(int descriptor, std::string_view bytes, const std::string& path) 
         }
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
-}
-
-void sync_folder_of(const std::string& path) {
-    const fs::path parent = fs::path(path).parent_path();
-    const Descriptor folder(
-        ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() < 0 || ::fsync(folder.get()) != 0)
-        throw system_error("sync the folder of", path);
 }
 
 }  // namespace
@@ -87,7 +80,7 @@ void write_file_atomic(const std::string& given, std::string_view bytes, Durabil
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
         if (file.get() < 0) throw system_error("create", temporary);
         write_all(file.get(), bytes, temporary);
-        if (durability == Durability::power_cut && ::fsync(file.get()) != 0)
+        if (durability == Durability::power_cut && !sync_descriptor(file.get()))
             throw system_error("sync", temporary);
         if (::rename(temporary.c_str(), path.c_str()) != 0) throw system_error("replace", path);
     } catch (...) {
@@ -108,7 +101,8 @@ AppendFile::~AppendFile() { ::close(descriptor_); }
 void AppendFile::append(std::string_view bytes) { write_all(descriptor_, bytes, path_); }
 
 void AppendFile::sync() {
-    if (::fdatasync(descriptor_) != 0) throw system_error("sync", path_);
+    if (::fdatasync(descriptor_) != 0 && !is_sync_unsupported(errno))
+        throw system_error("sync", path_);
 }
 
 void make_directories(const std::string& path) {

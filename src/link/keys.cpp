@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/sync.hpp"
 
 #include <algorithm>
 #include <array>
@@ -74,7 +75,7 @@ void create_file(const std::string& path, const std::string& text, mode_t mode) 
     }
     const bool written =
         ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-        ::fsync(file) == 0;
+        sync_descriptor(file);
     ::close(file);
     if (!written) throw IoError(fmt::format("cannot write '{}'", path), std::strerror(errno));
 }
