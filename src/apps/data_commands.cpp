@@ -67,6 +67,10 @@ int run_shard(int argc, const char* const* argv) {
     install_stop_handlers();
     std::optional<ShardJob> job;
     world.agree("reading the input", [&] { job.emplace(*options); });
+    if (!world.is_same_on_all_ranks(job->settings_digest()))
+        throw ConfigError("ranks read different recordings under the same names",
+                          "their shards would not belong together",
+                          "give every machine the same files, or a folder that all share");
     world.agree("preparing the folder", [&] {
         if (world.rank() == 0) job->prepare();
     });

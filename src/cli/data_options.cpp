@@ -72,7 +72,7 @@ std::optional<ShardOptions> parse_shard_options(int argc, const char* const* arg
                "fraction of the layers (objects) for validation");
     parser.add("test", &options.split.test_fraction,
                "fraction of the layers (objects) for test; not used by the official split");
-    parser.add("force", &options.force, "replace shards made with other settings");
+    parser.add("force", &options.force, "make all shards anew, replacing any that are there");
     if (!parser.parse(argc, argv, first_option)) return std::nullopt;
     options.split.mode = split_mode_from(split);
     return options;

@@ -78,11 +78,13 @@ Json to_json(const TargetStatistics& targets) {
 }
 
 Json to_json(const CatalogueShard& shard) {
-    return {{"file", shard.file},
-            {"bytes", shard.bytes},
-            {"lines", shard.lines},
-            {"frames", shard.frames},
-            {"digest", shard.digest}};
+    Json json = {{"file", shard.file},
+                 {"bytes", shard.bytes},
+                 {"lines", shard.lines},
+                 {"frames", shard.frames},
+                 {"digest", shard.digest}};
+    if (!shard.content.empty()) json["content"] = shard.content;
+    return json;
 }
 
 Json to_json(const CatalogueLayer& layer) {
@@ -98,6 +100,13 @@ Json to_json(const SplitOptions& split) {
             {"test_fraction", split.test_fraction}};
 }
 
+/// Version 1 has no digests of content; one that was read keeps its version, and so its digest.
+int version_of(const Catalogue& catalogue) {
+    for (const CatalogueShard& shard : catalogue.shards)
+        if (shard.content.empty()) return 1;
+    return catalogue_version;
+}
+
 Json to_json(const Catalogue& catalogue) {
     Json parts = Json::object(), shards = Json::array(), layers = Json::array();
     for (int i = 0; i < split_part_count; ++i) {
@@ -111,7 +120,7 @@ Json to_json(const Catalogue& catalogue) {
     for (const CatalogueShard& shard : catalogue.shards) shards.push_back(to_json(shard));
     for (const CatalogueLayer& layer : catalogue.layers) layers.push_back(to_json(layer));
     return {{"format", "edgeloop-catalogue"},
-            {"version", catalogue_version},
+            {"version", version_of(catalogue)},
             {"crop_side", crop_side},
             {"split", to_json(catalogue.split)},
             {"settings_digest", catalogue.settings_digest},
@@ -130,10 +139,12 @@ TargetStatistics targets_from(const Json& json, const std::string& where) {
             fields.real("mean_power_w"), fields.real("variance_power")};
 }
 
-CatalogueShard shard_from(const Json& json, const std::string& where) {
-    const Fields fields(json, {"file", "bytes", "lines", "frames", "digest"}, where);
-    CatalogueShard shard{fields.text("file"), fields.count("bytes"), fields.count("lines"),
-                         fields.count("frames"), fields.text("digest")};
+CatalogueShard shard_from(const Json& json, std::uint64_t version, const std::string& where) {
+    const Fields fields(json, {"file", "bytes", "lines", "frames", "digest", "content"}, where);
+    CatalogueShard shard{fields.text("file"),   fields.count("bytes"),
+                         fields.count("lines"), fields.count("frames"),
+                         fields.text("digest"), version == 1 ? "" : fields.text("content")};
+    if (version > 1 && shard.content.empty()) damaged(where, "'content' is empty");
     if (shard.file.empty() || shard.file.find('/') != std::string::npos)
         damaged(where, fmt::format("'{}' is not the name of a shard", shard.file));
     return shard;
@@ -194,9 +205,9 @@ void check_totals(const Catalogue& catalogue, const std::string& where) {
 void check_header(const Fields& fields, const std::string& where) {
     if (fields.text("format") != "edgeloop-catalogue") damaged(where, "not a catalogue of shards");
     const std::uint64_t version = fields.number("version");
-    if (version != catalogue_version)
-        damaged(where, fmt::format("format version {}; this program reads version {}", version,
-                                   catalogue_version));
+    if (version < 1 || version > catalogue_version)
+        damaged(where, fmt::format("format version {}; this program reads versions 1 to {}",
+                                   version, catalogue_version));
     if (fields.number("crop_side") != crop_side)
         damaged(where, fmt::format("crops of side {}; this program uses {}",
                                    fields.number("crop_side"), crop_side));
@@ -235,7 +246,7 @@ Catalogue parse_catalogue(std::string_view text, const std::string& where) {
         catalogue.parts[i] = part_from(parts.at(name), fmt::format("{}, part '{}'", where, name));
     }
     for (const Json& shard : fields.list("shards"))
-        catalogue.shards.push_back(shard_from(shard, where + ", shards"));
+        catalogue.shards.push_back(shard_from(shard, fields.number("version"), where + ", shards"));
     for (const Json& layer : fields.list("layers"))
         catalogue.layers.push_back(layer_from(layer, where + ", layers"));
     check_totals(catalogue, where);

@@ -1,9 +1,14 @@
 #include "data/hdf5.hpp"
 
+#include "data/lzf.hpp"
+#include "data/stored_data.hpp"
+#include "data/virtual_data.hpp"
+
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -19,9 +24,18 @@ namespace {
 /// (HDF5 1.10.8) when a file could not be written, e.g. on a full disk. Handles close everything.
 [[maybe_unused]] const bool without_exit_handler = H5dont_atexit() >= 0;
 
-/// The library prints its error stack by default; ours go through exceptions.
-void silence_library() {
-    static const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+/// Locks fail on several parallel file systems. The access list below says so, too, but not for the
+/// files that the library opens by itself: sources of virtual datasets and ends of external links.
+[[maybe_unused]] const bool without_locks = ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0) == 0;
+
+/// The library prints its error stack by default; ours go through exceptions. And it lacks the
+/// filter that h5py uses.
+void prepare_library() {
+    static const bool done = [] {
+        H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+        lzf::register_filter();
+        return true;
+    }();
     (void)done;
 }
 
@@ -53,9 +67,24 @@ herr_t keep_innermost(unsigned, const H5E_error2_t* error, void* text) {
     return 0;
 }
 
-herr_t append_name(hid_t, const char* name, const H5L_info_t*, void* names) {
-    static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+herr_t find_consistency_flags(unsigned, const H5E_error2_t* error, void* found) {
+    if (error->desc != nullptr && std::strstr(error->desc, "consistency flags") != nullptr)
+        *static_cast<bool*>(found) = true;
     return 0;
+}
+
+/// Why a file was refused, for the one reason that can be mended: whoever wrote it did not close
+/// it.
+[[noreturn]] void throw_unreadable(const std::string& path) {
+    bool left_open = false;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_consistency_flags, &left_open);
+    if (left_open)
+        throw_bad_input({path, {}},
+                        "the program that wrote it did not close it, or still writes it",
+                        fmt::format("when nothing writes it any more, mend it with 'h5clear -s {}' "
+                                    "(of hdf5-tools) and look at it with edgeloop-data inspect",
+                                    path));
+    throw_bad_input({path, {}}, "not a readable HDF5 file", "copy or download it again");
 }
 
 /// What the operating system says of a path before the library sees it.
@@ -222,18 +251,17 @@ void throw_io(const Place& place, const std::string& problem) {
 }
 
 Handle open_for_reading(const std::string& path) {
-    silence_library();
+    prepare_library();
     check_readable(path);
     H5Eclear2(H5E_DEFAULT);
     const Handle access = file_access_list();
     Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
-    if (!file.valid())
-        throw_bad_input({path, {}}, "not a readable HDF5 file", "copy or download it again");
+    if (!file.valid()) throw_unreadable(path);
     return file;
 }
 
 Handle create_file(const std::string& path) {
-    silence_library();
+    prepare_library();
     H5Eclear2(H5E_DEFAULT);
     const Handle access = file_access_list();
     Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
@@ -250,27 +278,13 @@ Handle create_group(hid_t file, const Place& place) {
     return group;
 }
 
-std::vector<std::string> link_names(hid_t group, const Place& place) {
-    std::vector<std::string> names;
-    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &names) < 0)
-        throw_bad_input(place, "the group cannot be listed");
-    return names;
-}
-
-bool link_exists(hid_t parent, const std::string& name) {
-    return H5Lexists(parent, name.c_str(), H5P_DEFAULT) > 0;
-}
-
-bool is_group(hid_t parent, const std::string& name) {
-    const Handle object(H5Oopen(parent, name.c_str(), H5P_DEFAULT), H5Oclose);
-    H5Eclear2(H5E_DEFAULT);
-    return object.valid() && H5Iget_type(object.get()) == H5I_GROUP;
-}
-
-Dataset open_dataset(hid_t file, const Place& place, std::size_t cache_bytes) {
+Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options) {
+    if (const std::string broken = broken_link(file, place.object); !broken.empty())
+        throw_bad_input(place, broken, "bring back what it leads to, or remove the link");
     if (!link_exists(file, place.object)) throw_bad_input(place, "the dataset is missing");
     const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
-    if (cache_bytes > 0) H5Pset_chunk_cache(access.get(), 521, cache_bytes, 1.0);
+    if (options.cache_bytes > 0) H5Pset_chunk_cache(access.get(), 521, options.cache_bytes, 1.0);
+    H5Pset_virtual_printf_gap(access.get(), largest_gap);
     Dataset dataset;
     dataset.place = place;
     dataset.id = Handle(H5Dopen2(file, place.object.c_str(), access.get()), H5Dclose);
@@ -278,6 +292,7 @@ Dataset open_dataset(hid_t file, const Place& place, std::size_t cache_bytes) {
     read_shape(dataset);
     read_type(dataset);
     read_chunk_shape(dataset);
+    if (options.stored == Stored::required) require_stored(dataset, options.depth);
     return dataset;
 }
 

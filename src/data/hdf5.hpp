@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,9 +61,14 @@ struct Place {
 
 /// Names of the links of a group in ascending order. @throws ConfigError.
 [[nodiscard]] std::vector<std::string> link_names(hid_t group, const Place& place);
-/// Whether `name` is there and leads to a group; false for dangling links.
-[[nodiscard]] bool is_group(hid_t parent, const std::string& name);
+/// What a link leads to. `broken`: to nothing that can be opened.
+enum class LinkEnd { missing, broken, group, dataset, other };
+[[nodiscard]] LinkEnd link_end(hid_t parent, const std::string& name);
+/// Whether there is a link of this name, wherever it leads.
 [[nodiscard]] bool link_exists(hid_t parent, const std::string& name);
+/// Says which link on the way to an object leads nowhere, and where to; empty when none does.
+/// @param path  from the root of the file.
+[[nodiscard]] std::string broken_link(hid_t file, const std::string& path);
 
 enum class NumberKind { integer, real, other };
 
@@ -75,11 +81,20 @@ struct Dataset {
     NumberKind kind = NumberKind::other;
     std::size_t element_bytes = 0;
     bool is_signed = false;
+    std::set<std::string> files;  ///< that hold a part of its data; empty when Stored::known
 };
 
-/// @param cache_bytes  chunk cache to give the dataset; 0: the library's default.
-/// @throws ConfigError  missing, not a dataset, no simple shape.
-[[nodiscard]] Dataset open_dataset(hid_t file, const Place& place, std::size_t cache_bytes = 0);
+/// Whether it must be seen that all data are there: require_stored().
+enum class Stored { required, known };
+
+struct OpenOptions {
+    std::size_t cache_bytes = 0;  ///< chunk cache to give the dataset; 0: the library's default
+    Stored stored = Stored::required;
+    int depth = 0;  ///< of virtual datasets whose sources are virtual
+};
+
+/// @throws ConfigError  missing, not a dataset, no simple shape, data that are not there.
+[[nodiscard]] Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options = {});
 
 /// Reads `count` entries of the first axis from `first` on, converted to `memory_type`.
 /// @throws ConfigError  the data cannot be read, e.g. a damaged chunk.

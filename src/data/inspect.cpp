@@ -7,7 +7,6 @@
 #include "edgeloop/core/stop.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <numeric>
 #include <set>
@@ -133,7 +132,7 @@ class FileInspector {
         ProblemList unusable(report_.problems, Severity::error, place(group, "laser_params"));
         for (std::size_t line = 0; line < labels.size(); ++line) {
             const auto [speed, power] = labels[line];
-            if (!(std::isfinite(speed) && speed > 0 && std::isfinite(power) && power > 0)) {
+            if (!is_usable(labels[line])) {
                 unusable.add(fmt::format("line {} has speed {} and power {}", line, speed, power));
                 continue;
             }

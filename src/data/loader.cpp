@@ -73,7 +73,7 @@ struct Loader::Impl {
     void open_shards() {
         const Catalogue catalogue = read_catalogue(options.shards);
         for (const CatalogueShard& shard : catalogue.shards)
-            shards.emplace_back(options.shards + "/" + shard.file, catalogue.settings_digest);
+            shards.push_back(open_shard(options.shards, catalogue, shard));
         for (MappedShard& shard : shards) {
             const std::vector<ShardLine> lines = shard.take_lines();
             for (std::size_t i = 0; i < lines.size(); ++i)

@@ -8,7 +8,6 @@
 #include "edgeloop/data/preprocessing.hpp"
 
 #include <array>
-#include <cmath>
 
 #include <fmt/format.h>
 
@@ -49,8 +48,7 @@ void MontageSelection::offer(const std::string& path, const LayerInfo& layer,
     if (labels.empty()) return;
     layers_.push_back({path, layer});
     for (std::size_t line = 0; line < index.lines(); ++line)
-        if (index.frames_of(line) > 0 && std::isfinite(labels[line].speed_mm_s) &&
-            std::isfinite(labels[line].power_w))
+        if (index.frames_of(line) > 0 && is_usable(labels[line]))
             candidates_.push_back({layers_.size() - 1, line, index.frames_of(line), labels[line]});
 }
 

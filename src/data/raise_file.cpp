@@ -1,12 +1,12 @@
 #include "edgeloop/data/raise_file.hpp"
 
 #include "data/hdf5.hpp"
+#include "data/layer_groups.hpp"
 #include "data/line_batches.hpp"
 
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <set>
@@ -21,49 +21,11 @@ constexpr std::uint64_t most_frames_in_layer = 1ull << 27;
 constexpr std::uint64_t most_lines_in_layer = 1ull << 24;
 constexpr std::uint64_t longest_image_side = 8192;
 constexpr std::size_t most_frames_in_line = 65536;
+/// No laser is near it, and its square is a number in single precision.
+constexpr double largest_parameter = 1e9;
 /// Bytes of whole frames held at once while lines are cut out.
 constexpr std::size_t frame_budget_bytes = std::size_t(48) << 20;
 constexpr std::size_t largest_chunk_cache_bytes = std::size_t(32) << 20;
-
-bool looks_like_layer(hid_t group) {
-    return hdf5::link_exists(group, "frame") || hdf5::link_exists(group, "scan_line_index") ||
-           hdf5::link_exists(group, "laser_params");
-}
-
-hdf5::Handle open_group(hid_t parent, const std::string& name, const hdf5::Place& place) {
-    hdf5::Handle group(H5Gopen2(parent, name.c_str(), H5P_DEFAULT), H5Gclose);
-    if (!group.valid()) hdf5::throw_bad_input(place, "the group cannot be opened");
-    return group;
-}
-
-/// Layers of an object's group in the v1.0 layout.
-void add_layers_of_object(hid_t object_group, const std::string& file, const std::string& object,
-                          std::vector<LayerGroup>& groups) {
-    const hdf5::Place place{file, "/" + object};
-    for (const std::string& name : hdf5::link_names(object_group, place)) {
-        if (!hdf5::is_group(object_group, name)) continue;
-        groups.push_back({RaiseLayout::v1_0, object, name, place.object + "/" + name});
-    }
-}
-
-std::vector<LayerGroup> find_groups(hid_t file, const std::string& path) {
-    std::vector<LayerGroup> groups;
-    for (const std::string& name : hdf5::link_names(file, {path, "/"})) {
-        if (!hdf5::is_group(file, name)) continue;
-        const hdf5::Handle group = open_group(file, name, {path, "/" + name});
-        if (looks_like_layer(group.get()))
-            groups.push_back(
-                {RaiseLayout::v1_1, std::filesystem::path(path).stem().string(), name, "/" + name});
-        else
-            add_layers_of_object(group.get(), path, name, groups);
-    }
-    if (groups.empty())
-        throw ConfigError(
-            fmt::format("file '{}' has no layer", path),
-            "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0)",
-            "check that this is the right file");
-    return groups;
-}
 
 hdf5::Place place_of(const std::string& file, const LayerGroup& group, const char* dataset) {
     return {file, group.path + "/" + dataset};
@@ -110,12 +72,11 @@ void check_parameters(const hdf5::Dataset& parameters) {
 }
 
 /// Cache that holds the chunks one frame touches, so that neighbouring reads inflate each once.
-std::size_t cache_bytes_for(const hdf5::Dataset& frames) {
-    if (frames.chunk.size() != 3) return 0;
-    const auto& shape = frames.shape;
-    const auto& chunk = frames.chunk;
-    const std::uint64_t across = (shape[1] + chunk[1] - 1) / chunk[1];
-    const std::uint64_t down = (shape[2] + chunk[2] - 1) / chunk[2];
+std::size_t cache_bytes_for(const LayerInfo& layer) {
+    const auto& chunk = layer.frame_chunk;
+    if (chunk.size() != 3) return 0;
+    const std::uint64_t down = (std::uint64_t(layer.height) + chunk[1] - 1) / chunk[1];
+    const std::uint64_t across = (std::uint64_t(layer.width) + chunk[2] - 1) / chunk[2];
     const double bytes = 2.0 * double(across) * double(down) * double(chunk[0]) * double(chunk[1]) *
                          double(chunk[2]);
     return static_cast<std::size_t>(
@@ -178,9 +139,12 @@ std::string integer_type_name(const hdf5::Dataset& dataset) {
     return fmt::format("{}int{}", dataset.is_signed ? "" : "u", 8 * dataset.element_bytes);
 }
 
-bool usable(double value) { return std::isfinite(value) && value > 0; }
-
 }  // namespace
+
+bool is_usable(const LaserParameters& laser) {
+    const auto in_range = [](double value) { return value > 0 && value <= largest_parameter; };
+    return in_range(laser.speed_mm_s) && in_range(laser.power_w);
+}
 
 const char* name_of(RaiseLayout layout) { return layout == RaiseLayout::v1_0 ? "v1.0" : "v1.1"; }
 
@@ -194,10 +158,10 @@ struct RaiseFile::Impl {
 
     const hdf5::Dataset& frames_of(const LayerInfo& layer) {
         if (open_path != layer.group.path) {
-            const hdf5::Place place = place_of(path, layer.group, "frame");
-            const std::size_t cache = cache_bytes_for(hdf5::open_dataset(file.get(), place));
             open_path.clear();
-            open_frames = hdf5::open_dataset(file.get(), place, cache);
+            // layer() has seen that all of it is there.
+            open_frames = hdf5::open_dataset(file.get(), place_of(path, layer.group, "frame"),
+                                             {cache_bytes_for(layer), hdf5::Stored::known});
             open_path = layer.group.path;
         }
         return open_frames;
@@ -207,7 +171,7 @@ struct RaiseFile::Impl {
 RaiseFile::RaiseFile(const std::string& path) : impl_(std::make_unique<Impl>()) {
     impl_->path = path;
     impl_->file = hdf5::open_for_reading(path);
-    impl_->groups = find_groups(impl_->file.get(), path);
+    impl_->groups = find_layer_groups(impl_->file.get(), path);
 }
 
 RaiseFile::~RaiseFile() = default;
@@ -225,6 +189,8 @@ LayerInfo RaiseFile::layer(const LayerGroup& group) const {
     check_index(index, frames.shape[0]);
     LayerInfo info;
     info.group = group;
+    info.files = frames.files;
+    info.files.insert(index.files.begin(), index.files.end());
     info.frames = frames.shape[0];
     info.height = int(frames.shape[1]);
     info.width = int(frames.shape[2]);
@@ -235,6 +201,7 @@ LayerInfo RaiseFile::layer(const LayerGroup& group) const {
         const auto labels = hdf5::open_dataset(file, place_of(impl_->path, group, "laser_params"));
         check_parameters(labels);
         info.labelled_lines = labels.shape[0];
+        info.files.insert(labels.files.begin(), labels.files.end());
     }
     return info;
 }
@@ -275,7 +242,7 @@ std::vector<LaserParameters> RaiseFile::raw_laser_parameters(const LayerInfo& la
 std::vector<LaserParameters> RaiseFile::laser_parameters(const LayerInfo& layer) const {
     std::vector<LaserParameters> parameters = raw_laser_parameters(layer);
     for (std::size_t i = 0; i < parameters.size(); ++i)
-        if (!usable(parameters[i].speed_mm_s) || !usable(parameters[i].power_w))
+        if (!is_usable(parameters[i]))
             hdf5::throw_bad_input(place_of(impl_->path, layer.group, "laser_params"),
                                   fmt::format("line {} has speed {} and power {}", i,
                                               parameters[i].speed_mm_s, parameters[i].power_w),

@@ -6,6 +6,7 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 
 #include <cerrno>
@@ -50,19 +51,54 @@ std::string differing_keys(const Json& before, const Json& now) {
     return names;
 }
 
-void remove_old_shards(const std::string& folder) {
-    std::error_code ignored;
-    fs::remove(catalogue_path(folder), ignored);
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder))
-        if (entry.path().filename().string().rfind("shard-", 0) == 0)
-            fs::remove(entry.path(), ignored);
+/// Files of the folder that are called as shards are, "shard-00000.h5", and then `ending`.
+std::vector<fs::path> shards_in(const std::string& folder, const std::string& ending = "") {
+    std::vector<fs::path> found;
+    const std::string pattern = "shard-00000.h0" + ending;  // with a 0 for each digit
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+        std::string name = entry.path().filename().string();
+        for (char& letter : name)
+            if (letter >= '0' && letter <= '9') letter = '0';
+        if (name == pattern) found.push_back(entry.path());
+    }
+    return found;
 }
 
-/// What a killed run left behind.
-void remove_partial_shards(const std::string& folder) {
+void remove_files(const std::vector<fs::path>& files) {
     std::error_code ignored;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder))
-        if (entry.path().extension() == ".partial") fs::remove(entry.path(), ignored);
+    for (const fs::path& file : files) fs::remove(file, ignored);
+}
+
+bool holds_shards(const std::string& folder) {
+    return fs::exists(catalogue_path(folder)) || !shards_in(folder).empty();
+}
+
+/// Settings without what changes with the frames alone: labels and lengths of lines remain.
+Json without_content(Json settings) {
+    if (settings.is_object()) {
+        settings.erase("seen");
+        if (settings.contains("inputs") && settings["inputs"].is_array())
+            for (Json& input : settings["inputs"])
+                if (input.is_object()) {
+                    input.erase("bytes");
+                    input.erase("content");
+                }
+    }
+    return settings;
+}
+
+/// What plan.json says; null when it is missing or damaged: as good as other settings.
+Json read_plan(const std::string& folder) {
+    try {
+        return read_json_file(plan_path(folder));
+    } catch (const ConfigError&) {
+        return nullptr;
+    }
+}
+
+[[noreturn]] void recording_changed(const std::string& path) {
+    throw ConfigError(fmt::format("recording '{}' changed while shards were made of it", path),
+                      "they could hold a part of each", "run the same command again");
 }
 
 void check_stop(const std::string& folder) {
@@ -78,6 +114,22 @@ void check_stop(const std::string& folder) {
 struct ShardJob::Impl {
     ShardOptions options;
     ShardPlan plan;
+
+    /// The settings, and when the recordings were changed last: not a part of them, because a copy
+    /// of the same recordings gives the same shards.
+    [[nodiscard]] Json plan_json() const {
+        Json json = plan.settings;
+        json["seen"] = Json::array();
+        for (const auto& [path, stamp] : plan.seen)
+            json["seen"].push_back({{"file", fs::path(path).filename().string()},
+                                    {"bytes", stamp.bytes},
+                                    {"modified_ns", stamp.modified_ns}});
+        return json;
+    }
+    void check_recordings() const {
+        for (const auto& [path, stamp] : plan.seen)
+            if (stamp_of(path) != stamp) recording_changed(path);
+    }
 
     [[nodiscard]] std::string path_of(std::size_t shard) const {
         return options.output + "/" + shard_name(shard);
@@ -114,12 +166,20 @@ struct ShardJob::Impl {
         const PlannedLayer& layer = plan.layers[plan.lines[first].layer];
         const RaiseFile file(plan.files[layer.file]);
         const LineIndex index = file.line_index(layer.info);
-        file.for_each_line(layer.info, index, plan.lines[first].position,
-                           plan.lines[last - 1].position + std::size_t(1), [&](CroppedLine& line) {
+        const std::size_t end = plan.lines[last - 1].position + std::size_t(1);
+        if (index.lines() < end) recording_changed(file.path());
+        std::size_t next = first;
+        file.for_each_line(layer.info, index, plan.lines[first].position, end,
+                           [&](CroppedLine& line) {
                                check_stop(options.output);
+                               if (next == last || plan.lines[next].position != line.line ||
+                                   plan.lines[next].frames != line.frames)
+                                   recording_changed(file.path());
                                writer.append(line);
                                wrote(line.frames);
+                               ++next;
                            });
+        if (next != last) recording_changed(file.path());
     }
 };
 
@@ -130,26 +190,28 @@ ShardJob::ShardJob(const ShardOptions& options) : impl_(std::make_unique<Impl>()
 
 ShardJob::~ShardJob() = default;
 
+const std::string& ShardJob::settings_digest() const { return impl_->plan.settings_digest; }
+
 void ShardJob::prepare() const {
     const std::string& folder = impl_->options.output;
     make_directories(folder);
-    remove_partial_shards(folder);
-    const std::string path = plan_path(folder);
-    if (fs::exists(path)) {
-        Json before;
-        try {
-            before = read_json_file(path);
-        } catch (const ConfigError&) {
-            before = nullptr;  // damaged: as good as other settings
-        }
-        if (before == impl_->plan.settings) return;
-        if (!impl_->options.force)
+    remove_files(shards_in(folder, ".partial"));
+    const Json now = impl_->plan_json();
+    if (holds_shards(folder) && !impl_->options.force) {
+        const Json before = read_plan(folder);
+        if (before == now) return;
+        const Json old = without_content(before), wanted = without_content(now);
+        if (old != wanted)
             throw ConfigError(fmt::format("'{}' holds shards made with other settings", folder),
-                              "these differ: " + differing_keys(before, impl_->plan.settings),
+                              "these differ: " + differing_keys(old, wanted),
                               "choose another folder or add --force to replace them");
+        log::info("the recordings changed since the shards in '{}' were made: all are made anew",
+                  folder);
     }
-    remove_old_shards(folder);
-    write_file_atomic(path, impl_->plan.settings.dump(1) + "\n");
+    std::error_code ignored;
+    fs::remove(catalogue_path(folder), ignored);
+    remove_files(shards_in(folder));
+    write_file_atomic(plan_path(folder), now.dump(1) + "\n");
 }
 
 void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) const {
@@ -163,7 +225,7 @@ void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) cons
     };
     for (auto shard = static_cast<std::size_t>(rank); shard < impl_->shards(); shard += step) {
         check_stop(impl_->options.output);
-        if (is_finished_shard(impl_->path_of(shard), impl_->plan.settings_digest))
+        if (finished_shard(impl_->path_of(shard), impl_->plan.settings_digest))
             advance(impl_->frames_of(shard));
         else
             impl_->write_shard(shard, advance);
@@ -171,14 +233,17 @@ void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) cons
 }
 
 Catalogue ShardJob::finish() const {
+    impl_->check_recordings();
     Catalogue catalogue = plan_catalogue(impl_->plan, impl_->options.split);
     for (std::size_t shard = 0; shard < catalogue.shards.size(); ++shard) {
         const std::string path = impl_->path_of(shard);
-        if (!is_finished_shard(path, impl_->plan.settings_digest))
+        const auto content = finished_shard(path, impl_->plan.settings_digest);
+        if (!content)
             throw IoError(fmt::format("shard '{}' is not there", path),
                           "another process may have removed it", "run the same command again");
         catalogue.shards[shard].bytes = fs::file_size(path);
         catalogue.shards[shard].digest = digest_of_file(path);
+        catalogue.shards[shard].content = *content;
     }
     write_file_atomic(catalogue_path(impl_->options.output), format_catalogue(catalogue));
     return catalogue;

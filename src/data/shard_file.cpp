@@ -1,6 +1,9 @@
 #include "data/shard_file.hpp"
 
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/sync.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -17,6 +20,7 @@ namespace edgeloop {
 namespace {
 
 constexpr const char* format_name = "edgeloop-shard";
+constexpr const char* content_attribute = "content_digest";
 constexpr std::uint64_t most_lines_in_shard = std::uint64_t(1) << 28;
 constexpr std::uint64_t most_frames_in_shard = std::uint64_t(1) << 48;
 
@@ -69,11 +73,9 @@ void check_header(hid_t file, const std::string& path, const std::string& settin
 }
 
 void sync_file(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-    const int code = errno;
-    if (descriptor >= 0) ::close(descriptor);
-    if (!synced) throw IoError(fmt::format("cannot sync '{}'", path), std::strerror(code));
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0 || !sync_descriptor(file.get()))
+        throw IoError(fmt::format("cannot sync '{}'", path), std::strerror(errno));
 }
 
 }  // namespace
@@ -84,6 +86,7 @@ ShardWriter::ShardWriter(std::string path, const ShardHead& head)
       file_(hdf5::create_file(temporary_)),
       starts_(starts_of(head.lines)) {
     write_tables(head);
+    add_content(head);
     const auto side = std::uint64_t(crop_side);
     frames_ = hdf5::create_dataset(file_.get(), {temporary_, "frames"}, H5T_STD_U8LE,
                                    {starts_.back(), side, side}, {});
@@ -133,6 +136,20 @@ void ShardWriter::write_tables(const ShardHead& head) {
                         starts_.data());
 }
 
+void ShardWriter::add_content(const ShardHead& head) {
+    for (const ShardLine& line : head.lines)
+        content_ = digest(fmt::format("{}{} {} {} {} {} {}", content_, line.number, line.scan_line,
+                                      line.frames, static_cast<int>(line.part),
+                                      line.target.speed_mm_s, line.target.power_w))
+                       .hex();
+}
+
+void ShardWriter::add_content(const CroppedLine& line) {
+    const Digest pixels =
+        digest({reinterpret_cast<const char*>(line.pixels.data()), line.frames * crop_pixels});
+    content_ = digest(content_ + pixels.hex()).hex();
+}
+
 void ShardWriter::append(const CroppedLine& line) {
     EDGELOOP_EXPECT(
         next_ + 1 < starts_.size() && line.frames == starts_[next_ + 1] - starts_[next_],
@@ -140,6 +157,7 @@ void ShardWriter::append(const CroppedLine& line) {
     hdf5::write_rows(frames_, starts_[next_], line.frames, H5T_NATIVE_UINT8, line.pixels.data());
     centres_.push_back(static_cast<std::int16_t>(line.centre.row));
     centres_.push_back(static_cast<std::int16_t>(line.centre.column));
+    add_content(line);
     ++next_;
 }
 
@@ -147,17 +165,21 @@ void ShardWriter::commit() {
     EDGELOOP_EXPECT(next_ + 1 == starts_.size(), "a shard lacks lines of its plan");
     hdf5::write_dataset(file_.get(), {temporary_, "crop_centre"}, H5T_STD_I16LE, H5T_NATIVE_INT16,
                         {next_, 2}, centres_.data());
+    hdf5::write_attribute(file_.get(), {temporary_, "/"}, content_attribute, content_);
     frames_.id.close();
     hdf5::close_written(file_, temporary_);
     sync_file(temporary_);
     if (::rename(temporary_.c_str(), path_.c_str()) != 0)
         throw IoError(fmt::format("cannot rename '{}'", temporary_), std::strerror(errno));
     committed_ = true;
+    sync_folder_of(path_);
 }
 
 MappedShard::MappedShard(const std::string& path, const std::string& settings_digest) {
     const hdf5::Handle file = hdf5::open_for_reading(path);
     check_header(file.get(), path, settings_digest);
+    if (hdf5::has_attribute(file.get(), content_attribute))
+        content_ = hdf5::read_string_attribute(file.get(), {path, "/"}, content_attribute);
     read_tables(file.get(), path);
     const hdf5::Dataset frames = hdf5::open_dataset(file.get(), {path, "frames"});
     const auto side = std::uint64_t(crop_side);
@@ -173,6 +195,7 @@ MappedShard::~MappedShard() {
 
 MappedShard::MappedShard(MappedShard&& other) noexcept
     : lines_(std::move(other.lines_)),
+      content_(std::move(other.content_)),
       starts_(std::move(other.starts_)),
       mapping_(std::exchange(other.mapping_, nullptr)),
       mapping_bytes_(other.mapping_bytes_),
@@ -227,13 +250,27 @@ void MappedShard::map(const std::string& path, std::uint64_t offset, std::uint64
     pixels_ = static_cast<const std::uint8_t*>(mapping) + offset;
 }
 
-bool is_finished_shard(const std::string& path, const std::string& settings_digest) {
-    if (!std::filesystem::exists(path)) return false;
+MappedShard open_shard(const std::string& folder, const Catalogue& catalogue,
+                       const CatalogueShard& shard) {
+    const std::string path = folder + "/" + shard.file;
+    MappedShard mapped(path, catalogue.settings_digest);
+    const std::uintmax_t bytes = std::filesystem::file_size(path);
+    const bool same_content = shard.content.empty() || mapped.content() == shard.content;
+    if (bytes != shard.bytes || !same_content)
+        throw ConfigError(fmt::format("shard '{}' is not the one that its catalogue lists", path),
+                          "shards of two datasets would be read as one",
+                          "make the shards again with edgeloop-data shard --force");
+    return mapped;
+}
+
+std::optional<std::string> finished_shard(const std::string& path,
+                                          const std::string& settings_digest) {
+    if (!std::filesystem::exists(path)) return std::nullopt;
     try {
-        (void)MappedShard(path, settings_digest);
-        return true;
+        const std::string content = MappedShard(path, settings_digest).content();
+        return content.empty() ? std::nullopt : std::optional<std::string>(content);
     } catch (const ConfigError&) {
-        return false;
+        return std::nullopt;
     }
 }
 

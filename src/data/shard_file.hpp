@@ -2,10 +2,12 @@
 
 #include "data/hdf5.hpp"
 
+#include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/raise_file.hpp"
 #include "edgeloop/data/split.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,12 +50,15 @@ class ShardWriter {
 
   private:
     void write_tables(const ShardHead& head);
+    void add_content(const ShardHead& head);
+    void add_content(const CroppedLine& line);
 
     std::string path_, temporary_;
     hdf5::Handle file_;
     hdf5::Dataset frames_;
     std::vector<std::uint64_t> starts_;
     std::vector<std::int16_t> centres_;
+    std::string content_;  ///< digest of the lines so far
     std::size_t next_ = 0;
     bool committed_ = false;
 };
@@ -71,6 +76,8 @@ class MappedShard {
     [[nodiscard]] const std::vector<ShardLine>& lines() const { return lines_; }
     /// Hands the list of lines over, for readers that keep less of each; pixels() still works.
     [[nodiscard]] std::vector<ShardLine> take_lines() { return std::move(lines_); }
+    /// Digest of its lines and pixels as they were written; empty in shards of older programs.
+    [[nodiscard]] const std::string& content() const { return content_; }
     /// First pixel of line `i`: (frames, crop_side, crop_side). Valid as long as the shard.
     [[nodiscard]] const std::uint8_t* pixels(std::size_t i) const {
         return pixels_ + starts_[i] * crop_pixels;
@@ -81,13 +88,20 @@ class MappedShard {
     void map(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
 
     std::vector<ShardLine> lines_;
+    std::string content_;
     std::vector<std::uint64_t> starts_;
     void* mapping_ = nullptr;
     std::size_t mapping_bytes_ = 0;
     const std::uint8_t* pixels_ = nullptr;
 };
 
-/// Whether a finished shard with these settings is there.
-[[nodiscard]] bool is_finished_shard(const std::string& path, const std::string& settings_digest);
+/// A shard of a catalogue. @throws ConfigError  as MappedShard(), or it is not the one that the
+/// catalogue lists: of another size or content.
+[[nodiscard]] MappedShard open_shard(const std::string& folder, const Catalogue& catalogue,
+                                     const CatalogueShard& shard);
+
+/// Digest of the content of a finished shard with these settings; nothing when there is none.
+[[nodiscard]] std::optional<std::string> finished_shard(const std::string& path,
+                                                        const std::string& settings_digest);
 
 }  // namespace edgeloop

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -56,19 +57,31 @@ std::string add_layer(ShardPlan& plan, const RaiseFile& file, PlannedLayer layer
     return digest(identity).hex();
 }
 
+/// Digest of the content of some files, as far as it is sampled; where they lie does not matter.
+std::string content_of(const std::set<std::string>& files) {
+    std::vector<std::string> digests;
+    for (const std::string& file : files) digests.push_back(sampled_digest(file));
+    std::sort(digests.begin(), digests.end());
+    return digest(fmt::format("{}", fmt::join(digests, " "))).hex();
+}
+
 Json read_inputs(ShardPlan& plan) {
     Json inputs = Json::array();
     for (std::size_t i = 0; i < plan.files.size(); ++i) {
         const RaiseFile file(plan.files[i]);
         Json layers = Json::object();
+        std::set<std::string> files = {plan.files[i]};
         for (const LayerInfo& info : file.layers()) {
+            files.insert(info.files.begin(), info.files.end());
             PlannedLayer layer;
             layer.file = i;
             layer.info = info;
             layers[info.group.path] = add_layer(plan, file, std::move(layer));
         }
+        for (const std::string& part : files) plan.seen[part] = stamp_of(part);
         inputs.push_back({{"file", file_name(plan.files[i])},
                           {"bytes", std::filesystem::file_size(plan.files[i])},
+                          {"content", content_of(files)},
                           {"layers", std::move(layers)}});
     }
     return inputs;

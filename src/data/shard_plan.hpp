@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/file_stamp.hpp"
 #include "data/shard_file.hpp"
 
 #include "edgeloop/core/json.hpp"
@@ -7,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,8 +37,9 @@ struct ShardPlan {
     std::vector<PlannedLine> lines;
     std::vector<std::size_t> cuts;  ///< shard s holds the lines [cuts[s], cuts[s + 1])
     std::uint64_t lines_without_frames = 0, frames_without_line = 0;
-    Json settings;                ///< all that decides the shards' content
-    std::string settings_digest;  ///< of `settings`
+    std::map<std::string, FileStamp> seen;  ///< every file that holds a part of the recordings
+    Json settings;                          ///< all that decides the shards' content
+    std::string settings_digest;            ///< of `settings`
 };
 
 /// @throws ConfigError  as ShardJob's constructor.

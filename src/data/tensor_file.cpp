@@ -34,17 +34,23 @@ FloatArray read_array(const hdf5::Dataset& dataset) {
 }
 
 /// Whether every link of the path exists; only then may it be opened without an error.
-bool exists(hid_t file, const std::string& path) {
+/// @throws ConfigError  one of them leads nowhere.
+bool exists(hid_t file, const hdf5::Place& place) {
+    const std::string& path = place.object;
+    if (const std::string broken = hdf5::broken_link(file, path); !broken.empty())
+        hdf5::throw_bad_input(place, broken);
     for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
         if (!hdf5::link_exists(file, path.substr(0, end))) return false;
         if (end == std::string::npos) return true;
     }
 }
 
-/// Ends the visit at a link that leads nowhere or to damage.
-herr_t collect_dataset_name(hid_t group, const char* name, const H5L_info_t*, void* names) {
+/// Ends the visit at a link that leads nowhere or to damage, and at one to a group, whose content
+/// the visit would leave out.
+herr_t collect_dataset_name(hid_t group, const char* name, const H5L_info_t* link, void* names) {
     const hdf5::Handle object(H5Oopen(group, name, H5P_DEFAULT), H5Oclose);
     if (!object.valid()) return -1;
+    if (H5Iget_type(object.get()) == H5I_GROUP && link->type != H5L_TYPE_HARD) return -1;
     if (H5Iget_type(object.get()) == H5I_DATASET)
         static_cast<std::vector<std::string>*>(names)->emplace_back(name);
     return 0;
@@ -70,7 +76,7 @@ std::optional<std::string> TensorFile::text_attribute(const std::string& name) c
 }
 
 std::optional<FloatArray> TensorFile::read(const std::string& name) const {
-    if (!exists(impl_->file.get(), name)) return std::nullopt;
+    if (!exists(impl_->file.get(), {impl_->path, name})) return std::nullopt;
     return read_array(hdf5::open_dataset(impl_->file.get(), {impl_->path, name}));
 }
 
@@ -83,8 +89,9 @@ FloatArray TensorFile::require(const std::string& name) const {
 std::map<std::string, FloatArray> TensorFile::read_group(const std::string& group) const {
     std::map<std::string, FloatArray> arrays;
     const hid_t file = impl_->file.get();
-    if (!exists(file, group)) return arrays;
-    if (!hdf5::is_group(file, group)) hdf5::throw_bad_input({impl_->path, group}, "not a group");
+    if (!exists(file, {impl_->path, group})) return arrays;
+    if (hdf5::link_end(file, group) != hdf5::LinkEnd::group)
+        hdf5::throw_bad_input({impl_->path, group}, "not a group");
     const hdf5::Handle opened(H5Gopen2(file, group.c_str(), H5P_DEFAULT), H5Gclose);
     std::vector<std::string> names;
     if (!opened.valid() ||

@@ -1,2 +1,5 @@
 edgeloop_test(data LABEL e2e TIMEOUT 300 SOURCES data_test.cpp LIBRARIES edgeloop::data edgeloop::hdf5)
 add_dependencies(e2e_data edgeloop-data)
+add_library(refuse_folder_sync MODULE ../support/refuse_folder_sync.cpp)
+set_target_properties(refuse_folder_sync PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+add_dependencies(e2e_data refuse_folder_sync)

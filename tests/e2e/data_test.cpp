@@ -39,6 +39,7 @@ class DataProgram : public testing::Test {
         options.arguments = {test::program("edgeloop-data")};
         options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
         options.output_file = folder_.path("output.txt");
+        options.drop_environment.emplace_back("HDF5_USE_FILE_LOCKING");  // users do not set it
         return options;
     }
     Result finish(const ChildOptions& options) const {
@@ -180,6 +181,127 @@ TEST_F(DataProgram, AFullDiskIsOneClearLineAndNothingIsLost) {
     }
     ASSERT_EQ(run(shard).code, 0) << "the same command goes on when there is space again";
     EXPECT_EQ(read_catalogue(output).shards.size(), 4U);
+}
+
+/// Opens a recording to change it as its owner would.
+template <class Change>
+void change_file(const std::string& path, const Change& change) {
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    ASSERT_GE(file, 0);
+    change(file);
+    ASSERT_GE(H5Fclose(file), 0);
+}
+
+/// Moves the frames of a layer to another file and leaves a virtual dataset that refers to them.
+void make_frames_virtual(const std::string& path, const std::string& source) {
+    { const hdf5::Handle file = hdf5::create_file(source); }
+    change_file(source, [&](hid_t file) {
+        H5Lcreate_external(path.c_str(), "/layer0001/frame", file, "/old", H5P_DEFAULT,
+                           H5P_DEFAULT);
+        ASSERT_GE(H5Ocopy(file, "/old", file, "/frame", H5P_DEFAULT, H5P_DEFAULT), 0);
+        H5Ldelete(file, "/old", H5P_DEFAULT);
+    });
+    change_file(path, [&](hid_t file) {
+        hdf5::Handle space;
+        {
+            const hdf5::Handle old(H5Dopen2(file, "/layer0001/frame", H5P_DEFAULT), H5Dclose);
+            space = hdf5::Handle(H5Dget_space(old.get()), H5Sclose);
+        }
+        H5Ldelete(file, "/layer0001/frame", H5P_DEFAULT);
+        const hdf5::Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+        H5Pset_virtual(list.get(), space.get(), fs::path(source).filename().c_str(), "/frame",
+                       space.get());
+        const hdf5::Handle frames(H5Dcreate2(file, "/layer0001/frame", H5T_STD_U8LE, space.get(),
+                                             H5P_DEFAULT, list.get(), H5P_DEFAULT),
+                                  H5Dclose);
+        ASSERT_TRUE(frames.valid());
+    });
+}
+
+/// What a recording refers to but does not hold: no command may go on with black frames.
+TEST_F(DataProgram, WhatIsMissingInARecordingIsAnErrorWithItsPlace) {
+    (void)make_recordings();
+    const std::string path = folder_.path("raise") + "/C027.hdf5";
+    const std::string source = folder_.path("raise") + "/frames.h5", out = folder_.path("out");
+    const std::vector<Words> commands = {
+        {"inspect", path},
+        {"inspect", "--quick", path},
+        {"shard", "--input", path, "--output", out, "--shards", "2"},
+        {"clips", "--input", path, "--frames", "8", "--side", "32", "--center", "--output", out}};
+    const auto expect_all = [&](const std::string& place, const std::string& reason) {
+        for (const Words& arguments : commands) {
+            const Result result = run(arguments);
+            EXPECT_EQ(result.code, 2) << arguments[0] << ": " << result.output;
+            EXPECT_THAT(result.output, HasSubstr(place)) << arguments[0];
+            EXPECT_THAT(result.output, HasSubstr(reason)) << arguments[0];
+            EXPECT_FALSE(fs::exists(out)) << "nothing half-made";
+        }
+    };
+    make_frames_virtual(path, source);
+    ASSERT_FALSE(HasFatalFailure());
+    EXPECT_EQ(run(commands[2]).code, 0) << "the source is there";
+    fs::remove_all(out);
+    fs::rename(source, source + ".away");
+    expect_all("/layer0001/frame", "from the file 'frames.h5', which is not there");
+    fs::rename(source + ".away", source);
+    change_file(path, [](hid_t file) {
+        H5Lcreate_external("gone.h5", "/", file, "/layer0017", H5P_DEFAULT, H5P_DEFAULT);
+    });
+    expect_all("/layer0017", "in the file 'gone.h5', which cannot be opened");
+}
+
+TEST_F(DataProgram, ARecordingChangedInPlaceGivesNewShardsAndForceAlwaysDoes) {
+    const std::string input = make_recordings(), output = folder_.path("shards");
+    ASSERT_EQ(run(shard_command(input, output)).code, 0);
+    const std::string before = catalogue_digest(read_catalogue(output));
+    const auto shard_time = [&] { return fs::last_write_time(output + "/shard-00003.h5"); };
+    auto time = shard_time();
+    ASSERT_EQ(run(shard_command(input, output)).code, 0);
+    EXPECT_EQ(shard_time(), time) << "nothing changed: nothing is made again";
+    Words forced = shard_command(input, output);
+    forced.push_back("--force");
+    ASSERT_EQ(run(forced).code, 0);
+    EXPECT_NE(shard_time(), time);
+    EXPECT_EQ(catalogue_digest(read_catalogue(output)), before) << "of the same recordings";
+    const std::string path = folder_.path("raise") + "/C027.hdf5";
+    change_file(path, [&](hid_t file) {
+        const hdf5::Dataset frames = hdf5::open_dataset(file, {path, "/layer0002/frame"});
+        const std::vector<std::uint8_t> grey(32 * 40, 200);
+        hdf5::write_rows(frames, 5, 1, H5T_NATIVE_UINT8, grey.data());
+    });
+    const Result again = run(shard_command(input, output));
+    ASSERT_EQ(again.code, 0) << again.output;
+    EXPECT_THAT(again.output, HasSubstr("changed since the shards"));
+    EXPECT_NE(catalogue_digest(read_catalogue(output)), before);
+    ASSERT_EQ(run(shard_command(input, folder_.path("expected"))).code, 0);
+    EXPECT_EQ(content(output), content(folder_.path("expected")));
+}
+
+TEST_F(DataProgram, OtherGroupsAndH5pysCompressionAreNoObstacle) {
+    const std::string path = folder_.path("C030.hdf5");
+    fs::copy(test::test_data("raise/lzf_by_h5py.hdf5"), path);
+    change_file(path, [&](hid_t file) {
+        for (const char* group : {"/entry", "/entry/instrument", "/metadata"})
+            (void)hdf5::create_group(file, {path, group});
+    });
+    const Result inspected = run({"inspect", "--json", path});
+    ASSERT_EQ(inspected.code, 0) << inspected.output;
+    const Json report = parse_json(inspected.output, "inspect");
+    EXPECT_EQ(report["files"][0]["layout"], "v1.1");
+    EXPECT_EQ(report["files"][0]["layers"], 3);
+    EXPECT_GT(report["files"][0]["mean_grey"], 5);
+    const Result sharded =
+        run({"shard", "--input", path, "--output", folder_.path("shards"), "--shards", "2"});
+    EXPECT_EQ(sharded.code, 0) << sharded.output;
+}
+
+TEST_F(DataProgram, AFolderThatCannotBeSyncedIsNoError) {
+    const std::string input = make_recordings();
+    ChildOptions options = command(shard_command(input, folder_.path("shards")));
+    options.add_environment = {"LD_PRELOAD=" + test::test_program("librefuse_folder_sync.so")};
+    const Result result = finish(options);
+    EXPECT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, testing::Not(HasSubstr("preload"))) << "the library was not found";
 }
 
 TEST_F(DataProgram, PrintedConfigurationIsAConfigFile) {

@@ -22,6 +22,8 @@ struct CatalogueShard {
     std::string file;  ///< name inside the folder
     std::uint64_t bytes = 0, lines = 0, frames = 0;
     std::string digest;  ///< of the whole file
+    std::string
+        content;  ///< digest of its lines, which the shard holds, too; empty before version 2
 };
 
 /// One layer of the source data and where its lines went.
@@ -53,7 +55,8 @@ struct Catalogue {
     }
 };
 
-constexpr int catalogue_version = 1;
+/// Written; version 1, without digests of content, is read, too.
+constexpr int catalogue_version = 2;
 
 /// JSON text of a catalogue; ends with its own digest, which parse_catalogue() checks.
 [[nodiscard]] std::string format_catalogue(const Catalogue& catalogue);
@@ -66,8 +69,9 @@ constexpr int catalogue_version = 1;
 /// Reads `folder`/catalogue.json. @throws ConfigError  missing or as parse_catalogue().
 [[nodiscard]] Catalogue read_catalogue(const std::string& folder);
 
-/// Digest that identifies shards and split: 32 hexadecimal digits. Records of a search keep it, so
-/// that a later evaluation can tell whether it uses the same data.
+/// Digest that identifies shards and split: 32 hexadecimal digits. It covers the digest of each
+/// shard's bytes, so it changes with any pixel, label or part; not with the folder or the time.
+/// Records of a search keep it, so that a later evaluation can tell whether it uses the same data.
 [[nodiscard]] std::string catalogue_digest(const Catalogue& catalogue);
 
 /// val_rmse (both normalised targets together) of always predicting the training part's mean; the

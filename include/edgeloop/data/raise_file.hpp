@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ enum class RaiseLayout {
 
 [[nodiscard]] const char* name_of(RaiseLayout layout);
 
-/// A group that looks like a layer; nothing in it has been checked.
+/// A group that looks like a layer, or a link that leads nowhere where layers are; nothing in it
+/// has been checked.
 struct LayerGroup {
     RaiseLayout layout = RaiseLayout::v1_1;
     std::string object;  ///< e.g. "C027"
@@ -35,6 +37,7 @@ struct LayerInfo {
     std::uint64_t labelled_lines = 0;        ///< rows of laser_params
     std::string index_type;                  ///< e.g. "int64", "uint16"
     std::vector<std::uint64_t> frame_chunk;  ///< empty when contiguous
+    std::set<std::string> files;  ///< that hold its data: the recording, and those it refers to
 };
 
 /// Speed and power of one scan line.
@@ -42,6 +45,9 @@ struct LaserParameters {
     double speed_mm_s = 0;
     double power_w = 0;
 };
+
+/// Positive numbers of at most 1e9; false for NaN.
+[[nodiscard]] bool is_usable(const LaserParameters& laser);
 
 /// Which frames belong to which line of a layer, whatever their order in the file.
 struct LineIndex {
@@ -82,7 +88,8 @@ class RaiseFile {
     [[nodiscard]] const std::vector<LayerGroup>& groups() const&;
     const std::vector<LayerGroup>& groups() && = delete;  // would dangle
 
-    /// Opens and checks one layer. @throws ConfigError  missing datasets, wrong rank, type or size.
+    /// Opens and checks one layer. @throws ConfigError  missing datasets, wrong rank, type or size,
+    /// a link that leads nowhere, data that were never written or whose file is missing.
     [[nodiscard]] LayerInfo layer(const LayerGroup& group) const;
     /// All layers. @throws ConfigError  as layer().
     [[nodiscard]] std::vector<LayerInfo> layers() const;
@@ -92,7 +99,7 @@ class RaiseFile {
     [[nodiscard]] LineIndex line_index(const LayerInfo& layer) const;
     /// As stored, also when not finite; empty when unlabelled. @throws ConfigError  unreadable.
     [[nodiscard]] std::vector<LaserParameters> raw_laser_parameters(const LayerInfo& layer) const;
-    /// @throws ConfigError  also when a value is not a positive finite number.
+    /// @throws ConfigError  also when a line is not is_usable().
     [[nodiscard]] std::vector<LaserParameters> laser_parameters(const LayerInfo& layer) const;
 
     /// Frames [first, first + count) of the layer, (count, height, width) bytes.

@@ -15,7 +15,7 @@ struct ShardOptions {
     std::string output;              ///< folder for the shards and catalogue.json
     int shards = 4;
     SplitOptions split;
-    bool force = false;  ///< replace shards made with other settings or from other files
+    bool force = false;  ///< make all shards anew, whatever the folder holds
 };
 
 /// Turns RAISE-LPBF files into shards; the work can be divided over ranks.
@@ -33,13 +33,19 @@ class ShardJob {
     ShardJob(const ShardJob&) = delete;
     ShardJob& operator=(const ShardJob&) = delete;
 
-    /// Creates the folder and records the settings. @throws ConfigError  the folder holds shards
-    /// made with other settings and `force` is off; IoError.
+    /// Of all that decides the shards' content, as far as it was looked at: the same on every rank
+    /// that sees the same recordings.
+    [[nodiscard]] const std::string& settings_digest() const;
+
+    /// Creates the folder and records the settings. Shards of recordings that changed since, by
+    /// size, time or sampled content, are removed, and all shards with `force`. @throws ConfigError
+    /// the folder holds shards made with other settings and `force` is off; IoError.
     void prepare() const;
     /// Writes the missing ones among shards rank, rank + ranks, rank + 2 ranks ...
     /// @throws Stopped  a signal asked for it; ConfigError, IoError.
     void write(int rank, int ranks, const ProgressCallback& progress = {}) const;
-    /// Writes catalogue.json. REQUIRES: all shards are there. @throws IoError, ConfigError.
+    /// Writes catalogue.json. REQUIRES: all shards are there. @throws IoError; ConfigError  a
+    /// recording changed since the constructor.
     Catalogue finish() const;
 
   private:

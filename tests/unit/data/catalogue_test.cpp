@@ -19,7 +19,8 @@ Catalogue example() {
     catalogue.split.seed = 0xffffffffffffffffULL;
     catalogue.settings_digest = "abc";
     catalogue.lines_without_frames = 3;
-    catalogue.shards = {{"shard-00000.h5", 100, 2, 20, "d0"}, {"shard-00001.h5", 90, 1, 9, "d1"}};
+    catalogue.shards = {{"shard-00000.h5", 100, 2, 20, "d0", "c0"},
+                        {"shard-00001.h5", 90, 1, 9, "d1", "c1"}};
     catalogue.layers = {{"C027", "layer0000", "C027.hdf5", SplitPart::train, 0, 2, 20},
                         {"C027", "layer0001", "C027.hdf5", SplitPart::validation, 2, 1, 9}};
     catalogue.parts[0] = {1, 2, 20, {2, 700, 250000, 200, 2500}};
@@ -39,6 +40,27 @@ TEST(Catalogue, SurvivesWritingAndReading) {
     Catalogue other = before;
     other.layers[0].part = SplitPart::test;
     EXPECT_NE(catalogue_digest(other), catalogue_digest(before));
+}
+
+// Searches keep the digest: a catalogue of an older program must keep its own.
+TEST(Catalogue, OfVersion1IsReadAndKeepsItsDigest) {
+    Catalogue old = example();
+    for (CatalogueShard& shard : old.shards) shard.content.clear();
+    const std::string text = format_catalogue(old);
+    EXPECT_EQ(Json::parse(text)["version"], 1);
+    EXPECT_FALSE(Json::parse(text)["shards"][0].contains("content"));
+    const Catalogue read = parse_catalogue(text, "test");
+    EXPECT_EQ(format_catalogue(read), text);
+    EXPECT_EQ(catalogue_digest(read), "76893394966b3ce24ca4b5503b6c1ccd");
+}
+
+TEST(Catalogue, DigestCoversTheContentOfEachShard) {
+    Catalogue other = example();
+    other.shards[1].digest = "d2";
+    EXPECT_NE(catalogue_digest(other), catalogue_digest(example()));
+    other = example();
+    other.shards[1].content = "c2";
+    EXPECT_NE(catalogue_digest(other), catalogue_digest(example()));
 }
 
 TEST(Catalogue, MeanPredictorRmseByHand) {
@@ -82,7 +104,7 @@ TEST(Catalogue, RefusesOtherVersionsByName) {
         (void)parse_catalogue(json.dump(), "test");
         FAIL() << "was accepted";
     } catch (const ConfigError& error) {
-        EXPECT_NE(std::string(error.what()).find("version 7; this program reads version 1"),
+        EXPECT_NE(std::string(error.what()).find("version 7; this program reads versions 1 to 2"),
                   std::string::npos)
             << error.what();
     }

@@ -1,5 +1,6 @@
 // Files as users have them: odd but valid ones are read, wrong ones are refused with their place.
 #include "unit/data/raise_writer.hpp"
+#include "unit/data/refusal.hpp"
 #include "unit/data/support.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -19,10 +20,11 @@
 namespace edgeloop {
 namespace {
 
+using test::expect_refused;
 using test::plain_layer;
 using test::RawLayer;
+using test::read_all;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 class RaiseInput : public testing::Test {
   protected:
@@ -42,27 +44,6 @@ class RaiseInput : public testing::Test {
                     line.pixels[i * crop_pixels + 20 * crop_side + 20]);  // the centre
         });
         return result;
-    }
-    /// Everything sharding would read of the file.
-    static void read_all(const std::string& path) {
-        const RaiseFile file(path);
-        for (const LayerInfo& layer : file.layers()) {
-            const LineIndex index = file.line_index(layer);
-            (void)file.laser_parameters(layer);
-            file.for_each_line(layer, index, 0, index.lines(), [](CroppedLine&) {});
-        }
-    }
-    static void expect_refused(const std::string& path, const std::string& place,
-                               const std::string& reason) {
-        try {
-            read_all(path);
-            FAIL() << "was accepted, expected: " << reason;
-        } catch (const ConfigError& error) {
-            EXPECT_THAT(error.what(), HasSubstr(path));
-            EXPECT_THAT(error.what(), HasSubstr(place));
-            EXPECT_THAT(error.what(), HasSubstr(reason));
-            EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
-        }
     }
 
     test::TemporaryFolder folder_;
@@ -192,8 +173,9 @@ TEST_F(RaiseInput, RefusesIndicesPastLaserParams) {
 
 TEST_F(RaiseInput, RefusesUnusableLabels) {
     for (const double value : {std::numeric_limits<double>::quiet_NaN(),
-                               std::numeric_limits<double>::infinity(), 0.0, -5.0}) {
+                               std::numeric_limits<double>::infinity(), 0.0, -5.0, 1e30}) {
         RawLayer layer = plain_layer({0, 1}, 2);
+        layer.parameter_type = H5T_IEEE_F64LE;
         layer.parameters[3] = value;
         expect_refused(write(layer), "/layer0000/laser_params", "line 1 has speed");
     }

@@ -48,6 +48,32 @@ class Shards : public testing::Test {
         return content(options.output);
     }
 
+    /// Turns the frames of the first recording's first layer dark, in place: same size, same
+    /// labels.
+    void darken(bool keep_time) const {
+        const std::string& path = options_.input.at(0);
+        const auto time = std::filesystem::last_write_time(path);
+        const auto bytes = std::filesystem::file_size(path);
+        const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+        ASSERT_GE(file, 0);
+        {
+            const hdf5::Dataset frames = hdf5::open_dataset(file, {path, "/layer0000/frame"});
+            const std::vector<std::uint8_t> dark(test::elements(frames.shape), 1);
+            hdf5::write_rows(frames, 0, frames.shape[0], H5T_NATIVE_UINT8, dark.data());
+        }
+        H5Fclose(file);
+        ASSERT_EQ(std::filesystem::file_size(path), bytes);
+        if (keep_time) std::filesystem::last_write_time(path, time);
+    }
+    /// An uncompressed recording, which can be changed without a change of its size.
+    void use_plain_recording() {
+        std::vector<test::RawLayer> layers;
+        for (const char* group : {"/layer0000", "/layer0001", "/layer0002"})
+            layers.push_back(test::plain_layer({0, 0, 1, 1, 2, 2}, 3, group));
+        options_.input = {test::write_file(folder_.path("C001.hdf5"), layers)};
+        options_.split.validation_fraction = 0.34;
+    }
+
     test::TemporaryFolder folder_;
     ShardOptions options_;
 };
@@ -181,6 +207,119 @@ TEST_F(Shards, ChangedInputIsRefusedUnlessForced) {
     synth.seed = 99;
     (void)synthesise(synth);
     EXPECT_THROW((void)make_shards(options_), ConfigError);
+}
+
+TEST_F(Shards, ARecordingChangedInPlaceIsCutAnew) {
+    for (const bool keep_time : {false, true}) {
+        use_plain_recording();
+        std::filesystem::remove_all(options_.output);
+        const Catalogue before = make_shards(options_);
+        darken(keep_time);
+        ASSERT_FALSE(HasFatalFailure());
+        const Catalogue after = make_shards(options_);
+        EXPECT_NE(catalogue_digest(after), catalogue_digest(before));
+        const MappedShard shard = open_shard(options_.output, after, after.shards[0]);
+        EXPECT_EQ(shard.pixels(0)[20 * crop_side + 20], 1);
+        std::filesystem::remove_all(folder_.path("reference"));
+        EXPECT_EQ(content(options_.output), reference());
+    }
+}
+
+TEST_F(Shards, ATouchedRecordingGivesTheSameDataset) {
+    const std::string digest = catalogue_digest(make_shards(options_));
+    std::filesystem::last_write_time(options_.input[0],
+                                     std::filesystem::file_time_type::clock::now());
+    const std::string shard = options_.output + "/" + shard_name(1);
+    const auto before = std::filesystem::last_write_time(shard);
+    EXPECT_EQ(catalogue_digest(make_shards(options_)), digest) << "the time is no part of it";
+    EXPECT_NE(std::filesystem::last_write_time(shard), before) << "made anew";
+}
+
+TEST_F(Shards, ForceAlwaysMakesAnew) {
+    (void)make_shards(options_);
+    const auto expected = content(options_.output);
+    const std::string shard = options_.output + "/" + shard_name(1);
+    const auto before = std::filesystem::last_write_time(shard);
+    options_.force = true;
+    (void)make_shards(options_);
+    EXPECT_NE(std::filesystem::last_write_time(shard), before);
+    EXPECT_EQ(content(options_.output), expected);
+}
+
+TEST_F(Shards, ARecordingThatChangesMeanwhileIsNoticed) {
+    use_plain_recording();
+    const ShardJob job(options_);
+    job.prepare();
+    job.write(0, 1);
+    darken(false);
+    ASSERT_FALSE(HasFatalFailure());
+    EXPECT_THROW((void)job.finish(), ConfigError);
+    EXPECT_FALSE(std::filesystem::exists(options_.output + "/catalogue.json"));
+    const Catalogue after = make_shards(options_);
+    EXPECT_EQ(open_shard(options_.output, after, after.shards[0]).pixels(0)[20 * crop_side + 20],
+              1);
+}
+
+TEST_F(Shards, OfTwoDatasetsAreNeverReadAsOne) {
+    use_plain_recording();
+    (void)make_shards(options_);
+    const std::string old = options_.output;
+    options_.output = folder_.path("other");
+    options_.input = {folder_.path("moved/C001.hdf5")};
+    std::filesystem::create_directories(folder_.path("moved"));
+    std::filesystem::copy(folder_.path("C001.hdf5"), options_.input[0]);
+    darken(false);
+    ASSERT_FALSE(HasFatalFailure());
+    (void)make_shards(options_);
+    LoaderOptions loading;
+    loading.shards = options_.output;
+    EXPECT_NO_THROW(Loader{loading});
+    std::filesystem::copy(old + "/" + shard_name(0), options_.output + "/" + shard_name(0),
+                          std::filesystem::copy_options::overwrite_existing);
+    EXPECT_THROW(Loader{loading}, ConfigError);
+}
+
+// The settings agree, as when two large recordings differ only where no sample was taken.
+TEST_F(Shards, WithTheSameSettingsButOtherContentAreRefused) {
+    use_plain_recording();
+    const Catalogue catalogue = make_shards(options_);
+    const std::string path = options_.output + "/" + catalogue.shards[0].file;
+    EXPECT_EQ(MappedShard(path, catalogue.settings_digest).content(), catalogue.shards[0].content);
+    CatalogueShard other = catalogue.shards[0];
+    other.content[0] = other.content[0] == '0' ? '1' : '0';
+    EXPECT_THROW((void)open_shard(options_.output, catalogue, other), ConfigError);
+    other = catalogue.shards[0];
+    other.bytes += 1;
+    EXPECT_THROW((void)open_shard(options_.output, catalogue, other), ConfigError);
+}
+
+TEST_F(Shards, OnlyWhatIsCalledLikeAShardIsEverRemoved) {
+    for (const char* name : {"shard-notes.txt", "download.partial", "shard-00007.h5.bak"})
+        write_file_atomic(
+            (std::filesystem::create_directories(options_.output), options_.output) + "/" + name,
+            "mine");
+    options_.force = true;
+    (void)make_shards(options_);
+    for (const char* name : {"shard-notes.txt", "download.partial", "shard-00007.h5.bak"})
+        EXPECT_EQ(read_file(options_.output + "/" + name), "mine");
+}
+
+// A first run that fails must not lock the folder's name.
+TEST_F(Shards, SettingsWithoutAnyShardDoNotBind) {
+    {
+        const ShardJob job(options_);
+        job.prepare();
+    }
+    options_.split.seed = 77;
+    EXPECT_EQ(make_shards(options_).split.seed, 77U);
+}
+
+TEST_F(Shards, ShardsOfUnknownSettingsAreKept) {
+    (void)make_shards(options_);
+    std::filesystem::remove(options_.output + "/plan.json");
+    const auto before = content(options_.output);
+    EXPECT_THROW((void)make_shards(options_), ConfigError);
+    EXPECT_EQ(content(options_.output), before);
 }
 
 TEST_F(Shards, UnlabelledLayersAreForPredictionOnly) {
