@@ -39,6 +39,7 @@ int serve_command(int argc, const char* const* argv) {
     if (!cli::parse_bridge_serve(argc, argv, config)) return 0;
     log::configure(log::level_from(config.log_level));
     install_stop_handlers();
+    install_reload_handler();
     raise_descriptor_limit();
     JournalOptions journal;
     journal.folder = config.store;
@@ -47,16 +48,16 @@ int serve_command(int argc, const char* const* argv) {
     BrokerOptions options;
     options.endpoint = config.bind;
     options.keys = config.keys;
-    options.allowed_keys = config.allowed_keys;
+    options.allow_list = config.allow_list;
     options.allow_plain_network = config.insecure;
     options.board.max_queued = config.max_queued;
-    const Broker broker(options, store);
+    Broker broker(options, store);
     log::info("listening on {}{}", broker.endpoint(),
-              config.keys.empty()
-                  ? " without keys"
-                  : fmt::format(" with {} keys on the allow-list", config.allowed_keys.size()));
+              config.keys.empty() ? " without keys"
+                                  : fmt::format("; who may connect is in {}", config.allow_list));
     while (stop_signal() == 0) {
         broker.check();
+        if (take_reload_request()) broker.reread_keys();
         std::this_thread::sleep_for(look);
     }
     return 0;

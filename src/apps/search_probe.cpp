@@ -25,7 +25,7 @@ RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* a
         options.keys = read_keys(config.edge_keys);
         if (!config.edge_server_key.empty())
             options.server_key = read_public_key(config.edge_server_key);
-        if (!config.edge_allow.empty()) options.allowed_keys = read_allow_list(config.edge_allow);
+        options.allow_list = config.edge_allow;
     }
     return options;
 }

@@ -215,15 +215,15 @@ bool parse_info(int argc, const char* const* argv, InfoConfig& config) {
 bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config) {
     OptionParser parser("edgeloop-bridge serve",
                         "The durable meeting point of searches and edge devices; both dial in.");
-    std::string key_file, allow_file;
+    std::string key_file;
     parser.add("bind", &config.bind, "address to listen on, e.g. tcp://*:5701");
     parser.add("store", &config.store, "folder for jobs, results and device records");
     parser.group("Security");
     parser.add("keys", &key_file, "key file of this bridge (edgeloop-bridge keygen)");
     parser.add(
-        "allow", &allow_file,
+        "allow", &config.allow_list,
         "public keys that may connect: a folder of .pub files (in devices/ and searches/: only "
-        "as that), or a file with one a line");
+        "as that), or a file with one a line; read again when it changes");
     parser.add("insecure", &config.insecure, "listen to the network without keys");
     parser.group("Limits");
     parser.add("max-results", &config.max_results, "results kept; the oldest go first");
@@ -231,11 +231,11 @@ bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config)
     parser.add("log-level", &config.log_level, "debug, info, warning or error");
     if (!parser.parse(argc, argv, 2)) return false;
     check_endpoint(config.bind, EndpointUse::listen);
-    if (key_file.empty() != allow_file.empty())
+    if (key_file.empty() != config.allow_list.empty())
         throw ConfigError("--keys and --allow belong together");
     if (!key_file.empty()) {
         config.keys = read_keys(key_file);
-        config.allowed_keys = read_allow_list(allow_file);
+        static_cast<void>(read_allow_list(config.allow_list));  // a mistake is found now
     } else if (!is_local_endpoint(config.bind) && !config.insecure) {
         throw ConfigError(
             fmt::format("'{}' can be reached by others and no key is given", config.bind),

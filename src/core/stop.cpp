@@ -10,12 +10,15 @@ namespace edgeloop {
 namespace {
 
 std::atomic<int> requested{0};
+std::atomic<bool> reload{false};
 static_assert(std::atomic<int>::is_always_lock_free, "used in a signal handler");
 
 extern "C" void on_stop_signal(int signal) {
     if (signal == SIGINT && requested.load() == SIGINT) ::_exit(128 + SIGINT);
     requested.store(signal);
 }
+
+extern "C" void on_reload_signal(int) { reload.store(true); }
 
 }  // namespace
 
@@ -27,6 +30,16 @@ void install_stop_handlers(int extra_signal) {
     for (const int signal : {SIGINT, SIGTERM, extra_signal})
         if (signal != 0) ::sigaction(signal, &action, nullptr);
 }
+
+void install_reload_handler() {
+    struct sigaction action {};
+    action.sa_handler = on_reload_signal;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGHUP, &action, nullptr);
+}
+
+bool take_reload_request() noexcept { return reload.exchange(false); }
 
 int stop_signal() noexcept { return requested.load(); }
 void request_stop(int signal) noexcept { requested.store(signal); }

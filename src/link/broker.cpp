@@ -1,5 +1,7 @@
 #include "edgeloop/link/broker.hpp"
 
+#include "link/allow_list.hpp"
+#include "link/fit.hpp"
 #include "link/socket.hpp"
 #include "link/zap.hpp"
 
@@ -10,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -22,8 +25,8 @@ namespace {
 
 constexpr std::size_t messages_per_round = 512;
 constexpr std::size_t largest_rate_table = 4096;
+constexpr std::size_t largest_key_table = 1024;
 constexpr int bad_messages_allowed = 3;
-constexpr double log_every_s = 10;
 
 /// Token buckets and error counts by session, forgotten when the table grows too large.
 class Manners {
@@ -56,25 +59,6 @@ class Manners {
     std::unordered_map<std::string, Entry> entries_;
 };
 
-/// Passes one line every few seconds and says how many it kept back.
-class RareLog {
-  public:
-    void warning(const std::string& text, double now) {
-        if (now - last_ < log_every_s) {
-            ++held_back_;
-            return;
-        }
-        log::warning("{}{}", text,
-                     held_back_ > 0 ? fmt::format(" ({} similar ones not shown)", held_back_) : "");
-        last_ = now;
-        held_back_ = 0;
-    }
-
-  private:
-    double last_ = -1e9;
-    std::size_t held_back_ = 0;
-};
-
 }  // namespace
 
 struct Broker::Impl {
@@ -85,13 +69,26 @@ struct Broker::Impl {
           router(context->context, zmq::socket_type::router),
           manners(given.messages_per_s, given.message_burst) {}
 
+    /// A session whose connection showed a key.
+    struct Keyed {
+        std::string key;
+        wire::Role role;
+    };
+
     void bind();
+    void secure();
     void run();
+    void run_rounds();
     void round(JobBoard& board);
+    void wait();
+    void refresh_keys(JobBoard& board, double now);
     void read_events(double now);
     void read_messages(JobBoard& board, double now);
-    void receive(JobBoard& board, const std::string& session, zmq::message_t& message, double now);
-    bool admits(const std::string& session, zmq::message_t& message, const wire::Packet& packet,
+    void receive(JobBoard& board, const std::string& session, const zmq::message_t& message,
+                 double now);
+    void take(JobBoard& board, const std::string& session, const std::string& key,
+              std::string_view bytes, double now);
+    bool admits(const std::string& session, const std::string& key, const wire::Packet& packet,
                 double now);
     void flush(JobBoard& board, double now);
     bool send(const JobBoard::Session& to, const wire::Packet& packet);
@@ -99,15 +96,18 @@ struct Broker::Impl {
     BrokerOptions options;
     JobStore& store;
     std::shared_ptr<ZmqContext> context;
+    AllowList allowed;
     std::optional<ZapServer> zap;
     zmq::socket_t router;
     std::optional<SocketMonitor> monitor;
     Manners manners;
-    RareLog handshake_log, message_log;
+    RareLog rare;
+    std::map<JobBoard::Session, Keyed> keyed;
     std::string endpoint, local_endpoint = "inproc://edgeloop-broker";
-    double probe_at = 0;  ///< when to find out which connection was lost; 0: no need
+    double probe_at = 0;            ///< when to find out which connection was lost; 0: no need
+    const char* step = "starting";  ///< for the report, should it end the thread
     Waker stop;
-    std::atomic<bool> stopping{false};
+    std::atomic<bool> stopping{false}, reread{false};
     mutable std::mutex failure_mutex;
     std::exception_ptr failure;
     std::thread thread;
@@ -124,12 +124,7 @@ void Broker::Impl::bind() {
     try {
         set_common_options(router);
         router.set(zmq::sockopt::router_mandatory, true);
-        if (!options.keys.empty()) {
-            zap.emplace(context, options.allowed_keys);
-            router.set(zmq::sockopt::curve_server, true);
-            router.set(zmq::sockopt::curve_secretkey, options.keys.secret_key);
-            router.set(zmq::sockopt::zap_domain, std::string("edgeloop"));
-        }
+        if (!options.keys.empty()) secure();
         monitor.emplace(context->context, router);
         router.bind(local_endpoint);
         router.bind(options.endpoint);
@@ -140,33 +135,79 @@ void Broker::Impl::bind() {
     }
 }
 
+void Broker::Impl::secure() {
+    allowed = options.allow_list.empty() ? AllowList(options.allowed_keys)
+                                         : AllowList(options.allow_list);
+    zap.emplace(context);
+    router.set(zmq::sockopt::curve_server, true);
+    router.set(zmq::sockopt::curve_secretkey, options.keys.secret_key);
+    router.set(zmq::sockopt::zap_domain, std::string("edgeloop"));
+}
+
 void Broker::Impl::run() {
+    std::exception_ptr what;
     try {
-        JobBoard board(options.board, store, random_bits(), steady_seconds());
-        while (!stopping) round(board);
-        store.commit();
-    } catch (const zmq::error_t& error) {
-        const std::lock_guard lock(failure_mutex);
-        failure = std::make_exception_ptr(CommError("the broker stopped", error.what()));
-    } catch (...) {
-        const std::lock_guard lock(failure_mutex);
-        failure = std::current_exception();
+        run_rounds();
+    } catch (const Error&) {
+        what = std::current_exception();
+    } catch (const std::exception& error) {
+        what = std::make_exception_ptr(
+            CommError(fmt::format("the broker stopped while {}", step), error.what()));
     }
+    const std::lock_guard lock(failure_mutex);
+    failure = what;
+}
+
+void Broker::Impl::run_rounds() {
+    JobBoard board(options.board, store, random_bits(), steady_seconds());
+    while (!stopping) round(board);
+    step = "writing its store";
+    store.commit();
+}
+
+void Broker::Impl::wait() {
+    const auto longest = std::chrono::milliseconds(
+        std::clamp(static_cast<int>(options.board.heartbeat_s * 250), 5, 250));
+    std::vector<zmq::socket_t*> sockets{&router, &monitor->socket()};
+    if (zap) sockets.push_back(&zap->socket());
+    wait_for_input(sockets, stop, longest);
+    if (!stopping) stop.clear();
 }
 
 void Broker::Impl::round(JobBoard& board) {
-    const auto wait = std::chrono::milliseconds(
-        std::clamp(static_cast<int>(options.board.heartbeat_s * 250), 5, 250));
-    wait_for_input(router, monitor->socket(), stop, wait);
+    step = "waiting for messages";
+    wait();
     const double now = steady_seconds();
+    step = "checking keys";
+    refresh_keys(board, now);
+    if (zap) zap->answer(allowed, rare, now);
+    step = "reading connection events";
     read_events(now);
+    step = "reading messages";
     read_messages(board, now);
+    step = "looking after jobs";
     board.tick(now);
+    step = "sending messages";
     flush(board, now);
     if (probe_at != 0 && now >= probe_at) {
         probe_at = 0;
         board.probe_sessions();
         flush(board, now);
+    }
+}
+
+/// libzmq cannot end one connection: its session ends here, its end is told to close it, and it
+/// does not get in again.
+void Broker::Impl::refresh_keys(JobBoard& board, double now) {
+    if (!allowed.refresh(now, reread.exchange(false))) return;
+    for (auto peer = keyed.begin(); peer != keyed.end();) {
+        const auto& [session, shown] = *peer;
+        const std::string refusal = allowed.refusal(shown.key, shown.role);
+        if (!refusal.empty()) {
+            send(session, {wire::Refused{refusal}, 0});
+            board.dismiss(session, now);
+        }
+        peer = board.knows(session) ? std::next(peer) : keyed.erase(peer);
     }
 }
 
@@ -177,60 +218,82 @@ void Broker::Impl::read_events(double now) {
         if (event->kind == ConnectionEvent::Kind::disconnected && probe_at == 0)
             probe_at = now + 0.05;
         if (event->kind == ConnectionEvent::Kind::failed_handshake)
-            handshake_log.warning(
-                "a connection ended in its handshake: the peer has another server key, or only one "
-                "side uses keys",
-                now);
+            rare.warning("handshake",
+                         "a connection ended in its handshake: the peer has another server key, or "
+                         "only one side uses keys",
+                         now);
     }
 }
 
 void Broker::Impl::read_messages(JobBoard& board, double now) {
     for (std::size_t i = 0; i < messages_per_round; ++i) {
         zmq::message_t route, body;
-        if (!router.recv(route, zmq::recv_flags::dontwait)) return;
+        if (!receive_now(router, route)) return;
         std::size_t frames = 0;
         for (bool more = route.more(); more; more = body.more(), ++frames)
-            if (!router.recv(body, zmq::recv_flags::dontwait)) break;
+            if (!receive_now(router, body)) break;
         if (frames == 1)  // anything else is not one of our messages
             receive(board, route.to_string(), body, now);
     }
 }
 
-/// A listed key may be bound to one role.
-bool Broker::Impl::admits(const std::string& session, zmq::message_t& message,
+/// Whether this key may say this: it is still listed, and a Hello is for the role it is listed for.
+/// @param key  empty: from this process.
+bool Broker::Impl::admits(const std::string& session, const std::string& key,
                           const wire::Packet& packet, double now) {
+    if (!zap || key.empty()) return true;
     const auto* hello = std::get_if<wire::Hello>(&packet.message);
-    if (hello == nullptr || !zap) return true;
-    const char* key = message.gets("User-Id");
-    if (key == nullptr) return true;  // from this process
-    const std::string refusal = zap->refusal(key, hello->role);
-    if (refusal.empty()) return true;
-    message_log.warning(fmt::format("'{}' (key {}): {}", hello->name, key, refusal), now);
+    if (hello == nullptr) return allowed.contains(key);
+    const std::string refusal = allowed.refusal(key, hello->role);
+    if (refusal.empty()) {
+        keyed[session] = {key, hello->role};
+        return true;
+    }
+    rare.warning("role", fmt::format("'{}' (key {}): {}", printable(hello->name), key, refusal),
+                 now);
     send(session, {wire::Refused{refusal}, 0});
     return false;
 }
 
-void Broker::Impl::receive(JobBoard& board, const std::string& session, zmq::message_t& message,
-                           double now) {
+/// No message of a peer may end the broker, whatever it makes of it.
+void Broker::Impl::receive(JobBoard& board, const std::string& session,
+                           const zmq::message_t& message, double now) {
     const std::string_view bytes(static_cast<const char*>(message.data()), message.size());
     if (!manners.within_rate(session, now)) {
-        message_log.warning("a session sends too many messages; some are dropped", now);
-        return;
-    }
-    const int version = wire::claimed_version(bytes);
-    if (version >= 0 && version != wire::protocol_version) {
-        const std::string refusal = wire::version_refusal(version);
-        message_log.warning(refusal, now);
-        send(session, {wire::Refused{refusal}, 0});
+        rare.warning("rate", "a session sends too many messages; some are dropped", now);
         return;
     }
     try {
-        const wire::Packet packet = wire::decode(bytes, "a peer");
-        if (admits(session, message, packet, now)) board.receive(session, packet, now);
+        take(board, session, property_of(message, "User-Id"), bytes, now);
+    } catch (const IoError&) {
+        throw;  // the store: nothing can be promised any more
     } catch (const CorruptState& error) {
-        message_log.warning(error.what(), now);
+        rare.warning("undecodable", error.what(), now);
         if (manners.bad_again(session, now)) board.disconnected(session, now);
+    } catch (const std::exception& error) {
+        rare.warning("unexpected",
+                     fmt::format("a message could not be handled: {} (this is a bug in edgeloop, "
+                                 "please report it)",
+                                 error.what()),
+                     now);
+        board.disconnected(session, now);
     }
+}
+
+void Broker::Impl::take(JobBoard& board, const std::string& session, const std::string& key,
+                        std::string_view bytes, double now) {
+    const int version = wire::claimed_version(bytes);
+    if (version >= 0 && version != wire::protocol_version) {
+        const std::string refusal = wire::version_refusal(version);
+        rare.warning("version", refusal, now);
+        send(session, {wire::Refused{refusal}, 0});
+        return;
+    }
+    const wire::Packet packet = wire::decode(bytes, "a peer");
+    if (admits(session, key, packet, now)) board.receive(session, packet, now);
+    if (keyed.size() > largest_key_table)
+        for (auto peer = keyed.begin(); peer != keyed.end();)
+            peer = board.knows(peer->first) ? std::next(peer) : keyed.erase(peer);
 }
 
 void Broker::Impl::flush(JobBoard& board, double now) {
@@ -242,16 +305,17 @@ void Broker::Impl::flush(JobBoard& board, double now) {
     }
 }
 
+/// @return false when the connection is gone or takes nothing.
 bool Broker::Impl::send(const JobBoard::Session& to, const wire::Packet& packet) {
-    const std::string bytes = wire::encode(packet);
+    std::string bytes;
     try {
-        const auto flags = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
-        if (!router.send(zmq::buffer(to), flags)) return false;
-        return router.send(zmq::buffer(bytes), zmq::send_flags::dontwait).has_value();
-    } catch (const zmq::error_t& error) {
-        if (error.num() == EHOSTUNREACH) return false;
-        throw;
+        bytes = wire::encode(packet);
+    } catch (const std::exception& error) {
+        rare.warning("unsendable", fmt::format("a message was not sent: {}", error.what()),
+                     steady_seconds());
+        return true;
     }
+    return send_now(router, to, true) && send_now(router, bytes);
 }
 
 Broker::Broker(const BrokerOptions& options, JobStore& store)
@@ -266,6 +330,11 @@ Broker::~Broker() {
     impl_->thread.join();
     impl_->monitor.reset();
     impl_->router.close();
+}
+
+void Broker::reread_keys() {
+    impl_->reread = true;
+    impl_->stop.wake();
 }
 
 const std::string& Broker::endpoint() const { return impl_->endpoint; }

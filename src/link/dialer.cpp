@@ -1,5 +1,7 @@
 #include "link/dialer.hpp"
 
+#include "link/fit.hpp"
+
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
@@ -14,6 +16,8 @@ namespace edgeloop {
 namespace {
 
 constexpr double first_back_off_s = 0.05;
+/// Whoever is refused knocks again soon: lists change, and an earlier session of this name ends.
+constexpr double longest_refused_s = 2.5;
 constexpr double quiet_factor = 5;
 constexpr double missed_heartbeats = 5;
 constexpr double quiet_missed_heartbeats = 3;
@@ -46,6 +50,13 @@ void Dialer::open_socket(double now) {
     greeted_ = now;
 }
 
+void Dialer::refused(const std::string& reason, double now) {
+    fail("refused: " + reason, now);
+    if (back_off_s_ <= longest_refused_s) return;
+    back_off_s_ = longest_refused_s;
+    next_attempt_ = now + back_off_s_ * jitter();
+}
+
 void Dialer::fail(const std::string& reason, double now) {
     if (phase_ == Phase::open) {
         down_since_ = now;
@@ -65,7 +76,11 @@ void Dialer::fail(const std::string& reason, double now) {
 
 bool Dialer::put(const wire::Message& message, std::uint64_t request) {
     const std::string bytes = wire::encode({message, request});
-    return socket_->send(zmq::buffer(bytes), zmq::send_flags::dontwait).has_value();
+    try {
+        return send_now(*socket_, bytes);
+    } catch (const CommError&) {
+        return false;
+    }
 }
 
 void Dialer::greet(double now) {
@@ -119,7 +134,7 @@ void Dialer::read_events(double now) {
             case ConnectionEvent::Kind::connected:
                 break;
             case ConnectionEvent::Kind::refused_key:
-                fail("refused: this side's key is not on the other's allow-list", now);
+                refused("this side's key is not on the other's allow-list", now);
                 break;
             case ConnectionEvent::Kind::failed_handshake:
                 fail(
@@ -148,9 +163,9 @@ void Dialer::handle(wire::Packet packet, std::vector<wire::Packet>& messages, do
         reason_.clear();
         logged_reason_.clear();
         last_sent_ = 0;  // a heartbeat at once: it says what is held
-    } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message);
-               refused && packet.request == 0) {
-        fail("refused: " + refused->reason, now);
+    } else if (const auto* said_no = std::get_if<wire::Refused>(&packet.message);
+               said_no && packet.request == 0) {
+        refused(printable(said_no->reason), now);
     } else if (std::holds_alternative<wire::UnknownSession>(packet.message)) {
         if (phase_ == Phase::open) fail("the other side has forgotten the session", now);
     } else if (!std::holds_alternative<wire::Heartbeat>(packet.message)) {
@@ -161,7 +176,7 @@ void Dialer::handle(wire::Packet packet, std::vector<wire::Packet>& messages, do
 void Dialer::read_messages(std::vector<wire::Packet>& messages, double now) {
     for (std::size_t i = 0; i < messages_per_exchange && phase_ != Phase::resting; ++i) {
         zmq::message_t frame;
-        if (!socket_->recv(frame, zmq::recv_flags::dontwait)) return;
+        if (!receive_now(*socket_, frame)) return;
         const std::string_view bytes(static_cast<const char*>(frame.data()), frame.size());
         const int version = wire::claimed_version(bytes);
         if (version >= 0 && version != wire::protocol_version)
@@ -186,18 +201,17 @@ std::vector<wire::Packet> Dialer::exchange(double seconds) {
         if (phase_ == Phase::greeting) wait = std::min(wait, greeting_poll_s);
         if (phase_ == Phase::open) wait = std::min(wait, heartbeat_s_ / 2);
         const auto milliseconds = std::chrono::milliseconds(std::lround(std::ceil(wait * 1000)));
-        if (socket_) {
-            wait_for_input(*socket_, monitor_->socket(), waker_, milliseconds);
-        } else {
-            zmq::pollitem_t item{nullptr, waker_.descriptor(), ZMQ_POLLIN, 0};
-            zmq_poll(&item, 1, milliseconds.count());
-        }
+        std::vector<zmq::socket_t*> sockets;
+        if (socket_) sockets = {&*socket_, &monitor_->socket()};
+        wait_for_input(sockets, waker_, milliseconds);
         waker_.clear();
         now = steady_seconds();
         if (phase_ != Phase::resting) read_messages(messages, now);
         read_events(now);
         if (phase_ == Phase::open) keep_alive(now);  // after reading: what waited unread counts
     } catch (const zmq::error_t& error) {
+        fail(error.what(), steady_seconds());
+    } catch (const CommError& error) {
         fail(error.what(), steady_seconds());
     }
     return messages;

@@ -53,6 +53,7 @@ class Dialer {
 
     void open_socket(double now);
     void fail(const std::string& reason, double now);
+    void refused(const std::string& reason, double now);
     void greet(double now);
     void keep_alive(double now);
     void read_events(double now);

@@ -24,6 +24,12 @@ void fit_to_limits(MeasurementResult& result) {
     if (!std::isfinite(result.seconds)) result.seconds = 0;
 }
 
+std::string printable(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    return text;
+}
+
 std::string sound_record(const std::string& text) {
     try {
         const Json record = parse_json(text, "device record");

@@ -8,6 +8,9 @@ namespace edgeloop {
 /// are not finite are left out (not measured), a record that is too large is dropped.
 void fit_to_limits(MeasurementResult& result);
 
+/// `text` of a peer for a log or a terminal: control characters become blanks.
+[[nodiscard]] std::string printable(std::string text);
+
 /// A device's record as it came over the network, as JSON text that can be kept; "{}" for what is
 /// not a JSON object.
 [[nodiscard]] std::string sound_record(const std::string& text);

@@ -1,5 +1,7 @@
 #include "edgeloop/link/job_board.hpp"
 
+#include "link/fit.hpp"
+
 #include "edgeloop/core/log.hpp"
 
 #include <algorithm>
@@ -13,6 +15,7 @@ constexpr std::size_t remembered_errors = 20;
 constexpr std::size_t longest_error = 400;
 constexpr std::size_t remembered_answers = 200;
 constexpr std::uint32_t largest_credit = 16;
+constexpr std::size_t most_remembered_devices = 32;  ///< of those that one job was given to
 
 bool is_plain_text(const std::string& text) {
     return std::none_of(text.begin(), text.end(),
@@ -20,6 +23,11 @@ bool is_plain_text(const std::string& text) {
 }
 
 bool is_plain_name(const std::string& text) { return !text.empty() && is_plain_text(text); }
+
+/// Under which a client's wishes are kept: what it is called and which process it is.
+std::string identity_of(const wire::Hello& hello) {
+    return fmt::format("{}#{:016x}", hello.name, hello.nonce);
+}
 
 bool is_answer(Status status) { return status == Status::completed || status == Status::failed; }
 
@@ -38,7 +46,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
     if (const auto* message = std::get_if<wire::Hello>(&packet.message))
         return hello(from, *message, now);
     if (std::holds_alternative<wire::StatusRequest>(packet.message))
-        return send(from, wire::StatusReply{status(now).dump()}, packet.request);
+        return send(from, wire::StatusReply{status_text(now)}, packet.request);
 
     const auto found = peers_.find(from);
     if (found == peers_.end()) return send(from, wire::UnknownSession{});
@@ -73,36 +81,50 @@ void JobBoard::hello(const Session& from, const wire::Hello& message, double now
     if (!is_plain_name(message.name) || !is_plain_text(message.device_class))
         return send(from, wire::Refused{"a session needs a name of printable characters"});
     if (peers_.count(from) == 0 && peers_.size() >= options_.max_sessions) {
-        remember_error(fmt::format("session of '{}' refused: {} are open already", message.name,
-                                   peers_.size()));
+        remember_error("full",
+                       fmt::format("session of '{}' refused: {} are open already", message.name,
+                                   peers_.size()),
+                       now);
         return send(from, wire::Refused{fmt::format("this bridge has its {} sessions already",
                                                     options_.max_sessions)});
     }
-    replace_earlier_session(from, message, now);
+    if (!replace_earlier_session(from, message, now)) return;
     Peer& peer = peers_[from];
     peer.hello = message;
     peer.opened = peer.last_seen = now;
     send(from, wire::Welcome{nonce_, static_cast<std::uint32_t>(options_.heartbeat_s * 1000)});
     if (message.role == wire::Role::agent) {
         agents_[message.name] = from;
-        welcome_agent(from, message);
+        welcome_agent(from, message, now);
     } else if (message.role == wire::Role::client) {
-        clients_[message.name] = from;
+        clients_[identity_of(message)] = from;
         welcome_client(from);
     }
 }
 
-void JobBoard::replace_earlier_session(const Session& from, const wire::Hello& message,
+/// @return false when the name is that of another device that is here.
+bool JobBoard::replace_earlier_session(const Session& from, const wire::Hello& message,
                                        double now) {
     const auto same = peers_.find(from);
     if (same != peers_.end() &&
-        (same->second.hello.name != message.name || same->second.hello.role != message.role))
+        (same->second.hello.name != message.name || same->second.hello.role != message.role ||
+         same->second.hello.nonce != message.nonce))
         close(from, now);
-    if (message.role != wire::Role::agent) return;
+    if (message.role != wire::Role::agent) return true;
     const auto known = agents_.find(message.name);
-    if (known == agents_.end() || known->second == from) return;
+    if (known == agents_.end() || known->second == from) return true;
     const Session older = known->second;
-    if (peers_.at(older).hello.nonce != message.nonce) return close(older, now);
+    if (peers_.at(older).hello.nonce != message.nonce) {
+        // Another process. Either there are two, or the earlier one is dead: then its connection
+        // ends or it falls silent, and whoever knocks again gets in.
+        send(older, wire::Heartbeat{});
+        remember_error("name taken",
+                       fmt::format("a second device called '{}' is refused", message.name), now);
+        send(from, wire::Refused{fmt::format("a device called '{}' is connected already; give one "
+                                             "of the two another --name",
+                                             message.name)});
+        return false;
+    }
     // The same process over a new connection: it keeps its jobs.
     Peer moved = std::move(peers_.at(older));
     peers_.erase(older);
@@ -111,6 +133,7 @@ void JobBoard::replace_earlier_session(const Session& from, const wire::Hello& m
         if (held != work_.end() && held->second.holder == older) held->second.holder = from;
     }
     peers_[from] = std::move(moved);
+    return true;
 }
 
 void JobBoard::welcome_client(const Session& to) {
@@ -123,8 +146,10 @@ void JobBoard::welcome_client(const Session& to) {
     send(to, report_for(client));
 }
 
-void JobBoard::welcome_agent(const Session& from, const wire::Hello& message) {
-    log::info("device '{}' (class {}) is here", message.name, message.device_class);
+void JobBoard::welcome_agent(const Session& from, const wire::Hello& message, double now) {
+    rare_.info("here",
+               fmt::format("device '{}' (class {}) is here", message.name, message.device_class),
+               now);
     store_.set_device(message.name, message.record);
     for (auto& [id, work] : work_)
         if (work.lost_with_nonce == message.nonce) {
@@ -155,7 +180,8 @@ void JobBoard::heartbeat(const Session& from, Peer& peer, const wire::Heartbeat&
         const auto found = work_.find(id);
         if (found == work_.end()) continue;
         Work& work = found->second;
-        if (!work.holder) {  // after a restart or an outage: leave it where it is
+        if (!work.holder &&
+            was_given(work, peer)) {  // after a restart or an outage: leave it where it is
             queue_.remove(id);
             work.holder = from;
             peer.held.insert(id);
@@ -177,20 +203,22 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
     if (found == work_.end()) {
         if (work_.size() >= options_.max_queued) return send(from, wire::Busy{}, id);
         found = work_.emplace(id, Work{}).first;
-        found->second.open = {id, message.job, message.priority, 0};
+        found->second.open = {id, message.job, message.priority, 0, {}};
         store_.add_job(found->second.open);
     }
     Work& work = found->second;
-    work.clients.insert(peer.hello.name);
-    if (!work.holder) queue_.add(id, work.open.job.device_class, peer.hello.name, message.priority);
+    const std::string client = identity_of(peer.hello);
+    work.clients.insert(client);
+    if (!work.holder) queue_.add(id, work.open.job.device_class, client, message.priority);
     send(from, wire::Accepted{}, id);
 }
 
 void JobBoard::cancel(const Peer& peer, std::uint64_t id) {
     const auto found = work_.find(id);
     if (found == work_.end()) return;
-    found->second.clients.erase(peer.hello.name);
-    queue_.leave(id, peer.hello.name);
+    const std::string client = identity_of(peer.hello);
+    found->second.clients.erase(client);
+    queue_.leave(id, client);
     // What a device has already got runs to its end: the answer is kept for whoever asks next.
     if (found->second.clients.empty() && !found->second.holder) {
         store_.drop_job(id);
@@ -205,12 +233,31 @@ void JobBoard::started(const Session& from, Peer& peer, std::uint64_t id, double
     if (!found->second.started) found->second.started = now;
 }
 
+/// Whether the device may answer or keep the job: it was sent to it, now or before an outage, a
+/// restart of ours or a lease that ran out. The first answer of such a device counts.
+bool JobBoard::was_given(const Work& work, const Peer& agent) {
+    const std::string& wanted = work.open.job.device_class;
+    if (!wanted.empty() && wanted != agent.hello.device_class) return false;
+    const auto& given = work.open.given;
+    return std::find(given.begin(), given.end(), agent.hello.name) != given.end();
+}
+
+void JobBoard::refuse_answer(const Session& from, const Peer& agent, std::uint64_t id, double now) {
+    ++refused_answers_;
+    remember_error("not given",
+                   fmt::format("device '{}' answers {:016x}, which it was not given: refused",
+                               agent.hello.name, id),
+                   now);
+    send(from, wire::ResultAck{}, id);  // it need not say it again
+}
+
 void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
                       double now) {
     peer.held.erase(id);
     if (peer.running == id) peer.running = 0;
     const auto found = work_.find(id);
     if (found == work_.end()) return send(from, wire::ResultAck{}, id);  // answered already
+    if (!was_given(found->second, peer)) return refuse_answer(from, peer, id, now);
     if (!is_answer(result.status)) {  // the device could not: someone else, or later
         if (found->second.holder == from) take_back(id);
         return send(from, wire::ResultAck{}, id);
@@ -223,7 +270,7 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
     finished_at_.push_back(now);
     if (finished_at_.size() > remembered_answers) finished_at_.pop_front();
     if (result.status == Status::failed)
-        remember_error(fmt::format("{}: {}", peer.hello.name, result.reason));
+        remember_error("failed", fmt::format("{}: {}", peer.hello.name, result.reason), now);
     const std::set<std::string> clients = found->second.clients;
     if (found->second.holder && found->second.holder != from)
         peers_.at(*found->second.holder).held.erase(id);
@@ -255,7 +302,14 @@ void JobBoard::send_job(const Session& to, Work& work, double now) {
     work.holder = to;
     work.leased = now;
     work.started.reset();
-    peers_.at(to).held.insert(work.open.id);
+    Peer& agent = peers_.at(to);
+    agent.held.insert(work.open.id);
+    if (!was_given(work, agent)) {
+        auto& given = work.open.given;
+        if (given.size() >= most_remembered_devices) given.erase(given.begin());
+        given.push_back(agent.hello.name);
+        store_.give_job(work.open.id, agent.hello.name);
+    }
     send(to, wire::Job{work.open.job}, work.open.id);
 }
 
@@ -277,11 +331,13 @@ void JobBoard::take_back(std::uint64_t id) {
     enqueue(work);
 }
 
-void JobBoard::count_loss(Work& work, std::uint64_t nonce, const std::string& device) {
+void JobBoard::count_loss(Work& work, std::uint64_t nonce, const std::string& device, double now) {
     work.lost_with_nonce = nonce;
     store_.set_losses(work.open.id, ++work.open.losses);
-    remember_error(fmt::format("device '{}' vanished while measuring {:016x} ({} of {})", device,
-                               work.open.id, work.open.losses, options_.crash_limit));
+    remember_error("vanished",
+                   fmt::format("device '{}' vanished while measuring {:016x} ({} of {})", device,
+                               work.open.id, work.open.losses, options_.crash_limit),
+                   now);
 }
 
 void JobBoard::close(const Session& session, double now) {
@@ -290,31 +346,32 @@ void JobBoard::close(const Session& session, double now) {
     const Peer peer = found->second;
     peers_.erase(found);
     if (peer.hello.role == wire::Role::agent) {
-        close_agent(session, peer);
+        close_agent(session, peer, now);
         report_to_clients();
         assign(now);
         return;
     }
-    const auto named = clients_.find(peer.hello.name);
+    const std::string client = identity_of(peer.hello);
+    const auto named = clients_.find(client);
     if (named == clients_.end() || named->second != session) return;
     clients_.erase(named);
     for (auto& [id, work] : work_)
-        if (work.clients.erase(peer.hello.name) != 0) queue_.leave(id, peer.hello.name);
+        if (work.clients.erase(client) != 0) queue_.leave(id, client);
 }
 
-void JobBoard::close_agent(const Session& session, const Peer& peer) {
+void JobBoard::close_agent(const Session& session, const Peer& peer, double now) {
     const auto named = agents_.find(peer.hello.name);
     if (named != agents_.end() && named->second == session) agents_.erase(named);
     if (peer.said_goodbye)
-        log::info("device '{}' has left", peer.hello.name);
+        rare_.info("left", fmt::format("device '{}' has left", peer.hello.name), now);
     else
-        log::warning("device '{}' is gone", peer.hello.name);
+        rare_.warning("gone", fmt::format("device '{}' is gone", peer.hello.name), now);
     for (const std::uint64_t id : peer.held) {
         const auto held = work_.find(id);
         if (held == work_.end() || held->second.holder != session) continue;
         Work& work = held->second;
         // Others that it holds wait there, or are measured and wait to be confirmed.
-        if (peer.running == id) count_loss(work, peer.hello.nonce, peer.hello.name);
+        if (peer.running == id) count_loss(work, peer.hello.nonce, peer.hello.name, now);
         if (work.open.losses >= options_.crash_limit)
             report_crash(work, peer.hello.name);
         else
@@ -347,6 +404,15 @@ wire::LinkReport JobBoard::report_for(const Peer& client) const {
 }
 
 void JobBoard::disconnected(const Session& session, double now) { close(session, now); }
+
+void JobBoard::dismiss(const Session& session, double now) {
+    const auto found = peers_.find(session);
+    if (found == peers_.end()) return;
+    found->second.running = 0;
+    rare_.warning("dismissed", fmt::format("'{}' may no longer connect", found->second.hello.name),
+                  now);
+    close(session, now);
+}
 
 void JobBoard::probe_sessions() {
     for (const auto& [session, peer] : peers_) send(session, wire::Heartbeat{});
@@ -387,7 +453,8 @@ void JobBoard::check_leases(double now) {
             if (unseen || endless) over.push_back(id);
         }
     for (const std::uint64_t id : over) {
-        remember_error(fmt::format("lease of {:016x} is over: back to the queue", id));
+        remember_error("lease", fmt::format("lease of {:016x} is over: back to the queue", id),
+                       now);
         take_back(id);
     }
 }
@@ -406,9 +473,11 @@ void JobBoard::report_to_clients() {
     for (const auto& [name, session] : clients_) send(session, report_for(peers_.at(session)));
 }
 
-void JobBoard::remember_error(const std::string& text) {
-    log::warning("{}", text);
-    last_errors_.push_back(text.substr(0, longest_error));
+void JobBoard::remember_error(const std::string& kind, const std::string& text, double now) {
+    const std::string line = printable(text.substr(0, longest_error));
+    rare_.warning(kind, line, now);
+    if (std::find(last_errors_.begin(), last_errors_.end(), line) != last_errors_.end()) return;
+    last_errors_.push_back(line);
     if (last_errors_.size() > remembered_errors) last_errors_.pop_front();
 }
 
@@ -416,6 +485,20 @@ std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() {
     std::vector<Outgoing> taken;
     taken.swap(outgoing_);
     return taken;
+}
+
+/// The status as it fits into a message, whatever names peers have chosen.
+std::string JobBoard::status_text(double now) const {
+    Json json = status(now);
+    const auto text = [&] { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
+    std::string whole = text();
+    for (const char* part : {"last_errors", "clients", "devices"}) {
+        if (whole.size() <= wire::max_status_bytes) break;
+        json[part] = Json::array();
+        json["left_out"].push_back(part);
+        whole = text();
+    }
+    return whole;
 }
 
 Json JobBoard::status(double now) const {
@@ -432,14 +515,13 @@ Json JobBoard::status(double now) const {
                            {"connected_s", up},
                            {"silent_s", now - peer.last_seen}});
     }
+    std::map<std::string, std::size_t> waiting;
+    for (const auto& [id, work] : work_)
+        for (const std::string& client : work.clients) ++waiting[client];
     Json clients = Json::array();
-    for (const auto& [name, session] : clients_) {
-        const auto waiting =
-            std::count_if(work_.begin(), work_.end(), [&client = name](const auto& entry) {
-                return entry.second.clients.count(client) != 0;
-            });
-        clients.push_back({{"name", name},
-                           {"waiting_for", waiting},
+    for (const auto& [client, session] : clients_) {
+        clients.push_back({{"name", peers_.at(session).hello.name},
+                           {"waiting_for", waiting[client]},
                            {"connected_s", now - peers_.at(session).opened}});
     }
     double per_minute = 0;
@@ -451,6 +533,7 @@ Json JobBoard::status(double now) const {
             {"open_jobs", work_.size()},
             {"results", store_.results()},
             {"answered_since_start", answered_},
+            {"refused_answers", refused_answers_},
             {"answers_per_minute", per_minute},
             {"up_s", now - started_at_},
             {"last_errors", last_errors_}};

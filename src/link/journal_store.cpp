@@ -25,7 +25,14 @@ constexpr EnvelopeFormat format{"EBRJ", 1};
 constexpr std::uint64_t largest_payload = 1 << 20;
 constexpr std::size_t read_block = 1 << 20;
 
-enum RecordType : std::uint16_t { job = 1, losses = 2, dropped = 3, result = 4, device = 5 };
+enum RecordType : std::uint16_t {
+    job = 1,
+    losses = 2,
+    dropped = 3,
+    result = 4,
+    device = 5,
+    given = 6
+};
 
 std::uint64_t little_endian(std::string_view bytes) {
     std::uint64_t value = 0;
@@ -47,6 +54,16 @@ std::int32_t number_from(std::string_view text, const std::string& where) {
 /// priority, losses, then the job.
 std::string job_payload(const OpenJob& open) {
     return fmt::format("{} {}\n", open.priority, open.losses) + wire::encode_job(open.job);
+}
+
+/// What else is known of an open job, as records that follow it.
+std::string notes_about(std::uint64_t id, std::int32_t losses_of,
+                        const std::vector<std::string>& given_to) {
+    std::string notes;
+    if (losses_of > 0) notes += seal(format, {RecordType::losses, id, to_bytes(losses_of)});
+    for (const std::string& device : given_to)
+        notes += seal(format, {RecordType::given, id, device});
+    return notes;
 }
 
 OpenJob job_from(const Envelope& envelope, const std::string& where) {
@@ -168,6 +185,10 @@ bool JournalStore::load_record(const std::string& bytes, std::uint64_t offset) {
                 if (const auto found = open_.find(id); found != open_.end())
                     found->second.losses = number_from(envelope.payload, path_);
                 return true;
+            case RecordType::given:
+                if (const auto found = open_.find(id); found != open_.end())
+                    found->second.given.push_back(envelope.payload);
+                return true;
             case RecordType::dropped:
                 forget_job(id);
                 return true;
@@ -235,6 +256,7 @@ std::vector<OpenJob> JournalStore::open_jobs() {
         const Open& open = open_.at(id);
         OpenJob found = job_from(open_envelope(format, read(open.place), path_), path_);
         found.losses = open.losses;
+        found.given = open.given;
         jobs.push_back(std::move(found));
     }
     return jobs;
@@ -248,7 +270,7 @@ void JournalStore::add_job(const OpenJob& open) {
 
 void JournalStore::keep_job(std::uint64_t id, const Place& place, std::int32_t losses) {
     forget_job(id);
-    open_[id] = {place, losses, place.order};
+    open_[id] = {place, losses, place.order, {}};
 }
 
 void JournalStore::set_losses(std::uint64_t id, int count) {
@@ -256,6 +278,13 @@ void JournalStore::set_losses(std::uint64_t id, int count) {
     if (found == open_.end()) return;
     found->second.losses = count;
     write(RecordType::losses, id, to_bytes(count));
+}
+
+void JournalStore::give_job(std::uint64_t id, const std::string& device) {
+    const auto found = open_.find(id);
+    if (found == open_.end()) return;
+    found->second.given.push_back(device);
+    write(RecordType::given, id, device);
 }
 
 void JournalStore::forget_job(std::uint64_t id) {
@@ -369,8 +398,7 @@ void JournalStore::compact() {
         fresh->append(block);
         block.clear();
     }
-    for (const auto& [id, open] : open_)
-        if (open.losses > 0) block += seal(format, {RecordType::losses, id, to_bytes(open.losses)});
+    for (const auto& [id, open] : open_) block += notes_about(id, open.losses, open.given);
     fresh->append(block);
     fresh->sync();
     Descriptor reader = open_to_read(fresh_path);

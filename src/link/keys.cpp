@@ -1,5 +1,7 @@
 #include "edgeloop/link/keys.hpp"
 
+#include "link/allow_list.hpp"
+
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/sync.hpp"
@@ -126,23 +128,43 @@ std::string read_public_key(const std::string& path) {
     return require_key(lines.back().first, path);
 }
 
-std::vector<AllowedKey> read_allow_list(const std::string& path) {
+std::vector<KeyFile> key_files(const std::string& path) {
     namespace fs = std::filesystem;
-    std::vector<AllowedKey> keys;
-    const auto read_folder = [&](const fs::path& folder, AllowedKey::Role role) {
-        if (!fs::is_directory(folder)) return;
-        for (const auto& entry : fs::directory_iterator(folder))
-            if (entry.path().extension() == ".pub")
-                keys.push_back({read_public_key(entry.path().string()), role});
+    using Role = AllowedKey::Role;
+    std::error_code error;
+    if (!fs::exists(path, error))
+        throw ConfigError(fmt::format("the allow-list '{}' is not there", path), error.message(),
+                          fmt::format("mkdir '{}' and put the .pub files of those into it that may "
+                                      "connect, now or later",
+                                      path));
+    if (!fs::is_directory(path, error)) return {{path, true, Role::any}};
+    std::vector<KeyFile> files;
+    const auto add_folder = [&](const fs::path& folder, Role role) {
+        if (!fs::is_directory(folder, error)) return;
+        for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+             entry.increment(error))
+            if (entry->path().extension() == ".pub")
+                files.push_back({entry->path().string(), false, role});
+        if (error) throw IoError(fmt::format("cannot read '{}'", folder.string()), error.message());
     };
-    if (fs::is_directory(path)) {
-        read_folder(path, AllowedKey::Role::any);
-        read_folder(fs::path(path) / "devices", AllowedKey::Role::device);
-        read_folder(fs::path(path) / "searches", AllowedKey::Role::search);
-    } else {
-        for (const KeyLine& line : key_lines(path))
-            keys.push_back({require_key(line.first, path), role_from(line.second)});
-    }
+    add_folder(path, Role::any);
+    add_folder(fs::path(path) / "devices", Role::device);
+    add_folder(fs::path(path) / "searches", Role::search);
+    return files;
+}
+
+std::vector<AllowedKey> read_key_file(const KeyFile& file) {
+    if (!file.is_list) return {{read_public_key(file.path), file.role}};
+    std::vector<AllowedKey> keys;
+    for (const KeyLine& line : key_lines(file.path))
+        keys.push_back({require_key(line.first, file.path), role_from(line.second)});
+    return keys;
+}
+
+std::vector<AllowedKey> read_allow_list(const std::string& path) {
+    std::vector<AllowedKey> keys;
+    for (const KeyFile& file : key_files(path))
+        for (AllowedKey& key : read_key_file(file)) keys.push_back(std::move(key));
     return keys;
 }
 

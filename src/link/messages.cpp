@@ -82,7 +82,7 @@ void fields(Codec& codec, Job& m) {
 }
 template <class Codec>
 void fields(Codec& codec, StatusReply& m) {
-    codec.text(m.json, max_message_bytes - 1024);
+    codec.text(m.json, max_status_bytes);
 }
 /// Messages without fields.
 template <class Codec, class M>

@@ -147,7 +147,7 @@ void RemoteProbe::Impl::start() {
         BrokerOptions broker_options;
         broker_options.endpoint = endpoint;
         broker_options.keys = options.keys;
-        broker_options.allowed_keys = options.allowed_keys;
+        broker_options.allow_list = options.allow_list;
         broker_options.allow_plain_network = options.allow_plain_network;
         broker_options.board = options.board;
         broker = std::make_unique<Broker>(broker_options, store);
@@ -257,9 +257,11 @@ void RemoteProbe::Impl::update_state(double now) {
         state.text = dialer->state(now);
     else if (device_count == 0)
         // Which other classes are there a bridge tells only those that ask for them, or its status.
-        state.text = options.device_class.empty()
-                         ? "no device connected"
-                         : fmt::format("no device of class '{}' connected", options.device_class);
+        state.text =
+            (options.device_class.empty()
+                 ? "no device connected"
+                 : fmt::format("no device of class '{}' connected", options.device_class)) +
+            (options.edge.mode == EdgeOption::Mode::bind ? " to " + broker->endpoint() : "");
     else
         state.text = fmt::format("{} device{}", device_count, device_count == 1 ? "" : "s");
     if (state.up || wanted.empty()) last_fine = now;

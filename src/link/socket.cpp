@@ -53,10 +53,11 @@ SocketMonitor::~SocketMonitor() { zmq_socket_monitor(watched_.handle(), nullptr,
 
 std::optional<ConnectionEvent> SocketMonitor::next() {
     zmq::message_t head, address;
-    if (!events_.recv(head, zmq::recv_flags::dontwait)) return std::nullopt;
-    [[maybe_unused]] const auto got = events_.recv(address, zmq::recv_flags::dontwait);
     std::uint16_t number = 0;
-    std::memcpy(&number, head.data(), sizeof number);
+    if (!receive_now(events_, head)) return std::nullopt;
+    while (head.more() && receive_now(events_, address) && address.more()) {
+    }
+    if (head.size() >= sizeof number) std::memcpy(&number, head.data(), sizeof number);
     switch (number) {
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             return ConnectionEvent{ConnectionEvent::Kind::connected};
@@ -83,12 +84,36 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
 }
 
-void wait_for_input(zmq::socket_t& first, zmq::socket_t& second, const Waker& waker,
+bool receive_now(zmq::socket_t& socket, zmq::message_t& message) {
+    while (zmq_msg_recv(message.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) {
+        if (zmq_errno() == EAGAIN) return false;
+        if (zmq_errno() != EINTR)
+            throw CommError("cannot receive a message", zmq_strerror(zmq_errno()));
+    }
+    return true;
+}
+
+bool send_now(zmq::socket_t& socket, std::string_view bytes, bool more) {
+    const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
+    while (zmq_send(socket.handle(), bytes.data(), bytes.size(), flags) < 0) {
+        if (zmq_errno() == EAGAIN || zmq_errno() == EHOSTUNREACH) return false;
+        if (zmq_errno() != EINTR)
+            throw CommError("cannot send a message", zmq_strerror(zmq_errno()));
+    }
+    return true;
+}
+
+std::string property_of(const zmq::message_t& message, const char* name) {
+    const char* value = zmq_msg_gets(message.handle(), name);
+    return value != nullptr ? value : "";
+}
+
+void wait_for_input(const std::vector<zmq::socket_t*>& sockets, const Waker& waker,
                     std::chrono::milliseconds timeout) {
-    zmq::pollitem_t items[] = {{first.handle(), 0, ZMQ_POLLIN, 0},
-                               {second.handle(), 0, ZMQ_POLLIN, 0},
-                               {nullptr, waker.descriptor(), ZMQ_POLLIN, 0}};
-    if (zmq_poll(items, 3, timeout.count()) < 0 && zmq_errno() != EINTR)
+    std::vector<zmq::pollitem_t> items{{nullptr, waker.descriptor(), ZMQ_POLLIN, 0}};
+    for (zmq::socket_t* socket : sockets) items.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
+    if (zmq_poll(items.data(), static_cast<int>(items.size()), timeout.count()) < 0 &&
+        zmq_errno() != EINTR)
         throw CommError("cannot wait for messages", zmq_strerror(zmq_errno()));
 }
 

@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <zmq.hpp>
 
@@ -62,8 +64,19 @@ class SocketMonitor {
 /// nothing lingering at close.
 void set_common_options(zmq::socket_t& socket);
 
-/// zmq_poll over two sockets and a waker. A broken wait (EINTR) ends it early.
-void wait_for_input(zmq::socket_t& first, zmq::socket_t& second, const Waker& waker,
+// cppzmq throws where libzmq says "not now" or "not there": a signal that arrives during a call, a
+// property that a message lacks. These say so with a value.
+
+/// Takes a message that is there. @return false when there is none. @throws CommError.
+[[nodiscard]] bool receive_now(zmq::socket_t& socket, zmq::message_t& message);
+/// Hands a message over, or with `more` a part of one. @return false when there is no room, or when
+/// a ROUTER no longer has this route. @throws CommError.
+[[nodiscard]] bool send_now(zmq::socket_t& socket, std::string_view bytes, bool more = false);
+/// A property of a received message, e.g. "User-Id"; empty when it has none.
+[[nodiscard]] std::string property_of(const zmq::message_t& message, const char* name);
+
+/// zmq_poll over sockets and a waker. A broken wait (EINTR) ends it early.
+void wait_for_input(const std::vector<zmq::socket_t*>& sockets, const Waker& waker,
                     std::chrono::milliseconds timeout);
 
 /// Random bits for nonces and jitter (not for keys).

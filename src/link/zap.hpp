@@ -1,15 +1,11 @@
 #pragma once
 
+#include "link/allow_list.hpp"
 #include "link/socket.hpp"
 
-#include "edgeloop/link/keys.hpp"
-#include "edgeloop/link/messages.hpp"
+#include "edgeloop/link/rare_log.hpp"
 
-#include <map>
 #include <memory>
-#include <string>
-#include <thread>
-#include <vector>
 
 namespace edgeloop {
 
@@ -19,24 +15,18 @@ namespace edgeloop {
 /// REQUIRES: constructed before the sockets it guards are bound, destroyed after they are closed.
 class ZapServer {
   public:
-    ZapServer(std::shared_ptr<ZmqContext> context, const std::vector<AllowedKey>& allowed_keys);
-    ~ZapServer();
+    explicit ZapServer(std::shared_ptr<ZmqContext> context);
     ZapServer(const ZapServer&) = delete;
     ZapServer& operator=(const ZapServer&) = delete;
 
-    /// Why this key may not open a session of this role; empty: it may. An admitted key only.
-    [[nodiscard]] std::string refusal(const std::string& key, wire::Role role) const;
+    /// Poll this one for input, then call answer().
+    [[nodiscard]] zmq::socket_t& socket() { return socket_; }
+    /// Answers what has arrived, at most a bounded number at a time.
+    void answer(const AllowList& allowed, RareLog& log, double now);
 
   private:
-    void run();
-    void answer();
-
     std::shared_ptr<ZmqContext> context_;
-    std::map<std::string, AllowedKey::Role> allowed_;
     zmq::socket_t socket_;
-    Waker stop_;
-    std::string last_refused_;
-    std::thread thread_;
 };
 
 }  // namespace edgeloop

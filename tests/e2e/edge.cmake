@@ -10,3 +10,6 @@ target_link_libraries(modelled_agent PRIVATE edgeloop_compile_options edgeloop::
 set_target_properties(modelled_agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 edgeloop_e2e_test(outage SOURCES outage_test.cpp)
 add_dependencies(e2e_outage modelled_agent edgeloop-search edgeloop-edge)
+
+edgeloop_e2e_test(keyed_search SOURCES keyed_search_test.cpp)
+add_dependencies(e2e_keyed_search edgeloop-search edgeloop-edge edgeloop-bridge)

@@ -131,7 +131,7 @@ TEST(LinkFuzzFile, ADamagedJournalStillOpens) {
     {
         JournalStore store(options);
         for (std::uint64_t id = 1; id <= 20; ++id) {
-            store.add_job({id, {"spec", "{}", ""}, 0, 0});
+            store.add_job({id, {"spec", "{}", ""}, 0, 0, {}});
             if (id % 2 == 0) store.add_result(id, MeasurementResult{});
         }
         store.commit();

@@ -59,7 +59,7 @@ struct BridgeConfig {
     std::string bind = "tcp://127.0.0.1:5701";
     std::string store = "edgeloop-bridge";  ///< folder of the journal
     LinkKeys keys;
-    std::vector<AllowedKey> allowed_keys;
+    std::string allow_list;  ///< file or folder, with `keys`
     bool insecure = false;
     std::uint64_t max_results = 200'000;
     std::uint64_t max_queued = 100'000;

@@ -15,8 +15,11 @@ class ZmqContext;  // src/link/socket.hpp
 struct BrokerOptions {
     std::string endpoint = "tcp://127.0.0.1:*";  ///< port * : the system chooses
     LinkKeys keys;                               ///< empty: no encryption
-    std::vector<AllowedKey> allowed_keys;        ///< public keys that may connect, with `keys`
-    bool allow_plain_network = false;  ///< accept an endpoint others can reach without keys
+    /// With `keys`: who may connect, as in read_allow_list(). Read again whenever it changes: new
+    /// keys get in within seconds, sessions of those that are gone end.
+    std::string allow_list;
+    std::vector<AllowedKey> allowed_keys;  ///< without `allow_list`: the same, fixed
+    bool allow_plain_network = false;      ///< accept an endpoint others can reach without keys
     BoardOptions board;
     double messages_per_s = 5000;  ///< per session, above which a session is closed
     double message_burst = 20000;
@@ -28,8 +31,8 @@ struct BrokerOptions {
 /// durable store) and inside a search (`--edge bind:`, `--edge local`).
 class Broker {
   public:
-    /// Binds and starts. @throws ConfigError  for an endpoint that others can reach without keys;
-    /// CommError when it cannot be bound.
+    /// Binds and starts. @throws ConfigError  for an endpoint that others can reach without keys,
+    /// or an allow-list that cannot be read; CommError when it cannot be bound.
     /// @param store  outlives the broker; used from its thread only.
     Broker(const BrokerOptions& options, JobStore& store);
     ~Broker();
@@ -41,6 +44,8 @@ class Broker {
     /// For a client in the same process (with context()); needs no keys.
     [[nodiscard]] const std::string& local_endpoint() const;
     [[nodiscard]] std::shared_ptr<ZmqContext> context() const;
+    /// Looks at the allow-list now instead of within a second. From any thread.
+    void reread_keys();
     /// Throws what ended the thread early (IoError: the disk is full), if anything did.
     void check() const;
 

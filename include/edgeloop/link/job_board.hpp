@@ -4,6 +4,7 @@
 #include "edgeloop/link/fair_queue.hpp"
 #include "edgeloop/link/job_store.hpp"
 #include "edgeloop/link/messages.hpp"
+#include "edgeloop/link/rare_log.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -49,6 +50,9 @@ class JobBoard {
     void receive(const Session& from, const wire::Packet& packet, double now);
     /// The connection is known to be gone.
     void disconnected(const Session& session, double now);
+    /// Ends a session that is no longer wanted: no fault of the job that is measured there.
+    void dismiss(const Session& session, double now);
+    [[nodiscard]] bool knows(const Session& session) const { return peers_.count(session) != 0; }
     /// Queues a heartbeat to every session, so that sending shows which connections are gone.
     void probe_sessions();
     /// Time passes: heartbeats missed, leases over. Call at least twice per heartbeat interval.
@@ -74,7 +78,7 @@ class JobBoard {
     };
     struct Work {
         OpenJob open;
-        std::set<std::string> clients;      ///< names of those that want it
+        std::set<std::string> clients;      ///< identities of those that want it
         std::optional<Session> holder;      ///< agent it was sent to
         double leased = 0;                  ///< when it was last known to be there
         std::optional<double> started;      ///< nothing: it waits on the device
@@ -83,8 +87,10 @@ class JobBoard {
 
     void hello(const Session& from, const wire::Hello& message, double now);
     void welcome_client(const Session& to);
-    void welcome_agent(const Session& from, const wire::Hello& message);
-    void replace_earlier_session(const Session& from, const wire::Hello& message, double now);
+    void welcome_agent(const Session& from, const wire::Hello& message, double now);
+    bool replace_earlier_session(const Session& from, const wire::Hello& message, double now);
+    [[nodiscard]] static bool was_given(const Work& work, const Peer& agent);
+    void refuse_answer(const Session& from, const Peer& agent, std::uint64_t id, double now);
     void heartbeat(const Session& from, Peer& peer, const wire::Heartbeat& message, double now);
     void submit(const Session& from, const Peer& peer, std::uint64_t id, const wire::Submit& m);
     void cancel(const Peer& peer, std::uint64_t id);
@@ -95,10 +101,10 @@ class JobBoard {
     void assign(double now);
     void send_job(const Session& to, Work& work, double now);
     void take_back(std::uint64_t id);
-    void count_loss(Work& work, std::uint64_t nonce, const std::string& device);
+    void count_loss(Work& work, std::uint64_t nonce, const std::string& device, double now);
     void enqueue(const Work& work);
     void close(const Session& session, double now);
-    void close_agent(const Session& session, const Peer& peer);
+    void close_agent(const Session& session, const Peer& peer, double now);
     void report_crash(Work& work, const std::string& device);
     [[nodiscard]] static bool suits(const Peer& client, const Peer& agent);
     [[nodiscard]] wire::LinkReport report_for(const Peer& client) const;
@@ -108,7 +114,8 @@ class JobBoard {
     void drop_work(std::uint64_t id);
     void send(const Session& to, wire::Message message, std::uint64_t request = 0);
     void report_to_clients();
-    void remember_error(const std::string& text);
+    void remember_error(const std::string& kind, const std::string& text, double now);
+    [[nodiscard]] std::string status_text(double now) const;
     [[nodiscard]] bool dead(const Peer& peer, double now) const;
 
     BoardOptions options_;
@@ -118,13 +125,16 @@ class JobBoard {
     bool reclaiming_ = true;
 
     std::map<Session, Peer> peers_;
-    std::map<std::string, Session> clients_, agents_;  ///< by name
-    std::unordered_map<std::uint64_t, Work> work_;     ///< everything without an answer
+    std::map<std::string, Session> clients_;        ///< by identity: two may have the same name
+    std::map<std::string, Session> agents_;         ///< by name
+    std::unordered_map<std::uint64_t, Work> work_;  ///< everything without an answer
     FairQueue queue_;
     std::vector<Outgoing> outgoing_;
     std::deque<std::string> last_errors_;
+    RareLog rare_;
     std::deque<double> finished_at_;  ///< of the last answers, for the rate
     std::uint64_t answered_ = 0;
+    std::uint64_t refused_answers_ = 0;
     std::size_t reported_queue_ = 0;  ///< length last told to clients
 };
 

@@ -15,7 +15,8 @@ struct OpenJob {
     std::uint64_t id = 0;
     MeasurementJob job;
     std::int32_t priority = 0;
-    int losses = 0;  ///< agents that ended while measuring it
+    int losses = 0;                  ///< agents that ended while measuring it
+    std::vector<std::string> given;  ///< devices it was sent to: they may answer it
 };
 
 /// Memory of a broker: jobs, their results and device records. What was written before commit()
@@ -29,6 +30,8 @@ class JobStore {
     [[nodiscard]] virtual std::vector<OpenJob> open_jobs() = 0;
     virtual void add_job(const OpenJob& job) = 0;
     virtual void set_losses(std::uint64_t id, int losses) = 0;
+    /// The job is sent to this device.
+    virtual void give_job(std::uint64_t id, const std::string& device) = 0;
     virtual void drop_job(std::uint64_t id) = 0;
     /// Ends the job.
     virtual void add_result(std::uint64_t id, const MeasurementResult& result) = 0;
@@ -47,6 +50,7 @@ class MemoryJobStore final : public JobStore {
     [[nodiscard]] std::vector<OpenJob> open_jobs() override { return {}; }
     void add_job(const OpenJob&) override {}
     void set_losses(std::uint64_t, int) override {}
+    void give_job(std::uint64_t, const std::string&) override {}
     void drop_job(std::uint64_t) override {}
     void add_result(std::uint64_t id, const MeasurementResult& result) override {
         results_[id] = result;

@@ -38,6 +38,7 @@ class JournalStore final : public JobStore {
     [[nodiscard]] std::vector<OpenJob> open_jobs() override;
     void add_job(const OpenJob& job) override;
     void set_losses(std::uint64_t id, int losses) override;
+    void give_job(std::uint64_t id, const std::string& device) override;
     void drop_job(std::uint64_t id) override;
     void add_result(std::uint64_t id, const MeasurementResult& result) override;
     [[nodiscard]] bool has_result(std::uint64_t id) const override;
@@ -59,6 +60,7 @@ class JournalStore final : public JobStore {
         Place place;
         std::int32_t losses = 0;
         std::uint64_t order = 0;
+        std::vector<std::string> given;
     };
 
     void lock_folder();

@@ -21,6 +21,7 @@ constexpr std::size_t max_message_bytes = 256 * 1024;
 constexpr std::size_t max_name_bytes = 256;
 constexpr std::size_t max_text_bytes = 4 * 1024;
 constexpr std::size_t max_document_bytes = 64 * 1024;  ///< a spec, a device record
+constexpr std::size_t max_status_bytes = max_message_bytes - 1024;
 constexpr std::size_t max_metrics = 512;
 constexpr std::size_t max_held_jobs = 64;
 

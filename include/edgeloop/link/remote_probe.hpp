@@ -70,11 +70,11 @@ struct RemoteProbeOptions {
     std::string name = "search";
     std::string device_class;  ///< measure only on such devices; empty: any
     MeasurementSettings settings;
-    LinkKeys keys;                         ///< this side's; empty: no encryption
-    std::string server_key;                ///< connect: the bridge's public key
-    std::vector<AllowedKey> allowed_keys;  ///< bind: agents that may connect
-    bool allow_plain_network = false;      ///< bind to the network without keys
-    BoardOptions board;                    ///< local and bind: heartbeats and leases
+    LinkKeys keys;           ///< this side's; empty: no encryption
+    std::string server_key;  ///< connect: the bridge's public key
+    std::string allow_list;  ///< bind, with keys: who may connect; BrokerOptions::allow_list
+    bool allow_plain_network = false;  ///< bind to the network without keys
+    BoardOptions board;                ///< local and bind: heartbeats and leases
     double longest_back_off_s = 32;
 };
 

@@ -300,10 +300,148 @@ TEST_F(JobBoardTest, AClientMayNotPoseAsADevice) {
     EXPECT_FALSE(store.has_result(id));
 }
 
+TEST_F(JobBoardTest, ADeviceAnswersOnlyWhatItWasGiven) {
+    board.client("search");
+    board.agent("honest");
+    const std::uint64_t id = board.submit("search", job(1));
+    board.agent("liar");
+    board.finish("liar", id, 0.001);
+    EXPECT_FALSE(store.has_result(id));
+    EXPECT_EQ(board.received<wire::ResultAck>("liar"), Ids{id}) << "or it says it for ever";
+    EXPECT_EQ(board.status().at("refused_answers"), 1);
+    EXPECT_NE(board.status().at("last_errors").dump().find("'liar'"), std::string::npos);
+    board.finish("honest", id, 5);
+    EXPECT_DOUBLE_EQ(store.result(id)->metrics.at("latency_ms"), 5);
+}
+
+TEST_F(JobBoardTest, AWaitingJobIsNotClaimedByADeviceThatNeverGotIt) {
+    board.client("search");
+    const std::uint64_t id = board.submit("search", job(1, "wanted"));
+    board.agent("other", 1, 1, "other");
+    board.say("other", wire::Heartbeat{id, {id}});
+    board.finish("other", id, 0.001);
+    EXPECT_FALSE(store.has_result(id));
+    board.agent("right", 1, 1, "wanted");
+    EXPECT_EQ(board.received<wire::Job>("right"), Ids{id}) << "still in the queue";
+}
+
+TEST_F(JobBoardTest, AnEarlierHolderThatComesBackMayAnswerAndTheFirstAnswerWins) {
+    board.client("search");
+    board.agent("first", 7);
+    const std::uint64_t id = board.submit("search", job(1));
+    board.vanish("first");
+    board.agent("second");
+    EXPECT_EQ(board.received<wire::Job>("second"), Ids{id});
+    board.agent("first", 7);
+    board.finish("first", id, 1);
+    board.finish("second", id, 2);
+    EXPECT_DOUBLE_EQ(store.result(id)->metrics.at("latency_ms"), 1);
+    EXPECT_EQ(board.received<wire::ResultAck>("second"), Ids{id});
+    EXPECT_EQ(board.status().at("refused_answers"), 0);
+}
+
+TEST_F(JobBoardTest, ASecondDeviceOfANameIsRefusedAndTheFirstGoesOn) {
+    board.client("search");
+    board.agent("device", 1, 1, "c", "s1");
+    const std::uint64_t id = board.submit("search", job(1));
+    board.say("s1", wire::Started{}, id);
+    for (int knock = 0; knock < 5; ++knock) {
+        board.agent("device", 2, 1, "c", "s2");
+        EXPECT_EQ(board.received<wire::Refused>("s2").size(), 1u);
+        board.pass(1);
+        board.say("s1", wire::Heartbeat{id, {id}});
+        board.say("search", wire::Heartbeat{});
+    }
+    EXPECT_TRUE(board.received<wire::Welcome>("s2").empty());
+    board.finish("s1", id, 5);
+    EXPECT_EQ(board.received<wire::Result>("search"), Ids{id});
+    const std::string errors = board.status().at("last_errors").dump();
+    EXPECT_NE(errors.find("second device called 'device'"), std::string::npos) << errors;
+    EXPECT_EQ(board.status().at("last_errors").size(), 1u) << "said once";
+}
+
+TEST_F(JobBoardTest, ARestartedDeviceGetsInWhenItsEarlierSessionIsDead) {
+    board.agent("device", 1, 1, "c", "s1");
+    board.agent("device", 2, 1, "c", "s2");
+    EXPECT_TRUE(board.received<wire::Welcome>("s2").empty());
+    EXPECT_FALSE(board.received<wire::Heartbeat>("s1").empty()) << "shows whether it is there";
+    board.vanish("s1");
+    board.agent("device", 2, 1, "c", "s2");
+    EXPECT_EQ(board.received<wire::Welcome>("s2").size(), 1u);
+    for (int second = 0; second < 6; ++second) board.pass(1);  // silent, its connection open
+    board.agent("device", 3, 1, "c", "s3");
+    EXPECT_EQ(board.received<wire::Welcome>("s3").size(), 1u);
+}
+
+TEST_F(JobBoardTest, TwoSearchesOfOneNameGetEachItsOwnAnswers) {
+    board.say("s1", wire::Hello{wire::Role::client, "host:run", 1, "", ""});
+    board.say("s2", wire::Hello{wire::Role::client, "host:run", 2, "", ""});
+    const std::uint64_t first = board.submit("s1", job(1)), second = board.submit("s2", job(2));
+    const std::uint64_t both = board.submit("s1", job(3));
+    board.submit("s2", job(3));
+    board.agent("device", 1, 3);
+    for (const std::uint64_t id : {first, second, both}) board.finish("device", id);
+    EXPECT_EQ(board.received<wire::Result>("s1"), (Ids{first, both}));
+    EXPECT_EQ(board.received<wire::Result>("s2"), (Ids{second, both}));
+    EXPECT_EQ(board.status().at("clients").size(), 2u);
+}
+
+TEST_F(JobBoardTest, AReconnectedSearchGetsItsAnswers) {
+    board.say("s1", wire::Hello{wire::Role::client, "host:run", 1, "", ""});
+    const std::uint64_t id = board.submit("s1", job(1));
+    board.say("s2", wire::Hello{wire::Role::client, "host:run", 1, "", ""});
+    board.vanish("s1");
+    board.agent("device");
+    board.finish("device", id);
+    EXPECT_EQ(board.received<wire::Result>("s2"), Ids{id});
+}
+
 TEST_F(JobBoardTest, NamesWithControlCharactersAreRefused) {
     board.say("s", wire::Hello{wire::Role::client, "two\nlines", 1, "", ""});
     EXPECT_EQ(board.received<wire::Refused>("s").size(), 1u);
     EXPECT_TRUE(board.received<wire::Welcome>("s").empty());
+}
+
+/// The status as an observer gets it, or nothing. Throws when it cannot be sent.
+Json status_over_the_wire(JobBoard& board) {
+    (void)board.take_outgoing();
+    board.receive("observer", {wire::StatusRequest{}, 0}, 1);
+    for (const auto& sent : board.take_outgoing())
+        if (std::holds_alternative<wire::StatusReply>(sent.packet.message)) {
+            const auto packet = wire::decode(wire::encode(sent.packet), "broker");
+            return Json::parse(std::get<wire::StatusReply>(packet.message).json);
+        }
+    return {};
+}
+
+TEST(JobBoardLimits, NoNameOfAPeerMakesTheStatusTooLongToSend) {
+    MemoryJobStore store;
+    JobBoard board({}, store, 1, 0);
+    for (int i = 0; i < 250; ++i)
+        board.receive("s" + std::to_string(i),
+                      {wire::Hello{wire::Role::agent, std::string(250, '"') + std::to_string(i), 1,
+                                   std::string(256, '\\'), "{}"},
+                       0},
+                      0);
+    const Json status = status_over_the_wire(board);
+    EXPECT_EQ(status.at("left_out").back(), "devices");
+}
+
+TEST(JobBoardLimits, AReasonThatIsCutWithinACharacterCanBeSent) {
+    MemoryJobStore store;
+    JobBoard board({}, store, 1, 0);
+    board.receive("c", {wire::Hello{wire::Role::client, "c", 1, "", ""}, 0}, 0);
+    board.receive("d", {wire::Hello{wire::Role::agent, "d", 1, "", "{}"}, 0}, 0);
+    board.receive("d", {wire::Ready{16}, 0}, 0);
+    for (int shift = 0; shift < 2; ++shift) {
+        board.receive("c", {wire::Submit{job(shift), 0}, request_id(job(shift))}, 0);
+        MeasurementResult failed;
+        failed.status = Status::failed;
+        failed.reason = std::string(static_cast<std::size_t>(shift), 'x');
+        while (failed.reason.size() < 1000) failed.reason += "\u00e4";
+        board.receive("d", {wire::Result{failed}, request_id(job(shift))}, 0);
+    }
+    EXPECT_EQ(status_over_the_wire(board).at("last_errors").size(), 2u);
 }
 
 TEST(JobBoardLimits, SessionsAndQueueAreBounded) {

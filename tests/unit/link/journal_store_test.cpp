@@ -34,9 +34,9 @@ class JournalStoreTest : public testing::Test {
 TEST_F(JournalStoreTest, RemembersJobsResultsAndLossesOverARestart) {
     {
         JournalStore store(options());
-        store.add_job({1, {"spec 1", "{}", "c"}, 5, 0});
-        store.add_job({2, {"spec 2", "{}", ""}, -1, 0});
-        store.add_job({3, {"spec 3", "{}", ""}, 0, 0});
+        store.add_job({1, {"spec 1", "{}", "c"}, 5, 0, {}});
+        store.add_job({2, {"spec 2", "{}", ""}, -1, 0, {}});
+        store.add_job({3, {"spec 3", "{}", ""}, 0, 0, {}});
         store.set_losses(2, 2);
         store.add_result(1, measured(1.5));
         store.drop_job(3);
@@ -104,11 +104,11 @@ TEST_F(JournalStoreTest, CompactionKeepsWhatCountsAndSurvivesARestart) {
     small.compact_bytes = 4096;
     {
         JournalStore store(small);
-        store.add_job({500, {"open", "{}", ""}, 3, 0});
+        store.add_job({500, {"open", "{}", ""}, 3, 0, {}});
         store.set_losses(500, 1);
         for (int round = 0; round < 50; ++round) {
             for (std::uint64_t id = 1; id <= 10; ++id) {
-                store.add_job({id + 1000, {std::string(200, 'x'), "{}", ""}, 0, 0});
+                store.add_job({id + 1000, {std::string(200, 'x'), "{}", ""}, 0, 0, {}});
                 store.drop_job(id + 1000);
             }
             store.commit();

@@ -134,7 +134,7 @@ TEST(Loop, EverythingIsSettledWhenTheDeviceReturnsAfterAnOutage) {
     while (probe.link().up && steady_seconds() < deadline)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_FALSE(probe.link().up);
-    EXPECT_EQ(probe.link().text, "no device connected");
+    EXPECT_EQ(probe.link().text, "no device connected to " + probe.endpoint());
     EXPECT_TRUE(probe.poll().empty()) << "nothing is invented while nobody measures";
     EXPECT_GT(probe.seconds_without_device(), 0);
     agent = std::make_unique<ScriptedAgent>(probe.endpoint(), "device-1");
@@ -190,7 +190,7 @@ TEST(Loop, SaysWhichClassOfDeviceIsMissing) {
     const double deadline = steady_seconds() + 20;
     BackOff back_off;
     while (probe.link().text.find("no device") != 0 && steady_seconds() < deadline) back_off.wait();
-    EXPECT_EQ(probe.link().text, "no device of class 'nosuch' connected");
+    EXPECT_EQ(probe.link().text, "no device of class 'nosuch' connected to " + probe.endpoint());
 }
 
 TEST(Loop, OnlyDevicesOfTheClassMeasure) {

@@ -1,4 +1,5 @@
 // Who may connect to a broker, and what the others are told.
+#include "link/allow_list.hpp"
 #include "support/sample_messages.hpp"
 #include "support/scripted_agent.hpp"
 #include "support/temporary_folder.hpp"
@@ -138,6 +139,78 @@ TEST_F(SecuredLink, StrangersDoNotDisturbASessionAtWork) {
     for (const auto& stranger : strangers) EXPECT_FALSE(stranger->connected());
 }
 
+/// A search that devices dial in to, with keys and a folder that says which.
+class SearchWithKeys : public testing::Test {
+  protected:
+    SearchWithKeys() {
+        std::filesystem::create_directories(folder.path("allowed/devices"));
+        list("first", first);
+        RemoteProbeOptions options;
+        options.edge = {EdgeOption::Mode::bind, "tcp://127.0.0.1:*"};
+        options.keys = server;
+        options.allow_list = folder.path("allowed");
+        probe = std::make_unique<RemoteProbe>(options);
+    }
+    [[nodiscard]] std::string file_of(const std::string& name) const {
+        return folder.path("allowed/devices/" + name + ".pub");
+    }
+    void list(const std::string& name, const LinkKeys& keys) const {
+        std::ofstream(file_of(name)) << keys.public_key << "\n";
+    }
+    [[nodiscard]] std::unique_ptr<ScriptedAgent> device(const std::string& name,
+                                                        const LinkKeys& keys) const {
+        AgentOptions options = ScriptedAgent::options(probe->endpoint(), name);
+        options.keys = keys;
+        options.server_key = server.public_key;
+        options.longest_back_off_s = 32;
+        return std::make_unique<ScriptedAgent>(options, [](const MeasurementJob&) {
+            MeasurementResult result;
+            result.metrics["latency_ms"] = 1;
+            return result;
+        });
+    }
+    void submit(CandidateId id) const {
+        Candidate candidate;
+        candidate.id = id;
+        candidate.spec = Json{{"width", id}}.dump();
+        probe->submit(candidate);
+    }
+
+    test::TemporaryFolder folder;
+    LinkKeys server = generate_keys(), first = generate_keys(), second = generate_keys();
+    std::unique_ptr<RemoteProbe> probe;
+};
+
+TEST_F(SearchWithKeys, GetsAnswersFromADeviceThatIsListed) {
+    const auto agent = device("first", first);
+    submit(1);
+    std::vector<Outcome> outcomes;
+    EXPECT_TRUE(eventually([&] { return !(outcomes = probe->poll()).empty(); }))
+        << probe->link().text;
+    EXPECT_EQ(outcomes.at(0).status, Status::completed) << outcomes.at(0).reason;
+}
+
+TEST_F(SearchWithKeys, LetsANewDeviceInAndARemovedOneOutWithoutARestart) {
+    const auto one = device("first", first), two = device("second", second);
+    EXPECT_TRUE(eventually([&] { return one->session().connected(); }));
+    EXPECT_TRUE(eventually([&] {
+        return two->session().state().find("allow-list") != std::string::npos;
+    })) << two->session().state();
+    list("second", second);
+    EXPECT_TRUE(eventually([&] { return two->session().connected(); }, 20))
+        << two->session().state();
+    std::filesystem::remove(file_of("first"));
+    EXPECT_TRUE(eventually([&] { return !one->session().connected(); }, 20));
+    EXPECT_TRUE(eventually([&] { return probe->link().devices == 1; }));
+    EXPECT_TRUE(eventually([&] {
+        return one->session().state().find("not on the other's allow-list") != std::string::npos;
+    })) << one->session().state();
+    EXPECT_TRUE(two->session().connected());
+    submit(1);
+    EXPECT_TRUE(eventually([&] { return !probe->poll().empty(); })) << probe->link().text;
+    EXPECT_EQ(two->measured(), 1u);
+}
+
 TEST(OpenLink, APeerWithKeysAtAPlainBrokerIsAFailedHandshake) {
     MemoryJobStore store;
     const Broker broker(BrokerOptions{}, store);
@@ -272,6 +345,76 @@ TEST(Keys, FilesWithOtherContentAreRefused) {
         std::ofstream(path) << text;
         std::filesystem::permissions(path, std::filesystem::perms::owner_all);
         EXPECT_THROW((void)read_keys(path), ConfigError);
+    }
+}
+
+/// An allow-list on disk, looked at as time passes.
+class WatchedList : public testing::Test {
+  protected:
+    bool later() { return list->refresh(now += 2); }
+
+    test::TemporaryFolder folder;
+    std::string path = folder.path("list");
+    LinkKeys a = generate_keys(), b = generate_keys();
+    std::unique_ptr<AllowList> list;
+    double now = 100;
+};
+
+TEST_F(WatchedList, TakesNewKeysAtOnceAndDropsThoseThatAreGoneAtTwoLooks) {
+    std::ofstream(path) << a.public_key << "\n";
+    list = std::make_unique<AllowList>(path);
+    EXPECT_FALSE(later());
+    std::ofstream(path) << a.public_key << "\n" << b.public_key << " search\n";
+    EXPECT_TRUE(later());
+    EXPECT_TRUE(list->contains(b.public_key));
+    EXPECT_FALSE(list->refusal(b.public_key, wire::Role::agent).empty());
+    std::ofstream(path) << b.public_key << "\n";
+    EXPECT_TRUE(later()) << "another role";
+    EXPECT_TRUE(list->contains(a.public_key));
+    EXPECT_TRUE(later());
+    EXPECT_FALSE(list->contains(a.public_key));
+    EXPECT_TRUE(list->refusal(b.public_key, wire::Role::agent).empty());
+}
+
+TEST_F(WatchedList, ThrowsNobodyOutWhileItIsWritten) {
+    const std::string whole = a.public_key + "\n" + b.public_key + "\n";
+    std::ofstream(path) << whole;
+    list = std::make_unique<AllowList>(path);
+    for (const std::size_t length : {std::size_t(0), std::size_t(17), std::size_t(41)}) {
+        std::ofstream(path) << whole.substr(0, length);
+        later();
+        EXPECT_TRUE(list->contains(a.public_key) && list->contains(b.public_key)) << length;
+        std::ofstream(path) << whole;
+        EXPECT_FALSE(later());
+    }
+    std::filesystem::remove(path);
+    EXPECT_FALSE(later());
+    EXPECT_FALSE(later());
+    EXPECT_TRUE(list->contains(a.public_key));
+}
+
+TEST_F(WatchedList, AMalformedFileInAFolderDoesNotStopTheOthers) {
+    path = folder.path("allowed");
+    std::filesystem::create_directories(path);
+    std::ofstream(path + "/a.pub") << a.public_key << "\n";
+    list = std::make_unique<AllowList>(path);
+    std::ofstream(path + "/broken.pub") << "half a key";
+    std::ofstream(path + "/b.pub") << b.public_key << "\n";
+    EXPECT_TRUE(later());
+    EXPECT_TRUE(list->contains(b.public_key));
+    std::filesystem::remove(path + "/a.pub");
+    later();
+    EXPECT_TRUE(later());
+    EXPECT_FALSE(list->contains(a.public_key));
+}
+
+TEST(Keys, AMissingAllowListSaysHowToMakeIt) {
+    const test::TemporaryFolder folder;
+    try {
+        (void)read_allow_list(folder.path("allowed"));
+        FAIL();
+    } catch (const ConfigError& error) {
+        EXPECT_NE(error.suggestion().find("mkdir"), std::string::npos);
     }
 }
 
