@@ -1,6 +1,7 @@
 #include "edgeloop/data/clips.hpp"
 
 #include "data/hdf5.hpp"
+#include "data/output_file.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
@@ -29,6 +30,7 @@ void check(const ClipsOptions& options) {
     require(options.side >= 1 && options.side <= 1024, "side", options.side);
     if (options.output.empty())
         throw ConfigError("no output file was given", {}, "add --output FILE");
+    check_output_file(options.output);
 }
 
 std::uint64_t count_lines(const std::vector<std::string>& paths) {

@@ -1,6 +1,7 @@
 #include "edgeloop/data/inspect.hpp"
 
 #include "data/montage.hpp"
+#include "data/output_file.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
@@ -291,6 +292,7 @@ bool Inspection::has_errors() const {
 }
 
 Inspection inspect(const InspectOptions& options, const ProgressCallback& progress) {
+    if (!options.montage.empty()) check_output_file(options.montage);
     Inspection inspection;
     JobProgress state;
     MontageSelection montage;

@@ -139,7 +139,10 @@ TEST_F(DataProgram, ErrorsAreOneClearLineAndTheDocumentedExitCode) {
         {{"shard", "--input", text, "--output", out}, "not a readable HDF5 file"},
         {{"shard", "--input", folder_.root(), "--output", out}, "is a directory"},
         {{"shard", "--input", text, "--output", out, "--split", "line"}, "unknown split 'line'"},
-        {{"clips", "--input", text}, "--output"}};
+        {{"clips", "--input", text}, "--output"},
+        {{"clips", "--input", missing, "--output", folder_.root()}, "is not a regular file"},
+        {{"clips", "--input", missing, "--output", out + "/c.h5"}, "folder that does not exist"},
+        {{"inspect", missing, "--montage", out + "/m.png"}, "folder that does not exist"}};
     for (const auto& [arguments, expected] : cases) {
         const Result result = run(arguments);
         EXPECT_EQ(result.code, 2) << result.output;

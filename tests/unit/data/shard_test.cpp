@@ -304,6 +304,15 @@ TEST_F(Shards, OnlyWhatIsCalledLikeAShardIsEverRemoved) {
         EXPECT_EQ(read_file(options_.output + "/" + name), "mine");
 }
 
+// Written by a program that knew no digests of content.
+TEST_F(Shards, OfVersion1AreStillReadUnderTheirOldDigest) {
+    LoaderOptions loading;
+    loading.shards = test::test_data("shards/v1");
+    loading.frames = 2;
+    EXPECT_EQ(Loader(loading).total_samples(), 4U);
+    EXPECT_EQ(catalogue_digest(read_catalogue(loading.shards)), "17004d7d606228eb41ea081ade05f712");
+}
+
 // A first run that fails must not lock the folder's name.
 TEST_F(Shards, SettingsWithoutAnyShardDoNotBind) {
     {
