@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the launch scripts: sets `mpirun_flags` and the thread settings every rank needs.
+# Sourced by the launch scripts: sets `mpirun_flags` and the thread settings every rank needs, and
+# defines `run_until_stopped`.
 
 # One thread a rank: ranks are the parallelism, and more threads than cores slow all of them down.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
@@ -7,7 +8,12 @@ export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}
 # Parallel file systems often refuse HDF5's locks.
 export HDF5_USE_FILE_LOCKING=${HDF5_USE_FILE_LOCKING:-FALSE}
 
-mpirun_flags=(--bind-to none)
+# A rank that is told to end has so many seconds to save before mpirun kills it (Open MPI 4 and 5).
+export OMPI_MCA_odls_base_sigkill_timeout=${OMPI_MCA_odls_base_sigkill_timeout:-30}
+export PRTE_MCA_odls_base_sigkill_timeout=${PRTE_MCA_odls_base_sigkill_timeout:-30}
+
+# --quiet: what mpirun says about an exit code other than 0 hides what the search says.
+mpirun_flags=(--bind-to none --quiet)
 [ "$(id -u)" -ne 0 ] || mpirun_flags+=(--allow-run-as-root)
 # Trying things out on a small machine, ranks may share cores, with a warning. In a batch job they
 # may not: that is a mistake in the request.
@@ -16,3 +22,44 @@ if [ -z "${SLURM_JOB_ID:-}" ]; then
     # The spelling that Open MPI 4 and 5 share.
     mpirun_flags+=(--map-by :OVERSUBSCRIBE)
 fi
+
+# run_until_stopped COMMAND...: runs a command that starts mpirun. Ctrl-C, SIGTERM or SIGUSR1 ends the
+# search with a checkpoint and exit code 75; a second Ctrl-C ends it at once.
+# mpirun would kill its ranks on Ctrl-C. So it runs in a process group of its own, which the
+# terminal's signal does not reach, and is sent SIGUSR1, which it passes on to the ranks.
+run_until_stopped() {
+    local job code=0 last interrupted asked=no
+    set -m
+    "$@" < /dev/null &
+    job=$!
+    set +m
+    trap 'interrupted=yes; stop_job "$job"' INT TERM USR1
+    while :; do
+        last=$code
+        interrupted=no
+        code=0
+        wait "$job" || code=$?
+        if [ "$code" -eq 127 ]; then  # the wait before told its end, while a signal came
+            code=$last
+            break
+        fi
+        [ "$interrupted" = yes ] || break
+    done
+    trap - INT TERM USR1
+    case $code in
+        0 | 2 | 3 | 4 | 75) ;;
+        *) echo "edgeloop: mpirun ended with exit code $code: a rank died or was killed" >&2 ;;
+    esac
+    return "$code"
+}
+
+# Of run_until_stopped.
+stop_job() {
+    if [ "$asked" = no ]; then
+        asked=yes
+        echo "asked to stop: saving" >&2
+        kill -USR1 "$1" 2> /dev/null || true
+    else
+        kill -TERM "$1" 2> /dev/null || true
+    fi
+}

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A search on this machine, resumed by itself when it was interrupted.
 #   mpi_launch/run_local.sh RANKS RUN_DIR [options of edgeloop-search]
-# Ctrl-C stops after a checkpoint; the same command goes on from there. (The exit code is then mpirun's
-# own, 1; a time limit or SIGUSR1 gives 75.)
+# Ctrl-C stops after a checkpoint with exit code 75; the same command goes on from there.
+# EDGELOOP_BUILD names another build folder than build/release.
 set -euo pipefail
-[ "$#" -ge 2 ] || { sed -n '2,5p' "$0" >&2; exit 2; }
+[ "$#" -ge 2 ] || { sed -n '2,6p' "$0" >&2; exit 2; }
 ranks=$1
 run=$2
 shift 2
@@ -13,5 +13,8 @@ EDGELOOP_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$EDGELOOP_ROOT/mpi_launch/systems/generic.sh"
 resume=()
 [ ! -e "$run/journal.jsonl" ] || resume=(--resume)
-run_with_mpi "$ranks" "$EDGELOOP_ROOT/build/release/bin/edgeloop-search" --run-dir "$run" \
+# shellcheck source=mpi_launch/environment.sh
+. "$EDGELOOP_ROOT/mpi_launch/environment.sh"
+build=${EDGELOOP_BUILD:-$EDGELOOP_ROOT/build/release}
+run_until_stopped run_with_mpi "$ranks" "$build/bin/edgeloop-search" --run-dir "$run" \
     "${resume[@]}" "$@"

@@ -80,7 +80,11 @@ class Leader {
           task_(task),
           engine_(make_engine(task.space, task.engine, task.static_metrics)),
           earlier_(earlier_results()),
-          store_(store_options(config_text, ranks)) {}
+          store_options_(store_options(config_text, ranks)) {}
+
+    /// Makes or opens the run directory. Last of all preparations: a mistake found before it leaves
+    /// nothing behind.
+    void open_run() { store_.emplace(store_options_); }
 
     /// @param coordinates_only  this process trains nothing itself.
     void search(Evaluator& evaluator, LatencyProbe* probe, bool coordinates_only) {
@@ -97,12 +101,13 @@ class Leader {
             options.lookup = [&](Half half, const Candidate& candidate) {
                 return earlier_.find(half, candidate);
             };
-        TimedStore store(store_);
-        const double cpu_before = cpu_seconds();
+        TimedStore store(*store_);
+        const double cpu_before = cpu_seconds(), before = steady_seconds();
         const SearchResult result = run_search(*engine_, evaluator, probe, store, options);
-        if (probe != nullptr) store_.add_devices(probe->devices());
+        if (probe != nullptr) store_->add_devices(probe->devices());
         kept.finish(result.front);
-        report(result, store.seconds(), coordinates_only ? cpu_seconds() - cpu_before : -1);
+        report(result, steady_seconds() - before, store.seconds(),
+               coordinates_only ? cpu_seconds() - cpu_before : -1);
     }
 
   private:
@@ -137,8 +142,9 @@ class Leader {
                remote->seconds_without_device() > config_.edge_timeout;
     }
 
-    /// @param coordinating_s  processor time of coordinating; negative: not known.
-    void report(const SearchResult& result, double storing_s, double coordinating_s) const {
+    /// For the parameters see cost_line().
+    void report(const SearchResult& result, double elapsed_s, double storing_s,
+                double coordinating_s) const {
         const Goals& goals = task_.engine.goals;
         if (result.front.empty())
             log::warning("no design came through; evaluations.csv in {} says why", config_.run_dir);
@@ -146,28 +152,23 @@ class Leader {
                     static_cast<unsigned long long>(result.progress.done),
                     front_table(result.front, goals, task_.space).c_str());
         const auto best = result.progress.best.find("val_rmse");
-        if (best != result.progress.best.end() && task_.mean_predictor_rmse > 0)
-            std::printf("best val_rmse %.4f; predicting the mean gives %.4f (%.0f %% better)\n",
-                        best->second, task_.mean_predictor_rmse,
-                        100 * (1 - best->second / task_.mean_predictor_rmse));
-        const double elapsed_s = result.progress.elapsed_seconds;
-        const auto share = [&](double seconds) {
-            return elapsed_s > 0 ? 100 * seconds / elapsed_s : 0.0;
-        };
-        std::printf("%.1f s; journal, checkpoints and tables took %.2f %% of them", elapsed_s,
-                    share(storing_s));
-        if (coordinating_s >= 0)
-            std::printf("; rank 0 used %.2f %% of a core", share(coordinating_s));
-        std::printf("\n");
-        std::printf("written to %s\n", config_.run_dir.c_str());
+        if (best != result.progress.best.end() && best->second > 0 && task_.mean_predictor_rmse > 0)
+            std::printf("%s\n", comparison_line(best->second, task_.mean_predictor_rmse).c_str());
+        std::printf("%s\n",
+                    cost_line(result.progress, elapsed_s, storing_s, coordinating_s).c_str());
+        const bool networks = config_.problem.empty() && !result.front.empty();
+        std::printf(
+            "%s",
+            next_steps(config_.run_dir, result.progress, networks, config_.save_weights).c_str());
         std::fflush(stdout);
     }
 
     const SearchConfig& config_;
     const SearchTask& task_;
     std::unique_ptr<Engine> engine_;
-    ReuseCache earlier_;  // before store_: a mistake in --reuse must leave no run directory
-    RunDirectory store_;
+    ReuseCache earlier_;
+    RunDirectoryOptions store_options_;
+    std::optional<RunDirectory> store_;
 };
 
 // Ends the agent of this machine, if there is one, however the search ends.
@@ -178,15 +179,28 @@ struct StopsAgent {
     }
 };
 
-void lead(Leader& leader, const SearchConfig& config, const SearchTask& task, LocalAgent* agent,
-          const Communicator& world, const GroupPlan& plan, const WorkerFunction& alone) {
+/// Searches to the end or until stopped. @return exit code.
+/// A stop is no error: the ranks leave MPI in order, and mpirun has no abort to report.
+int search_or_stop(Leader& leader, Evaluator& evaluator, LatencyProbe* probe,
+                   bool coordinates_only) {
+    try {
+        leader.search(evaluator, probe, coordinates_only);
+    } catch (const Stopped& stopped) {
+        log::warning("{}", stopped.what());
+        return static_cast<int>(stopped.exit_code());
+    }
+    return static_cast<int>(ExitCode::done);
+}
+
+int lead(Leader& leader, const SearchConfig& config, const SearchTask& task, LocalAgent* agent,
+         const Communicator& world, const GroupPlan& plan, const WorkerFunction& alone) {
     const std::unique_ptr<LatencyProbe> probe =
         task.measures_latency ? make_probe(config, agent) : nullptr;
     const StopsAgent stops_agent{agent};
+    leader.open_run();
     if (world.size() == 1) {
         LocalEvaluator evaluator(alone, config.candidate_limit);
-        leader.search(evaluator, probe.get(), false);
-        return;
+        return search_or_stop(leader, evaluator, probe.get(), false);
     }
     DispatchOptions options;
     options.candidate_limit_s = config.candidate_limit;
@@ -194,8 +208,9 @@ void lead(Leader& leader, const SearchConfig& config, const SearchTask& task, Lo
     options.is_large = task.is_large;
     GroupEvaluator evaluator(world, plan, options,
                              config.coordinator_trains ? alone : WorkerFunction());
-    leader.search(evaluator, probe.get(), !config.coordinator_trains);
-    if (!evaluator.shutdown()) MpiSession::abort(static_cast<int>(ExitCode::done));
+    const int code = search_or_stop(leader, evaluator, probe.get(), !config.coordinator_trains);
+    if (!evaluator.shutdown()) MpiSession::abort(code);
+    return code;
 }
 
 // Alone, this process is all the workers there are.
@@ -281,10 +296,8 @@ int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
                             (world.rank() == 0 && config.coordinator_trains);
         if (trains) work = task.make_worker();
     });
-    if (leader)
-        lead(*leader, config, task, agent, world, *plan, work);
-    else
-        serve_candidates(world, *plan, work);
+    if (leader) return lead(*leader, config, task, agent, world, *plan, work);
+    serve_candidates(world, *plan, work);
     return static_cast<int>(ExitCode::done);
 }
 

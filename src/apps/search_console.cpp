@@ -1,11 +1,14 @@
 #include "apps/search_console.hpp"
 
 #include "edgeloop/comm/session.hpp"
+#include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/clock.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,8 +18,7 @@ namespace edgeloop::apps {
 namespace {
 
 constexpr double seconds_between_lines = 5;
-constexpr std::size_t longest_table = 25;    // rows
-constexpr std::size_t longest_design = 100;  // characters
+constexpr std::size_t longest_table = 25;  // rows
 
 // "best val_rmse 0.09" or, for a latency, "fastest 0.31 ms".
 std::string best_of(const std::string& objective, double value) {
@@ -39,16 +41,25 @@ std::vector<std::string> aligned(const std::vector<std::vector<std::string>>& ro
     return lines;
 }
 
-// The genes that exist, e.g. "family=cnn3d clip.side=16 ...", cut to what fits a line.
-std::string design_text(const Genome& genome, const SearchSpace& space) {
-    const std::vector<std::string> values = space.describe(genome);
-    std::string text;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        if (values[i].empty()) continue;
-        text += fmt::format("{}={} ", space.variables()[i].name, values[i]);
-        if (text.size() > longest_design) return text.substr(0, longest_design) + "...";
-    }
-    return text;
+// Genes as text, e.g. "family=cnn3d clip.side=16"; those that do not exist are left out.
+std::string design_text(const std::vector<std::string>& values, const SearchSpace& space,
+                        const std::vector<bool>& wanted) {
+    std::vector<std::string> words;
+    for (std::size_t i = 0; i < values.size(); ++i)
+        if (wanted[i] && !values[i].empty())
+            words.push_back(fmt::format("{}={}", space.variables()[i].name, values[i]));
+    return fmt::format("{}", fmt::join(words, " "));
+}
+
+// For a shell: quoted where it has to be.
+std::string shell_word(const std::string& text) {
+    const auto plain = [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::strchr("_./:=@%+-,", c) != nullptr;
+    };
+    if (!text.empty() && std::all_of(text.begin(), text.end(), plain)) return text;
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + "'";
 }
 
 }  // namespace
@@ -97,22 +108,79 @@ void ProgressPrinter::operator()(const Progress& progress) {
 std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,
                         const SearchSpace& space) {
     const std::size_t shown = std::min(front.size(), longest_table);
+    if (shown == 0) return {};
     std::vector<std::vector<std::string>> rows(shown + 1);
     rows[0].emplace_back("id");
     rows[0].insert(rows[0].end(), goals.objectives.begin(), goals.objectives.end());
+    std::vector<std::vector<std::string>> genes;
     for (std::size_t i = 0; i < shown; ++i) {
         const ArchiveMember& member = front[i];
         rows[i + 1].push_back(fmt::format("{}", member.completed.candidate.id));
         for (const double value : member.objectives)
             rows[i + 1].push_back(fmt::format("{:.4g}", value));
+        genes.push_back(space.describe(member.completed.candidate.genome));
+    }
+    std::vector<bool> common(space.variables().size()), differ(space.variables().size());
+    for (std::size_t i = 0; i < common.size(); ++i) {
+        common[i] = shown > 1 && std::all_of(genes.begin(), genes.end(), [&](const auto& each) {
+                        return each[i] == genes[0][i];
+                    });
+        differ[i] = !common[i];
     }
     std::vector<std::string> lines = aligned(rows);
     lines[0] += "  design";
     for (std::size_t i = 0; i < shown; ++i)
-        lines[i + 1] += "  " + design_text(front[i].completed.candidate.genome, space);
+        lines[i + 1] += "  " + design_text(genes[i], space, differ);
     std::string text = fmt::format("{}\n", fmt::join(lines, "\n"));
     if (shown < front.size())
         text += fmt::format("  ... and {} more in pareto.csv\n", front.size() - shown);
+    if (const std::string same = design_text(genes[0], space, common); !same.empty())
+        text += fmt::format("  all of these: {}\n", same);
+    return text;
+}
+
+std::string comparison_line(double best_rmse, double mean_predictor_rmse) {
+    const double change = 100 * (best_rmse / mean_predictor_rmse - 1);
+    std::string line = fmt::format(
+        "best val_rmse {:.4f}, {:.0f} % {} than predicting the mean ({:.4f})", best_rmse,
+        std::abs(change), change > 0 ? "worse" : "better", mean_predictor_rmse);
+    if (change > 0) line += ": train longer (--epochs) or on more data";
+    return line;
+}
+
+std::string cost_line(const Progress& progress, double elapsed_s, double storing_s,
+                      double coordinating_s) {
+    const auto share = [&](double seconds) {
+        return elapsed_s > 0 ? 100 * std::min(1.0, seconds / elapsed_s) : 0.0;
+    };
+    std::string line =
+        fmt::format("{} designs in {}", progress.done - progress.done_before, duration(elapsed_s));
+    if (progress.done_before > 0)
+        line += fmt::format(" ({} were done in earlier starts)", progress.done_before);
+    line += fmt::format("; journal, checkpoints and tables took {:.2f} % of that time",
+                        share(storing_s));
+    if (coordinating_s >= 0)
+        line += fmt::format("; rank 0 used {:.2f} % of a core",
+                            elapsed_s > 0 ? 100 * coordinating_s / elapsed_s : 0.0);
+    return line;
+}
+
+std::string next_steps(const std::string& run_dir, const Progress& progress, bool has_models,
+                       bool has_weights) {
+    const auto path = [&](const std::string& name) { return shell_word(run_dir + "/" + name); };
+    std::string text = fmt::format(
+        "\nwritten to {}: pareto.csv (the front), evaluations.csv (every design)", run_dir);
+    if (has_models) text += ", models/ID/spec.json (the front's designs)";
+    text += "\nnext:\n";
+    if (has_models)
+        text += fmt::format(
+            "  a file to deploy:  {} export --spec {}{} --output model.onnx\n",
+            shell_word(sibling_program("edgeloop-model")), path("models/ID/spec.json"),
+            has_weights ? " --weights " + path("models/ID/weights.safetensors") : std::string());
+    if (has_models && !has_weights)
+        text += "                     (random weights: a search with --save-weights keeps them)\n";
+    text += fmt::format("  more designs:      the same command with --evaluations {} --resume\n",
+                        2 * progress.total);
     return text;
 }
 

@@ -28,8 +28,26 @@ class ProgressPrinter {
     std::size_t width_ = 0;
 };
 
-/// The front as a table for people: id, objectives, genes; the longest fronts are cut.
+/// The front as a table for people: id, objectives and the genes in which its designs differ; the
+/// others are named once below. The longest fronts are cut.
 [[nodiscard]] std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,
                                       const SearchSpace& space);
+
+/// How the best error stands to that of predicting the mean, e.g. "best val_rmse 0.0912, 59 %
+/// better than predicting the mean (0.2224)". REQUIRES: both positive.
+[[nodiscard]] std::string comparison_line(double best_rmse, double mean_predictor_rmse);
+
+/// What this start did and what it cost, e.g. "12 designs in 0:34 (24 were done before); ...".
+/// @param elapsed_s       of this start.
+/// @param storing_s       of that, spent on journal, checkpoints and tables.
+/// @param coordinating_s  processor time of coordinating; negative: not known.
+[[nodiscard]] std::string cost_line(const Progress& progress, double elapsed_s, double storing_s,
+                                    double coordinating_s);
+
+/// What a user does next with a finished run, for the shell.
+/// @param has_models  the run has designs to export.
+/// @param has_weights  and their weights.
+[[nodiscard]] std::string next_steps(const std::string& run_dir, const Progress& progress,
+                                     bool has_models, bool has_weights);
 
 }  // namespace edgeloop::apps

@@ -1,5 +1,6 @@
 #include "apps/search_probe.hpp"
 
+#include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/model/latency_model.hpp"
@@ -13,11 +14,20 @@ namespace {
 
 using cli::SearchConfig;
 
+// Host and run directory; of a long one only the end, where runs differ, and a digest of it all.
+std::string search_name(const std::string& run_dir) {
+    constexpr std::size_t longest = 200;  // of the 256 that a name may have on the link
+    std::string name = fmt::format("{}:{}", host_name(), run_dir);
+    if (name.size() <= longest) return name;
+    const std::string mark = digest(name).hex() + "...";
+    return mark + name.substr(name.size() - (longest - mark.size()));
+}
+
 RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent) {
     RemoteProbeOptions options;
     options.edge = parse_edge_option(config.edge);
     if (agent != nullptr) options.edge.endpoint = agent->endpoint();
-    options.name = fmt::format("{}:{}", host_name(), config.run_dir);
+    options.name = search_name(config.run_dir);
     options.device_class = config.device_class;
     options.settings = cli::measurement_settings(config);
     options.allow_plain_network = config.edge_insecure;

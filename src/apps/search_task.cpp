@@ -66,10 +66,12 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
 // Refuses a goal whose metric nothing delivers, before hours of training find out.
 void require_known_metrics(const Goals& goals, const std::vector<std::string>& delivered) {
     const auto check = [&](const std::string& metric, const char* what) {
-        if (std::find(delivered.begin(), delivered.end(), metric) == delivered.end())
-            throw ConfigError(fmt::format("{} '{}' is unknown here", what, metric),
-                              fmt::format("this run delivers {}", fmt::join(delivered, ", ")),
-                              did_you_mean(metric, delivered));
+        if (std::find(delivered.begin(), delivered.end(), metric) != delivered.end()) return;
+        const std::string hint = did_you_mean(metric, delivered);
+        // Without a near name the hint is the list once more.
+        throw ConfigError(fmt::format("{} '{}' is unknown here", what, metric),
+                          fmt::format("this run delivers {}", fmt::join(delivered, ", ")),
+                          !hint.empty() && hint.back() == '?' ? hint : std::string());
     };
     for (const std::string& objective : goals.objectives) {
         check(objective, "objective");

@@ -44,7 +44,12 @@ std::string plain_name(std::string name) {
 }
 
 std::string see_help(const std::string& hint, const std::string& program) {
-    return fmt::format("{}{}see {} --help", hint, hint.empty() ? "" : " ", program);
+    const bool asks = !hint.empty() && hint.back() == '?';
+    return fmt::format("{}{}see {} --help", hint,
+                       hint.empty() ? ""
+                       : asks       ? " Or "
+                                    : "; ",
+                       program);
 }
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }

@@ -78,8 +78,11 @@ void create_file(const std::string& path, const std::string& text, mode_t mode) 
     const bool written =
         ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
         sync_descriptor(file);
+    const int code = errno;
     ::close(file);
-    if (!written) throw IoError(fmt::format("cannot write '{}'", path), std::strerror(errno));
+    if (written) return;
+    ::unlink(path.c_str());  // or the name would be taken by half a key
+    throw IoError(fmt::format("cannot write '{}'", path), std::strerror(code));
 }
 
 }  // namespace
@@ -97,7 +100,12 @@ void write_keys(const std::string& path, const LinkKeys& keys) {
         throw ConfigError(fmt::format("'{}.pub' exists already", path),
                           "keys are never overwritten", "choose another name");
     create_file(path, keys.secret_key + "\n" + keys.public_key + "\n", 0600);
-    create_file(path + ".pub", keys.public_key + "\n", 0644);
+    try {
+        create_file(path + ".pub", keys.public_key + "\n", 0644);
+    } catch (const Error&) {
+        ::unlink(path.c_str());
+        throw;
+    }
 }
 
 LinkKeys read_keys(const std::string& path) {

@@ -22,6 +22,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -31,11 +32,15 @@ constexpr std::size_t submit_window = 64;  ///< submits on the way without an an
 constexpr double resubmit_s = 10;
 constexpr double busy_pause_s = 2;
 constexpr double longest_wait_s = 0.5;
+constexpr const char* socket_name = "/link";
 constexpr std::size_t most_records = 1024;  ///< a device may change its name as often as it likes
 
+// In TMPDIR, or in /tmp when the path of a socket there would be longer than the system takes.
 std::string private_folder() {
     const char* given = std::getenv("TMPDIR");
     std::string path = fmt::format("{}/edgeloop-XXXXXX", given != nullptr ? given : "/tmp");
+    if (path.size() + std::strlen(socket_name) >= sizeof(sockaddr_un::sun_path))
+        path = "/tmp/edgeloop-XXXXXX";
     if (::mkdtemp(path.data()) == nullptr)
         throw IoError(fmt::format("cannot create a folder like '{}'", path), std::strerror(errno),
                       "set TMPDIR to a folder you may write to");
@@ -77,7 +82,7 @@ EdgeOption parse_edge_option(const std::string& text) {
 
 LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file,
                        const std::string& program)
-    : folder_(private_folder()), endpoint_("ipc://" + folder_ + "/link") {
+    : folder_(private_folder()), endpoint_("ipc://" + folder_ + socket_name) {
     ChildOptions child;
     child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program, "serve",
                        "--connect", endpoint_, "--parent", std::to_string(::getpid()), "--name",

@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <fstream>
 #include <limits>
 #include <string_view>
 #include <unordered_map>
@@ -299,6 +300,15 @@ Journal read_journal(const std::string& path) {
     journal.events = reader.take();
     journal.current = reader.version() == journal_version;
     return journal;
+}
+
+bool has_events(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string first;
+    if (!std::getline(file, first)) return false;
+    const std::string header = header_line();
+    if (file.eof()) return header.rfind(first, 0) != 0;  // a torn first line is no event
+    return first + '\n' != header || file.peek() != std::ifstream::traits_type::eof();
 }
 
 void upgrade_journal(const std::string& path) {

@@ -42,6 +42,10 @@ struct Journal {
 /// @throws IoError       cannot be read.
 [[nodiscard]] Journal read_journal(const std::string& path);
 
+/// Whether there is anything beyond the first line of this version: a start that ended before its
+/// first event leaves nothing, or that line alone. False when there is no such file.
+[[nodiscard]] bool has_events(const std::string& path);
+
 /// Gives a journal of an earlier version, which has a subset of today's events, today's header.
 void upgrade_journal(const std::string& path);
 

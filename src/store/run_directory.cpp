@@ -60,6 +60,7 @@ Json json_or_null(const std::optional<double>& value) { return value ? Json(*val
 Json to_json(const Progress& progress) {
     Json json = {{"phase", progress.phase},
                  {"done", progress.done},
+                 {"done_before", progress.done_before},
                  {"total", progress.total},
                  {"running", progress.running},
                  {"generation", progress.generation},
@@ -124,9 +125,10 @@ struct RunDirectory::Parts {
     }
     [[nodiscard]] bool exists(const std::string& name) const { return fs::exists(path(name)); }
 
-    /// The journal and the checkpoints are the run; the other files only describe it.
+    /// The journal and the checkpoints are the run; results are worth keeping even without them. A
+    /// start that failed before its first candidate holds nothing, and its name may be used again.
     [[nodiscard]] bool holds_run() const {
-        return exists("journal.jsonl") || exists("provenance.json") || !snapshots.empty();
+        return has_events(path("journal.jsonl")) || !snapshots.empty() || exists("evaluations.csv");
     }
 
     void describe() const { write_file_atomic(path("provenance.json"), pretty(provenance)); }

@@ -26,34 +26,41 @@ bool is_continuous(const Variable& variable) {
     return variable.kind == GeneKind::real || variable.kind == GeneKind::log_real;
 }
 
-/// Writes the columns all tables share.
+/// Writes the columns all tables share: objectives, genes, the other metrics.
 class DesignColumns {
   public:
     DesignColumns(const TableLayout& layout, const std::set<std::string>& metric_names)
-        : layout_(layout), columns_(layout.objectives) {
+        : layout_(layout) {
         const auto& objectives = layout.objectives;
         for (const std::string& name : metric_names)
             if (std::find(objectives.begin(), objectives.end(), name) == objectives.end() &&
                 !is_cost(name))
-                columns_.push_back(name);
+                others_.push_back(name);
     }
 
     void put_header(std::string& out) const {
-        for (const std::string& name : columns_) out += ',' + cell(name);
+        for (const std::string& name : layout_.objectives) out += ',' + cell(name);
         for (const Variable& variable : layout_.space->variables())
             out += ',' + cell(variable.name);
+        for (const std::string& name : others_) out += ',' + cell(name);
     }
 
     void put_row(std::string& out, const CompletedCandidate& completed) const {
-        for (const std::string& name : columns_) {
-            const auto found = completed.metrics.find(name);
-            out += ',';
-            if (found != completed.metrics.end()) out += shortest(found->second);
-        }
+        put_metrics(out, layout_.objectives, completed.metrics);
         put_genes(out, completed.candidate.genome);
+        put_metrics(out, others_, completed.metrics);
     }
 
   private:
+    static void put_metrics(std::string& out, const std::vector<std::string>& names,
+                            const Metrics& metrics) {
+        for (const std::string& name : names) {
+            const auto found = metrics.find(name);
+            out += ',';
+            if (found != metrics.end()) out += shortest(found->second);
+        }
+    }
+
     // Real genes with all their digits, so that a row can be evaluated again.
     void put_genes(std::string& out, const Genome& genome) const {
         const std::vector<Variable>& variables = layout_.space->variables();
@@ -69,7 +76,7 @@ class DesignColumns {
     }
 
     const TableLayout& layout_;
-    std::vector<std::string> columns_;
+    std::vector<std::string> others_;  ///< metrics that are no objectives
 };
 
 }  // namespace

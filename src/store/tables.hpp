@@ -15,7 +15,7 @@ struct TableLayout {
     std::vector<std::string> objectives;
 };
 
-/// pareto.csv: id, objectives, other metrics, genes; in the order given. Metrics named *_seconds
+/// pareto.csv: id, objectives, genes, other metrics; in the order given. Metrics named *_seconds
 /// are left out, so that equal runs give equal bytes.
 [[nodiscard]] std::string pareto_table(const TableLayout& layout,
                                        const std::vector<ArchiveMember>& front);

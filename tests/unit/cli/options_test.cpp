@@ -119,6 +119,15 @@ TEST(Options, RefusesWhatItDoesNotKnowAndNamesTheNearest) {
                 HasSubstr("'/nowhere/c.ini' does not exist"));
 }
 
+TEST(Options, NamesTheStrayWordAndNotTheValueOfAnOption) {
+    EXPECT_THAT(error_of({"--name", "D", "stray"}), HasSubstr("found 'stray'"));
+    EXPECT_THAT(error_of({"stray", "--name", "D"}), HasSubstr("found 'stray'"));
+}
+
+TEST(Options, HintsAreSentencesOfTheirOwn) {
+    EXPECT_THAT(error_of({"--coutn", "4"}), HasSubstr("did you mean 'count'? Or see "));
+}
+
 TEST(Options, RefusesUnknownConfigKey) {
     const test::TemporaryFolder folder;
     const std::string file = folder.path("c.ini");

@@ -3,6 +3,7 @@
 #include "edgeloop/core/program.hpp"
 
 #include <system_error>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -37,6 +38,22 @@ TEST(Error, ProgramsExitWithTheDocumentedCode) {
                   throw std::system_error(std::make_error_code(std::errc::no_space_on_device));
               }),
               3);
+}
+
+// An exception that left a thread other than the main one ended the process by SIGABRT.
+TEST(ErrorDeathTest, WhatAnyThreadThrowsBecomesOneLineAndTheDocumentedCode) {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+    const auto end_in_a_thread = [](auto error) {
+        (void)run_program([&]() -> int {
+            std::thread([&] { throw error; }).join();
+            return 0;
+        });
+    };
+    EXPECT_EXIT(end_in_a_thread(ConfigError("a mistake", "why", "mend it")),
+                testing::ExitedWithCode(2), "a mistake \\(why\\); mend it");
+    EXPECT_EXIT(end_in_a_thread(std::runtime_error("odd")), testing::ExitedWithCode(70),
+                "unexpected: odd");
+    EXPECT_EXIT(end_in_a_thread(1), testing::ExitedWithCode(70), "of unknown type");
 }
 
 TEST(Error, BrokenExpectationNamesConditionAndPlace) {

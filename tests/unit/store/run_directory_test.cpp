@@ -168,6 +168,29 @@ TEST_F(RunDirectoryTest, RefusesToOverwriteARun) {
     EXPECT_THROW((void)start(StartMode::fresh), ConfigError);
 }
 
+// A mistake found between the making of the folder and the first candidate locked its name.
+TEST_F(RunDirectoryTest, AStartWithoutACandidateLeavesItsNameFree) {
+    const auto engine = make_engine(space_, settings_);
+    { const RunDirectory opened(options(StartMode::fresh, *engine)); }
+    { const RunDirectory again(options(StartMode::fresh, *engine)); }
+    {
+        RunDirectory begun(options(StartMode::fresh, *engine));
+        EXPECT_FALSE(begun.recover().has_value());  // the journal has its first line now
+    }
+    ASSERT_TRUE(fs::exists(path_ + "/journal.jsonl"));
+    EXPECT_EQ(start(StartMode::fresh), 40u);
+    EXPECT_THROW((void)start(StartMode::fresh), ConfigError);
+    fs::remove(path_ + "/journal.jsonl");
+    fs::remove_all(path_ + "/checkpoint");
+    EXPECT_THROW((void)start(StartMode::fresh), ConfigError) << "its tables would be overwritten";
+}
+
+TEST_F(RunDirectoryTest, AResumeOfAStartWithoutACandidateIsAStart) {
+    const auto engine = make_engine(space_, settings_);
+    { const RunDirectory opened(options(StartMode::fresh, *engine)); }
+    EXPECT_EQ(start(StartMode::resume), 40u);
+}
+
 TEST_F(RunDirectoryTest, RefusesToResumeWhatIsNotThereOrIsAnotherRun) {
     EXPECT_THROW((void)start(StartMode::resume), ConfigError);
     start(StartMode::fresh, 5);

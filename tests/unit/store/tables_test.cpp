@@ -16,15 +16,15 @@ ArchiveMember member(CandidateId id, double f1, double f2) {
     return member;
 }
 
-TEST(Tables, ParetoHasObjectivesThenMetricsThenGenesAndNoCosts) {
+TEST(Tables, ParetoHasObjectivesThenGenesThenMetricsAndNoCosts) {
     const SearchSpace space = test::unit_box(2);
     const TableLayout layout{&space, {"f2", "f1"}};
     const std::string genes = space.variables()[0].name + ',' + space.variables()[1].name;
     EXPECT_EQ(pareto_table(layout, {member(7, 1e-7, 2), member(3, 0.5, 1)}),
-              "id,f2,f1,parameters," + genes +
-                  "\n"
-                  "7,2,1e-07,5,0.30000000000000004,1\n"
-                  "3,1,0.5,5,0.30000000000000004,1\n");
+              "id,f2,f1," + genes +
+                  ",parameters\n"
+                  "7,2,1e-07,0.30000000000000004,1,5\n"
+                  "3,1,0.5,0.30000000000000004,1,5\n");
 }
 
 TEST(Tables, AnEmptyFrontHasAHeader) {

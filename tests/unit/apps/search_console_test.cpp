@@ -1,0 +1,68 @@
+#include "apps/search_console.hpp"
+
+#include "support/search_support.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::apps {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(Console, SaysBetterOrWorseThanTheMeanAndNeverMinus) {
+    EXPECT_EQ(comparison_line(0.1, 0.25),
+              "best val_rmse 0.1000, 60 % better than predicting the mean (0.2500)");
+    const std::string worse = comparison_line(0.8025, 0.25);
+    EXPECT_THAT(worse, HasSubstr("221 % worse than predicting the mean"));
+    EXPECT_THAT(worse, HasSubstr("train longer"));
+    EXPECT_THAT(worse, Not(HasSubstr("-221")));
+}
+
+TEST(Console, CostsAreOfThisStartAndNeverMoreThanAllOfIt) {
+    Progress progress;
+    progress.done = 36;
+    EXPECT_EQ(cost_line(progress, 10, 0.1, -1),
+              "36 designs in 0:10; journal, checkpoints and tables took 1.00 % of that time");
+    progress.done_before = 36;
+    EXPECT_EQ(cost_line(progress, 2, 2.0066, 0.1),
+              "0 designs in 0:02 (36 were done in earlier starts); journal, checkpoints and tables "
+              "took 100.00 % of that time; rank 0 used 5.00 % of a core");
+}
+
+TEST(Console, TheFrontShowsWholeDesignsAndWhatTheyShareOnce) {
+    const std::size_t genes = 40;  // far more than fit a line of 100 characters
+    const SearchSpace space = test::unit_box(genes);
+    Goals goals;
+    goals.objectives = {"f1", "f2"};
+    std::vector<ArchiveMember> front(2);
+    for (std::size_t i = 0; i < 2; ++i) {
+        front[i].completed.candidate.id = i + 1;
+        front[i].completed.candidate.genome.genes.assign(genes, 0.5);
+        front[i].completed.candidate.genome.genes[genes - 1] = 0.25 * double(i + 1);
+        front[i].objectives = {double(i), 1 - double(i)};
+    }
+    const std::string table = front_table(front, goals, space);
+    const std::string first = space.variables()[0].name, last = space.variables()[genes - 1].name;
+    EXPECT_THAT(table, HasSubstr(last + "=0.25")) << table;
+    EXPECT_THAT(table, HasSubstr(last + "=0.5"));
+    EXPECT_THAT(table, HasSubstr("  all of these: " + first + "=0.5"));
+    EXPECT_EQ(table.find(first + "="), table.rfind(first + "=")) << "once";
+    EXPECT_THAT(table, Not(HasSubstr("...")));
+    EXPECT_EQ(front_table({}, goals, space), "");
+}
+
+TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
+    Progress progress;
+    progress.total = 36;
+    const std::string with = next_steps("my runs/a", progress, true, true);
+    EXPECT_THAT(with, HasSubstr("edgeloop-model export --spec 'my runs/a/models/ID/spec.json'"
+                                " --weights 'my runs/a/models/ID/weights.safetensors'"));
+    EXPECT_THAT(with, HasSubstr("--evaluations 72 --resume"));
+    EXPECT_THAT(next_steps("a", progress, true, false), HasSubstr("--save-weights keeps them"));
+    EXPECT_THAT(next_steps("a", progress, false, false), Not(HasSubstr("models")));
+}
+
+}  // namespace
+}  // namespace edgeloop::apps
