@@ -261,6 +261,19 @@ struct Input {
     std::exception_ptr mistake;
 };
 
+/// Predicts the run. @return exit code.
+int plan_or_stop(const SearchConfig& config, const SearchTask& task, LocalAgent* agent,
+                 const Communicator& world) {
+    const StopsAgent stops_agent{agent};
+    try {
+        plan_search(config, task, agent, world, gather_bindings(world));
+    } catch (const Stopped&) {
+        if (world.rank() == 0) log::warning("the plan was stopped; nothing was kept");
+        return world.rank() == 0 ? static_cast<int>(ExitCode::stopped) : 0;
+    }
+    return static_cast<int>(ExitCode::done);
+}
+
 int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
     const MpiSession session(argc, argv);
     const Communicator world = session.world();
@@ -275,10 +288,7 @@ int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
     if (!world.is_same_on_all_ranks(config_text))
         throw ConfigError("the ranks were started with different options", {},
                           "give all of them the same command line and config file");
-    if (config.plan) {
-        plan_search(config, task, agent, world, gather_bindings(world));
-        return static_cast<int>(ExitCode::done);
-    }
+    if (config.plan) return plan_or_stop(config, task, agent, world);
     // Mistakes that every rank would find are found by rank 0 alone, while the others wait in
     // agree(): one message, and the job ends.
     const std::vector<RankBinding> bindings = gather_bindings(world);

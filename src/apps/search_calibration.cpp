@@ -6,6 +6,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/stop.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"
 #include "edgeloop/model/counts.hpp"
@@ -32,7 +33,8 @@ constexpr std::size_t designs_measured = 6;
 constexpr int train_samples_a_rank = 96;
 constexpr int validation_samples_a_rank = 48;
 constexpr int few_epochs = 1, more_epochs = 4;  // apart, so that set-up and epochs can be told
-constexpr double measuring_limit_s = 60;        // until a device must have answered
+constexpr double least_grace_s = 5;             // for what runs when the time is over
+constexpr double seconds_between_lines = 5;     // of progress
 
 ArchitectureSpec spec_of(const Candidate& candidate) {
     return ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
@@ -70,6 +72,15 @@ std::vector<int> sizes_to_time(int workers, int wanted) {
     return {sizes.begin(), sizes.end()};
 }
 
+/// Ends the calibration on all ranks when rank 0 was asked to stop. Collective.
+void stop_if_asked(const Communicator& world) {
+    std::string asked = world.rank() == 0 && stop_signal() != 0 ? "stop" : "";
+    world.broadcast(asked, 0);
+    if (!asked.empty()) throw Stopped("the plan was stopped", "asked to stop");
+}
+
+double grace(double seconds) { return std::max(seconds, least_grace_s); }
+
 /// Times trainings through an evaluator, as a search would have them done.
 class Stopwatch {
   public:
@@ -81,24 +92,39 @@ class Stopwatch {
           ranks_(ranks),
           at_once_(at_once) {}
 
+    /// Begins trainings for so many seconds and cuts off those that take too long after that.
     void run(double seconds) {
-        const double until = steady_seconds() + seconds;
+        const double start = steady_seconds();
+        begin_until_ = start + seconds;
+        end_at_ = begin_until_ + grace(seconds);
+        double next_line = start + seconds_between_lines;
         BackOff pause;
-        // Two of each epoch count at least, or set-up and epochs could not be told apart.
-        while (running_.size() > 0 || next_ < 4 + at_once_ || steady_seconds() < until) {
-            const bool more = next_ < 4 + at_once_ || steady_seconds() < until;
-            while (more && running_.size() < at_once_ && evaluator_.free_slots() > 0) submit();
+        while (true) {
+            while (running_.size() < at_once_ && evaluator_.free_slots() > 0 && submit()) {
+            }
+            if (running_.empty()) return;
+            if (stop_signal() != 0 || steady_seconds() > end_at_) cut_off();
             bool came = false;
             for (const Outcome& outcome : evaluator_.poll()) {
                 came = true;
                 take(outcome);
             }
             came ? pause.reset() : pause.wait();
+            if (steady_seconds() < next_line) continue;
+            next_line += seconds_between_lines;
+            log::info("plan: {} trainings timed on groups of {} in {:.0f} s", timed_.size(), ranks_,
+                      steady_seconds() - start);
         }
     }
 
+    /// Whether anything was timed.
+    [[nodiscard]] bool knows() const { return !timed_.empty() || !first_ones_.empty(); }
+
     void teach(Calibration& calibration) const {
-        for (const auto& [load, seconds] : timed_) calibration.training.learn(load, seconds);
+        for (const auto& [load, seconds] : timed_.empty() ? first_ones_ : timed_)
+            calibration.training.learn(load, seconds);
+        calibration.largest_timed = std::max(calibration.largest_timed, largest_flops_);
+        calibration.given_up += given_up_;
         if (!waits_.empty()) calibration.dispatch_seconds = median(waits_);
         if (!errors_.empty()) calibration.errors = error_trend(errors_);
     }
@@ -108,6 +134,7 @@ class Stopwatch {
         Candidate candidate;
         double at = 0;
         bool counts = false;
+        bool cut_off = false;
     };
 
     static double median(std::vector<double> values) {
@@ -115,29 +142,89 @@ class Stopwatch {
         return values[values.size() / 2];
     }
 
-    void submit() {
-        Candidate candidate = designs_[next_ % designs_.size()];
-        candidate.epochs = (next_ + next_ / designs_.size()) % 2 == 0 ? few_epochs : more_epochs;
-        candidate.id = ++next_;
-        running_[candidate.id] = {candidate, steady_seconds(), next_ > at_once_};
-        evaluator_.submit(candidate);
+    /// Begins one more training if there is time for it.
+    bool submit() {
+        const double now = steady_seconds();
+        // Two of each epoch count at least, or set-up and epochs could not be told apart.
+        const bool few = next_ < 4 + at_once_;
+        if (stop_signal() != 0 || now > (few ? end_at_ : begin_until_)) return false;
+        std::optional<Candidate> candidate = choose(end_at_ - now);
+        if (!candidate) return false;
+        candidate->id = ++next_;
+        running_[candidate->id] = {*candidate, now, next_ > at_once_};
+        evaluator_.submit(*candidate);
+        return true;
+    }
+
+    /// The next design that is expected to end in time, at first the smallest.
+    std::optional<Candidate> choose(double seconds_left) {
+        const int epochs = (next_ + next_ / designs_.size()) % 2 == 0 ? few_epochs : more_epochs;
+        if (seconds_a_load_ == 0) {
+            Candidate smallest = *std::min_element(
+                designs_.begin(), designs_.end(), [](const Candidate& a, const Candidate& b) {
+                    return a.known.at("flops") < b.known.at("flops");
+                });
+            smallest.epochs = few_epochs;
+            return smallest;
+        }
+        for (std::size_t i = 0; i < designs_.size(); ++i) {
+            Candidate candidate = designs_[(next_ + i) % designs_.size()];
+            for (const int tried : {epochs, few_epochs}) {
+                candidate.epochs = tried;
+                if (seconds_a_load_ * flops_of(candidate) < seconds_left) return candidate;
+            }
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] TrainingLoad load_of(const Candidate& candidate) const {
+        return training_load(design_costs(candidate), data_, candidate.epochs, ranks_);
+    }
+    /// Of the whole training.
+    [[nodiscard]] double flops_of(const Candidate& candidate) const {
+        return std::max(1.0, load_of(candidate)[1]);
+    }
+
+    /// Asks everything that runs to end.
+    void cut_off() {
+        for (auto& [id, submitted] : running_) {
+            if (submitted.cut_off) continue;
+            submitted.cut_off = true;
+            ++given_up_;
+            evaluator_.cancel(id);
+        }
+    }
+
+    /// What a training says about those to come: small ones cost more for each FLOP, so the largest
+    /// says most.
+    void learn_pace(const Candidate& candidate, double seconds) {
+        const double flops = flops_of(candidate);
+        if (flops < paced_flops_) return;
+        paced_flops_ = flops;
+        seconds_a_load_ = seconds / flops;
     }
 
     void take(const Outcome& outcome) {
         const Submitted submitted = running_.at(outcome.id);
         running_.erase(outcome.id);
         if (outcome.status != Status::completed) {
-            log::warning("a design could not be timed: {}", outcome.reason);
+            if (!submitted.cut_off) {
+                log::warning("a design could not be timed: {}", outcome.reason);
+                learn_pace(submitted.candidate, steady_seconds() - submitted.at);
+            }
             return;
         }
+        learn_pace(submitted.candidate, outcome.seconds);
+        largest_flops_ = std::max(largest_flops_, submitted.candidate.known.at("flops"));
         const auto error = outcome.metrics.find("val_rmse");
         if (submitted.candidate.epochs == more_epochs && error != outcome.metrics.end() &&
             error->second > 0)
             errors_.push_back({submitted.candidate.known.at("flops"), error->second});
-        if (!submitted.counts) return;
-        timed_.emplace_back(training_load(design_costs(submitted.candidate), data_,
-                                          submitted.candidate.epochs, ranks_),
-                            outcome.seconds);
+        if (!submitted.counts) {
+            first_ones_.emplace_back(load_of(submitted.candidate), outcome.seconds);
+            return;
+        }
+        timed_.emplace_back(load_of(submitted.candidate), outcome.seconds);
         waits_.push_back(steady_seconds() - submitted.at - outcome.seconds);
         log::debug("timed: ranks {}, loads {:.4g}, {:.4f} s, waited {:.4f} s", ranks_,
                    fmt::join(timed_.back().first, " "), outcome.seconds, waits_.back());
@@ -150,40 +237,60 @@ class Stopwatch {
     std::size_t at_once_;
     std::size_t next_ = 0;
     std::map<CandidateId, Submitted> running_;
-    std::vector<std::pair<TrainingLoad, double>> timed_;
+    double begin_until_ = 0, end_at_ = 0;
+    double paced_flops_ = 0, seconds_a_load_ = 0;  ///< 0: no training has ended yet
+    double largest_flops_ = 0;                     ///< of a design that was timed
+    std::size_t given_up_ = 0;
+    std::vector<std::pair<TrainingLoad, double>> timed_, first_ones_;
     std::vector<double> waits_;
     std::vector<TrainedSize> errors_;
 };
 
+/// Times measurements for so many seconds; the first may take its own time on top.
 void time_measurements(LatencyProbe& probe, const std::vector<Candidate>& designs,
-                       Calibration& calibration) {
+                       const SearchConfig& config, Calibration& calibration) {
     const std::size_t count = std::min(designs.size(), designs_measured);
     std::map<CandidateId, const Candidate*> waiting;
     for (std::size_t i = 0; i < count; ++i) {
         probe.submit(designs[i]);
         waiting[designs[i].id] = &designs[i];
     }
-    const double until = steady_seconds() + measuring_limit_s;
+    const double until = steady_seconds() + config.plan_seconds;
+    const double first_until = until + grace(2 * config.measure_seconds);
     std::vector<double> ratios;
     BackOff pause;
-    while (!waiting.empty() && steady_seconds() < until) {
+    while (!waiting.empty() && stop_signal() == 0 &&
+           steady_seconds() < (calibration.measurements > 0 ? until : first_until)) {
         for (const Outcome& outcome : probe.poll()) {
-            const Candidate& design = *waiting.at(outcome.id);
-            waiting.erase(outcome.id);
+            const auto found = waiting.find(outcome.id);
+            if (found == waiting.end()) continue;
+            const Candidate& design = *found->second;
+            waiting.erase(found);
             const auto latency = outcome.metrics.find("latency_ms");
-            if (outcome.status != Status::completed || latency == outcome.metrics.end()) continue;
+            if (outcome.status != Status::completed || latency == outcome.metrics.end()) {
+                log::warning("a design could not be measured: {}", outcome.reason);
+                continue;
+            }
             calibration.measuring_seconds += outcome.seconds;
             ++calibration.measurements;
             ratios.push_back(latency->second / analytic_latency_ms(spec_of(design), DeviceModel{}));
         }
         pause.wait();
     }
-    if (calibration.measurements == 0)
-        throw CommError("no design could be measured for the plan", {},
-                        "give the time of a measurement with --plan-device-seconds");
+    if (calibration.measurements == 0) return;
     calibration.measuring_seconds /= static_cast<double>(calibration.measurements);
     std::sort(ratios.begin(), ratios.end());
     calibration.latency_over_model = ratios[ratios.size() / 2];
+}
+
+/// How far the timed designs reach.
+void note_reach(const std::vector<Candidate>& designs, Calibration& calibration) {
+    calibration.designs = designs.size();
+    for (const Candidate& design : designs) {
+        const double flops = design.known.at("flops");
+        calibration.largest_flops = std::max(calibration.largest_flops, flops);
+        calibration.not_timed += flops > calibration.largest_timed ? 1 : 0;
+    }
 }
 
 }  // namespace
@@ -221,8 +328,11 @@ Calibration calibrate(const SearchConfig& config, const SearchTask& task, const 
     const int workers = world.size() - 1;
     const int cores = cores_of(bindings);
     const std::vector<Candidate> designs = first_designs(task);
-    if (world.rank() == 0 && agent != nullptr && config.plan_device_seconds == 0)
-        time_measurements(*make_probe(config, agent), designs, calibration);
+    if (world.rank() == 0 && agent != nullptr && config.plan_device_seconds == 0) {
+        log::info("plan: timing measurements");
+        time_measurements(*make_probe(config, agent), designs, config, calibration);
+    }
+    stop_if_asked(world);
     std::string base = scratch_path(config);
     world.broadcast(base, 0);
     for (const int size : sizes_to_time(workers, config.ranks_per_candidate)) {
@@ -231,13 +341,17 @@ Calibration calibrate(const SearchConfig& config, const SearchTask& task, const 
         if (world.rank() == 0) scratch.emplace(folder);
         const SearchTask shortened = make_search_task(short_trainings(config, size, folder));
         const WorkerFunction work = shortened.make_worker();
+        bool known = false;
         const auto time = [&](Evaluator& evaluator) {
+            log::info("plan: timing trainings on groups of {} for {:g} s", size,
+                      config.plan_seconds);
             const auto at_once =
                 std::clamp<std::size_t>(static_cast<std::size_t>(cores / (size * config.threads)),
                                         1, evaluator.free_slots());
             Stopwatch stopwatch(evaluator, designs, shortened.data_size, size, at_once);
             stopwatch.run(config.plan_seconds);
             stopwatch.teach(calibration);
+            known = stopwatch.knows();
         };
         if (world.size() == 1) {
             LocalEvaluator evaluator(work);
@@ -253,13 +367,19 @@ Calibration calibrate(const SearchConfig& config, const SearchTask& task, const 
                 serve_candidates(world, plan, work);
             }
         }
-        calibration.group_sizes.push_back(size);
+        if (known) calibration.group_sizes.push_back(size);
+        stop_if_asked(world);
     }
     if (world.rank() == 0) {
         if (calibration.training.size() == 0)
-            throw ConfigError("none of the first designs could be trained",
-                              "see the warnings above");
+            throw ConfigError(
+                fmt::format("no training of the first {} designs ended in time to be timed",
+                            designs.size()),
+                fmt::format("{} were cut off; see the warnings above", calibration.given_up),
+                fmt::format("give it more time, e.g. --plan-seconds {:g}",
+                            std::max(60.0, 4 * config.plan_seconds)));
         calibration.training.fit();
+        note_reach(designs, calibration);
     }
     calibration.seconds = steady_seconds() - start;
     return calibration;

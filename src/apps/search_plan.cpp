@@ -6,7 +6,9 @@
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/core/stop.hpp"
 #include "edgeloop/model/latency_model.hpp"
 #include "edgeloop/search/run_plan.hpp"
 #include "edgeloop/store/run_directory.hpp"
@@ -33,7 +35,7 @@ constexpr double memory_share_that_limits = 0.1;  // of designs that do not fit
 constexpr std::size_t designs_weighed = 200;
 
 constexpr std::uint64_t most_runs = 21;  // that are simulated for a group size ...
-constexpr double simulating_s = 10;      // ... while there is time
+constexpr double simulating_s = 10;      // ... while there is time, or --plan-seconds if less
 
 /// A group size and what it leads to. Which designs a search breeds depends on errors that nobody
 /// knows yet, and some cost many times what others do: so several runs are predicted, each with its
@@ -119,7 +121,14 @@ class Planner {
             {"best_ranks_per_candidate", best->ranks_per_candidate},
             {"calibration_s", calibration_.seconds},
             {"calibration_trainings", calibration_.training.size()},
-            {"calibration_error", calibration_.training.relative_error()}};
+            {"calibration_error", calibration_.training.relative_error()},
+            {"calibration_cut_off", calibration_.given_up},
+            {"measurements_timed", calibration_.measurements},
+            {"measuring_assumed", measuring_is_assumed()},
+            {"designs", calibration_.designs},
+            {"designs_not_timed", calibration_.not_timed},
+            {"extrapolated_flops",
+             calibration_.largest_flops / std::max(1.0, calibration_.largest_timed)}};
         for (const Choice& choice : all)
             json["group_sizes"].push_back({{"ranks_per_candidate", choice.ranks_per_candidate},
                                            {"groups", choice.machines.groups},
@@ -147,6 +156,12 @@ class Planner {
         if (config_.plan_device_seconds > 0) return config_.plan_device_seconds;
         return calibration_.measurements > 0 ? calibration_.measuring_seconds
                                              : config_.measure_seconds;
+    }
+
+    /// Whether nobody has said or timed how long a measurement takes.
+    [[nodiscard]] bool measuring_is_assumed() const {
+        return task_.measures_latency && config_.edge != "model" &&
+               config_.plan_device_seconds == 0 && calibration_.measurements == 0;
     }
 
     [[nodiscard]] PlanMachines machines(int ranks_per_candidate) const {
@@ -179,6 +194,7 @@ class Planner {
         };
         costs.dispatch_seconds = calibration_.dispatch_seconds;
         costs.storing_seconds = storing_seconds_;
+        costs.should_stop = [] { return stop_signal() != 0; };
         return costs;
     }
 
@@ -215,9 +231,10 @@ class Planner {
         Choice choice;
         choice.ranks_per_candidate = ranks_per_candidate;
         choice.machines = machines(ranks_per_candidate);
-        const double until = steady_seconds() + simulating_s;
+        log::info("plan: predicting runs with groups of {}", ranks_per_candidate);
+        const double until = steady_seconds() + std::min(simulating_s, config_.plan_seconds);
         std::vector<RunPrediction> runs;
-        for (std::uint64_t i = 0; i < most_runs && (i < 3 || steady_seconds() < until); ++i)
+        for (std::uint64_t i = 0; i < most_runs && (i == 0 || steady_seconds() < until); ++i)
             runs.push_back(predict_run(*engine(), choice.machines, costs(ranks_per_candidate, i)));
         std::sort(runs.begin(), runs.end(),
                   [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
@@ -316,6 +333,18 @@ std::string text_of(const Json& plan) {
     text += fmt::format("from {} trainings timed in {:.0f} s, which the model meets to {:.0f} %\n",
                         plan.at("calibration_trainings").get<int>(), number("calibration_s"),
                         100 * number("calibration_error"));
+    if (plan.at("designs_not_timed").get<int>() > 0)
+        text += fmt::format(
+            "not timed: {} of {} designs, which have up to {:.1f} times the FLOPs of the largest "
+            "that ended in time; their share of the time is extrapolated, more --plan-seconds make "
+            "it surer\n",
+            plan.at("designs_not_timed").get<int>(), plan.at("designs").get<int>(),
+            number("extrapolated_flops"));
+    if (plan.at("devices").get<int>() > 0 && plan.at("measuring_assumed").get<bool>())
+        text += fmt::format(
+            "not timed: measurements, taken to last {:g} s (--measure-seconds); "
+            "--plan-device-seconds says it better\n",
+            number("measuring_s"));
     return text;
 }
 

@@ -83,6 +83,7 @@ RunPrediction predict_run(Engine& engine, const PlanMachines& machines, const Pl
     PricedStore store(kept ? *kept : nothing, clock, costs.storing_seconds);
     SearchOptions options;
     options.clock = &clock;
+    options.should_stop = costs.should_stop;
     (void)run_search(engine, evaluator, probe ? &*probe : nullptr, store, options);
 
     prediction.seconds = clock.now();

@@ -29,6 +29,8 @@ struct PlanCosts {
     std::function<Metrics(const Candidate&)> trained, measured;
     double dispatch_seconds = 0;  ///< a group waits for between two candidates
     double storing_seconds = 0;   ///< to keep one event; rank 0 does nothing else meanwhile
+    /// Asked all the time; once true, predicting ends with Stopped. Empty: never.
+    std::function<bool()> should_stop;
 };
 
 /// How a run would go.
