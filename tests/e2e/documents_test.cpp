@@ -1,0 +1,216 @@
+// Runs the commands of the documents that a newcomer follows, as they are written and in their
+// order. A command that nobody runs and that is no named exception fails the test.
+#include "support/programs.hpp"
+#include "support/tcp_proxy.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Words = std::vector<std::string>;
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+    for (std::size_t at = text.find(from); at != std::string::npos;
+         at = text.find(from, at + to.size()))
+        text.replace(at, from.size(), to);
+    return text;
+}
+
+// The commands in the fenced `sh` blocks of a document; lines that end in \ are joined.
+class Document {
+  public:
+    explicit Document(const std::string& path) : path_(path) {
+        std::istringstream lines(read_file(in_source(path)));
+        bool inside = false;
+        std::string command;
+        for (std::string line; std::getline(lines, line);) {
+            if (line.rfind("```", 0) == 0) {
+                inside = !inside && line == "```sh";
+                continue;
+            }
+            if (!inside || line.empty() || line[0] == '#') continue;
+            command += line + "\n";
+            if (line.back() == '\\') continue;
+            left_.push_back(command);
+            command.clear();
+        }
+    }
+
+    // The next command, which begins with these words; whatever is written after them is run too.
+    std::string take(const std::string& beginning) {
+        if (left_.empty() || left_.front().rfind(beginning, 0) != 0) {
+            ADD_FAILURE() << path_ << ": '" << beginning << "' is not the next command but\n"
+                          << (left_.empty() ? "nothing" : left_.front());
+            return "false";
+        }
+        std::string command = left_.front();
+        left_.erase(left_.begin());
+        return command;
+    }
+
+    // A command that this test does not run, and why not.
+    void skip(const std::string& beginning, const std::string& reason) {
+        EXPECT_FALSE(reason.empty());
+        (void)take(beginning);
+    }
+
+    [[nodiscard]] const Words& left() const { return left_; }
+
+  private:
+    std::string path_;
+    Words left_;
+};
+
+// A place that looks like a clone that was built, and a shell in it.
+class Clone {
+  public:
+    Clone() {
+        make_directories(folder_.path("build"));
+        fs::create_directory_symlink(in_build(""), folder_.path("build/release"));
+        fs::create_directory_symlink(in_build(""), folder_.path("build/edge"));
+        fs::create_directory_symlink(in_source("mpi_launch"), folder_.path("mpi_launch"));
+    }
+
+    [[nodiscard]] std::string path(const std::string& name) const { return folder_.path(name); }
+
+    // mpirun as root and on few cores wants leave; programs are found by name as after an install.
+    [[nodiscard]] Words shell(const std::string& command) const {
+        return {"/usr/bin/env",
+                "OMPI_ALLOW_RUN_AS_ROOT=1",
+                "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+                "OMPI_MCA_rmaps_base_oversubscribe=1",
+                "EDGELOOP_OVERSUBSCRIBE=allow",
+                "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe",
+                "/bin/bash",
+                "-c",
+                "cd '" + folder_.root() + "' && export PATH='" + in_build("bin") +
+                    "':\"$PATH\" && " + command};
+    }
+
+    void runs(const std::string& command, double limit_seconds = 200) const {
+        const auto result = run(shell(command), limit_seconds);
+        EXPECT_EQ(result.code, 0) << command << result.output;
+    }
+
+    [[nodiscard]] std::unique_ptr<ChildProcess> starts(const std::string& command,
+                                                       const std::string& log) const {
+        ChildOptions options;
+        options.arguments = shell(command);
+        options.output_file = path(log);
+        return std::make_unique<ChildProcess>(options);
+    }
+
+  private:
+    TemporaryFolder folder_;
+};
+
+std::string first_of_front(const std::string& run_dir) {
+    return column(read_table(run_dir + "/pareto.csv"), "id").at(0);
+}
+
+// Substitutions: recordings are synthetic, the space and the numbers of designs are small, CLUSTER
+// is this machine, the port is a free one, ID is the first of the front.
+TEST(Documents, EveryCommandOfTheReadmeWorksAsWritten) {
+    Document readme("README.md");
+    const Clone clone;
+    const std::string port = std::to_string(free_port());
+    const auto smaller = [&](std::string command) {
+        command = replaced(command, "--space hpc2edge", "--space " + test_data("tiny_space.json"));
+        command = replaced(command, "--population 20", "--population 4");
+        command = replaced(command, "--evaluations 200", "--evaluations 8");
+        return replaced(replaced(command, ":5701", ":" + port), "CLUSTER", "127.0.0.1");
+    };
+    readme.skip("mpi_launch/quickstart.sh", "it installs and builds; .ci/run runs it in a clone");
+    readme.skip("tests/run_all.sh", "it runs this test");
+
+    clone.runs("edgeloop-data synth --output raise --objects 2 --layers 3 --lines 10 --seed 3");
+    clone.runs(readme.take("build/release/bin/edgeloop-data shard --input 'raise/C0*.hdf5'"));
+    clone.runs(readme.take("build/release/bin/edgeloop-bridge keygen search.key"));
+    clone.runs(readme.take("mkdir -p allowed"));
+    const auto search = clone.starts(smaller(readme.take("mpi_launch/run_local.sh")), "search.log");
+
+    readme.skip("cmake --preset edge", "it builds what this test's build has already");
+    clone.runs(readme.take("build/edge/bin/edgeloop-bridge keygen device.key"));
+    clone.runs("cp device.key.pub allowed");  // "copy device.key.pub into the folder allowed"
+    const auto agent =
+        clone.starts(smaller(readme.take("build/edge/bin/edgeloop-edge serve")), "agent.log");
+    const auto exit = search->wait_for(200);
+    ASSERT_TRUE(exit) << read_file(clone.path("search.log")) << read_file(clone.path("agent.log"));
+    ASSERT_EQ(exit->code, 0) << read_file(clone.path("search.log"));
+    EXPECT_THAT(read_file(clone.path("runs/first/provenance.json")), HasSubstr("\"devices\""));
+
+    clone.runs(replaced(readme.take("build/release/bin/edgeloop-model export"), "/ID/",
+                        "/" + first_of_front(clone.path("runs/first")) + "/"));
+    EXPECT_TRUE(fs::exists(clone.path("model.onnx")));
+    EXPECT_THAT(readme.left(), IsEmpty()) << "commands that nobody runs";
+}
+
+// Substitutions: bridge.example.org is this machine, the port is a free one, the store is a folder
+// of the test's; the search is small.
+TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
+    Document page("edge/operating.md");
+    const Clone clone;
+    fs::create_directory_symlink(e2e_data("shards"), clone.path("shards"));
+    const std::string port = std::to_string(free_port());
+    const auto here = [&](std::string command) {
+        command = replaced(command, "bridge.example.org", "127.0.0.1");
+        command = replaced(command, "/var/lib/edgeloop-bridge", "store");
+        command = replaced(
+            command, "--data shards",
+            "--data shards --population 4 --evaluations 4 --space " + test_data("tiny_space.json"));
+        return replaced(command, ":5701", ":" + port);
+    };
+    clone.runs(page.take("edgeloop-bridge keygen bridge.key"));
+    clone.runs(page.take("mkdir -p allowed/devices allowed/searches"));
+    const auto bridge = clone.starts(here(page.take("edgeloop-bridge serve")), "bridge.log");
+    clone.runs(page.take("edgeloop-bridge keygen device.key"));
+    clone.runs("cp device.key.pub allowed/devices");
+    const auto agent = clone.starts(here(page.take("edgeloop-edge serve")), "agent.log");
+    clone.runs(page.take("edgeloop-bridge keygen user.key"));
+    clone.runs("cp user.key.pub allowed/searches");
+    clone.runs(here(page.take("edgeloop-search --data shards")));
+    page.skip("ssh -N -L", "there is no second machine to log in to");
+    // The other end of the tunnel: a bridge of this machine without keys.
+    const std::string other = std::to_string(free_port());
+    const auto plain = clone.starts(
+        "edgeloop-bridge serve --store plain --bind tcp://127.0.0.1:" + other, "plain.log");
+    const auto tunnelled =
+        clone.starts(replaced(page.take("edgeloop-edge serve --connect tcp://127.0.0.1:5701"),
+                              ":5701", ":" + other),
+                     "tunnelled.log");
+    clone.runs("edgeloop-bridge submit --connect tcp://127.0.0.1:" + other +
+               " --spec human --seconds 0.3 --wait");
+    clone.runs(here(page.take("edgeloop-bridge status")));
+    EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
+}
+
+// Substitutions: the space and the numbers are small, and little time is given to the plan.
+TEST(Documents, TheCommandsOfTheLaunchPageWorkAsWritten) {
+    Document page("mpi_launch/README.md");
+    const Clone clone;
+    fs::create_directory_symlink(e2e_data("shards"), clone.path("shards"));
+    page.skip("sbatch", "tests/slurm/run.sh runs it in a SLURM of its own");
+    std::string plan = page.take("mpirun -n 3 edgeloop-search --plan");
+    plan = replaced(plan, "--space hpc2edge", "--space " + test_data("tiny_space.json"));
+    plan = replaced(plan, "--evaluations 400", "--evaluations 80 --plan-seconds 0.5");
+    plan = replaced(plan, "tcp://bridge.example.org:5701", "tcp://127.0.0.1:5701");
+    clone.runs(plan);
+    page.skip("ssh -N -L", "there is no second machine to log in to");
+    page.skip("edgeloop-edge serve", "the operators' page has the same command");
+    EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
+}
+
+}  // namespace
+}  // namespace edgeloop::test
