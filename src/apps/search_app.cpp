@@ -29,6 +29,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -94,20 +95,27 @@ class Leader {
         options.time_limit_seconds = std::min(time_limit(config_), job_seconds_left());
         ProgressPrinter printer(task_.engine.goals);
         const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
-        options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
+        TimedStore store(*store_);
+        StartCosts costs;
+        bool looked = false;
+        options.tidy = [&](const EngineState& state) {  // called at the start of a resume
+            if (!std::exchange(looked, true) && store.recovered()) costs.done_before = state.done;
+            return kept.tidy(state);
+        };
         options.on_progress = [&](const Progress& progress) { printer(progress); };
         options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
         if (!config_.reuse.empty())
             options.lookup = [&](Half half, const Candidate& candidate) {
                 return earlier_.find(half, candidate);
             };
-        TimedStore store(*store_);
         const double cpu_before = cpu_seconds(), before = steady_seconds();
         const SearchResult result = run_search(*engine_, evaluator, probe, store, options);
         if (probe != nullptr) store_->add_devices(probe->devices());
         kept.finish(result.front);
-        report(result, steady_seconds() - before, store.seconds(),
-               coordinates_only ? cpu_seconds() - cpu_before : -1);
+        costs.elapsed_s = steady_seconds() - before;
+        costs.storing_s = store.seconds();
+        if (coordinates_only) costs.coordinating_s = cpu_seconds() - cpu_before;
+        report(result, costs);
     }
 
   private:
@@ -142,9 +150,7 @@ class Leader {
                remote->seconds_without_device() > config_.edge_timeout;
     }
 
-    /// For the parameters see cost_line().
-    void report(const SearchResult& result, double elapsed_s, double storing_s,
-                double coordinating_s) const {
+    void report(const SearchResult& result, const StartCosts& costs) const {
         const Goals& goals = task_.engine.goals;
         if (result.front.empty())
             log::warning("no design came through; evaluations.csv in {} says why", config_.run_dir);
@@ -154,12 +160,11 @@ class Leader {
         const auto best = result.progress.best.find("val_rmse");
         if (best != result.progress.best.end() && best->second > 0 && task_.mean_predictor_rmse > 0)
             std::printf("%s\n", comparison_line(best->second, task_.mean_predictor_rmse).c_str());
-        std::printf("%s\n",
-                    cost_line(result.progress, elapsed_s, storing_s, coordinating_s).c_str());
+        std::printf("%s\n", cost_line(result.progress.done, costs).c_str());
         const bool networks = config_.problem.empty() && !result.front.empty();
         std::printf(
-            "%s",
-            next_steps(config_.run_dir, result.progress, networks, config_.save_weights).c_str());
+            "%s", next_steps(config_.run_dir, result.progress.total, networks, config_.save_weights)
+                      .c_str());
         std::fflush(stdout);
     }
 

@@ -148,24 +148,22 @@ std::string comparison_line(double best_rmse, double mean_predictor_rmse) {
     return line;
 }
 
-std::string cost_line(const Progress& progress, double elapsed_s, double storing_s,
-                      double coordinating_s) {
+std::string cost_line(std::uint64_t done, const StartCosts& costs) {
     const auto share = [&](double seconds) {
-        return elapsed_s > 0 ? 100 * std::min(1.0, seconds / elapsed_s) : 0.0;
+        return costs.elapsed_s > 0 ? 100 * seconds / costs.elapsed_s : 0.0;
     };
     std::string line =
-        fmt::format("{} designs in {}", progress.done - progress.done_before, duration(elapsed_s));
-    if (progress.done_before > 0)
-        line += fmt::format(" ({} were done in earlier starts)", progress.done_before);
+        fmt::format("{} designs in {}", done - costs.done_before, duration(costs.elapsed_s));
+    if (costs.done_before > 0)
+        line += fmt::format(" ({} were done in earlier starts)", costs.done_before);
     line += fmt::format("; journal, checkpoints and tables took {:.2f} % of that time",
-                        share(storing_s));
-    if (coordinating_s >= 0)
-        line += fmt::format("; rank 0 used {:.2f} % of a core",
-                            elapsed_s > 0 ? 100 * coordinating_s / elapsed_s : 0.0);
+                        std::min(100.0, share(costs.storing_s)));
+    if (costs.coordinating_s >= 0)
+        line += fmt::format("; rank 0 used {:.2f} % of a core", share(costs.coordinating_s));
     return line;
 }
 
-std::string next_steps(const std::string& run_dir, const Progress& progress, bool has_models,
+std::string next_steps(const std::string& run_dir, std::uint64_t evaluations, bool has_models,
                        bool has_weights) {
     const auto path = [&](const std::string& name) { return shell_word(run_dir + "/" + name); };
     std::string text = fmt::format(
@@ -180,7 +178,7 @@ std::string next_steps(const std::string& run_dir, const Progress& progress, boo
     if (has_models && !has_weights)
         text += "                     (random weights: a search with --save-weights keeps them)\n";
     text += fmt::format("  more designs:      the same command with --evaluations {} --resume\n",
-                        2 * progress.total);
+                        2 * evaluations);
     return text;
 }
 

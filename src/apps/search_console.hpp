@@ -37,17 +37,23 @@ class ProgressPrinter {
 /// better than predicting the mean (0.2224)". REQUIRES: both positive.
 [[nodiscard]] std::string comparison_line(double best_rmse, double mean_predictor_rmse);
 
-/// What this start did and what it cost, e.g. "12 designs in 0:34 (24 were done before); ...".
-/// @param elapsed_s       of this start.
-/// @param storing_s       of that, spent on journal, checkpoints and tables.
-/// @param coordinating_s  processor time of coordinating; negative: not known.
-[[nodiscard]] std::string cost_line(const Progress& progress, double elapsed_s, double storing_s,
-                                    double coordinating_s);
+/// What one start of a run did and what it cost.
+struct StartCosts {
+    std::uint64_t done_before = 0;  ///< designs of earlier starts
+    double elapsed_s = 0;
+    double storing_s = 0;        ///< of that, spent on journal, checkpoints and tables
+    double coordinating_s = -1;  ///< processor time of coordinating; negative: not known
+};
+
+/// E.g. "12 designs in 0:34 (24 were done in earlier starts); journal, ...".
+/// @param done  designs of all starts.
+[[nodiscard]] std::string cost_line(std::uint64_t done, const StartCosts& costs);
 
 /// What a user does next with a finished run, for the shell.
-/// @param has_models  the run has designs to export.
+/// @param evaluations  designs that the run was asked for.
+/// @param has_models   the run has designs to export.
 /// @param has_weights  and their weights.
-[[nodiscard]] std::string next_steps(const std::string& run_dir, const Progress& progress,
+[[nodiscard]] std::string next_steps(const std::string& run_dir, std::uint64_t evaluations,
                                      bool has_models, bool has_weights);
 
 }  // namespace edgeloop::apps

@@ -437,7 +437,6 @@ class Coordinator {
         Progress progress;
         progress.phase = phase;
         progress.done = state.done;
-        progress.done_before = done_before_;
         progress.total = engine_.settings().evaluations;
         progress.running = training_;
         progress.by_status = state.by_status;

@@ -60,7 +60,6 @@ Json json_or_null(const std::optional<double>& value) { return value ? Json(*val
 Json to_json(const Progress& progress) {
     Json json = {{"phase", progress.phase},
                  {"done", progress.done},
-                 {"done_before", progress.done_before},
                  {"total", progress.total},
                  {"running", progress.running},
                  {"generation", progress.generation},

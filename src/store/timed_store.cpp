@@ -11,7 +11,11 @@ void TimedStore::timed(const Call& call) {
     seconds_ += steady_seconds() - start;
 }
 
-std::optional<Recovery> TimedStore::recover() { return store_.recover(); }
+std::optional<Recovery> TimedStore::recover() {
+    std::optional<Recovery> recovery = store_.recover();
+    recovered_ = recovery.has_value();
+    return recovery;
+}
 
 void TimedStore::record(const Event& event) {
     timed([&] { store_.record(event); });

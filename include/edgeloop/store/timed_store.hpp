@@ -19,6 +19,8 @@ class TimedStore : public RunStore {
 
     /// Seconds in all calls but recover().
     [[nodiscard]] double seconds() const { return seconds_; }
+    /// Whether an earlier start left something behind; known after recover().
+    [[nodiscard]] bool recovered() const { return recovered_; }
 
   private:
     template <class Call>
@@ -26,6 +28,7 @@ class TimedStore : public RunStore {
 
     RunStore& store_;
     double seconds_ = 0;
+    bool recovered_ = false;
 };
 
 }  // namespace edgeloop

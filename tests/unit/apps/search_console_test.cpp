@@ -21,12 +21,9 @@ TEST(Console, SaysBetterOrWorseThanTheMeanAndNeverMinus) {
 }
 
 TEST(Console, CostsAreOfThisStartAndNeverMoreThanAllOfIt) {
-    Progress progress;
-    progress.done = 36;
-    EXPECT_EQ(cost_line(progress, 10, 0.1, -1),
+    EXPECT_EQ(cost_line(36, {0, 10, 0.1}),
               "36 designs in 0:10; journal, checkpoints and tables took 1.00 % of that time");
-    progress.done_before = 36;
-    EXPECT_EQ(cost_line(progress, 2, 2.0066, 0.1),
+    EXPECT_EQ(cost_line(36, {36, 2, 2.0066, 0.1}),
               "0 designs in 0:02 (36 were done in earlier starts); journal, checkpoints and tables "
               "took 100.00 % of that time; rank 0 used 5.00 % of a core");
 }
@@ -54,14 +51,12 @@ TEST(Console, TheFrontShowsWholeDesignsAndWhatTheyShareOnce) {
 }
 
 TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
-    Progress progress;
-    progress.total = 36;
-    const std::string with = next_steps("my runs/a", progress, true, true);
+    const std::string with = next_steps("my runs/a", 36, true, true);
     EXPECT_THAT(with, HasSubstr("edgeloop-model export --spec 'my runs/a/models/ID/spec.json'"
                                 " --weights 'my runs/a/models/ID/weights.safetensors'"));
     EXPECT_THAT(with, HasSubstr("--evaluations 72 --resume"));
-    EXPECT_THAT(next_steps("a", progress, true, false), HasSubstr("--save-weights keeps them"));
-    EXPECT_THAT(next_steps("a", progress, false, false), Not(HasSubstr("models")));
+    EXPECT_THAT(next_steps("a", 36, true, false), HasSubstr("--save-weights keeps them"));
+    EXPECT_THAT(next_steps("a", 36, false, false), Not(HasSubstr("models")));
 }
 
 }  // namespace
