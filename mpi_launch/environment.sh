@@ -8,11 +8,7 @@ export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}
 # Parallel file systems often refuse HDF5's locks.
 export HDF5_USE_FILE_LOCKING=${HDF5_USE_FILE_LOCKING:-FALSE}
 
-# A rank that is told to end has so many seconds to save before mpirun kills it (Open MPI 4 and 5).
-export OMPI_MCA_odls_base_sigkill_timeout=${OMPI_MCA_odls_base_sigkill_timeout:-30}
-export PRTE_MCA_odls_base_sigkill_timeout=${PRTE_MCA_odls_base_sigkill_timeout:-30}
-
-# --quiet: what mpirun says about an exit code other than 0 hides what the search says.
+# --quiet: what mpirun says about an exit code other than 0 would hide what the search says.
 mpirun_flags=(--bind-to none --quiet)
 [ "$(id -u)" -ne 0 ] || mpirun_flags+=(--allow-run-as-root)
 # Trying things out on a small machine, ranks may share cores, with a warning. In a batch job they
