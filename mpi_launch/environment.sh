@@ -8,8 +8,12 @@ export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}
 # Parallel file systems often refuse HDF5's locks.
 export HDF5_USE_FILE_LOCKING=${HDF5_USE_FILE_LOCKING:-FALSE}
 
-# --quiet: what mpirun says about an exit code other than 0 would hide what the search says.
-mpirun_flags=(--bind-to none --quiet)
+mpirun_flags=(--bind-to none)
+# What mpirun says about an exit code other than 0 would hide what the search says. Open MPI 5 has no
+# such option.
+case "$(mpirun --version 2> /dev/null | head -n 1)" in
+    *"Open MPI) 4."*) mpirun_flags+=(--quiet) ;;
+esac
 [ "$(id -u)" -ne 0 ] || mpirun_flags+=(--allow-run-as-root)
 # Trying things out on a small machine, ranks may share cores, with a warning. In a batch job they
 # may not: that is a mistake in the request.
