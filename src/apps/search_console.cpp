@@ -3,6 +3,7 @@
 #include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -60,6 +61,15 @@ std::string shell_word(const std::string& text) {
     std::string quoted = "'";
     for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return quoted + "'";
+}
+
+// A program of ours as a shell finds it: beside this one, or else by its name.
+std::string command_of(const std::string& program) {
+    try {
+        return shell_word(sibling_program(program));
+    } catch (const Error&) {
+        return program;
+    }
 }
 
 }  // namespace
@@ -173,7 +183,7 @@ std::string next_steps(const std::string& run_dir, std::uint64_t evaluations, bo
     if (has_models)
         text += fmt::format(
             "  a file to deploy:  {} export --spec {}{} --output model.onnx\n",
-            shell_word(sibling_program("edgeloop-model")), path("models/ID/spec.json"),
+            command_of("edgeloop-model"), path("models/ID/spec.json"),
             has_weights ? " --weights " + path("models/ID/weights.safetensors") : std::string());
     if (has_models && !has_weights)
         text += "                     (random weights: a search with --save-weights keeps them)\n";
