@@ -85,6 +85,7 @@ TEST(Inspect, ListsEveryProblemWithItsPlaceAndReadsOn) {
     EXPECT_EQ(inspection.files[1].layout, "");
     EXPECT_EQ(inspection.files[2].lines, 2U);
     EXPECT_THAT(to_text(inspection), HasSubstr("not sorted"));
+    ASSERT_EQ(inspection.files[2].problems.size(), 1U) << "not sorted";
     for (const FileProblem& problem : inspection.files[2].problems)
         EXPECT_EQ(problem.severity, Severity::note);
 }

@@ -124,7 +124,6 @@ TEST(Lzf, FilesThatH5pyCompressedAreRead) {
 TEST(Lzf, DamagedFilesAreRefused) {
     const test::TemporaryFolder folder;
     const std::string path = folder.path("C001.hdf5");
-    std::size_t refused = 0;
     for (unsigned filler : {0x00U, 0xffU, 0x20U}) {
         write_file_atomic(path, read_file(test::reference_file("lzf_by_h5py.hdf5")));
         const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
@@ -135,9 +134,7 @@ TEST(Lzf, DamagedFilesAreRefused) {
         H5Dclose(frames);
         H5Fclose(file);
         test::expect_refused(path, "/layer0001/frame", "cannot be read");
-        ++refused;
     }
-    EXPECT_EQ(refused, 3U);
 }
 
 }  // namespace

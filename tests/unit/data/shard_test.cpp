@@ -118,6 +118,8 @@ TEST_F(Shards, LinesOfOneLayerShareTheirPart) {
         const MappedShard mapped(options_.output + "/" + shard.file, catalogue.settings_digest);
         for (const ShardLine& line : mapped.lines()) part_of_line[line.number] = line.part;
     }
+    ASSERT_EQ(catalogue.layers.size(), 10U);
+    ASSERT_EQ(part_of_line.size(), 70U);
     for (const CatalogueLayer& layer : catalogue.layers)
         for (std::uint64_t i = 0; i < layer.lines; ++i)
             EXPECT_EQ(part_of_line.at(layer.first_line + i), layer.part);

@@ -56,7 +56,9 @@ TEST(Synth, FramesFollowFromLengthAndSpeed) {
     const test::TemporaryFolder folder;
     const SynthOptions options = test::small_synth(folder.path("raise"));
     const RaiseFile file(synthesise(options)[0]);
+    ASSERT_EQ(file.layers().size(), 5U);
     for (const LayerInfo& layer : file.layers()) {
+        ASSERT_TRUE(layer.labelled);
         const LineIndex index = file.line_index(layer);
         const auto labels = file.laser_parameters(layer);
         ASSERT_EQ(index.lines(), 7U);
