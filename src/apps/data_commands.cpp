@@ -101,6 +101,7 @@ int run_inspect(int argc, const char* const* argv) {
 int run_clips(int argc, const char* const* argv) {
     const std::optional<ClipsOptions> options = cli::parse_clips_options(argc, argv);
     if (!options) return 0;
+    install_stop_handlers();
     const std::uint64_t lines = write_clips(*options);
     print(fmt::format("{} clips in {}\n", lines, options->output));
     return 0;

@@ -5,6 +5,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/core/stop.hpp"
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/raise_file.hpp"
@@ -136,6 +137,10 @@ void append_layer(const RaiseFile& file, const LayerInfo& layer, ClipFile& clips
     const std::vector<LaserParameters> labels = file.laser_parameters(layer);
     const std::string name = std::filesystem::path(file.path()).filename().string();
     file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
+        if (stop_signal() != 0)
+            throw Stopped(
+                fmt::format("stopped by signal {} before all clips were written", stop_signal()),
+                "a part of them is not kept", "run the same command again");
         clips.append(line, labels.empty() ? LaserParameters{unknown, unknown} : labels[line.line],
                      fmt::format("{}:{}/{} crop_center=({}, {})", name, layer.group.path,
                                  index.numbers[line.line], line.centre.row, line.centre.column));

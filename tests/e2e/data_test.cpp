@@ -307,6 +307,20 @@ TEST_F(DataProgram, AFolderThatCannotBeSyncedIsNoError) {
     EXPECT_THAT(result.output, testing::Not(HasSubstr("preload"))) << "the library was not found";
 }
 
+TEST_F(DataProgram, ClipsStoppedOnTheWayLeaveNothing) {
+    const std::string input = make_recordings(), clips = folder_.path("clips.h5");
+    ChildProcess child(command({"clips", "--input", input, "--frames", "16", "--side", "224",
+                                "--center", "--output", clips}));
+    while (!fs::exists(clips + ".partial") && !child.poll())
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    ::kill(child.pid(), SIGINT);
+    const auto exit = child.wait_for(30);
+    ASSERT_TRUE(exit.has_value());
+    EXPECT_EQ(exit->code, 75) << read_file(folder_.path("output.txt"));
+    EXPECT_FALSE(fs::exists(clips));
+    EXPECT_FALSE(fs::exists(clips + ".partial"));
+}
+
 TEST_F(DataProgram, PrintedConfigurationIsAConfigFile) {
     const Result printed = run({"synth", "--seed", "9", "--lines", "3", "--print-config"});
     ASSERT_EQ(printed.code, 0);

@@ -25,7 +25,8 @@ struct ClipsOptions {
 /// with the files.
 ///
 /// @return number of lines.
-/// @throws ConfigError  an option out of range or an unusable input; IoError.
+/// @throws ConfigError  an option out of range or an unusable input; IoError; Stopped  a signal
+/// asked for it. Then nothing is left behind.
 std::uint64_t write_clips(const ClipsOptions& options);
 
 }  // namespace edgeloop
