@@ -229,7 +229,7 @@ TEST(Search, RanksShareCoresOnlyWithLeaveGivenToMpirun) {
                     "-n",           "3"};
         if (::geteuid() == 0) words.emplace_back("--allow-run-as-root");
         words.insert(words.end(), launcher.begin(), launcher.end());
-        const Words search = small_search(run_dir, {"--evaluations", "4"});
+        const Words search = small_search(run_dir);
         words.insert(words.end(), search.begin(), search.end());
         return run(words);
     };
