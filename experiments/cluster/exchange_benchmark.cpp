@@ -40,7 +40,8 @@ class Contestant {
         StepTotals own;
         own.samples = double(targets_.size(0));
         (network_->forward(clips_) - targets_).square().sum().backward();
-        (void)averager_.finish(own);
+        averager_.stage();
+        averager_.average(averager_.exchange(own));
         optimizer_->step();
         seconds_.push_back(steady_seconds() - start);
     }

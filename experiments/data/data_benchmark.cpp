@@ -50,7 +50,8 @@ double median(std::vector<double> values) {
 /// Walks through epochs, batch by batch.
 class WindowSource {
   public:
-    explicit WindowSource(const std::string& shards) : loader_(options_for(shards)) {}
+    explicit WindowSource(const std::string& shards)
+        : loader_(std::make_shared<const Dataset>(shards), options()) {}
 
     const Batch& next() {
         while (epoch_ < 0 || !loader_.next(batch_)) loader_.start_epoch(++epoch_);
@@ -58,9 +59,8 @@ class WindowSource {
     }
 
   private:
-    static LoaderOptions options_for(const std::string& shards) {
+    static LoaderOptions options() {
         LoaderOptions options;
-        options.shards = shards;
         options.frames = frames;
         options.prefetch = 0;  // everything in the calling thread
         return options;

@@ -47,10 +47,9 @@ void compute_for(double milliseconds) {
 
 Json replay(const std::string& shards, double step, int steps) {
     LoaderOptions options;
-    options.shards = shards;
     options.batch = batch;
     options.frames = frames;
-    Loader loader(options);
+    Loader loader(std::make_shared<const Dataset>(shards), options);
     std::vector<float> clips(std::size_t(batch) * frames * side * side);
     Batch data;
     double waited_s = 0, resized_s = 0;

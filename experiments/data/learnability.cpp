@@ -36,10 +36,9 @@ struct Sample {
 
 std::vector<Sample> samples_of(const std::string& shards, SplitPart part) {
     LoaderOptions options;
-    options.shards = shards;
     options.part = part;
     options.frames = frames;
-    Loader loader(options);
+    Loader loader(std::make_shared<const Dataset>(shards), options);
     loader.start_epoch(0);
     std::vector<Sample> samples;
     Batch batch;

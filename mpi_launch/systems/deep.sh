@@ -13,6 +13,6 @@ run_with_mpi() {
     shift
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-8}
     export HDF5_USE_FILE_LOCKING=FALSE
-    exec srun --ntasks="$ranks" --ntasks-per-node=1 --cpus-per-task="$OMP_NUM_THREADS" \
-        --gres=gpu:1 --mpi=pspmix "$@"
+    exec srun --kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-per-node=1 \
+        --cpus-per-task="$OMP_NUM_THREADS" --gres=gpu:1 --mpi=pspmix "$@"
 }

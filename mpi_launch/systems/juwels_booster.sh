@@ -14,6 +14,6 @@ run_with_mpi() {
     shift
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-6}
     export HDF5_USE_FILE_LOCKING=FALSE
-    exec srun --ntasks="$ranks" --cpus-per-task="$OMP_NUM_THREADS" --gres=gpu:4 \
-        --cpu-bind=map_ldom:3,1,7,5 --mpi=pspmix "$@"
+    exec srun --kill-on-bad-exit=1 --ntasks="$ranks" --cpus-per-task="$OMP_NUM_THREADS" \
+        --gres=gpu:4 --cpu-bind=map_ldom:3,1,7,5 --mpi=pspmix "$@"
 }

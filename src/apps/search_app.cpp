@@ -258,6 +258,20 @@ void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig&
     }
 }
 
+// A dataset copied to each node, and not everywhere again after it was changed, would have ranks
+// train on different data.
+void check_same_data(const Communicator& world, const SearchTask& task) {
+    const std::vector<std::string> hosts = world.all_gather(host_name());
+    const std::vector<std::string> digests = world.all_gather(task.data_digest);
+    for (std::size_t rank = 1; rank < digests.size(); ++rank)
+        if (digests[rank] != digests[0])
+            throw ConfigError(
+                fmt::format("rank {} on {} sees another copy of the dataset than rank 0 on {}",
+                            rank, hosts[rank], hosts[0]),
+                fmt::format("their digests are {} and {}", digests[rank], digests[0]),
+                "give all nodes the same shards");
+}
+
 // What this rank made of its input: a task, or a mistake.
 struct Input {
     SearchConfig config;
@@ -293,6 +307,7 @@ int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
     if (!world.is_same_on_all_ranks(config_text))
         throw ConfigError("the ranks were started with different options", {},
                           "give all of them the same command line and config file");
+    check_same_data(world, task);
     if (config.plan) return plan_or_stop(config, task, agent, world);
     // Mistakes that every rank would find are found by rank 0 alone, while the others wait in
     // agree(): one message, and the job ends.

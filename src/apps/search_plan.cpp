@@ -4,6 +4,7 @@
 #include "apps/search_console.hpp"
 #include "training/memory_budget.hpp"
 
+#include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
@@ -275,7 +276,7 @@ class Planner {
 
     /// Share of designs, as the search begins with them, that need more memory than a rank has.
     [[nodiscard]] double share_without_memory() const {
-        const double limit = memory_share_bytes(std::min(ranks_, std::max(launched_, 1)));
+        const double limit = memory_share_bytes(std::min(ranks_, MpiSession::ranks_on_node()));
         RandomStream random(config_.seed, "plan memory");
         std::size_t unfit = 0;
         std::size_t seen = 0;

@@ -5,7 +5,7 @@
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/catalogue.hpp"
-#include "edgeloop/data/loader.hpp"
+#include "edgeloop/data/dataset.hpp"
 #include "edgeloop/model/counts.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/seed_designs.hpp"
@@ -17,6 +17,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -94,6 +95,7 @@ SearchTask problem_task(const cli::SearchConfig& config) {
                     std::numeric_limits<double>::quiet_NaN(),
                     {},
                     {},
+                    {},
                     {}};
     task.engine.analytic = true;
     // The problem's own constraints hold beside those of the user.
@@ -123,9 +125,11 @@ Metrics counted_metrics(const Candidate& candidate) {
             {"flops", static_cast<double>(counts.flops)}};
 }
 
-TrainingSettings training_settings(const cli::SearchConfig& config) {
+TrainingSettings training_settings(const cli::SearchConfig& config,
+                                   std::shared_ptr<const Dataset> dataset) {
     TrainingSettings settings;
     settings.shards = config.data;
+    settings.dataset = std::move(dataset);
     settings.max_train_samples = static_cast<std::size_t>(config.max_train_samples);
     settings.max_validation_samples = static_cast<std::size_t>(config.max_validation_samples);
     settings.data_seed = config.seed;
@@ -166,19 +170,6 @@ SearchSpace space_with_budget(const cli::SearchConfig& config) {
                               fmt::format("'{}' is searched in {}", variable.name, config.space),
                               "drop --epochs and --rungs, or the variable");
     return space;
-}
-
-// Opens every shard once before the search starts, so that a damaged one stops it instead of
-// failing every design.
-void open_shards(const std::string& folder) {
-    for (const SplitPart part : {SplitPart::train, SplitPart::validation}) {
-        LoaderOptions options;
-        options.shards = folder;
-        options.part = part;
-        options.frames = 1;
-        options.prefetch = 0;
-        const Loader loader(options);
-    }
 }
 
 // Refuses a space of which no design may be trained, before anything is kept or timed.
@@ -231,16 +222,20 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     0,
                     {},
                     {},
+                    {},
                     {}};
-    const Catalogue catalogue = read_catalogue(config.data);
-    open_shards(config.data);
+    // Opened before the search starts, so that a damaged shard stops it instead of failing every
+    // design, and once, for all designs that this process trains.
+    auto dataset = std::make_shared<const Dataset>(config.data);
+    task.data_digest = dataset->digest();
+    const Catalogue& catalogue = dataset->catalogue();
     task.data_size = {samples_of(catalogue, SplitPart::train, config.max_train_samples),
                       samples_of(catalogue, SplitPart::validation, config.max_validation_samples)};
     task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
-    task.training_identity = fmt::format(
-        "data {} train {} validation {} augment {} seed {} ranks {}", catalogue_digest(catalogue),
-        config.max_train_samples, config.max_validation_samples, config.augment, config.seed,
-        config.ranks_per_candidate);
+    task.training_identity =
+        fmt::format("data {} train {} validation {} augment {} seed {} ranks {}", dataset->digest(),
+                    config.max_train_samples, config.max_validation_samples, config.augment,
+                    config.seed, config.ranks_per_candidate);
     if (config.clip_norm > 0) task.training_identity += fmt::format(" clip {}", config.clip_norm);
     if (config.mixed_precision) task.training_identity += " mixed precision";
     if (config.patience > 0) task.training_identity += fmt::format(" patience {}", config.patience);
@@ -271,7 +266,7 @@ SearchTask network_task(const cli::SearchConfig& config) {
     require_known_metrics(goals, delivered);
     require_designs(task);
 
-    task.make_worker = [settings = training_settings(config)]() -> WorkerFunction {
+    task.make_worker = [settings = training_settings(config, dataset)]() -> WorkerFunction {
         const auto trainer = std::make_shared<const Trainer>(settings);
         return
             [trainer](const Candidate& candidate, const Communicator& group,

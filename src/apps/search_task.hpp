@@ -25,11 +25,12 @@ struct SearchTask {
     /// Which designs --large-ranks is for; empty: none. A function of the design alone.
     std::function<bool(const Candidate&)> is_large;
     DataSize data_size;  ///< of the parts that a candidate sees; 0 for problems
-    /// Makes what a worker does with a candidate; opens the data. Called on ranks that train.
+    /// Makes what a worker does with a candidate. Called on ranks that train.
     std::function<WorkerFunction()> make_worker;
+    std::string data_digest;  ///< of the shards that this rank sees; empty for problems
 };
 
-/// Reads space, problem and catalogue; the same on every rank.
+/// Reads space and problem, opens the shards; the same on every rank.
 /// @throws ConfigError
 [[nodiscard]] SearchTask make_search_task(const cli::SearchConfig& config);
 

@@ -71,7 +71,8 @@ void add_options(OptionParser& parser, SearchConfig& c) {
                "matrix products in bfloat16; needs a CUDA device");
     parser.add("clip-norm", &c.clip_norm, "shorten gradients longer than this; 0: never");
     parser.add("patience", &c.patience,
-               "end training after so many epochs without 1 % less val_rmse; 0: never");
+               "end training after so many epochs without 1 % less val_rmse and give the epoch with the "
+               "smallest; 0: never, and give the last");
     parser.add("candidate-limit", &c.candidate_limit,
                "a design that trains for more seconds has timed out; 0: no limit");
     parser.add("silence-limit", &c.silence_limit,

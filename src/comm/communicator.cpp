@@ -171,22 +171,6 @@ std::optional<Communicator> Communicator::split(int colour) const {
     return Communicator(std::make_shared<Impl>(part, true));
 }
 
-Communicator Communicator::subset(const std::vector<int>& ranks) const {
-    EDGELOOP_EXPECT(std::count(ranks.begin(), ranks.end(), rank()) == 1,
-                    "a subset is formed by its own members");
-    if (impl_->handle == MPI_COMM_NULL || ranks.size() == 1) return Communicator();
-    MPI_Group all = MPI_GROUP_NULL;
-    MPI_Group chosen = MPI_GROUP_NULL;
-    MPI_Comm part = MPI_COMM_NULL;
-    check_mpi(MPI_Comm_group(impl_->handle, &all), "MPI_Comm_group");
-    check_mpi(MPI_Group_incl(all, int(ranks.size()), ranks.data(), &chosen), "MPI_Group_incl");
-    check_mpi(MPI_Comm_create_group(impl_->handle, chosen, ranks.front(), &part),
-              "MPI_Comm_create_group");
-    MPI_Group_free(&chosen);
-    MPI_Group_free(&all);
-    return Communicator(std::make_shared<Impl>(part, true));
-}
-
 void Communicator::barrier() const {
     if (impl_->alone()) return;
     MPI_Request request = MPI_REQUEST_NULL;

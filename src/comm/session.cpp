@@ -38,6 +38,18 @@ bool policy_oversubscribes(const char* policy) {
     return found;
 }
 
+int node_ranks = 1;
+
+int count_ranks_on_node() {
+    MPI_Comm node = MPI_COMM_NULL;
+    check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+              "MPI_Comm_split_type");
+    int size = 1;
+    check_mpi(MPI_Comm_size(node, &size), "MPI_Comm_size");
+    MPI_Comm_free(&node);
+    return size;
+}
+
 bool mpi_is_running() {
     int initialised = 0;
     int finalised = 0;
@@ -60,12 +72,6 @@ int launcher_local_rank() {
     return launched_by_mpi() ? number_or_zero(first_set({"OMPI_COMM_WORLD_LOCAL_RANK",
                                                          "MPI_LOCALRANKID", "SLURM_LOCALID"}))
                              : 0;
-}
-
-int launcher_local_size() {
-    if (!launched_by_mpi()) return 1;
-    return std::max(1, number_or_zero(first_set({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
-                                                 "SLURM_NTASKS_PER_NODE"})));
 }
 
 bool launcher_may_share_cores() {
@@ -106,11 +112,14 @@ MpiSession::MpiSession(int& argc, char**& argv) : exceptions_at_start_(std::unca
         throw CommError("the MPI library does not support threads",
                         "edgeloop reads data and talks to the edge in threads of their own",
                         "use an MPI built with at least MPI_THREAD_FUNNELED");
+    node_ranks = count_ranks_on_node();
 }
 
 MpiSession::~MpiSession() {
     if (mpi_is_running() && std::uncaught_exceptions() == exceptions_at_start_) MPI_Finalize();
 }
+
+int MpiSession::ranks_on_node() { return node_ranks; }
 
 Communicator MpiSession::world() const {
     if (!mpi_is_running()) return Communicator();

@@ -88,26 +88,31 @@ herr_t find_consistency_flags(unsigned, const H5E_error2_t* error, void* found) 
 }
 
 /// What the operating system says of a path before the library sees it.
+/// Does not open the file: that is left to the library, once.
 void check_readable(const std::string& path) {
-    // Not blocking: opening a named pipe would wait for somebody who writes to it.
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
         const int code = errno;
         if (code == ENOENT || code == ENOTDIR)
             throw ConfigError(fmt::format("file '{}' does not exist", path), {}, "check the path");
-        throw IoError(fmt::format("cannot open file '{}'", path), std::strerror(code),
-                      code == EACCES ? "grant read permission" : "");
+        throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(code));
     }
-    struct stat info {};
-    const bool known = ::fstat(descriptor, &info) == 0;
-    ::close(descriptor);
-    if (!known) throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(errno));
     if (S_ISDIR(info.st_mode))
         throw ConfigError(fmt::format("'{}' is a directory", path), {}, "name the files in it");
     if (!S_ISREG(info.st_mode))
         throw ConfigError(fmt::format("'{}' is not a regular file", path), {}, "check the path");
     if (info.st_size == 0)
         throw ConfigError(fmt::format("file '{}' is empty", path), {}, "copy or download it again");
+}
+
+/// Why the library could not open a file. @throws IoError  the system does not give it to us.
+void check_opens(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int code = errno;
+    if (descriptor < 0)
+        throw IoError(fmt::format("cannot open file '{}'", path), std::strerror(code),
+                      code == EACCES ? "grant read permission" : "");
+    ::close(descriptor);
 }
 
 Handle string_type() {
@@ -256,7 +261,10 @@ Handle open_for_reading(const std::string& path) {
     H5Eclear2(H5E_DEFAULT);
     const Handle access = file_access_list();
     Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
-    if (!file.valid()) throw_unreadable(path);
+    if (!file.valid()) {
+        check_opens(path);
+        throw_unreadable(path);
+    }
     return file;
 }
 
@@ -412,6 +420,13 @@ std::uint64_t offset_in_file(const Dataset& dataset) {
     if (!dataset.chunk.empty() || offset == HADDR_UNDEF)
         throw_bad_input(dataset.place, "the dataset is not contiguous");
     return offset;
+}
+
+int descriptor_of(hid_t file, const std::string& path) {
+    void* descriptor = nullptr;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0 || descriptor == nullptr)
+        throw_io({path, {}}, "the file has no descriptor");
+    return *static_cast<const int*>(descriptor);
 }
 
 void close_written(Handle& file, const std::string& path) {

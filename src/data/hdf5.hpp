@@ -142,6 +142,9 @@ void write_attribute(hid_t owner, const Place& place, const std::string& name, s
 /// Offset of a contiguous dataset's data in the file. @throws ConfigError  it has none.
 [[nodiscard]] std::uint64_t offset_in_file(const Dataset& dataset);
 
+/// The file's descriptor, open as long as the file. @throws IoError  it has none.
+[[nodiscard]] int descriptor_of(hid_t file, const std::string& path);
+
 /// Closes a file that was written. @throws IoError  something was still in memory and did not fit.
 void close_written(Handle& file, const std::string& path);
 

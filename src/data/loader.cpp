@@ -1,11 +1,10 @@
 #include "edgeloop/data/loader.hpp"
 
 #include "data/augment.hpp"
-#include "data/shard_file.hpp"
+#include "data/dataset_impl.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
 #include <algorithm>
@@ -25,14 +24,6 @@ namespace {
 
 constexpr int most_frames = 4096;
 
-/// A line of the part: all that is needed to cut a window out of it.
-struct Sample {
-    const std::uint8_t* pixels = nullptr;
-    std::uint64_t frames = 0;
-    std::uint64_t number = 0;
-    float speed = 0, power = 0;  ///< normalised
-};
-
 void check(const LoaderOptions& options) {
     const auto require = [](bool good, const char* name, auto value) {
         if (!good) throw ConfigError(fmt::format("{} {} is out of range", name, value));
@@ -45,14 +36,8 @@ void check(const LoaderOptions& options) {
                     "rank outside its group");
 }
 
-Sample to_sample(const ShardLine& line, const std::uint8_t* pixels) {
-    return {pixels, line.frames, line.number, float(line.target.speed_mm_s / speed_scale_mm_s),
-            float(line.target.power_w / power_scale_w)};
-}
-
 /// The first `count` of a seeded shuffle, back in catalogue order.
 std::vector<Sample> choose(std::vector<Sample> samples, std::size_t count, std::uint64_t seed) {
-    if (count == 0 || count >= samples.size()) return samples;
     RandomStream stream(seed, "data subset");
     stream.shuffle(samples);
     samples.resize(count);
@@ -64,36 +49,25 @@ std::vector<Sample> choose(std::vector<Sample> samples, std::size_t count, std::
 }  // namespace
 
 struct Loader::Impl {
-    explicit Impl(const LoaderOptions& given) : options(given) {
+    Impl(std::shared_ptr<const Dataset> data, const LoaderOptions& given)
+        : options(given), dataset(std::move(data)) {
         check(options);
-        open_shards();
-    }
-    ~Impl() { stop_prefetch(); }
-
-    void open_shards() {
-        const Catalogue catalogue = read_catalogue(options.shards);
-        for (const CatalogueShard& shard : catalogue.shards)
-            shards.push_back(open_shard(options.shards, catalogue, shard));
-        for (MappedShard& shard : shards) {
-            const std::vector<ShardLine> lines = shard.take_lines();
-            for (std::size_t i = 0; i < lines.size(); ++i)
-                if (lines[i].part == options.part)
-                    samples.push_back(to_sample(lines[i], shard.pixels(i)));
-        }
-        if (samples.size() != catalogue.part(options.part).lines)
-            throw ConfigError(
-                fmt::format("the shards in '{}' do not match their catalogue", options.shards), {},
-                "make them again with edgeloop-data shard --force");
-        samples = choose(std::move(samples), options.max_samples, options.seed);
-        EDGELOOP_EXPECT(samples.size() <= std::numeric_limits<std::uint32_t>::max(),
+        const std::vector<Sample>& all = dataset->impl().samples(options.part);
+        if (options.max_samples > 0 && options.max_samples < all.size())
+            chosen = choose(all, options.max_samples, options.seed);
+        samples = chosen.empty() ? &all : &chosen;
+        EDGELOOP_EXPECT(samples->size() <= std::numeric_limits<std::uint32_t>::max(),
                         "more samples than the order can hold");
     }
+    ~Impl() { stop_prefetch(); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     [[nodiscard]] std::size_t samples_per_step() const {
         return static_cast<std::size_t>(options.batch) * static_cast<std::size_t>(options.ranks);
     }
     [[nodiscard]] std::size_t steps() const {
-        return (samples.size() + samples_per_step() - 1) / samples_per_step();
+        return (samples->size() + samples_per_step() - 1) / samples_per_step();
     }
     [[nodiscard]] bool training() const { return options.part == SplitPart::train; }
 
@@ -101,7 +75,7 @@ struct Loader::Impl {
         stop_prefetch();
         epoch = new_epoch;
         next_step = step;
-        order.resize(samples.size());
+        order.resize(samples->size());
         std::iota(order.begin(), order.end(), 0U);
         if (training()) {
             RandomStream stream(options.seed, "data order", static_cast<std::uint32_t>(epoch));
@@ -126,7 +100,7 @@ struct Loader::Impl {
         batch.targets.resize(2 * batch.samples);
         batch.lines.resize(batch.samples);
         for (std::size_t i = 0; i < batch.samples; ++i) {
-            const Sample& sample = samples[order[first + i]];
+            const Sample& sample = (*samples)[order[first + i]];
             copy_sample(sample, batch.pixels.data() + i * window);
             batch.targets[2 * i] = sample.speed;
             batch.targets[2 * i + 1] = sample.power;
@@ -218,9 +192,10 @@ struct Loader::Impl {
     }
 
     LoaderOptions options;
-    std::vector<MappedShard> shards;
-    std::vector<Sample> samples;       ///< of the part, in catalogue order
-    std::vector<std::uint32_t> order;  ///< positions in samples, in this epoch's order
+    std::shared_ptr<const Dataset> dataset;
+    std::vector<Sample> chosen;          ///< when not all of the part are
+    const std::vector<Sample>* samples;  ///< in catalogue order
+    std::vector<std::uint32_t> order;    ///< positions in samples, in this epoch's order
     int epoch = 0;
     std::size_t next_step = std::numeric_limits<std::size_t>::max();  ///< until an epoch begins
 
@@ -233,10 +208,11 @@ struct Loader::Impl {
     bool stopping = false;
 };
 
-Loader::Loader(const LoaderOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(dataset), options)) {}
 Loader::~Loader() = default;
 std::size_t Loader::steps_per_epoch() const { return impl_->steps(); }
-std::size_t Loader::total_samples() const { return impl_->samples.size(); }
+std::size_t Loader::total_samples() const { return impl_->samples->size(); }
 void Loader::start_epoch(int epoch, std::size_t step) { impl_->begin(epoch, step); }
 bool Loader::next(Batch& batch) { return impl_->next(batch); }
 

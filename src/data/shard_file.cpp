@@ -4,7 +4,9 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/sync.hpp"
+#include "edgeloop/data/dataset.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -71,6 +73,8 @@ void check_header(hid_t file, const std::string& path, const std::string& settin
         hdf5::throw_bad_input(place, "the shard was made with other settings than the catalogue",
                               "make the shards again with edgeloop-data shard --force");
 }
+
+std::atomic<std::uint64_t> opened{0};
 
 void sync_file(const std::string& path) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -176,6 +180,7 @@ void ShardWriter::commit() {
 }
 
 MappedShard::MappedShard(const std::string& path, const std::string& settings_digest) {
+    ++opened;
     const hdf5::Handle file = hdf5::open_for_reading(path);
     check_header(file.get(), path, settings_digest);
     if (hdf5::has_attribute(file.get(), content_attribute))
@@ -186,7 +191,8 @@ MappedShard::MappedShard(const std::string& path, const std::string& settings_di
     if (frames.shape != std::vector<std::uint64_t>{starts_.back(), side, side} ||
         frames.kind != hdf5::NumberKind::integer || frames.element_bytes != 1)
         hdf5::throw_bad_input(frames.place, "unexpected shape or type");
-    if (starts_.back() > 0) map(path, hdf5::offset_in_file(frames), starts_.back() * crop_pixels);
+    map(hdf5::descriptor_of(file.get(), path), path,
+        starts_.back() > 0 ? hdf5::offset_in_file(frames) : 0, starts_.back() * crop_pixels);
 }
 
 MappedShard::~MappedShard() {
@@ -199,6 +205,7 @@ MappedShard::MappedShard(MappedShard&& other) noexcept
       starts_(std::move(other.starts_)),
       mapping_(std::exchange(other.mapping_, nullptr)),
       mapping_bytes_(other.mapping_bytes_),
+      file_bytes_(other.file_bytes_),
       pixels_(other.pixels_) {}
 
 void MappedShard::read_tables(hid_t file, const std::string& path) {
@@ -229,34 +236,33 @@ void MappedShard::read_tables(hid_t file, const std::string& path) {
     }
 }
 
-void MappedShard::map(const std::string& path, std::uint64_t offset, std::uint64_t bytes) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
+/// Through the descriptor that HDF5 has open: a file system for thousands of ranks feels each open.
+void MappedShard::map(int descriptor, const std::string& path, std::uint64_t offset,
+                      std::uint64_t bytes) {
     struct stat info {};
-    const bool known = ::fstat(descriptor, &info) == 0;
-    const auto size = known ? static_cast<std::uint64_t>(info.st_size) : 0;
-    const bool complete = offset <= size && bytes <= size - offset;
-    void* mapping =
-        complete ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0) : nullptr;
-    const int code = errno;
-    ::close(descriptor);
-    if (!complete)
+    if (::fstat(descriptor, &info) != 0)
+        throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(errno));
+    file_bytes_ = static_cast<std::uint64_t>(info.st_size);
+    if (offset > file_bytes_ || bytes > file_bytes_ - offset)
         throw ConfigError(fmt::format("shard '{}' is truncated", path), {},
                           "make the shards again with edgeloop-data shard --force");
+    if (bytes == 0) return;
+    void* mapping = ::mmap(nullptr, file_bytes_, PROT_READ, MAP_SHARED, descriptor, 0);
     if (mapping == MAP_FAILED)
-        throw IoError(fmt::format("cannot map '{}' into memory", path), std::strerror(code));
+        throw IoError(fmt::format("cannot map '{}' into memory", path), std::strerror(errno));
     mapping_ = mapping;
-    mapping_bytes_ = size;
+    mapping_bytes_ = file_bytes_;
     pixels_ = static_cast<const std::uint8_t*>(mapping) + offset;
 }
+
+std::uint64_t opened_shards() { return opened; }
 
 MappedShard open_shard(const std::string& folder, const Catalogue& catalogue,
                        const CatalogueShard& shard) {
     const std::string path = folder + "/" + shard.file;
     MappedShard mapped(path, catalogue.settings_digest);
-    const std::uintmax_t bytes = std::filesystem::file_size(path);
     const bool same_content = shard.content.empty() || mapped.content() == shard.content;
-    if (bytes != shard.bytes || !same_content)
+    if (mapped.file_bytes() != shard.bytes || !same_content)
         throw ConfigError(fmt::format("shard '{}' is not the one that its catalogue lists", path),
                           "shards of two datasets would be read as one",
                           "make the shards again with edgeloop-data shard --force");

@@ -74,6 +74,7 @@ class MappedShard {
     MappedShard(const MappedShard&) = delete;
 
     [[nodiscard]] const std::vector<ShardLine>& lines() const { return lines_; }
+    [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
     /// Hands the list of lines over, for readers that keep less of each; pixels() still works.
     [[nodiscard]] std::vector<ShardLine> take_lines() { return std::move(lines_); }
     /// Digest of its lines and pixels as they were written; empty in shards of older programs.
@@ -85,13 +86,14 @@ class MappedShard {
 
   private:
     void read_tables(hid_t file, const std::string& path);
-    void map(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
+    void map(int descriptor, const std::string& path, std::uint64_t offset, std::uint64_t bytes);
 
     std::vector<ShardLine> lines_;
     std::string content_;
     std::vector<std::uint64_t> starts_;
     void* mapping_ = nullptr;
     std::size_t mapping_bytes_ = 0;
+    std::uint64_t file_bytes_ = 0;
     const std::uint8_t* pixels_ = nullptr;
 };
 

@@ -1,5 +1,6 @@
 #include "edgeloop/dispatch/group_evaluator.hpp"
 
+#include "group_accounts.hpp"
 #include "guarded_run.hpp"
 #include "messages.hpp"
 #include "queue_depth.hpp"
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <memory>
@@ -27,13 +29,14 @@ namespace {
 struct Group {
     std::vector<int> ranks;
     std::vector<Candidate> unsent;
-    std::deque<CandidateId> running;  ///< sent, in the order in which they are evaluated
+    std::deque<Candidate> running;  ///< sent, in the order in which they are evaluated
     QueueDepth depth;
     double started_s = 0;    ///< when the front of `running` began
     double heard_s = 0;      ///< when the group last said anything
     double cancelled_s = 0;  ///< when the front of `running` was cancelled; 0: it was not
     bool timed_out = false;  ///< the front of `running` ran past its limit
     bool stalled = false;
+    bool trusted = true;    ///< by its account; otherwise it gets one candidate at a time
     bool reserved = false;  ///< for a large candidate that waits
     bool lent = false;      ///< works under the first group of its block
     bool joined = false;    ///< the others of its block work under it
@@ -43,8 +46,9 @@ struct Group {
     [[nodiscard]] int leader() const { return ranks.front(); }
     [[nodiscard]] std::size_t load() const { return unsent.size() + running.size(); }
     [[nodiscard]] std::size_t room() const {
-        if (stalled || reserved || lent || joined || load() >= depth.value()) return 0;
-        return depth.value() - load();
+        const std::size_t most = trusted ? depth.value() : 1;
+        if (stalled || reserved || lent || joined || load() >= most) return 0;
+        return most - load();
     }
     void front_begins(double now) {
         started_s = heard_s = now;
@@ -58,7 +62,10 @@ struct Group {
 struct GroupEvaluator::Impl {
     Impl(const Communicator& all, const GroupPlan& plan, const DispatchOptions& limits,
          WorkerFunction own_work)
-        : world(all), options(limits), idle(plan.idle) {
+        : world(all),
+          options(limits),
+          idle(plan.idle),
+          accounts(labels_of(plan, bool(own_work)), limits.accounts) {
         if (own_work)
             local = std::make_unique<LocalEvaluator>(std::move(own_work), limits.candidate_limit_s);
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
@@ -74,12 +81,25 @@ struct GroupEvaluator::Impl {
                          groups.front().ranks.size());
     }
 
+    /// Rank 0 has an account behind those of the groups when it trains too.
+    static std::vector<std::string> labels_of(const GroupPlan& plan, bool own_work) {
+        std::vector<std::string> labels;
+        for (const std::vector<int>& ranks : plan.groups)
+            labels.push_back(fmt::format("{} {}", ranks.size() > 1 ? "the group of ranks" : "rank",
+                                         fmt::join(ranks, ", ")));
+        if (own_work) labels.emplace_back("rank 0");
+        return labels;
+    }
+    [[nodiscard]] std::size_t index_of(const Group& group) const {
+        return std::size_t(&group - groups.data());
+    }
+
     void flush(Group& group) {
         if (group.unsent.empty()) return;
         if (group.running.empty()) group.front_begins(steady_seconds());
         world.send(group.leader(), int(MessageTag::assign),
                    encode_assignment({group.unsent, false}));
-        for (const Candidate& candidate : group.unsent) group.running.push_back(candidate.id);
+        std::move(group.unsent.begin(), group.unsent.end(), std::back_inserter(group.running));
         group.unsent.clear();
     }
 
@@ -100,6 +120,11 @@ struct GroupEvaluator::Impl {
                             [this](std::size_t member) { return groups[member].stalled; });
     }
 
+    [[nodiscard]] bool trusted(const std::vector<std::size_t>& block) const {
+        return std::all_of(block.begin(), block.end(),
+                           [this](std::size_t member) { return accounts.trusted(member); });
+    }
+
     /// Gives large candidates the blocks that are idle, and keeps others free for those that wait:
     /// as many as wait, the ones that will be idle soonest.
     void serve_large() {
@@ -110,7 +135,7 @@ struct GroupEvaluator::Impl {
             if (can_join(block)) able.push_back(&block);
         if (able.empty()) return fail_large();
         std::stable_sort(able.begin(), able.end(), [this](const auto* a, const auto* b) {
-            return load_of(*a) < load_of(*b);
+            return std::pair(!trusted(*a), load_of(*a)) < std::pair(!trusted(*b), load_of(*b));
         });
         std::size_t reserved = 0;
         for (const auto* block : able) {
@@ -125,13 +150,13 @@ struct GroupEvaluator::Impl {
     }
 
     void join(const std::vector<std::size_t>& block) {
-        const Candidate candidate = std::move(large.front());
+        Candidate candidate = std::move(large.front());
         large.pop_front();
         Group& first = groups[block.front()];
         first.joined = true;
-        first.running.push_back(candidate.id);
         first.front_begins(steady_seconds());
         const std::string bytes = encode_assignment({{candidate}, true});
+        first.running.push_back(std::move(candidate));
         for (const std::size_t member : block) {
             groups[member].lent = member != block.front();
             world.send(groups[member].leader(), int(MessageTag::assign), bytes);
@@ -188,8 +213,9 @@ struct GroupEvaluator::Impl {
     void take_results(Group& group, std::vector<Outcome> outcomes) {
         if (group.stalled) return;  // its candidates have been reported already
         for (Outcome& outcome : outcomes) {
-            EDGELOOP_EXPECT(!group.running.empty() && group.running.front() == outcome.id,
+            EDGELOOP_EXPECT(!group.running.empty() && group.running.front().id == outcome.id,
                             "a group answers in the order in which it was asked");
+            Candidate candidate = std::move(group.running.front());
             group.running.pop_front();
             const bool alone = !group.joined;
             part(group);
@@ -199,13 +225,90 @@ struct GroupEvaluator::Impl {
                 outcome.reason = past_limit_text(options.candidate_limit_s);
             }
             group.front_begins(steady_seconds());
-            done.push_back(std::move(outcome));
+            if (alone)
+                settle(index_of(group), std::move(candidate), std::move(outcome));
+            else
+                settle_joined(blocks[group.block], std::move(outcome));
         }
+    }
+
+    /// Reports an outcome, or has the candidate tried again elsewhere.
+    void settle(std::size_t account, Candidate candidate, Outcome outcome) {
+        if (accounts.counts(account, outcome, steady_seconds()))
+            done.push_back(std::move(outcome));
+        else
+            again.push_back({std::move(candidate), std::move(outcome)});
+    }
+
+    /// Which of the groups is to blame is unknown, unless one has been found out already.
+    void settle_joined(const std::vector<std::size_t>& block, Outcome outcome) {
+        if (accounts.is_quick_failure(outcome) && !trusted(block)) outcome.status = Status::lost;
+        done.push_back(std::move(outcome));
+    }
+
+    /// Gives what failed at once to other groups, before anything new.
+    void try_again() {
+        for (std::size_t waiting = again.size(); waiting > 0; --waiting) {
+            Retry retry = std::move(again.front());
+            again.pop_front();
+            const CandidateId id = retry.candidate.id;
+            if (!accounts.has_others(id)) {  // they have stalled meanwhile
+                accounts.forget(id);
+                done.push_back(std::move(retry.failure));
+            } else if (!hand_out(retry.candidate, [&](std::size_t group) {
+                           return accounts.may_retry(id, group);
+                       })) {
+                again.push_back(std::move(retry));
+            }
+        }
+    }
+
+    /// Gives a candidate to the least busy group of those that may have it. False: to none.
+    template <class May>
+    bool hand_out(const Candidate& candidate, const May& may) {
+        Group* best = nullptr;
+        for (Group& group : groups)
+            if (group.room() > 0 && (best == nullptr || group.load() < best->load()) &&
+                may(index_of(group)))
+                best = &group;
+        if (best == nullptr) {
+            if (!local || local->free_slots() == 0 || !may(groups.size())) return false;
+            note_probe(groups.size());
+            local_candidates[candidate.id] = candidate;
+            local->submit(candidate);
+            return true;
+        }
+        note_probe(index_of(*best));
+        best->unsent.push_back(candidate);
+        if (best->depth.value() == 1 || !best->trusted) flush(*best);
+        return true;
+    }
+
+    void note_probe(std::size_t account) {
+        if (!accounts.trusted(account)) accounts.probed(account, steady_seconds());
+    }
+
+    /// Whether a group, or rank 0 behind them, may have a candidate that has not failed anywhere.
+    [[nodiscard]] bool takes_new(std::size_t account, double now) const {
+        return accounts.trusted(account) || accounts.probe_due(account, now);
+    }
+
+    void take_local() {
+        for (Outcome& outcome : local->poll()) {
+            const auto found = local_candidates.find(outcome.id);
+            Candidate candidate = std::move(found->second);
+            local_candidates.erase(found);
+            settle(groups.size(), std::move(candidate), std::move(outcome));
+        }
+    }
+
+    void look_at_accounts() {
+        for (Group& group : groups) group.trusted = accounts.trusted(index_of(group));
     }
 
     void cancel_front(Group& group) {
         group.cancelled_s = steady_seconds();
-        world.send(group.leader(), int(MessageTag::cancel), encode_id(group.running.front()));
+        world.send(group.leader(), int(MessageTag::cancel), encode_id(group.running.front().id));
     }
 
     /// Ends what runs too long and gives up groups that no longer answer.
@@ -232,6 +335,7 @@ struct GroupEvaluator::Impl {
             const bool with_it = group.joined && each.block == group.block;
             if (&each != &group && !with_it) continue;
             each.stalled = true;
+            accounts.gone(index_of(each));
             ranks.insert(ranks.end(), each.ranks.begin(), each.ranks.end());
         }
         std::string where;
@@ -241,19 +345,21 @@ struct GroupEvaluator::Impl {
         log::error("gave up a stalled group: {} ({}); going on without ranks {}", why, where,
                    fmt::join(ranks, ", "));
         Outcome stalled;
-        stalled.id = group.running.front();
+        stalled.id = group.running.front().id;
         stalled.status = Status::timed_out;
         stalled.reason = fmt::format("its group stalled: {} ({})", why, where);
         stalled.seconds = steady_seconds() - group.started_s;
         done.push_back(stalled);
+        accounts.forget(stalled.id);
         group.running.pop_front();
-        for (const CandidateId id : group.running) report_lost(id);
+        for (const Candidate& candidate : group.running) report_lost(candidate.id);
         for (const Candidate& candidate : group.unsent) report_lost(candidate.id);
         group.running.clear();
         group.unsent.clear();
     }
 
     void report_lost(CandidateId id) {
+        accounts.forget(id);
         Outcome outcome;
         outcome.id = id;
         outcome.status = Status::lost;
@@ -287,6 +393,14 @@ struct GroupEvaluator::Impl {
     std::vector<Group> groups;
     std::vector<std::vector<std::size_t>> blocks;  ///< of groups that may join
     std::deque<Candidate> large;                   ///< waiting for a block
+    /// Failed at once on a group and not yet on enough of them.
+    struct Retry {
+        Candidate candidate;
+        Outcome failure;
+    };
+    std::deque<Retry> again;
+    std::map<CandidateId, Candidate> local_candidates;  ///< that rank 0 holds itself
+    GroupAccounts accounts;
     std::vector<Outcome> done;
     std::map<int, std::string> places;
     std::set<int> left;
@@ -306,8 +420,12 @@ GroupEvaluator::~GroupEvaluator() {
 }
 
 std::size_t GroupEvaluator::free_slots() const {
-    std::size_t room = impl_->local ? impl_->local->free_slots() : 0;
-    for (const Group& group : impl_->groups) room += group.room();
+    const double now = steady_seconds();
+    std::size_t room = 0;
+    for (const Group& group : impl_->groups)
+        if (impl_->takes_new(impl_->index_of(group), now)) room += group.room();
+    if (impl_->local && impl_->takes_new(impl_->groups.size(), now))
+        room += impl_->local->free_slots();
     return room;
 }
 
@@ -316,14 +434,15 @@ void GroupEvaluator::submit(const Candidate& candidate) {
         impl_->large.push_back(candidate);
         return impl_->serve_large();
     }
-    Group* best = nullptr;
-    for (Group& group : impl_->groups)
-        if (group.room() > 0 && (best == nullptr || group.load() < best->load())) best = &group;
-    if (best == nullptr && impl_->local && impl_->local->free_slots() > 0)
-        return impl_->local->submit(candidate);
-    EDGELOOP_EXPECT(best != nullptr, "submit() needs a free slot");
-    best->unsent.push_back(candidate);
-    if (best->depth.value() == 1) impl_->flush(*best);
+    const double now = steady_seconds();
+    const bool found = impl_->hand_out(
+        candidate, [&](std::size_t account) { return impl_->takes_new(account, now); });
+    EDGELOOP_EXPECT(found, "submit() needs a free slot");
+}
+
+bool GroupEvaluator::waits(CandidateId id) const {
+    return std::any_of(impl_->large.begin(), impl_->large.end(),
+                       [id](const Candidate& each) { return each.id == id; });
 }
 
 void GroupEvaluator::cancel(CandidateId id) {
@@ -336,9 +455,18 @@ void GroupEvaluator::cancel(CandidateId id) {
         large.erase(waiting);
         return impl_->serve_large();
     }
+    const auto retry = std::find_if(impl_->again.begin(), impl_->again.end(),
+                                    [id](const auto& each) { return each.candidate.id == id; });
+    if (retry != impl_->again.end()) {
+        impl_->accounts.forget(id);
+        impl_->done.push_back(cancelled_before_start(id));
+        impl_->again.erase(retry);
+        return;
+    }
     for (Group& group : impl_->groups) {
         impl_->flush(group);
-        const auto found = std::find(group.running.begin(), group.running.end(), id);
+        const auto found = std::find_if(group.running.begin(), group.running.end(),
+                                        [id](const Candidate& each) { return each.id == id; });
         if (found == group.running.end()) continue;
         if (found == group.running.begin())
             impl_->cancel_front(group);
@@ -353,9 +481,10 @@ std::vector<Outcome> GroupEvaluator::poll() {
         impl_->watch(group);
         impl_->flush(group);
     }
+    if (impl_->local) impl_->take_local();
+    impl_->look_at_accounts();
     impl_->serve_large();
-    if (impl_->local)
-        for (Outcome& outcome : impl_->local->poll()) impl_->done.push_back(std::move(outcome));
+    impl_->try_again();
     if (impl_->done.empty() && impl_->all_stalled())
         throw CommError("every worker group has stalled", "nobody is left to train",
                         "see the places above, then run again with --resume");

@@ -1,12 +1,24 @@
 #include "guarded_run.hpp"
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
 
 #include <exception>
+#include <string>
+#include <system_error>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
+namespace {
+
+void end_badly(Outcome& outcome, Status status, const std::string& reason) {
+    outcome.status = status;
+    outcome.metrics.clear();
+    outcome.reason = reason;
+}
+
+}  // namespace
 
 Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
                     const Communicator& group, const CancelToken& token) {
@@ -14,10 +26,15 @@ Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
     const double start = steady_seconds();
     try {
         outcome = run(candidate, group, token);
+    } catch (const Error& error) {
+        const bool ours = error.exit_code() == ExitCode::environment;
+        end_badly(outcome, ours ? Status::lost : Status::failed, error.what());
+    } catch (const std::system_error& error) {  // of files and threads
+        end_badly(outcome, Status::lost, error.what());
     } catch (const std::exception& error) {
-        outcome.status = Status::failed;
-        outcome.metrics.clear();
-        outcome.reason = error.what();
+        end_badly(outcome, Status::failed, error.what());
+    } catch (...) {
+        end_badly(outcome, Status::failed, "something was thrown that is no exception");
     }
     outcome.id = candidate.id;
     outcome.seconds = steady_seconds() - start;

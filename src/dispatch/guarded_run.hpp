@@ -6,8 +6,8 @@
 
 namespace edgeloop {
 
-/// Runs the function on this rank; whatever it throws becomes a failed outcome. Sets id and
-/// seconds.
+/// Runs the function on this rank; whatever it throws becomes a failed outcome, or a lost one when
+/// the system is to blame. Sets id and seconds.
 [[nodiscard]] Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
                                   const Communicator& group, const CancelToken& token);
 

@@ -135,16 +135,17 @@ Outcome run_in_group(const WorkerFunction& run, const Candidate& candidate,
                      const Communicator& group, const CancelToken& token) {
     Outcome outcome = guarded_run(run, candidate, group, token);
     if (group.size() == 1) return outcome;
-    const bool failed = outcome.status == Status::failed;
-    const std::vector<std::string> failures = group.all_gather(
-        failed ? "rank " + std::to_string(group.rank()) + " of the group: " + outcome.reason
-               : std::string());
-    const auto other = std::find_if(failures.begin(), failures.end(),
-                                    [](const std::string& text) { return !text.empty(); });
-    if (!failed && other != failures.end()) {
-        outcome.status = Status::failed;
+    const bool lost = outcome.status == Status::lost;
+    const bool failed = lost || outcome.status == Status::failed;
+    const std::vector<std::string> failures =
+        group.all_gather(failed ? (lost ? 'l' : 'f') + outcome.reason : std::string());
+    for (std::size_t rank = 0; !failed && rank < failures.size(); ++rank) {
+        if (failures[rank].empty()) continue;
+        outcome.status = failures[rank].front() == 'l' ? Status::lost : Status::failed;
         outcome.metrics.clear();
-        outcome.reason = *other;
+        outcome.reason =
+            "rank " + std::to_string(rank) + " of the group: " + failures[rank].substr(1);
+        break;
     }
     return outcome;
 }

@@ -83,6 +83,7 @@ class Coordinator {
     struct Active {
         InFlight kept;
         bool training = false, measuring = false;  ///< submitted and not back yet
+        bool begun = false;                        ///< its training, which it may have to wait for
         bool cancelled = false;                    ///< its training was asked to stop
         int lost = 0;                              ///< how often a half of it was lost
         std::optional<Verdict> verdict;
@@ -262,12 +263,29 @@ class Coordinator {
             }
             next = ready_.erase(next);
             active.training = true;
-            ++active.kept.cut_off;
             ++training_;
             turned_ = true;
-            store_.record(TrainingStarted{active.kept.candidate.id});
             evaluator_.submit(active.kept.candidate);
+            waiting_.push_back(active.kept.candidate.id);
         }
+        note_begun();
+    }
+
+    /// What only waits for ranks has not begun: should the process end now, it was not what ended
+    /// it.
+    void note_begun() {
+        const auto begins = [this](CandidateId id) {
+            if (evaluator_.waits(id)) return false;
+            const auto found = active_.find(id);
+            if (found == active_.end() || !found->second.training || found->second.begun)
+                return true;
+            found->second.begun = true;
+            ++found->second.kept.cut_off;
+            store_.record(TrainingStarted{id});
+            turned_ = true;
+            return true;
+        };
+        waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), begins), waiting_.end());
     }
 
     // --- results
@@ -283,7 +301,7 @@ class Coordinator {
         const auto found = active_.find(outcome.id);
         if (found == active_.end() || !found->second.training) return;
         Active& active = found->second;
-        active.training = false;
+        active.training = active.begun = false;
         active.kept.cut_off = 0;
         --training_;
         training_seconds_ += outcome.seconds;
@@ -482,7 +500,7 @@ class Coordinator {
         const char* why = asked ? "asked to stop" : "the time limit is reached";
         store_.record(Note{"stopped", 0, why});
         for (auto& [id, active] : active_)
-            if (active.training) --active.kept.cut_off;
+            if (active.begun) --active.kept.cut_off;
         save();
         (void)report("stopped", clock_.now());
         throw Stopped(fmt::format("stopped after {} of {} candidates", engine_.state().done,
@@ -513,6 +531,7 @@ class Coordinator {
     std::unordered_map<CandidateId, Active> active_;
     /// Waiting for a free slot to train; the key decides who goes first.
     std::multimap<double, CandidateId, std::greater<>> ready_;
+    std::vector<CandidateId> waiting_;  ///< submitted, and not known to have begun
     Forecast forecast_;
     bool turned_ = false;   ///< something happened in this turn of the loop
     bool closing_ = false;  ///< the next candidate would not finish in time

@@ -2,8 +2,11 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <exception>
 #include <new>
+#include <system_error>
 #include <vector>
 
 #include <c10/util/Exception.h>
@@ -19,9 +22,27 @@ bool tells_of_memory(const std::string& text) {
            text.find("can't allocate memory") != std::string::npos;
 }
 
-Failure from_torch(const c10::Error& error) {
-    const std::string text = first_line(error.what_without_backtrace());
-    return {Status::failed, tells_of_memory(text) ? "out of memory: " + text : text};
+/// A broken accelerator or driver fails every design; LibTorch has no class of its own for it.
+bool tells_of_device(const std::string& text) {
+    for (const char* mark : {"CUDA error", "CUDA driver", "cuDNN error", "cudnn", "CUBLAS_STATUS",
+                             "NCCL error", "HIP error", "no CUDA GPUs"})
+        if (text.find(mark) != std::string::npos) return true;
+    return false;
+}
+
+/// The operating system's own words for what no design can cause; some libraries pass on nothing
+/// else.
+bool tells_of_system(const std::string& text) {
+    for (const int code :
+         {ENOSPC, EDQUOT, EROFS, EIO, ESTALE, ENODEV, ENXIO, ENOTCONN, EMFILE, ENFILE})
+        if (text.find(std::strerror(code)) != std::string::npos) return true;
+    return false;
+}
+
+Failure from_text(const std::string& text) {
+    if (tells_of_memory(text)) return {Status::failed, "out of memory: " + text};
+    const bool ours = tells_of_device(text) || tells_of_system(text);
+    return {ours ? Status::lost : Status::failed, text};
 }
 
 }  // namespace
@@ -33,19 +54,21 @@ std::optional<Failure> attempt(const std::function<void()>& work) {
     } catch (const std::bad_alloc&) {
         return Failure{Status::failed, "out of memory: an allocation failed"};
     } catch (const c10::Error& error) {
-        return from_torch(error);
+        return from_text(first_line(error.what_without_backtrace()));
     } catch (const Error& error) {
         const bool ours = error.exit_code() == ExitCode::environment;
         return Failure{ours ? Status::lost : Status::failed, first_line(error.what())};
+    } catch (const std::system_error& error) {  // of files and threads
+        return Failure{Status::lost, first_line(error.what())};
     } catch (const std::exception& error) {
-        return Failure{Status::failed, first_line(error.what())};
+        return from_text(first_line(error.what()));
+    } catch (...) {
+        return Failure{Status::failed, "something was thrown that is no exception"};
     }
 }
 
-std::optional<Failure> agree_on_failure(const Communicator& group,
-                                        const std::optional<Failure>& own) {
+std::optional<Failure> first_failure(const Communicator& group, const std::optional<Failure>& own) {
     if (group.size() == 1) return own;
-    if (group.all_reduce(own ? 1 : 0, Reduction::max) == 0) return std::nullopt;
     const std::vector<std::string> all = group.all_gather(
         own ? std::string(1, own->status == Status::lost ? 'l' : 'f') + own->reason : "");
     for (std::size_t rank = 0; rank < all.size(); ++rank)

@@ -11,15 +11,17 @@ namespace edgeloop {
 
 /// Why a part of training went wrong on this rank, in terms of a candidate's life.
 struct Failure {
-    Status status = Status::failed;  ///< failed, or lost when files or the network are to blame
-    std::string reason;              ///< one line
+    /// failed; or lost when files, the network, the accelerator or the operating system are to
+    /// blame, which another group may well have in order.
+    Status status = Status::failed;
+    std::string reason;  ///< one line
 };
 
 /// Runs `work`; what it throws becomes a failure. Exhausted memory gives "out of memory: …".
 [[nodiscard]] std::optional<Failure> attempt(const std::function<void()>& work);
 
-/// The first failure of any rank, naming the rank; nothing when no rank has one. Collective.
-[[nodiscard]] std::optional<Failure> agree_on_failure(const Communicator& group,
-                                                      const std::optional<Failure>& own);
+/// The failure of the first rank that has one, naming it. Collective.
+[[nodiscard]] std::optional<Failure> first_failure(const Communicator& group,
+                                                   const std::optional<Failure>& own);
 
 }  // namespace edgeloop

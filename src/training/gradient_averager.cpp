@@ -2,6 +2,8 @@
 
 #include "edgeloop/core/clock.hpp"
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <utility>
 
@@ -11,7 +13,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::int64_t totals_count = 4;
+constexpr std::size_t totals_count = 4;
 
 /// Calls back when the gradient of a parameter has been accumulated.
 class ArrivalHook : public torch::autograd::FunctionPostHook {
@@ -61,7 +63,7 @@ void GradientAverager::fill_buckets(std::size_t bucket_values) {
 }
 
 void GradientAverager::add_bucket(const std::vector<torch::Tensor>& members, bool last) {
-    std::int64_t size = last ? totals_count : 0;
+    std::int64_t size = last ? std::int64_t(totals_count) : 0;
     for (const torch::Tensor& member : members) size += member.numel();
     Bucket bucket;
     bucket.parameters = members.size();
@@ -86,7 +88,6 @@ void GradientAverager::watch(const torch::Tensor& parameter, std::size_t bucket)
 }
 
 void GradientAverager::begin() {
-    posted_ = 0;
     for (Bucket& bucket : buckets_) {
         bucket.values.zero_();
         bucket.missing = bucket.parameters;
@@ -98,7 +99,7 @@ void GradientAverager::begin() {
 void GradientAverager::arrived(std::size_t index) {
     if (!active_) return;
     --buckets_[index].missing;
-    // The last bucket waits for finish(): it carries the totals.
+    // The last bucket waits for exchange(): it carries the totals.
     std::size_t end = posted_;
     while (end + 1 < buckets_.size() && buckets_[end].missing == 0) ++end;
     post_up_to(end);
@@ -111,44 +112,53 @@ void GradientAverager::post_up_to(std::size_t end) {
 }
 
 void GradientAverager::post(Bucket& bucket) {
-    if (!bucket.values.device().is_cpu()) bucket.staging.copy_(bucket.values);
     bucket.sum =
         group_.start_sum(bucket.staging.data_ptr<float>(), std::size_t(bucket.staging.numel()));
 }
 
-StepTotals GradientAverager::finish(const StepTotals& own) {
-    active_ = false;
+void GradientAverager::stage() {
     const torch::NoGradGuard no_grad;
+    for (Bucket& bucket : buckets_)
+        if (!bucket.values.device().is_cpu() && group_.size() > 1)
+            bucket.staging.copy_(bucket.values);
+}
+
+StepTotals GradientAverager::exchange(const StepTotals& own) {
+    active_ = false;
     write_totals(own);
     const double start = steady_seconds();
     if (group_.size() > 1) {
         post_up_to(buckets_.size());
         for (Bucket& bucket : buckets_) bucket.sum->wait();
     }
+    posted_ = 0;
     waiting_s_ += steady_seconds() - start;
-    const StepTotals totals = read_totals();
-    if (totals.failed > 0 || totals.samples == 0) return totals;
+    return read_totals();
+}
+
+void GradientAverager::average(const StepTotals& totals) {
+    if (totals.samples == 0) return;
+    const torch::NoGradGuard no_grad;
     for (Bucket& bucket : buckets_) {
         if (!bucket.values.device().is_cpu() && group_.size() > 1)
             bucket.values.copy_(bucket.staging);
         bucket.values.div_(totals.samples);
     }
-    return totals;
+}
+
+float* GradientAverager::totals() const {
+    const torch::Tensor& last = buckets_.back().staging;
+    return last.data_ptr<float>() + last.numel() - totals_count;
 }
 
 void GradientAverager::write_totals(const StepTotals& own) {
-    const torch::Tensor totals = torch::tensor(
-        {float(own.samples), float(own.loss_sum), float(own.cancelled), float(own.failed)});
-    torch::Tensor& last = buckets_.back().values;
-    last.narrow(0, last.numel() - totals_count, totals_count).copy_(totals);
+    const std::array<double, totals_count> values{own.samples, own.loss_sum, own.cancelled,
+                                                  own.failed};
+    std::copy(values.begin(), values.end(), totals());
 }
 
 StepTotals GradientAverager::read_totals() const {
-    const torch::Tensor& last =
-        group_.size() > 1 ? buckets_.back().staging : buckets_.back().values;
-    const torch::Tensor totals =
-        last.narrow(0, last.numel() - totals_count, totals_count).to(torch::kCPU);
-    const float* values = totals.data_ptr<float>();
+    const float* values = totals();
     return {values[0], values[1], values[2], values[3]};
 }
 

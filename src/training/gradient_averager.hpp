@@ -27,8 +27,9 @@ struct StepTotals {
 /// rank posts the same sums in the same order, whatever its graph did. The step's totals travel
 /// with the last bucket and cost no message of their own.
 ///
-/// Call order, on all ranks alike: begin(), backward of a loss that is a *sum* over samples (or
-/// none at all on a rank without samples or with a failure), finish().
+/// Call order: begin(), backward of a loss that is a *sum* over samples, stage(), exchange(),
+/// average(). A rank without samples leaves out backward; one with a failure leaves out all but
+/// exchange(), where all ranks meet and nothing but MPI can fail.
 class GradientAverager {
   public:
     /// @param parameters    their .grad becomes a view into a bucket; must outlive this object.
@@ -40,9 +41,13 @@ class GradientAverager {
     GradientAverager& operator=(const GradientAverager&) = delete;
 
     void begin();
-    /// Waits for all sums; then every .grad is the mean over the samples of all ranks, unless a
-    /// rank failed. @throws CommError.
-    [[nodiscard]] StepTotals finish(const StepTotals& own);
+    /// Copies gradients of an accelerator to where they travel from; what went wrong there in the
+    /// step shows here.
+    void stage();
+    /// Waits for all sums. Collective. @throws CommError.
+    [[nodiscard]] StepTotals exchange(const StepTotals& own);
+    /// Makes every .grad the mean over the samples of all ranks. REQUIRES: no rank failed.
+    void average(const StepTotals& totals);
 
     /// Time spent in waiting for sums so far: what was not hidden behind backward.
     [[nodiscard]] double waiting_seconds() const { return waiting_s_; }
@@ -65,6 +70,7 @@ class GradientAverager {
     void post(Bucket& bucket);
     void write_totals(const StepTotals& own);
     [[nodiscard]] StepTotals read_totals() const;
+    [[nodiscard]] float* totals() const;  ///< behind the last bucket's gradients, on the host
 
     std::vector<torch::Tensor> parameters_;
     Communicator group_;

@@ -1,7 +1,7 @@
 #include "edgeloop/training/trainer.hpp"
 
-#include "failure.hpp"
 #include "model/weights_file.hpp"
+#include "phases.hpp"
 #include "training_run.hpp"
 #include "training_state.hpp"
 
@@ -9,84 +9,111 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/data/dataset.hpp"
 #include "edgeloop/model/threads.hpp"
 
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
 
-/// An end of training before the last step, the same on all ranks.
-struct EarlyEnd {
-    Status status = Status::failed;
-    std::string reason;
-};
-
-/// The course of one candidate over a group; each method is collective.
+/// The course of one candidate over a group; each method is collective, and goes through the guard
+/// with everything that can throw.
 class Course {
   public:
-    Course(const TrainingSettings& settings, const Candidate& candidate, const Communicator& group,
-           const CancelToken& token)
-        : settings_(settings), candidate_(candidate), group_(group), token_(token) {}
+    Course(const TrainingSettings& settings, std::shared_ptr<const Dataset>& dataset,
+           const Candidate& candidate, const Communicator& group, const CancelToken& token)
+        : settings_(settings),
+          dataset_(dataset),
+          candidate_(candidate),
+          group_(group),
+          token_(token),
+          guard_(group, token) {}
 
     Outcome run() {
         Outcome outcome;
         outcome.id = candidate_.id;
         const double start = steady_seconds();
-        const std::optional<EarlyEnd> end = whole_course();
-        if (group_.rank() == 0) keep_files(end);
-        outcome.seconds = steady_seconds() - start;
-        if (end) {
-            outcome.status = end->status;
-            outcome.reason = end->reason;
-        } else {
-            outcome.metrics = metrics();
+        try {
+            whole_course();
+            outcome.metrics = metrics_;
+        } catch (const EarlyEnd& end) {
+            outcome.status = end.status;
+            outcome.reason = end.reason;
         }
+        keep_files(outcome.status);
+        outcome.seconds = steady_seconds() - start;
         return outcome;
     }
 
   private:
-    std::optional<EarlyEnd> whole_course() {
-        if (auto end = set_up()) return end;
-        while (progress_.epoch < run_->epochs() && !on_plateau()) {
-            if (auto end = train_epoch()) return end;
-            if (settings_.patience_epochs == 0) continue;
-            if (auto end = validate()) return end;
-            note_validation();
+    void whole_course() {
+        set_up();
+        for (;;) {
+            if (watches_plateau() && progress_.validated < progress_.epoch) judge_epoch();
+            if (progress_.epoch >= run_->epochs() || on_plateau()) break;
+            train_epoch();
         }
-        // Watching for a plateau, the last epoch has been validated already.
-        const bool validated = settings_.patience_epochs > 0 && trained_here_;
-        return validated ? std::nullopt : validate();
+        if (progress_.best_epoch > 0) {
+            metrics_ = progress_.best_metrics;
+        } else {
+            validate();
+            guard_.run(Phase::judge_epoch, [this] { metrics_ = metrics_of_epoch(); });
+        }
+        metrics_["train_epochs"] = progress_.epoch;
     }
 
-    std::optional<EarlyEnd> set_up() {
-        const std::optional<Failure> failure = agree_on_failure(
-            group_, attempt([this] {
-                token_.at("building the network");
-                run_ = std::make_unique<TrainingRun>(settings_, candidate_, group_);
-            }));
-        if (failure) return EarlyEnd{failure->status, failure->reason};
-        const std::string steps =
-            fmt::format("{} {}", run_->train_steps(), run_->validation_steps());
-        if (!group_.is_same_on_all_ranks(steps))
-            throw LogicError("ranks of a group disagree on the number of steps");
-        run_->share_weights();
+    void set_up() {
+        guard_.run(Phase::open_data, [this] {
+            if (!dataset_) dataset_ = std::make_shared<const Dataset>(settings_.shards);
+        });
+        check_same_data();
+        guard_.run(Phase::build, [this] { build(); });
+        share_weights();
         if (!settings_.state_dir.empty()) restore();
-        return std::nullopt;
+    }
+
+    void build() { run_ = std::make_unique<TrainingRun>(settings_, dataset_, candidate_, group_); }
+
+    /// Ranks that see different copies of a dataset would train on neither.
+    void check_same_data() {
+        const std::vector<std::string> digests = group_.all_gather(dataset_->digest());
+        for (std::size_t rank = 1; rank < digests.size(); ++rank)
+            if (digests[rank] != digests[0])
+                throw EarlyEnd{
+                    Status::lost,
+                    fmt::format("ranks 0 and {} of the group see different copies of the dataset "
+                                "({} and {})",
+                                rank, digests[0], digests[rank])};
+    }
+
+    void share_weights() {
+        if (group_.size() == 1) return;
+        std::vector<torch::Tensor> host;
+        guard_.run(Phase::share_weights, [&] { host = run_->weights_on_host(); });
+        for (torch::Tensor& values : host)
+            group_.broadcast(values.data_ptr<float>(), std::size_t(values.numel()), 0);
+        guard_.attempt(Phase::share_weights, {}, [&] { run_->set_weights(host); });
     }
 
     /// Goes on from a saved state; the leader reads it for all.
     void restore() {
-        std::string bytes = group_.rank() == 0 ? usable_state() : std::string();
+        std::string bytes;
+        guard_.run(Phase::read_state, [&] {
+            if (leads()) bytes = usable_state();
+        });
         group_.broadcast(bytes, 0);
         if (bytes.empty()) return;
-        if (group_.rank() != 0) progress_ = run_->restore(bytes, "the leader's state");
+        guard_.run(Phase::take_state, [&] {
+            if (!leads()) progress_ = run_->restore(bytes, "the leader's state").progress;
+        });
         log::info("candidate {} goes on from epoch {} step {}", candidate_.id, progress_.epoch,
                   progress_.step);
     }
@@ -97,138 +124,153 @@ class Course {
         if (!std::filesystem::exists(path)) return {};
         try {
             std::string bytes = read_file(path);
-            progress_ = run_->restore(bytes, path);
-            if (progress_.epoch <= run_->epochs()) return bytes;
+            RestoredTraining restored = run_->restore(bytes, path);
+            if (restored.progress.epoch <= run_->epochs()) {
+                progress_ = std::move(restored.progress);
+                best_weights_ = std::move(restored.best);
+                return bytes;
+            }
         } catch (const Error& error) {
             log::warning("candidate {} is trained anew: {}", candidate_.id, error.what());
         }
-        progress_ = {};
-        run_ = std::make_unique<TrainingRun>(settings_, candidate_, group_);
+        build();
         return {};
     }
 
-    std::optional<EarlyEnd> train_epoch() {
-        run_->start_epoch(progress_.epoch, progress_.step);
-        if (progress_.step == 0) progress_.samples = progress_.loss_sum = 0;
-        while (progress_.step < run_->train_steps()) {
-            const StepTotals totals = run_->step([&] {
-                return cancelled_at(
-                    fmt::format("epoch {} step {}", progress_.epoch, progress_.step));
-            });
-            if (auto end = check(totals, progress_.epoch, progress_.step)) return end;
-            progress_.samples += totals.samples;
-            progress_.loss_sum += totals.loss_sum;
-            ++progress_.step;
-        }
+    void train_epoch() {
+        guard_.run(Phase::start_epoch, [this] {
+            run_->start_epoch(progress_.epoch, progress_.step);
+            if (progress_.step == 0) progress_.samples = progress_.loss_sum = 0;
+        });
+        for (; progress_.step < run_->train_steps(); ++progress_.step) train_step();
         ++progress_.epoch;
         progress_.step = 0;
-        trained_here_ = true;
-        return std::nullopt;
     }
 
-    void note_validation() {
-        const double rmse = run_->validation_sums().metrics().at("val_rmse");
-        const bool better = progress_.best_rmse < 0 || rmse < 0.99 * progress_.best_rmse;
-        if (better) progress_.best_rmse = rmse;
-        progress_.epochs_since_best = better ? 0 : progress_.epochs_since_best + 1;
-    }
-
-    [[nodiscard]] bool on_plateau() const {
-        return settings_.patience_epochs > 0 &&
-               progress_.epochs_since_best >= settings_.patience_epochs;
-    }
-
-    /// Saves or deletes this candidate's state, and saves its weights. A result is a result also
-    /// when its files cannot be written.
-    void keep_files(const std::optional<EarlyEnd>& end) {
-        try {
-            const bool stopped = end && end->status == Status::cancelled && token_.will_resume();
-            if (!settings_.state_dir.empty() && (stopped || (!end && candidate_.keep_state))) {
-                make_directories(settings_.state_dir);
-                write_file_atomic(training_state_path(settings_.state_dir, candidate_.id),
-                                  run_->save(progress_));
-            } else if (!settings_.state_dir.empty()) {
-                discard_training_state(settings_.state_dir, candidate_.id);
-            }
-            if (end || settings_.weights_dir.empty()) return;
-            make_directories(settings_.weights_dir);
-            write_file_atomic(
-                fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
-                encode_weights(run_->weights()), Durability::process_crash);
-        } catch (const Error& error) {
-            log::error("candidate {}: {}", candidate_.id, error.what());
-        }
-    }
-
-    std::optional<EarlyEnd> check(const StepTotals& totals, int epoch, std::size_t step) {
-        if (totals.failed > 0) {
-            const std::optional<Failure> failure = agree_on_failure(group_, run_->failure());
-            return EarlyEnd{failure->status, failure->reason};
-        }
-        if (totals.cancelled > 0) return cancelled(fmt::format("in epoch {}", epoch));
+    /// Failures travel with the gradients: what goes wrong in updating the weights, with those of
+    /// the next step or with the guard's next agreement.
+    void train_step() {
+        const std::string place = fmt::format("epoch {} step {}", progress_.epoch, progress_.step);
+        StepTotals own;
+        guard_.attempt(Phase::train_step, place, [&] {
+            own.cancelled = token_.requested() ? 1 : 0;
+            run_->compute_gradients(own);
+        });
+        own.failed = guard_.failure() ? 1 : 0;
+        const StepTotals totals = run_->exchange_gradients(own);
+        if (totals.failed > 0) guard_.leave();
+        if (totals.cancelled > 0) cancelled(fmt::format("in epoch {}", progress_.epoch));
         if (!std::isfinite(totals.loss_sum))
-            return EarlyEnd{Status::failed,
-                            fmt::format("the loss is not finite in epoch {} step {}", epoch, step)};
-        return std::nullopt;
+            throw EarlyEnd{Status::failed, "the loss is not finite in " + place};
+        guard_.attempt(Phase::update_weights, place, [&] { run_->update_weights(totals); });
+        progress_.samples += totals.samples;
+        progress_.loss_sum += totals.loss_sum;
     }
 
-    /// Tells where this rank is and asks whether it should end.
-    [[nodiscard]] bool cancelled_at(const std::string& place) const {
-        token_.at(place);
-        return token_.requested();
+    [[noreturn]] static void cancelled(const std::string& where) {
+        throw EarlyEnd{Status::cancelled, "cancelled " + where};
     }
 
-    static EarlyEnd cancelled(const std::string& where) {
-        return {Status::cancelled, "cancelled " + where};
-    }
-
-    std::optional<EarlyEnd> validate() {
-        run_->start_validation();
+    void validate() {
+        guard_.run(Phase::start_validation, [this] { run_->start_validation(); });
         for (std::size_t step = 0; step < run_->validation_steps(); ++step) {
-            if (auto end = validation_step(step)) return end;
+            bool asked = false;
+            guard_.attempt(Phase::validation_step, fmt::format("step {}", step), [&] {
+                asked = token_.requested();
+                run_->validation_step();
+            });
+            if (guard_.agree(asked)) cancelled("in validation");
         }
         auto& sums = run_->validation_sums().values;
         group_.all_reduce(sums.data(), sums.size(), Reduction::sum);
         for (const double sum : sums)
-            if (!std::isfinite(sum)) return EarlyEnd{Status::failed, "predictions are not finite"};
-        return std::nullopt;
+            if (!std::isfinite(sum)) throw EarlyEnd{Status::failed, "predictions are not finite"};
     }
 
-    std::optional<EarlyEnd> validation_step(std::size_t step) {
-        bool asked = false;
-        const std::optional<Failure> own = attempt([&] {
-            asked = cancelled_at(fmt::format("validation step {}", step));
-            run_->validation_step();
+    /// Validates the epoch that has ended and notes whether it is the best so far.
+    void judge_epoch() {
+        validate();
+        bool best = false;
+        guard_.run(Phase::judge_epoch, [&] { best = note(metrics_of_epoch()); });
+        guard_.run(Phase::keep_best, [&] {
+            if (best && leads()) best_weights_ = run_->weights();
         });
-        double signs[2] = {own ? 1.0 : 0.0, asked ? 1.0 : 0.0};
-        group_.all_reduce(signs, 2, Reduction::max);
-        if (signs[0] > 0) {
-            const std::optional<Failure> failure = agree_on_failure(group_, own);
-            return EarlyEnd{failure->status, failure->reason};
-        }
-        if (signs[1] > 0) return cancelled("in validation");
-        return std::nullopt;
     }
 
-    [[nodiscard]] Metrics metrics() const {
+    /// Whether this epoch is the best so far.
+    bool note(Metrics metrics) {
+        const double rmse = metrics.at("val_rmse");
+        const bool fell = progress_.plateau_rmse < 0 || rmse < 0.99 * progress_.plateau_rmse;
+        if (fell) progress_.plateau_rmse = rmse;
+        progress_.epochs_on_plateau = fell ? 0 : progress_.epochs_on_plateau + 1;
+        progress_.validated = progress_.epoch;
+        if (progress_.best_epoch > 0 && rmse >= progress_.best_metrics.at("val_rmse")) return false;
+        progress_.best_epoch = progress_.epoch;
+        progress_.best_metrics = std::move(metrics);
+        progress_.best_metrics["best_epoch"] = progress_.epoch;
+        return true;
+    }
+
+    [[nodiscard]] Metrics metrics_of_epoch() const {
         Metrics metrics = run_->validation_sums().metrics();
         if (progress_.samples > 0) metrics["train_loss"] = progress_.loss_sum / progress_.samples;
-        metrics["train_epochs"] = progress_.epoch;
         return metrics;
     }
 
+    [[nodiscard]] bool watches_plateau() const { return settings_.patience_epochs > 0; }
+    [[nodiscard]] bool on_plateau() const {
+        return watches_plateau() && progress_.epochs_on_plateau >= settings_.patience_epochs;
+    }
+    [[nodiscard]] bool leads() const { return group_.rank() == 0; }
+
+    /// Saves or deletes this candidate's state, and saves its weights. A result is a result also
+    /// when its files cannot be written, so nobody waits for this.
+    void keep_files(Status end) {
+        PhaseGuard alone(group_, token_);
+        alone.attempt(Phase::write_files, {}, [&] {
+            if (!leads()) return;
+            if (!settings_.state_dir.empty()) keep_state(end);
+            if (end == Status::completed && !settings_.weights_dir.empty()) save_weights();
+        });
+        if (alone.failure()) log::error("candidate {}: {}", candidate_.id, alone.failure()->reason);
+    }
+
+    /// An earlier rung's state stays when this one fell to a fault that may not be the candidate's.
+    void keep_state(Status end) const {
+        const bool stopped = end == Status::cancelled && token_.will_resume();
+        const bool goes_on = end == Status::completed && candidate_.keep_state;
+        if (run_ && (stopped || goes_on)) {
+            make_directories(settings_.state_dir);
+            write_file_atomic(training_state_path(settings_.state_dir, candidate_.id),
+                              run_->save(progress_, best_weights_));
+        } else if (end == Status::completed || end == Status::cancelled) {
+            discard_training_state(settings_.state_dir, candidate_.id);
+        }
+    }
+
+    void save_weights() const {
+        make_directories(settings_.weights_dir);
+        write_file_atomic(fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
+                          encode_weights(best_weights_.empty() ? run_->weights() : best_weights_),
+                          Durability::process_crash);
+    }
+
     const TrainingSettings& settings_;
+    std::shared_ptr<const Dataset>& dataset_;
     const Candidate& candidate_;
     const Communicator& group_;
     const CancelToken& token_;
+    PhaseGuard guard_;
     std::unique_ptr<TrainingRun> run_;
     TrainingProgress progress_;
-    bool trained_here_ = false;
+    Weights best_weights_;  ///< on the leader, after progress_.best_epoch
+    Metrics metrics_;
 };
 
 }  // namespace
 
-Trainer::Trainer(TrainingSettings settings) : settings_(std::move(settings)) {
+Trainer::Trainer(TrainingSettings settings)
+    : settings_(std::move(settings)), dataset_(settings_.dataset) {
     const torch::Device device = choose_device(settings_.device);
     if (settings_.mixed_precision && !device.is_cuda())
         throw ConfigError("mixed precision needs a CUDA device", {}, "drop --mixed-precision");
@@ -242,7 +284,7 @@ void discard_training_state(const std::string& state_dir, CandidateId id) {
 Outcome Trainer::train(const Candidate& candidate, const Communicator& group,
                        const CancelToken& token) const {
     set_compute_threads(settings_.threads);
-    return Course(settings_, candidate, group, token).run();
+    return Course(settings_, dataset_, candidate, group, token).run();
 }
 
 }  // namespace edgeloop

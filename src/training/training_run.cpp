@@ -12,6 +12,7 @@
 #include "edgeloop/model/counts.hpp"
 
 #include <cstdint>
+#include <utility>
 
 #include <ATen/autocast_mode.h>
 #include <fmt/format.h>
@@ -25,7 +26,7 @@ constexpr double mib = 1024.0 * 1024.0;
 /// Throws the way an allocation would, before the system's memory is gone.
 void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec) {
     const double limit = settings.memory_limit_mib > 0 ? settings.memory_limit_mib * mib
-                                                       : memory_share_bytes(launcher_local_size());
+                                                       : memory_share_bytes(MpiSession::ranks_on_node());
     const double needed = training_bytes(count(spec), spec.training);
     if (needed > limit)
         throw ConfigError(
@@ -53,7 +54,6 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
                              const Communicator& group, SplitPart part) {
     const bool training = part == SplitPart::train;
     LoaderOptions options;
-    options.shards = settings.shards;
     options.part = part;
     options.frames = spec.clip.frames;
     options.stride = spec.clip.stride;
@@ -109,9 +109,10 @@ torch::Device choose_device(Device wanted) {
     return torch::Device(torch::kCUDA, std::int8_t(launcher_local_rank() % devices));
 }
 
-TrainingRun::TrainingRun(const TrainingSettings& settings, const Candidate& candidate,
-                         const Communicator& group)
+TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const Dataset> dataset,
+                         const Candidate& candidate, const Communicator& group)
     : settings_(settings),
+      dataset_(std::move(dataset)),
       candidate_(candidate),
       spec_(ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate")),
       group_(group),
@@ -121,21 +122,23 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, const Candidate& cand
       parameters_(network_->parameters()),
       optimizer_(make_optimizer(spec_.training, parameters_)),
       averager_(parameters_, group, settings.exchange),
-      train_(loader_options(settings, spec_, group, SplitPart::train)),
-      validation_(loader_options(settings, spec_, group, SplitPart::validation)) {
+      train_(dataset_, loader_options(settings, spec_, group, SplitPart::train)),
+      validation_(dataset_, loader_options(settings, spec_, group, SplitPart::validation)) {
     if (validation_.total_samples() == 0)
         throw ConfigError("the dataset has no validation samples", "val_rmse needs them",
                           "shard it again with a validation part");
 }
 
-void TrainingRun::share_weights() {
-    if (group_.size() == 1) return;
+std::vector<torch::Tensor> TrainingRun::weights_on_host() const {
+    std::vector<torch::Tensor> host;
+    for (const torch::Tensor& parameter : parameters_)
+        host.push_back(parameter.detach().to(torch::kCPU).contiguous());
+    return host;
+}
+
+void TrainingRun::set_weights(const std::vector<torch::Tensor>& host) {
     const torch::NoGradGuard no_grad;
-    for (torch::Tensor& parameter : parameters_) {
-        torch::Tensor host = parameter.detach().to(torch::kCPU).contiguous();
-        group_.broadcast(host.data_ptr<float>(), std::size_t(host.numel()), 0);
-        parameter.copy_(host);
-    }
+    for (std::size_t i = 0; i < host.size(); ++i) parameters_[i].copy_(host[i]);
 }
 
 void TrainingRun::start_epoch(int epoch, std::size_t step) {
@@ -179,21 +182,22 @@ void TrainingRun::forward_and_backward(StepTotals& own) {
     loss.backward();
 }
 
-StepTotals TrainingRun::step(const std::function<bool()>& cancel_requested) {
-    StepTotals own;
+void TrainingRun::compute_gradients(StepTotals& own) {
     averager_.begin();
-    failure_ = attempt([&] {
-        own.cancelled = cancel_requested() ? 1 : 0;
-        forward_and_backward(own);
-    });
-    own.failed = failure_ ? 1 : 0;
-    const StepTotals totals = averager_.finish(own);
+    forward_and_backward(own);
+    averager_.stage();
+}
+
+StepTotals TrainingRun::exchange_gradients(const StepTotals& own) {
     ++step_;
-    if (totals.failed > 0 || totals.cancelled > 0) return totals;
+    return averager_.exchange(own);
+}
+
+void TrainingRun::update_weights(const StepTotals& totals) {
+    averager_.average(totals);
     if (settings_.clip_norm > 0)
         torch::nn::utils::clip_grad_norm_(parameters_, settings_.clip_norm);
     optimizer_->step();
-    return totals;
 }
 
 void TrainingRun::start_validation() {
@@ -216,21 +220,25 @@ std::string TrainingRun::identity() const {
                fmt::format(
                    "{} seed {} ranks {} batch {} data {} {} {} {} augment {} clip {} patience {}{}",
                    spec_.canonical(), candidate_.seed, group_.size(),
-                   batch_of_rank(settings_, spec_, group_), settings_.shards, settings_.data_seed,
+                   batch_of_rank(settings_, spec_, group_), dataset_->digest(), settings_.data_seed,
                    settings_.max_train_samples, settings_.max_validation_samples, settings_.augment,
                    settings_.clip_norm, settings_.patience_epochs,
                    settings_.mixed_precision ? " mixed" : ""))
         .hex();
 }
 
-std::string TrainingRun::save(const TrainingProgress& progress) const {
-    return encode_training_state(identity(), progress, *network_, *optimizer_);
+std::string TrainingRun::save(const TrainingProgress& progress, const Weights& best) const {
+    return encode_training_state(identity(), progress, best, *network_, *optimizer_);
 }
 
-TrainingProgress TrainingRun::restore(const std::string& bytes, const std::string& where) {
+RestoredTraining TrainingRun::restore(const std::string& bytes, const std::string& where) {
     return restore_training_state(bytes, identity(), *network_, *optimizer_, where);
 }
 
-std::map<std::string, torch::Tensor> TrainingRun::weights() const { return weights_of(*network_); }
+Weights TrainingRun::weights() const {
+    Weights copies = weights_of(*network_);
+    for (auto& [name, tensor] : copies) tensor = tensor.clone();
+    return copies;
+}
 
 }  // namespace edgeloop

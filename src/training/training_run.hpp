@@ -1,6 +1,5 @@
 #pragma once
 
-#include "failure.hpp"
 #include "gradient_averager.hpp"
 #include "model/network.hpp"
 #include "regression_sums.hpp"
@@ -12,10 +11,7 @@
 #include "edgeloop/space/architecture_spec.hpp"
 #include "edgeloop/training/trainer.hpp"
 
-#include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,41 +20,43 @@
 namespace edgeloop {
 
 /// Everything one rank holds while it trains one candidate. Knows nothing of other ranks but the
-/// averager; who calls what in which order is the Trainer's business.
+/// averager; who calls what in which order is the Trainer's business. Everything may throw Error,
+/// c10::Error and std::bad_alloc; what is not collective may do so on one rank alone.
 class TrainingRun {
   public:
-    /// Builds network, optimiser and loaders. @throws Error, c10::Error, std::bad_alloc.
-    TrainingRun(const TrainingSettings& settings, const Candidate& candidate,
-                const Communicator& group);
+    /// Builds network, optimiser and loaders.
+    TrainingRun(const TrainingSettings& settings, std::shared_ptr<const Dataset> dataset,
+                const Candidate& candidate, const Communicator& group);
 
-    /// Gives all ranks the leader's weights. Collective.
-    void share_weights();
+    /// Weights in host memory, and back.
+    [[nodiscard]] std::vector<torch::Tensor> weights_on_host() const;
+    void set_weights(const std::vector<torch::Tensor>& host);
 
     /// @param step  where to go on in a begun epoch.
     void start_epoch(int epoch, std::size_t step);
-    /// One step: the next batch forward and backward, gradients averaged, weights moved.
-    ///
-    /// Collective: whatever goes wrong on this rank, it takes part and tells the others.
-    /// @param cancel_requested  asked once; may throw like the rest of the step.
-    [[nodiscard]] StepTotals step(const std::function<bool()>& cancel_requested);
+    /// The next batch forward and backward, up to the gradients' exchange; says in `own` what it
+    /// brings to the step.
+    void compute_gradients(StepTotals& own);
+    /// Collective, also for a rank that failed: it tells the others. @throws CommError alone.
+    [[nodiscard]] StepTotals exchange_gradients(const StepTotals& own);
+    void update_weights(const StepTotals& totals);
 
     void start_validation();
-    /// Adds the next validation batch to the sums. @throws what LibTorch throws.
+    /// Adds the next validation batch to the sums.
     void validation_step();
     [[nodiscard]] RegressionSums& validation_sums() { return sums_; }
 
     /// State of this candidate with everything needed to go on, and back. The identity is a digest
     /// of all that decides its course but the budget.
-    [[nodiscard]] std::string save(const TrainingProgress& progress) const;
+    [[nodiscard]] std::string save(const TrainingProgress& progress, const Weights& best) const;
     /// @throws CorruptState  the network may then hold anything.
-    [[nodiscard]] TrainingProgress restore(const std::string& bytes, const std::string& where);
-    [[nodiscard]] std::map<std::string, torch::Tensor> weights() const;
+    [[nodiscard]] RestoredTraining restore(const std::string& bytes, const std::string& where);
+    /// A copy in host memory.
+    [[nodiscard]] Weights weights() const;
 
     [[nodiscard]] std::size_t train_steps() const { return train_.steps_per_epoch(); }
     [[nodiscard]] std::size_t validation_steps() const { return validation_.steps_per_epoch(); }
     [[nodiscard]] int epochs() const { return epochs_; }
-    /// What went wrong on this rank in the last step.
-    [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
 
   private:
     class MixedPrecision;
@@ -71,6 +69,7 @@ class TrainingRun {
     [[nodiscard]] std::string identity() const;
 
     TrainingSettings settings_;
+    std::shared_ptr<const Dataset> dataset_;
     Candidate candidate_;
     ArchitectureSpec spec_;
     Communicator group_;
@@ -86,7 +85,6 @@ class TrainingRun {
     RegressionSums sums_;
     int epoch_ = 0;
     std::size_t step_ = 0;
-    std::optional<Failure> failure_;
 };
 
 /// The device of this rank: for CUDA the one its rank on the node selects. @throws ConfigError CUDA

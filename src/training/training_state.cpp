@@ -1,5 +1,7 @@
 #include "training_state.hpp"
 
+#include "model/weights_file.hpp"
+
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
@@ -9,9 +11,10 @@
 namespace edgeloop {
 namespace {
 
-// Version 1: one line of JSON with identity and progress, then LibTorch's archives of the network
-// and of the optimiser, each preceded by its length in the JSON.
-constexpr EnvelopeFormat format{"ELTS", 1};
+// Version 2: one line of JSON with identity, progress and lengths; then LibTorch's archive of the
+// network, the best weights so far as safetensors (maybe none), and LibTorch's archive of the
+// optimiser. Version 1 knew no best weights.
+constexpr EnvelopeFormat format{"ELTS", 2};
 
 template <class Part>
 std::string archive_of(const Part& part) {
@@ -30,24 +33,48 @@ void restore(Part& part, const std::string& bytes) {
     part.load(archive);
 }
 
+Json to_json(const TrainingProgress& progress) {
+    return {{"epoch", progress.epoch},
+            {"step", progress.step},
+            {"samples", progress.samples},
+            {"loss_sum", progress.loss_sum},
+            {"validated", progress.validated},
+            {"plateau_rmse", progress.plateau_rmse},
+            {"epochs_on_plateau", progress.epochs_on_plateau},
+            {"best_epoch", progress.best_epoch},
+            {"best_metrics", progress.best_metrics}};
+}
+
+TrainingProgress progress_from(const Json& json) {
+    TrainingProgress progress;
+    json.at("epoch").get_to(progress.epoch);
+    json.at("step").get_to(progress.step);
+    json.at("samples").get_to(progress.samples);
+    json.at("loss_sum").get_to(progress.loss_sum);
+    json.at("validated").get_to(progress.validated);
+    json.at("plateau_rmse").get_to(progress.plateau_rmse);
+    json.at("epochs_on_plateau").get_to(progress.epochs_on_plateau);
+    json.at("best_epoch").get_to(progress.best_epoch);
+    json.at("best_metrics").get_to(progress.best_metrics);
+    return progress;
+}
+
 }  // namespace
 
 std::string encode_training_state(const std::string& identity, const TrainingProgress& progress,
-                                  const torch::nn::Module& network,
+                                  const Weights& best, const torch::nn::Module& network,
                                   const torch::optim::Optimizer& optimizer) {
     const std::string weights = archive_of(network);
+    const std::string best_weights = best.empty() ? std::string() : encode_weights(best);
     const Json head = {{"identity", identity},
-                       {"epoch", progress.epoch},
-                       {"step", progress.step},
-                       {"samples", progress.samples},
-                       {"loss_sum", progress.loss_sum},
-                       {"best_rmse", progress.best_rmse},
-                       {"epochs_since_best", progress.epochs_since_best},
-                       {"network_bytes", weights.size()}};
-    return seal(format, {0, 0, head.dump() + "\n" + weights + archive_of(optimizer)});
+                       {"progress", to_json(progress)},
+                       {"network_bytes", weights.size()},
+                       {"best_bytes", best_weights.size()}};
+    return seal(format,
+                {0, 0, head.dump() + "\n" + weights + best_weights + archive_of(optimizer)});
 }
 
-TrainingProgress restore_training_state(const std::string& bytes, const std::string& identity,
+RestoredTraining restore_training_state(const std::string& bytes, const std::string& identity,
                                         torch::nn::Module& network,
                                         torch::optim::Optimizer& optimizer,
                                         const std::string& where) {
@@ -57,15 +84,18 @@ TrainingProgress restore_training_state(const std::string& bytes, const std::str
         const Json head = Json::parse(payload.substr(0, line));
         if (head.at("identity").get<std::string>() != identity)
             throw CorruptState(where + " belongs to another candidate or other settings");
+        RestoredTraining restored{progress_from(head.at("progress")), {}};
         const std::size_t begin = line + 1;
         const auto length = head.at("network_bytes").get<std::size_t>();
+        const auto best = head.at("best_bytes").get<std::size_t>();
         restore(network, payload.substr(begin, length));
-        restore(optimizer, payload.substr(begin + length));
-        return {head.at("epoch").get<int>(),        head.at("step").get<std::size_t>(),
-                head.at("samples").get<double>(),   head.at("loss_sum").get<double>(),
-                head.at("best_rmse").get<double>(), head.at("epochs_since_best").get<int>()};
+        if (best > 0) restored.best = decode_weights(payload.substr(begin + length, best), where);
+        restore(optimizer, payload.substr(begin + length + best));
+        return restored;
     } catch (const Json::exception& error) {
         throw CorruptState(where + " cannot be read", error.what());
+    } catch (const ConfigError& error) {
+        throw CorruptState(where + " cannot be read", error.problem());
     } catch (const c10::Error& error) {
         throw CorruptState(where + " cannot be read", error.what_without_backtrace());
     }

@@ -3,6 +3,7 @@
 #include "edgeloop/search/candidate.hpp"
 
 #include <cstddef>
+#include <map>
 #include <string>
 
 #include <torch/torch.h>
@@ -12,23 +13,39 @@ namespace edgeloop {
 /// How far a candidate has been trained. Everything else that decides its future is in weights and
 /// optimiser: dropout and batch order are addressed by epoch and step.
 struct TrainingProgress {
-    int epoch = 0;          ///< the next step's
-    std::size_t step = 0;   ///< the next one in that epoch
-    double samples = 0;     ///< of the epoch so far
-    double loss_sum = 0;    ///< of the epoch so far
-    double best_rmse = -1;  ///< smallest val_rmse so far; negative: none yet
-    int epochs_since_best = 0;
+    int epoch = 0;         ///< the next step's
+    std::size_t step = 0;  ///< the next one in that epoch
+    double samples = 0;    ///< of the epoch so far
+    double loss_sum = 0;   ///< of the epoch so far
+
+    // Only of a training that watches for a plateau:
+    int validated = 0;         ///< epochs whose end has been validated and judged
+    double plateau_rmse = -1;  ///< val_rmse from which a fall by 1 % counts; negative: none yet
+    int epochs_on_plateau = 0;
+    int best_epoch = 0;    ///< counted from 1, the one with the smallest val_rmse; 0: none yet
+    Metrics best_metrics;  ///< of that epoch, as they are reported
 };
 
-/// Saved progress with weights and optimiser. @param identity  of what would be trained.
+/// Parameters and buffers by name, in host memory.
+using Weights = std::map<std::string, torch::Tensor>;
+
+struct RestoredTraining {
+    TrainingProgress progress;
+    Weights best;  ///< after progress.best_epoch; empty when there is none
+};
+
+/// Saved progress with weights and optimiser.
+/// @param identity  of what would be trained.
+/// @param best      weights after progress.best_epoch; empty when there is none.
 [[nodiscard]] std::string encode_training_state(const std::string& identity,
                                                 const TrainingProgress& progress,
+                                                const Weights& best,
                                                 const torch::nn::Module& network,
                                                 const torch::optim::Optimizer& optimizer);
 
 /// Puts weights and optimiser back.
 /// @throws CorruptState  damaged, of another version, or of another identity.
-[[nodiscard]] TrainingProgress restore_training_state(const std::string& bytes,
+[[nodiscard]] RestoredTraining restore_training_state(const std::string& bytes,
                                                       const std::string& identity,
                                                       torch::nn::Module& network,
                                                       torch::optim::Optimizer& optimizer,

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -136,7 +137,8 @@ TEST(Dispatch, ALargeCandidateIsCancelledWaitingRunningAndAtTheEnd) {
 TEST(Dispatch, AFailureOnTheLastRankOfJoinedGroupsIsTheCandidates) {
     with_joining_workers(
         [](const Candidate& one, const Communicator& group, const CancelToken&) {
-            if (one.id == 3 && group.rank() == group.size() - 1) throw IoError("no memory left");
+            if (one.id == 3 && group.rank() == group.size() - 1)
+                throw std::runtime_error("no memory left");
             return Outcome{};
         },
         [](GroupEvaluator& evaluator) {
@@ -174,15 +176,17 @@ TEST(Dispatch, AFailureOnAnyRankOfAGroupIsTheCandidatesAndTheGroupGoesOn) {
     with_workers(
         largest_group(),
         [&](const Candidate& one, const Communicator& group, const CancelToken&) {
-            if (one.id == 2 && group.rank() == failing) throw IoError("no memory left");
+            if (one.id == 2 && group.rank() == failing) throw std::runtime_error("no memory left");
+            if (one.id == 3 && group.rank() == failing) throw IoError("no space left");
             return Outcome{};
         },
         [&](GroupEvaluator& evaluator) {
-            const auto outcomes = evaluate(evaluator, 3);
+            const auto outcomes = evaluate(evaluator, 4);
             EXPECT_EQ(outcomes.at(1).status, Status::completed);
             EXPECT_EQ(outcomes.at(2).status, Status::failed);
             EXPECT_NE(outcomes.at(2).reason.find("no memory left"), std::string::npos);
-            EXPECT_EQ(outcomes.at(3).status, Status::completed);
+            EXPECT_EQ(outcomes.at(3).status, Status::lost) << "the system's failure";
+            EXPECT_EQ(outcomes.at(4).status, Status::completed);
         });
 }
 

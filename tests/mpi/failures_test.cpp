@@ -38,7 +38,7 @@ class HarmfulToken : public CancelToken {
     [[nodiscard]] bool will_resume() const override { return inner_.will_resume(); }
     void at(const std::string& place) const override {
         inner_.at(place);
-        if (place != "epoch 0 step 1") return;
+        if (place != "training, epoch 0 step 1") return;
         if (id_ == throws && rank_ == 1) throw std::runtime_error("injected");
         if (id_ == hangs && rank_ == 2) std::this_thread::sleep_for(std::chrono::seconds(12));
         static int attempts = 0;

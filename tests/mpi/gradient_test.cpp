@@ -63,6 +63,14 @@ StepTotals backward(BranchedNet& net, const Samples& part) {
     return own;
 }
 
+/// What a rank does after backward.
+StepTotals finish(GradientAverager& averager, const StepTotals& own) {
+    averager.stage();
+    const StepTotals totals = averager.exchange(own);
+    averager.average(totals);
+    return totals;
+}
+
 /// Gradients as one flat vector after one step.
 torch::Tensor gradients(const Communicator& group, const Samples& part, GradientExchange exchange,
                         StepTotals& totals) {
@@ -70,7 +78,7 @@ torch::Tensor gradients(const Communicator& group, const Samples& part, Gradient
     GradientAverager averager(net.parameters(), group, exchange, 16);
     EXPECT_GT(averager.bucket_count(), 2u);
     averager.begin();
-    totals = averager.finish(backward(net, part));
+    totals = finish(averager, backward(net, part));
     std::vector<torch::Tensor> flat;
     for (const torch::Tensor& parameter : net.parameters())
         flat.push_back(parameter.grad().flatten().clone());
@@ -130,8 +138,9 @@ std::vector<double> loss_curve(const Communicator& group) {
         const std::int64_t each = (8 + group.size() - 1) / group.size();
         const std::int64_t begin = std::min(length, group.rank() * each);
         const std::int64_t own = std::min(length - begin, each);
-        const StepTotals totals = averager.finish(backward(
-            net, {batch.inputs.narrow(0, begin, own), batch.targets.narrow(0, begin, own)}));
+        const StepTotals totals =
+            finish(averager, backward(net, {batch.inputs.narrow(0, begin, own),
+                                            batch.targets.narrow(0, begin, own)}));
         losses.push_back(totals.loss_sum / totals.samples);
         adam.step();
     }
@@ -144,6 +153,23 @@ TEST(Gradient, LossCurvesOfAGroupAndOfOneRankAgree) {
     for (std::size_t step = 0; step < alone.size(); ++step)
         EXPECT_NEAR(together[step], alone[step], 1e-4 * alone[step]) << step;
     EXPECT_LT(alone.back(), 0.5 * alone.front());
+}
+
+TEST(Gradient, ARankThatFailsBeforeItBeginsStillMeetsTheOthersInEveryStep) {
+    const int failing = world().size() - 1;
+    BranchedNet net;
+    GradientAverager averager(net.parameters(), world(), GradientExchange::overlapped, 16);
+    for (int step = 0; step < 3; ++step) {
+        StepTotals own;
+        if (world().rank() == failing) {
+            own.failed = 1;
+        } else {
+            averager.begin();
+            own = backward(net, share_of(samples(12), world().rank(), world().size()));
+            averager.stage();
+        }
+        EXPECT_EQ(averager.exchange(own).failed, 1) << step;
+    }
 }
 
 TEST(Gradient, AFailureInTheMiddleOfBackwardReachesAllRanks) {
@@ -163,7 +189,7 @@ TEST(Gradient, AFailureInTheMiddleOfBackwardReachesAllRanks) {
             own = backward(net, share_of(samples(12), world().rank(), world().size()));
             own.cancelled = world().rank() == 0 ? 1 : 0;
         }
-        const StepTotals totals = averager.finish(own);
+        const StepTotals totals = averager.exchange(own);
         EXPECT_EQ(totals.failed, fail ? 1 : 0);
         EXPECT_EQ(totals.cancelled, fail && failing == 0 ? 0 : 1);
     }

@@ -1,7 +1,11 @@
 #include "mpi_world.hpp"
 #include "support/shared_dataset.hpp"
 #include "support/small_dataset.hpp"
+#include "training/phases.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <algorithm>
@@ -83,10 +87,10 @@ class FaultyToken : public CancelToken {
     mutable std::string place_;
 };
 
-TEST_F(TrainingTest, AnExceptionOnOneRankAnywhereFailsTheCandidateOnAll) {
+TEST_F(TrainingTest, AnExceptionInALaterStepFailsTheCandidateOnAll) {
     const Candidate one = candidate(R"({"learning_rate":0.003,"batch":2,"epochs":2})");
-    for (const char* place :
-         {"building the network", "epoch 0 step 0", "epoch 1 step 2", "validation step 1"}) {
+    for (const char* place : {"training, epoch 1 step 2", "updating the weights, epoch 1 step 2",
+                              "validating, step 1"}) {
         const Outcome outcome = train(one, FaultyToken(place, ""));
         EXPECT_EQ(outcome.status, Status::failed) << place;
         EXPECT_NE(outcome.reason.find("injected"), std::string::npos) << outcome.reason;
@@ -95,9 +99,115 @@ TEST_F(TrainingTest, AnExceptionOnOneRankAnywhereFailsTheCandidateOnAll) {
     EXPECT_EQ(train(one).status, Status::completed);
 }
 
+/// Throws on one rank when it first reaches a phase.
+class FaultyPhase : public CancelToken {
+  public:
+    FaultyPhase(Phase phase, int rank, bool ours) : phase_(phase), rank_(rank), ours_(ours) {}
+    void at(const std::string& place) const override {
+        if (fired_ || world().rank() != rank_) return;
+        if (place.substr(0, place.find(',')) != name_of(phase_)) return;
+        fired_ = true;
+        if (ours_) throw IoError("injected");
+        throw std::runtime_error("injected");
+    }
+    /// Whether the phase was reached. Collective.
+    [[nodiscard]] bool fired() const {
+        return world().all_reduce(fired_ ? 1 : 0, Reduction::max) > 0;
+    }
+
+  private:
+    Phase phase_;
+    int rank_;
+    bool ours_;
+    mutable bool fired_ = false;
+};
+
+/// The whole run stops at a place.
+class StopAt : public FaultyToken {
+  public:
+    explicit StopAt(std::string place) : FaultyToken("", std::move(place)) {}
+    [[nodiscard]] bool will_resume() const override { return true; }
+};
+
+/// Settings with which a training reaches every phase.
+TrainingSettings with_all_phases(TrainingSettings settings) {
+    settings.state_dir = settings.shards + "/../training";
+    settings.weights_dir = settings.shards + "/../weights";
+    settings.patience_epochs = 3;
+    return settings;
+}
+
+Status expected_end(Phase phase, bool ours) {
+    if (phase == Phase::write_files) return Status::completed;  // a result is a result
+    return ours || phase == Phase::open_data ? Status::lost : Status::failed;
+}
+
+TEST_F(TrainingTest, APhaseThatThrowsOnAnyRankEndsTheCandidateOnAllAndTheGroupGoesOn) {
+    const TrainingSettings with = with_all_phases(settings());
+    const Candidate one = candidate(R"({"learning_rate":0.003,"batch":4,"epochs":3})");
+    const Metrics whole = train(one, CancelToken(), with).metrics;
+    ASSERT_EQ(train(one, StopAt("training, epoch 1 step 1"), with).status, Status::cancelled);
+    const std::string state_file = with.state_dir + "/7.state";
+    const std::string state = world().rank() == 0 ? read_file(state_file) : "";
+    for (std::size_t index = 0; index < phase_count; ++index) {
+        const auto phase = static_cast<Phase>(index);
+        if (phase == Phase::share_weights && world().size() == 1) continue;
+        for (int rank = 0; rank < world().size(); ++rank) {
+            SCOPED_TRACE(std::string(name_of(phase)) + " on rank " + std::to_string(rank));
+            if (world().rank() == 0) write_file_atomic(state_file, state);
+            world().barrier();
+            const bool ours = (index + std::size_t(rank)) % 2 == 0;
+            const FaultyPhase token(phase, rank, ours);
+            const double start = steady_seconds();
+            const Outcome outcome = train(one, token, with);
+            EXPECT_LT(steady_seconds() - start, 5);
+            EXPECT_TRUE(token.fired());
+            EXPECT_EQ(outcome.status, expected_end(phase, ours)) << outcome.reason;
+            if (phase != Phase::write_files) {
+                EXPECT_NE(outcome.reason.find("injected"), std::string::npos) << outcome.reason;
+            }
+            expect_same_everywhere(outcome);
+        }
+    }
+    EXPECT_EQ(train(one, CancelToken(), with).metrics, whole);
+}
+
+TEST_F(TrainingTest, PatienceGivesTheBestEpochOnAllRanksAlsoWhenItWasStopped) {
+    TrainingSettings patient = settings();
+    patient.patience_epochs = 3;
+    const Candidate one =
+        candidate(R"({"learning_rate":0.03,"batch":4,"epochs":12,"schedule":"constant"})");
+    const Outcome whole = train(one, CancelToken(), patient);
+    ASSERT_EQ(whole.status, Status::completed) << whole.reason;
+    expect_same_everywhere(whole);
+    Candidate until_best = one;
+    until_best.epochs = int(whole.metrics.at("best_epoch"));
+    const Metrics best = train(until_best).metrics;
+    for (const char* name : {"val_rmse", "r2_power", "train_loss"})
+        EXPECT_EQ(whole.metrics.at(name), best.at(name)) << name;
+    TrainingSettings kept = patient;
+    kept.state_dir = shards() + "/../stopped";
+    for (const char* place : {"training, epoch 2 step 1", "validating, step 0"}) {
+        EXPECT_EQ(train(one, StopAt(place), kept).status, Status::cancelled) << place;
+        EXPECT_EQ(train(one, CancelToken(), kept).metrics, whole.metrics) << place;
+    }
+}
+
+TEST_F(TrainingTest, RanksThatSeeDifferentDataDoNotTrainTogether) {
+    if (world().size() == 1) return;
+    TrainingSettings different = settings();
+    const bool odd = world().rank() == world().size() - 1;
+    if (odd) different.shards = test::make_small_dataset(shards() + "/../other", 14);
+    world().barrier();
+    const Outcome outcome = train(candidate("{}"), CancelToken(), different);
+    EXPECT_EQ(outcome.status, Status::lost);
+    EXPECT_NE(outcome.reason.find("different copies"), std::string::npos) << outcome.reason;
+    expect_same_everywhere(outcome);
+}
+
 TEST_F(TrainingTest, CancelSeenByTheLeaderAloneEndsAllRanks) {
     const Candidate one = candidate(R"({"learning_rate":0.003,"batch":2,"epochs":2})");
-    for (const char* place : {"epoch 1 step 1", "validation step 1"}) {
+    for (const char* place : {"training, epoch 1 step 1", "validating, step 1"}) {
         const Outcome outcome = train(one, FaultyToken("", place));
         EXPECT_EQ(outcome.status, Status::cancelled) << place;
         expect_same_everywhere(outcome);

@@ -55,10 +55,6 @@ class Communicator {
 
     /// Ranks with the same colour form a group, ordered by rank; colour < 0 gives no group.
     [[nodiscard]] std::optional<Communicator> split(int colour) const;
-    /// A group of the given ranks of this communicator, in that order. Only they call it, all with
-    /// the same list. REQUIRES: this rank is in `ranks`; no rank twice; none of them takes messages
-    /// of this communicator meanwhile, because Open MPI sends its own through it.
-    [[nodiscard]] Communicator subset(const std::vector<int>& ranks) const;
 
     void barrier() const;
     void broadcast(std::string& bytes, int root) const;

@@ -16,9 +16,6 @@ namespace edgeloop {
 /// the accelerator can be chosen before the first MPI call.
 [[nodiscard]] int launcher_local_rank();
 
-/// Number of ranks on this node as the launcher counts, 1 without one.
-[[nodiscard]] int launcher_local_size();
-
 /// Whether the user told mpirun that ranks may share cores (Open MPI 4 and 5: --oversubscribe or
 /// --map-by :OVERSUBSCRIBE). Open MPI 5 does not pass the option on: there it shows by more ranks
 /// than slots, which mpirun starts only when told to.
@@ -45,6 +42,9 @@ class MpiSession {
     MpiSession& operator=(const MpiSession&) = delete;
 
     [[nodiscard]] Communicator world() const;
+    /// Ranks of this job on this node, as MPI counts those that can share memory: launchers differ
+    /// in what they tell. 1 without MPI, and before the session.
+    [[nodiscard]] static int ranks_on_node();
     /// Ends the whole job now, with this exit code; safe while other ranks wait in a collective.
     /// Outside MPI it returns, and the program ends by itself.
     static void abort(int exit_code);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/data/dataset.hpp"
 #include "edgeloop/data/split.hpp"
 
 #include <cstddef>
@@ -11,7 +12,6 @@
 namespace edgeloop {
 
 struct LoaderOptions {
-    std::string shards;  ///< folder with catalogue.json and the shard files
     SplitPart part = SplitPart::train;
     int frames = 16;  ///< T
     int stride = 1;
@@ -38,8 +38,8 @@ struct Batch {
 /// same number of steps; a rank whose share ran out delivers batches with samples == 0.
 class Loader {
   public:
-    /// @throws ConfigError  no such folder, damaged catalogue, T or stride impossible.
-    explicit Loader(const LoaderOptions& options);
+    /// @throws ConfigError  T, stride or batch impossible.
+    Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options);
     ~Loader();
     Loader(const Loader&) = delete;
     Loader& operator=(const Loader&) = delete;

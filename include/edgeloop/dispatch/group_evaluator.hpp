@@ -5,10 +5,20 @@
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/search/interfaces.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 
 namespace edgeloop {
+
+/// When a group is to blame for what fails on it; see src/dispatch/README.md.
+struct AccountLimits {
+    double quick_s = 1;            ///< a failure within this may be the group's
+    std::size_t in_a_row = 3;      ///< such failures after which a group gets no new work
+    std::size_t groups_tried = 3;  ///< on so many, or all, a candidate must fail to be to blame
+    double probe_after_s = 10;     ///< until a group without work is tried again; doubles each time
+    double probe_at_most_s = 600;
+};
 
 /// What the coordinator tolerates.
 struct DispatchOptions {
@@ -21,6 +31,7 @@ struct DispatchOptions {
     /// Which candidates a whole block of groups trains together; a function of the candidate alone,
     /// so that its result does not depend on who was idle. Empty: none. Needs blocks in the plan.
     std::function<bool(const Candidate&)> is_large;
+    AccountLimits accounts;
 };
 
 /// Evaluates candidates on worker groups; lives on rank 0.
@@ -30,7 +41,8 @@ struct DispatchOptions {
 /// A large candidate waits for a whole block of groups, which takes no other work meanwhile. A
 /// candidate past its limit is cancelled and reported as timed out. A group that has stalled is
 /// given up: what it ran has timed out, what it had not begun is lost, and the others go on without
-/// it.
+/// it. What fails at once is tried on other groups before it counts, and a group that fails what
+/// others complete is taken out until it completes a candidate.
 class GroupEvaluator : public Evaluator {
   public:
     /// REQUIRES: on rank 0, while every other rank calls serve_candidates() with the same plan.
@@ -45,6 +57,7 @@ class GroupEvaluator : public Evaluator {
     [[nodiscard]] std::size_t free_slots() const override;
     void submit(const Candidate& candidate) override;
     void cancel(CandidateId id) override;
+    [[nodiscard]] bool waits(CandidateId id) const override;
     /// @throws CommError  every group has stalled.
     [[nodiscard]] std::vector<Outcome> poll() override;
 

@@ -12,7 +12,8 @@ namespace edgeloop {
 /// Evaluates one candidate on a group of ranks; called on all of them with the same candidate. The
 /// leader's (rank 0 of the group) outcome counts.
 ///
-/// What it throws becomes the candidate's failure; the group goes on with the next. A function that
+/// What it throws becomes the candidate's failure, or makes it lost when it is an IoError, a
+/// CommError or the operating system's; the group goes on with the next. A function that
 /// uses collectives must see to it that no rank leaves while others wait inside one.
 using WorkerFunction =
     std::function<Outcome(const Candidate&, const Communicator& group, const CancelToken&)>;

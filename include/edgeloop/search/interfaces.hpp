@@ -20,6 +20,8 @@ class Evaluator {
     virtual void submit(const Candidate& candidate) = 0;
     /// Asks for an early end; the outcome (cancelled or completed) still arrives through poll().
     virtual void cancel(CandidateId id) = 0;
+    /// Whether a submitted candidate still waits for ranks to train it, as a large one does.
+    [[nodiscard]] virtual bool waits(CandidateId /*id*/) const { return false; }
     /// Outcomes that arrived since the last call, in any order.
     [[nodiscard]] virtual std::vector<Outcome> poll() = 0;
 };

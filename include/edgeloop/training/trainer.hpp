@@ -6,9 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace edgeloop {
+
+class Dataset;
 
 /// Where networks are trained.
 enum class Device {
@@ -25,7 +28,9 @@ enum class GradientExchange {
 
 /// What holds for all candidates of a run; what differs between them is in their specs.
 struct TrainingSettings {
-    std::string shards;                      ///< folder with catalogue.json and the shard files
+    std::string shards;  ///< folder with catalogue.json and the shard files
+    /// The same, opened already; nothing: a Trainer opens `shards` with its first candidate, once.
+    std::shared_ptr<const Dataset> dataset;
     std::size_t max_train_samples = 0;       ///< 0: all
     std::size_t max_validation_samples = 0;  ///< 0: all
     std::uint64_t data_seed = 0;             ///< chooses those samples; the same for all candidates
@@ -43,7 +48,9 @@ struct TrainingSettings {
     /// share the same global batch, each taking its part, rounded up. 0: for each rank of any
     /// group.
     int batch_ranks = 0;
-    int patience_epochs = 0;  ///< stop when val_rmse has not fallen by 1 % for so long; 0: never
+    /// Stop when val_rmse has not fallen by 1 % for so long, and give the epoch with the smallest
+    /// one, its metrics and its weights; 0: train to the end and give the last.
+    int patience_epochs = 0;
     /// Folder, seen by all ranks, where unfinished training is kept between rungs and across a
     /// stop; empty: nowhere, and training starts anew. See discard_training_state().
     std::string state_dir;
@@ -64,10 +71,13 @@ class Trainer {
     /// Trains and validates. Called by all ranks of the group; returns the same outcome on all.
     ///
     /// Metrics: val_rmse (both normalised targets), val_rmse_speed_mm_s, val_rmse_power_w,
-    /// r2_speed, r2_power, train_loss (mean of the last epoch), train_epochs.
+    /// r2_speed, r2_power, train_loss (mean of the epoch that is given), train_epochs (trained in
+    /// all); with patience_epochs best_epoch, the one that is given, counted from 1.
     ///
-    /// failed: the loss is not finite, memory ran out, an exception on any rank. lost: files could
-    /// not be read. cancelled: within one step of the token's request, which only the leader sees.
+    /// failed: the loss is not finite, memory ran out, an exception on any rank. lost: the system
+    /// is to blame, e.g. files cannot be read or an accelerator is broken, or the ranks see
+    /// different copies of the dataset. cancelled: within one step of the token's request, which
+    /// only the leader sees.
     ///
     /// With a state_dir, training goes on from what an earlier call saved there for the same
     /// candidate, settings and size of group, and ends with the same bits as without the break. It
@@ -80,6 +90,7 @@ class Trainer {
 
   private:
     TrainingSettings settings_;
+    mutable std::shared_ptr<const Dataset> dataset_;  ///< opened when first needed
 };
 
 /// Deletes the saved state of a candidate that is not trained any further. Nothing there: no error.

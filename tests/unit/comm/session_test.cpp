@@ -98,7 +98,6 @@ TEST(Session, AloneEveryCollectiveIsTheIdentity) {
     EXPECT_TRUE(sum.done());
     EXPECT_FALSE(alone.split(-1).has_value());
     EXPECT_EQ(alone.split(7)->size(), 1);
-    EXPECT_EQ(alone.subset({0}).size(), 1);
     EXPECT_THROW(alone.send(0, 1, "x"), LogicError);
     EXPECT_THROW(alone.agree("phase", [] { throw IoError("full"); }), IoError);
 }

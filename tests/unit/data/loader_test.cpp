@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -28,9 +29,13 @@ const std::string& shards() {
     return path;
 }
 
+const std::shared_ptr<const Dataset>& dataset() {
+    static const auto opened = std::make_shared<const Dataset>(shards());
+    return opened;
+}
+
 LoaderOptions options_for(SplitPart part) {
     LoaderOptions options;
-    options.shards = shards();
     options.part = part;
     options.frames = 4;
     options.batch = 3;
@@ -54,7 +59,7 @@ struct Epoch {
 };
 
 Epoch read_epoch(const LoaderOptions& options, int epoch, std::size_t first_step = 0) {
-    Loader loader(options);
+    Loader loader(dataset(), options);
     loader.start_epoch(epoch, first_step);
     Epoch seen;
     Batch batch;
@@ -154,7 +159,7 @@ TEST(Loader, ResumesInsideAnEpoch) {
 TEST(Loader, LimitedSamplesAreASeededChoiceOfThePart) {
     LoaderOptions options = options_for(SplitPart::train);
     options.max_samples = 10;
-    EXPECT_EQ(Loader(options).total_samples(), 10U);
+    EXPECT_EQ(Loader(dataset(), options).total_samples(), 10U);
     Lines chosen = read_epoch(options, 0).lines, later = read_epoch(options, 1).lines;
     std::sort(chosen.begin(), chosen.end());
     std::sort(later.begin(), later.end());
@@ -169,7 +174,7 @@ TEST(Loader, LimitedSamplesAreASeededChoiceOfThePart) {
 
 TEST(Loader, AbandonedEpochsDoNotLeakIntoTheNext) {
     const LoaderOptions options = options_for(SplitPart::train);
-    Loader loader(options);
+    Loader loader(dataset(), options);
     Batch batch;
     loader.start_epoch(0);
     ASSERT_TRUE(loader.next(batch));
@@ -181,7 +186,7 @@ TEST(Loader, AbandonedEpochsDoNotLeakIntoTheNext) {
 }
 
 TEST(Loader, TargetsAreNormalisedAndLikeTheCatalogue) {
-    Loader loader(options_for(SplitPart::train));
+    Loader loader(dataset(), options_for(SplitPart::train));
     loader.start_epoch(0);
     Batch batch;
     double speed = 0, power = 0;
@@ -199,7 +204,7 @@ TEST(Loader, TargetsAreNormalisedAndLikeTheCatalogue) {
 TEST(Loader, MeanPredictorRmseIsWhatAConstantModelGets) {
     const Catalogue catalogue = read_catalogue(shards());
     const TargetStatistics& train = catalogue.part(SplitPart::train).targets;
-    Loader loader(options_for(SplitPart::validation));
+    Loader loader(dataset(), options_for(SplitPart::validation));
     loader.start_epoch(0);
     Batch batch;
     double sum = 0, count = 0;
@@ -234,15 +239,24 @@ TEST(Loader, AugmentationTurnsWholeClips) {
 }
 
 TEST(Loader, RefusesWhatCannotBeLoaded) {
+    EXPECT_THROW(Dataset{shards() + "/nowhere"}, ConfigError);
     LoaderOptions options = options_for(SplitPart::train);
-    options.shards = shards() + "/nowhere";
-    EXPECT_THROW(Loader{options}, ConfigError);
-    options = options_for(SplitPart::train);
     options.frames = 0;
-    EXPECT_THROW(Loader{options}, ConfigError);
+    EXPECT_THROW(Loader(dataset(), options), ConfigError);
     options = options_for(SplitPart::train);
     options.stride = 0;
-    EXPECT_THROW(Loader{options}, ConfigError);
+    EXPECT_THROW(Loader(dataset(), options), ConfigError);
+}
+
+TEST(Dataset, OpensEachShardOnceForAnyNumberOfLoaders) {
+    const std::uint64_t before = opened_shards();
+    const auto fresh = std::make_shared<const Dataset>(shards());
+    const std::size_t files = fresh->catalogue().shards.size();
+    ASSERT_GT(files, 1U);
+    for (int i = 0; i < 3; ++i)
+        for (const SplitPart part : {SplitPart::train, SplitPart::validation})
+            EXPECT_EQ(Loader(fresh, options_for(part)).total_samples(), lines_of(part).size());
+    EXPECT_EQ(opened_shards() - before, files);
 }
 
 }  // namespace

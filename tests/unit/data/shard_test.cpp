@@ -273,12 +273,10 @@ TEST_F(Shards, OfTwoDatasetsAreNeverReadAsOne) {
     darken(false);
     ASSERT_FALSE(HasFatalFailure());
     (void)make_shards(options_);
-    LoaderOptions loading;
-    loading.shards = options_.output;
-    EXPECT_NO_THROW(Loader{loading});
+    EXPECT_NO_THROW(Dataset{options_.output});
     std::filesystem::copy(old + "/" + shard_name(0), options_.output + "/" + shard_name(0),
                           std::filesystem::copy_options::overwrite_existing);
-    EXPECT_THROW(Loader{loading}, ConfigError);
+    EXPECT_THROW(Dataset{options_.output}, ConfigError);
 }
 
 // The settings agree, as when two large recordings differ only where no sample was taken.
@@ -308,11 +306,11 @@ TEST_F(Shards, OnlyWhatIsCalledLikeAShardIsEverRemoved) {
 
 // Written by a program that knew no digests of content.
 TEST_F(Shards, OfVersion1AreStillReadUnderTheirOldDigest) {
+    const auto dataset = std::make_shared<const Dataset>(test::test_data("shards/v1"));
     LoaderOptions loading;
-    loading.shards = test::test_data("shards/v1");
     loading.frames = 2;
-    EXPECT_EQ(Loader(loading).total_samples(), 4U);
-    EXPECT_EQ(catalogue_digest(read_catalogue(loading.shards)), "17004d7d606228eb41ea081ade05f712");
+    EXPECT_EQ(Loader(dataset, loading).total_samples(), 4U);
+    EXPECT_EQ(dataset->digest(), "17004d7d606228eb41ea081ade05f712");
 }
 
 // A first run that fails must not lock the folder's name.
@@ -344,9 +342,9 @@ TEST_F(Shards, UnlabelledLayersAreForPredictionOnly) {
     EXPECT_EQ(catalogue.part(SplitPart::prediction).targets.lines, 0U);
     EXPECT_EQ(catalogue.part(SplitPart::test).lines, 0U);
     LoaderOptions loading;
-    loading.shards = options_.output;
     loading.part = SplitPart::prediction;
-    EXPECT_EQ(Loader(loading).total_samples(), 35U);
+    const auto dataset = std::make_shared<const Dataset>(options_.output);
+    EXPECT_EQ(Loader(dataset, loading).total_samples(), 35U);
 }
 
 TEST_F(Shards, BothLayoutsGiveTheSameLines) {

@@ -514,6 +514,42 @@ TEST(Resume, ACandidateThatKillsTheProcessIsGivenUpAfterAFewAttempts) {
         EXPECT_EQ(completed.status, completed.candidate.id == 5 ? Status::lost : Status::completed);
 }
 
+/// Candidate 5 waits for ranks, and the process dies meanwhile, of something else.
+class DiesWhileItWaits : public FakeEvaluator {
+  public:
+    using FakeEvaluator::FakeEvaluator;
+    [[nodiscard]] bool waits(CandidateId id) const override { return id == 5; }
+    std::vector<Outcome> poll() override {
+        if (!submitted.empty() && submitted.back().id == 5 && ++polls_ > 3)
+            throw std::runtime_error("died");
+        return submitted.empty() || submitted.back().id == 5 ? std::vector<Outcome>()
+                                                             : FakeEvaluator::poll();
+    }
+
+  private:
+    int polls_ = 0;
+};
+
+TEST(Resume, ACandidateThatOnlyWaitedForRanksIsNotHeldResponsible) {
+    const SearchSpace space = unit_box(4);
+    MemoryStore store;
+    for (int death = 0; death < 2 * SearchOptions().max_attempts; ++death) {
+        store.resume = death > 0;
+        const auto engine = make_engine(space, loop_settings());
+        DiesWhileItWaits evaluator(1, 1, train);
+        FakeProbe probe(1, measure);
+        EXPECT_THROW((void)run_search(*engine, evaluator, &probe, store, quick()),
+                     std::runtime_error);
+    }
+    store.resume = true;
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(1, 1, train);
+    FakeProbe probe(1, measure);
+    EXPECT_EQ(run_search(*engine, evaluator, &probe, store, quick())
+                  .progress.by_status.at(Status::completed),
+              64u);
+}
+
 TEST(Resume, StopsInOrderAreNotHeldAgainstACandidate) {
     const SearchSpace space = unit_box(4);
     MemoryStore store;

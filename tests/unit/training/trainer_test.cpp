@@ -9,11 +9,14 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/data/dataset.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -117,8 +120,8 @@ TEST_F(TrainerTest, BadSpecsAndMissingDataAreOutcomesNotCrashes) {
     garbled.spec = "{";
     EXPECT_EQ(train(settings(), garbled).status, Status::failed);
     TrainingSettings lost = settings();
-    lost.shards += "-not-there";
-    EXPECT_EQ(train(lost, candidate("{}")).status, Status::failed);
+    lost.shards += "-not-there";  // they were there when the run began
+    EXPECT_EQ(train(lost, candidate("{}")).status, Status::lost);
 }
 
 TEST_F(TrainerTest, ClippingChangesTheCourse) {
@@ -152,12 +155,13 @@ TEST_F(TrainerTest, CancelTakesEffectInTheStepThatSeesIt) {
     }
 }
 
+class StopToken : public CountingToken {
+  public:
+    using CountingToken::CountingToken;
+    [[nodiscard]] bool will_resume() const override { return true; }
+};
+
 TEST_F(TrainerTest, ABrokenOffTrainingGoesOnToTheSameBits) {
-    class StopToken : public CountingToken {
-      public:
-        using CountingToken::CountingToken;
-        [[nodiscard]] bool will_resume() const override { return true; }
-    };
     const test::TemporaryFolder states;
     TrainingSettings kept = settings();
     kept.state_dir = states.path("training");
@@ -231,6 +235,108 @@ TEST_F(TrainerTest, WeightsOfACompletedCandidateCanBeReadBack) {
          {std::size_t(0), std::size_t(7), std::size_t(40), bytes.size() - 1})
         EXPECT_THROW((void)decode_weights(bytes.substr(0, length), "weights"), ConfigError)
             << length;
+}
+
+/// Its val_rmse goes up and down.
+constexpr const char* restless =
+    R"({"learning_rate":0.03,"batch":4,"epochs":14,"schedule":"constant"})";
+
+class PatienceTest : public TrainerTest {
+  protected:
+    TrainingSettings patient(const std::string& weights) const {
+        TrainingSettings with = settings();
+        with.patience_epochs = 3;
+        with.weights_dir = folder_.path(weights);
+        return with;
+    }
+    [[nodiscard]] std::string weights_in(const std::string& folder) const {
+        return read_file(folder_.path(folder + "/7.safetensors"));
+    }
+    /// The epochs of the restless candidate without patience, from 1 on.
+    static std::vector<double> errors(int epochs) {
+        std::vector<double> found{0};
+        for (Candidate one = candidate(restless); one.epochs < epochs;) {
+            ++one.epochs;
+            found.push_back(train(settings(), one).metrics.at("val_rmse"));
+        }
+        return found;
+    }
+    test::TemporaryFolder folder_;
+};
+
+TEST_F(PatienceTest, GivesTheBestEpochItsMetricsAndItsWeights) {
+    const Outcome outcome = train(patient("patient"), candidate(restless));
+    ASSERT_EQ(outcome.status, Status::completed) << outcome.reason;
+    const int trained = int(outcome.metrics.at("train_epochs"));
+    const std::vector<double> rmse = errors(trained);
+    const auto best = std::min_element(rmse.begin() + 1, rmse.end());
+    ASSERT_NE(best, rmse.end() - 1) << "the last epoch is the best: the test shows nothing";
+    EXPECT_EQ(outcome.metrics.at("val_rmse"), *best);
+    EXPECT_EQ(outcome.metrics.at("best_epoch"), best - rmse.begin());
+    TrainingSettings plain = patient("plain");
+    plain.patience_epochs = 0;
+    Candidate until_best = candidate(restless);
+    until_best.epochs = int(best - rmse.begin());
+    const Metrics there = train(plain, until_best).metrics;
+    EXPECT_EQ(outcome.metrics.at("train_loss"), there.at("train_loss"));
+    EXPECT_EQ(weights_in("patient"), weights_in("plain"));
+}
+
+TEST_F(PatienceTest, AStoppedTrainingAndRungsGiveTheSameBestEpoch) {
+    const Candidate one = candidate(restless);
+    const CountingToken counted(1000000);
+    const Metrics whole = Trainer(patient("whole")).train(one, Communicator(), counted).metrics;
+    TrainingSettings kept = patient("kept");
+    kept.state_dir = folder_.path("training");
+    for (int at = 1; at < counted.asked(); at += 1 + counted.asked() / 13) {
+        EXPECT_EQ(Trainer(kept).train(one, Communicator(), StopToken(at)).status,
+                  Status::cancelled);
+        EXPECT_EQ(train(kept, one).metrics, whole) << at;
+        EXPECT_EQ(weights_in("kept"), weights_in("whole")) << at;
+    }
+    Candidate rung = one;
+    rung.keep_state = true;
+    for (rung.epochs = 1; rung.epochs < 14; ++rung.epochs)
+        EXPECT_EQ(train(kept, rung).status, Status::completed);
+    rung.keep_state = false;
+    EXPECT_EQ(train(kept, rung).metrics, whole);
+    EXPECT_EQ(weights_in("kept"), weights_in("whole"));
+}
+
+TEST_F(TrainerTest, AStateBelongsToTheDataNotToTheirPath) {
+    const test::TemporaryFolder folder;
+    const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":2})");
+    TrainingSettings here = settings();
+    here.shards = test::make_small_dataset(folder.path("a"));
+    here.state_dir = folder.path("training");
+    const CountingToken all(1000000);
+    const Metrics whole = Trainer(here).train(one, Communicator(), all).metrics;
+    const auto stop = [&] {
+        EXPECT_EQ(Trainer(here).train(one, Communicator(), StopToken(10)).status,
+                  Status::cancelled);
+    };
+    stop();
+    TrainingSettings moved = here;
+    moved.shards = folder.path("elsewhere");
+    std::filesystem::copy(here.shards, moved.shards);
+    const CountingToken rest(1000000);
+    EXPECT_EQ(Trainer(moved).train(one, Communicator(), rest).metrics, whole);
+    EXPECT_LT(rest.asked(), all.asked()) << "trained anew although the data are the same";
+    stop();
+    std::filesystem::remove_all(here.shards);
+    std::filesystem::rename(test::make_small_dataset(folder.path("b"), 14), here.shards);
+    TrainingSettings stateless = here;
+    stateless.state_dir.clear();
+    EXPECT_EQ(train(here, one).metrics, train(stateless, one).metrics);
+}
+
+TEST_F(TrainerTest, AProcessOpensEachShardOnceForAllItsCandidates) {
+    const std::uint64_t before = opened_shards();
+    const Trainer trainer(settings());
+    const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":1})");
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(trainer.train(one, Communicator(), CancelToken()).status, Status::completed);
+    EXPECT_EQ(opened_shards() - before, read_catalogue(settings().shards).shards.size());
 }
 
 TEST_F(TrainerTest, APlateauEndsTraining) {

@@ -21,7 +21,7 @@ struct Trained {
 };
 
 TrainingProgress restore(const std::string& bytes, Trained& into) {
-    return restore_training_state(bytes, "me", *into.network, into.adam, "test");
+    return restore_training_state(bytes, "me", *into.network, into.adam, "test").progress;
 }
 
 TEST(TrainingState, ComesBack) {
@@ -30,18 +30,27 @@ TEST(TrainingState, ComesBack) {
     progress.epoch = 3;
     progress.step = 17;
     progress.loss_sum = 0.1;
-    const std::string bytes = encode_training_state("me", progress, *before.network, before.adam);
+    progress.best_epoch = 2;
+    progress.best_metrics = {{"val_rmse", 0.1}, {"r2_speed", 1.0 / 3}};
+    const Weights best = {{"weight", torch::ones({2, 3})}};
+    const std::string bytes =
+        encode_training_state("me", progress, best, *before.network, before.adam);
     Trained after;
     const TrainingProgress found = restore(bytes, after);
     EXPECT_EQ(found.epoch, 3);
     EXPECT_EQ(found.step, 17u);
     EXPECT_EQ(found.loss_sum, 0.1);
+    EXPECT_EQ(found.best_epoch, 2);
+    EXPECT_EQ(found.best_metrics, progress.best_metrics);
     EXPECT_TRUE(torch::equal(after.network->weight, before.network->weight));
+    const Weights kept =
+        restore_training_state(bytes, "me", *after.network, after.adam, "test").best;
+    EXPECT_TRUE(torch::equal(kept.at("weight"), best.at("weight")));
 }
 
 TEST(TrainingState, DamageOfAnyKindIsNoticed) {
     const Trained before;
-    const std::string bytes = encode_training_state("me", {}, *before.network, before.adam);
+    const std::string bytes = encode_training_state("me", {}, {}, *before.network, before.adam);
     Trained after;
     for (std::size_t length = 0; length < bytes.size(); ++length)
         ASSERT_THROW((void)restore(bytes.substr(0, length), after), CorruptState) << length;

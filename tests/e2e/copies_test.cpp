@@ -1,0 +1,73 @@
+// Ranks that do not see the same data.
+#include "support/programs.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::test {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+Words search_in(const std::string& folder, const std::string& run_dir) {
+    return {"-n",
+            "1",
+            "-wdir",
+            folder,
+            program("edgeloop-search"),
+            "--data",
+            "shards",
+            "--space",
+            test_data("tiny_space.json"),
+            "--run-dir",
+            run_dir,
+            "--population",
+            "4",
+            "--evaluations",
+            "4",
+            "--edge",
+            "none"};
+}
+
+// Each of three ranks finds "shards" in a folder of its own, as on nodes with local copies.
+ProgramResult search_with_copies(const Words& folders, const std::string& run_dir) {
+    Words words = mpirun(0, {});
+    words.resize(words.size() - 2);  // the number of ranks
+    for (const std::string& folder : folders) {
+        if (&folder != &folders.front()) words.emplace_back(":");
+        const Words search = search_in(folder, run_dir);
+        words.insert(words.end(), search.begin(), search.end());
+    }
+    return run(words);
+}
+
+TEST(Copies, RanksThatSeeDifferentDataAreRefusedAtTheStart) {
+    const TemporaryFolder folder;
+    for (const char* node : {"a", "b", "stale"})
+        std::filesystem::create_directories(folder.path(node));
+    for (const char* node : {"a", "b"})
+        std::filesystem::copy(e2e_data("shards"), folder.path(node + std::string("/shards")));
+    const ProgramResult remade =
+        run({program("edgeloop-data"), "shard", "--input", e2e_data("raise/*.hdf5"), "--output",
+             folder.path("stale/shards"), "--shards", "1", "--seed", "77"});
+    ASSERT_EQ(remade.code, 0) << remade.output;
+    const std::string run_dir = folder.path("run");
+    const ProgramResult refused =
+        search_with_copies({folder.path("a"), folder.path("b"), folder.path("stale")}, run_dir);
+    EXPECT_NE(refused.code, 0);
+    EXPECT_THAT(refused.output, HasSubstr("rank 2"));
+    EXPECT_THAT(refused.output, HasSubstr("another copy of the dataset"));
+    EXPECT_FALSE(std::filesystem::exists(run_dir));
+    const ProgramResult good =
+        search_with_copies({folder.path("a"), folder.path("b"), folder.path("a")}, run_dir);
+    EXPECT_EQ(good.code, 0) << good.output;
+}
+
+}  // namespace
+}  // namespace edgeloop::test
