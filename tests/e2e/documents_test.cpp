@@ -182,6 +182,7 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
     clone.runs("cp user.key.pub allowed/searches");
     clone.runs(here(page.take("edgeloop-search --data shards")));
     page.skip("ssh -N -L", "there is no second machine to log in to");
+    agent->terminate();  // one agent per machine
     // The other end of the tunnel: a bridge of this machine without keys.
     const std::string other = std::to_string(free_port());
     const auto plain = clone.starts(
@@ -190,8 +191,8 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
         clone.starts(replaced(page.take("edgeloop-edge serve --connect tcp://127.0.0.1:5701"),
                               ":5701", ":" + other),
                      "tunnelled.log");
-    clone.runs("edgeloop-bridge submit --connect tcp://127.0.0.1:" + other +
-               " --spec human --seconds 0.3 --wait");
+    clone.runs("until edgeloop-bridge status --json --connect tcp://127.0.0.1:" + other +
+               " | grep -q '\"class\"'; do sleep 0.2; done");
     clone.runs(here(page.take("edgeloop-bridge status")));
     EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
 }
