@@ -81,6 +81,16 @@ void print_status(const Json& status) {
     for (const Json& client : status.at("clients"))
         fmt::print("{:<24} {:>12}\n", client.at("name").get<std::string>(),
                    client.at("waiting_for").get<std::uint64_t>());
+    if (!status.at("waiting").empty())
+        fmt::print("\n{:<44} {:>9} {:>9}\n", "waiting for class", "jobs", "devices");
+    for (const Json& line : status.at("waiting")) {
+        const std::string wanted = line.at("class");
+        fmt::print("{:<44} {:>9} {:>9}{}\n", wanted.empty() ? "(any)" : wanted,
+                   line.at("jobs").get<std::uint64_t>(), line.at("devices").get<std::uint64_t>(),
+                   line.at("devices") == 0 && !wanted.empty()
+                       ? fmt::format("  nobody can measure these; drop --class '{}'", wanted)
+                       : "");
+    }
     if (!status.at("last_errors").empty()) fmt::print("\nlast errors\n");
     for (const Json& error : status.at("last_errors"))
         fmt::print("  {}\n", error.get<std::string>());
@@ -96,6 +106,17 @@ int status_command(int argc, const char* const* argv) {
         fmt::print("{}\n", status.dump(2));
     else
         print_status(status);
+    return 0;
+}
+
+int drop_command(int argc, const char* const* argv) {
+    cli::DropConfig config;
+    if (!cli::parse_bridge_drop(argc, argv, config)) return 0;
+    log::configure(log::Level::warning);
+    const std::size_t jobs =
+        drop_jobs({config.link.connect, config.link.keys, config.link.server_key},
+                  {config.job, config.device_class, config.owner}, status_timeout_s);
+    fmt::print("{} jobs dropped\n", jobs);
     return 0;
 }
 
@@ -160,6 +181,7 @@ int bridge_program(int argc, const char* const* argv) {
                                {{"serve", "run the bridge until stopped", serve_command},
                                 {"status", "show devices, queue and rates", status_command},
                                 {"submit", "have one network measured", submit_command},
+                                {"drop", "drop jobs that nobody will measure", drop_command},
                                 {"keygen", "make a key pair", keygen_command}},
                                argc, argv);
 }

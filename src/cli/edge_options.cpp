@@ -2,6 +2,7 @@
 
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/link/messages.hpp"
 
 #include <charconv>
 #include <filesystem>
@@ -60,6 +61,8 @@ void add_device_options(OptionParser& parser, DeviceConfig& device, DeviceText& 
 
 void check_device(DeviceConfig& device, const DeviceText& text) {
     if (device.name.empty()) throw ConfigError("--name must not be empty");
+    wire::check_name("--name", device.name);
+    wire::check_name("--class", device.device_class);
     if (device.memory_limit_mib < 0) throw ConfigError("--memory-limit-mib must not be negative");
     if (!(device.time_limit_s > 0)) throw ConfigError("--time-limit must be positive");
     if (!(device.patience >= 1 && device.patience <= 1000))
@@ -259,6 +262,34 @@ bool parse_bridge_status(int argc, const char* const* argv, StatusConfig& config
     return true;
 }
 
+bool parse_bridge_drop(int argc, const char* const* argv, DropConfig& config) {
+    OptionParser parser("edgeloop-bridge drop",
+                        "Drops jobs that nobody will measure; each option given must fit. Searches "
+                        "that wait for them get a failure.");
+    KeyFiles files;
+    std::string job;
+    config.link.connect = "tcp://127.0.0.1:5701";
+    parser.add("job", &job, "one job, by its number (16 hexadecimal digits)");
+    parser.add("class", &config.device_class, "jobs that ask for this class of device");
+    parser.add("owner", &config.owner, "jobs that the search of this name waits for");
+    add_link_options(parser, config.link, files);
+    if (!parser.parse(argc, argv, 2)) return false;
+    if (job.empty() && config.device_class.empty() && config.owner.empty())
+        throw ConfigError("nothing says which jobs to drop", {},
+                          "give --job, --class or --owner; edgeloop-bridge status shows them");
+    if (!job.empty()) {
+        const char* end = job.data() + job.size();
+        const auto [stop, error] = std::from_chars(job.data(), end, config.job, 16);
+        if (error != std::errc{} || stop != end || config.job == 0)
+            throw ConfigError(fmt::format("--job: '{}' is not the number of a job", job), {},
+                              "it has up to 16 hexadecimal digits");
+    }
+    wire::check_name("--class", config.device_class);
+    wire::check_name("--owner", config.owner);
+    check_link(config.link, files);
+    return true;
+}
+
 bool parse_bridge_submit(int argc, const char* const* argv, SubmitConfig& config) {
     OptionParser parser("edgeloop-bridge submit",
                         "Has one network measured by a device of a running bridge.");
@@ -276,6 +307,7 @@ bool parse_bridge_submit(int argc, const char* const* argv, SubmitConfig& config
     if (!parser.parse(argc, argv, 2)) return false;
     if (config.spec.empty())
         throw ConfigError("--spec is missing", {}, "name a JSON file or a shipped specification");
+    wire::check_name("--device", config.device_class);
     config.settings = checked(config.settings, batches);
     check_link(config.link, files);
     return true;

@@ -4,6 +4,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/link/keys.hpp"
+#include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
 #include <fmt/format.h>
@@ -86,7 +87,8 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add(
         "edge", &c.edge,
         "who measures latency: local (an agent started here), bind:tcp://*:PORT (agents dial in), "
-        "tcp://HOST:PORT (a bridge), model (computed, marked as modelled) or none");
+        "tcp://HOST:PORT (a bridge; ipc://PATH works in both forms), model (computed, marked as "
+        "modelled) or none");
     parser.add("device-class", &c.device_class,
                "measure only on devices of this class; empty: any");
     parser.add("measure-seconds", &c.measure_seconds,
@@ -240,10 +242,7 @@ void validate(const SearchConfig& c) {
     require(c.checkpoint_interval > 0,
             fmt::format("--checkpoint-interval is {}", c.checkpoint_interval),
             "use a positive time");
-    const bool endpoint = c.edge.rfind("tcp://", 0) == 0 || c.edge.rfind("bind:tcp://", 0) == 0;
-    require(endpoint || c.edge == "local" || c.edge == "model" || c.edge == "none",
-            fmt::format("--edge '{}' is unknown", c.edge),
-            "use local, model, none, tcp://HOST:PORT or bind:tcp://*:PORT");
+    wire::check_name("--device-class", c.device_class);
     check_edge_keys(c);
     static_cast<void>(log::level_from(c.log_level));
 }

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <set>
@@ -45,6 +46,7 @@ struct AgentSession::Impl {
     };
 
     void run();
+    void run_guarded();
     void take(const wire::Packet& packet);
     void speak(double now);
     void begin_session();
@@ -65,6 +67,7 @@ struct AgentSession::Impl {
     std::map<std::uint64_t, Answer> answers;
     std::string state = "not connected yet";
     bool connected = false;
+    std::exception_ptr failure;  ///< what ended the thread early
 
     std::atomic<bool> stopping{false};
     std::thread thread;
@@ -154,11 +157,24 @@ void AgentSession::Impl::run() {
     dialer.say_goodbye();
 }
 
+void AgentSession::Impl::run_guarded() {
+    try {
+        run();
+    } catch (...) {
+        const std::lock_guard lock(mutex);
+        failure = std::current_exception();
+        connected = false;
+        arrived.notify_all();
+    }
+}
+
 AgentSession::AgentSession(const AgentOptions& options) : impl_(std::make_unique<Impl>(options)) {
     if (options.name.empty()) throw ConfigError("an agent needs a name");
+    wire::check_name("the name of the device", options.name);
+    wire::check_name("the class of the device", options.device_class);
     if (options.record.size() > wire::max_document_bytes)
         throw ConfigError("the device record is too large to send");
-    impl_->thread = std::thread([this] { impl_->run(); });
+    impl_->thread = std::thread([this] { impl_->run_guarded(); });
 }
 
 AgentSession::~AgentSession() {
@@ -170,7 +186,8 @@ AgentSession::~AgentSession() {
 std::optional<AgentSession::HeldJob> AgentSession::next(double seconds) {
     std::unique_lock lock(impl_->mutex);
     impl_->arrived.wait_for(lock, std::chrono::duration<double>(seconds),
-                            [this] { return !impl_->waiting.empty(); });
+                            [this] { return !impl_->waiting.empty() || impl_->failure; });
+    if (impl_->failure) std::rethrow_exception(impl_->failure);
     if (impl_->waiting.empty()) return std::nullopt;
     HeldJob held = std::move(impl_->waiting.front());
     impl_->waiting.pop_front();

@@ -9,25 +9,44 @@
 #include <unistd.h>
 
 namespace edgeloop {
+namespace {
 
-Json bridge_status(const BridgeAddress& address, double timeout_s) {
+/// Opens a session, says one thing and waits for the answer of type Answer.
+template <class Answer>
+Answer ask(const BridgeAddress& address, wire::Role role, const wire::Packet& question,
+           double timeout_s) {
     wire::Hello hello;
-    hello.role = wire::Role::observer;
-    hello.name = fmt::format("status-{}", ::getpid());
+    hello.role = role;
+    hello.name = fmt::format("operator-{}", ::getpid());
     hello.nonce = random_bits();
     Dialer dialer(std::make_shared<ZmqContext>(),
                   {address.endpoint, address.keys, address.server_key, hello, 1});
     const double deadline = steady_seconds() + timeout_s;
     while (steady_seconds() < deadline) {
-        if (dialer.take_opened()) dialer.send(wire::StatusRequest{});
+        if (dialer.take_opened()) dialer.send(question.message, question.request);
         for (const wire::Packet& packet : dialer.exchange(0.1))
-            if (const auto* reply = std::get_if<wire::StatusReply>(&packet.message)) {
+            if (const auto* answer = std::get_if<Answer>(&packet.message)) {
                 dialer.say_goodbye();
-                return parse_json(reply->json, "status");
+                return *answer;
             }
     }
     throw CommError(fmt::format("the bridge at {} does not answer", address.endpoint),
                     dialer.reason(), "check the address, and that edgeloop-bridge runs there");
+}
+
+}  // namespace
+
+Json bridge_status(const BridgeAddress& address, double timeout_s) {
+    const auto reply = ask<wire::StatusReply>(address, wire::Role::observer,
+                                              {wire::StatusRequest{}, 0}, timeout_s);
+    return parse_json(reply.json, "status");
+}
+
+std::size_t drop_jobs(const BridgeAddress& address, const JobChoice& choice, double timeout_s) {
+    return ask<wire::Dropped>(address, wire::Role::client,
+                              {wire::Drop{choice.device_class, choice.owner}, choice.job},
+                              timeout_s)
+        .jobs;
 }
 
 }  // namespace edgeloop

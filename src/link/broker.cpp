@@ -123,6 +123,7 @@ void Broker::Impl::bind() {
             "allow it explicitly with --insecure");
     try {
         set_common_options(router);
+        router.set(zmq::sockopt::ipv6, is_ipv6(options.endpoint));
         router.set(zmq::sockopt::router_mandatory, true);
         if (!options.keys.empty()) secure();
         monitor.emplace(context->context, router);
@@ -189,6 +190,8 @@ void Broker::Impl::round(JobBoard& board) {
     board.tick(now);
     step = "sending messages";
     flush(board, now);
+    step = "writing its store";
+    store.commit();
     if (probe_at != 0 && now >= probe_at) {
         probe_at = 0;
         board.probe_sessions();

@@ -24,6 +24,12 @@ constexpr double quiet_missed_heartbeats = 3;
 constexpr double greeting_poll_s = 0.005;
 constexpr std::size_t messages_per_exchange = 256;
 
+/// Whether the host of tcp://HOST:PORT may have several addresses.
+bool is_network_name(const std::string& endpoint) {
+    return endpoint.rfind("tcp://", 0) == 0 &&
+           endpoint.find_first_not_of("0123456789.:", 6) != std::string::npos;
+}
+
 double jitter() { return 0.75 + 0.5 * static_cast<double>(random_bits() >> 11) * 0x1p-53; }
 
 }  // namespace
@@ -36,6 +42,10 @@ Dialer::Dialer(std::shared_ptr<ZmqContext> context, const DialOptions& options)
 void Dialer::open_socket(double now) {
     socket_.emplace(context_->context, zmq::socket_type::dealer);
     set_common_options(*socket_);
+    // Of a name libzmq takes one address only: its IPv4 one and its first one in turn.
+    const bool is_name = is_network_name(options_.endpoint);
+    socket_->set(zmq::sockopt::ipv6, is_ipv6(options_.endpoint) || (is_name && attempts_ % 2 == 1));
+    ++attempts_;
     socket_->set(zmq::sockopt::immediate, true);
     socket_->set(zmq::sockopt::reconnect_ivl, 100);
     socket_->set(zmq::sockopt::reconnect_ivl_max, 1000);
@@ -157,6 +167,7 @@ void Dialer::handle(wire::Packet packet, std::vector<wire::Packet>& messages, do
         const bool own_broker = options_.endpoint.rfind("inproc://", 0) == 0;
         if (phase_ != Phase::open && !own_broker)
             log::info("link to {}: connected", options_.endpoint);
+        if (phase_ != Phase::open) --attempts_;  // this way works
         phase_ = Phase::open;
         opened_ = true;
         back_off_s_ = 0;

@@ -72,6 +72,7 @@ class Dialer {
     wire::Heartbeat heartbeat_;
     bool quiet_ = false;
     double heartbeat_s_ = 1;
+    unsigned attempts_ = 0;
     double back_off_s_ = 0;
     double next_attempt_ = 0, greeted_ = 0, last_seen_ = 0, last_sent_ = 0, down_since_ = 0;
     std::string reason_, logged_reason_;

@@ -15,6 +15,8 @@ constexpr std::size_t remembered_errors = 20;
 constexpr std::size_t longest_error = 400;
 constexpr std::size_t remembered_answers = 200;
 constexpr std::uint32_t largest_credit = 16;
+constexpr std::size_t most_named_searches = 8;  ///< that wait for jobs of one class
+constexpr std::size_t most_classes_shown = 64;
 constexpr std::size_t most_remembered_devices = 32;  ///< of those that one job was given to
 
 bool is_plain_text(const std::string& text) {
@@ -28,6 +30,8 @@ bool is_plain_name(const std::string& text) { return !text.empty() && is_plain_t
 std::string identity_of(const wire::Hello& hello) {
     return fmt::format("{}#{:016x}", hello.name, hello.nonce);
 }
+
+std::string name_in(const std::string& identity) { return identity.substr(0, identity.rfind('#')); }
 
 bool is_answer(Status status) { return status == Status::completed || status == Status::failed; }
 
@@ -65,6 +69,8 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
         assign(now);
     } else if (std::holds_alternative<wire::Cancel>(packet.message) && !agent) {
         cancel(peer, packet.request);
+    } else if (const auto* what = std::get_if<wire::Drop>(&packet.message); what && !agent) {
+        if (peer.hello.role == wire::Role::client) drop(from, packet.request, *what, now);
     } else if (const auto* ready = std::get_if<wire::Ready>(&packet.message); ready && agent) {
         peer.credit = std::min(ready->credit, largest_credit);
         assign(now);
@@ -136,13 +142,16 @@ bool JobBoard::replace_earlier_session(const Session& from, const wire::Hello& m
     return true;
 }
 
+/// A client hears of each device, so that it can say which classes there are; of those that it may
+/// use it gets the record.
+wire::DeviceInfo JobBoard::info_for(const Peer& client, const Peer& device) {
+    return {device.hello.name, device.hello.device_class,
+            suits(client, device) ? device.hello.record : "{}"};
+}
+
 void JobBoard::welcome_client(const Session& to) {
     const Peer& client = peers_.at(to);
-    for (const auto& [name, session] : agents_) {
-        const Peer& device = peers_.at(session);
-        if (suits(client, device))
-            send(to, wire::DeviceInfo{name, device.hello.device_class, device.hello.record});
-    }
+    for (const auto& [name, session] : agents_) send(to, info_for(client, peers_.at(session)));
     send(to, report_for(client));
 }
 
@@ -158,9 +167,7 @@ void JobBoard::welcome_agent(const Session& from, const wire::Hello& message, do
             store_.set_losses(id, --work.open.losses);
         }
     Peer& peer = peers_.at(from);
-    for (const auto& [name, session] : clients_)
-        if (suits(peers_.at(session), peer))
-            send(session, wire::DeviceInfo{message.name, message.device_class, message.record});
+    for (const auto& [name, session] : clients_) send(session, info_for(peers_.at(session), peer));
     peer.credit = 0;
     // What was sent over an earlier connection may not have arrived; repeating it is harmless.
     for (const std::uint64_t id : peer.held) {
@@ -195,6 +202,8 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
                       const wire::Submit& message) {
     if (id != request_id(message.job))
         return send(from, wire::Refused{"the request id does not belong to the job"}, id);
+    if (!is_plain_text(message.job.device_class))
+        return send(from, wire::Refused{"a class of devices has printable characters"}, id);
     if (const auto stored = store_.result(id)) {
         send(from, wire::Accepted{}, id);
         return send(from, wire::Result{*stored}, id);
@@ -226,6 +235,38 @@ void JobBoard::cancel(const Peer& peer, std::uint64_t id) {
     }
 }
 
+void JobBoard::drop(const Session& from, std::uint64_t id, const wire::Drop& what, double now) {
+    const auto is_wanted_by = [&](const Work& work) {
+        return std::any_of(
+            work.clients.begin(), work.clients.end(),
+            [&](const std::string& client) { return name_in(client) == what.owner; });
+    };
+    std::vector<std::uint64_t> dropped;
+    for (const auto& [job, work] : work_)
+        if ((id == 0 || job == id) &&
+            (what.device_class.empty() || work.open.job.device_class == what.device_class) &&
+            (what.owner.empty() || is_wanted_by(work)))
+            dropped.push_back(job);
+    for (const std::uint64_t job : dropped) drop_one(job);
+    remember_error("dropped",
+                   fmt::format("'{}' dropped {} jobs", peers_.at(from).hello.name, dropped.size()),
+                   now);
+    send(from, wire::Dropped{static_cast<std::uint32_t>(dropped.size())}, id);
+}
+
+/// Those that wait for the job are told; whoever asks for it later starts it anew.
+void JobBoard::drop_one(std::uint64_t id) {
+    const Work& work = work_.at(id);
+    if (work.holder) peers_.at(*work.holder).held.erase(id);
+    MeasurementResult result;
+    result.status = Status::failed;
+    result.reason = "dropped at the bridge by its operator";
+    const std::set<std::string> clients = work.clients;
+    store_.drop_job(id);
+    drop_work(id);
+    answer(id, result, clients);
+}
+
 void JobBoard::started(const Session& from, Peer& peer, std::uint64_t id, double now) {
     const auto found = work_.find(id);
     if (found == work_.end() || found->second.holder != from) return;
@@ -253,11 +294,12 @@ void JobBoard::refuse_answer(const Session& from, const Peer& agent, std::uint64
 
 void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
                       double now) {
-    peer.held.erase(id);
     if (peer.running == id) peer.running = 0;
     const auto found = work_.find(id);
+    if (found != work_.end() && found->second.holder != from && !was_given(found->second, peer))
+        return refuse_answer(from, peer, id, now);
+    peer.held.erase(id);
     if (found == work_.end()) return send(from, wire::ResultAck{}, id);  // answered already
-    if (!was_given(found->second, peer)) return refuse_answer(from, peer, id, now);
     if (!is_answer(result.status)) {  // the device could not: someone else, or later
         if (found->second.holder == from) take_back(id);
         return send(from, wire::ResultAck{}, id);
@@ -492,13 +534,43 @@ std::string JobBoard::status_text(double now) const {
     Json json = status(now);
     const auto text = [&] { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
     std::string whole = text();
-    for (const char* part : {"last_errors", "clients", "devices"}) {
+    for (const char* part : {"last_errors", "waiting", "clients", "devices"}) {
         if (whole.size() <= wire::max_status_bytes) break;
         json[part] = Json::array();
         json["left_out"].push_back(part);
         whole = text();
     }
     return whole;
+}
+
+/// Jobs no device has, by the class they ask for.
+Json JobBoard::waiting_jobs() const {
+    struct Line {
+        std::size_t jobs = 0;
+        std::set<std::string> searches;
+    };
+    std::map<std::string, Line> lines;
+    for (const auto& [id, work] : work_) {
+        if (work.holder) continue;
+        Line& line = lines[work.open.job.device_class];
+        ++line.jobs;
+        for (const std::string& client : work.clients)
+            if (line.searches.size() < most_named_searches) line.searches.insert(name_in(client));
+    }
+    Json waiting = Json::array();
+    for (const auto& [wanted, line] : lines) {
+        const auto devices = std::count_if(
+            agents_.begin(), agents_.end(), [&wanted_class = wanted, this](const auto& agent) {
+                return wanted_class.empty() ||
+                       peers_.at(agent.second).hello.device_class == wanted_class;
+            });
+        waiting.push_back({{"class", wanted},
+                           {"jobs", line.jobs},
+                           {"devices", devices},
+                           {"searches", line.searches}});
+        if (waiting.size() == most_classes_shown) break;
+    }
+    return waiting;
 }
 
 Json JobBoard::status(double now) const {
@@ -529,6 +601,7 @@ Json JobBoard::status(double now) const {
         per_minute = 60.0 * static_cast<double>(finished_at_.size()) / (now - finished_at_.front());
     return {{"devices", devices},
             {"clients", clients},
+            {"waiting", waiting_jobs()},
             {"queued", queue_.size()},
             {"open_jobs", work_.size()},
             {"results", store_.results()},

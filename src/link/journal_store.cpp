@@ -4,13 +4,17 @@
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/sync.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <exception>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -131,7 +135,118 @@ class RecordReader {
     std::size_t at_ = 0;
 };
 
+/// Where a record is.
+struct Extent {
+    std::uint64_t offset;
+    std::uint32_t bytes;
+};
+
+/// Appends bytes [from, to) of a file to another.
+void copy_bytes(int source, std::uint64_t from, std::uint64_t to, AppendFile& target) {
+    std::string block;
+    while (from < to) {
+        block.resize(static_cast<std::size_t>(std::min<std::uint64_t>(read_block, to - from)));
+        const ssize_t got = ::pread(source, block.data(), block.size(), static_cast<off_t>(from));
+        if (got <= 0) throw IoError("cannot read the journal", std::strerror(errno));
+        target.append(std::string_view(block).substr(0, static_cast<std::size_t>(got)));
+        from += static_cast<std::uint64_t>(got);
+    }
+}
+
 }  // namespace
+
+/// Copies the records that count to a second journal, in a thread of its own.
+class JournalStore::Compaction {
+  public:
+    /// @param notes  records to add at its end.  @param end  of the journal at this moment.
+    /// @throws IoError.
+    Compaction(const std::string& path, std::vector<Extent> extents, std::string notes,
+               std::uint64_t end)
+        : path_(path + ".new"),
+          source_(open_to_read(path)),
+          extents_(std::move(extents)),
+          notes_(std::move(notes)),
+          source_end_(end) {
+        thread_ = std::thread([this] { run(); });
+    }
+    ~Compaction() {
+        cancelled_ = true;
+        if (thread_.joinable()) thread_.join();
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);  // unless it has become the journal
+    }
+    Compaction(const Compaction&) = delete;
+    Compaction& operator=(const Compaction&) = delete;
+
+    [[nodiscard]] bool done() const { return done_; }
+    [[nodiscard]] const std::string& path() const { return path_; }
+    /// What the journal has from here on is not copied.
+    [[nodiscard]] std::uint64_t source_end() const { return source_end_; }
+    /// Waits for the thread. @throws IoError  what ended it early.
+    void join() {
+        if (thread_.joinable()) thread_.join();
+        if (failure_) std::rethrow_exception(failure_);
+    }
+    /// Where a record of the journal is in the new one; what was written since follows the copies.
+    [[nodiscard]] std::uint64_t new_offset(std::uint64_t offset) const {
+        if (offset >= source_end_) return new_end_ + (offset - source_end_);
+        const auto found = std::lower_bound(
+            extents_.begin(), extents_.end(), offset,
+            [](const Extent& extent, std::uint64_t wanted) { return extent.offset < wanted; });
+        return new_offsets_[static_cast<std::size_t>(found - extents_.begin())];
+    }
+
+  private:
+    void run() noexcept {
+        try {
+            copy();
+        } catch (const IoError&) {
+            failure_ = std::current_exception();
+        } catch (const std::exception& error) {
+            failure_ = std::make_exception_ptr(IoError("cannot compact a journal", error.what()));
+        }
+        done_ = true;
+    }
+    void copy() {
+        // In the order they were written, so that age survives.
+        std::sort(extents_.begin(), extents_.end(),
+                  [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
+        std::error_code error;
+        std::filesystem::remove(path_, error);
+        if (error) throw IoError(fmt::format("cannot remove '{}'", path_), error.message());
+        AppendFile fresh(path_);
+        new_offsets_.reserve(extents_.size());
+        for (std::size_t i = 0; i < extents_.size() && !cancelled_;) {
+            // Neighbours go together.
+            std::size_t last = i;
+            const std::uint64_t begin = extents_[i].offset;
+            std::uint64_t end = begin;
+            while (last < extents_.size() && extents_[last].offset == end &&
+                   end - begin < read_block) {
+                new_offsets_.push_back(new_end_ + (end - begin));
+                end += extents_[last++].bytes;
+            }
+            copy_bytes(source_.get(), begin, end, fresh);
+            new_end_ += end - begin;
+            i = last;
+        }
+        fresh.append(notes_);
+        new_end_ += notes_.size();
+        fresh.sync();
+    }
+
+    std::string path_;
+    Descriptor source_;
+    std::vector<Extent> extents_;
+    std::string notes_;
+    std::uint64_t source_end_, new_end_ = 0;
+    std::vector<std::uint64_t> new_offsets_;
+    std::exception_ptr failure_;
+    std::atomic<bool> cancelled_{false}, done_{false};
+    std::thread thread_;
+};
+
+JournalStore::~JournalStore() = default;
 
 JournalStore::JournalStore(const JournalOptions& options)
     : options_(options), path_(options.folder + "/journal") {
@@ -348,68 +463,87 @@ void JournalStore::keep_device(const std::string& name, const Place& place) {
 }
 
 void JournalStore::commit() {
-    if (!dirty_) return;
-    file_->sync();
+    if (dirty_) file_->sync();
+    if (compaction_) {
+        if (compaction_->done()) end_compaction();
+    } else if (dirty_) {
+        consider_compaction();
+    }
     dirty_ = false;
+}
+
+void JournalStore::consider_compaction() {
     const bool wasteful = end_ > options_.compact_bytes && live_bytes_ < end_ / 2;
     if (end_ < compact_after_ ||
         (!wasteful && results_.size() <= options_.max_results + options_.max_results / 8))
         return;
     try {
-        compact();
-        compact_after_ = 0;
-    } catch (const IoError& error) {
-        // No room or no descriptors for a second journal: the first still holds everything.
-        log::warning("{}; {} is compacted later", error.what(), path_);
-        compact_after_ = end_ + (1 << 20);
+        start_compaction();
+    } catch (const std::exception& error) {
+        postpone_compaction(error.what());
     }
 }
 
-void JournalStore::compact() {
-    if (results_.size() > options_.max_results) {
-        std::vector<std::pair<std::uint64_t, std::uint64_t>> by_age;
-        for (const auto& [id, place] : results_) by_age.emplace_back(place.order, id);
-        const auto excess = static_cast<std::ptrdiff_t>(by_age.size() - options_.max_results);
-        std::nth_element(by_age.begin(), by_age.begin() + excess, by_age.end());
-        for (auto old = by_age.begin(); old != by_age.begin() + excess; ++old)
-            results_.erase(old->second);
-    }
-    // In the order they were written, so that age survives.
-    std::vector<Place*> places;
-    for (auto& [id, place] : results_) places.push_back(&place);
-    for (auto& [name, place] : devices_) places.push_back(&place);
-    for (auto& [id, open] : open_) places.push_back(&open.place);
-    std::sort(places.begin(), places.end(),
-              [](const Place* a, const Place* b) { return a->offset < b->offset; });
+/// No room or no descriptors for a second journal: the first still holds everything.
+void JournalStore::postpone_compaction(const std::string& why) {
+    log::warning("{}; {} is compacted later", why, path_);
+    compact_after_ = end_ + (1 << 20);
+}
 
-    const std::string fresh_path = path_ + ".new";
-    std::error_code error;
-    std::filesystem::remove(fresh_path, error);
-    if (error) throw IoError(fmt::format("cannot remove '{}'", fresh_path), error.message());
-    std::vector<std::uint64_t> offsets;
-    auto fresh = std::make_unique<AppendFile>(fresh_path);
-    std::uint64_t at = 0;
-    std::string block;
-    for (const Place* place : places) {
-        offsets.push_back(at);
-        block += read(*place);
-        at += place->bytes;
-        if (block.size() < read_block) continue;
-        fresh->append(block);
-        block.clear();
+void JournalStore::forget_oldest() {
+    if (results_.size() <= options_.max_results) return;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> by_age;
+    for (const auto& [id, place] : results_) by_age.emplace_back(place.order, id);
+    const auto excess = static_cast<std::ptrdiff_t>(by_age.size() - options_.max_results);
+    std::nth_element(by_age.begin(), by_age.begin() + excess, by_age.end());
+    for (auto old = by_age.begin(); old != by_age.begin() + excess; ++old) {
+        const auto found = results_.find(old->second);
+        forget(found->second);
+        results_.erase(found);
     }
-    for (const auto& [id, open] : open_) block += notes_about(id, open.losses, open.given);
-    fresh->append(block);
+}
+
+void JournalStore::start_compaction() {
+    forget_oldest();
+    std::vector<Extent> extents;
+    for (const auto& [id, place] : results_) extents.push_back({place.offset, place.bytes});
+    for (const auto& [name, place] : devices_) extents.push_back({place.offset, place.bytes});
+    std::string notes;
+    for (const auto& [id, open] : open_) {
+        extents.push_back({open.place.offset, open.place.bytes});
+        notes += notes_about(id, open.losses, open.given);
+    }
+    compaction_ = std::make_unique<Compaction>(path_, std::move(extents), std::move(notes), end_);
+}
+
+void JournalStore::end_compaction() {
+    const std::unique_ptr<Compaction> done = std::move(compaction_);
+    try {
+        adopt(*done);
+        compact_after_ = 0;
+    } catch (const IoError& error) {
+        postpone_compaction(error.what());
+    }
+}
+
+void JournalStore::adopt(Compaction& done) {
+    done.join();
+    auto fresh = std::make_unique<AppendFile>(done.path());
+    // What was written since.
+    copy_bytes(reader_.get(), done.source_end(), end_, *fresh);
     fresh->sync();
-    Descriptor reader = open_to_read(fresh_path);
+    Descriptor reader = open_to_read(done.path());
+    const std::uint64_t bytes = std::filesystem::file_size(done.path());
     // Whatever can fail has been done.
-    if (::rename(fresh_path.c_str(), path_.c_str()) != 0)
+    if (::rename(done.path().c_str(), path_.c_str()) != 0)
         throw IoError(fmt::format("cannot replace '{}'", path_), std::strerror(errno));
-    live_bytes_ = at;
-    for (std::size_t i = 0; i < places.size(); ++i) places[i]->offset = offsets[i];
+    for (auto& [id, place] : results_) place.offset = done.new_offset(place.offset);
+    for (auto& [name, place] : devices_) place.offset = done.new_offset(place.offset);
+    for (auto& [id, open] : open_) open.place.offset = done.new_offset(open.place.offset);
     file_ = std::move(fresh);
     reader_ = std::move(reader);
-    end_ = std::filesystem::file_size(path_);
+    end_ = bytes;
+    sync_folder_of(path_);
     log::info("{}: compacted to {} bytes", path_, end_);
 }
 

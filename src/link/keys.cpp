@@ -199,20 +199,26 @@ bool is_port(const std::string& text, EndpointUse use) {
 }  // namespace
 
 void check_endpoint(const std::string& endpoint, EndpointUse use) {
+    const auto refuse = [&](const std::string& why, const std::string& suggestion) {
+        throw ConfigError(fmt::format("'{}' is not an address", endpoint), why, suggestion);
+    };
     const std::string ipc = "ipc://";
-    if (starts(endpoint, ipc) && endpoint.size() > ipc.size()) return;
+    if (starts(endpoint, ipc) && endpoint.size() > ipc.size()) {
+        if (endpoint.size() - ipc.size() > longest_socket_path)
+            refuse(fmt::format("the path of a socket has at most {} bytes", longest_socket_path),
+                   "use a shorter path");
+        return;
+    }
     const auto colon = endpoint.rfind(':');
-    if (!starts(endpoint, tcp) || colon <= tcp.size())
-        throw ConfigError(fmt::format("'{}' is not an address", endpoint),
-                          "it is neither tcp://HOST:PORT nor ipc://PATH",
-                          "write it like tcp://host:5701");
-    const std::string port = endpoint.substr(colon + 1);
+    if (!starts(endpoint, tcp) || colon == std::string::npos || colon <= tcp.size())
+        refuse("it is neither tcp://HOST:PORT nor ipc://PATH", "write it like tcp://host:5701");
+    const std::string host = host_of(endpoint), port = endpoint.substr(colon + 1);
+    if (host.front() != '[' && host.find(':') != std::string::npos)
+        refuse("an IPv6 address needs brackets", "write it like tcp://[::1]:5701");
     if (!is_port(port, use))
-        throw ConfigError(fmt::format("'{}' is not an address", endpoint),
-                          fmt::format("'{}' is not a port", port),
-                          use == EndpointUse::listen
-                              ? "use a number from 1 to 65535, or * for any free one"
-                              : "use a number from 1 to 65535");
+        refuse(fmt::format("'{}' is not a port", port),
+               use == EndpointUse::listen ? "use a number from 1 to 65535, or * for any free one"
+                                          : "use a number from 1 to 65535");
 }
 
 bool is_local_endpoint(const std::string& endpoint) {
@@ -223,7 +229,12 @@ bool is_local_endpoint(const std::string& endpoint) {
     // Numbers only: 127.example.org is a name and may be anywhere.
     if (::inet_pton(AF_INET, host.c_str(), &address) == 1)
         return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
-    return host == "localhost" || host == "[::1]";
+    in6_addr long_address{};
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']' &&
+        ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &long_address) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&long_address) ||
+               (IN6_IS_ADDR_V4MAPPED(&long_address) && long_address.s6_addr[12] == IN_LOOPBACKNET);
+    return host == "localhost";
 }
 
 }  // namespace edgeloop

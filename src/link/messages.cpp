@@ -1,10 +1,12 @@
 #include "edgeloop/link/messages.hpp"
 
+#include "link/fit.hpp"
 #include "link/payload.hpp"
 
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 
+#include <algorithm>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -84,6 +86,15 @@ template <class Codec>
 void fields(Codec& codec, StatusReply& m) {
     codec.text(m.json, max_status_bytes);
 }
+template <class Codec>
+void fields(Codec& codec, Drop& m) {
+    codec.text(m.device_class, max_name_bytes);
+    codec.text(m.owner, max_name_bytes);
+}
+template <class Codec>
+void fields(Codec& codec, Dropped& m) {
+    codec.number(m.jobs);
+}
 /// Messages without fields.
 template <class Codec, class M>
 std::enable_if_t<std::is_empty_v<M>> fields(Codec&, M&) {}
@@ -116,6 +127,27 @@ Message read_alternative(std::size_t type, std::string_view bytes, const std::st
 }
 
 }  // namespace
+
+void check_name(const std::string& what, const std::string& text) {
+    if (text.size() > max_name_bytes)
+        throw ConfigError(fmt::format("{} has {} bytes", what, text.size()),
+                          fmt::format("at most {} can be sent", max_name_bytes),
+                          "choose a shorter one");
+    if (!is_utf8(text) || text != printable(text))
+        throw ConfigError(fmt::format("{} has characters that cannot be printed", what),
+                          "it is shown in logs and tables", "use letters and digits");
+}
+
+std::string fit_name(std::string text) {
+    text = printable(std::move(text));
+    if (!is_utf8(text))
+        std::replace_if(
+            text.begin(), text.end(), [](unsigned char c) { return c > 0x7e; }, '?');
+    if (text.size() <= max_name_bytes) return text;
+    std::size_t from = text.size() - (max_name_bytes - 3);
+    while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xc0) == 0x80) ++from;
+    return "..." + text.substr(from);
+}
 
 std::string encode(const Packet& packet) {
     Envelope envelope;

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -33,6 +34,7 @@ constexpr double resubmit_s = 10;
 constexpr double busy_pause_s = 2;
 constexpr double longest_wait_s = 0.5;
 constexpr const char* socket_name = "/link";
+constexpr std::size_t most_classes = 8;     ///< that a warning lists
 constexpr std::size_t most_records = 1024;  ///< a device may change its name as often as it likes
 
 // In TMPDIR, or in /tmp when the path of a socket there would be longer than the system takes.
@@ -51,7 +53,7 @@ DialOptions dial_options(const RemoteProbeOptions& options, const std::string& e
                          bool inside) {
     wire::Hello hello;
     hello.role = wire::Role::client;
-    hello.name = options.name;
+    hello.name = wire::fit_name(options.name);
     hello.nonce = random_bits();
     hello.device_class = options.device_class;
     if (inside) return {endpoint, {}, {}, hello, 1};
@@ -112,12 +114,14 @@ struct RemoteProbe::Impl {
 
     void start();
     void run();
+    void run_guarded();
     void take(const wire::Packet& packet, double now);
     void settle(std::uint64_t id, const MeasurementResult& result);
     void speak(double now);
     void submit_more(double now);
     void resend_all();
     void update_state(double now);
+    [[nodiscard]] std::string without_device() const;
 
     RemoteProbeOptions options;
     MemoryJobStore store;
@@ -136,6 +140,9 @@ struct RemoteProbe::Impl {
     std::size_t device_count = 0;
     LinkState state{"connecting", false, 0};
     double last_fine = steady_seconds();
+    std::set<std::string> other_classes;  ///< of devices that were seen and may not be used
+    std::string warned;                   ///< about them
+    std::exception_ptr failure;           ///< what ended the thread early
 
     std::map<std::uint64_t, double> in_flight;  ///< submitted, not yet accepted -> when
     double resume_submits = 0;
@@ -167,7 +174,16 @@ void RemoteProbe::Impl::start() {
         context = std::make_shared<ZmqContext>();
     }
     dialer = std::make_unique<Dialer>(context, dial_options(options, endpoint, inside));
-    thread = std::thread([this] { run(); });
+    thread = std::thread([this] { run_guarded(); });
+}
+
+void RemoteProbe::Impl::run_guarded() {
+    try {
+        run();
+    } catch (...) {
+        const std::lock_guard lock(mutex);
+        failure = std::current_exception();
+    }
 }
 
 void RemoteProbe::Impl::run() {
@@ -194,13 +210,17 @@ void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
         dialer->send(wire::ResultAck{}, id);
     } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message)) {
         in_flight.erase(id);
-        MeasurementResult failure;
-        failure.status = Status::failed;
-        failure.reason = "refused by the bridge: " + refused->reason;
-        settle(id, failure);
+        MeasurementResult unwanted;
+        unwanted.status = Status::failed;
+        unwanted.reason = "refused by the bridge: " + refused->reason;
+        settle(id, unwanted);
     } else if (const auto* report = std::get_if<wire::LinkReport>(&packet.message)) {
         device_count = report->devices;
     } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
+        if (!options.device_class.empty() && device->device_class != options.device_class) {
+            if (other_classes.size() < most_classes) other_classes.insert(device->device_class);
+            return;
+        }
         if (records.count(device->name) != 0 || records.size() < most_records)
             records[device->name] = sound_record(device->record);
     }
@@ -218,6 +238,7 @@ void RemoteProbe::Impl::settle(std::uint64_t id, const MeasurementResult& result
 
 void RemoteProbe::Impl::resend_all() {
     in_flight.clear();
+    other_classes.clear();
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ordered;
     for (const auto& [id, item] : wanted) ordered.emplace_back(item.order, id);
     std::sort(ordered.begin(), ordered.end());
@@ -253,6 +274,16 @@ void RemoteProbe::Impl::speak(double now) {
     update_state(now);
 }
 
+std::string RemoteProbe::Impl::without_device() const {
+    std::string text = options.device_class.empty()
+                           ? "no device connected"
+                           : fmt::format("no device of class '{}' connected", options.device_class);
+    if (options.edge.mode == EdgeOption::Mode::bind) text += " to " + broker->endpoint();
+    if (!other_classes.empty())
+        text += fmt::format(" (those that are: '{}')", fmt::join(other_classes, "', '"));
+    return text;
+}
+
 void RemoteProbe::Impl::update_state(double now) {
     const bool reachable = dialer->up();
     if (!reachable) device_count = 0;
@@ -261,14 +292,14 @@ void RemoteProbe::Impl::update_state(double now) {
     if (!reachable)
         state.text = dialer->state(now);
     else if (device_count == 0)
-        // Which other classes are there a bridge tells only those that ask for them, or its status.
-        state.text =
-            (options.device_class.empty()
-                 ? "no device connected"
-                 : fmt::format("no device of class '{}' connected", options.device_class)) +
-            (options.edge.mode == EdgeOption::Mode::bind ? " to " + broker->endpoint() : "");
+        state.text = without_device();
     else
         state.text = fmt::format("{} device{}", device_count, device_count == 1 ? "" : "s");
+    if (reachable && device_count == 0 && !other_classes.empty() && !wanted.empty() &&
+        warned != state.text) {
+        warned = state.text;
+        log::warning("{} designs wait: {}", wanted.size(), state.text);
+    }
     if (state.up || wanted.empty()) last_fine = now;
 }
 
@@ -278,6 +309,11 @@ RemoteProbe::RemoteProbe(const RemoteProbeOptions& options)
     const Mode mode = options.edge.mode;
     EDGELOOP_EXPECT(mode == Mode::local || mode == Mode::bind || mode == Mode::connect,
                     "a remote probe needs a way to a device");
+    wire::check_name("the class of devices", options.device_class);
+    if (options.settings.to_json().dump().size() > wire::max_text_bytes)
+        throw ConfigError("the settings of a measurement are too long to send",
+                          fmt::format("at most {} bytes are", wire::max_text_bytes),
+                          "use fewer batch sizes or a shorter name of the weights");
     impl_->start();
 }
 
@@ -323,6 +359,7 @@ void RemoteProbe::cancel(CandidateId id) {
 std::vector<Outcome> RemoteProbe::poll() {
     if (impl_->broker) impl_->broker->check();
     const std::lock_guard lock(impl_->mutex);
+    if (impl_->failure) std::rethrow_exception(impl_->failure);
     std::vector<Outcome> taken;
     taken.swap(impl_->outcomes);
     return taken;

@@ -70,6 +70,8 @@ std::optional<ConnectionEvent> SocketMonitor::next() {
     }
 }
 
+bool is_ipv6(const std::string& endpoint) { return endpoint.rfind("tcp://[", 0) == 0; }
+
 void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::linger, 0);
     socket.set(zmq::sockopt::sndhwm, queue_limit);

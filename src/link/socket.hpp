@@ -60,6 +60,10 @@ class SocketMonitor {
     zmq::socket_t events_;
 };
 
+/// Whether this endpoint is an IPv6 address: [::1]. Such sockets speak IPv4 too, where bound to
+/// [::].
+[[nodiscard]] bool is_ipv6(const std::string& endpoint);
+
 /// Options every socket of the link has: bounded queues and messages, keep-alive on two layers,
 /// nothing lingering at close.
 void set_common_options(zmq::socket_t& socket);

@@ -3,6 +3,7 @@
 #include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/json.hpp"
@@ -12,6 +13,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -114,6 +116,7 @@ TEST_F(Bridge, MeasuresWithKeysAndAnswersARepeatFromItsStore) {
 
 TEST_F(Bridge, RefusesWhatIsUnsafeOrWrongWithOneLineAndCode2) {
     const std::string key = keygen("key");
+    (void)keygen("key2");
     std::filesystem::permissions(key, std::filesystem::perms::others_read,
                                  std::filesystem::perm_options::add);
     for (const Words& wrong :
@@ -128,11 +131,74 @@ TEST_F(Bridge, RefusesWhatIsUnsafeOrWrongWithOneLineAndCode2) {
           Words{program("edgeloop-bridge"), "keygen", key},
           Words{program("edgeloop-edge"), "serve"},
           Words{program("edgeloop-edge"), "serve", "--connect", "tcp://192.0.2.1:1"},
+          Words{program("edgeloop-edge"), "serve", "--connect", address, "--class",
+                std::string(300, 'x')},
+          Words{program("edgeloop-bridge"), "submit", "--connect", address, "--spec",
+                "cnn3d-baseline", "--device", std::string(300, 'x')},
+          Words{program("edgeloop-bridge"), "serve", "--keys", folder.path("key2"), "--allow",
+                folder.path("nothing here"), "--store", folder.path("s")},
+          Words{program("edgeloop-bridge"), "drop", "--connect", address},
+          Words{program("edgeloop-bridge"), "drop", "--connect", address, "--job", "xyz"},
           Words{program("edgeloop-edge"), "measure", "--spec", "no-such-file"}}) {
         const ProgramResult result = run(wrong);
         EXPECT_EQ(result.code, 2) << wrong[1] << ": " << result.output;
         EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
     }
+}
+
+TEST_F(Bridge, GoesOnAfterAHangUpAndDropsWhatNobodyCanMeasure) {
+    ChildProcess& bridge = start(serve());
+    const Words ask{program("edgeloop-bridge"), "status", "--json", "--connect", address};
+    ASSERT_EQ(run(ask).code, 0);
+    ::kill(bridge.pid(), SIGHUP);
+    EXPECT_FALSE(bridge.wait_for(0.5));
+
+    ChildProcess& waiting = start(submit({"--device", "nosuch"}));
+    const double deadline = steady_seconds() + 30;
+    Json lines = Json::array();
+    while (lines.empty() && steady_seconds() < deadline)
+        lines = parse_json(run(ask).output, "status").at("waiting");
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_EQ(lines[0].at("class"), "nosuch");
+    const ProgramResult shown = run({program("edgeloop-bridge"), "status", "--connect", address});
+    EXPECT_NE(shown.output.find("nobody can measure these"), std::string::npos) << shown.output;
+    const ProgramResult dropped =
+        run({program("edgeloop-bridge"), "drop", "--connect", address, "--class", "nosuch"});
+    EXPECT_EQ(dropped.code, 0) << dropped.output;
+    EXPECT_EQ(dropped.output, "1 jobs dropped\n");
+    const auto exit = waiting.wait_for(30);
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->code, 2);
+    EXPECT_EQ(bridge.poll(), std::nullopt);
+}
+
+TEST_F(Bridge, ASecondDeviceOfANameIsTurnedAwayAndTheFirstGoesOn) {
+    start(serve());
+    const std::string name = "twin-" + std::to_string(::getpid());
+    // Another machine: the lock of this one would refuse the second earlier.
+    const auto device = [&](const std::string& log_file) {
+        ChildOptions child;
+        child.arguments = {test_program("scripted_agent"), address, name, folder.path("measured"),
+                           "1"};
+        child.output_file = folder.path(log_file);
+        processes.push_back(std::make_unique<ChildProcess>(child));
+    };
+    device("first.log");
+    const Words ask{program("edgeloop-bridge"), "status", "--json", "--connect", address};
+    const double deadline = steady_seconds() + 30;
+    const auto devices = [&] { return parse_json(run(ask).output, "status").at("devices"); };
+    while (devices().empty() && steady_seconds() < deadline) {
+    }
+    const double first_since = devices().at(0).at("connected_s");
+    device("second.log");
+    while (read_file(folder.path("second.log")).find("give one of the two another --name") ==
+               std::string::npos &&
+           steady_seconds() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_NE(read_file(folder.path("second.log")).find("give one of the two another --name"),
+              std::string::npos);
+    ASSERT_EQ(devices().size(), 1u);
+    EXPECT_GT(devices().at(0).at("connected_s"), first_since) << "the first was thrown off";
 }
 
 TEST_F(Bridge, ASpecIsCheckedBeforeItIsSentAndMayBeAShippedOne) {

@@ -32,7 +32,9 @@ inline std::vector<Packet> sample_packets() {
             {Job{job}, 5},
             {Started{}, 5},
             {StatusRequest{}, 0},
-            {StatusReply{"{}"}, 0}};
+            {StatusReply{"{}"}, 0},
+            {Drop{"pi5", "search"}, 5},
+            {Dropped{3}, 0}};
 }
 
 }  // namespace edgeloop::wire

@@ -71,6 +71,12 @@ struct StatusConfig {
     bool json = false;
 };
 
+struct DropConfig {
+    LinkConfig link;
+    std::uint64_t job = 0;  ///< 0: any
+    std::string device_class, owner;
+};
+
 struct SubmitConfig {
     LinkConfig link;
     std::string spec;
@@ -84,6 +90,7 @@ struct SubmitConfig {
 /// Options of the subcommands of edgeloop-bridge; as above.
 [[nodiscard]] bool parse_bridge_serve(int argc, const char* const* argv, BridgeConfig& config);
 [[nodiscard]] bool parse_bridge_status(int argc, const char* const* argv, StatusConfig& config);
+[[nodiscard]] bool parse_bridge_drop(int argc, const char* const* argv, DropConfig& config);
 [[nodiscard]] bool parse_bridge_submit(int argc, const char* const* argv, SubmitConfig& config);
 /// @param file  where the key pair goes.
 [[nodiscard]] bool parse_bridge_keygen(int argc, const char* const* argv, std::string& file);

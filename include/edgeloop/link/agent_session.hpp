@@ -30,13 +30,15 @@ class AgentSession {
         MeasurementJob job;
     };
 
+    /// @throws ConfigError  a name, class or record that cannot be sent.
     explicit AgentSession(const AgentOptions& options);
     /// Says goodbye; results not yet acknowledged get up to a second.
     ~AgentSession();
     AgentSession(const AgentSession&) = delete;
     AgentSession& operator=(const AgentSession&) = delete;
 
-    /// Waits up to `seconds` for a job and reports it as started.
+    /// Waits up to `seconds` for a job and reports it as started. Throws what ended the thread of
+    /// the link, if anything did.
     [[nodiscard]] std::optional<HeldJob> next(double seconds);
     /// The job is measured but its answer waits for something: it stays ours, without counting
     /// against `prefetch`.

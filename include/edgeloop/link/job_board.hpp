@@ -94,6 +94,8 @@ class JobBoard {
     void heartbeat(const Session& from, Peer& peer, const wire::Heartbeat& message, double now);
     void submit(const Session& from, const Peer& peer, std::uint64_t id, const wire::Submit& m);
     void cancel(const Peer& peer, std::uint64_t id);
+    void drop(const Session& from, std::uint64_t id, const wire::Drop& what, double now);
+    void drop_one(std::uint64_t id);
     void started(const Session& from, Peer& peer, std::uint64_t id, double now);
     void finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
                 double now);
@@ -106,6 +108,8 @@ class JobBoard {
     void close(const Session& session, double now);
     void close_agent(const Session& session, const Peer& peer, double now);
     void report_crash(Work& work, const std::string& device);
+    [[nodiscard]] Json waiting_jobs() const;
+    [[nodiscard]] static wire::DeviceInfo info_for(const Peer& client, const Peer& device);
     [[nodiscard]] static bool suits(const Peer& client, const Peer& agent);
     [[nodiscard]] wire::LinkReport report_for(const Peer& client) const;
     void check_leases(double now);

@@ -24,7 +24,8 @@ struct JournalOptions {
 /// A broker's memory on disk: an append-only journal of checksummed records.
 ///
 /// Results stay on disk, memory holds where they are. When more than half of the journal is out of
-/// date it is rewritten beside the old one and swapped in atomically. A damaged end (the process
+/// date a thread copies what counts to a second one, while the first is used on; the commit() after
+/// that adds what was written meanwhile and swaps them atomically. A damaged end (the process
 /// was killed in mid-write, or worse) is moved to a file beside it, said in the log, and everything
 /// before it is kept. Format: src/link/README.md.
 class JournalStore final : public JobStore {
@@ -32,6 +33,7 @@ class JournalStore final : public JobStore {
     /// @throws IoError; ConfigError when another process uses the folder; CorruptState for a
     /// journal of another version.
     explicit JournalStore(const JournalOptions& options);
+    ~JournalStore() override;
     JournalStore(const JournalStore&) = delete;
     JournalStore& operator=(const JournalStore&) = delete;
 
@@ -49,6 +51,8 @@ class JournalStore final : public JobStore {
 
     [[nodiscard]] std::uint64_t journal_bytes() const { return end_; }
     [[nodiscard]] std::size_t devices() const { return devices_.size(); }
+    /// Whether a second journal is being made; a later commit() takes it.
+    [[nodiscard]] bool compacting() const { return compaction_ != nullptr; }
 
   private:
     struct Place {
@@ -63,6 +67,8 @@ class JournalStore final : public JobStore {
         std::vector<std::string> given;
     };
 
+    class Compaction;
+
     void lock_folder();
     void load();
     bool load_record(const std::string& bytes, std::uint64_t offset);
@@ -75,7 +81,12 @@ class JournalStore final : public JobStore {
     void keep_device(const std::string& name, const Place& place);
     void forget_job(std::uint64_t id);
     void forget(const Place& place) { live_bytes_ -= place.bytes; }
-    void compact();
+    void consider_compaction();
+    void postpone_compaction(const std::string& why);
+    void forget_oldest();
+    void start_compaction();
+    void end_compaction();
+    void adopt(Compaction& done);
 
     JournalOptions options_;
     std::string path_;
@@ -84,6 +95,7 @@ class JournalStore final : public JobStore {
     std::uint64_t end_ = 0, live_bytes_ = 0, next_order_ = 1;
     std::uint64_t compact_after_ = 0;  ///< no attempt while the journal is shorter
     bool dirty_ = false;
+    std::unique_ptr<Compaction> compaction_;
     std::unordered_map<std::uint64_t, Open> open_;
     std::unordered_map<std::uint64_t, Place> results_;
     std::map<std::string, Place> devices_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct AllowedKey {
 
 /// What an address is for. Only one to listen on may leave the port open: '*' or 0, any free one.
 enum class EndpointUse { listen, connect };
+
+/// Of ipc://PATH: what a socket's address holds.
+constexpr std::size_t longest_socket_path = 107;
 
 /// @throws ConfigError  for anything but tcp://HOST:PORT and ipc://PATH. libzmq would take a port
 /// above 65535 modulo 65536.

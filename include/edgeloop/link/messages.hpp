@@ -99,15 +99,31 @@ struct StatusReply {
     std::string json;
 };
 
+/// Client: forget waiting jobs; each part that is given must fit. Packet::request: one job, or 0.
+struct Drop {
+    std::string device_class;  ///< asked for by the job; empty: whatever
+    std::string owner;         ///< name of a search that waits for it; empty: whoever
+};
+/// Broker: so many were dropped.
+struct Dropped {
+    std::uint32_t jobs = 0;
+};
+
 using Message = std::variant<Hello, Welcome, Refused, Heartbeat, UnknownSession, Goodbye, Submit,
                              Accepted, Busy, Cancel, Result, ResultAck, LinkReport, DeviceInfo,
-                             Ready, Job, Started, StatusRequest, StatusReply>;
+                             Ready, Job, Started, StatusRequest, StatusReply, Drop, Dropped>;
 
 /// A message and the request it belongs to (0: none).
 struct Packet {
     Message message;
     std::uint64_t request = 0;
 };
+
+/// Refuses a text that cannot travel as a name or class: too long, not UTF-8, with control
+/// characters. @param what  named in the error, e.g. "--class". @throws ConfigError.
+void check_name(const std::string& what, const std::string& text);
+/// A label that can travel, as near to `text` as possible: its end is kept when it is too long.
+[[nodiscard]] std::string fit_name(std::string text);
 
 /// Envelope (magic "ELNK", version, type, request, length, CRC-32) around a cereal payload.
 /// @throws LogicError  when a field exceeds its bound.

@@ -1,6 +1,7 @@
 #include "edgeloop/cli/search_config.hpp"
 #include "edgeloop/core/error.hpp"
 
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -30,6 +31,18 @@ TEST(EdgeKeys, KeysNeedTheOtherSidesKeys) {
         parse({"--edge", "tcp://bridge:5701", "--edge-keys", "k", "--edge-server-key", "s"}));
     EXPECT_NO_THROW(
         parse({"--edge", "bind:tcp://*:5701", "--edge-keys", "k", "--edge-allow", "a"}));
+}
+
+TEST(EdgeAddress, IsATcpOrASocketOfTheFileSystem) {
+    for (const char* good : {"ipc:///tmp/bridge", "bind:ipc:///tmp/search", "bind:tcp://[::1]:*"})
+        EXPECT_NO_THROW(parse({"--edge", good})) << good;
+    EXPECT_THROW(parse({"--edge", "bind:tcp://[::]:*"}), ConfigError) << "without keys";
+    EXPECT_THROW(parse({"--edge", "nosuch"}), ConfigError);
+}
+
+TEST(EdgeAddress, AClassThatCannotBeSentIsRefused) {
+    const std::string name(300, 'x');
+    EXPECT_THROW(parse({"--device-class", name.c_str()}), ConfigError);
 }
 
 }  // namespace

@@ -396,6 +396,41 @@ TEST_F(JobBoardTest, AReconnectedSearchGetsItsAnswers) {
     EXPECT_EQ(board.received<wire::Result>("s2"), Ids{id});
 }
 
+TEST_F(JobBoardTest, JobsThatNobodyCanMeasureAreShownAndDropped) {
+    board.client("search");
+    board.client("other search");
+    board.agent("device", 1, 1, "there");
+    const std::uint64_t id = board.submit("search", job(1, "nowhere"));
+    board.submit("other search", job(2, "nowhere"));
+    const std::uint64_t running = board.submit("search", job(3, "there"));
+    const Json waiting = board.status().at("waiting");
+    ASSERT_EQ(waiting.size(), 1u);
+    EXPECT_EQ(waiting[0].at("class"), "nowhere");
+    EXPECT_EQ(waiting[0].at("jobs"), 2);
+    EXPECT_EQ(waiting[0].at("devices"), 0);
+    EXPECT_EQ(waiting[0].at("searches").size(), 2u);
+
+    board.client("operator");
+    board.say("operator", wire::Drop{"nowhere", "search"});
+    EXPECT_EQ(board.received<wire::Dropped>("operator").size(), 1u);
+    EXPECT_EQ(board.received<wire::Result>("search"), Ids{id});
+    EXPECT_FALSE(store.has_result(id)) << "whoever asks again starts anew";
+    EXPECT_EQ(board.status().at("open_jobs"), 2);
+    board.say("operator", wire::Drop{}, running);
+    EXPECT_EQ(board.received<wire::Result>("search"), Ids{running});
+    board.finish("device", running);
+    EXPECT_EQ(board.received<wire::ResultAck>("device"), Ids{running});
+    EXPECT_EQ(board.status().at("open_jobs"), 1);
+}
+
+TEST_F(JobBoardTest, ADeviceDropsNothing) {
+    board.client("search");
+    board.submit("search", job(1, "nowhere"));
+    board.agent("device");
+    board.say("device", wire::Drop{"nowhere", ""});
+    EXPECT_EQ(board.status().at("open_jobs"), 1);
+}
+
 TEST_F(JobBoardTest, NamesWithControlCharactersAreRefused) {
     board.say("s", wire::Hello{wire::Role::client, "two\nlines", 1, "", ""});
     EXPECT_EQ(board.received<wire::Refused>("s").size(), 1u);

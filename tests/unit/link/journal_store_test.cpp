@@ -5,8 +5,10 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -17,6 +19,15 @@ MeasurementResult measured(double latency_ms) {
     MeasurementResult result;
     result.metrics["latency_ms"] = latency_ms;
     return result;
+}
+
+/// Commits, and waits for what that sets off.
+void settle(JournalStore& store) {
+    store.commit();
+    while (store.compacting()) {
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+        store.commit();
+    }
 }
 
 class JournalStoreTest : public testing::Test {
@@ -99,6 +110,64 @@ TEST_F(JournalStoreTest, DamageIsSetAsideNotDeleted) {
     EXPECT_EQ(kept, bytes.size());
 }
 
+TEST_F(JournalStoreTest, IsUsedOnWhileItIsCompacted) {
+    JournalOptions small = options();
+    small.compact_bytes = 4096;
+    std::uint64_t before = 0;
+    {
+        JournalStore store(small);
+        store.add_job({1, {"kept", "{}", ""}, 3, 0, {}});
+        store.give_job(1, "early");
+        store.add_job({2, {"dropped", "{}", ""}, 3, 0, {}});
+        store.add_job({3, {"answered", "{}", ""}, 3, 0, {}});
+        for (int i = 0; !store.compacting(); ++i) {
+            store.add_result(7, measured(i));
+            store.add_result(8, measured(i));
+            store.commit();
+        }
+        // Until the next commit the second journal is not taken, however fast it was made.
+        before = store.journal_bytes();
+        EXPECT_TRUE(store.result(8));
+        store.give_job(1, "late");
+        store.set_losses(1, 2);
+        store.drop_job(2);
+        store.add_result(3, measured(3));
+        store.add_result(7, measured(70));
+        store.add_job({4, {"new", "{}", ""}, 0, 0, {}});
+        settle(store);
+        EXPECT_FALSE(store.compacting());
+        EXPECT_LT(store.journal_bytes(), before);
+        EXPECT_DOUBLE_EQ(store.result(7)->metrics.at("latency_ms"), 70);
+        EXPECT_DOUBLE_EQ(store.result(3)->metrics.at("latency_ms"), 3);
+        EXPECT_TRUE(store.result(8));
+    }
+    JournalStore store(small);
+    EXPECT_DOUBLE_EQ(store.result(7)->metrics.at("latency_ms"), 70);
+    EXPECT_DOUBLE_EQ(store.result(3)->metrics.at("latency_ms"), 3);
+    EXPECT_TRUE(store.result(8));
+    const auto open = store.open_jobs();
+    ASSERT_EQ(open.size(), 2u);
+    EXPECT_EQ(open[0].losses, 2);
+    EXPECT_EQ(open[0].given, (std::vector<std::string>{"early", "late"}));
+    EXPECT_EQ(open[1].job.spec, "new");
+}
+
+TEST_F(JournalStoreTest, AnUnfinishedCompactionIsForgotten) {
+    JournalOptions small = options();
+    small.compact_bytes = 4096;
+    {
+        JournalStore store(small);
+        for (int i = 0; !store.compacting(); ++i) {
+            store.add_result(7, measured(i));
+            store.commit();
+        }
+        store.add_result(9, measured(9));
+    }
+    EXPECT_FALSE(std::filesystem::exists(journal() + ".new"));
+    JournalStore store(small);
+    EXPECT_TRUE(store.result(7) && store.result(9));
+}
+
 TEST_F(JournalStoreTest, CompactionKeepsWhatCountsAndSurvivesARestart) {
     JournalOptions small = options();
     small.compact_bytes = 4096;
@@ -111,10 +180,10 @@ TEST_F(JournalStoreTest, CompactionKeepsWhatCountsAndSurvivesARestart) {
                 store.add_job({id + 1000, {std::string(200, 'x'), "{}", ""}, 0, 0, {}});
                 store.drop_job(id + 1000);
             }
-            store.commit();
+            settle(store);
         }
         store.add_result(7, measured(7));
-        store.commit();
+        settle(store);
         EXPECT_LT(store.journal_bytes(), 16384u);
         EXPECT_DOUBLE_EQ(store.result(7)->metrics.at("latency_ms"), 7);
     }
@@ -131,7 +200,7 @@ TEST_F(JournalStoreTest, TheOldestResultsGoFirst) {
     JournalStore store(few);
     for (std::uint64_t id = 1; id <= 40; ++id) {
         store.add_result(id, measured(static_cast<double>(id)));
-        store.commit();
+        settle(store);
     }
     EXPECT_LE(store.results(), 18u);
     EXPECT_FALSE(store.has_result(1));
@@ -146,7 +215,7 @@ TEST_F(JournalStoreTest, ADeviceThatKeepsChangingItsNameDoesNotFillTheDisk) {
         JournalStore store(few);
         for (int i = 0; i < 500; ++i) {
             store.set_device("device " + std::to_string(i), std::string(100, ' ') + "{}");
-            store.commit();
+            settle(store);
         }
         EXPECT_EQ(store.devices(), 8u);
         EXPECT_LT(store.journal_bytes(), 8192u);
@@ -160,7 +229,7 @@ TEST_F(JournalStoreTest, AResultThatReplacesAnotherDoesNotCountTwice) {
     JournalStore store(small);
     for (int i = 0; i < 500; ++i) {
         store.add_result(1, measured(i));
-        store.commit();
+        settle(store);
     }
     EXPECT_LT(store.journal_bytes(), 8192u);
     EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
@@ -175,7 +244,7 @@ TEST_F(JournalStoreTest, ACompactionThatFailsLosesNothingAndIsTriedAgain) {
         std::filesystem::create_directories(journal() + ".new/in the way");
         for (int i = 0; i < 500; ++i) {
             store.add_result(1, measured(i));
-            store.commit();
+            settle(store);
         }
         EXPECT_GT(store.journal_bytes(), 8192u);
         EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
@@ -184,7 +253,7 @@ TEST_F(JournalStoreTest, ACompactionThatFailsLosesNothingAndIsTriedAgain) {
     JournalStore store(small);
     EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
     store.add_result(2, measured(2));
-    store.commit();
+    settle(store);
     EXPECT_LT(store.journal_bytes(), 8192u);
     EXPECT_DOUBLE_EQ(store.result(1)->metrics.at("latency_ms"), 499);
 }

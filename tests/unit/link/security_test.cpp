@@ -4,15 +4,18 @@
 #include "support/scripted_agent.hpp"
 #include "support/temporary_folder.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
 #include "edgeloop/link/agent_session.hpp"
 #include "edgeloop/link/bridge_client.hpp"
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/keys.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -299,9 +302,10 @@ TEST(Endpoints, HaveAPortThatExists) {
     for (const char* good : {"tcp://*:5701", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0",
                              "tcp://[::1]:65535", "ipc:///s"})
         EXPECT_NO_THROW(check_endpoint(good, EndpointUse::listen)) << good;
-    for (const char* bad : {"tcp://127.0.0.1:99999", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1",
-                            "tcp://127.0.0.1:", "tcp://127.0.0.1", "tcp://:5701", "tcp://h:57o1",
-                            "tcp://h:5701 ", "ipc://", "udp://h:5701", "h:5701", ""}) {
+    for (const char* bad :
+         {"tcp://127.0.0.1:99999", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1",
+          "tcp://127.0.0.1:", "tcp://127.0.0.1", "tcp://:5701", "tcp://h:57o1", "tcp://h:5701 ",
+          "tcp://::1:5701", "tcp://[::1]", "ipc://", "udp://h:5701", "h:5701", ""}) {
         EXPECT_THROW(check_endpoint(bad, EndpointUse::listen), ConfigError) << bad;
         EXPECT_THROW(check_endpoint(bad, EndpointUse::connect), ConfigError) << bad;
         EXPECT_THROW((void)parse_edge_option(bad), ConfigError) << bad;
@@ -311,14 +315,62 @@ TEST(Endpoints, HaveAPortThatExists) {
         EXPECT_THROW(check_endpoint(open, EndpointUse::connect), ConfigError) << open;
 }
 
+TEST(Endpoints, OfSocketsAreAsLongAsTheSystemAllows) {
+    const std::string longest = "ipc://" + std::string(107, 'x');
+    EXPECT_NO_THROW(check_endpoint(longest, EndpointUse::connect));
+    EXPECT_THROW(check_endpoint(longest + "x", EndpointUse::connect), ConfigError);
+}
+
+TEST(Names, ThatCannotTravelAreRefusedBeforeAnyThreadSendsThem) {
+    MemoryJobStore store;
+    const Broker broker(BrokerOptions{}, store);
+    for (const std::string& bad :
+         {std::string(300, 'x'), std::string("two\nlines"), std::string("Latin \xe4")}) {
+        AgentOptions agent = ScriptedAgent::options(broker.endpoint(), "d", bad);
+        EXPECT_THROW(AgentSession{agent}, ConfigError);
+        agent.device_class = "c";
+        agent.name = bad;
+        EXPECT_THROW(AgentSession{agent}, ConfigError);
+        RemoteProbeOptions options;
+        options.edge = {EdgeOption::Mode::connect, broker.endpoint()};
+        options.device_class = bad;
+        EXPECT_THROW(RemoteProbe{options}, ConfigError);
+        options.device_class.clear();
+        options.settings.weights = std::string(5000, 'w');
+        EXPECT_THROW(RemoteProbe{options}, ConfigError);
+        // The name of a search is a label only: it is made to fit.
+        options.settings.weights.clear();
+        options.name = bad;
+        const RemoteProbe probe(options);
+        EXPECT_TRUE(eventually([&] { return probe.link().text.find("no device connected") == 0; }))
+            << probe.link().text;
+    }
+}
+
+TEST(RareLines, OfAKindAreFewHoweverManyThereAre) {
+    const test::TemporaryFolder folder;
+    log::configure(log::Level::info, "", folder.path("log"));
+    RareLog rare;
+    for (int i = 0; i < 1000; ++i) rare.warning("stranger", "knock", 100 + i * 1e-3);
+    rare.warning("other", "another kind", 101);
+    rare.warning("stranger", "later", 120);
+    log::configure(log::Level::info);
+    const std::string text = read_file(folder.path("log"));
+    EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 20) << text;
+    EXPECT_NE(text.find("another kind"), std::string::npos);
+    EXPECT_NE(text.find("later (992 like it were not shown)"), std::string::npos) << text;
+}
+
 TEST(Endpoints, AreLocalOnlyByNumberOrWhenCalledLocalhost) {
-    for (const char* local : {"ipc:///s", "inproc://x", "tcp://127.0.0.1:*", "tcp://127.9.8.7:1",
-                              "tcp://localhost:5701", "tcp://[::1]:5701"})
+    for (const char* local :
+         {"tcp://[0:0:0:0:0:0:0:1]:1", "tcp://[::ffff:127.0.0.1]:1", "ipc:///s", "inproc://x",
+          "tcp://127.0.0.1:*", "tcp://127.9.8.7:1", "tcp://localhost:5701", "tcp://[::1]:5701"})
         EXPECT_TRUE(is_local_endpoint(local)) << local;
     for (const char* remote :
          {"tcp://127.evil.example:5701", "tcp://127.0.0.1.evil.example:5701", "tcp://127.1:5701",
           "tcp://localhost.evil.example:5701", "tcp://*:5701", "tcp://0.0.0.0:5701",
-          "tcp://12.7.0.1:5701", "tcp://[::]:5701", "tcp://", "tcp:/127.0.0.1:1", ""})
+          "tcp://12.7.0.1:5701", "tcp://[::]:5701", "tcp://[::2]:1", "tcp://[::ffff:10.0.0.1]:1",
+          "tcp://[]:1", "tcp://", "tcp:/127.0.0.1:1", ""})
         EXPECT_FALSE(is_local_endpoint(remote)) << remote;
 }
 
