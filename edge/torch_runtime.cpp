@@ -41,8 +41,10 @@ class TorchRuntime final : public Runtime {
         network_ = trained_network(spec, settings.weights);
         network_->to(device_);
         // The fused kernels are for the CPU and are not traced.
-        if (settings.runtime == "torchscript" || device_.is_cuda())
+        if (settings.runtime == "torchscript")
             network_->set_kernels(Kernels::plain);
+        else if (device_.is_cuda())
+            network_->set_kernels(Kernels::library);
         scripted_ = settings.runtime == "torchscript";
         build_ms_ = (steady_seconds() - start) * 1e3;
     }

@@ -42,7 +42,10 @@ edgeloop_require_plain(cereal::headers libcereal-dev cereal/archives/portable_bi
 edgeloop_require_plain(cppzmq::headers cppzmq-dev zmq.hpp)
 edgeloop_require_plain(zeromq::zmq libzmq3-dev zmq.h zmq)
 edgeloop_require(Boost libboost-program-options-dev 1.71 COMPONENTS program_options)
-if(EDGELOOP_EDGE_ONLY)
+include(${CMAKE_CURRENT_LIST_DIR}/libtorch_of_pytorch.cmake)
+if(TARGET edgeloop_torch)
+  set(Torch_FOUND TRUE)
+elseif(EDGELOOP_EDGE_ONLY)
   find_package(Torch 1.13 QUIET)
   if(NOT Torch_FOUND)
     message(STATUS "No LibTorch here: edgeloop-bridge is built, edgeloop-edge is not")
@@ -54,7 +57,7 @@ edgeloop_require(OpenMP gcc COMPONENTS CXX)
 
 # LibTorch's config puts its flags into one variable and its headers on plain -I; give it a target
 # of its own so that its headers are system headers (no warnings of theirs in our build).
-if(Torch_FOUND)
+if(Torch_FOUND AND NOT TARGET edgeloop_torch)
   add_library(edgeloop_torch INTERFACE)
   add_library(edgeloop::torch ALIAS edgeloop_torch)
   target_include_directories(edgeloop_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})

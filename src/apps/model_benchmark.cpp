@@ -36,7 +36,11 @@ int benchmark_command(int argc, const char* const* argv) {
     BenchmarkSettings settings;
     settings.input = {1, 1, spec.clip.frames, spec.clip.side, spec.clip.side};
     if (!options.input.empty()) settings.input = shape_from(options.input);
-    settings.kernels = options.kernels == "plain" ? Kernels::plain : Kernels::fused;
+    settings.processor = options.device == "cuda" ? Processor::cuda : Processor::cpu;
+    settings.kernels =
+        kernels_from(options.kernels)
+            .value_or(settings.processor == Processor::cpu ? Kernels::fused : Kernels::library);
+    settings.mixed_precision = options.mixed_precision;
     settings.pass = options.train ? Pass::training_step : Pass::forward;
     settings.threads = options.threads;
     settings.warm_up = options.warm_up;
@@ -50,10 +54,12 @@ int benchmark_command(int argc, const char* const* argv) {
         "median {:.2f} ms, p90 {:.2f} ms, least {:.2f} ms of {}\n"
         "floor  {:.2f} ms: {:.2f} GFLOP at {:.0f} GFLOP/s, the rate of a large matrix product\n"
         "ratio  {:.2f} ({:.2f} in processor time)\n"
-        "memory {:.1f} MiB at most alive at once, without weights and input\n",
+        "memory {:.1f} MiB at most alive at once, without weights and input\n"
+        "on {} with {} kernels{}\n",
         result.median_ms, result.p90_ms, result.min_ms, settings.repetitions, result.floor_ms,
         result.flops / 1e9, result.gemm_gflop_per_s, result.ratio, result.cpu_ratio,
-        static_cast<double>(result.peak_bytes) / (1 << 20));
+        static_cast<double>(result.peak_bytes) / (1 << 20), to_string(settings.processor),
+        to_string(settings.kernels), settings.mixed_precision ? " in bfloat16" : "");
     return 0;
 }
 

@@ -28,9 +28,10 @@ Reference read_reference(const std::string& path) {
 }
 
 /// Prints each comparison and returns how many failed.
-std::ptrdiff_t report(const std::vector<Comparison>& comparisons, Kernels kernels) {
-    fmt::print("{} kernels\n{:<58} {:>14} {:>10}\n", to_string(kernels), "quantity",
-               "relative error", "tolerance");
+std::ptrdiff_t report(const std::vector<Comparison>& comparisons, Kernels kernels,
+                      Processor processor) {
+    fmt::print("{} kernels on {}\n{:<58} {:>14} {:>10}\n", to_string(kernels), to_string(processor),
+               "quantity", "relative error", "tolerance");
     for (const Comparison& c : comparisons)
         fmt::print("{:<58} {:>14.2e} {:>10.0e}{}\n", c.name, c.relative_error, c.tolerance,
                    c.passed() ? "" : "  BEYOND");
@@ -45,9 +46,12 @@ int check_command(int argc, const char* const* argv) {
     if (!cli::parse(argc, argv, options)) return 0;
     const Reference reference = read_reference(options.reference);
     std::ptrdiff_t failures = 0;
-    for (const Kernels kernels : {Kernels::plain, Kernels::fused})
-        if (options.kernels == "both" || options.kernels == to_string(kernels))
-            failures += report(check_reference(reference, kernels), kernels);
+    const Processor processor = options.device == "cuda" ? Processor::cuda : Processor::cpu;
+    for (const Kernels kernels : all_kernels) {
+        const bool exists = kernels != Kernels::fused || processor == Processor::cpu;
+        if (exists && (options.kernels == "all" || options.kernels == to_string(kernels)))
+            failures += report(check_reference(reference, kernels, processor), kernels, processor);
+    }
     if (failures > 0)
         throw ConfigError(fmt::format("{}: {} quantities differ beyond the tolerance",
                                       options.reference, failures));

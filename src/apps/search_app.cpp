@@ -41,15 +41,17 @@ using cli::SearchConfig;
 constexpr double mib = 1024.0 * 1024.0;
 
 Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks) {
-    return {{"program", "edgeloop-search"},
-            {"build", build_description()},
-            {"host", host_name()},
-            {"ranks", ranks},
-            {"ranks_per_candidate", config.ranks_per_candidate},
-            {"seed", config.seed},
-            {"space", task.space.name()},
-            {"edge", config.edge == "model" ? "modelled, not measured" : config.edge},
-            {"data", task.training_identity}};
+    Json provenance = {{"program", "edgeloop-search"},
+                       {"build", build_description()},
+                       {"host", host_name()},
+                       {"ranks", ranks},
+                       {"ranks_per_candidate", config.ranks_per_candidate},
+                       {"seed", config.seed},
+                       {"space", task.space.name()},
+                       {"edge", config.edge == "model" ? "modelled, not measured" : config.edge},
+                       {"data", task.training_identity}};
+    if (!task.trains_on.empty()) provenance["trains_on"] = task.trains_on;
+    return provenance;
 }
 
 double time_limit(const SearchConfig& config) {
@@ -272,6 +274,21 @@ void check_same_data(const Communicator& world, const SearchTask& task) {
                 "give all nodes the same shards");
 }
 
+// Lets the ranks agree on what they train on and says so. Collective.
+void settle_devices(SearchTask& task, const Communicator& world, bool trains) {
+    if (!task.training) return;
+    std::optional<TrainingDevices> devices;
+    try {
+        devices = agree_on_devices(world, *task.training, trains);
+    } catch (const ConfigError&) {
+        if (world.rank() == 0) throw;
+        return;  // rank 0 says it and ends the job
+    }
+    task.trains_on = devices->description();
+    if (devices->device == Device::cuda) task.training_identity += " cuda";
+    if (world.rank() == 0) log::info("training on {}", task.trains_on);
+}
+
 // What this rank made of its input: a task, or a mistake.
 struct Input {
     SearchConfig config;
@@ -293,7 +310,7 @@ int plan_or_stop(const SearchConfig& config, const SearchTask& task, LocalAgent*
     return static_cast<int>(ExitCode::done);
 }
 
-int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
+int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
     const MpiSession session(argc, argv);
     const Communicator world = session.world();
     // A mistake that every rank finds was reported by rank 0, which has ended the job by now; one
@@ -303,12 +320,15 @@ int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
     });
     const SearchConfig& config = input.config;
     const std::string& config_text = input.config_text;
-    const SearchTask& task = *input.task;
+    SearchTask& task = *input.task;
     if (!world.is_same_on_all_ranks(config_text))
         throw ConfigError("the ranks were started with different options", {},
                           "give all of them the same command line and config file");
     check_same_data(world, task);
-    if (config.plan) return plan_or_stop(config, task, agent, world);
+    if (config.plan) {
+        settle_devices(task, world, world.size() == 1 || world.rank() > 0);
+        return plan_or_stop(config, task, agent, world);
+    }
     // Mistakes that every rank would find are found by rank 0 alone, while the others wait in
     // agree(): one message, and the job ends.
     const std::vector<RankBinding> bindings = gather_bindings(world);
@@ -317,13 +337,16 @@ int run(const Input& input, LocalAgent* agent, int& argc, char**& argv) {
     if (world.rank() == 0) {
         plan = plan_of(bindings, config);
         check_binding(bindings, config);
-        leader.emplace(config, config_text, task, world.size());
     }
+    world.agree("forming groups", [&] {
+        if (!plan) plan = plan_of(bindings, config);
+    });
+    const bool trains = world.size() == 1 || plan->group_of(world.rank()) >= 0 ||
+                        (world.rank() == 0 && config.coordinator_trains);
+    settle_devices(task, world, trains);
+    if (world.rank() == 0) leader.emplace(config, config_text, task, world.size());
     WorkerFunction work;
     world.agree("opening the data", [&] {
-        if (!plan) plan = plan_of(bindings, config);
-        const bool trains = world.size() == 1 || plan->group_of(world.rank()) >= 0 ||
-                            (world.rank() == 0 && config.coordinator_trains);
         if (trains) work = task.make_worker();
     });
     if (leader) return lead(*leader, config, task, agent, world, *plan, work);

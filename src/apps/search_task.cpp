@@ -96,6 +96,8 @@ SearchTask problem_task(const cli::SearchConfig& config) {
                     {},
                     {},
                     {},
+                    {},
+                    {},
                     {}};
     task.engine.analytic = true;
     // The problem's own constraints hold beside those of the user.
@@ -139,6 +141,7 @@ TrainingSettings training_settings(const cli::SearchConfig& config,
     settings.device = config.device == "cuda"  ? Device::cuda
                       : config.device == "cpu" ? Device::cpu
                                                : Device::automatic;
+    settings.kernels = kernels_from(config.kernels);
     settings.mixed_precision = config.mixed_precision;
     settings.clip_norm = config.clip_norm;
     settings.patience_epochs = config.patience;
@@ -223,6 +226,8 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     {},
                     {},
                     {},
+                    {},
+                    {},
                     {}};
     // Opened before the search starts, so that a damaged shard stops it instead of failing every
     // design, and once, for all designs that this process trains.
@@ -238,6 +243,7 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     config.seed, config.ranks_per_candidate);
     if (config.clip_norm > 0) task.training_identity += fmt::format(" clip {}", config.clip_norm);
     if (config.mixed_precision) task.training_identity += " mixed precision";
+    if (config.kernels != "auto") task.training_identity += " kernels " + config.kernels;
     if (config.patience > 0) task.training_identity += fmt::format(" patience {}", config.patience);
 
     if (config.large_ranks > 0) {
@@ -266,7 +272,8 @@ SearchTask network_task(const cli::SearchConfig& config) {
     require_known_metrics(goals, delivered);
     require_designs(task);
 
-    task.make_worker = [settings = training_settings(config, dataset)]() -> WorkerFunction {
+    task.training = training_settings(config, dataset);
+    task.make_worker = [settings = *task.training]() -> WorkerFunction {
         const auto trainer = std::make_shared<const Trainer>(settings);
         return
             [trainer](const Candidate& candidate, const Communicator& group,

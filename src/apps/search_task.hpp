@@ -5,8 +5,10 @@
 #include "edgeloop/search/engine.hpp"
 #include "edgeloop/search/scaling_model.hpp"
 #include "edgeloop/store/run_directory.hpp"
+#include "edgeloop/training/trainer.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace edgeloop::apps {
@@ -28,6 +30,8 @@ struct SearchTask {
     /// Makes what a worker does with a candidate. Called on ranks that train.
     std::function<WorkerFunction()> make_worker;
     std::string data_digest;  ///< of the shards that this rank sees; empty for problems
+    std::optional<TrainingSettings> training;  ///< of make_worker; nothing for problems
+    std::string trains_on;  ///< TrainingDevices::description(), once the ranks have agreed
 };
 
 /// Reads space and problem, opens the shards; the same on every rank.

@@ -25,6 +25,12 @@ void require_one_of(const std::string& name, const std::string& value,
             fmt::format("--{} '{}' is not one of: {}", name, value, fmt::join(choices, ", ")));
 }
 
+void require_device(const std::string& device, const std::string& kernels) {
+    require_one_of("device", device, {"cpu", "cuda"});
+    if (device == "cuda" && kernels == "fused")
+        throw ConfigError("the fused kernels are for CPUs", {}, "use another of --kernels");
+}
+
 void require_at_least(const std::string& name, int value, int least) {
     if (value < least)
         throw ConfigError(fmt::format("--{} is {}, but must be at least {}", name, value, least));
@@ -47,10 +53,13 @@ bool parse(int argc, const char* const* argv, CheckOptions& options) {
                         "Compares outputs, loss and gradients with those an independent "
                         "implementation wrote; exits with 2 beyond the tolerances.");
     parser.add("reference", &options.reference, "HDF5 file with parameters, input and results");
-    parser.add("kernels", &options.kernels, "implementation to check: fused, plain or both");
+    parser.add("kernels", &options.kernels,
+               "implementation to check: fused, plain, library or all");
+    parser.add("device", &options.device, "check on: cpu or cuda, which has no fused kernels");
     if (!parser.parse(argc, argv, first_option)) return false;
     require("reference", options.reference);
-    require_one_of("kernels", options.kernels, {"fused", "plain", "both"});
+    require_one_of("kernels", options.kernels, {"fused", "plain", "library", "all"});
+    require_device(options.device, options.kernels);
     return true;
 }
 
@@ -63,13 +72,18 @@ bool parse(int argc, const char* const* argv, BenchmarkOptions& options) {
                "shape BATCHx1xFRAMESxHEIGHTxWIDTH; default: one clip as the spec says");
     parser.add("threads", &options.threads, "compute threads");
     parser.add("train", &options.train, "time a training step instead of a forward pass");
-    parser.add("kernels", &options.kernels, "implementation to time: fused or plain");
+    parser.add("kernels", &options.kernels,
+               "implementation to time: auto (fused on the CPU, library on CUDA), fused, plain or "
+               "library");
+    parser.add("device", &options.device, "time on: cpu or cuda");
+    parser.add("mixed-precision", &options.mixed_precision, "matrix products in bfloat16");
     parser.add("warm-up", &options.warm_up, "untimed runs before the timed ones");
     parser.add("repetitions", &options.repetitions, "timed runs");
     parser.add("json", &options.json, "print JSON instead of text");
     if (!parser.parse(argc, argv, first_option)) return false;
     require("spec", options.spec);
-    require_one_of("kernels", options.kernels, {"fused", "plain"});
+    require_one_of("kernels", options.kernels, {"auto", "fused", "plain", "library"});
+    require_device(options.device, options.kernels);
     require_at_least("threads", options.threads, 1);
     require_at_least("warm-up", options.warm_up, 0);
     require_at_least("repetitions", options.repetitions, 1);

@@ -67,13 +67,20 @@ void add_options(OptionParser& parser, SearchConfig& c) {
     parser.add("augment", &c.augment,
                "train on flipped and turned clips too: neither changes speed or power");
     parser.add("threads", &c.threads, "compute threads per rank");
-    parser.add("device", &c.device, "train on: auto (CUDA when there is one), cpu or cuda");
+    parser.add("device", &c.device,
+               "train on: auto (CUDA when every rank that trains has one, the CPU when none has), "
+               "cpu or cuda");
+    parser.add("kernels", &c.kernels,
+               "implementation of the networks' layers: auto (fused on the CPU, library on CUDA), "
+               "fused, library or plain; results agree to rounding");
     parser.add("mixed-precision", &c.mixed_precision,
-               "matrix products in bfloat16; needs a CUDA device");
+               "matrix products in bfloat16, weights in float32; needs a CUDA device, or --device "
+               "cpu said in so many words");
     parser.add("clip-norm", &c.clip_norm, "shorten gradients longer than this; 0: never");
-    parser.add("patience", &c.patience,
-               "end training after so many epochs without 1 % less val_rmse and give the epoch with the "
-               "smallest; 0: never, and give the last");
+    parser.add(
+        "patience", &c.patience,
+        "end training after so many epochs without 1 % less val_rmse and give the epoch with the "
+        "smallest; 0: never, and give the last");
     parser.add("candidate-limit", &c.candidate_limit,
                "a design that trains for more seconds has timed out; 0: no limit");
     parser.add("silence-limit", &c.silence_limit,
@@ -190,8 +197,12 @@ void validate(const SearchConfig& c) {
     require(c.threads >= 1, fmt::format("--threads is {}", c.threads), "use at least 1");
     require(c.device == "auto" || c.device == "cpu" || c.device == "cuda",
             fmt::format("--device '{}' is unknown", c.device), "use auto, cpu or cuda");
-    require(!c.mixed_precision || c.device != "cpu", "--mixed-precision needs a CUDA device",
-            "drop it or use --device cuda");
+    require(c.kernels == "auto" || c.kernels == "fused" || c.kernels == "library" ||
+                c.kernels == "plain",
+            fmt::format("--kernels '{}' is unknown", c.kernels),
+            "use auto, fused, library or plain");
+    require(c.device != "cuda" || c.kernels != "fused", "the fused kernels are for CPUs",
+            "use --kernels auto, library or plain with --device cuda");
     require(c.clip_norm >= 0 && c.patience >= 0 && c.candidate_limit >= 0 && c.silence_limit >= 0,
             "--clip-norm, --patience, --candidate-limit or --silence-limit is negative",
             "use 0 for never");

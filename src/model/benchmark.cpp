@@ -1,7 +1,9 @@
 #include "edgeloop/model/benchmark.hpp"
 
 #include "model/memory_meter.hpp"
+#include "model/mixed_precision.hpp"
 #include "model/network.hpp"
+#include "model/processor.hpp"
 #include "model/torch_error.hpp"
 
 #include "edgeloop/core/clock.hpp"
@@ -43,27 +45,40 @@ double quantile(std::vector<double> values, double fraction) {
 class TimedPass {
   public:
     TimedPass(const ArchitectureSpec& spec, const BenchmarkSettings& settings)
-        : network_(make_network(spec, 1)), pass_(settings.pass) {
+        : network_(make_network(spec, 1)),
+          pass_(settings.pass),
+          device_(device_of(settings.processor)),
+          mixed_(settings.mixed_precision) {
         input_ = torch::rand({settings.input[0], settings.input[1], settings.input[2],
-                              settings.input[3], settings.input[4]});
-        target_ = torch::rand({settings.input[0], 2});
+                              settings.input[3], settings.input[4]})
+                     .to(device_);
+        target_ = torch::rand({settings.input[0], 2}).to(device_);
         network_->set_kernels(settings.kernels);
+        network_->to(device_);
         network_->train(pass_ == Pass::training_step);
     }
 
     void run() {
         if (pass_ == Pass::training_step) {
             network_->zero_grad();
-            torch::mse_loss(network_->forward(input_), target_).backward();
+            torch::mse_loss(forward(), target_).backward();
         } else {
             const torch::InferenceMode inference;
-            static_cast<void>(network_->forward(input_));
+            static_cast<void>(forward());
         }
+        wait_for(device_);
     }
 
   private:
+    torch::Tensor forward() {
+        const MixedPrecision mixed(device_.type(), mixed_);
+        return network_->forward(input_).to(torch::kFloat);
+    }
+
     std::shared_ptr<Network> network_;
     Pass pass_;
+    torch::Device device_;
+    bool mixed_;
     torch::Tensor input_, target_;
 };
 
@@ -82,10 +97,15 @@ BenchmarkResult measure(const ArchitectureSpec& spec, const BenchmarkSettings& s
     const int passes = settings.pass == Pass::training_step ? 3 : 1;
     result.flops =
         static_cast<double>(count(spec).flops) * passes * static_cast<double>(settings.input[0]);
-    const torch::Tensor a = torch::rand({gemm_size, gemm_size});
-    const torch::Tensor b = torch::rand({gemm_size, gemm_size});
-    torch::Tensor product = torch::empty({gemm_size, gemm_size});
-    const auto multiply = [&] { torch::mm_out(product, a, b); };
+    const torch::Device device = device_of(settings.processor);
+    const torch::ScalarType type = settings.mixed_precision ? torch::kBFloat16 : torch::kFloat;
+    const torch::Tensor a = torch::rand({gemm_size, gemm_size}).to(device, type);
+    const torch::Tensor b = torch::rand({gemm_size, gemm_size}).to(device, type);
+    torch::Tensor product = torch::empty_like(a);
+    const auto multiply = [&] {
+        torch::mm_out(product, a, b);
+        wait_for(device);
+    };
 
     TimedPass pass(spec, settings);
     pass.run();  // gradients exist afterwards: they count as weights, not as activations
@@ -128,6 +148,8 @@ Json to_json(const BenchmarkResult& result, const BenchmarkSettings& settings) {
     return {{"input", settings.input},
             {"pass", settings.pass == Pass::forward ? "forward" : "training step"},
             {"kernels", to_string(settings.kernels)},
+            {"device", to_string(settings.processor)},
+            {"mixed_precision", settings.mixed_precision},
             {"threads", settings.threads},
             {"repetitions", settings.repetitions},
             {"median_ms", result.median_ms},

@@ -259,8 +259,6 @@ class WindowAttention : public torch::autograd::Function<WindowAttention> {
 
 torch::Tensor fused_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                      const torch::Tensor& table, const WindowGeometry& geometry) {
-    if (!qkv.device().is_cpu() || qkv.scalar_type() != torch::kFloat)
-        return library_window_attention(qkv, padding, table, geometry);
     const torch::Tensor dense = qkv.contiguous();
     if (!torch::GradMode::is_enabled())
         return run_forward(dense, padding, table, geometry, Keep::nothing).output;

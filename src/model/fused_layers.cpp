@@ -1,5 +1,8 @@
 #include "model/fused_layers.hpp"
 
+#include "model/mixed_precision.hpp"
+
+#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace edgeloop {
@@ -28,7 +31,22 @@ OptionalTensor optional_bias(const Linear& linear) {
 }
 
 torch::Tensor bias_gradient(const torch::Tensor& bias, const torch::Tensor& d_rows) {
-    return bias.defined() ? d_rows.sum(0) : torch::Tensor();
+    return bias.defined() ? d_rows.sum(0).to(bias.scalar_type()) : torch::Tensor();
+}
+
+// Under mixed precision products are computed in bfloat16 and norms in float32, as LibTorch's
+// autocast has it. The Functions say so themselves: autocast sees neither the results that are
+// written in place nor the backward pass, and it would keep a weight that it cast inside of one,
+// cut off from its gradient, for whoever uses that weight next.
+class ExplicitTypes {
+    c10::impl::ExcludeDispatchKeyGuard no_autocast_{c10::autocast_dispatch_keyset};
+};
+
+/// linear_as_rows() with all operands in one type.
+torch::Tensor linear_in(torch::ScalarType type, const torch::Tensor& x, const torch::Tensor& weight,
+                        const OptionalTensor& bias) {
+    return linear_as_rows(x.to(type), weight.to(type),
+                          bias ? OptionalTensor(bias->to(type)) : OptionalTensor());
 }
 
 class NormLinear : public torch::autograd::Function<NormLinear> {
@@ -36,25 +54,32 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
     static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
                                  const torch::Tensor& norm_weight, const torch::Tensor& norm_bias,
                                  const torch::Tensor& weight, const OptionalTensor& bias) {
-        const auto [normalised, mean, inverse_deviation] =
-            at::native_layer_norm(x, {x.size(-1)}, norm_weight, norm_bias, norm_epsilon);
+        const torch::ScalarType type = compute_type(x);
+        const ExplicitTypes explicit_types;
+        const auto [normalised, mean, inverse_deviation] = at::native_layer_norm(
+            x.to(norm_weight.scalar_type()), {x.size(-1)}, norm_weight, norm_bias, norm_epsilon);
         context->save_for_backward({x, norm_weight, norm_bias, weight,
                                     bias.value_or(torch::Tensor()), mean, inverse_deviation});
-        return linear_as_rows(normalised, weight, bias);
+        return linear_in(type, normalised, weight, bias);
     }
 
     static tensor_list backward(AutogradContext* context, const tensor_list& d_output) {
         const auto saved = context->get_saved_variables();
-        const torch::Tensor &x = saved[0], &norm_weight = saved[1], &norm_bias = saved[2];
+        const ExplicitTypes explicit_types;
+        const torch::Tensor &norm_weight = saved[1], &norm_bias = saved[2], &weight = saved[3];
+        const torch::Tensor x = saved[0].to(norm_weight.scalar_type());
         const torch::Tensor d_rows = as_rows(d_output[0]);
-        torch::Tensor rows = as_rows(std::get<0>(
-            at::native_layer_norm(x, {x.size(-1)}, norm_weight, norm_bias, norm_epsilon)));
+        torch::Tensor rows = as_rows(std::get<0>(at::native_layer_norm(x, {x.size(-1)}, norm_weight,
+                                                                       norm_bias, norm_epsilon)))
+                                 .to(d_rows.scalar_type());
         const torch::Tensor d_weight = d_rows.t().mm(rows);
-        torch::mm_out(rows, d_rows, saved[3]);  // from here on the gradient of the normalised rows
-        const auto [d_x, d_norm_weight, d_norm_bias] =
-            at::native_layer_norm_backward(rows.reshape(x.sizes()), x, {x.size(-1)}, saved[5],
-                                           saved[6], norm_weight, norm_bias, {true, true, true});
-        return {d_x, d_norm_weight, d_norm_bias, d_weight, bias_gradient(saved[4], d_rows)};
+        // From here on the gradient of the normalised rows.
+        torch::mm_out(rows, d_rows, weight.to(d_rows.scalar_type()));
+        const auto [d_x, d_norm_weight, d_norm_bias] = at::native_layer_norm_backward(
+            rows.reshape(x.sizes()).to(x.scalar_type()), x, {x.size(-1)}, saved[5], saved[6],
+            norm_weight, norm_bias, {true, true, true});
+        return {d_x.to(saved[0].scalar_type()), d_norm_weight, d_norm_bias,
+                d_weight.to(weight.scalar_type()), bias_gradient(saved[4], d_rows)};
     }
 };
 
@@ -62,19 +87,23 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
   public:
     static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
                                  const torch::Tensor& weight, const OptionalTensor& bias) {
+        const torch::ScalarType type = compute_type(x);
+        const ExplicitTypes explicit_types;
         context->save_for_backward({x, weight, bias.value_or(torch::Tensor())});
-        return linear_as_rows(torch::gelu(x), weight, bias);
+        return linear_in(type, torch::gelu(x), weight, bias);
     }
 
     static tensor_list backward(AutogradContext* context, const tensor_list& d_output) {
         const auto saved = context->get_saved_variables();
-        const torch::Tensor& x = saved[0];
+        const ExplicitTypes explicit_types;
+        const torch::Tensor &x = saved[0], &weight = saved[1];
         const torch::Tensor d_rows = as_rows(d_output[0]);
-        torch::Tensor rows = as_rows(torch::gelu(x));
+        torch::Tensor rows = as_rows(torch::gelu(x)).to(d_rows.scalar_type());
         const torch::Tensor d_weight = d_rows.t().mm(rows);
-        torch::mm_out(rows, d_rows, saved[1]);  // from here on the gradient of gelu's output
-        return {at::gelu_backward(rows.reshape(x.sizes()), x), d_weight,
-                bias_gradient(saved[2], d_rows)};
+        // From here on the gradient of gelu's output.
+        torch::mm_out(rows, d_rows, weight.to(d_rows.scalar_type()));
+        return {at::gelu_backward(rows.reshape(x.sizes()).to(x.scalar_type()), x),
+                d_weight.to(weight.scalar_type()), bias_gradient(saved[2], d_rows)};
     }
 };
 

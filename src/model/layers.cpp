@@ -7,6 +7,10 @@ void choose_kernels(torch::nn::Module& module, Kernels kernels) {
         if (auto* choice = dynamic_cast<KernelChoice*>(layer.get())) choice->kernels = kernels;
 }
 
+torch::Tensor in_type(torch::ScalarType type, const torch::Tensor& x) {
+    return x.scalar_type() == type ? x : x.to(type);
+}
+
 LinearImpl::LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias) {
     weight = register_parameter("weight", torch::empty({outputs, inputs}));
     if (with_bias == Bias::yes) bias = register_parameter("bias", torch::empty({outputs}));
@@ -22,7 +26,8 @@ LayerNormImpl::LayerNormImpl(std::int64_t channels) {
 }
 
 torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
-    return torch::layer_norm(x, {weight.size(0)}, weight, bias, norm_epsilon);
+    return torch::layer_norm(in_type(weight.scalar_type(), x), {weight.size(0)}, weight, bias,
+                             norm_epsilon);
 }
 
 GroupNormImpl::GroupNormImpl(std::int64_t channels)
@@ -32,7 +37,7 @@ GroupNormImpl::GroupNormImpl(std::int64_t channels)
 }
 
 torch::Tensor GroupNormImpl::forward(const torch::Tensor& x) const {
-    return torch::group_norm(x, groups_, weight, bias, norm_epsilon);
+    return torch::group_norm(in_type(weight.scalar_type(), x), groups_, weight, bias, norm_epsilon);
 }
 
 Conv3dImpl::Conv3dImpl(const Conv3dOptions& options) : options_(options) {

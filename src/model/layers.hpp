@@ -24,6 +24,9 @@ class KernelChoice {
 /// Sets the implementation of all layers below `module` that have a choice.
 void choose_kernels(torch::nn::Module& module, Kernels kernels);
 
+/// x in this type; x itself, without an operation that a trace would show, where it has it already.
+[[nodiscard]] torch::Tensor in_type(torch::ScalarType type, const torch::Tensor& x);
+
 /// Added to variances by every norm.
 constexpr double norm_epsilon = 1e-5;
 
@@ -37,6 +40,9 @@ class LinearImpl : public torch::nn::Module {
     torch::Tensor weight, bias;  ///< bias is undefined without one
 };
 TORCH_MODULE(Linear);
+
+// Norms compute in the type of their weights: under mixed precision in float32, as autocast has it
+// on CUDA; on CPUs it leaves them mixed operands, which older versions of LibTorch refuse.
 
 /// Normalisation over the last dimension. (..., C) -> (..., C).
 class LayerNormImpl : public torch::nn::Module {

@@ -23,7 +23,7 @@ class Network : public torch::nn::Module {
     /// @param clips  (B, 1, frames, side, side) float32, normalised.
     /// @return (B, 2) normalised targets.
     [[nodiscard]] virtual torch::Tensor forward(const torch::Tensor& clips) = 0;
-    /// Both choices agree to rounding. Default: fused. Networks without fused layers ignore it.
+    /// All choices agree to rounding. Default: fused. Networks without fused layers ignore it.
     virtual void set_kernels(Kernels) {}
 };
 

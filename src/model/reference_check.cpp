@@ -1,10 +1,12 @@
 #include "edgeloop/model/reference_check.hpp"
 
 #include "model/network.hpp"
+#include "model/processor.hpp"
 #include "model/torch_error.hpp"
 
 #include "edgeloop/core/error.hpp"
 
+#include <ATen/Context.h>
 #include <fmt/format.h>
 
 namespace edgeloop {
@@ -30,13 +32,30 @@ double relative_error(const torch::Tensor& value, const FloatArray& expected,
         throw ConfigError(
             fmt::format("'{}' of the reference has another shape than the network's", name));
     const double norm = reference.norm().item<double>();
-    const double difference = (value.detach().to(torch::kDouble) - reference).norm().item<double>();
+    const double difference =
+        (value.detach().to(torch::kCPU, torch::kDouble) - reference).norm().item<double>();
     return norm > 0 ? difference / norm : difference;
 }
 
-std::vector<Comparison> compare(Network& network, const Reference& reference) {
+/// While it lives, no product is computed with TF32's ten bits, which convolutions on CUDA use
+/// unless told otherwise.
+class ExactProducts {
+  public:
+    ExactProducts() : before_(at::globalContext().allowTF32CuDNN()) {
+        at::globalContext().setAllowTF32CuDNN(false);
+    }
+    ~ExactProducts() { at::globalContext().setAllowTF32CuDNN(before_); }
+    ExactProducts(const ExactProducts&) = delete;
+    ExactProducts& operator=(const ExactProducts&) = delete;
+
+  private:
+    bool before_;
+};
+
+std::vector<Comparison> compare(Network& network, const Reference& reference,
+                                torch::Device device) {
     std::vector<Comparison> result;
-    const torch::Tensor output = network.forward(tensor_of(reference.input));
+    const torch::Tensor output = network.forward(tensor_of(reference.input).to(device));
     result.push_back(
         {"output", relative_error(output, reference.output, "output"), output_tolerance});
     if (!reference.target) {
@@ -44,7 +63,7 @@ std::vector<Comparison> compare(Network& network, const Reference& reference) {
             throw ConfigError("the reference has a loss or gradients but no 'target'");
         return result;
     }
-    const torch::Tensor target = tensor_of(*reference.target);
+    const torch::Tensor target = tensor_of(*reference.target).to(device);
     if (target.sizes() != output.sizes())
         throw ConfigError("'target' of the reference has another shape than its output");
     const torch::Tensor loss = torch::mse_loss(output, target);
@@ -69,7 +88,8 @@ std::vector<Comparison> compare(Network& network, const Reference& reference) {
 
 }  // namespace
 
-std::vector<Comparison> check_reference(const Reference& reference, Kernels kernels) {
+std::vector<Comparison> check_reference(const Reference& reference, Kernels kernels,
+                                        Processor processor) {
     const ArchitectureSpec spec = spec_of_reference(reference.architecture, reference.input.shape);
     return translate_torch_errors("checking the reference", [&] {
         const auto network = make_network(spec, 0);
@@ -78,7 +98,10 @@ std::vector<Comparison> check_reference(const Reference& reference, Kernels kern
         load_weights(*network, weights, "parameters of the reference");
         network->eval();
         network->set_kernels(kernels);
-        return compare(*network, reference);
+        const torch::Device device = device_of(processor);
+        network->to(device);
+        const ExactProducts exact;
+        return compare(*network, reference, device);
     });
 }
 

@@ -45,7 +45,7 @@ class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
         };
         const torch::Tensor padded =
             torch::constant_pad_nd(clips, {0, missing(2), 0, missing(1), 0, missing(0)});
-        if (kernels == Kernels::fused) return as_matrix_product(padded);
+        if (kernels != Kernels::plain) return as_matrix_product(padded);
         return proj->forward(padded).permute({0, 2, 3, 4, 1}).contiguous();
     }
 
@@ -84,9 +84,8 @@ class AttentionImpl : public torch::nn::Module, public KernelChoice {
     /// @return (B, T, H, W, C).
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
         const WindowGeometry geometry = window_geometry(grid_of(tokens), window_, shifted_);
-        const auto attention =
-            kernels == Kernels::fused ? fused_window_attention : plain_window_attention;
-        return dense_linear(proj, attention(tokens, qkv->bias, table, geometry), kernels);
+        return dense_linear(proj, window_attention(tokens, qkv->bias, table, geometry, kernels),
+                            kernels);
     }
 
     Linear qkv{nullptr}, proj{nullptr};

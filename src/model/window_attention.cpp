@@ -1,8 +1,13 @@
 #include "model/window_attention.hpp"
 
+#include "model/layers.hpp"
+
 #include <cmath>
+#include <map>
+#include <tuple>
 
 #include <ATen/TracerMode.h>
+#include <c10/core/InferenceMode.h>
 #include <torch/version.h>
 
 namespace edgeloop {
@@ -67,6 +72,42 @@ torch::Tensor rolled(const torch::Tensor& x, const WindowGeometry& g, std::int64
     return torch::roll(x, {sign * g.shift[0], sign * g.shift[1], sign * g.shift[2]}, {1, 2, 3});
 }
 
+/// What follows from the geometry, on a device and in a type.
+struct WindowConstants {
+    torch::Tensor index;  ///< (N * N): rows of the bias table
+    torch::Tensor mask;   ///< (windows, N, N); undefined without a shift
+};
+
+/// Computed once for each geometry: on the host, which would keep a GPU waiting in every block.
+WindowConstants constants_of(const WindowGeometry& g, const torch::Tensor& like) {
+    using Key = std::tuple<Grid3, Grid3, Grid3, Grid3, Grid3, std::string, torch::ScalarType>;
+    constexpr std::size_t most_bytes = std::size_t(256) << 20;
+    thread_local std::map<Key, WindowConstants> kept;
+    thread_local std::size_t bytes = 0;
+    const Key key{g.grid,
+                  g.window,
+                  g.shift,
+                  g.padded,
+                  g.full_window,
+                  like.device().str(),
+                  like.scalar_type()};
+    if (const auto found = kept.find(key); found != kept.end()) return found->second;
+    // What is kept may be used in training, whoever asked first.
+    const c10::InferenceMode no_inference(false);
+    const torch::NoGradGuard no_grad;
+    const at::tracer::impl::NoTracerDispatchMode constant;
+    WindowConstants made;
+    made.index = table_index(g).reshape(-1).to(like.device());
+    if (g.is_shifted()) made.mask = region_mask(g).to(like.device(), like.scalar_type());
+    const std::size_t size = made.index.nbytes() + (g.is_shifted() ? made.mask.nbytes() : 0);
+    if (bytes + size > most_bytes) {
+        kept.clear();
+        bytes = 0;
+    }
+    bytes += size;
+    return kept[key] = made;
+}
+
 /// What attention inside windows works on. N tokens of a window, D channels of a head.
 struct WindowParts {
     torch::Tensor queries, keys, values;  ///< (B * windows, heads, N, D)
@@ -78,18 +119,17 @@ WindowParts window_parts(const torch::Tensor& qkv, const torch::Tensor& padding,
                          const torch::Tensor& table, const WindowGeometry& geometry) {
     const std::int64_t heads = table.size(1);
     const std::int64_t n = geometry.window_tokens();
-    const torch::Tensor windows =
-        partition(rolled(pad(qkv, padding, geometry), geometry, -1), geometry)
-            .reshape({-1, n, 3, heads, qkv.size(4) / 3 / heads})
-            .permute({2, 0, 3, 1, 4});
-    const torch::Tensor index = table_index(geometry).to(table.device());
+    const torch::Tensor padded = pad(qkv, in_type(qkv.scalar_type(), padding), geometry);
+    const torch::Tensor windows = partition(rolled(padded, geometry, -1), geometry)
+                                      .reshape({-1, n, 3, heads, qkv.size(4) / 3 / heads})
+                                      .permute({2, 0, 3, 1, 4});
+    const WindowConstants constants = constants_of(geometry, qkv);
     WindowParts parts;
     parts.queries = windows[0];
     parts.keys = windows[1];
     parts.values = windows[2];
-    parts.bias = table.index({index.reshape(-1)}).reshape({n, n, heads}).permute({2, 0, 1});
-    if (geometry.is_shifted())
-        parts.mask = region_mask(geometry).to(qkv.device(), qkv.scalar_type());
+    parts.bias = table.index({constants.index}).reshape({n, n, heads}).permute({2, 0, 1});
+    parts.mask = constants.mask;
     return parts;
 }
 
@@ -131,13 +171,24 @@ torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Te
     };
     torch::Tensor added = parts.bias.unsqueeze(0);
     if (parts.mask.defined()) added = added + parts.mask.unsqueeze(1);
-    added = added.expand({windows, parts.bias.size(0), n, n}).reshape({1, -1, n, n});
+    added = in_type(parts.queries.scalar_type(),
+                    added.expand({windows, parts.bias.size(0), n, n}).reshape({1, -1, n, n}));
     const torch::Tensor values = at::scaled_dot_product_attention(
         joined(parts.queries), joined(parts.keys), joined(parts.values), added);
     return from_windows(values.reshape(parts.values.sizes()), qkv.size(0), geometry);
 #else
     return plain_window_attention(qkv, padding, table, geometry);
 #endif
+}
+
+torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
+                               const torch::Tensor& table, const WindowGeometry& geometry,
+                               Kernels kernels) {
+    if (kernels == Kernels::plain) return plain_window_attention(qkv, padding, table, geometry);
+    const bool has_own = qkv.device().is_cpu() && qkv.scalar_type() == torch::kFloat;
+    return kernels == Kernels::fused && has_own
+               ? fused_window_attention(qkv, padding, table, geometry)
+               : library_window_attention(qkv, padding, table, geometry);
 }
 
 }  // namespace edgeloop

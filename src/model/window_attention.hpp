@@ -2,6 +2,8 @@
 
 #include "model/swin3d_geometry.hpp"
 
+#include "edgeloop/model/kernels.hpp"
+
 #include <torch/types.h>
 
 namespace edgeloop {
@@ -22,8 +24,8 @@ namespace edgeloop {
                                                    const torch::Tensor& table,
                                                    const WindowGeometry& geometry);
 
-/// The same through the library's own fused attention, which LibTorch has since 2.0, for devices
-/// and types that fused_window_attention() has no kernels for; the plain way on older versions.
+/// The same through the library's own fused attention, which LibTorch has since 2.0; the plain way
+/// on older versions.
 [[nodiscard]] torch::Tensor library_window_attention(const torch::Tensor& qkv,
                                                      const torch::Tensor& padding,
                                                      const torch::Tensor& table,
@@ -33,10 +35,16 @@ namespace edgeloop {
 /// scores that never leave the cache, and a backward pass that computes probabilities again instead
 /// of keeping them. Results do not depend on the number of threads.
 ///
-/// CPU and float32; anything else takes library_window_attention(). Not differentiable twice.
+/// REQUIRES: CPU and float32. Not differentiable twice.
 [[nodiscard]] torch::Tensor fused_window_attention(const torch::Tensor& qkv,
                                                    const torch::Tensor& padding,
                                                    const torch::Tensor& table,
                                                    const WindowGeometry& geometry);
+
+/// The one that is asked for. Devices and types that the fused one has no kernels for take the
+/// library's.
+[[nodiscard]] torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
+                                             const torch::Tensor& table,
+                                             const WindowGeometry& geometry, Kernels kernels);
 
 }  // namespace edgeloop

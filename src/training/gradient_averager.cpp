@@ -37,9 +37,10 @@ GradientAverager::GradientAverager(std::vector<torch::Tensor> parameters, Commun
                                    GradientExchange exchange, std::size_t bucket_values)
     : parameters_(std::move(parameters)),
       group_(std::move(group)),
+      // Open MPI 4 and 5 crash in MPI_Iallreduce on device memory.
+      staged_(exchange == GradientExchange::staged || !parameters_.front().device().is_cpu()),
       // Backward on a CUDA device runs in a thread of its own, which must not call MPI.
-      overlap_(exchange == GradientExchange::overlapped && group_.size() > 1 &&
-               parameters_.front().device().is_cpu()) {
+      overlap_(exchange == GradientExchange::overlapped && group_.size() > 1 && !staged_) {
     fill_buckets(bucket_values);
 }
 
@@ -68,9 +69,7 @@ void GradientAverager::add_bucket(const std::vector<torch::Tensor>& members, boo
     Bucket bucket;
     bucket.parameters = members.size();
     bucket.values = torch::zeros({size}, members.front().options().requires_grad(false));
-    bucket.staging = bucket.values.device().is_cpu()
-                         ? bucket.values
-                         : torch::zeros({size}, torch::TensorOptions().pinned_memory(true));
+    bucket.staging = staging_of(bucket.values);
     std::int64_t offset = 0;
     for (const torch::Tensor& member : members) {
         member.mutable_grad() =
@@ -79,6 +78,13 @@ void GradientAverager::add_bucket(const std::vector<torch::Tensor>& members, boo
         if (overlap_) watch(member, buckets_.size());
     }
     buckets_.push_back(std::move(bucket));
+}
+
+torch::Tensor GradientAverager::staging_of(const torch::Tensor& values) const {
+    if (!staged_) return values;
+    // Only a machine with a device can pin memory for it.
+    return torch::zeros(values.sizes(),
+                        torch::TensorOptions().pinned_memory(!values.device().is_cpu()));
 }
 
 void GradientAverager::watch(const torch::Tensor& parameter, std::size_t bucket) {
@@ -119,8 +125,7 @@ void GradientAverager::post(Bucket& bucket) {
 void GradientAverager::stage() {
     const torch::NoGradGuard no_grad;
     for (Bucket& bucket : buckets_)
-        if (!bucket.values.device().is_cpu() && group_.size() > 1)
-            bucket.staging.copy_(bucket.values);
+        if (staged_ && group_.size() > 1) bucket.staging.copy_(bucket.values);
 }
 
 StepTotals GradientAverager::exchange(const StepTotals& own) {
@@ -140,8 +145,7 @@ void GradientAverager::average(const StepTotals& totals) {
     if (totals.samples == 0) return;
     const torch::NoGradGuard no_grad;
     for (Bucket& bucket : buckets_) {
-        if (!bucket.values.device().is_cpu() && group_.size() > 1)
-            bucket.values.copy_(bucket.staging);
+        if (staged_ && group_.size() > 1) bucket.values.copy_(bucket.staging);
         bucket.values.div_(totals.samples);
     }
 }

@@ -56,7 +56,7 @@ class GradientAverager {
   private:
     struct Bucket {
         torch::Tensor values;     ///< flat, on the parameters' device
-        torch::Tensor staging;    ///< the same on the host; `values` itself on the CPU
+        torch::Tensor staging;    ///< the same on the host; `values` itself when not staged
         std::size_t missing = 0;  ///< gradients of this step that have not arrived
         std::size_t parameters = 0;
         std::optional<PendingSum> sum;
@@ -66,6 +66,7 @@ class GradientAverager {
     void add_bucket(const std::vector<torch::Tensor>& members, bool last);
     void watch(const torch::Tensor& parameter, std::size_t bucket);
     void arrived(std::size_t bucket);
+    [[nodiscard]] torch::Tensor staging_of(const torch::Tensor& values) const;
     void post_up_to(std::size_t end);
     void post(Bucket& bucket);
     void write_totals(const StepTotals& own);
@@ -74,7 +75,7 @@ class GradientAverager {
 
     std::vector<torch::Tensor> parameters_;
     Communicator group_;
-    bool overlap_;
+    bool staged_, overlap_;
     std::vector<Bucket> buckets_;
     std::vector<std::shared_ptr<torch::autograd::Node>> accumulators_;
     std::size_t posted_ = 0;

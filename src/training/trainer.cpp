@@ -1,5 +1,6 @@
 #include "edgeloop/training/trainer.hpp"
 
+#include "device_choice.hpp"
 #include "model/weights_file.hpp"
 #include "phases.hpp"
 #include "training_run.hpp"
@@ -271,9 +272,9 @@ class Course {
 
 Trainer::Trainer(TrainingSettings settings)
     : settings_(std::move(settings)), dataset_(settings_.dataset) {
-    const torch::Device device = choose_device(settings_.device);
-    if (settings_.mixed_precision && !device.is_cuda())
-        throw ConfigError("mixed precision needs a CUDA device", {}, "drop --mixed-precision");
+    // From here on the same for every candidate: a device that is lost later is an error, not a
+    // change to the CPU.
+    settings_.device = checked_device(settings_).is_cuda() ? Device::cuda : Device::cpu;
 }
 
 void discard_training_state(const std::string& state_dir, CandidateId id) {

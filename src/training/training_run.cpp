@@ -1,6 +1,8 @@
 #include "training_run.hpp"
 
+#include "device_choice.hpp"
 #include "memory_budget.hpp"
+#include "model/mixed_precision.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
 
@@ -14,9 +16,7 @@
 #include <cstdint>
 #include <utility>
 
-#include <ATen/autocast_mode.h>
 #include <fmt/format.h>
-#include <torch/version.h>
 
 namespace edgeloop {
 namespace {
@@ -25,8 +25,9 @@ constexpr double mib = 1024.0 * 1024.0;
 
 /// Throws the way an allocation would, before the system's memory is gone.
 void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec) {
-    const double limit = settings.memory_limit_mib > 0 ? settings.memory_limit_mib * mib
-                                                       : memory_share_bytes(MpiSession::ranks_on_node());
+    const double limit = settings.memory_limit_mib > 0
+                             ? settings.memory_limit_mib * mib
+                             : memory_share_bytes(MpiSession::ranks_on_node());
     const double needed = training_bytes(count(spec), spec.training);
     if (needed > limit)
         throw ConfigError(
@@ -39,8 +40,20 @@ std::shared_ptr<Network> build(const TrainingSettings& settings, const Architect
                                std::uint64_t seed, torch::Device device) {
     if (device.is_cpu()) check_memory(settings, spec);
     std::shared_ptr<Network> network = make_network(spec, seed);
+    network->set_kernels(kernels_for(settings, device));
     network->to(device);
     return network;
+}
+
+/// What changes a result by rounding: part of a training's identity.
+std::string numerics(const TrainingSettings& settings, torch::Device device) {
+    std::string text;
+    if (settings.mixed_precision) text += " mixed";
+    if (device.is_cuda()) text += " cuda";
+    // The usual kernels are not named: states of older runs, which had no others, still fit.
+    const Kernels kernels = kernels_for(settings, device);
+    const bool usual = kernels == kernels_for(TrainingSettings(), device);
+    return usual ? text : text + " kernels " + to_string(kernels);
 }
 
 int batch_of_rank(const TrainingSettings& settings, const ArchitectureSpec& spec,
@@ -68,46 +81,6 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
 }
 
 }  // namespace
-
-/// While it lives, CUDA operations that gain from it compute in bfloat16, whose range needs no
-/// scaling of the loss.
-class TrainingRun::MixedPrecision {
-  public:
-    explicit MixedPrecision(bool wanted) : wanted_(wanted) {
-        if (wanted_) enable(true);
-    }
-    ~MixedPrecision() {
-        if (!wanted_) return;
-        enable(false);
-        at::autocast::clear_cache();
-    }
-    MixedPrecision(const MixedPrecision&) = delete;
-    MixedPrecision& operator=(const MixedPrecision&) = delete;
-
-  private:
-    static void enable(bool on) {
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
-        at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
-        at::autocast::set_autocast_enabled(at::kCUDA, on);
-#else
-        at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
-        at::autocast::set_enabled(on);
-#endif
-    }
-
-    bool wanted_;
-};
-
-torch::Device choose_device(Device wanted) {
-    if (wanted == Device::cpu) return torch::kCPU;
-    if (!torch::cuda::is_available()) {
-        if (wanted == Device::automatic) return torch::kCPU;
-        throw ConfigError("a CUDA device was asked for but LibTorch sees none", {},
-                          "use the device 'cpu' or a LibTorch built for CUDA");
-    }
-    const int devices = int(torch::cuda::device_count());
-    return torch::Device(torch::kCUDA, std::int8_t(launcher_local_rank() % devices));
-}
 
 TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const Dataset> dataset,
                          const Candidate& candidate, const Communicator& group)
@@ -166,7 +139,7 @@ torch::Tensor TrainingRun::clips_of(const Batch& batch) {
 }
 
 torch::Tensor TrainingRun::predict() {
-    const MixedPrecision mixed(settings_.mixed_precision);
+    const MixedPrecision mixed(device_.type(), settings_.mixed_precision);
     return network_->forward(clips_of(batch_)).to(torch::kFloat32);
 }
 
@@ -222,8 +195,7 @@ std::string TrainingRun::identity() const {
                    spec_.canonical(), candidate_.seed, group_.size(),
                    batch_of_rank(settings_, spec_, group_), dataset_->digest(), settings_.data_seed,
                    settings_.max_train_samples, settings_.max_validation_samples, settings_.augment,
-                   settings_.clip_norm, settings_.patience_epochs,
-                   settings_.mixed_precision ? " mixed" : ""))
+                   settings_.clip_norm, settings_.patience_epochs, numerics(settings_, device_)))
         .hex();
 }
 

@@ -59,8 +59,6 @@ class TrainingRun {
     [[nodiscard]] int epochs() const { return epochs_; }
 
   private:
-    class MixedPrecision;
-
     /// The network's answers to the batch at hand, float32.
     [[nodiscard]] torch::Tensor predict();
     void forward_and_backward(StepTotals& own);
@@ -86,9 +84,5 @@ class TrainingRun {
     int epoch_ = 0;
     std::size_t step_ = 0;
 };
-
-/// The device of this rank: for CUDA the one its rank on the node selects. @throws ConfigError CUDA
-/// is asked for and there is none.
-[[nodiscard]] torch::Device choose_device(Device wanted);
 
 }  // namespace edgeloop

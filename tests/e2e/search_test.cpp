@@ -73,6 +73,59 @@ TEST(Search, SolvesZdt1OnThreeRanks) {
     EXPECT_EQ(read_json_file(dir + "/status.json").at("done"), 25000);
 }
 
+// The path that a GPU takes, on the CPU: a training of every family.
+TEST(Search, TrainsOnTheKernelsOfAGpuInMixedPrecisionAndSaysOnWhat) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run");
+    const auto result = run(mpirun(3, {program("edgeloop-search"),
+                                       "--data",
+                                       shards,
+                                       "--space",
+                                       test_data("families_space.json"),
+                                       "--run-dir",
+                                       dir,
+                                       "--population",
+                                       "18",
+                                       "--evaluations",
+                                       "18",
+                                       "--edge",
+                                       "model",
+                                       "--seed",
+                                       "11",
+                                       "--ranks-per-candidate",
+                                       "2",
+                                       "--kernels",
+                                       "library",
+                                       "--mixed-precision",
+                                       "--device",
+                                       "cpu"}));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("training on CPU (2 ranks)"));
+    EXPECT_EQ(read_json_file(dir + "/provenance.json").at("trains_on"), "CPU (2 ranks)");
+    const auto table = read_table(dir + "/evaluations.csv");
+    const auto status = column(table, "status"), family = column(table, "family");
+    EXPECT_EQ(std::count(status.begin(), status.end(), "completed"), 18) << result.output;
+    EXPECT_EQ(std::set<std::string>(family.begin(), family.end()).size(), 3u);
+}
+
+TEST(Search, RefusesADeviceThatIsNotThereBeforeItMakesAnything) {
+    const TemporaryFolder folder;
+    const auto refused = [&](const Words& more) {
+        const std::string dir = folder.path("run");
+        Words words = small_search(dir, {"--log-level", "warning"});
+        words.insert(words.end(), more.begin(), more.end());
+        const auto result = run(mpirun(2, words));
+        EXPECT_EQ(result.code, 2) << result.output;
+        EXPECT_FALSE(std::filesystem::exists(dir));
+        return result.output;
+    };
+    EXPECT_THAT(refused({"--kernels", "slow"}), HasSubstr("auto, fused, library or plain"));
+    EXPECT_THAT(refused({"--kernels", "fused", "--device", "cuda"}), HasSubstr("are for CPUs"));
+    if (std::filesystem::exists("/dev/nvidiactl")) GTEST_SKIP() << "this machine has a GPU";
+    EXPECT_THAT(refused({"--mixed-precision"}), HasSubstr("add --device cpu"));
+    EXPECT_THAT(refused({"--device", "cuda"}), HasSubstr("no CUDA device on rank 1"));
+}
+
 TEST(Search, SameFrontOnOneToFourRanks) {
     const TemporaryFolder folder;
     const auto alone = run(small_search(folder.path("1")));

@@ -86,7 +86,8 @@ torch::Tensor gradients(const Communicator& group, const Samples& part, Gradient
 }
 
 TEST(Gradient, EqualsThatOfOneRankForEveryBatchSize) {
-    for (const GradientExchange exchange : {GradientExchange::overlapped, GradientExchange::simple})
+    for (const GradientExchange exchange :
+         {GradientExchange::overlapped, GradientExchange::simple, GradientExchange::staged})
         for (std::int64_t count = 1; count <= 13; count += 3) {
             const Samples all = samples(count);
             // One rank that takes the same shares one after the other, so that the same branches
@@ -112,12 +113,15 @@ TEST(Gradient, EqualsThatOfOneRankForEveryBatchSize) {
 }
 
 TEST(Gradient, IsTheSameToTheBitOnAllRanks) {
-    StepTotals totals;
-    const torch::Tensor found =
-        gradients(world(), share_of(samples(11), world().rank(), world().size()),
-                  GradientExchange::overlapped, totals);
-    EXPECT_TRUE(world().is_same_on_all_ranks(std::string_view(
-        static_cast<const char*>(found.data_ptr()), std::size_t(found.numel()) * sizeof(float))));
+    for (const GradientExchange exchange :
+         {GradientExchange::overlapped, GradientExchange::staged}) {
+        StepTotals totals;
+        const torch::Tensor found = gradients(
+            world(), share_of(samples(11), world().rank(), world().size()), exchange, totals);
+        EXPECT_TRUE(world().is_same_on_all_ranks(
+            std::string_view(static_cast<const char*>(found.data_ptr()),
+                             std::size_t(found.numel()) * sizeof(float))));
+    }
 }
 
 /// Losses of 50 steps of Adam over epochs of 22 samples in batches of 8, so the last batch of each

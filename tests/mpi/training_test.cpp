@@ -58,14 +58,30 @@ TEST_F(TrainingTest, ALargerGroupThatSharesTheBatchFollowsOneRank) {
         EXPECT_NEAR(together.at(name), alone.at(name), 1e-3 * alone.at(name)) << name;
 }
 
-TEST_F(TrainingTest, OverlapDoesNotChangeTheCourse) {
+TEST_F(TrainingTest, HowGradientsTravelDoesNotChangeTheCourse) {
     const Candidate one = candidate(R"({"learning_rate":0.003,"batch":2,"epochs":1})");
-    TrainingSettings simple = settings();
-    simple.exchange = GradientExchange::simple;
     const Metrics overlapped = train(one).metrics;
-    const Metrics plain = train(one, CancelToken(), simple).metrics;
-    for (const auto& [name, value] : overlapped)
-        EXPECT_NEAR(value, plain.at(name), 1e-4 * std::abs(value) + 1e-6) << name;
+    for (const GradientExchange exchange : {GradientExchange::simple, GradientExchange::staged}) {
+        TrainingSettings other = settings();
+        other.exchange = exchange;
+        const Metrics found = train(one, CancelToken(), other).metrics;
+        for (const auto& [name, value] : overlapped)
+            EXPECT_NEAR(value, found.at(name), 1e-4 * std::abs(value) + 1e-6) << name;
+    }
+}
+
+TEST_F(TrainingTest, RanksAgreeOnTheDeviceThatTheyTrainOn) {
+    for (const Device wanted : {Device::automatic, Device::cpu}) {
+        TrainingSettings other = settings();
+        other.device = wanted;
+        const bool trains = world().size() == 1 || world().rank() > 0;
+        const TrainingDevices devices = agree_on_devices(world(), other, trains);
+        EXPECT_NE(devices.device, Device::automatic);
+        int ranks = 0;
+        for (const auto& [model, count] : devices.ranks_by_model) ranks += count;
+        EXPECT_EQ(ranks, std::max(1, world().size() - 1));
+        EXPECT_TRUE(world().is_same_on_all_ranks(devices.description()));
+    }
 }
 
 /// Throws on one rank at one place; asks for an end on the leader at another.

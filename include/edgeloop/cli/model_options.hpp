@@ -13,14 +13,17 @@ struct DescribeOptions {
 /// edgeloop-model check.
 struct CheckOptions {
     std::string reference;
-    std::string kernels = "both";  ///< fused, plain or both
+    std::string kernels = "all";  ///< fused, plain, library or all
+    std::string device = "cpu";   ///< cpu or cuda
 };
 
 /// edgeloop-model benchmark.
 struct BenchmarkOptions {
     std::string spec;
-    std::string input;  ///< e.g. 1x1x16x224x224; empty: one clip as the spec says
-    std::string kernels = "fused";
+    std::string input;             ///< e.g. 1x1x16x224x224; empty: one clip as the spec says
+    std::string kernels = "auto";  ///< or fused, plain, library
+    std::string device = "cpu";    ///< cpu or cuda
+    bool mixed_precision = false;
     int threads = 1;
     bool train = false;
     bool json = false;

@@ -45,7 +45,8 @@ struct SearchConfig {
     bool augment = false;  ///< flips and quarter turns, which change neither speed nor power
     int threads = 1;
     std::string device = "auto";   ///< auto, cpu, cuda
-    bool mixed_precision = false;  ///< with CUDA
+    std::string kernels = "auto";  ///< auto, fused, plain, library
+    bool mixed_precision = false;  ///< products in bfloat16
     double clip_norm = 0;          ///< 0: gradients are not clipped
     int patience = 0;              ///< epochs without progress that end training; 0: never
     double candidate_limit = 0;    ///< seconds of training; 0: none

@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/model/kernels.hpp"
+#include "edgeloop/model/processor.hpp"
 #include "edgeloop/space/architecture_spec.hpp"
 
 #include <array>
@@ -15,6 +16,8 @@ enum class Pass { forward, training_step };
 struct BenchmarkSettings {
     std::array<std::int64_t, 5> input{1, 1, 16, 64, 64};  ///< (batch, 1, frames, height, width)
     Kernels kernels = Kernels::fused;
+    Processor processor = Processor::cpu;
+    bool mixed_precision = false;  ///< products in bfloat16, the floor's too
     Pass pass = Pass::forward;
     int threads = 1;
     int warm_up = 2;

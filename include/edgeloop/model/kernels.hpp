@@ -1,15 +1,29 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 namespace edgeloop {
 
-/// Which implementation of its layers a network runs. Both agree to rounding.
+/// Which implementation of its layers a network runs. All agree to rounding.
 enum class Kernels {
-    fused,  ///< the fast one: fused operations with their own backward passes
-    plain   ///< the reference: only LibTorch's operators, so it can be traced and exported
+    fused,    ///< the fast one on CPUs: operations of our own, with their own backward passes
+    library,  ///< what a GPU takes: LibTorch's fused attention and its depthwise convolution
+    plain     ///< the reference: only LibTorch's basic operators, so it can be traced and exported
 };
 
+/// All of them, in the order in which users are told.
+constexpr Kernels all_kernels[] = {Kernels::plain, Kernels::fused, Kernels::library};
+
 [[nodiscard]] constexpr const char* to_string(Kernels kernels) {
-    return kernels == Kernels::fused ? "fused" : "plain";
+    return kernels == Kernels::fused ? "fused" : kernels == Kernels::library ? "library" : "plain";
+}
+
+/// The kernels of this name; nothing for another word.
+[[nodiscard]] constexpr std::optional<Kernels> kernels_from(std::string_view name) {
+    for (const Kernels kernels : all_kernels)
+        if (name == to_string(kernels)) return kernels;
+    return std::nullopt;
 }
 
 }  // namespace edgeloop

@@ -3,6 +3,7 @@
 #include "edgeloop/core/float_array.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/model/kernels.hpp"
+#include "edgeloop/model/processor.hpp"
 #include "edgeloop/space/architecture_spec.hpp"
 
 #include <map>
@@ -43,7 +44,10 @@ struct Comparison {
 /// Builds the network, loads the parameters, runs the input and compares: the output (tolerance
 /// 1e-4), the loss (1e-4) and each gradient (1e-3) that the reference has.
 ///
-/// @throws ConfigError  the reference contradicts itself: shapes, names, architecture.
-[[nodiscard]] std::vector<Comparison> check_reference(const Reference& reference, Kernels kernels);
+/// @param processor  computes it; products there are float32 throughout, without TF32.
+/// @throws ConfigError  the reference contradicts itself: shapes, names, architecture; there is no
+///                      such processor.
+[[nodiscard]] std::vector<Comparison> check_reference(const Reference& reference, Kernels kernels,
+                                                      Processor processor = Processor::cpu);
 
 }  // namespace edgeloop

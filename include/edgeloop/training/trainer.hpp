@@ -1,12 +1,15 @@
 #pragma once
 
 #include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/model/kernels.hpp"
 #include "edgeloop/search/cancel_token.hpp"
 #include "edgeloop/search/candidate.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace edgeloop {
@@ -23,7 +26,8 @@ enum class Device {
 /// How the gradients of a group meet.
 enum class GradientExchange {
     overlapped,  ///< buckets travel while backward still computes
-    simple       ///< everything travels after backward
+    simple,      ///< everything travels after backward
+    staged       ///< the same through a copy in host memory; CUDA's gradients always take this way
 };
 
 /// What holds for all candidates of a run; what differs between them is in their specs.
@@ -39,8 +43,9 @@ struct TrainingSettings {
     int threads = 1;                         ///< of each rank, for tensor operations
     Device device = Device::automatic;
     GradientExchange exchange = GradientExchange::overlapped;
-    bool mixed_precision = false;  ///< CUDA only: matrix products in bfloat16, weights in float32
-    double clip_norm = 0;          ///< gradients longer than this are shortened to it; 0: never
+    std::optional<Kernels> kernels;  ///< nothing: fused on the CPU, library on CUDA
+    bool mixed_precision = false;    ///< matrix products in bfloat16, weights in float32
+    double clip_norm = 0;            ///< gradients longer than this are shortened to it; 0: never
     /// Memory one rank may use for a candidate; 0: nine tenths of this machine's, shared equally
     /// among its ranks. A design that needs more fails before it is built.
     double memory_limit_mib = 0;
@@ -65,7 +70,8 @@ struct TrainingSettings {
 /// the group alone.
 class Trainer {
   public:
-    /// @throws ConfigError  the device that is asked for is not there.
+    /// @throws ConfigError  the device that is asked for is not there, or has no such kernels;
+    /// mixed precision on a CPU that was not asked for by name.
     explicit Trainer(TrainingSettings settings);
 
     /// Trains and validates. Called by all ranks of the group; returns the same outcome on all.
@@ -92,6 +98,24 @@ class Trainer {
     TrainingSettings settings_;
     mutable std::shared_ptr<const Dataset> dataset_;  ///< opened when first needed
 };
+
+/// What the ranks of a run train on.
+struct TrainingDevices {
+    Device device = Device::cpu;                ///< the same for all; never automatic
+    std::map<std::string, int> ranks_by_model;  ///< e.g. {"NVIDIA H200": 4}; of ranks that train
+
+    /// E.g. "CUDA: NVIDIA H200 (4 ranks)".
+    [[nodiscard]] std::string description() const;
+};
+
+/// What all ranks that train will train on, so that none falls back to the CPU alone: for
+/// Device::automatic CUDA when every one of them has a CUDA device, the CPU when none has.
+/// Collective, also on ranks that do not train.
+///
+/// @throws ConfigError  on all ranks alike: some have the device and some have not (says which), or
+///                      settings and device do not fit, as for the constructor of Trainer.
+[[nodiscard]] TrainingDevices agree_on_devices(const Communicator& world,
+                                               const TrainingSettings& settings, bool trains);
 
 /// Deletes the saved state of a candidate that is not trained any further. Nothing there: no error.
 void discard_training_state(const std::string& state_dir, CandidateId id);

@@ -73,11 +73,29 @@ TEST_P(FusedAttention, AgreesWithThePlainWayInDoublePrecision) {
         EXPECT_EQ(own.padding.grad().abs().max().item<float>(), 0);
 }
 
+TEST_P(FusedAttention, TheLibrarysAgreesWithThePlainWay) {
+    const WindowGeometry geometry = geometry_of(GetParam());
+    const Leaves leaves = leaves_of(GetParam());
+    const Leaves exact = as(leaves, torch::kDouble), own = as(leaves, torch::kFloat);
+    const torch::Tensor expected =
+        plain_window_attention(exact.qkv, exact.padding, exact.table, geometry);
+    const torch::Tensor output =
+        window_attention(own.qkv, own.padding, own.table, geometry, Kernels::library);
+    EXPECT_LT(relative_error(output.detach(), expected.detach()), 2e-6);
+    output.square().sum().backward();
+    expected.square().sum().backward();
+    EXPECT_LT(relative_error(own.qkv.grad(), exact.qkv.grad()), 1e-5);
+    EXPECT_LT(relative_error(own.table.grad(), exact.table.grad()), 1e-5);
+    if (geometry.grid == geometry.padded) return;
+    EXPECT_LT(relative_error(own.padding.grad(), exact.padding.grad()), 1e-5);
+}
+
 TEST_P(FusedAttention, LeavesOtherTypesToTheLibrary) {
     const WindowGeometry geometry = geometry_of(GetParam());
     const Leaves own = as(leaves_of(GetParam()), torch::kDouble);
     const Leaves exact = as(leaves_of(GetParam()), torch::kDouble);
-    const torch::Tensor output = fused_window_attention(own.qkv, own.padding, own.table, geometry);
+    const torch::Tensor output =
+        window_attention(own.qkv, own.padding, own.table, geometry, Kernels::fused);
     const torch::Tensor expected =
         plain_window_attention(exact.qkv, exact.padding, exact.table, geometry);
     EXPECT_LT(relative_error(output.detach(), expected.detach()), 1e-12);

@@ -105,10 +105,11 @@ TEST_F(TrainerTest, ADesignBeyondTheMemoryFailsBeforeItIsBuilt) {
 }
 
 TEST_F(TrainerTest, WhatNeedsCudaIsRefusedAtOnceWithoutIt) {
+    if (torch::cuda::is_available()) return;
     TrainingSettings mixed = settings();
+    mixed.device = Device::automatic;
     mixed.mixed_precision = true;
     EXPECT_THROW(Trainer{mixed}, ConfigError);
-    if (torch::cuda::is_available()) return;
     TrainingSettings cuda = settings();
     cuda.device = Device::cuda;
     EXPECT_THROW(Trainer{cuda}, ConfigError);
