@@ -53,7 +53,7 @@ elseif(EDGELOOP_EDGE_ONLY)
 else()
   edgeloop_require(Torch libtorch-dev 1.13)
 endif()
-edgeloop_require(OpenMP gcc COMPONENTS CXX)
+edgeloop_require(OpenMP "gcc (with Clang: libomp-dev)" COMPONENTS CXX)
 
 # LibTorch's config puts its flags into one variable and its headers on plain -I; give it a target
 # of its own so that its headers are system headers (no warnings of theirs in our build).

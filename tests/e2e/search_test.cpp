@@ -139,6 +139,39 @@ TEST(Search, SameFrontOnOneToFourRanks) {
     EXPECT_GE(read_table(folder.path("1") + "/pareto.csv").size(), 2u);
 }
 
+TEST(Search, ThePublishedSpaceOnSmallClipsHasTheSameFrontOnAnyNumberOfRanks) {
+    const TemporaryFolder folder;
+    Json space = read_json_file(in_source("src/space/spaces/hpc2edge.json"));
+    space["base"]["clip"].update({{"frames", 8}, {"side", 32}});
+    space["base"]["training"].update({{"batch", 4}, {"epochs", 1}});
+    write_file_atomic(folder.path("space.json"), space.dump());
+    std::vector<std::string> fronts;
+    for (const int ranks : {1, 2, 4}) {
+        const std::string dir = folder.path(std::to_string(ranks));
+        const Words search{program("edgeloop-search"),
+                           "--data",
+                           shards,
+                           "--space",
+                           folder.path("space.json"),
+                           "--run-dir",
+                           dir,
+                           "--population",
+                           "4",
+                           "--evaluations",
+                           "4",
+                           "--edge",
+                           "model",
+                           "--seed",
+                           "3"};
+        const auto result = run(ranks == 1 ? search : mpirun(ranks, search));
+        ASSERT_EQ(result.code, 0) << ranks << " ranks\n" << result.output;
+        EXPECT_EQ(lines_containing(dir + "/evaluations.csv", ",completed,"), 4U) << ranks;
+        fronts.push_back(front_of(dir));
+    }
+    EXPECT_EQ(fronts[1], fronts[0]);
+    EXPECT_EQ(fronts[2], fronts[0]);
+}
+
 TEST(Search, KilledAndResumedEndsWithTheSameFront) {
     const TemporaryFolder folder;
     ASSERT_EQ(run(small_search(folder.path("whole"))).code, 0);
