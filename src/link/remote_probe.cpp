@@ -78,8 +78,9 @@ EdgeOption parse_edge_option(const std::string& text) {
         check_endpoint(text, EndpointUse::connect);
         return {Mode::connect, text};
     }
-    throw ConfigError(fmt::format("'{}' is not a way to the edge", text), {},
-                      "use local, tcp://HOST:PORT, bind:tcp://*:PORT, model or none");
+    throw ConfigError(
+        fmt::format("--edge '{}' is unknown", text), {},
+        "use local, model, none, tcp://HOST:PORT, bind:tcp://*:PORT, or ipc://PATH for tcp://");
 }
 
 LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file,
