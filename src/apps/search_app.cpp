@@ -1,5 +1,6 @@
 #include "apps/search_app.hpp"
 
+#include "apps/run_conditions.hpp"
 #include "apps/search_console.hpp"
 #include "apps/search_plan.hpp"
 #include "apps/search_probe.hpp"
@@ -49,7 +50,7 @@ Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks
                        {"seed", config.seed},
                        {"space", task.space.name()},
                        {"edge", config.edge == "model" ? "modelled, not measured" : config.edge},
-                       {"data", task.training_identity}};
+                       {"data", task.data_digest}};
     if (!task.trains_on.empty()) provenance["trains_on"] = task.trains_on;
     return provenance;
 }
@@ -83,7 +84,9 @@ class Leader {
           task_(task),
           engine_(make_engine(task.space, task.engine, task.static_metrics)),
           earlier_(earlier_results()),
-          store_options_(store_options(config_text, ranks)) {}
+          store_options_(store_options(config_text, ranks)) {
+        for (const std::string& note : task.notes) log::warning("{}", note);
+    }
 
     /// Makes or opens the run directory. Last of all preparations: a mistake found before it leaves
     /// nothing behind.
@@ -108,12 +111,27 @@ class Leader {
         options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
         if (!config_.reuse.empty())
             options.lookup = [&](Half half, const Candidate& candidate) {
-                return earlier_.find(half, candidate);
+                auto found = earlier_.find(half, candidate);
+                if (found && half == Half::training && config_.save_weights)
+                    kept.adopt(earlier_.weights_of(candidate), candidate.id);
+                return found;
             };
         const double cpu_before = cpu_seconds(), before = steady_seconds();
-        const SearchResult result = run_search(*engine_, evaluator, probe, store, options);
+        const SearchResult result = [&] {
+            try {
+                return run_search(*engine_, evaluator, probe, store, options);
+            } catch (const Stopped&) {
+                kept.show(engine_->state().archive.sorted());
+                throw;
+            }
+        }();
         if (probe != nullptr) store_->add_devices(probe->devices());
-        kept.finish(result.front);
+        const std::size_t missing = kept.finish(result.front);
+        if (config_.save_weights && missing > 0)
+            log::warning(
+                "{} designs of the front have no weights: they were trained before "
+                "--save-weights was given",
+                missing);
         costs.elapsed_s = steady_seconds() - before;
         costs.storing_s = store.seconds();
         if (coordinates_only) costs.coordinating_s = cpu_seconds() - cpu_before;
@@ -126,8 +144,9 @@ class Leader {
         options.path = config_.run_dir;
         options.mode = config_.resume ? StartMode::resume : StartMode::fresh;
         options.identity = identity_of(*engine_);
-        options.identity.training = task_.training_identity;
-        options.identity.measuring = task_.measuring_identity;
+        options.conditions = run_conditions(config_, task_);
+        if (config_.resume) options.earlier = conditions_before_records(config_.run_dir);
+        options.allow_changed = config_.allow_changed;
         options.config_text = config_text;
         options.provenance = provenance_of(config_, task_, ranks);
         options.space = &task_.space;
@@ -136,13 +155,15 @@ class Leader {
     }
 
     [[nodiscard]] ReuseCache earlier_results() const {
-        RunIdentity identity = identity_of(*engine_);
-        identity.training = task_.training_identity;
-        identity.measuring = task_.measuring_identity;
-        ReuseCache cache;
-        for (const std::string& folder : config_.reuse) cache.add_run(folder, identity);
-        if (!config_.reuse.empty())
-            log::info("{} results of earlier runs can be reused", cache.size());
+        ReuseOptions options;
+        options.space = &task_.space;
+        options.engine = task_.engine;
+        options.conditions = run_conditions(config_, task_);
+        options.latencies = config_.edge == "model" || !config_.device_class.empty();
+        options.weights = config_.save_weights;
+        ReuseCache cache(std::move(options));
+        for (const std::string& folder : config_.reuse)
+            log::info("{}", cache.add_run(folder, conditions_before_records(folder)).text(folder));
         return cache;
     }
 
@@ -285,7 +306,7 @@ void settle_devices(SearchTask& task, const Communicator& world, bool trains) {
         return;  // rank 0 says it and ends the job
     }
     task.trains_on = devices->description();
-    if (devices->device == Device::cuda) task.training_identity += " cuda";
+    task.training->device = devices->device;  // run_conditions() tells what auto came to
     if (world.rank() == 0) log::info("training on {}", task.trains_on);
 }
 

@@ -97,7 +97,6 @@ SearchTask problem_task(const cli::SearchConfig& config) {
                     {},
                     {},
                     {},
-                    {},
                     {}};
     task.engine.analytic = true;
     // The problem's own constraints hold beside those of the user.
@@ -148,16 +147,6 @@ TrainingSettings training_settings(const cli::SearchConfig& config,
     settings.state_dir = config.run_dir + "/training";
     if (config.save_weights) settings.weights_dir = config.run_dir + "/weights";
     return settings;
-}
-
-// Latencies of two runs are interchangeable when a model made them, or when the same class of
-// device was asked for by name.
-std::string measuring_identity(const cli::SearchConfig& config) {
-    if (config.edge == "model") return "modelled";
-    if (config.device_class.empty()) return {};
-    return fmt::format("device class {} seconds {} threads {} runtime {} processor {}",
-                       config.device_class, config.measure_seconds, config.measure_threads,
-                       config.measure_runtime, config.measure_processor);
 }
 
 // The space with the full training budget of --epochs or the last of --rungs in every recipe, so
@@ -215,6 +204,38 @@ std::size_t samples_of(const Catalogue& catalogue, SplitPart part, int most) {
     return most > 0 ? std::min(lines, static_cast<std::size_t>(most)) : lines;
 }
 
+// Puts the designs of --seed-specs into the first population.
+void add_given_designs(const cli::SearchConfig& config, SearchTask& task) {
+    std::vector<Genome>& first = task.engine.first;
+    for (const std::string& path : config.seed_specs) {
+        const ArchitectureSpec spec = ArchitectureSpec::from_file(path);
+        Genome genome = genome_of(task.space, spec, path);
+        const auto same = [&](const Genome& other) {
+            return task.space.identity(other) == task.space.identity(genome);
+        };
+        if (std::any_of(first.begin(), first.end(), same)) {
+            task.notes.push_back(
+                fmt::format("--seed-specs {}: the design is given twice and tried once", path));
+            continue;
+        }
+        Candidate candidate;
+        candidate.spec = task.space.decode(genome).canonical();
+        if (const auto broken = task.engine.goals.broken(counted_metrics(candidate)))
+            task.notes.push_back(fmt::format(
+                "--seed-specs {}: {}; it counts as infeasible and is not trained", path, *broken));
+        first.push_back(std::move(genome));
+    }
+    if (first.size() > task.engine.evaluations)
+        throw ConfigError(fmt::format("--seed-specs gives {} designs", first.size()),
+                          fmt::format("--evaluations is {}", task.engine.evaluations),
+                          "raise --evaluations or give fewer designs");
+    if (first.size() > task.engine.population)
+        task.notes.push_back(
+            fmt::format("the first population has all {} designs of --seed-specs, the later ones "
+                        "{} members",
+                        first.size(), task.engine.population));
+}
+
 SearchTask network_task(const cli::SearchConfig& config) {
     SearchTask task{space_with_budget(config),
                     engine_settings(config),
@@ -223,7 +244,6 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     {},
                     {},
                     0,
-                    {},
                     {},
                     {},
                     {},
@@ -237,28 +257,14 @@ SearchTask network_task(const cli::SearchConfig& config) {
     task.data_size = {samples_of(catalogue, SplitPart::train, config.max_train_samples),
                       samples_of(catalogue, SplitPart::validation, config.max_validation_samples)};
     task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
-    task.training_identity =
-        fmt::format("data {} train {} validation {} augment {} seed {} ranks {}", dataset->digest(),
-                    config.max_train_samples, config.max_validation_samples, config.augment,
-                    config.seed, config.ranks_per_candidate);
-    if (config.clip_norm > 0) task.training_identity += fmt::format(" clip {}", config.clip_norm);
-    if (config.mixed_precision) task.training_identity += " mixed precision";
-    if (config.kernels != "auto") task.training_identity += " kernels " + config.kernels;
-    if (config.patience > 0) task.training_identity += fmt::format(" patience {}", config.patience);
-
     if (config.large_ranks > 0) {
         const double limit = large_flops(config, task.space);
         task.is_large = [limit](const Candidate& candidate) {
             return candidate.known.at("flops") >= limit;
         };
-        task.training_identity +=
-            fmt::format(" large-ranks {} from {:.4g} flops", config.large_ranks, limit);
     }
 
-    task.measuring_identity = measuring_identity(config);
-    for (const std::string& path : config.seed_specs)
-        task.engine.first.push_back(genome_of(task.space, ArchitectureSpec::from_file(path), path));
-
+    add_given_designs(config, task);
     Goals& goals = task.engine.goals;
     std::vector<std::string> delivered{"val_rmse",   "val_rmse_speed_mm_s", "val_rmse_power_w",
                                        "train_loss", "parameters",          "flops"};

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace edgeloop::apps {
 
@@ -19,8 +20,9 @@ struct SearchTask {
     EngineSettings engine;
     StaticMetrics static_metrics;
     bool measures_latency = false;  ///< an edge device (or its model) is half of each evaluation
-    std::string training_identity;  ///< see RunIdentity
-    std::string measuring_identity;
+    std::string data_digest;        ///< of the catalogue; empty for problems
+    /// What the user should know about the given designs; one line each.
+    std::vector<std::string> notes;
     /// What the best error is compared with: the validation error of predicting the mean; NaN for
     /// problems.
     double mean_predictor_rmse = 0;
@@ -29,7 +31,6 @@ struct SearchTask {
     DataSize data_size;  ///< of the parts that a candidate sees; 0 for problems
     /// Makes what a worker does with a candidate. Called on ranks that train.
     std::function<WorkerFunction()> make_worker;
-    std::string data_digest;  ///< of the shards that this rank sees; empty for problems
     std::optional<TrainingSettings> training;  ///< of make_worker; nothing for problems
     std::string trains_on;  ///< TrainingDevices::description(), once the ranks have agreed
 };

@@ -7,136 +7,185 @@
 #include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace edgeloop::cli {
 namespace {
 
-void add_options(OptionParser& parser, SearchConfig& c) {
-    parser.group("What to search");
-    parser.add("space", &c.space, "search space: a shipped one by name or a JSON file");
-    parser.add("data", &c.data, "folder with shards, made by edgeloop-data shard");
-    parser.add("problem", &c.problem,
-               "an analytic problem (zdt1, dtlz2, ...) instead of training; for tests and studies");
-    parser.add("objectives", &c.objectives, "metrics to minimise; default: val_rmse latency_ms");
-    parser.add("reference", &c.reference,
-               "reference point of the hypervolume: the worst value of each objective that is of "
-               "interest; default: beyond the worst of the first population");
-    parser.add("constraint", &c.constraints, "limit such as latency_ms<=0.8; may be repeated");
-    parser.add("seed-specs", &c.seed_specs, "spec files (JSON) to put into the first population");
+/// The options of edgeloop-search with what each affects: none is added without saying so.
+class OptionTable {
+  public:
+    explicit OptionTable(OptionParser& parser) : parser_(parser) {}
 
-    parser.group("How to search");
-    parser.add("engine", &c.engine, "generational, steady-state or random");
-    parser.add("seed", &c.seed, "seed of everything random in this run");
-    parser.add("population", &c.population, "members of the population");
-    parser.add("evaluations", &c.evaluations, "designs to evaluate in all");
-    parser.add("crossover-probability", &c.crossover_probability,
-               "probability of crossing two parents");
-    parser.add("mutation-probability", &c.mutation_probability,
-               "probability of mutating a gene; negative: 1 / genes");
-    parser.add("rungs", &c.rungs,
-               "training budgets in epochs, ascending; the best of a rung train on to the next");
-    parser.add("reduction", &c.reduction, "one in so many designs climbs to the next rung");
-    parser.add("rung-disk", &c.rung_disk,
-               "MiB on disk for trainings that wait for a higher rung; beyond it the oldest are "
-               "dropped and trained anew if they climb");
-    parser.add("prune-hopeless", &c.prune_hopeless,
-               "cancel training of a design whose latency shows that it cannot reach the front");
-    parser.add("prune-optimism", &c.prune_optimism,
-               "how much slower than a dominating rival it may be and still train, as a fraction");
-    parser.add("model-children", &c.model_children,
-               "offspring made for each design; a model of the results so far picks the one that "
-               "promises most for its FLOPs, and who climbs or is pruned; 30 is a good number; 1: "
-               "no model");
-    parser.add(
-        "max-attempts", &c.max_attempts,
+    void group(const char* title) { parser_.group(title); }
+
+    template <class T>
+    void add(const char* name, T* value, Affects affects, const char* help) {
+        parser_.add(name, value, help);
+        affects_.emplace_back(name, affects);
+    }
+
+    [[nodiscard]] std::vector<SearchOption> options() const {
+        std::vector<SearchOption> result;
+        for (const auto& [name, affects] : affects_)
+            result.push_back({name, affects, parser_.values(name)});
+        return result;
+    }
+
+  private:
+    OptionParser& parser_;
+    std::vector<std::pair<std::string, Affects>> affects_;
+};
+
+void add_options(OptionTable& options, SearchConfig& c) {
+    options.group("What to search");
+    options.add("space", &c.space, Affects::search,
+                "search space: a shipped one by name or a JSON file");
+    options.add("data", &c.data, Affects::training,
+                "folder with shards, made by edgeloop-data shard");
+    options.add(
+        "problem", &c.problem, Affects::search,
+        "an analytic problem (zdt1, dtlz2, ...) instead of training; for tests and studies");
+    options.add("objectives", &c.objectives, Affects::search,
+                "metrics to minimise; default: val_rmse latency_ms");
+    options.add("reference", &c.reference, Affects::nothing,
+                "reference point of the hypervolume: the worst value of each objective that is of "
+                "interest; default: beyond the worst of the first population");
+    options.add("constraint", &c.constraints, Affects::search,
+                "limit such as latency_ms<=0.8; may be repeated");
+    options.add("seed-specs", &c.seed_specs, Affects::search,
+                "spec files (JSON) to put into the first population");
+
+    options.group("How to search");
+    options.add("engine", &c.engine, Affects::search, "generational, steady-state or random");
+    options.add("seed", &c.seed, Affects::search, "seed of everything random in this run");
+    options.add("population", &c.population, Affects::search, "members of the population");
+    options.add("evaluations", &c.evaluations, Affects::nothing, "designs to evaluate in all");
+    options.add("crossover-probability", &c.crossover_probability, Affects::search,
+                "probability of crossing two parents");
+    options.add("mutation-probability", &c.mutation_probability, Affects::search,
+                "probability of mutating a gene; negative: 1 / genes");
+    options.add("rungs", &c.rungs, Affects::search,
+                "training budgets in epochs, ascending; the best of a rung train on to the next");
+    options.add("reduction", &c.reduction, Affects::search,
+                "one in so many designs climbs to the next rung");
+    options.add("rung-disk", &c.rung_disk, Affects::nothing,
+                "MiB on disk for trainings that wait for a higher rung; beyond it the oldest are "
+                "dropped and trained anew if they climb");
+    options.add("prune-hopeless", &c.prune_hopeless, Affects::search,
+                "cancel training of a design whose latency shows that it cannot reach the front");
+    options.add("prune-optimism", &c.prune_optimism, Affects::search,
+                "how much slower than a dominating rival it may be and still train, as a fraction");
+    options.add("model-children", &c.model_children, Affects::search,
+                "offspring made for each design; a model of the results so far picks the one that "
+                "promises most for its FLOPs, and who climbs or is pruned; 30 is a good number; 1: "
+                "no model");
+    options.add(
+        "max-attempts", &c.max_attempts, Affects::nothing,
         "how often a design may be lost with its rank, its device or the whole run before it is "
         "given up");
 
-    parser.group("Training");
-    parser.add("ranks-per-candidate", &c.ranks_per_candidate,
-               "MPI ranks that train one design together");
-    parser.add(
-        "large-ranks", &c.large_ranks,
+    options.group("Training");
+    options.add("ranks-per-candidate", &c.ranks_per_candidate, Affects::training,
+                "MPI ranks that train one design together");
+    options.add(
+        "large-ranks", &c.large_ranks, Affects::training,
         "MPI ranks that train a large design together: one that takes as long on them as the "
         "space's median design on --ranks-per-candidate; 0: all designs are alike");
-    parser.add("epochs", &c.epochs, "epochs per design; 0: as its spec says");
-    parser.add("max-train-samples", &c.max_train_samples, "train on so many scan lines; 0: all");
-    parser.add("max-validation-samples", &c.max_validation_samples,
-               "validate on so many scan lines; 0: all");
-    parser.add("augment", &c.augment,
-               "train on flipped and turned clips too: neither changes speed or power");
-    parser.add("threads", &c.threads, "compute threads per rank");
-    parser.add("device", &c.device,
-               "train on: auto (CUDA when every rank that trains has one, the CPU when none has), "
-               "cpu or cuda");
-    parser.add("kernels", &c.kernels,
-               "implementation of the networks' layers: auto (fused on the CPU, library on CUDA), "
-               "fused, library or plain; results agree to rounding");
-    parser.add("mixed-precision", &c.mixed_precision,
-               "matrix products in bfloat16, weights in float32; needs a CUDA device, or --device "
-               "cpu said in so many words");
-    parser.add("clip-norm", &c.clip_norm, "shorten gradients longer than this; 0: never");
-    parser.add(
-        "patience", &c.patience,
-        "end training after so many epochs without 1 % less val_rmse and give the epoch with the "
-        "smallest; 0: never, and give the last");
-    parser.add("candidate-limit", &c.candidate_limit,
-               "a design that trains for more seconds has timed out; 0: no limit");
-    parser.add("silence-limit", &c.silence_limit,
-               "give up a group of ranks that is silent for so many seconds; 0: never");
-    parser.add("coordinator-trains", &c.coordinator_trains,
-               "rank 0 trains too, for small allocations; needs --ranks-per-candidate 1");
-    parser.add("save-weights", &c.save_weights,
-               "keep the weights of the front's designs in models/<id>/");
+    options.add("epochs", &c.epochs, Affects::search, "epochs per design; 0: as its spec says");
+    options.add("max-train-samples", &c.max_train_samples, Affects::training,
+                "train on so many scan lines; 0: all");
+    options.add("max-validation-samples", &c.max_validation_samples, Affects::training,
+                "validate on so many scan lines; 0: all");
+    options.add("augment", &c.augment, Affects::training,
+                "train on flipped and turned clips too: neither changes speed or power");
+    options.add("threads", &c.threads, Affects::training, "compute threads per rank");
+    options.add("device", &c.device, Affects::training,
+                "train on: auto (CUDA when every rank that trains has one, the CPU when none has), "
+                "cpu or cuda");
+    options.add("kernels", &c.kernels, Affects::training,
+                "implementation of the networks' layers: auto (fused on the CPU, library on CUDA), "
+                "fused, library or plain; results agree to rounding");
+    options.add("mixed-precision", &c.mixed_precision, Affects::training,
+                "matrix products in bfloat16, weights in float32; needs a CUDA device, or --device "
+                "cpu said in so many words");
+    options.add("clip-norm", &c.clip_norm, Affects::training,
+                "shorten gradients longer than this; 0: never");
+    options.add(
+        "patience", &c.patience, Affects::training,
+        "end training after so many epochs without 1 % less val_rmse and give the epoch with "
+        "the smallest; 0: never, and give the last");
+    options.add("candidate-limit", &c.candidate_limit, Affects::nothing,
+                "a design that trains for more seconds has timed out; 0: no limit");
+    options.add("silence-limit", &c.silence_limit, Affects::nothing,
+                "give up a group of ranks that is silent for so many seconds; 0: never");
+    options.add("coordinator-trains", &c.coordinator_trains, Affects::nothing,
+                "rank 0 trains too, for small allocations; needs --ranks-per-candidate 1");
+    options.add("save-weights", &c.save_weights, Affects::nothing,
+                "keep the weights of the front's designs in models/<id>/");
 
-    parser.group("The edge");
-    parser.add(
-        "edge", &c.edge,
+    options.group("The edge");
+    options.add(
+        "edge", &c.edge, Affects::measuring,
         "who measures latency: local (an agent started here), bind:tcp://*:PORT (agents dial in), "
         "tcp://HOST:PORT (a bridge; ipc://PATH works in both forms), model (computed, marked as "
         "modelled) or none");
-    parser.add("device-class", &c.device_class,
-               "measure only on devices of this class; empty: any");
-    parser.add("measure-seconds", &c.measure_seconds,
-               "time budget of one measurement; a device may add to it (its --patience)");
-    parser.add("measure-threads", &c.measure_threads, "compute threads on the device");
-    parser.add("measure-runtime", &c.measure_runtime,
-               "what the device runs networks on: eager, torchscript, onnx or tensorrt");
-    parser.add("measure-processor", &c.measure_processor, "of the device: cpu or cuda");
-    parser.add("edge-timeout", &c.edge_timeout,
-               "stop with a checkpoint after so many seconds without a device; 0: wait");
-    parser.add("edge-keys", &c.edge_keys, "our key file (edgeloop-bridge keygen)");
-    parser.add("edge-server-key", &c.edge_server_key, "tcp://: public key file of the bridge");
-    parser.add("edge-allow", &c.edge_allow,
-               "bind: public keys of agents that may connect (a folder of .pub files, or a list)");
-    parser.add("edge-insecure", &c.edge_insecure, "allow a network link without keys");
+    options.add("device-class", &c.device_class, Affects::measuring,
+                "measure only on devices of this class; empty: any");
+    options.add("measure-seconds", &c.measure_seconds, Affects::measuring,
+                "time budget of one measurement; a device may add to it (its --patience)");
+    options.add("measure-threads", &c.measure_threads, Affects::measuring,
+                "compute threads on the device");
+    options.add("measure-runtime", &c.measure_runtime, Affects::measuring,
+                "what the device runs networks on: eager, torchscript, onnx or tensorrt");
+    options.add("measure-processor", &c.measure_processor, Affects::measuring,
+                "of the device: cpu or cuda");
+    options.add("edge-timeout", &c.edge_timeout, Affects::nothing,
+                "stop with a checkpoint after so many seconds without a device; 0: wait");
+    options.add("edge-keys", &c.edge_keys, Affects::nothing,
+                "our key file (edgeloop-bridge keygen)");
+    options.add("edge-server-key", &c.edge_server_key, Affects::nothing,
+                "tcp://: public key file of the bridge");
+    options.add("edge-allow", &c.edge_allow, Affects::nothing,
+                "bind: public keys of agents that may connect (a folder of .pub files, or a list)");
+    options.add("edge-insecure", &c.edge_insecure, Affects::nothing,
+                "allow a network link without keys");
 
-    parser.group("The run");
-    parser.add("run-dir", &c.run_dir, "folder for everything this run writes");
-    parser.add("resume", &c.resume, "go on with the run in --run-dir");
-    parser.add("reuse", &c.reuse,
-               "earlier run directories whose results are taken instead of evaluating again");
-    parser.add("time-limit", &c.time_limit,
-               "stop with a checkpoint (exit 75) after so many seconds; 0: never");
-    parser.add("checkpoint-interval", &c.checkpoint_interval,
-               "seconds between snapshots; the journal is kept at every event");
-    parser.add("stop-signal", &c.stop_signal,
-               "stop with a checkpoint on this signal too: USR1, USR2 or none");
-    parser.add("log-level", &c.log_level, "debug, info, warning or error");
+    options.group("The run");
+    options.add("run-dir", &c.run_dir, Affects::nothing, "folder for everything this run writes");
+    options.add("resume", &c.resume, Affects::nothing, "go on with the run in --run-dir");
+    options.add(
+        "allow-changed", &c.allow_changed, Affects::nothing,
+        "with --resume: train or measure under other conditions than before (other threads, "
+        "data, device class, ...); each result then says under which it was made");
+    options.add("reuse", &c.reuse, Affects::nothing,
+                "earlier run directories whose results are taken instead of evaluating again");
+    options.add("time-limit", &c.time_limit, Affects::nothing,
+                "stop with a checkpoint (exit 75) after so many seconds; 0: never");
+    options.add("checkpoint-interval", &c.checkpoint_interval, Affects::nothing,
+                "seconds between snapshots; the journal is kept at every event");
+    options.add("stop-signal", &c.stop_signal, Affects::nothing,
+                "stop with a checkpoint on this signal too: USR1, USR2 or none");
+    options.add("log-level", &c.log_level, Affects::nothing, "debug, info, warning or error");
 
-    parser.group("Planning: how long a run would take");
-    parser.add("plan", &c.plan,
-               "predict time, bottleneck and best group size of this run from trainings and "
-               "measurements timed now; nothing is searched");
-    parser.add("plan-ranks", &c.plan_ranks, "for so many ranks; 0: as many as were started");
-    parser.add("plan-cores", &c.plan_cores,
-               "for so many cores in all; 0: this machine's, or enough for --plan-ranks");
-    parser.add("plan-devices", &c.plan_devices, "for so many devices that measure");
-    parser.add("plan-device-seconds", &c.plan_device_seconds,
-               "one measurement takes so long; 0: timed with --edge local, else --measure-seconds");
-    parser.add("plan-seconds", &c.plan_seconds, "time trainings for so long per size of group");
-    parser.add("json", &c.json, "print the plan as JSON");
+    options.group("Planning: how long a run would take");
+    options.add("plan", &c.plan, Affects::nothing,
+                "predict time, bottleneck and best group size of this run from trainings and "
+                "measurements timed now; nothing is searched");
+    options.add("plan-ranks", &c.plan_ranks, Affects::nothing,
+                "for so many ranks; 0: as many as were started");
+    options.add("plan-cores", &c.plan_cores, Affects::nothing,
+                "for so many cores in all; 0: this machine's, or enough for --plan-ranks");
+    options.add("plan-devices", &c.plan_devices, Affects::nothing,
+                "for so many devices that measure");
+    options.add(
+        "plan-device-seconds", &c.plan_device_seconds, Affects::nothing,
+        "one measurement takes so long; 0: timed with --edge local, else --measure-seconds");
+    options.add("plan-seconds", &c.plan_seconds, Affects::nothing,
+                "time trainings for so long per size of group");
+    options.add("json", &c.json, Affects::nothing, "print the plan as JSON");
 }
 
 void require(bool holds, const std::string& problem, const std::string& suggestion) {
@@ -266,12 +315,30 @@ ParseResult parse_search_config(int argc, const char* const* argv, Voice voice,
         "edgeloop-search",
         "searches for networks that are accurate and fast on an edge device (NSGA-II). "
         "Runs alone or under mpirun: rank 0 leads, the others train.");
-    add_options(parser, config);
+    OptionTable table(parser);
+    add_options(table, config);
     if (voice == Voice::silent) parser.silence();
     if (!parser.parse(argc, argv)) return ParseResult::answered;
     validate(config);
     config_text = parser.config_text();
     return ParseResult::run;
+}
+
+std::vector<SearchOption> search_options(const SearchConfig& config) {
+    SearchConfig copy = config;
+    OptionParser parser("edgeloop-search", "");
+    OptionTable table(parser);
+    add_options(table, copy);
+    return table.options();
+}
+
+SearchConfig read_old_config(const std::string& path, std::set<std::string>& known) {
+    SearchConfig config;
+    OptionParser parser("edgeloop-search", "");
+    OptionTable table(parser);
+    add_options(table, config);
+    known = parser.read_old(path);
+    return config;
 }
 
 MeasurementSettings measurement_settings(const SearchConfig& config) {

@@ -54,7 +54,7 @@ class AsynchronousEngine : public EngineBase {
     }
 
     [[nodiscard]] bool breeds(std::uint64_t number) const {
-        return settings_.kind == EngineKind::steady_state && number >= settings_.population &&
+        return settings_.kind == EngineKind::steady_state && number >= first_population() &&
                state_.population.size() >= 2;
     }
 

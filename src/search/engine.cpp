@@ -275,7 +275,7 @@ RandomStream EngineBase::stream(const char* purpose, std::uint32_t generation,
 std::optional<Candidate> EngineBase::initial_candidate(std::uint64_t number) {
     RandomStream random = stream("initial", 0, number);
     if (number < settings_.first.size())
-        return proposer_.propose(settings_.first[number], random, state_);
+        return proposer_.given(settings_.first[number], random, state_);
     return proposer_.sample(random, state_);
 }
 

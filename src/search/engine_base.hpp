@@ -34,6 +34,10 @@ class EngineBase : public Engine {
     /// Random numbers of a purpose, for the candidate with this running number.
     [[nodiscard]] RandomStream stream(const char* purpose, std::uint32_t generation,
                                       std::uint64_t individual) const;
+    /// Candidates of the first population: larger than the others when more designs are given.
+    [[nodiscard]] std::uint64_t first_population() const {
+        return std::max<std::uint64_t>(settings_.population, settings_.first.size());
+    }
     /// A candidate of the first population: a given design or a sample.
     [[nodiscard]] std::optional<Candidate> initial_candidate(std::uint64_t number);
     [[nodiscard]] int last_rung() const;

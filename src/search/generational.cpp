@@ -44,8 +44,9 @@ class GenerationalEngine : public EngineBase {
     }
 
     void breed() {
-        const auto count =
-            std::min<std::uint64_t>(settings_.population, settings_.evaluations - state_.proposed);
+        const std::uint64_t members =
+            state_.generation == 0 ? first_population() : settings_.population;
+        const auto count = std::min(members, settings_.evaluations - state_.proposed);
         state_.settled_front = state_.archive.members();
         if (state_.population.size() < 2)
             sample_generation(count);
@@ -54,8 +55,11 @@ class GenerationalEngine : public EngineBase {
     }
 
     void sample_generation(std::uint64_t count) {
-        for (std::uint64_t i = 0; i < count; ++i)
-            enqueue(initial_candidate(state_.generation * settings_.population + i));
+        // Numbers of the first population are not given again.
+        const std::uint64_t more = first_population() - settings_.population;
+        const std::uint64_t first =
+            state_.generation == 0 ? 0 : state_.generation * settings_.population + more;
+        for (std::uint64_t i = 0; i < count; ++i) enqueue(initial_candidate(first + i));
     }
 
     void vary_generation(std::uint64_t count) {

@@ -83,6 +83,13 @@ std::optional<Candidate> Proposer::propose(Genome genome, RandomStream& random,
     return std::nullopt;
 }
 
+std::optional<Candidate> Proposer::given(const Genome& genome, RandomStream& random,
+                                         EngineState& state) const {
+    Trial examined = examine(genome, state);
+    if (examined.fitness == Fitness::unusable) return propose(genome, random, state);
+    return issue(std::move(examined), state);
+}
+
 std::optional<Candidate> Proposer::sample(RandomStream& random, EngineState& state) const {
     return propose(space_.sample(random), random, state);
 }

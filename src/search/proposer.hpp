@@ -20,6 +20,10 @@ class Proposer {
     /// state.exhausted is set). Its id is the next one; state.seen and state.proposed are updated.
     [[nodiscard]] std::optional<Candidate> propose(Genome genome, RandomStream& random,
                                                    EngineState& state) const;
+    /// A design that the user gave: also one that breaks a limit on a static metric, which is
+    /// then found infeasible, for all to see. One that is known already makes way as above.
+    [[nodiscard]] std::optional<Candidate> given(const Genome& genome, RandomStream& random,
+                                                 EngineState& state) const;
     /// The same from a fresh sample.
     [[nodiscard]] std::optional<Candidate> sample(RandomStream& random, EngineState& state) const;
 

@@ -1,11 +1,16 @@
 #include "edgeloop/store/kept_files.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <optional>
 #include <set>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
@@ -104,16 +109,44 @@ std::uint64_t KeptFiles::tidy(const EngineState& state) const {
     return total(trainings) + total(weights);
 }
 
-void KeptFiles::finish(const std::vector<ArchiveMember>& front) const {
+void KeptFiles::show(const std::vector<ArchiveMember>& front) const {
+    const fs::path run(run_dir_);
+    for (const ArchiveMember& member : front) {
+        const std::string id = std::to_string(member.completed.candidate.id);
+        const fs::path kept = run / "weights" / (id + ".safetensors");
+        const fs::path shown = run / "models" / id / "weights.safetensors";
+        std::error_code error;
+        if (!fs::exists(kept, error)) continue;
+        remove_file(shown);
+        fs::create_hard_link(kept, shown, error);
+        if (error) fs::copy_file(kept, shown, error);  // file systems without links
+    }
+}
+
+void KeptFiles::adopt(const std::string& weights_file, CandidateId id) const {
+    make_directories(run_dir_ + "/weights");
+    const std::string path = fmt::format("{}/weights/{}.safetensors", run_dir_, id);
+    std::error_code error;
+    fs::copy_file(weights_file, path + ".tmp", fs::copy_options::overwrite_existing, error);
+    if (!error) fs::rename(path + ".tmp", path, error);
+    if (error)
+        throw IoError(fmt::format("cannot copy '{}' to '{}'", weights_file, path), error.message(),
+                      "check the disk, or leave out --reuse or --save-weights");
+}
+
+std::size_t KeptFiles::finish(const std::vector<ArchiveMember>& front) const {
     const fs::path run(run_dir_);
     std::error_code ignored;
+    std::size_t missing = 0;
     for (const ArchiveMember& member : front) {
         const std::string id = std::to_string(member.completed.candidate.id);
         fs::rename(run / "weights" / (id + ".safetensors"),
                    run / "models" / id / "weights.safetensors", ignored);
+        missing += fs::exists(run / "models" / id / "weights.safetensors", ignored) ? 0 : 1;
     }
     fs::remove_all(run / "weights", ignored);
     fs::remove_all(run / "training", ignored);
+    return missing;
 }
 
 }  // namespace edgeloop

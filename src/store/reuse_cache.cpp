@@ -1,48 +1,179 @@
 #include "edgeloop/store/reuse_cache.hpp"
 
+#include "store/conditions_table.hpp"
 #include "store/journal.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/search/seed_designs.hpp"
 
 #include <filesystem>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace edgeloop {
 namespace {
 
-bool same_context(const Json& identity, const char* half, const std::string& now) {
-    return !now.empty() && identity.value(half, "") == now;
+namespace fs = std::filesystem;
+using Values = RunConditions::Values;
+
+// Why results of these conditions are of no use now; empty: they are. What an old run does not
+// tell does not count against it, but `least` it must tell.
+std::string other_conditions(const Values& before, const Values& now, const char* least) {
+    if (now.count(least) == 0) return "of a kind that is not reused";
+    if (before.count(least) == 0) return "whose conditions are not known";
+    const std::vector<std::string> changed = differences(before, now);
+    return changed.empty() ? "" : fmt::format("made with {}", fmt::join(changed, ", "));
+}
+
+ConditionsTable conditions_of(const std::string& folder, const RunConditions& earlier) {
+    const std::string path = folder + "/conditions.json";
+    return fs::exists(path) ? ConditionsTable::read(path) : ConditionsTable(earlier, {});
 }
 
 }  // namespace
 
-void ReuseCache::add_run(const std::string& folder, const RunIdentity& now) {
-    if (!std::filesystem::exists(folder + "/journal.jsonl"))
+/// Goes through the journal of one run.
+class ReuseCache::Reader {
+  public:
+    Reader(ReuseCache& cache, const std::string& folder, const RunConditions& earlier)
+        : cache_(cache), folder_(folder), table_(conditions_of(folder, earlier)) {
+        change_conditions(1);
+    }
+
+    ReuseCount read() {
+        for (Event& event : read_journal(folder_ + "/journal.jsonl").events) take(event);
+        for (auto& [id, training] : trainings_) keep_training(id, training);
+        return std::move(count_);
+    }
+
+  private:
+    struct Training {
+        Candidate candidate;
+        Outcome outcome;
+    };
+
+    void take(Event& event) {
+        if (const Note* note = std::get_if<Note>(&event))
+            if (const auto number = conditions_in(*note)) change_conditions(*number);
+        if (Proposed* proposed = std::get_if<Proposed>(&event))
+            candidates_[proposed->candidate.id] = std::move(proposed->candidate);
+        if (const TrainingStarted* started = std::get_if<TrainingStarted>(&event))
+            if (!training_differs_.empty()) tainted_[started->id] = training_differs_;
+        HalfDone* done = std::get_if<HalfDone>(&event);
+        if (!done || done->outcome.status != Status::completed) return;
+        const Candidate& candidate = candidates_[done->outcome.id];
+        if (candidate.spec.empty()) return;
+        done->outcome.reason = fmt::format("candidate {} of {}", done->outcome.id, folder_);
+        done->outcome.seconds = 0;  // it costs this run nothing
+        if (done->half == Half::measuring) return keep_latency(candidate, done->outcome);
+        if (!training_differs_.empty()) tainted_[done->outcome.id] = training_differs_;
+        // On a ladder each candidate trains several times; the weights belong to the last.
+        trainings_[done->outcome.id].push_back({candidate, std::move(done->outcome)});
+    }
+
+    void change_conditions(int number) {
+        const RunConditions& before = table_.at(number);
+        const RunConditions& now = cache_.options_.conditions;
+        training_differs_ = other_conditions(before.training, now.training, "data");
+        measuring_differs_ = other_conditions(before.measuring, now.measuring, "edge");
+        if (!cache_.options_.latencies)
+            measuring_differs_ = "measured on a device that no --device-class names";
+    }
+
+    void leave_out(const char* what, const std::string& why) {
+        ++count_.left_out[fmt::format("{} {}", what, why)];
+    }
+
+    void keep_latency(const Candidate& candidate, Outcome& outcome) {
+        std::string why = measuring_differs_;
+        if (why.empty() && !genome(candidate)) why = "of designs outside this space";
+        if (!why.empty()) return leave_out("latencies", why);
+        cache_.measured_.emplace(network_key(candidate), std::move(outcome));
+        ++count_.latencies;
+    }
+
+    void keep_training(CandidateId id, std::vector<Training>& trainings) {
+        for (Training& training : trainings) {
+            const bool last = &training == &trainings.back();
+            const std::string weights = last ? weights_file(id) : std::string();
+            const auto tainted = tainted_.find(id);
+            std::string why =
+                tainted != tainted_.end() ? tainted->second : why_not(training.candidate);
+            if (why.empty() && cache_.options_.weights && weights.empty())
+                why = "whose weights were not kept";
+            const TrainingKey key = training_key(training.candidate);
+            if (!why.empty()) {
+                leave_out("trainings", why);
+                continue;
+            }
+            ++count_.trainings;
+            const bool first = cache_.trained_.emplace(key, std::move(training.outcome)).second;
+            if (first && !weights.empty()) cache_.weights_.emplace(key, weights);
+        }
+    }
+
+    /// Why this run will never ask for such a training; empty: it may.
+    [[nodiscard]] std::string why_not(const Candidate& candidate) const {
+        const EngineSettings& engine = cache_.options_.engine;
+        const std::optional<Genome> found = genome(candidate);
+        if (!found) return "of designs outside this space";
+        const ArchitectureSpec spec = cache_.options_.space->decode(*found);
+        const int budget = !engine.ladder.epochs.empty() ? engine.ladder.epochs.back()
+                           : engine.epochs > 0           ? engine.epochs
+                                                         : spec.training.epochs;
+        if (candidate.epochs != budget)
+            return fmt::format("of {} epochs instead of {}", candidate.epochs, budget);
+        if (spec.canonical() != candidate.spec) return "with another training recipe";
+        if (candidate.seed != training_seed(engine.seed, cache_.options_.space->identity(*found)))
+            return "with another --seed";
+        return {};
+    }
+
+    [[nodiscard]] std::optional<Genome> genome(const Candidate& candidate) const {
+        try {
+            return genome_of(*cache_.options_.space,
+                             ArchitectureSpec::from_json(Json::parse(candidate.spec), "journal"),
+                             "journal");
+        } catch (const ConfigError&) {
+            return std::nullopt;
+        }
+    }
+
+    [[nodiscard]] std::string weights_file(CandidateId id) const {
+        for (const std::string& path :
+             {fmt::format("{}/models/{}/weights.safetensors", folder_, id),
+              fmt::format("{}/weights/{}.safetensors", folder_, id)})
+            if (fs::exists(path)) return path;
+        return {};
+    }
+
+    ReuseCache& cache_;
+    const std::string& folder_;
+    ConditionsTable table_;
+    std::string training_differs_, measuring_differs_;  ///< now; empty: they are this run's
+    std::unordered_map<CandidateId, Candidate> candidates_;
+    std::map<CandidateId, std::vector<Training>> trainings_;
+    std::map<CandidateId, std::string> tainted_;  ///< trained under other conditions, if in part
+    ReuseCount count_;
+};
+
+std::string ReuseCount::text(const std::string& folder) const {
+    std::string text = fmt::format("{}: {} trainings and {} latencies can be reused", folder,
+                                   trainings, latencies);
+    for (const auto& [why, count] : left_out) text += fmt::format("; not {} {}", count, why);
+    return text;
+}
+
+ReuseCount ReuseCache::add_run(const std::string& folder, const RunConditions& earlier) {
+    if (!fs::exists(folder + "/journal.jsonl"))
         throw ConfigError(fmt::format("there is no run to reuse in '{}'", folder), {},
                           "name a folder given as --run-dir before");
-    const Json identity =
-        read_json_file(folder + "/provenance.json").value("identity", Json::object());
-    const bool trainings = same_context(identity, "training", now.training);
-    const bool latencies = same_context(identity, "measuring", now.measuring);
-    std::unordered_map<CandidateId, Candidate> candidates;
-    for (Event& event : read_journal(folder + "/journal.jsonl").events) {
-        if (Proposed* proposed = std::get_if<Proposed>(&event))
-            candidates[proposed->candidate.id] = std::move(proposed->candidate);
-        HalfDone* done = std::get_if<HalfDone>(&event);
-        if (!done || done->outcome.status != Status::completed) continue;
-        const Candidate& candidate = candidates[done->outcome.id];
-        if (candidate.spec.empty()) continue;
-        done->outcome.reason = fmt::format("candidate {} of {}", done->outcome.id, folder);
-        done->outcome.seconds = 0;  // it costs this run nothing
-        if (done->half == Half::training && trainings)
-            trained_.emplace(training_key(candidate), std::move(done->outcome));
-        else if (done->half == Half::measuring && latencies)
-            measured_.emplace(network_key(candidate), std::move(done->outcome));
-    }
+    return Reader(*this, folder, earlier).read();
 }
 
 std::optional<Outcome> ReuseCache::find(Half half, const Candidate& candidate) const {
@@ -55,6 +186,11 @@ std::optional<Outcome> ReuseCache::find(Half half, const Candidate& candidate) c
     if (candidate.keep_state) return std::nullopt;
     const auto found = trained_.find(training_key(candidate));
     return found == trained_.end() ? std::nullopt : std::optional<Outcome>(found->second);
+}
+
+std::string ReuseCache::weights_of(const Candidate& candidate) const {
+    const auto found = weights_.find(training_key(candidate));
+    return found == weights_.end() ? std::string() : found->second;
 }
 
 ReuseCache::TrainingKey ReuseCache::training_key(const Candidate& candidate) {

@@ -1,5 +1,6 @@
 #include "edgeloop/store/run_directory.hpp"
 
+#include "store/conditions_table.hpp"
 #include "store/journal.hpp"
 #include "store/lock.hpp"
 #include "store/snapshot.hpp"
@@ -11,8 +12,11 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,17 +30,10 @@ Json to_json(const RunIdentity& identity) {
     return {{"seed", identity.seed},
             {"space", identity.space.hex()},
             {"objectives", identity.objectives},
-            {"engine", identity.engine},
-            {"training", identity.training},
-            {"measuring", identity.measuring}};
+            {"engine", identity.engine}};
 }
 
-// Group size and devices may change between two starts; that shifts results but spoils nothing.
 void require_same_run(const Json& before, const Json& now, const std::string& folder) {
-    for (const char* key : {"training", "measuring"})
-        if (before.value(key, Json()) != now.at(key))
-            log::warning("the run in '{}' began with other {} conditions: {}; now {}", folder, key,
-                         before.value(key, Json()).dump(), now.at(key).dump());
     for (const char* key : {"seed", "space", "objectives", "engine"})
         if (before.value(key, Json()) != now.at(key))
             throw ConfigError(
@@ -85,6 +82,15 @@ Json to_json(const Progress& progress) {
 
 std::string pretty(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+// What a config file says, without its comments.
+std::string settings_in(const std::string& config_text) {
+    std::string settings;
+    std::istringstream lines(config_text);
+    for (std::string line; std::getline(lines, line);)
+        if (!line.empty() && line[0] != '#') settings += line + '\n';
+    return settings;
 }
 
 }  // namespace
@@ -139,20 +145,62 @@ struct RunDirectory::Parts {
                               "go on with it by --resume, or choose another --run-dir");
         make_directories(path("checkpoint"));
         write_file_atomic(path("config.ini"), options.config_text);
+        conditions.emplace(options.conditions, about_start());
+        write_file_atomic(path("conditions.json"), pretty(conditions->json()));
         provenance = options.provenance;
         provenance["identity"] = to_json(options.identity);
         provenance["version"] = version();
         provenance["build"] = build_description();
         provenance["started_ms"] = unix_milliseconds();
+        note_start();
         describe();
+    }
+
+    [[nodiscard]] Json about_start() const {
+        return {{"since_ms", unix_milliseconds()},
+                {"build", build_description()},
+                {"host", options.provenance.value("host", "")}};
+    }
+
+    void note_start() {
+        provenance["starts"].push_back({{"time_ms", unix_milliseconds()},
+                                        {"build", build_description()},
+                                        {"host", options.provenance.value("host", "")},
+                                        {"ranks", options.provenance.value("ranks", 1)},
+                                        {"conditions", conditions->current()}});
     }
 
     void reopen() {
         provenance = read_provenance(path("provenance.json"));
         if (!provenance.contains("identity"))
             throw CorruptState(fmt::format("'{}' has no identity", path("provenance.json")));
+        conditions =
+            exists("conditions.json")
+                ? ConditionsTable::read(path("conditions.json"))
+                : ConditionsTable(options.earlier,
+                                  {{"build", provenance.value("build", "")}, {"known", "in part"}});
+        conditions->start(options.conditions, options.allow_changed, options.path, about_start());
         require_same_run(provenance.at("identity"), to_json(options.identity), options.path);
         make_directories(path("checkpoint"));
+    }
+
+    /// Notes in the files of a run that is continued what this start does differently.
+    void note_changes() {
+        const std::string now = options.config_text;
+        if (exists("config.ini") &&
+            settings_in(read_file(path("config.ini"))) != settings_in(now)) {
+            int number = 1;
+            while (exists(fmt::format("config-{}.ini", number))) ++number;
+            fs::rename(path("config.ini"), path(fmt::format("config-{}.ini", number)));
+        }
+        write_file_atomic(path("config.ini"), now);
+        write_file_atomic(path("conditions.json"), pretty(conditions->json()));
+        note_start();
+        describe();
+        if (conditions->current() == condition) return;
+        const Note note = conditions_note(conditions->current());
+        journal->add(note);
+        remember(note);
     }
 
     [[nodiscard]] Journal take_journal() const {
@@ -167,12 +215,26 @@ struct RunDirectory::Parts {
     }
 
     void remember(const Event& event) {
+        if (const Note* note = std::get_if<Note>(&event))
+            condition = conditions_in(*note).value_or(condition);
+        if (const TrainingStarted* started = std::get_if<TrainingStarted>(&event))
+            made_under(started->id);
+        if (const HalfDone* done = std::get_if<HalfDone>(&event)) made_under(done->outcome.id);
         if (const Told* told = std::get_if<Told>(&event)) {
+            if (layout.conditions.count(told->completed.candidate.id) == 0)
+                made_under(told->completed.candidate.id);
             CompletedCandidate& row = rows[told->completed.candidate.id] = told->completed;
             row.candidate.spec.clear();
             row.candidate.known.clear();
             row.settled.clear();
         }
+    }
+
+    /// Something of this candidate was begun or done under the present conditions.
+    void made_under(CandidateId id) {
+        std::vector<int>& numbers = layout.conditions[id];
+        if (std::find(numbers.begin(), numbers.end(), condition) == numbers.end())
+            numbers.push_back(condition);
     }
 
     void write_tables(const std::vector<ArchiveMember>& front) const {
@@ -197,14 +259,25 @@ struct RunDirectory::Parts {
         progress_file->append(progress_row(layout, progress, unix_milliseconds()));
     }
 
-    void write_specs(const std::vector<ArchiveMember>& front) const {
+    /// models/ has the designs of the front; what we wrote for others goes.
+    void show_models(const std::vector<ArchiveMember>& front) const {
+        std::set<std::string> shown;
         for (const ArchiveMember& member : front) {
             const Candidate& candidate = member.completed.candidate;
             if (candidate.spec.empty()) continue;
+            shown.insert(std::to_string(candidate.id));
             const std::string folder = path(fmt::format("models/{}", candidate.id));
+            if (fs::exists(folder + "/spec.json")) continue;
             make_directories(folder);
             write_file_atomic(folder + "/spec.json", pretty(Json::parse(candidate.spec)),
                               Durability::process_crash);
+        }
+        std::error_code ignored;
+        for (const auto& entry : fs::directory_iterator(path("models"), ignored)) {
+            if (shown.count(entry.path().filename()) > 0) continue;
+            for (const char* ours : {"spec.json", "weights.safetensors"})
+                fs::remove(entry.path() / ours, ignored);
+            fs::remove(entry.path(), ignored);  // not if somebody put more there
         }
     }
 
@@ -213,6 +286,8 @@ struct RunDirectory::Parts {
     SnapshotFolder snapshots;
     TableLayout layout;
     Json provenance;
+    std::optional<ConditionsTable> conditions;
+    int condition = 1;  ///< number of the conditions of the newest event
     bool resumed = false;
     std::optional<JournalWriter> journal;
     std::map<CandidateId, CompletedCandidate> rows;  ///< of evaluations.csv
@@ -250,6 +325,7 @@ std::optional<Recovery> RunDirectory::recover() {
     parts_->journal.emplace(path, journal.good_bytes == 0 ? 0 : journal.events.size() + 1);
     if (!parts_->resumed) return std::nullopt;
     for (const Event& event : journal.events) parts_->remember(event);
+    parts_->note_changes();
     Recovery recovery;
     const std::size_t included = snapshot ? snapshot->events : 0;
     recovery.events.assign(
@@ -277,8 +353,9 @@ void RunDirectory::publish(const Progress& progress, const std::vector<ArchiveMe
     write_file_atomic(parts_->path("status.json"), pretty(to_json(progress)),
                       Durability::process_crash);
     parts_->note_progress(progress);
-    if (tables) parts_->write_tables(front);
-    if (progress.phase == "finished") parts_->write_specs(front);
+    if (!tables) return;
+    parts_->write_tables(front);
+    parts_->show_models(front);
 }
 
 void RunDirectory::add_devices(const std::vector<std::string>& devices) {

@@ -6,6 +6,9 @@
 #include <set>
 #include <string_view>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace edgeloop {
 namespace {
 
@@ -43,12 +46,17 @@ class DesignColumns {
         for (const Variable& variable : layout_.space->variables())
             out += ',' + cell(variable.name);
         for (const std::string& name : others_) out += ',' + cell(name);
+        out += ",conditions";
     }
 
     void put_row(std::string& out, const CompletedCandidate& completed) const {
         put_metrics(out, layout_.objectives, completed.metrics);
         put_genes(out, completed.candidate.genome);
         put_metrics(out, others_, completed.metrics);
+        const auto conditions = layout_.conditions.find(completed.candidate.id);
+        out += ',';
+        if (conditions != layout_.conditions.end())
+            out += fmt::format("{}", fmt::join(conditions->second, "+"));
     }
 
   private:

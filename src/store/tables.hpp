@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,12 @@ namespace edgeloop {
 struct TableLayout {
     const SearchSpace* space = nullptr;
     std::vector<std::string> objectives;
+    /// Numbers in conditions.json under which a candidate was trained and measured.
+    std::map<CandidateId, std::vector<int>> conditions = {};
 };
 
-/// pareto.csv: id, objectives, genes, other metrics; in the order given. Metrics named *_seconds
+/// pareto.csv: id, objectives, genes, other metrics, conditions ("1+2": begun under 1, ended under
+/// 2); in the order given. Metrics named *_seconds
 /// are left out, so that equal runs give equal bytes.
 [[nodiscard]] std::string pareto_table(const TableLayout& layout,
                                        const std::vector<ArchiveMember>& front);

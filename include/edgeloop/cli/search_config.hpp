@@ -4,6 +4,7 @@
 #include "edgeloop/search/engine.hpp"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,7 @@ struct SearchConfig {
     // The run
     std::string run_dir;
     bool resume = false;
+    bool allow_changed = false;        ///< resume under other conditions than before
     std::vector<std::string> reuse;    ///< earlier run directories to take results from
     double time_limit = 0;             ///< seconds; 0: none
     double checkpoint_interval = 10;   ///< seconds
@@ -96,6 +98,29 @@ enum class Voice { speaks, silent };
 /// @throws ConfigError
 [[nodiscard]] ParseResult parse_search_config(int argc, const char* const* argv, Voice voice,
                                               SearchConfig& config, std::string& config_text);
+
+/// What another value of an option changes.
+enum class Affects {
+    nothing,    ///< no result: how long a run goes on, where it writes, what it says
+    search,     ///< which designs are tried: another run
+    training,   ///< what is found out by training
+    measuring,  ///< what is found out by measuring
+};
+
+/// An option of edgeloop-search; `values` are its lines in the config file.
+struct SearchOption {
+    std::string name;
+    Affects affects;
+    std::vector<std::string> values;
+};
+
+/// Every option there is, with its value in `config`.
+[[nodiscard]] std::vector<SearchOption> search_options(const SearchConfig& config);
+
+/// Reads a config.ini that this or an earlier version of the program wrote.
+///
+/// @param known  receives the options it tells; the others have their defaults.
+[[nodiscard]] SearchConfig read_old_config(const std::string& path, std::set<std::string>& known);
 
 /// How devices measure, by the --measure-* options.
 /// @throws ConfigError  a value that measurements do not have.

@@ -20,9 +20,15 @@ class KeptFiles {
 
     /// Gives the bytes that stay.
     std::uint64_t tidy(const EngineState& state) const;
+    /// The search pauses: the weights of the front so far are shown in models/<id>/, too.
+    void show(const std::vector<ArchiveMember>& front) const;
+    /// Takes over weights that another run kept, as those of this candidate.
+    /// @throws IoError
+    void adopt(const std::string& weights_file, CandidateId id) const;
     /// The search is over: the front's weights go to models/<id>/weights.safetensors, all else
     /// goes.
-    void finish(const std::vector<ArchiveMember>& front) const;
+    /// @return how many members of the front have no weights.
+    std::size_t finish(const std::vector<ArchiveMember>& front) const;
 
   private:
     std::string run_dir_;

@@ -3,6 +3,7 @@
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/search/run_store.hpp"
+#include "edgeloop/store/conditions.hpp"
 
 #include <memory>
 #include <string>
@@ -16,15 +17,9 @@ struct RunIdentity {
     Digest space;            ///< SearchSpace::identity()
     std::string objectives;  ///< Goals::text()
     std::string engine;      ///< kind, population, evaluations and what else shapes the result
-    /// Identity of what training results depend on (data, split, recipe defaults); empty: never
-    /// reuse them.
-    std::string training;
-    /// Identity of what latencies depend on (device class, settings, or "modelled"); empty: never
-    /// reuse them.
-    std::string measuring;
 };
 
-/// Identity of a run with this engine; training and measuring are left to the caller.
+/// Identity of a run with this engine.
 [[nodiscard]] RunIdentity identity_of(const Engine& engine);
 
 enum class StartMode { fresh, resume };
@@ -33,6 +28,10 @@ struct RunDirectoryOptions {
     std::string path;
     StartMode mode = StartMode::fresh;
     RunIdentity identity;
+    RunConditions conditions;  ///< goes to conditions.json
+    /// Of a run that has no conditions.json, as far as they are known: from before there was one.
+    RunConditions earlier;
+    bool allow_changed = false;        ///< resume under other conditions of training and measuring
     std::string config_text;           ///< becomes config.ini
     Json provenance = Json::object();  ///< becomes provenance.json, together with the identity
     std::size_t snapshots_kept = 3;
@@ -47,8 +46,8 @@ class RunDirectory : public RunStore {
   public:
     /// Creates or reopens the directory.
     /// @throws ConfigError  fresh and there is a run already; resume and there is none, or it is of
-    ///                      another space, seed, engine or set of objectives; another process
-    ///                      holds it.
+    ///                      another space, seed, engine or set of objectives, or under other
+    ///                      conditions that are not allowed to change; another process holds it.
     /// @throws IoError      cannot be written.
     explicit RunDirectory(RunDirectoryOptions options);
     ~RunDirectory() override;

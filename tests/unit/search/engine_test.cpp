@@ -250,6 +250,42 @@ TEST(Engines, GivenDesignsComeFirst) {
     }
 }
 
+TEST(GivenDesigns, AllAreTriedHoweverSmallThePopulation) {
+    const SearchSpace space = unit_box(2);
+    for (const EngineKind kind :
+         {EngineKind::generational, EngineKind::steady_state, EngineKind::random}) {
+        EngineSettings settings = box_settings(kind, 4, 20);
+        for (int i = 0; i < 7; ++i) settings.first.push_back({{0.1 * i, 0.5}});
+        const auto engine = make_engine(space, settings);
+        const std::vector<Candidate> tried = drive(*engine, evaluate_zdt1);
+        ASSERT_EQ(tried.size(), 20u) << to_string(kind);
+        std::set<std::vector<double>> different;
+        for (std::size_t i = 0; i < tried.size(); ++i) {
+            if (i < settings.first.size()) {
+                EXPECT_EQ(tried[i].genome, settings.first[i]) << to_string(kind) << ' ' << i;
+            }
+            different.insert(tried[i].genome.genes);
+        }
+        EXPECT_EQ(different.size(), 20u) << "none is given again";
+    }
+}
+
+TEST(GivenDesigns, OneThatBreaksALimitIsTriedAndFoundInfeasible) {
+    const SearchSpace space = unit_box(2);
+    EngineSettings settings = box_settings(EngineKind::generational, 4, 8);
+    settings.goals.constraints = {parse_constraint("size<=0.5")};
+    settings.first = {{{0.75, 0.5}}};
+    const auto engine = make_engine(space, settings, [](const Candidate& candidate) {
+        return Metrics{{"size", candidate.genome.genes[0]}};
+    });
+    const Candidate first = *engine->ask();
+    EXPECT_EQ(first.genome, settings.first[0]);
+    const std::optional<Verdict> verdict = engine->verdict(first, first.known);
+    ASSERT_TRUE(verdict);
+    EXPECT_EQ(verdict->status, Status::infeasible);
+    EXPECT_EQ(verdict->reason, "size is 0.75, which breaks size<=0.5");
+}
+
 TEST(Engines, ReferencePointLiesBeyondTheFirstPopulation) {
     const SearchSpace space = unit_box(3);
     const auto engine = make_engine(space, box_settings(EngineKind::generational, 10, 30));

@@ -4,6 +4,7 @@
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
 
 #include <filesystem>
 
@@ -58,10 +59,32 @@ TEST_F(KeptFilesTest, FilesGoWhenTheirCandidateNeedsThemNoMore) {
     EXPECT_FALSE(exists("weights/6.safetensors"));
     EXPECT_TRUE(exists("training/notes.txt"));
 
-    files.finish(state.archive.members());
+    EXPECT_EQ(files.finish(state.archive.members()), 0u);
     EXPECT_TRUE(exists("models/2/weights.safetensors"));
     EXPECT_FALSE(exists("weights"));
     EXPECT_FALSE(exists("training"));
+}
+
+TEST_F(KeptFilesTest, APauseShowsWeightsOfTheFrontAndKeepsThem) {
+    EngineState state;
+    state.archive.add(completed(2), {0.1, 0.2});
+    write("weights/2.safetensors");
+    const KeptFiles files(folder_.root(), 1000);
+    files.show(state.archive.members());
+    EXPECT_TRUE(exists("models/2/weights.safetensors"));
+    EXPECT_TRUE(exists("weights/2.safetensors"));
+    // Trained on: the newer ones are shown, and those of others that came from another run.
+    write_file_atomic(folder_.path("weights/2.safetensors"), "newer");
+    write_file_atomic(folder_.path("elsewhere"), "copied");
+    files.adopt(folder_.path("elsewhere"), 3);
+    make_directories(folder_.path("models/3"));
+    state.archive.add(completed(3), {0.2, 0.1});
+    state.archive.add(completed(4), {0.15, 0.15});
+    files.show(state.archive.members());
+    EXPECT_EQ(read_file(folder_.path("models/2/weights.safetensors")), "newer");
+    EXPECT_EQ(read_file(folder_.path("models/3/weights.safetensors")), "copied");
+    EXPECT_EQ(files.finish(state.archive.members()), 1u) << "of 4 there are none";
+    EXPECT_THROW(files.adopt(folder_.path("nowhere"), 5), IoError);
 }
 
 TEST_F(KeptFilesTest, TheOldestOfThoseThatWaitGoFirst) {

@@ -6,7 +6,11 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/search/coordinator.hpp"
 #include "edgeloop/search/serial.hpp"
+#include "edgeloop/store/run_directory.hpp"
 
+#include <functional>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace edgeloop {
@@ -42,18 +46,24 @@ class ReuseCacheTest : public testing::Test {
         return settings;
     }
 
-    RunIdentity identity(const Engine& engine, const std::string& data = "data 1") const {
-        RunIdentity identity = identity_of(engine);
-        identity.training = data;
-        identity.measuring = "modelled";
-        return identity;
+    static RunConditions conditions(const std::string& data = "d1") {
+        return {{}, {{"data", data}, {"threads", "1"}}, {{"edge", "model"}}};
+    }
+
+    ReuseOptions reuse() const {
+        ReuseOptions options;
+        options.space = &space_;
+        options.engine = settings();
+        options.conditions = conditions();
+        return options;
     }
 
     Counts run(const std::string& name, const ReuseCache* cache) {
         const auto engine = make_engine(space_, settings());
         RunDirectoryOptions options;
         options.path = folder_.path(name);
-        options.identity = identity(*engine);
+        options.identity = identity_of(*engine);
+        options.conditions = conditions();
         options.space = &space_;
         options.objectives = {"val_rmse", "latency_ms"};
         RunDirectory store(options);
@@ -83,9 +93,9 @@ class ReuseCacheTest : public testing::Test {
 
 TEST_F(ReuseCacheTest, ASecondRunOfTheSameDesignsCostsNothing) {
     EXPECT_EQ(run("first", nullptr).trained, 18);
-    const auto engine = make_engine(space_, settings());
-    ReuseCache cache;
-    cache.add_run(folder_.path("first"), identity(*engine));
+    ReuseCache cache(reuse());
+    const ReuseCount found = cache.add_run(folder_.path("first"));
+    EXPECT_EQ(found.text("first"), "first: 18 trainings and 18 latencies can be reused");
     const Counts counts = run("second", &cache);
     EXPECT_EQ(counts.trained, 0);
     EXPECT_EQ(counts.measured, 0);
@@ -93,23 +103,72 @@ TEST_F(ReuseCacheTest, ASecondRunOfTheSameDesignsCostsNothing) {
               read_file(folder_.path("first/pareto.csv")));
 }
 
-TEST_F(ReuseCacheTest, OtherDataOrNoIdentityReusesNoTraining) {
+TEST_F(ReuseCacheTest, OtherDataReusesNoTrainingAndSaysSo) {
     (void)run("first", nullptr);
+    ReuseOptions options = reuse();
+    options.conditions = conditions("d2");
+    ReuseCache cache(options);
+    EXPECT_EQ(cache.add_run(folder_.path("first")).text("first"),
+              "first: 0 trainings and 18 latencies can be reused; not 18 trainings made with "
+              "--data d1, now d2");
+    const Counts counts = run("second", &cache);
+    EXPECT_EQ(counts.trained, 18);
+    EXPECT_EQ(counts.measured, 0);
+}
+
+TEST_F(ReuseCacheTest, WhatThisSearchWillNeverAskForIsNotCounted) {
+    (void)run("first", nullptr);
+    const auto said = [&](const std::function<void(ReuseOptions&)>& change) {
+        ReuseOptions options = reuse();
+        change(options);
+        ReuseCache cache(options);
+        return cache.add_run(folder_.path("first")).text("first");
+    };
+    const std::string half = "first: 0 trainings and 18 latencies can be reused; not 18 trainings ";
+    EXPECT_EQ(said([](ReuseOptions& options) { options.engine.seed = 9; }),
+              half + "with another --seed");
+    EXPECT_EQ(said([](ReuseOptions& options) { options.engine.epochs = 5; }),
+              half + "of 2 epochs instead of 5");
+    EXPECT_EQ(said([](ReuseOptions& options) {
+                  options.engine.ladder.epochs = {2, 4};
+              }),
+              half + "of 2 epochs instead of 4");
+    EXPECT_EQ(said([](ReuseOptions& options) { options.weights = true; }),
+              half + "whose weights were not kept");
+    const SearchSpace other = SearchSpace::from_file("cnn3d");
+    EXPECT_EQ(said([&](ReuseOptions& options) { options.space = &other; }),
+              "first: 0 trainings and 0 latencies can be reused; not 18 latencies of designs "
+              "outside this space; not 18 trainings of designs outside this space");
+    EXPECT_EQ(said([](ReuseOptions& options) { options.latencies = false; }),
+              "first: 18 trainings and 0 latencies can be reused; not 18 latencies measured on a "
+              "device that no --device-class names");
+}
+
+TEST_F(ReuseCacheTest, WeightsOfAnEarlierRunAreFound) {
+    (void)run("first", nullptr);
+    make_directories(folder_.path("first/models/3"));
+    make_directories(folder_.path("first/weights"));
+    write_file_atomic(folder_.path("first/models/3/weights.safetensors"), "w3");
+    write_file_atomic(folder_.path("first/weights/4.safetensors"), "w4");
+    ReuseOptions options = reuse();
+    options.weights = true;
+    ReuseCache cache(options);
+    EXPECT_EQ(cache.add_run(folder_.path("first")).trainings, 2u);
     const auto engine = make_engine(space_, settings());
-    for (const char* data : {"data 2", ""}) {
-        ReuseCache cache;
-        cache.add_run(folder_.path("first"), identity(*engine, data));
-        const Counts counts = run(std::string("second") + data, &cache);
-        EXPECT_EQ(counts.trained, 18);
-        EXPECT_EQ(counts.measured, 0);
+    for (int id = 1; id <= 5; ++id) {
+        const Candidate candidate = *engine->ask();
+        EXPECT_EQ(cache.find(Half::training, candidate).has_value(), id == 3 || id == 4) << id;
+        if (id == 3 || id == 4) {
+            EXPECT_EQ(read_file(cache.weights_of(candidate)), fmt::format("w{}", id));
+        }
     }
 }
 
 TEST_F(ReuseCacheTest, AnotherBudgetOrANeededStateIsNoHit) {
     (void)run("first", nullptr);
     const auto engine = make_engine(space_, settings());
-    ReuseCache cache;
-    cache.add_run(folder_.path("first"), identity(*engine));
+    ReuseCache cache(reuse());
+    (void)cache.add_run(folder_.path("first"));
     Candidate candidate = *engine->ask();
     EXPECT_TRUE(cache.find(Half::training, candidate));
     candidate.keep_state = true;
@@ -121,8 +180,8 @@ TEST_F(ReuseCacheTest, AnotherBudgetOrANeededStateIsNoHit) {
 }
 
 TEST_F(ReuseCacheTest, AFolderWithoutARunIsRefused) {
-    ReuseCache cache;
-    EXPECT_THROW(cache.add_run(folder_.root(), {}), ConfigError);
+    ReuseCache cache(reuse());
+    EXPECT_THROW((void)cache.add_run(folder_.root()), ConfigError);
 }
 
 }  // namespace

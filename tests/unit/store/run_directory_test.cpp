@@ -37,7 +37,9 @@ class RunDirectoryTest : public testing::Test {
         options.path = path_;
         options.mode = mode;
         options.identity = identity_of(engine);
-        options.config_text = "population = 8\n";
+        options.config_text = config_text_;
+        options.conditions = conditions_;
+        options.allow_changed = allow_changed_;
         options.space = &space_;
         options.objectives = {"f1", "f2"};
         return options;
@@ -64,6 +66,27 @@ class RunDirectoryTest : public testing::Test {
         return evaluated;
     }
 
+    /// A column of a table; its cells are not quoted.
+    std::vector<std::string> column(const std::string& name, const std::string& title) {
+        std::istringstream lines(file(name));
+        std::vector<std::string> values;
+        std::optional<std::size_t> index;
+        for (std::string line; std::getline(lines, line);) {
+            std::vector<std::string> cells(1);
+            for (const char c : line)
+                if (c == ',')
+                    cells.emplace_back();
+                else
+                    cells.back() += c;
+            if (index) values.push_back(cells.at(*index));
+            for (std::size_t i = 0; !index && i < cells.size(); ++i)
+                if (cells[i] == title) index = i;
+            EXPECT_TRUE(index) << name << " has no column " << title;
+            if (!index) break;
+        }
+        return values;
+    }
+
     std::string file(const std::string& name) { return read_file(path_ + '/' + name); }
 
     std::vector<std::string> checkpoints() {
@@ -76,6 +99,9 @@ class RunDirectoryTest : public testing::Test {
 
     test::TemporaryFolder folder_;
     std::string path_ = folder_.path("run");
+    std::string config_text_ = "population = 8\n";
+    RunConditions conditions_;
+    bool allow_changed_ = false;
     SearchSpace space_ = test::unit_box(3);
     EngineSettings settings_ = test::box_settings(EngineKind::generational, 8, 40);
 };
@@ -359,6 +385,49 @@ TEST(FormatVersions, ARunOfTheVersionBeforeIsContinued) {
     EXPECT_EQ(fronts[0], fronts[1]);
     EXPECT_NE(read_file(folder.path("old") + "/journal.jsonl").find(R"("version":2)"),
               std::string::npos);
+}
+
+TEST_F(RunDirectoryTest, EachResultSaysUnderWhichConditionsItWasMade) {
+    conditions_.training = {{"threads", "1"}};
+    start(StartMode::fresh, 20);
+    conditions_.training = {{"threads", "2"}};
+    try {
+        (void)start(StartMode::resume);
+        FAIL() << "other threads were accepted";
+    } catch (const ConfigError& error) {
+        EXPECT_NE(error.problem().find("--threads 1, now 2"), std::string::npos) << error.what();
+    }
+    allow_changed_ = true;
+    start(StartMode::resume, 12);
+    allow_changed_ = false;
+    start(StartMode::resume);  // as the last time
+    const std::vector<std::string> numbers = column("evaluations.csv", "conditions");
+    ASSERT_EQ(numbers.size(), 40u);
+    EXPECT_EQ(std::count(numbers.begin(), numbers.end(), "1"), 20);
+    EXPECT_EQ(std::count(numbers.begin(), numbers.end(), "2"), 20);
+    EXPECT_EQ(numbers.front(), "1");
+    EXPECT_EQ(numbers.back(), "2");
+    EXPECT_FALSE(column("pareto.csv", "conditions").empty());
+    EXPECT_EQ(Json::parse(file("conditions.json")).at("current"), 2);
+    const Json starts = Json::parse(file("provenance.json")).at("starts");
+    ASSERT_EQ(starts.size(), 3u);
+    EXPECT_EQ(starts[0].at("conditions"), 1);
+    EXPECT_EQ(starts[2].at("conditions"), 2);
+    write_file_atomic(path_ + "/conditions.json", "{}");
+    EXPECT_THROW((void)start(StartMode::resume), CorruptState);
+}
+
+TEST_F(RunDirectoryTest, ConfigFilesOfEarlierStartsAreKept) {
+    start(StartMode::fresh, 5);
+    start(StartMode::resume, 5);
+    EXPECT_FALSE(fs::exists(path_ + "/config-1.ini")) << "nothing was changed";
+    config_text_ = "# another build\npopulation = 8\n";
+    start(StartMode::resume, 5);
+    EXPECT_FALSE(fs::exists(path_ + "/config-1.ini")) << "nothing was changed";
+    config_text_ = "population = 8\nresume = true\n";
+    start(StartMode::resume, 5);
+    EXPECT_EQ(file("config.ini"), config_text_);
+    EXPECT_EQ(file("config-1.ini"), "# another build\npopulation = 8\n");
 }
 
 TEST_F(RunDirectoryTest, DeviceRecordsGoIntoTheProvenance) {

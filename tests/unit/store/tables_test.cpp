@@ -18,19 +18,19 @@ ArchiveMember member(CandidateId id, double f1, double f2) {
 
 TEST(Tables, ParetoHasObjectivesThenGenesThenMetricsAndNoCosts) {
     const SearchSpace space = test::unit_box(2);
-    const TableLayout layout{&space, {"f2", "f1"}};
+    const TableLayout layout{&space, {"f2", "f1"}, {{7, {1}}, {3, {1, 2}}}};
     const std::string genes = space.variables()[0].name + ',' + space.variables()[1].name;
     EXPECT_EQ(pareto_table(layout, {member(7, 1e-7, 2), member(3, 0.5, 1)}),
               "id,f2,f1," + genes +
-                  ",parameters\n"
-                  "7,2,1e-07,0.30000000000000004,1,5\n"
-                  "3,1,0.5,0.30000000000000004,1,5\n");
+                  ",parameters,conditions\n"
+                  "7,2,1e-07,0.30000000000000004,1,5,1\n"
+                  "3,1,0.5,0.30000000000000004,1,5,1+2\n");
 }
 
 TEST(Tables, AnEmptyFrontHasAHeader) {
     const SearchSpace space = test::unit_box(1);
     EXPECT_EQ(pareto_table({&space, {"f1", "f2"}}, {}),
-              "id,f1,f2," + space.variables()[0].name + "\n");
+              "id,f1,f2," + space.variables()[0].name + ",conditions\n");
 }
 
 TEST(Tables, EvaluationsAddStatusCostAndReason) {
@@ -45,8 +45,8 @@ TEST(Tables, EvaluationsAddStatusCostAndReason) {
     const std::string genes = space.variables()[0].name + ',' + space.variables()[1].name;
     EXPECT_EQ(evaluations_table({&space, {"f1", "f2"}}, {&failed}),
               "id,status,f1,f2," + genes +
-                  ",generation,epochs,training_seconds,measuring_seconds,reason\n"
-                  "4,failed,1,,0.30000000000000004,1,2,9,0.5,0,\"loss is \"\"nan\"\", step 3\"\n");
+                  ",conditions,generation,epochs,training_seconds,measuring_seconds,reason\n"
+                  "4,failed,1,,0.30000000000000004,1,,2,9,0.5,0,\"loss is \"\"nan\"\", step 3\"\n");
 }
 
 }  // namespace

@@ -1,0 +1,104 @@
+#include "apps/run_conditions.hpp"
+
+#include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <filesystem>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace edgeloop::apps {
+namespace {
+
+using cli::Affects;
+using cli::SearchConfig;
+using cli::SearchOption;
+
+// Who measures, without the address.
+std::string edge_kind(const std::string& edge) {
+    return edge == "local" || edge == "model" || edge == "none" ? edge : "remote";
+}
+
+// Whether an option has a say in what a run with these others finds.
+bool counts(const SearchOption& option, const SearchConfig& config) {
+    const bool measures = config.edge != "model" && config.edge != "none";
+    switch (option.affects) {
+        case Affects::nothing:
+            return false;
+        case Affects::search:
+            return option.name != "space";  // RunIdentity has its content; its name may change
+        case Affects::training:
+            return config.problem.empty();
+        case Affects::measuring:
+            return config.problem.empty() && (measures || option.name == "edge");
+    }
+    return true;
+}
+
+RunConditions as_typed(const SearchConfig& config) {
+    RunConditions conditions;
+    for (const SearchOption& option : cli::search_options(config)) {
+        if (!counts(option, config)) continue;
+        RunConditions::Values& values = option.affects == Affects::search ? conditions.search
+                                        : option.affects == Affects::training
+                                            ? conditions.training
+                                            : conditions.measuring;
+        values[option.name] = fmt::format("{}", fmt::join(option.values, " "));
+    }
+    const auto edge = conditions.measuring.find("edge");
+    if (edge != conditions.measuring.end()) edge->second = edge_kind(edge->second);
+    return conditions;
+}
+
+std::string designs_text(const std::vector<Genome>& designs) {
+    if (designs.empty()) return {};
+    std::string genes;
+    for (const Genome& design : designs) genes += fmt::format("{};", fmt::join(design.genes, ","));
+    return fmt::format("{} designs {}", designs.size(), digest(genes).hex());
+}
+
+// "data DIGEST train ...": how provenance.json described the data once.
+std::string digest_in(const std::string& text) {
+    constexpr std::string_view begin = "data ";
+    if (text.rfind(begin, 0) != 0) return {};
+    return text.substr(begin.size(), text.find(' ', begin.size()) - begin.size());
+}
+
+}  // namespace
+
+RunConditions run_conditions(const SearchConfig& config, const SearchTask& task) {
+    RunConditions conditions = as_typed(config);
+    if (config.problem.empty()) conditions.training["data"] = task.data_digest;
+    if (task.training && task.training->device != Device::automatic)
+        conditions.training["device"] = task.training->device == Device::cuda ? "cuda" : "cpu";
+    const Goals& goals = task.engine.goals;
+    std::vector<std::string> limits;
+    for (const Constraint& constraint : goals.constraints) limits.push_back(to_string(constraint));
+    conditions.search["objectives"] = fmt::format("{}", fmt::join(goals.objectives, " "));
+    conditions.search["constraint"] = fmt::format("{}", fmt::join(limits, " "));
+    conditions.search["seed-specs"] = designs_text(task.engine.first);
+    return conditions;
+}
+
+RunConditions conditions_before_records(const std::string& run_dir) {
+    RunConditions conditions;
+    std::set<std::string> known;
+    const std::string config = run_dir + "/config.ini", provenance = run_dir + "/provenance.json";
+    if (std::filesystem::exists(config)) conditions = as_typed(cli::read_old_config(config, known));
+    // What is resolved only with the space or the data at hand is compared as RunIdentity has it.
+    for (const char* name : {"objectives", "constraint", "seed-specs", "data", "device"})
+        known.erase(name);
+    for (RunConditions::Values* values :
+         {&conditions.search, &conditions.training, &conditions.measuring})
+        for (auto value = values->begin(); value != values->end();)
+            value = known.count(value->first) > 0 ? std::next(value) : values->erase(value);
+    if (!std::filesystem::exists(provenance)) return conditions;
+    const Json identity = read_json_file(provenance).value("identity", Json::object());
+    const std::string data = digest_in(identity.value("training", ""));
+    if (!data.empty()) conditions.training["data"] = data;
+    return conditions;
+}
+
+}  // namespace edgeloop::apps

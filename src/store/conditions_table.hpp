@@ -1,0 +1,50 @@
+#pragma once
+
+#include "edgeloop/core/json.hpp"
+#include "edgeloop/search/run_store.hpp"
+#include "edgeloop/store/conditions.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// A note in the journal: what follows was made under the conditions of this number.
+[[nodiscard]] Note conditions_note(int number);
+/// The number, if it is such a note. @throws CorruptState  it is none.
+[[nodiscard]] std::optional<int> conditions_in(const Note& note);
+
+/// conditions.json: the conditions under which the results of a run were made, numbered from 1.
+class ConditionsTable {
+  public:
+    /// Of a run that begins, or began before there were such tables, as far as it is known.
+    /// @param about  kept beside them: when, by which build, where.
+    ConditionsTable(const RunConditions& first, const Json& about);
+    /// @throws CorruptState
+    static ConditionsTable read(const std::string& path);
+
+    /// Numbers the conditions of a new start, with the number they had if they were in force
+    /// before.
+    ///
+    /// @throws ConfigError  the search is another one; training or measuring changed and that is
+    ///                      not allowed.
+    void start(const RunConditions& now, bool allow_changed, const std::string& folder,
+               const Json& about);
+
+    [[nodiscard]] int current() const { return current_; }
+    /// Those with this number. @throws CorruptState  there are none.
+    [[nodiscard]] const RunConditions& at(int number) const;
+    [[nodiscard]] Json json() const;
+
+  private:
+    struct Entry {
+        RunConditions conditions;
+        Json about;
+    };
+
+    std::vector<Entry> entries_;  ///< number 1 first
+    int current_ = 1;
+};
+
+}  // namespace edgeloop

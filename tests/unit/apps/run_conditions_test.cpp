@@ -1,0 +1,217 @@
+#include "apps/run_conditions.hpp"
+
+#include "support/search_support.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::apps {
+namespace {
+
+using cli::Affects;
+using cli::SearchConfig;
+using cli::SearchOption;
+using ::testing::HasSubstr;
+
+// The configuration of these words, or nothing when they are refused.
+std::optional<SearchConfig> config_of(const std::vector<std::string>& more) {
+    std::vector<std::string> words{
+        "edgeloop-search",   "--data",         "shards", "--run-dir", "run", "--edge",
+        "tcp://127.0.0.1:9", "--device-class", "board"};
+    words.insert(words.end(), more.begin(), more.end());
+    std::vector<const char*> argv;
+    for (const std::string& word : words) argv.push_back(word.c_str());
+    SearchConfig config;
+    std::string text;
+    try {
+        (void)cli::parse_search_config(static_cast<int>(argv.size()), argv.data(),
+                                       cli::Voice::silent, config, text);
+    } catch (const ConfigError&) {
+        return std::nullopt;
+    }
+    return config;
+}
+
+SearchTask made_up_task() {
+    SearchTask task{test::unit_box(2),
+                    test::box_settings(EngineKind::random, 4, 8),
+                    {},
+                    true,
+                    {},
+                    {},
+                    0,
+                    {},
+                    {},
+                    {},
+                    {},
+                    {}};
+    task.data_digest = "d1";
+    return task;
+}
+
+class RunConditionsTest : public testing::Test {
+  protected:
+    RunConditionsTest() { (void)open(StartMode::fresh, *config_of({}), made_up_task(), false); }
+
+    /// What a start says; empty: it is let go on.
+    std::string open(StartMode mode, const SearchConfig& config, const SearchTask& task,
+                     bool allow_changed) {
+        RunDirectoryOptions options;
+        options.path = folder_.path("run");
+        options.mode = mode;
+        options.conditions = run_conditions(config, task);
+        options.earlier = conditions_before_records(options.path);
+        options.allow_changed = allow_changed;
+        options.config_text = "seed = 1\n";
+        options.space = &task.space;
+        try {
+            RunDirectory directory(options);
+            if (mode == StartMode::fresh) {  // a run begins with the first event
+                (void)directory.recover();
+                directory.record(Note{"begun", 0, ""});
+                directory.commit();
+            }
+        } catch (const ConfigError& error) {
+            return error.what();
+        }
+        return {};
+    }
+
+    std::string resume(const SearchConfig& config, bool allow_changed = false) {
+        return open(StartMode::resume, config, made_up_task(), allow_changed);
+    }
+
+    test::TemporaryFolder folder_;
+};
+
+// Options that the words above have already, or that come in pairs.
+std::optional<SearchConfig> unchecked(const std::string& name, const std::string& value) {
+    SearchConfig config = *config_of({});
+    if (name == "edge")
+        config.edge = "model";
+    else if (name == "device-class")
+        config.device_class = value;
+    else if (name == "edge-keys")
+        config.edge_keys = value;
+    else
+        return std::nullopt;
+    return config;
+}
+
+// Another value of an option that these words accept.
+std::optional<SearchConfig> changed(const SearchOption& option) {
+    for (const char* value : {"true", "2", "0.3", "7", "other", "cpu", "USR2", "debug", "model",
+                              "onnx", "cuda", "none"}) {
+        std::optional<SearchConfig> config = config_of({"--" + option.name + "=" + value});
+        if (!config) config = unchecked(option.name, value);
+        if (!config) continue;
+        for (const SearchOption& each : cli::search_options(*config))
+            if (each.name == option.name && each.values != option.values) return config;
+    }
+    return std::nullopt;
+}
+
+TEST_F(RunConditionsTest, EveryOptionIsRefusedOrLetThroughAsItsClassSays) {
+    // What these name is looked at, not the name; see below.
+    const std::set<std::string> by_content{"space",      "data",       "problem", "objectives",
+                                           "constraint", "seed-specs", "run-dir"};
+    int refused = 0;
+    for (const SearchOption& option : cli::search_options(*config_of({}))) {
+        if (by_content.count(option.name) > 0) continue;
+        const auto config = changed(option);
+        ASSERT_TRUE(config) << "no other value for --" << option.name;
+        const std::string said = resume(*config);
+        if (option.affects == Affects::nothing) {
+            EXPECT_EQ(said, "") << option.name;
+            continue;
+        }
+        ++refused;
+        EXPECT_THAT(said, HasSubstr("was begun with --" + option.name + " ")) << option.name;
+        EXPECT_THAT(said, HasSubstr(", now ")) << option.name;
+        if (option.affects == Affects::search) {
+            EXPECT_THAT(resume(*config, true), HasSubstr("--" + option.name)) << "for no price";
+        }
+    }
+    EXPECT_GE(refused, 25);
+}
+
+TEST_F(RunConditionsTest, FilesCountByTheirContent) {
+    const SearchConfig config = *config_of({});
+    const auto with = [&](const std::function<void(SearchTask&)>& change) {
+        SearchTask task = made_up_task();
+        change(task);
+        return open(StartMode::resume, config, task, false);
+    };
+    EXPECT_THAT(with([](SearchTask& task) { task.data_digest = "d2"; }),
+                HasSubstr("--data d1, now d2"));
+    EXPECT_THAT(with([](SearchTask& task) {
+                    task.engine.first.push_back({{0.5, 0.5}});
+                }),
+                HasSubstr("--seed-specs (none), now 1 designs"));
+    EXPECT_THAT(with([](SearchTask& task) { task.engine.goals.objectives = {"f2"}; }),
+                HasSubstr("--objectives f1 f2, now f2"));
+    EXPECT_THAT(with([](SearchTask& task) {
+                    task.engine.goals.constraints = {parse_constraint("f1<=0.5")};
+                }),
+                HasSubstr("--constraint (none), now f1<=0.5"));
+    SearchConfig moved = config;
+    moved.data = "elsewhere";
+    moved.edge = "tcp://127.0.0.1:10";
+    EXPECT_EQ(resume(moved), "") << "the same data and devices at another place";
+    moved.edge = "local";
+    EXPECT_THAT(resume(moved), HasSubstr("--edge remote, now local"));
+    SearchConfig problem = config;
+    problem.problem = "zdt2";
+    EXPECT_THAT(resume(problem), HasSubstr("--problem (none), now zdt2"));
+}
+
+TEST_F(RunConditionsTest, WhatIsAllowedToChangeIsNumbered) {
+    SearchConfig two = *config_of({"--threads=2"});
+    const auto numbers = [&] {
+        return read_json_file(folder_.path("run/conditions.json")).at("conditions").size();
+    };
+    const SearchTask task = made_up_task();
+    const auto start = [&](const SearchConfig& config) {
+        RunDirectoryOptions options;
+        options.path = folder_.path("run");
+        options.mode = StartMode::resume;
+        options.conditions = run_conditions(config, task);
+        options.allow_changed = true;
+        options.space = &task.space;
+        RunDirectory directory(options);
+        (void)directory.recover();
+        return read_json_file(folder_.path("run/conditions.json")).at("current").get<int>();
+    };
+    EXPECT_EQ(numbers(), 1u);
+    EXPECT_EQ(start(two), 2);
+    EXPECT_EQ(resume(two), "") << "it is what was in force last";
+    EXPECT_THAT(resume(*config_of({})), HasSubstr("--threads 2, now 1"));
+    EXPECT_EQ(start(*config_of({})), 1) << "known already";
+    EXPECT_EQ(numbers(), 2u);
+}
+
+TEST_F(RunConditionsTest, ARunFromBeforeTheRecordsIsKnownByItsConfigFile) {
+    std::filesystem::remove(folder_.path("run/conditions.json"));
+    write_file_atomic(folder_.path("run/config.ini"),
+                      "# edgeloop-search 0.1.0\n\n# compute threads per rank\nthreads = 4\n"
+                      "\n# an option of old\nbygone = 3\n\n# class\n#device-class =\n");
+    EXPECT_THAT(resume(*config_of({})), HasSubstr("--threads 4, now 1"));
+    EXPECT_THAT(resume(*config_of({"--threads=4"})), HasSubstr("--device-class (none), now board"));
+    SearchConfig same = *config_of({"--threads=4"});
+    same.device_class.clear();
+    EXPECT_EQ(resume(same), "") << "what is not known does not count";
+    std::filesystem::remove(folder_.path("run/config.ini"));
+    EXPECT_EQ(resume(*config_of({})), "");
+}
+
+}  // namespace
+}  // namespace edgeloop::apps
