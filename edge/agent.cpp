@@ -1,14 +1,20 @@
 #include "agent.hpp"
 
+#include "harness.hpp"
+
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/link/measuring_turns.hpp"
 
 #include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <exception>
+#include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -20,8 +26,9 @@
 namespace edgeloop {
 namespace {
 
-constexpr int lost_in_a_row = 5;  ///< measuring processes that ended before the agent gives up
-constexpr double look_s = 0.2;    ///< between two looks at the stop signal while idle
+constexpr int lost_in_a_row = 5;       ///< measuring processes that ended before the agent gives up
+constexpr double look_s = 0.2;         ///< between two looks at the stop signal while idle
+constexpr double longest_wait_s = 60;  ///< for trainings to reach the end of a step
 
 /// One agent per name and machine: two would disturb each other's measurements and fight over the
 /// name. Released by the kernel however the process ends.
@@ -51,6 +58,53 @@ class NameLock {
     int descriptor_ = -1;
 };
 
+/// Measures a job, whatever it holds: an exception is a result with a reason, because the next job
+/// is not to pay for it.
+MeasurementResult measure_guarded(MeasuringProcess& process, const MeasurementJob& job,
+                                  const std::function<bool()>& stop) {
+    try {
+        return process.measure(job, stop);
+    } catch (const std::exception& error) {
+        MeasurementResult result;
+        result.status = Status::lost;
+        result.reason = error.what();
+        return result;
+    }
+}
+
+void report(std::uint64_t id, const MeasurementJob& job, const MeasurementResult& result) {
+    if (result.status != Status::completed) return log::warning("{:016x}: {}", id, result.reason);
+    const auto settings =
+        MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
+    const std::string name = latency_name(settings.batches.front()) + "_ms";
+    const auto latency = result.metrics.find(name);
+    if (latency == result.metrics.end()) return log::warning("{:016x}: no {}", id, name);
+    log::info("measured {:016x}: {:.3f} ms in {:.1f} s{}", id, latency->second, result.seconds,
+              measured_validly(result.metrics) ? "" : ", not valid");
+}
+
+/// Counts measuring processes that end. After a few in a row a network that every device measures
+/// tells whether the jobs were to blame.
+class Losses {
+  public:
+    explicit Losses(std::function<MeasurementResult()> known_good)
+        : known_good_(std::move(known_good)) {}
+    /// @throws IoError  this device cannot measure at all.
+    void count(const MeasurementResult& result) {
+        in_a_row_ = result.status == Status::lost ? in_a_row_ + 1 : 0;
+        if (in_a_row_ < lost_in_a_row) return;
+        const MeasurementResult check = known_good_();
+        if (check.status != Status::completed)
+            throw IoError("measuring processes keep ending", check.reason,
+                          "run 'edgeloop-edge measure' by hand to see why");
+        in_a_row_ = 0;
+    }
+
+  private:
+    std::function<MeasurementResult()> known_good_;
+    int in_a_row_ = 0;
+};
+
 }  // namespace
 
 void serve(const ServeOptions& options) {
@@ -60,9 +114,14 @@ void serve(const ServeOptions& options) {
     const auto stop = [&] {
         return stop_signal() != 0 || (options.parent != 0 && ::getppid() != options.parent);
     };
+    std::optional<MeasuringTurns> turns;
+    if (!options.turns_file.empty()) turns.emplace(options.turns_file);
     const auto measure = [&](const DriftGuard::Job& job) {
         if (job.id != 0) session.resume(job.id);
-        MeasurementResult result = process.measure(job.job, stop);
+        std::optional<MeasuringTurn> turn;
+        if (turns) turn.emplace(*turns, longest_wait_s, stop);
+        if (turn && !turn->alone()) log::warning("trainings did not pause: measured beside them");
+        MeasurementResult result = measure_guarded(process, job.job, stop);
         if (job.id != 0) session.withhold(job.id);
         return result;
     };
@@ -76,7 +135,7 @@ void serve(const ServeOptions& options) {
     const auto answer = [&](const std::vector<DriftGuard::Settled>& settled) {
         for (const auto& [id, result] : settled) session.finish(id, result);
     };
-    int lost = 0;
+    Losses losses([&] { return measure_guarded(process, reference_job(), stop); });
     while (!stop()) {
         if (guard.due(false)) answer(guard.settle());
         auto held = session.next(look_s);
@@ -86,16 +145,10 @@ void serve(const ServeOptions& options) {
         }
         guard.begin();
         const MeasurementResult result = measure(*held);
-        if (result.status == Status::completed)
-            log::info("measured {:016x}: {:.3f} ms in {:.1f} s", held->id,
-                      result.metrics.at("latency_ms"), result.seconds);
-        else
-            log::warning("{:016x}: {}", held->id, result.reason);
+        if (result.status == Status::lost && stop()) break;  // the goodbye gives the job back
+        report(held->id, held->job, result);
         if (const auto settled = guard.add(*held, result)) answer({*settled});
-        lost = result.status == Status::lost ? lost + 1 : 0;
-        if (lost == lost_in_a_row)
-            throw IoError("measuring processes keep ending", result.reason,
-                          "run 'edgeloop-edge measure' by hand to see why");
+        losses.count(result);
     }
     answer(guard.give_up());
 }

@@ -11,6 +11,8 @@ struct ServeOptions {
     AgentOptions link;
     ProcessOptions process;
     DriftOptions drift;
+    std::string
+        turns_file;    ///< shared with trainings of this machine (MeasuringTurns); empty: none
     pid_t parent = 0;  ///< end when this process, which started the agent, has ended; 0: never
 };
 

@@ -77,7 +77,9 @@ void DriftGuard::repeat_all() {
 void DriftGuard::annotate(Kept& kept, double before_ms, double after_ms) const {
     if (kept.result.status != Status::completed) return;
     kept.result.metrics["reference_drift"] = drift(after_ms);
-    if (disturbed(after_ms)) kept.result.metrics["latency_valid"] = 0;
+    if (disturbed(after_ms))
+        for (auto& [name, value] : kept.result.metrics)
+            if (is_validity(name)) value = 0;
     Json record = parse_json(kept.result.record.empty() ? "{}" : kept.result.record, "record");
     record["reference"] = {{"first_ms", *baseline_ms_},
                            {"before_ms", before_ms},

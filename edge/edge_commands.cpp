@@ -1,6 +1,7 @@
 #include "edge_commands.hpp"
 
 #include "agent.hpp"
+#include "cores.hpp"
 #include "measuring_child.hpp"
 #include "runtime.hpp"
 #include "system_files.hpp"
@@ -45,6 +46,7 @@ std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSetting
 }
 
 ProcessOptions process_options(const cli::DeviceConfig& device) {
+    require_cores(device.cores);
     ProcessOptions options;
     options.command = {own_path(), child_command};
     options.cores = device.cores;
@@ -68,6 +70,7 @@ int serve_command(int argc, const char* const* argv) {
     const SystemFiles system;
     ServeOptions options;
     options.parent = config.parent;
+    options.turns_file = config.turns_file;
     options.process = process_options(config.device);
     options.drift.every = config.reference_every;
     options.drift.threshold = config.reference_threshold;

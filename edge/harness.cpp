@@ -12,7 +12,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t p99_floor = 662;
+constexpr std::size_t p99_floor = p99_samples;
 constexpr std::size_t group = 5;           ///< warm-up runs compared with the ones before
 constexpr double stable_within = 0.05;     ///< difference of two groups' medians
 constexpr double warm_up_share = 0.25;     ///< of the time budget

@@ -151,11 +151,11 @@ Json measure_batch(Runtime& runtime, int batch, const MeasurementSettings& setti
     const bool had_core = settings.processor != "cpu" || cpu_s >= own_share * wall_s;
     add_latency_metrics(summarise(timing.samples_ms), timing.stop_rule_held && had_core, batch,
                         metrics);
-    if (joules_before && joules_after && *joules_after >= *joules_before && batch == 1) {
-        const auto runs = static_cast<double>(timing.samples_ms.size() + timing.disturbed_samples +
-                                              timing.warm_up_runs);
-        metrics["energy_mj"] = (*joules_after - *joules_before) / runs * 1e3;
-    }
+    const auto runs = static_cast<double>(timing.samples_ms.size() + timing.disturbed_samples +
+                                          timing.warm_up_runs);
+    if (joules_before && joules_after && batch == 1)
+        if (const double watts = (*joules_after - *joules_before) / wall_s; is_power(watts))
+            metrics["energy_mj"] = watts * wall_s / runs * 1e3;
     Json record = {
         {"batch", batch},
         {"samples", timing.samples_ms.size()},
@@ -226,9 +226,10 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
                           const MeasuringLimits& limits) {
     MeasurementResult result;
     const double start = steady_seconds();
-    const auto failed = [&](const std::string& reason) {
+    const auto failed = [&](const std::string& reason, FailureOf whose = FailureOf::device) {
         result.status = Status::failed;
-        result.reason = reason;
+        result.failure_of = whose;
+        result.reason = reason.substr(0, reason.find('\n'));
         result.metrics.clear();
     };
     try {
@@ -237,9 +238,10 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
         measure_into(result, parse_json(job.spec, "spec"), settings, factory, limits);
     } catch (const std::bad_alloc&) {
         failed("out of memory on the device");
+    } catch (const NetworkError& error) {
+        failed(error.what(), FailureOf::network);
     } catch (const std::exception& error) {
-        const std::string text = error.what();
-        failed(text.substr(0, text.find('\n')));
+        failed(error.what());
     }
     result.seconds = steady_seconds() - start;
     return result;
@@ -321,6 +323,7 @@ Json result_to_json(const MeasurementResult& result) {
     return {{"status", result.status == Status::completed ? "completed" : "failed"},
             {"metrics", result.metrics},
             {"reason", result.reason},
+            {"failure_of", result.failure_of == FailureOf::network ? "network" : "device"},
             {"seconds", result.seconds},
             {"device", result.device},
             {"record", result.record.empty() ? Json::object() : Json::parse(result.record)}};
@@ -332,6 +335,7 @@ MeasurementResult result_from_json(const Json& json) {
         result.status = json.at("status") == "completed" ? Status::completed : Status::failed;
         result.metrics = json.at("metrics").get<Metrics>();
         result.reason = json.at("reason");
+        if (json.at("failure_of") == "network") result.failure_of = FailureOf::network;
         result.seconds = json.at("seconds");
         result.device = json.at("device");
         result.record = json.at("record").dump();

@@ -103,9 +103,7 @@ class OnnxRuntime final : public Runtime {
 
 std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec, const MeasurementSettings& settings) {
     std::unique_ptr<Runtime> runtime;
-    with_plain_errors([&] {
-        runtime = std::make_unique<OnnxRuntime>(ArchitectureSpec::from_json(spec, "job"), settings);
-    });
+    with_plain_errors([&] { runtime = std::make_unique<OnnxRuntime>(network_of(spec), settings); });
     return runtime;
 }
 

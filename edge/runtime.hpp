@@ -1,11 +1,22 @@
 #pragma once
 
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/link/measurement.hpp"
+#include "edgeloop/space/architecture_spec.hpp"
 
 #include <functional>
 #include <memory>
 
 namespace edgeloop {
+
+/// What is wrong with a network itself: no device and no setting will measure it.
+class NetworkError : public ConfigError {
+  public:
+    using ConfigError::ConfigError;
+};
+
+/// The spec of a job. @throws NetworkError  it describes no network.
+[[nodiscard]] ArchitectureSpec network_of(const Json& spec);
 
 /// One network on one runtime, ready to be timed. Lives in the measuring process.
 class Runtime {
@@ -20,7 +31,7 @@ class Runtime {
 };
 
 /// Builds the network of a spec (JSON); settings.weights is a path.
-/// @throws ConfigError for a spec that can't be built.
+/// @throws NetworkError for a spec that can't be built; ConfigError for what the device lacks.
 using RuntimeFactory =
     std::function<std::unique_ptr<Runtime>(const Json& spec, const MeasurementSettings& settings)>;
 

@@ -22,6 +22,13 @@ namespace fs = std::filesystem;
 
 const std::string cpu_folder = "/sys/devices/system/cpu";
 
+// Drivers report values that cannot be when a sensor is off or not there: -256 degrees on Jetson.
+// What lies outside is left out, as if it had not been told.
+constexpr double coldest_milli_c = -60e3, hottest_milli_c = 200e3;  ///< silicon neither survives
+constexpr double least_khz = 1e3, most_khz = 20e6;
+constexpr double least_volt = 0.5, most_volt = 80;  ///< of a supply that powers a board
+constexpr double most_watt = 5000;
+
 std::string trim(const std::string& text) {
     const auto blank = [](unsigned char c) { return std::isspace(c) != 0 || c == 0; };
     const auto first = std::find_if_not(text.begin(), text.end(), blank);
@@ -97,7 +104,7 @@ Json SystemFiles::clocks_mhz() const {
     Json clocks = Json::array();
     for (const std::string& cpu : entries(cpu_folder, "cpu"))
         if (const auto khz = number(cpu + "/cpufreq/scaling_cur_freq"))
-            clocks.push_back(*khz / 1000.0);
+            if (*khz >= least_khz && *khz <= most_khz) clocks.push_back(*khz / 1000.0);
     return clocks;
 }
 
@@ -105,7 +112,8 @@ Json SystemFiles::temperatures_c() const {
     Json temperatures = Json::object();
     for (const std::string& zone : entries("/sys/class/thermal", "thermal_zone"))
         if (const auto milli = number(zone + "/temp"))
-            temperatures[line(zone + "/type").value_or(zone)] = *milli / 1000.0;
+            if (*milli > coldest_milli_c && *milli < hottest_milli_c)
+                temperatures[line(zone + "/type").value_or(zone)] = *milli / 1000.0;
     return temperatures;
 }
 
@@ -165,13 +173,79 @@ double SystemFiles::peak_resident_mib() const {
     return mib_of(field("/proc/self/status", "VmHWM")).value_or(0);
 }
 
-/// Present power of a sensor's first channel, which on Jetson's INA3221 is the module's supply.
+namespace {
+
+constexpr int most_channels = 3;  ///< of an INA3221; further files of it are sums of shunt voltages
+
+/// Present power of one channel of a sensor, or nothing where it reports none that can be.
+std::optional<double> channel_watts(const SystemFiles& files, const std::string& sensor,
+                                    int channel) {
+    const auto read = [&](const char* kind) {
+        return files.number(fmt::format("{}/{}{}_input", sensor, kind, channel));
+    };
+    const auto plausible = [](double watts) -> std::optional<double> {
+        return watts >= 0 && watts <= most_watt ? std::optional(watts) : std::nullopt;
+    };
+    if (const auto microwatts = read("power")) return plausible(*microwatts * 1e-6);
+    const auto mv = read("in"), ma = read("curr");
+    if (!mv || !ma || *mv < least_volt * 1e3 || *mv > most_volt * 1e3) return std::nullopt;
+    return plausible(*mv * *ma * 1e-6);
+}
+
+/// Whether a channel is the supply of the whole board, of which the others are parts.
+bool is_whole_supply(const std::string& label) {
+    return label == "VDD_IN" || label == "POM_5V_IN" || label == "VIN";
+}
+
+/// Present power of a sensor: of the channel that is the whole board's supply, where a label says
+/// which (Jetson Nano, Xavier NX, Orin Nano), else of all together (the rails of AGX Orin hang on
+/// its 19 V side by side).
 std::optional<double> watts_of(const SystemFiles& files, const std::string& sensor) {
-    if (const auto microwatts = files.number(sensor + "/power1_input")) return *microwatts * 1e-6;
-    const auto mv = files.number(sensor + "/in1_input");
-    const auto ma = files.number(sensor + "/curr1_input");
-    if (!mv || !ma) return std::nullopt;
-    return *mv * *ma * 1e-6;
+    std::optional<double> sum;
+    for (int channel = 1; channel <= most_channels; ++channel) {
+        const auto watts = channel_watts(files, sensor, channel);
+        if (!watts) continue;
+        const auto label = files.line(fmt::format("{}/in{}_label", sensor, channel));
+        if (is_whole_supply(label.value_or(""))) return watts;
+        sum = sum.value_or(0) + *watts;
+    }
+    return sum;
+}
+
+/// Whether the sensor measures the whole board's supply.
+bool has_whole_supply(const SystemFiles& files, const std::string& sensor) {
+    for (int channel = 1; channel <= most_channels; ++channel)
+        if (is_whole_supply(files.line(fmt::format("{}/in{}_label", sensor, channel)).value_or("")))
+            return true;
+    return false;
+}
+
+/// TI's power monitors (ina219, ina226, ina3221 ...) that power can be read from.
+std::vector<std::string> power_monitors(const SystemFiles& files) {
+    std::vector<std::string> sensors;
+    for (const std::string& sensor : files.entries("/sys/class/hwmon", "hwmon"))
+        if (files.line(sensor + "/name").value_or("").rfind("ina", 0) == 0 &&
+            watts_of(files, sensor))
+            sensors.push_back(sensor);
+    const auto whole = std::find_if(sensors.begin(), sensors.end(), [&](const auto& sensor) {
+        return has_whole_supply(files, sensor);
+    });
+    if (whole != sensors.end()) return {*whole};  // other monitors see parts of it
+    return sensors;
+}
+
+double sum_of_watts(const SystemFiles& files, const std::vector<std::string>& sensors) {
+    double watts = 0;
+    for (const std::string& sensor : sensors) watts += watts_of(files, sensor).value_or(0);
+    return watts;
+}
+
+}  // namespace
+
+std::optional<double> board_watts(const SystemFiles& files) {
+    const std::vector<std::string> sensors = power_monitors(files);
+    if (sensors.empty()) return std::nullopt;
+    return sum_of_watts(files, sensors);
 }
 
 /// Integrates power over time from sensors that report power, or voltage and current.
@@ -186,8 +260,7 @@ struct EnergyMeter::Sampler {
         double last = steady_seconds();
         while (!stopping) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
-            double watts = 0;
-            for (const std::string& sensor : sensors) watts += watts_of(files, sensor).value_or(0);
+            const double watts = sum_of_watts(files, sensors);
             const double now = steady_seconds();
             const std::lock_guard lock(mutex);
             joules += watts * (now - last);
@@ -210,11 +283,7 @@ EnergyMeter::EnergyMeter(const SystemFiles& files) : files_(files) {
         if (package && files.number(zone + "/energy_uj")) counters_.push_back(zone + "/energy_uj");
     }
     if (!counters_.empty()) return;
-    std::vector<std::string> sensors;  // TI's power monitors: ina219, ina226, ina3221 ...
-    for (const std::string& sensor : files.entries("/sys/class/hwmon", "hwmon"))
-        if (files.line(sensor + "/name").value_or("").rfind("ina", 0) == 0 &&
-            watts_of(files, sensor))
-            sensors.push_back(sensor);
+    std::vector<std::string> sensors = power_monitors(files);
     if (!sensors.empty()) sampler_ = std::make_unique<Sampler>(files, std::move(sensors));
 }
 
@@ -231,12 +300,30 @@ std::optional<double> EnergyMeter::joules() const {
     return total;
 }
 
+bool is_power(double watts) { return watts > 0 && watts <= most_watt; }
+
+Json deliverables(const SystemFiles& files, const Json& runtime) {
+    const bool cuda = runtime.value("cuda", false);
+    Json runtimes = {"eager", "torchscript"}, processors = {"cpu"};
+    if (runtime.contains("onnxruntime")) runtimes.push_back("onnx");
+    if (runtime.contains("onnxruntime") && cuda) runtimes.push_back("tensorrt");
+    if (cuda) processors.push_back("cuda");
+    Json metrics = {"latency_ms",      "latency_p90_ms",  "latency_p99_ms", "latency_min_ms",
+                    "latency_iqr_ms",  "latency_samples", "latency_valid",  "peak_memory_mib",
+                    "base_memory_mib", "build_ms",        "parameters",     "model_size_mib"};
+    if (EnergyMeter(files).joules()) metrics.push_back("energy_mj");
+    return {{"runtimes", std::move(runtimes)},
+            {"processors", std::move(processors)},
+            {"metrics", std::move(metrics)}};
+}
+
 Json device_record(const SystemFiles& files, const std::string& name,
                    const std::string& device_class, const Json& runtime) {
     return {{"name", name},
             {"class", device_class},
             {"machine", files.machine()},
             {"runtime", runtime},
+            {"delivers", deliverables(files, runtime)},
             {"edgeloop", build_description()},
             {"conditions", files.conditions()}};
 }

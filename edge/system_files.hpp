@@ -43,6 +43,9 @@ class SystemFiles {
     std::string root_;
 };
 
+/// Present power of this machine by its power monitors, or nothing where it has none.
+[[nodiscard]] std::optional<double> board_watts(const SystemFiles& files);
+
 /// Energy this machine has used, from a counter (RAPL) where there is one. Boards that only report
 /// power (INA3221 on Jetson) are sampled by a thread while the meter exists.
 class EnergyMeter {
@@ -61,6 +64,14 @@ class EnergyMeter {
     std::vector<std::string> counters_;
     std::unique_ptr<Sampler> sampler_;
 };
+
+/// What this machine can be asked for: {"runtimes", "processors", "metrics"}, lists of names.
+/// @param runtime  as describe_torch().
+[[nodiscard]] Json deliverables(const SystemFiles& files, const Json& runtime);
+
+/// Whether a machine can draw so much: a counter that stands still, runs over or was reset shows
+/// something else.
+[[nodiscard]] bool is_power(double watts);
 
 /// The device record of this machine for `edgeloop-edge info` and HELLO.
 /// @param runtime  as describe_torch().

@@ -104,17 +104,27 @@ class TorchRuntime final : public Runtime {
 
 }  // namespace
 
+ArchitectureSpec network_of(const Json& spec) {
+    try {
+        return ArchitectureSpec::from_json(spec, "job");
+    } catch (const ConfigError& error) {
+        throw NetworkError(error.problem(), error.why(), error.suggestion());
+    }
+}
+
 std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementSettings& settings) {
     try {
         const torch::NoGradGuard no_grad;
         std::unique_ptr<Runtime> runtime;
-        with_plain_errors([&] {
-            runtime =
-                std::make_unique<TorchRuntime>(ArchitectureSpec::from_json(spec, "job"), settings);
-        });
+        with_plain_errors(
+            [&] { runtime = std::make_unique<TorchRuntime>(network_of(spec), settings); });
         return runtime;
     } catch (const c10::Error& error) {
-        throw ConfigError("LibTorch cannot build this network", first_line(error.what()));
+        const char* const problem = "LibTorch cannot build this network";
+        // Without a GPU and weights of the device nothing but the network is left.
+        if (settings.processor == "cpu" && settings.weights.empty())
+            throw NetworkError(problem, first_line(error.what()));
+        throw ConfigError(problem, first_line(error.what()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "apps/run_conditions.hpp"
 #include "apps/search_console.hpp"
+#include "apps/search_pause.hpp"
 #include "apps/search_plan.hpp"
 #include "apps/search_probe.hpp"
 #include "apps/search_task.hpp"
@@ -21,6 +22,7 @@
 #include "edgeloop/store/timed_store.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -30,6 +32,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -96,6 +99,9 @@ class Leader {
     void search(Evaluator& evaluator, LatencyProbe* probe, bool coordinates_only) {
         SearchOptions options;
         options.max_attempts = config_.max_attempts;
+        options.measure_retries = config_.measure_retries;
+        options.require_valid = config_.require_valid;
+        options.measured = task_.measured;
         options.snapshot_seconds = config_.checkpoint_interval;
         options.time_limit_seconds = std::min(time_limit(config_), job_seconds_left());
         ProgressPrinter printer(task_.engine.goals);
@@ -107,7 +113,10 @@ class Leader {
             if (!std::exchange(looked, true) && store.recovered()) costs.done_before = state.done;
             return kept.tidy(state);
         };
-        options.on_progress = [&](const Progress& progress) { printer(progress); };
+        options.on_progress = [&](const Progress& progress) {
+            if (probe != nullptr) store_->add_devices(probe->devices());
+            printer(progress);
+        };
         options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
         if (!config_.reuse.empty())
             options.lookup = [&](Half half, const Candidate& candidate) {
@@ -125,7 +134,6 @@ class Leader {
                 throw;
             }
         }();
-        if (probe != nullptr) store_->add_devices(probe->devices());
         const std::size_t missing = kept.finish(result.front);
         if (config_.save_weights && missing > 0)
             log::warning(
@@ -184,11 +192,26 @@ class Leader {
         if (best != result.progress.best.end() && best->second > 0 && task_.mean_predictor_rmse > 0)
             std::printf("%s\n", comparison_line(best->second, task_.mean_predictor_rmse).c_str());
         std::printf("%s\n", cost_line(result.progress.done, costs).c_str());
+        if (result.progress.front_not_valid > 0)
+            std::printf("%s\n", not_valid_line(result.progress.front_not_valid).c_str());
         const bool networks = config_.problem.empty() && !result.front.empty();
         std::printf(
             "%s", next_steps(config_.run_dir, result.progress.total, networks, config_.save_weights)
                       .c_str());
         std::fflush(stdout);
+        if (const auto why = nothing_worked(result.progress)) throw IoError(*why);
+    }
+
+    /// A run of which every design failed has an exit code that says so.
+    [[nodiscard]] std::optional<std::string> nothing_worked(const Progress& progress) const {
+        std::uint64_t failed = 0;
+        for (const Status status : {Status::failed, Status::lost, Status::timed_out})
+            if (const auto found = progress.by_status.find(status);
+                found != progress.by_status.end())
+                failed += found->second;
+        if (failed == 0 || failed < progress.done) return std::nullopt;
+        return fmt::format("all {} designs failed; evaluations.csv in {} says why", failed,
+                           config_.run_dir);
     }
 
     const SearchConfig& config_;
@@ -220,11 +243,21 @@ int search_or_stop(Leader& leader, Evaluator& evaluator, LatencyProbe* probe,
     return static_cast<int>(ExitCode::done);
 }
 
+/// With --edge local no other device will come: what it lacks is a mistake, found before there is a
+/// run directory. Waits only where not every device has what is asked for.
+void check_local_device(const LatencyProbe& probe, LocalAgent& agent) {
+    constexpr double longest_s = 60;
+    const double end = steady_seconds() + longest_s;
+    while (probe.lacks() && agent.running() && stop_signal() == 0 && steady_seconds() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
 int lead(Leader& leader, const SearchConfig& config, const SearchTask& task, LocalAgent* agent,
          const Communicator& world, const GroupPlan& plan, const WorkerFunction& alone) {
     const std::unique_ptr<LatencyProbe> probe =
-        task.measures_latency ? make_probe(config, agent) : nullptr;
+        task.measures_latency ? make_probe(config, agent, task.measured) : nullptr;
     const StopsAgent stops_agent{agent};
+    if (probe != nullptr && agent != nullptr) check_local_device(*probe, *agent);
     leader.open_run();
     if (world.size() == 1) {
         LocalEvaluator evaluator(alone, config.candidate_limit);
@@ -370,6 +403,8 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
     world.agree("opening the data", [&] {
         if (trains) work = task.make_worker();
     });
+    const std::string turns = turns_file(config, agent, world, bindings);
+    if (work) work = with_pauses(work, turns);
     if (leader) return lead(*leader, config, task, agent, world, *plan, work);
     serve_candidates(world, *plan, work);
     return static_cast<int>(ExitCode::done);

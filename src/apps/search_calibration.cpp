@@ -330,7 +330,7 @@ Calibration calibrate(const SearchConfig& config, const SearchTask& task, const 
     const std::vector<Candidate> designs = first_designs(task);
     if (world.rank() == 0 && agent != nullptr && config.plan_device_seconds == 0) {
         log::info("plan: timing measurements");
-        time_measurements(*make_probe(config, agent), designs, config, calibration);
+        time_measurements(*make_probe(config, agent, {}), designs, config, calibration);
     }
     stop_if_asked(world);
     std::string base = scratch_path(config);

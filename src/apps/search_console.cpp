@@ -91,6 +91,9 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
         if (const auto found = progress.by_status.find(status);
             found != progress.by_status.end() && found->second > 0)
             line += fmt::format(" | {} {}", found->second, to_string(status));
+    if (progress.front_not_valid > 0)
+        line += fmt::format(" | {} of {} on the front not valid", progress.front_not_valid,
+                            progress.front);
     if (progress.eta_seconds) line += fmt::format(" | ETA {}", duration(*progress.eta_seconds));
     if (progress.link) line += fmt::format(" | edge: {}", progress.link->text);
     return line;
@@ -115,6 +118,13 @@ void ProgressPrinter::operator()(const Progress& progress) {
     std::fflush(stdout);
 }
 
+std::string not_valid_line(std::uint64_t designs) {
+    return fmt::format(
+        "{} of the front could not be measured validly: their core was disturbed or their times "
+        "spread (latency_valid 0 in pareto.csv); --require-valid leaves such designs out",
+        designs);
+}
+
 std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,
                         const SearchSpace& space) {
     const std::size_t shown = std::min(front.size(), longest_table);
@@ -122,12 +132,18 @@ std::string front_table(const std::vector<ArchiveMember>& front, const Goals& go
     std::vector<std::vector<std::string>> rows(shown + 1);
     rows[0].emplace_back("id");
     rows[0].insert(rows[0].end(), goals.objectives.begin(), goals.objectives.end());
+    const bool all_valid = std::all_of(front.begin(), front.end(), [](const auto& member) {
+        return measured_validly(member.completed.metrics);
+    });
+    if (!all_valid) rows[0].emplace_back("valid");
     std::vector<std::vector<std::string>> genes;
     for (std::size_t i = 0; i < shown; ++i) {
         const ArchiveMember& member = front[i];
         rows[i + 1].push_back(fmt::format("{}", member.completed.candidate.id));
         for (const double value : member.objectives)
             rows[i + 1].push_back(fmt::format("{:.4g}", value));
+        if (!all_valid)
+            rows[i + 1].emplace_back(measured_validly(member.completed.metrics) ? "yes" : "NO");
         genes.push_back(space.describe(member.completed.candidate.genome));
     }
     std::vector<bool> common(space.variables().size()), differ(space.variables().size());

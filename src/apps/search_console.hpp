@@ -28,6 +28,9 @@ class ProgressPrinter {
     std::size_t width_ = 0;
 };
 
+/// What is to be known about designs of the front whose measurement cannot be believed.
+[[nodiscard]] std::string not_valid_line(std::uint64_t designs);
+
 /// The front as a table for people: id, objectives and the genes in which its designs differ; the
 /// others are named once below. The longest fronts are cut.
 [[nodiscard]] std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,

@@ -23,13 +23,15 @@ std::string search_name(const std::string& run_dir) {
     return mark + name.substr(name.size() - (longest - mark.size()));
 }
 
-RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent) {
+RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent,
+                                 const std::vector<std::string>& measured) {
     RemoteProbeOptions options;
     options.edge = parse_edge_option(config.edge);
     if (agent != nullptr) options.edge.endpoint = agent->endpoint();
     options.name = search_name(config.run_dir);
     options.device_class = config.device_class;
     options.settings = cli::measurement_settings(config);
+    options.metrics = measured;
     options.allow_plain_network = config.edge_insecure;
     if (agent == nullptr && !config.edge_keys.empty()) {
         options.keys = read_keys(config.edge_keys);
@@ -58,10 +60,11 @@ std::string host_name() {
     return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
-std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const LocalAgent* agent) {
+std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const LocalAgent* agent,
+                                         const std::vector<std::string>& measured) {
     if (config.edge == "model")
         return std::make_unique<ImmediateProbe>(modelled_latency, "modelled");
-    auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent));
+    auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent, measured));
     if (config.edge.rfind("bind:", 0) == 0)
         log::info("agents may dial in to {}", probe->endpoint());
     return probe;

@@ -6,14 +6,17 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace edgeloop::apps {
 
 [[nodiscard]] std::string host_name();
 
 /// Who measures latencies according to `--edge`, which is not `none`.
-/// @param agent  of `--edge local`, else nullptr.
+/// @param agent     of `--edge local`, else nullptr.
+/// @param measured  metrics that a device has to deliver.
 [[nodiscard]] std::unique_ptr<LatencyProbe> make_probe(const cli::SearchConfig& config,
-                                                       const LocalAgent* agent);
+                                                       const LocalAgent* agent,
+                                                       const std::vector<std::string>& measured);
 
 }  // namespace edgeloop::apps

@@ -64,6 +64,12 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
     return settings;
 }
 
+bool wants(const Goals& goals, const std::string& metric) {
+    const auto limits = [&](const Constraint& each) { return each.metric == metric; };
+    return std::count(goals.objectives.begin(), goals.objectives.end(), metric) > 0 ||
+           std::any_of(goals.constraints.begin(), goals.constraints.end(), limits);
+}
+
 // Refuses a goal whose metric nothing delivers, before hours of training find out.
 void require_known_metrics(const Goals& goals, const std::vector<std::string>& delivered) {
     const auto check = [&](const std::string& metric, const char* what) {
@@ -90,6 +96,7 @@ SearchTask problem_task(const cli::SearchConfig& config) {
                     engine_settings(config),
                     {},
                     false,
+                    {},
                     {},
                     {},
                     std::numeric_limits<double>::quiet_NaN(),
@@ -243,6 +250,7 @@ SearchTask network_task(const cli::SearchConfig& config) {
                     config.edge != "none",
                     {},
                     {},
+                    {},
                     0,
                     {},
                     {},
@@ -268,14 +276,18 @@ SearchTask network_task(const cli::SearchConfig& config) {
     Goals& goals = task.engine.goals;
     std::vector<std::string> delivered{"val_rmse",   "val_rmse_speed_mm_s", "val_rmse_power_w",
                                        "train_loss", "parameters",          "flops"};
-    if (task.measures_latency) delivered.emplace_back("latency_ms");
+    std::vector<std::string> measured;
+    if (task.measures_latency) measured.emplace_back("latency_ms");
     if (task.measures_latency && config.edge != "model")
-        for (const char* measured :
+        for (const char* name :
              {"latency_p90_ms", "latency_p99_ms", "peak_memory_mib", "energy_mj"})
-            delivered.emplace_back(measured);
+            measured.emplace_back(name);
+    delivered.insert(delivered.end(), measured.begin(), measured.end());
     if (goals.objectives.empty())
         goals.objectives = {"val_rmse", task.measures_latency ? "latency_ms" : "flops"};
     require_known_metrics(goals, delivered);
+    for (const std::string& name : measured)
+        if (wants(goals, name)) task.measured.push_back(name);
     require_designs(task);
 
     task.training = training_settings(config, dataset);

@@ -175,6 +175,8 @@ bool parse_serve(int argc, const char* const* argv, ServeConfig& config) {
                "change of its latency above which jobs are measured again, e.g. 0.1");
     parser.group("Process");
     parser.add("parent", &config.parent, "end when this process, the one that started it, ends");
+    parser.add("turns-file", &config.turns_file,
+               "measure while the trainings of this machine that lock this file pause");
     parser.add("log-level", &config.log_level, "debug, info, warning or error");
     if (!parser.parse(argc, argv, 2)) return false;
     check_link(config.link, files);

@@ -7,6 +7,7 @@
 #include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -142,6 +143,16 @@ void add_options(OptionTable& options, SearchConfig& c) {
                 "what the device runs networks on: eager, torchscript, onnx or tensorrt");
     options.add("measure-processor", &c.measure_processor, Affects::measuring,
                 "of the device: cpu or cuda");
+    options.add(
+        "measure-retries", &c.measure_retries, Affects::measuring,
+        "measure a design again so many times, later and if possible on another device, while "
+        "its latency is not valid (disturbed, throttled, spread)");
+    options.add("require-valid", &c.require_valid, Affects::measuring,
+                "a design without a valid measurement is lost instead of ranked as it was measured");
+    options.add(
+        "pause-training", &c.pause_training, Affects::measuring,
+        "with --edge local: trainings of this machine pause while it measures: auto (when they "
+        "leave no core), always or never");
     options.add("edge-timeout", &c.edge_timeout, Affects::nothing,
                 "stop with a checkpoint after so many seconds without a device; 0: wait");
     options.add("edge-keys", &c.edge_keys, Affects::nothing,
@@ -296,6 +307,12 @@ void validate(const SearchConfig& c) {
     require(c.measure_runtime != "tensorrt" || c.measure_processor == "cuda",
             "--measure-runtime tensorrt runs on GPUs only", "add --measure-processor cuda");
     static_cast<void>(measurement_settings(c));
+    require(c.measure_retries >= 0 && c.measure_retries <= 100,
+            fmt::format("--measure-retries is {}", c.measure_retries), "use 0 to 100");
+    require(
+        c.pause_training == "auto" || c.pause_training == "always" || c.pause_training == "never",
+        fmt::format("--pause-training '{}' is unknown", c.pause_training),
+        "use auto, always or never");
     require(c.edge_timeout >= 0, fmt::format("--edge-timeout is {}", c.edge_timeout),
             "use 0 to wait for ever");
     require(c.time_limit >= 0, fmt::format("--time-limit is {}", c.time_limit), "use 0 for none");
@@ -347,6 +364,12 @@ MeasurementSettings measurement_settings(const SearchConfig& config) {
     settings.time_budget_s = config.measure_seconds;
     settings.runtime = config.measure_runtime;
     settings.processor = config.measure_processor;
+    const auto asks_for_p99 = [](const std::string& goal) {
+        return goal.rfind("latency_p99_ms", 0) == 0;
+    };
+    if (std::any_of(config.objectives.begin(), config.objectives.end(), asks_for_p99) ||
+        std::any_of(config.constraints.begin(), config.constraints.end(), asks_for_p99))
+        settings.min_samples = p99_samples;
     return MeasurementSettings::from_json(settings.to_json(), "--measure-*");
 }
 

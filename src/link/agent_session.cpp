@@ -70,6 +70,8 @@ struct AgentSession::Impl {
     std::exception_ptr failure;  ///< what ended the thread early
 
     std::atomic<bool> stopping{false};
+    std::atomic<bool> by_an_error{false};         ///< stopping, and not in order
+    int exceptions = std::uncaught_exceptions();  ///< when the session began
     std::thread thread;
 };
 
@@ -154,7 +156,9 @@ void AgentSession::Impl::run() {
         for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : longest_wait_s))
             take(packet);
     }
-    dialer.say_goodbye();
+    // Whoever leaves by an error may have been brought down by the job: it is not to be passed on
+    // from device to device without being counted.
+    if (!by_an_error) dialer.say_goodbye();
 }
 
 void AgentSession::Impl::run_guarded() {
@@ -178,6 +182,7 @@ AgentSession::AgentSession(const AgentOptions& options) : impl_(std::make_unique
 }
 
 AgentSession::~AgentSession() {
+    impl_->by_an_error = std::uncaught_exceptions() > impl_->exceptions;
     impl_->stopping = true;
     impl_->dialer.wake();
     impl_->thread.join();

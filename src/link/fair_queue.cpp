@@ -1,5 +1,6 @@
 #include "edgeloop/link/fair_queue.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace edgeloop {
@@ -73,8 +74,9 @@ bool FairQueue::wanted(Id id) const {
     return found != entries_.end() && found->second.clients.count("") == 0;
 }
 
-std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class) {
-    const std::set<Place>* best = nullptr;
+std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class,
+                                             const std::function<bool(Id)>& may) {
+    const Place* best = nullptr;
     std::string best_client;
     std::uint64_t best_turn = 0;
     for (const auto& [key, line] : lines_) {
@@ -83,15 +85,17 @@ std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class) {
         const auto turn = last_turn_.find(client);
         std::uint64_t rank = turn == last_turn_.end() ? 0 : turn->second;
         if (client.empty()) rank = std::numeric_limits<std::uint64_t>::max();
-        const bool better = best == nullptr || rank < best_turn ||
-                            (rank == best_turn && *line.begin() < *best->begin());
-        if (!better) continue;
-        best = &line;
+        if (best != nullptr && rank > best_turn) continue;
+        const auto first = std::find_if(
+            line.begin(), line.end(), [&may](const Place& place) { return !may || may(place.id); });
+        if (first == line.end()) continue;
+        if (best != nullptr && rank == best_turn && !(*first < *best)) continue;
+        best = &*first;
         best_client = client;
         best_turn = rank;
     }
     if (best == nullptr) return std::nullopt;
-    const Id id = best->begin()->id;
+    const Id id = best->id;
     if (last_turn_.size() > most_remembered_clients) last_turn_.clear();
     if (!best_client.empty()) last_turn_[best_client] = next_turn_++;
     remove(id);

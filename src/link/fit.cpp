@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace edgeloop {
 
@@ -19,6 +20,8 @@ void fit_to_limits(MeasurementResult& result) {
     if (result.reason.size() > wire::max_text_bytes) result.reason.resize(wire::max_text_bytes);
     for (auto metric = result.metrics.begin(); metric != result.metrics.end();)
         metric = std::isfinite(metric->second) ? std::next(metric) : result.metrics.erase(metric);
+    while (result.metrics.size() > wire::max_metrics)
+        result.metrics.erase(std::prev(result.metrics.end()));
     if (result.record.size() > wire::max_document_bytes || !wire::is_utf8(result.record))
         result.record = "{}";
     if (!std::isfinite(result.seconds)) result.seconds = 0;

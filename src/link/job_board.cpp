@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t remembered_errors = 20;
 constexpr std::size_t longest_error = 400;
 constexpr std::size_t remembered_answers = 200;
+constexpr std::size_t remembered_unsure = 10'000;
 constexpr std::uint32_t largest_credit = 16;
 constexpr std::size_t most_named_searches = 8;  ///< that wait for jobs of one class
 constexpr std::size_t most_classes_shown = 64;
@@ -204,7 +205,7 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
         return send(from, wire::Refused{"the request id does not belong to the job"}, id);
     if (!is_plain_text(message.job.device_class))
         return send(from, wire::Refused{"a class of devices has printable characters"}, id);
-    if (const auto stored = store_.result(id)) {
+    if (const auto stored = store_.result(id); stored && is_lasting(*stored)) {
         send(from, wire::Accepted{}, id);
         return send(from, wire::Result{*stored}, id);
     }
@@ -213,6 +214,8 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
         if (work_.size() >= options_.max_queued) return send(from, wire::Busy{}, id);
         found = work_.emplace(id, Work{}).first;
         found->second.open = {id, message.job, message.priority, 0, {}};
+        if (const auto unsure = unsure_.find(id); unsure != unsure_.end())
+            found->second.tried_on = unsure->second;
         store_.add_job(found->second.open);
     }
     Work& work = found->second;
@@ -300,25 +303,65 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
         return refuse_answer(from, peer, id, now);
     peer.held.erase(id);
     if (found == work_.end()) return send(from, wire::ResultAck{}, id);  // answered already
+    Work& work = found->second;
     if (!is_answer(result.status)) {  // the device could not: someone else, or later
-        if (found->second.holder == from) take_back(id);
-        return send(from, wire::ResultAck{}, id);
+        if (work.holder != from) return send(from, wire::ResultAck{}, id);
+        if (++work.failures < options_.device_tries) {
+            take_back(id);
+            return send(from, wire::ResultAck{}, id);
+        }
+        result.status = Status::lost;
     }
     result.device = peer.hello.name;
-    store_.add_result(id, result);
+    if (result.status == Status::failed && result.failure_of == FailureOf::device &&
+        try_elsewhere(work, result.device)) {
+        remember_error(
+            "failed",
+            fmt::format("{}: {}; another device tries", peer.hello.name, result.reason), now);
+        return send(from, wire::ResultAck{}, id);
+    }
     ++peer.measured;
     peer.busy_s += result.seconds;
     ++answered_;
     finished_at_.push_back(now);
     if (finished_at_.size() > remembered_answers) finished_at_.pop_front();
-    if (result.status == Status::failed)
+    if (result.status != Status::completed)
         remember_error("failed", fmt::format("{}: {}", peer.hello.name, result.reason), now);
-    const std::set<std::string> clients = found->second.clients;
-    if (found->second.holder && found->second.holder != from)
-        peers_.at(*found->second.holder).held.erase(id);
-    drop_work(id);
+    if (work.holder && work.holder != from) peers_.at(*work.holder).held.erase(id);
     send(from, wire::ResultAck{}, id);
-    answer(id, result, clients);
+    conclude(id, result);
+}
+
+bool JobBoard::untried_device_for(const Work& work) const {
+    return std::any_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
+        const std::string& wanted = work.open.job.device_class;
+        return work.tried_on.count(entry.first) == 0 &&
+               (wanted.empty() || wanted == peers_.at(entry.second).hello.device_class);
+    });
+}
+
+bool JobBoard::try_elsewhere(Work& work, const std::string& device) {
+    work.tried_on.insert(device);
+    if (++work.failures >= options_.device_tries || !untried_device_for(work)) return false;
+    take_back(work.open.id);
+    return true;
+}
+
+void JobBoard::conclude(std::uint64_t id, const MeasurementResult& result) {
+    const Work work = work_.at(id);
+    drop_work(id);
+    if (is_lasting(result)) {
+        unsure_.erase(id);
+        store_.add_result(id, result);
+    } else {
+        store_.drop_job(id);
+        if (result.status == Status::completed) {
+            if (unsure_.size() >= remembered_unsure) unsure_.clear();
+            unsure_[id] = work.tried_on;
+            unsure_[id].insert(result.device);
+        }
+    }
+    answer(id, result, work.clients);
 }
 
 void JobBoard::answer(std::uint64_t id, const MeasurementResult& result,
@@ -335,7 +378,11 @@ void JobBoard::assign(double now) {
         for (const auto& [name, session] : agents_) {
             Peer& agent = peers_.at(session);
             if (agent.held.size() != depth || agent.held.size() >= agent.credit) continue;
-            if (const auto id = queue_.pick(agent.hello.device_class))
+            const auto may = [&, &device = name](std::uint64_t id) {
+                const Work& work = work_.at(id);
+                return work.tried_on.count(device) == 0 || !untried_device_for(work);
+            };
+            if (const auto id = queue_.pick(agent.hello.device_class, may))
                 send_job(session, work_.at(*id), now);
         }
 }
@@ -427,10 +474,7 @@ void JobBoard::report_crash(Work& work, const std::string& device) {
     crashed.status = Status::failed;
     crashed.device = device;
     crashed.reason = fmt::format("crashing: {} agents ended while measuring it", work.open.losses);
-    const std::set<std::string> clients = work.clients;
-    store_.add_result(id, crashed);
-    drop_work(id);
-    answer(id, crashed, clients);
+    conclude(id, crashed);
 }
 
 bool JobBoard::suits(const Peer& client, const Peer& agent) {

@@ -127,6 +127,11 @@ Json MeasurementSettings::to_json() const {
     return json;
 }
 
+bool is_lasting(const MeasurementResult& result) {
+    if (result.status == Status::completed) return measured_validly(result.metrics);
+    return result.status == Status::failed && result.failure_of == FailureOf::network;
+}
+
 MeasurementJob make_job(const std::string& spec, const MeasurementSettings& settings,
                         const std::string& device_class) {
     Json network = parse_json(spec, "specification");

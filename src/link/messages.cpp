@@ -53,6 +53,7 @@ void fields(Codec& codec, MeasurementResult& m) {
     codec.number(m.seconds);
     codec.text(m.device, max_name_bytes);
     codec.text(m.record, max_document_bytes);
+    codec.late_enumerator(m.failure_of, FailureOf::device, FailureOf::network);
 }
 template <class Codec>
 void fields(Codec& codec, Submit& m) {

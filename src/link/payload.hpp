@@ -34,6 +34,11 @@ class PayloadWriter {
     void enumerator(E& value, E, E) {
         archive_(static_cast<std::uint8_t>(value));
     }
+    /// The last field, which payloads of earlier versions do not have.
+    template <class E>
+    void late_enumerator(E& value, E first, E last) {
+        enumerator(value, first, last);
+    }
     void text(std::string& value, std::size_t limit) {
         EDGELOOP_EXPECT(value.size() <= limit, "a text field is longer than the protocol allows");
         archive_(static_cast<std::uint32_t>(value.size()));
@@ -83,6 +88,10 @@ class PayloadReader {
         if (raw < static_cast<std::uint8_t>(first) || raw > static_cast<std::uint8_t>(last))
             fail("an unknown enumerator");
         value = static_cast<E>(raw);
+    }
+    template <class E>
+    void late_enumerator(E& value, E first, E last) {
+        if (buffer_.left() != 0) enumerator(value, first, last);
     }
     void text(std::string& value, std::size_t limit) {
         const std::size_t size = count(limit, 1);

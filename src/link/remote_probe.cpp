@@ -92,7 +92,7 @@ LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::str
                        fmt::format("local-{}", ::getpid()),
                        // The search loads this machine now more, now less: there is no undisturbed
                        // state that a reference network could confirm.
-                       "--reference-every", "0", "--patience", "1"};
+                       "--reference-every", "0", "--patience", "1", "--turns-file", turns_file()};
     child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
     child.output_file = log_file;
     process_ = std::make_unique<ChildProcess>(child);
@@ -104,6 +104,35 @@ LocalAgent::~LocalAgent() {
     std::filesystem::remove_all(folder_, ignored);
 }
 
+std::optional<std::string> lacking(const std::string& record, const MeasurementSettings& settings,
+                                   const std::vector<std::string>& metrics) {
+    const Json delivers = parse_json(record, "device record").value("delivers", Json::object());
+    const auto has = [&](const char* kind, const std::string& name) {
+        const auto list = delivers.find(kind);
+        return list == delivers.end() || std::find(list->begin(), list->end(), name) != list->end();
+    };
+    if (!has("runtimes", settings.runtime)) return fmt::format("no runtime '{}'", settings.runtime);
+    if (!has("processors", settings.processor))
+        return fmt::format("no processor '{}'", settings.processor);
+    for (const std::string& metric : metrics)
+        if (!has("metrics", metric)) return "no " + metric;
+    return std::nullopt;
+}
+
+namespace {
+
+/// What is asked for and only some devices have; they are waited for.
+std::optional<std::string> special_among(const MeasurementSettings& settings,
+                                         const std::vector<std::string>& metrics) {
+    if (settings.runtime == "onnx" || settings.runtime == "tensorrt")
+        return "the runtime " + settings.runtime;
+    if (settings.processor != "cpu") return "the processor " + settings.processor;
+    const auto found = std::find(metrics.begin(), metrics.end(), "energy_mj");
+    return found == metrics.end() ? std::nullopt : std::optional(*found);
+}
+
+}  // namespace
+
 struct RemoteProbe::Impl {
     struct Wanted {
         MeasurementJob job;
@@ -111,7 +140,8 @@ struct RemoteProbe::Impl {
         std::uint64_t order = 0;
     };
 
-    explicit Impl(const RemoteProbeOptions& given) : options(given) {}
+    explicit Impl(const RemoteProbeOptions& given)
+        : options(given), special(special_among(given.settings, given.metrics)) {}
 
     void start();
     void run();
@@ -123,6 +153,7 @@ struct RemoteProbe::Impl {
     void resend_all();
     void update_state(double now);
     [[nodiscard]] std::string without_device() const;
+    [[nodiscard]] std::optional<std::string> lacks() const;
 
     RemoteProbeOptions options;
     MemoryJobStore store;
@@ -144,6 +175,7 @@ struct RemoteProbe::Impl {
     std::set<std::string> other_classes;  ///< of devices that were seen and may not be used
     std::string warned;                   ///< about them
     std::exception_ptr failure;           ///< what ended the thread early
+    std::optional<std::string> special;  ///< asked for, and not every device has it
 
     std::map<std::uint64_t, double> in_flight;  ///< submitted, not yet accepted -> when
     double resume_submits = 0;
@@ -230,9 +262,10 @@ void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
 void RemoteProbe::Impl::settle(std::uint64_t id, const MeasurementResult& result) {
     const auto found = wanted.find(id);
     if (found == wanted.end()) return;  // answered before, or cancelled
+    const std::string record = result.record.empty() ? "" : sound_record(result.record);
     for (const CandidateId candidate : found->second.candidates)
-        outcomes.push_back(
-            {candidate, result.status, result.metrics, result.reason, result.seconds});
+        outcomes.push_back({candidate, result.status, result.metrics, result.reason, result.seconds,
+                            result.device, record});
     if (!result.device.empty()) measured_by.insert(result.device);
     wanted.erase(found);
 }
@@ -285,6 +318,18 @@ std::string RemoteProbe::Impl::without_device() const {
     return text;
 }
 
+/// What every device that has been here lacks; mutex is held.
+std::optional<std::string> RemoteProbe::Impl::lacks() const {
+    std::optional<std::string> what;
+    for (const auto& [name, record] : records) {
+        const auto missing = lacking(record, options.settings, options.metrics);
+        if (!missing) return std::nullopt;
+        what = fmt::format("device '{}' delivers {}", name, *missing);
+    }
+    if (records.empty() && special) what = "no device has said yet that it delivers " + *special;
+    return what;
+}
+
 void RemoteProbe::Impl::update_state(double now) {
     const bool reachable = dialer->up();
     if (!reachable) device_count = 0;
@@ -301,7 +346,7 @@ void RemoteProbe::Impl::update_state(double now) {
         warned = state.text;
         log::warning("{} designs wait: {}", wanted.size(), state.text);
     }
-    if (state.up || wanted.empty()) last_fine = now;
+    if ((state.up && !lacks()) || wanted.empty()) last_fine = now;
 }
 
 RemoteProbe::RemoteProbe(const RemoteProbeOptions& options)
@@ -347,7 +392,7 @@ void RemoteProbe::cancel(CandidateId id) {
     const std::lock_guard lock(impl_->mutex);
     for (auto wanted = impl_->wanted.begin(); wanted != impl_->wanted.end(); ++wanted) {
         if (wanted->second.candidates.erase(id) == 0) continue;
-        impl_->outcomes.push_back({id, Status::cancelled, {}, "cancelled", 0});
+        impl_->outcomes.push_back({id, Status::cancelled, {}, "cancelled", 0, {}, {}});
         if (wanted->second.candidates.empty()) {
             impl_->to_cancel.push_back(wanted->first);
             impl_->wanted.erase(wanted);
@@ -369,6 +414,15 @@ std::vector<Outcome> RemoteProbe::poll() {
 LinkState RemoteProbe::link() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->state;
+}
+
+std::optional<std::string> RemoteProbe::lacks() const {
+    const std::lock_guard lock(impl_->mutex);
+    std::optional<std::string> what = impl_->lacks();
+    if (what && !impl_->records.empty() && impl_->options.edge.mode == EdgeOption::Mode::local)
+        throw ConfigError("this machine cannot measure what the search asks for: " + *what, {},
+                          "choose other objectives and limits, or a device that delivers it");
+    return what;
 }
 
 std::vector<std::string> RemoteProbe::devices() const {

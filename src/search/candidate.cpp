@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -13,6 +14,17 @@ constexpr std::array<const char*, 6> status_names = {"completed", "infeasible", 
                                                      "lost",      "cancelled",  "timed_out"};
 
 }  // namespace
+
+bool is_validity(std::string_view name) {
+    constexpr std::string_view ending = "_valid";
+    return name.size() > ending.size() && name.substr(name.size() - ending.size()) == ending;
+}
+
+bool measured_validly(const Metrics& metrics) {
+    return std::none_of(metrics.begin(), metrics.end(), [](const auto& metric) {
+        return is_validity(metric.first) && metric.second == 0;
+    });
+}
 
 const char* to_string(Status status) { return status_names.at(static_cast<std::size_t>(status)); }
 

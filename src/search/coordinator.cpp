@@ -1,5 +1,6 @@
 #include "edgeloop/search/coordinator.hpp"
 
+#include "search/failure_watch.hpp"
 #include "search/forecast.hpp"
 
 #include "edgeloop/core/error.hpp"
@@ -25,6 +26,16 @@ bool ends_half(const std::optional<Outcome>& half) { return half && half->status
 
 bool failed(const std::optional<Outcome>& half) {
     return half && half->status != Status::completed;
+}
+
+/// What is missing in a measurement, or nothing.
+std::optional<std::string> incomplete(const Outcome& measured,
+                                      const std::vector<std::string>& wanted) {
+    for (const std::string& name : wanted)
+        if (measured.metrics.count(name) == 0)
+            return fmt::format("{} delivered no {}",
+                               measured.device.empty() ? "the device" : measured.device, name);
+    return std::nullopt;
 }
 
 void merge(Metrics& into, const Metrics& from) {
@@ -86,6 +97,8 @@ class Coordinator {
         bool begun = false;                        ///< its training, which it may have to wait for
         bool cancelled = false;                    ///< its training was asked to stop
         int lost = 0;                              ///< how often a half of it was lost
+        int measured_again = 0;                    ///< because it was not valid
+        double measured_seconds = 0;               ///< of the measurements that were not the last
         std::optional<Verdict> verdict;
     };
 
@@ -224,13 +237,18 @@ class Coordinator {
             std::optional<Outcome>& slot = half_of(active, half);
             if (ends_half(slot) || (half == Half::measuring && !needs_measuring(active))) continue;
             std::optional<Outcome> earlier = options_.lookup(half, active.kept.candidate);
-            if (!earlier) continue;
+            if (!earlier || (half == Half::measuring && !usable(*earlier))) continue;
             earlier->id = active.kept.candidate.id;
             store_.record(Note{"reused", earlier->id, earlier->reason});
             earlier->reason.clear();
             slot = std::move(earlier);
             store_.record(HalfDone{half, *slot});
         }
+    }
+
+    /// What is not valid or not complete this run measures itself.
+    [[nodiscard]] bool usable(const Outcome& measured) const {
+        return measured_validly(measured.metrics) && !incomplete(measured, options_.measured);
     }
 
     /// On a higher rung the latency is among what is known already.
@@ -243,7 +261,19 @@ class Coordinator {
         probe_->submit(active.kept.candidate);
     }
 
+    /// Whether the devices that are there can deliver what is asked for; says what they lack.
+    [[nodiscard]] bool devices_suffice() {
+        std::optional<std::string> lacks = probe_ ? probe_->lacks() : std::nullopt;
+        if (lacks && lacks != lacking_)
+            log::warning("no training begins: {}", *lacks);
+        else if (!lacks && lacking_)
+            log::info("a device delivers what this run asks for: training begins");
+        lacking_ = std::move(lacks);
+        return !lacking_;
+    }
+
     void start_training() {
+        if (ready_.empty() || !devices_suffice()) return;
         for (auto next = ready_.begin(); next != ready_.end() && evaluator_.free_slots() > 0;) {
             const auto found = active_.find(next->second);
             if (found == active_.end() || found->second.training ||
@@ -320,10 +350,34 @@ class Coordinator {
         Active& active = found->second;
         active.measuring = false;
         measuring_seconds_ += outcome.seconds;
-        if (outcome.status == Status::lost && try_again(active, outcome, "retried measuring"))
-            submit_measuring(active);
-        else
-            accept(active, Half::measuring, std::move(outcome));
+        if ((outcome.status == Status::lost && try_again(active, outcome, "retried measuring")) ||
+            measure_again(active, outcome)) {
+            active.measured_seconds += outcome.seconds;
+            return submit_measuring(active);
+        }
+        outcome.seconds += active.measured_seconds;
+        check_validity(outcome, active.measured_again);
+        accept(active, Half::measuring, std::move(outcome));
+    }
+
+    /// Whether a measurement that cannot be believed is worth another, later and where possible on
+    /// another device.
+    bool measure_again(Active& active, const Outcome& outcome) {
+        if (outcome.status != Status::completed || measured_validly(outcome.metrics) ||
+            active.measured_again >= options_.measure_retries)
+            return false;
+        ++active.measured_again;
+        const std::string where = outcome.device.empty() ? "" : " on " + outcome.device;
+        store_.record(Note{"measured again", outcome.id, "not valid" + where});
+        return true;
+    }
+
+    void check_validity(Outcome& outcome, int repeated) const {
+        if (!options_.require_valid || outcome.status != Status::completed ||
+            measured_validly(outcome.metrics))
+            return;
+        outcome.status = Status::lost;
+        outcome.reason = fmt::format("none of {} measurements was valid", repeated + 1);
     }
 
     /// Whether a lost half is worth another attempt.
@@ -354,6 +408,9 @@ class Coordinator {
     [[nodiscard]] std::optional<Verdict> early_end(const Active& active) const {
         const std::optional<Outcome>& measuring = active.kept.measuring;
         if (failed(measuring)) return Verdict{measuring->status, measuring->reason};
+        if (measuring)
+            if (auto missing = incomplete(*measuring, options_.measured))
+                return Verdict{Status::failed, std::move(*missing)};
         return engine_.verdict(active.kept.candidate, settled(active));
     }
 
@@ -411,6 +468,7 @@ class Coordinator {
         completed.candidate = std::move(active.kept.candidate);
         active_.erase(id);
         store_.record(Told{completed});
+        failures_.note(completed.status, completed.reason);
         engine_.tell(completed);
         note_decisions();
         turned_ = true;
@@ -460,6 +518,8 @@ class Coordinator {
         progress.by_status = state.by_status;
         progress.generation = state.generation;
         progress.front = points.size();
+        for (const ArchiveMember& member : state.archive.members())
+            progress.front_not_valid += measured_validly(member.completed.metrics) ? 0 : 1;
         progress.reference = state.reference;
         if (!state.reference.empty() && state.reference.size() > 1)
             progress.hypervolume = hypervolume(points, state.reference);
@@ -477,6 +537,7 @@ class Coordinator {
                                    static_cast<double>(state.done - done_before_);
         progress.kept_bytes = kept_bytes_;
         if (probe_) progress.link = probe_->link();
+        if (probe_ && lacking_) progress.link->text = "waiting: " + *lacking_;
         return progress;
     }
 
@@ -496,13 +557,20 @@ class Coordinator {
     void stop_if_asked() {
         const bool asked = options_.should_stop && options_.should_stop();
         const bool over = seconds_left() <= 0 || (closing_ && training_ == 0 && !one_fits());
-        if (!(asked || over) || engine_.finished()) return;
-        const char* why = asked ? "asked to stop" : "the time limit is reached";
+        const std::optional<std::string> hopeless = failures_.hopeless();
+        if (!(asked || over || hopeless) || engine_.finished()) return;
+        const std::string why = asked  ? "asked to stop"
+                                : over ? "the time limit is reached"
+                                       : *hopeless;
         store_.record(Note{"stopped", 0, why});
         for (auto& [id, active] : active_)
             if (active.begun) --active.kept.cut_off;
         save();
         (void)report("stopped", clock_.now());
+        if (!asked && !over)
+            throw IoError("the search has stopped: " + why,
+                          "the rest of its budget would go the same way",
+                          "mend the cause, then run the same command with --resume to go on");
         throw Stopped(fmt::format("stopped after {} of {} candidates", engine_.state().done,
                                   engine_.settings().evaluations),
                       why, "run the same command with --resume to go on");
@@ -533,8 +601,10 @@ class Coordinator {
     std::multimap<double, CandidateId, std::greater<>> ready_;
     std::vector<CandidateId> waiting_;  ///< submitted, and not known to have begun
     Forecast forecast_;
-    bool turned_ = false;   ///< something happened in this turn of the loop
-    bool closing_ = false;  ///< the next candidate would not finish in time
+    FailureWatch failures_;
+    std::optional<std::string> lacking_;  ///< what the devices that are there cannot deliver
+    bool turned_ = false;                 ///< something happened in this turn of the loop
+    bool closing_ = false;                ///< the next candidate would not finish in time
 
     Cadence snapshots_, statuses_, tables_;
     double started_ = 0;

@@ -92,6 +92,11 @@ void put(std::string& out, const HalfDone& event) {
     put_reason(out, event.outcome.reason);
     out += ",\"seconds\":";
     put_number(out, event.outcome.seconds);
+    if (!event.outcome.device.empty()) {
+        out += ",\"device\":";
+        put_text(out, event.outcome.device);
+    }
+    if (!event.outcome.record.empty()) out += ",\"record\":" + event.outcome.record;
 }
 
 void put(std::string& out, const Told& event) {
@@ -165,6 +170,8 @@ HalfDone half_from(const Json& json, Half half) {
     event.outcome.metrics = metrics_of(json.at("metrics"));
     event.outcome.reason = json.value("reason", "");
     event.outcome.seconds = number_of(json.at("seconds"));
+    event.outcome.device = json.value("device", "");
+    if (json.contains("record")) event.outcome.record = json.at("record").dump();
     return event;
 }
 

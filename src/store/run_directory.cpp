@@ -80,6 +80,12 @@ Json to_json(const Progress& progress) {
     return json;
 }
 
+/// The part of a device's record that is the same at each of its starts.
+Json without_conditions(Json record) {
+    if (record.is_object()) record.erase("conditions");
+    return record;
+}
+
 std::string pretty(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
@@ -219,7 +225,11 @@ struct RunDirectory::Parts {
             condition = conditions_in(*note).value_or(condition);
         if (const TrainingStarted* started = std::get_if<TrainingStarted>(&event))
             made_under(started->id);
-        if (const HalfDone* done = std::get_if<HalfDone>(&event)) made_under(done->outcome.id);
+        if (const HalfDone* half = std::get_if<HalfDone>(&event)) {
+            made_under(half->outcome.id);
+            if (!half->outcome.device.empty())
+                layout.devices[half->outcome.id] = half->outcome.device;
+        }
         if (const Told* told = std::get_if<Told>(&event)) {
             if (layout.conditions.count(told->completed.candidate.id) == 0)
                 made_under(told->completed.candidate.id);
@@ -359,10 +369,18 @@ void RunDirectory::publish(const Progress& progress, const std::vector<ArchiveMe
 }
 
 void RunDirectory::add_devices(const std::vector<std::string>& devices) {
-    Json records = Json::array();
-    for (const std::string& device : devices)
-        records.push_back(parse_json(device, "device record"));
-    if (records.empty() || parts_->provenance.value("devices", Json::array()) == records) return;
+    Json records = parts_->provenance.value("devices", Json::array());
+    bool grown = false;
+    for (const std::string& text : devices) {
+        Json device = parse_json(text, "device record");
+        const bool known = std::any_of(records.begin(), records.end(), [&](const Json& record) {
+            return without_conditions(record) == without_conditions(device);
+        });
+        if (known) continue;
+        records.push_back(std::move(device));
+        grown = true;
+    }
+    if (!grown) return;
     parts_->provenance["devices"] = std::move(records);
     parts_->describe();
 }

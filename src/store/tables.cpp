@@ -49,6 +49,15 @@ class DesignColumns {
         out += ",conditions";
     }
 
+    void put_device_header(std::string& out) const {
+        if (!layout_.devices.empty()) out += ",device";
+    }
+    void put_device(std::string& out, CandidateId id) const {
+        if (layout_.devices.empty()) return;
+        const auto found = layout_.devices.find(id);
+        out += ',' + (found == layout_.devices.end() ? std::string() : cell(found->second));
+    }
+
     void put_row(std::string& out, const CompletedCandidate& completed) const {
         put_metrics(out, layout_.objectives, completed.metrics);
         put_genes(out, completed.candidate.genome);
@@ -96,10 +105,12 @@ std::string pareto_table(const TableLayout& layout, const std::vector<ArchiveMem
     const DesignColumns columns(layout, names);
     std::string out = "id";
     columns.put_header(out);
+    columns.put_device_header(out);
     out += '\n';
     for (const ArchiveMember& member : front) {
         out += std::to_string(member.completed.candidate.id);
         columns.put_row(out, member.completed);
+        columns.put_device(out, member.completed.candidate.id);
         out += '\n';
     }
     return out;
@@ -113,10 +124,12 @@ std::string evaluations_table(const TableLayout& layout,
     const DesignColumns columns(layout, names);
     std::string out = "id,status";
     columns.put_header(out);
+    columns.put_device_header(out);
     out += ",generation,epochs,training_seconds,measuring_seconds,reason\n";
     for (const CompletedCandidate* row : rows) {
         out += std::to_string(row->candidate.id) + ',' + to_string(row->status);
         columns.put_row(out, *row);
+        columns.put_device(out, row->candidate.id);
         out += ',' + std::to_string(row->candidate.generation) + ',' +
                std::to_string(row->candidate.epochs) + ',' + shortest(row->training_seconds) + ',' +
                shortest(row->measuring_seconds) + ',' + cell(row->reason) + '\n';

@@ -16,10 +16,12 @@ struct TableLayout {
     std::vector<std::string> objectives;
     /// Numbers in conditions.json under which a candidate was trained and measured.
     std::map<CandidateId, std::vector<int>> conditions = {};
+    /// Who measured which candidate; a column `device` says so where it is known of any.
+    std::map<CandidateId, std::string> devices = {};
 };
 
-/// pareto.csv: id, objectives, genes, other metrics, conditions ("1+2": begun under 1, ended under
-/// 2); in the order given. Metrics named *_seconds
+/// pareto.csv: id, objectives, genes, other metrics, device, conditions ("1+2": begun under 1, ended
+/// under 2); in the order given. Metrics named *_seconds
 /// are left out, so that equal runs give equal bytes.
 [[nodiscard]] std::string pareto_table(const TableLayout& layout,
                                        const std::vector<ArchiveMember>& front);

@@ -1,5 +1,6 @@
 // The bridge and the agent as an operator runs them.
 #include "support/programs.hpp"
+#include "support/scripted_agent.hpp"
 #include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -88,20 +89,32 @@ TEST_F(Bridge, MeasuresWithKeysAndAnswersARepeatFromItsStore) {
     const Json metrics = parse_json(first.output, "submit");
     EXPECT_GT(metrics.at("latency_ms").get<double>(), 0);
 
-    // Killed and started again, without the device: the answer is still there.
+    // Killed and started again, without the device: the answer is still there. It comes from a
+    // device whose core no other test uses, because only what is valid is kept.
+    AgentOptions sure = ScriptedAgent::options(address, "sure", "sure");
+    sure.keys = read_keys(device_key);
+    sure.server_key = read_public_key(bridge_key + ".pub");
+    ScriptedAgent device(sure, [](const MeasurementJob&) {
+        MeasurementResult result;
+        result.metrics = {{"latency_ms", 1.5}, {"latency_valid", 1}};
+        return result;
+    });
+    const Words ask = submit(Words{"--json", "--device", "sure"} + secured(user_key));
+    const ProgramResult before = run(ask);
+    ASSERT_EQ(before.code, 0) << before.output;
     ::kill(bridge.pid(), SIGKILL);
     ASSERT_TRUE(bridge.wait_for(10));
+    device.vanish();
     processes.back()->terminate();
     start(serve() + Words{"--keys", bridge_key, "--allow", folder.path("allowed")});
-    const ProgramResult second =
-        run(submit(Words{"--json", "--device", "board"} + secured(user_key)));
-    EXPECT_EQ(second.output, first.output);
+    EXPECT_EQ(run(ask).output, before.output);
 
     const ProgramResult status =
         run(Words{program("edgeloop-bridge"), "status", "--json", "--connect", address} +
             secured(user_key));
     ASSERT_EQ(status.code, 0) << status.output;
-    EXPECT_EQ(parse_json(status.output, "status").at("results"), 1);
+    EXPECT_EQ(parse_json(status.output, "status").at("results"),
+              1 + metrics.at("latency_valid").get<int>());
     EXPECT_EQ(
         run(Words{program("edgeloop-bridge"), "status", "--connect", address} + secured(user_key))
             .code,
@@ -112,6 +125,43 @@ TEST_F(Bridge, MeasuresWithKeysAndAnswersARepeatFromItsStore) {
             secured(keygen("stranger.key")));
     EXPECT_EQ(stranger.code, 3);
     EXPECT_NE(stranger.output.find("allow-list"), std::string::npos) << stranger.output;
+}
+
+TEST_F(Bridge, AnyBatchSizeIsMeasuredAndNoJobEndsTheAgent) {
+    start(serve());
+    ChildProcess& agent = start({program("edgeloop-edge"), "serve", "--connect", address, "--name",
+                                 "e2e-batch-" + std::to_string(::getpid())});
+    for (const std::string batches : {"2", "3,2"}) {
+        const ProgramResult result = run(submit({"--json", "--batch", batches}));
+        ASSERT_EQ(result.code, 0) << result.output;
+        const Json metrics = parse_json(result.output, "submit");
+        EXPECT_GT(metrics.at("latency_b2_ms").get<double>(), 0);
+        EXPECT_EQ(metrics.count("latency_ms"), 0u);
+    }
+    // What the device cannot do, and what it can do afterwards.
+    EXPECT_EQ(run(submit({"--weights", "none.safetensors"})).code, 2);
+    EXPECT_EQ(run(submit({"--processor", "cuda"})).code, 2);
+    EXPECT_EQ(run(submit({"--threads", "2"})).code, 0);
+    EXPECT_FALSE(agent.poll().has_value()) << read_file(log);
+}
+
+TEST_F(Bridge, WhatADeviceCouldNotDoIsNotAnsweredFromTheStore) {
+    start(serve());
+    const std::string name = "e2e-weights-" + std::to_string(::getpid());
+    const Words serve_device = {
+        program("edgeloop-edge"), "serve", "--connect", address, "--name", name};
+    start(serve_device);
+    const Words ask = submit({"--weights", "best.safetensors"});
+    const ProgramResult refused = run(ask);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_NE(refused.output.find("keeps no weights"), std::string::npos) << refused.output;
+    processes.back()->terminate();
+    ASSERT_TRUE(processes.back()->wait_for(20));
+    // Started again as it should have been: the same question is put to the device again.
+    start(serve_device + Words{"--weights-folder", folder.path("nowhere")});
+    const ProgramResult again = run(ask);
+    EXPECT_EQ(again.output.find("keeps no weights"), std::string::npos) << again.output;
+    EXPECT_NE(again.output.find("best.safetensors"), std::string::npos) << again.output;
 }
 
 TEST_F(Bridge, RefusesWhatIsUnsafeOrWrongWithOneLineAndCode2) {
@@ -246,11 +296,16 @@ TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
 }
 
 TEST_F(Bridge, ACoreThatIsNotThereIsSaidOnce) {
-    const ProgramResult result = run({program("edgeloop-edge"), "measure", "--spec",
-                                      test_data("specs/cnn3d_tiny.json"), "--cores", "1023"});
-    EXPECT_EQ(result.code, 2);
-    EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
-    EXPECT_NE(result.output.find("cannot pin"), std::string::npos) << result.output;
+    const Words measure = {program("edgeloop-edge"),           "measure", "--spec",
+                           test_data("specs/cnn3d_tiny.json"), "--cores", "1023"};
+    const Words serve_device = {
+        program("edgeloop-edge"), "serve", "--connect", address, "--cores", "0,1023"};
+    for (const Words& command : {measure, serve_device}) {
+        const ProgramResult result = run(command);
+        EXPECT_EQ(result.code, 2);
+        EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+        EXPECT_NE(result.output.find("core 1023 is not there"), std::string::npos) << result.output;
+    }
 }
 
 TEST_F(Bridge, AStatusWithoutABridgeIsAnEnvironmentError) {

@@ -13,3 +13,5 @@ add_dependencies(e2e_outage modelled_agent edgeloop-search edgeloop-edge)
 
 edgeloop_e2e_test(keyed_search SOURCES keyed_search_test.cpp)
 add_dependencies(e2e_keyed_search edgeloop-search edgeloop-edge edgeloop-bridge)
+edgeloop_e2e_test(measuring_search SOURCES measuring_search_test.cpp LIBRARIES edgeloop::link)
+add_dependencies(e2e_measuring_search edgeloop-search edgeloop-edge edgeloop-bridge)

@@ -8,6 +8,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/json.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -72,6 +73,15 @@ class Outage : public testing::Test {
         const std::string path = folder.path(name);
         return std::filesystem::exists(path) ? read_file(path) : "";
     }
+    /// The table of a run's front, but for the device, which a model has not.
+    [[nodiscard]] std::vector<Words> front(const std::string& name) const {
+        auto table = read_table(folder.path(name + "/pareto.csv"));
+        const auto found = std::find(table.at(0).begin(), table.at(0).end(), "device");
+        if (found == table[0].end()) return table;
+        const auto place = found - table[0].begin();
+        for (Words& row : table) row.erase(row.begin() + place);
+        return table;
+    }
     /// Events of one kind in the journal of run "run".
     [[nodiscard]] int count(const std::string& kind) const {
         std::istringstream lines(text("run/journal.jsonl"));
@@ -127,7 +137,7 @@ TEST_F(Outage, ASearchTrainsOnWhileItsDeviceIsAwayAndFindsTheSameFront) {
     const auto exit = job->wait_for(120);
     ASSERT_TRUE(exit) << text("search.log");
     EXPECT_EQ(exit->code, 0) << text("search.log");
-    EXPECT_EQ(text("run/pareto.csv"), text("whole/pareto.csv"));
+    EXPECT_EQ(front("run"), front("whole"));
     EXPECT_EQ(count("measured"), 24);
 }
 
@@ -146,7 +156,7 @@ TEST_F(Outage, ALinkThatStaysDownEndsTheRunWithACheckpoint) {
     resumed.emplace_back("--resume");
     const ProgramResult result = run(resumed);
     EXPECT_EQ(result.code, 0) << result.output;
-    EXPECT_EQ(text("run/pareto.csv"), text("whole/pareto.csv"));
+    EXPECT_EQ(front("run"), front("whole"));
 }
 
 TEST_F(Outage, AFoundNetworkIsMeasuredWithItsTrainedWeights) {

@@ -34,6 +34,7 @@ struct ServeConfig {
     int reference_every = 10;
     double reference_threshold = 0.1;
     int parent = 0;
+    std::string turns_file;  ///< empty: nobody to take turns with
     std::string log_level = "info";
 };
 

@@ -61,7 +61,10 @@ struct SearchConfig {
     double measure_seconds = 10;
     int measure_threads = 1;
     std::string measure_runtime = "eager", measure_processor = "cpu";  ///< MeasurementSettings'
-    double edge_timeout = 0;  ///< seconds without a device before stopping; 0: wait
+    int measure_retries = 2;              ///< of a measurement that is not valid
+    bool require_valid = false;           ///< what stays not valid is lost
+    std::string pause_training = "auto";  ///< while --edge local measures: auto, always, never
+    double edge_timeout = 0;              ///< seconds without a device before stopping; 0: wait
     std::string edge_keys, edge_server_key, edge_allow;  ///< files; empty: none
     bool edge_insecure = false;                          ///< a network link without keys is fine
 

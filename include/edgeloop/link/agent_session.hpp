@@ -32,7 +32,8 @@ class AgentSession {
 
     /// @throws ConfigError  a name, class or record that cannot be sent.
     explicit AgentSession(const AgentOptions& options);
-    /// Says goodbye; results not yet acknowledged get up to a second.
+    /// Results not yet acknowledged get up to a second. Says goodbye, unless an exception ends it:
+    /// the job at hand then counts as one that an agent died on.
     ~AgentSession();
     AgentSession(const AgentSession&) = delete;
     AgentSession& operator=(const AgentSession&) = delete;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,8 +30,10 @@ class FairQueue {
     void remove(Id id);
 
     /// Takes the next job a device of `device_class` may run: of that class or of none.
-    /// Complexity: O(clients + log jobs).
-    std::optional<Id> pick(const std::string& device_class);
+    /// @param may  asked of jobs in their order, says which the device may have; empty: all.
+    /// Complexity: O(clients + log jobs) and one question for each job that it may not have.
+    std::optional<Id> pick(const std::string& device_class,
+                           const std::function<bool(Id)>& may = {});
 
     [[nodiscard]] bool contains(Id id) const { return entries_.count(id) != 0; }
     [[nodiscard]] std::size_t size() const { return entries_.size(); }

@@ -26,6 +26,7 @@ struct BoardOptions {
     double running_lease_s = 3600;  ///< longest a device may measure one job
     double reclaim_s = 3;  ///< after a restart devices have this long to say what they are running
     int crash_limit = 3;   ///< agents lost while measuring a job before it counts as crashing
+    int device_tries = 3;  ///< times that a job may fail on or come back from devices
     std::size_t max_sessions = 256;
     std::size_t max_queued = 100'000;
 };
@@ -82,6 +83,8 @@ class JobBoard {
         std::optional<Session> holder;      ///< agent it was sent to
         double leased = 0;                  ///< when it was last known to be there
         std::optional<double> started;      ///< nothing: it waits on the device
+        std::set<std::string> tried_on;     ///< devices that failed or were not sure: others first
+        int failures = 0;                   ///< on devices, and times that one gave it back
         std::uint64_t lost_with_nonce = 0;  ///< process that was measuring it when it vanished
     };
 
@@ -100,6 +103,13 @@ class JobBoard {
     void finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
                 double now);
 
+    /// Whether a failure that may be the device's own is to be tried once more. Queues the job
+    /// then.
+    bool try_elsewhere(Work& work, const std::string& device);
+    /// Whether a connected device that has not tried the job yet may have it.
+    [[nodiscard]] bool untried_device_for(const Work& work) const;
+    /// Ends a job: keeps the result if it lasts, and tells those that wait for it.
+    void conclude(std::uint64_t id, const MeasurementResult& result);
     void assign(double now);
     void send_job(const Session& to, Work& work, double now);
     void take_back(std::uint64_t id);
@@ -132,6 +142,8 @@ class JobBoard {
     std::map<std::string, Session> clients_;        ///< by identity: two may have the same name
     std::map<std::string, Session> agents_;         ///< by name
     std::unordered_map<std::uint64_t, Work> work_;  ///< everything without an answer
+    /// Devices whose answers to a job were not valid: when it is asked again, others come first.
+    std::unordered_map<std::uint64_t, std::set<std::string>> unsure_;
     FairQueue queue_;
     std::vector<Outgoing> outgoing_;
     std::deque<std::string> last_errors_;

@@ -9,6 +9,9 @@
 
 namespace edgeloop {
 
+/// Samples below which a device gives no latency_p99_ms (the floor of MLPerf's LoadGen).
+constexpr int p99_samples = 662;
+
 /// Whether a device may be asked for this runtime: eager, torchscript, onnx or tensorrt.
 [[nodiscard]] bool is_runtime(const std::string& name);
 
@@ -44,15 +47,27 @@ struct MeasurementJob {
     }
 };
 
+/// Whose failure a failed measurement is.
+enum class FailureOf : std::uint8_t {
+    device,   ///< or the settings': out of memory, a runtime that is not there, a crash
+    network,  ///< no device and no setting will ever measure it
+};
+
 /// What came of it. A value that was not measured is absent from `metrics`.
 struct MeasurementResult {
-    Status status = Status::completed;  ///< completed or failed (the candidate's fault)
+    /// completed or failed; anything else: not measured, and somebody else may try.
+    Status status = Status::completed;
     Metrics metrics;     ///< latency_ms, latency_p90_ms …: edge/README.md lists them
     std::string reason;  ///< one line; empty when completed
     double seconds = 0;  ///< device time spent, wall clock
     std::string device;  ///< name of the device
     std::string record;  ///< JSON: conditions under which it was measured (clocks, temperatures …)
+    FailureOf failure_of = FailureOf::device;  ///< when failed
 };
+
+/// Whether whoever asks again may be answered with this: a valid measurement, or a failure that is
+/// the network's own.
+[[nodiscard]] bool is_lasting(const MeasurementResult& result);
 
 /// The job for one network under `settings`. Removes "training" from the spec, which latency does
 /// not depend on, so that candidates which differ only there share one measurement.

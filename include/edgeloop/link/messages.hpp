@@ -14,7 +14,7 @@
 namespace edgeloop::wire {
 
 /// Version of the protocol; a peer that speaks another one is refused by name.
-constexpr std::uint16_t protocol_version = 1;
+constexpr std::uint16_t protocol_version = 2;
 
 /// Upper bounds. A message that exceeds one is rejected before anything of that size is allocated.
 constexpr std::size_t max_message_bytes = 256 * 1024;

@@ -7,6 +7,7 @@
 #include "edgeloop/search/interfaces.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ class LocalAgent {
     LocalAgent& operator=(const LocalAgent&) = delete;
 
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
+    /// Where trainings of this machine take turns with it: MeasuringTurns.
+    [[nodiscard]] std::string turns_file() const { return folder_ + "/turns"; }
     [[nodiscard]] pid_t pid() const { return process_->pid(); }
     /// Whether it still runs.
     [[nodiscard]] bool running() { return !process_->poll(); }
@@ -64,12 +67,19 @@ class LocalAgent {
     std::unique_ptr<ChildProcess> process_;
 };
 
+/// What the device of this record (JSON) lacks for such measurements, e.g. "no energy_mj", or
+/// nothing. A device that does not say what it delivers lacks nothing.
+[[nodiscard]] std::optional<std::string> lacking(const std::string& record,
+                                                 const MeasurementSettings& settings,
+                                                 const std::vector<std::string>& metrics);
+
 struct RemoteProbeOptions {
     EdgeOption edge;  ///< mode local, bind or connect
     /// Name of this search at the broker, stable over --resume, e.g. host and run directory.
     std::string name = "search";
     std::string device_class;  ///< measure only on such devices; empty: any
     MeasurementSettings settings;
+    std::vector<std::string> metrics;  ///< that a device has to deliver
     LinkKeys keys;           ///< this side's; empty: no encryption
     std::string server_key;  ///< connect: the bridge's public key
     std::string allow_list;  ///< bind, with keys: who may connect; BrokerOptions::allow_list
@@ -95,6 +105,8 @@ class RemoteProbe final : public LatencyProbe {
     void cancel(CandidateId id) override;
     [[nodiscard]] std::vector<Outcome> poll() override;
     [[nodiscard]] LinkState link() const override;
+    /// @throws ConfigError  in mode local: no other device will come.
+    [[nodiscard]] std::optional<std::string> lacks() const override;
     [[nodiscard]] std::vector<std::string> devices() const override;
 
     /// Submitted requests the other side has not yet confirmed to keep.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace edgeloop {
 
@@ -48,6 +49,8 @@ struct Outcome {
     Metrics metrics;
     std::string reason;  ///< one line; empty when completed
     double seconds = 0;  ///< what it cost, wall clock
+    std::string device;  ///< that measured; empty: none, or not known
+    std::string record;  ///< JSON object: conditions of the measurement (clocks …); or empty
 };
 
 /// Both halves of a candidate put together: what an engine is told.
@@ -60,6 +63,11 @@ struct CompletedCandidate {
     double training_seconds = 0;  ///< cost, wall clock
     double measuring_seconds = 0;
 };
+
+/// Whether a metric of this name says, with 1 or 0, whether a measurement can be believed: *_valid.
+[[nodiscard]] bool is_validity(std::string_view name);
+/// Whether a measurement can be believed: none of its metrics says that it cannot.
+[[nodiscard]] bool measured_validly(const Metrics& metrics);
 
 [[nodiscard]] const char* to_string(Status status);
 /// @throws CorruptState for an unknown name.

@@ -45,6 +45,11 @@ struct SearchOptions {
     /// (their result does not depend on it), 0 for the others.
     std::optional<std::size_t> ask_ahead;
     bool measure_first = false;  ///< train a candidate only after it has been measured
+    int measure_retries = 2;     ///< times that a measurement which is not valid is made again
+    /// What stays not valid is lost, with a reason, instead of ranked as it is.
+    bool require_valid = false;
+    /// Metrics that measuring has to deliver: a candidate without one ends when it is measured.
+    std::vector<std::string> measured;
     double time_limit_seconds = std::numeric_limits<double>::infinity();  ///< from now
     double snapshot_seconds = 10;       ///< at least between two snapshots
     double status_seconds = 1;          ///< between two updates of status and progress
@@ -72,6 +77,7 @@ struct SearchResult {
 ///
 /// @param probe  null: training alone completes a candidate.
 /// @throws Stopped       on request or at the time limit, with everything saved.
+/// @throws IoError       nearly everything fails for the same reason; everything is saved.
 /// @throws CorruptState  the stored events do not belong to this engine.
 [[nodiscard]] SearchResult run_search(Engine& engine, Evaluator& evaluator, LatencyProbe* probe,
                                       RunStore& store, const SearchOptions& options = {});

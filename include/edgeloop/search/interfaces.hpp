@@ -3,6 +3,7 @@
 #include "edgeloop/search/candidate.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,9 @@ class LatencyProbe {
     virtual void cancel(CandidateId id) = 0;
     [[nodiscard]] virtual std::vector<Outcome> poll() = 0;
     [[nodiscard]] virtual LinkState link() const = 0;
+    /// Why no device that is there can deliver what the run asks for, or nothing. As long as there
+    /// is a reason no training is begun.
+    [[nodiscard]] virtual std::optional<std::string> lacks() const { return std::nullopt; }
     /// Records of the devices that measured, as JSON text, for provenance.
     [[nodiscard]] virtual std::vector<std::string> devices() const = 0;
 };

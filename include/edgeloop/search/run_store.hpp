@@ -58,9 +58,10 @@ struct Progress {
     std::uint32_t generation = 0;
     Metrics best;  ///< smallest value of each objective on the front
     std::optional<double> hypervolume;
-    std::vector<double> reference;                       ///< its reference point
-    std::uint64_t front = 0;                             ///< members of the archive
-    double elapsed_seconds = 0;                          ///< of this start
+    std::vector<double> reference;      ///< its reference point
+    std::uint64_t front = 0;            ///< members of the archive
+    std::uint64_t front_not_valid = 0;  ///< of them, measured in a way that cannot be believed
+    double elapsed_seconds = 0;         ///< of this start
     double training_seconds = 0, measuring_seconds = 0;  ///< summed cost of this start
     std::optional<double> eta_seconds;
     std::uint64_t kept_bytes = 0;  ///< of weights and unfinished trainings on disk

@@ -60,7 +60,8 @@ class RunDirectory : public RunStore {
     void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
                  bool tables) override;
 
-    /// Adds records of the devices that measured to provenance.json. Each is JSON text.
+    /// Adds records of the devices that measured to provenance.json, beside those that are there.
+    /// Each is JSON text; what differs only in its "conditions" is the same device.
     void add_devices(const std::vector<std::string>& devices);
 
   private:

@@ -85,6 +85,7 @@ TEST(MeasuringProcess, AllocatingWithoutEndStopsAtTheLimit) {
     const MeasurementResult result = outcome_of("allocate", 256);
     EXPECT_EQ(result.status, Status::failed);
     EXPECT_NE(result.reason.find("out of memory"), std::string::npos) << result.reason;
+    EXPECT_EQ(result.failure_of, FailureOf::device);
 }
 
 TEST(MeasuringProcess, OneThatNeverReturnsIsEnded) {
@@ -97,6 +98,7 @@ TEST(MeasuringProcess, ASpecThatCannotBeBuiltSaysWhy) {
     const MeasurementResult result = outcome_of("refuse");
     EXPECT_EQ(result.status, Status::failed);
     EXPECT_EQ(result.reason, "this network cannot be built");
+    EXPECT_EQ(result.failure_of, FailureOf::network);
 }
 
 TEST(MeasuringProcess, WeightsAreLookedUpInTheFolderOfTheDeviceOnly) {

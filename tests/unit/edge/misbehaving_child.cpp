@@ -20,7 +20,7 @@ class Misbehaving final : public Runtime {
     Misbehaving(std::string behaviour, const MeasurementSettings& settings)
         : behaviour_(std::move(behaviour)) {
         if (behaviour_ == "show weights") throw ConfigError("weights: " + settings.weights);
-        if (behaviour_ == "refuse") throw ConfigError("this network cannot be built");
+        if (behaviour_ == "refuse") throw NetworkError("this network cannot be built");
     }
     void prepare(int) override {}
     void run() override {

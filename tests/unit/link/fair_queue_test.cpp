@@ -57,6 +57,18 @@ TEST(FairQueue, NobodysJobIsAdopted) {
     EXPECT_EQ(drain(queue), (Order{1, 2}));
 }
 
+TEST(FairQueue, WhatADeviceMayNotHaveStaysInItsPlace) {
+    FairQueue queue;
+    queue.add(1, "", "a", 0);
+    queue.add(2, "", "a", 0);
+    queue.add(3, "", "b", 0);
+    const auto not_first = [](std::uint64_t id) { return id != 1; };
+    EXPECT_EQ(queue.pick("x", not_first), 2u);
+    EXPECT_EQ(queue.pick("x", not_first), 3u);
+    EXPECT_EQ(queue.pick("x", not_first), std::nullopt);
+    EXPECT_EQ(queue.pick("x"), 1u);
+}
+
 TEST(FairQueue, ClassesAreKeptApart) {
     FairQueue queue;
     queue.add(1, "x", "a", 0);

@@ -111,6 +111,22 @@ TEST(Loop, AFailureOnTheDeviceIsAnOutcomeWithAReason) {
     EXPECT_EQ(outcomes.at(1).reason, "scripted failure");
 }
 
+TEST(Loop, AnAgentThatLeavesByAnErrorCountsAsOneThatTheJobEnded) {
+    RemoteProbeOptions options = bind_options();
+    options.board.crash_limit = 1;
+    RemoteProbe probe(options);
+    probe.submit(candidate(1, 7));
+    try {
+        AgentSession session(ScriptedAgent::options(probe.endpoint(), "a"));
+        ASSERT_TRUE(session.next(20));
+        throw std::runtime_error("map::at");
+    } catch (const std::runtime_error&) {
+    }
+    const auto outcomes = collect(probe, 1);
+    ASSERT_EQ(outcomes.size(), 1u);
+    EXPECT_NE(outcomes.at(1).reason.find("crashing"), std::string::npos) << outcomes.at(1).reason;
+}
+
 TEST(Loop, CancelledCandidatesComeBackOnceAsCancelled) {
     RemoteProbe probe(bind_options());
     probe.submit(candidate(1, 8));

@@ -71,6 +71,16 @@ TEST(Messages, ValuesThatAreNotNumbersAreRefused) {
     EXPECT_THROW((void)decode_result(encode_result(result), "test"), CorruptState);
 }
 
+TEST(Messages, AResultOfAStoreThatDoesNotSayWhoseFailureItIsIsTheDevices) {
+    MeasurementResult result;
+    result.status = Status::failed;
+    result.failure_of = FailureOf::network;
+    const std::string bytes = encode_result(result);
+    EXPECT_EQ(decode_result(bytes, "test").failure_of, FailureOf::network);
+    const std::string before = bytes.substr(0, bytes.size() - 1);
+    EXPECT_EQ(decode_result(before, "test").failure_of, FailureOf::device);
+}
+
 TEST(Messages, TextBeyondTheLimitIsABugOfTheSender) {
     EXPECT_THROW((void)encode({Refused{std::string(max_text_bytes + 1, 'x')}, 0}), LogicError);
 }

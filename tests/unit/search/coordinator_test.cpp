@@ -339,6 +339,143 @@ TEST(RunSearch, LostHalvesAreTriedAgainUpToALimit) {
         EXPECT_EQ(completed.status, completed.candidate.id == 8 ? Status::lost : Status::completed);
 }
 
+/// A probe whose first answers for a candidate are not valid.
+FakeProbe unsure_probe(std::map<CandidateId, int>& attempts, CandidateId which, int not_valid) {
+    return FakeProbe(1, [&attempts, which, not_valid](const Candidate& candidate) {
+        Outcome outcome = measure(candidate);
+        const int attempt = ++attempts[candidate.id];
+        const bool sure = candidate.id != which || attempt > not_valid;
+        outcome.metrics["latency_valid"] = sure ? 1 : 0;
+        return outcome;
+    });
+}
+
+TEST(RunSearch, AMeasurementThatIsNotValidIsMadeAgain) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(4, 1, train);
+    std::map<CandidateId, int> attempts;
+    FakeProbe probe = unsure_probe(attempts, 7, 2);
+    MemoryStore store;
+    const SearchResult result = run_search(*engine, evaluator, &probe, store, quick());
+    EXPECT_EQ(attempts[7], 3);
+    EXPECT_EQ(attempts[8], 1);
+    EXPECT_EQ(store.notes("measured again").size(), 2u);
+    EXPECT_EQ(result.progress.front_not_valid, 0u);
+    for (const auto& completed : told(store)) {
+        EXPECT_EQ(completed.metrics.at("latency_valid"), 1);
+        EXPECT_EQ(completed.measuring_seconds, completed.candidate.id == 7 ? 3 : 1);
+    }
+}
+
+TEST(RunSearch, WhatStaysNotValidIsRankedAndCountedOrLostWhenValidityIsRequired) {
+    for (const bool required : {false, true}) {
+        const SearchSpace space = unit_box(3);
+        const auto engine = make_engine(space, loop_settings());
+        FakeEvaluator evaluator(4, 1, train);
+        std::map<CandidateId, int> attempts;
+        FakeProbe probe = unsure_probe(attempts, 7, 1000);
+        MemoryStore store;
+        SearchOptions options = quick();
+        options.measure_retries = 1;
+        options.require_valid = required;
+        const SearchResult result = run_search(*engine, evaluator, &probe, store, options);
+        EXPECT_EQ(attempts[7], 2);
+        std::size_t not_valid = 0;
+        for (const ArchiveMember& member : result.front)
+            not_valid += member.completed.candidate.id == 7 ? 1 : 0;
+        EXPECT_EQ(result.progress.front_not_valid, not_valid);
+        for (const auto& completed : told(store)) {
+            if (completed.candidate.id != 7) continue;
+            EXPECT_EQ(completed.status, required ? Status::lost : Status::completed);
+            EXPECT_EQ(completed.reason, required ? "none of 2 measurements was valid" : "");
+        }
+    }
+}
+
+TEST(RunSearch, AMeasurementWithoutWhatTheGoalsWantEndsTheCandidateBeforeItTrains) {
+    const SearchSpace space = unit_box(3);
+    EngineSettings settings = loop_settings();
+    settings.goals.constraints = {parse_constraint("energy_mj<=5")};
+    const auto engine = make_engine(space, settings);
+    FakeEvaluator evaluator(4, 1, train);
+    FakeProbe probe(1, [](const Candidate& candidate) {
+        Outcome outcome = measure(candidate);
+        outcome.device = "board";
+        if (candidate.id % 2 == 0) outcome.metrics["energy_mj"] = 2;
+        return outcome;
+    });
+    MemoryStore store;
+    SearchOptions options = quick();
+    options.measure_first = true;
+    options.measured = {"latency_ms", "energy_mj"};
+    (void)run_search(*engine, evaluator, &probe, store, options);
+    for (const Candidate& candidate : evaluator.submitted) EXPECT_EQ(candidate.id % 2, 0u);
+    for (const auto& completed : told(store)) {
+        if (completed.candidate.id % 2 == 0) continue;
+        EXPECT_EQ(completed.status, Status::failed);
+        EXPECT_EQ(completed.reason, "board delivered no energy_mj");
+    }
+}
+
+TEST(RunSearch, NothingTrainsBeforeADeviceDeliversWhatIsAsked) {
+    class PoorProbe : public FakeProbe {
+      public:
+        using FakeProbe::FakeProbe;
+        std::optional<std::string> lacks() const override {
+            if (++asked > 20) return std::nullopt;
+            return "device 'board' delivers no energy_mj";
+        }
+        mutable int asked = 0;
+    };
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    PoorProbe probe(1, measure);
+    FakeEvaluator evaluator(4, 1, [&](const Candidate& candidate) {
+        EXPECT_GT(probe.asked, 20);
+        return train(candidate);
+    });
+    MemoryStore store;
+    EXPECT_EQ(run_search(*engine, evaluator, &probe, store, quick()).progress.done, 64u);
+}
+
+TEST(RunSearch, StopsWhenEverythingFailsForOneReasonAndGoesOnAfterwards) {
+    const SearchSpace space = unit_box(3);
+    bool broken = true;
+    const auto evaluate = [&](const Candidate& candidate) {
+        Outcome outcome = train(candidate);
+        if (!broken) return outcome;
+        outcome.status = Status::failed;
+        outcome.reason = "cannot write '/x/" + std::to_string(candidate.id) + "'";
+        return outcome;
+    };
+    MemoryStore store;
+    {
+        const auto engine = make_engine(space, loop_settings());
+        FakeEvaluator evaluator(4, 1, evaluate);
+        FakeProbe probe(1, measure);
+        try {
+            (void)run_search(*engine, evaluator, &probe, store, quick());
+            FAIL() << "nothing worked and it did not stop";
+        } catch (const IoError& error) {
+            EXPECT_NE(error.problem().find("designs failed for the same reason: cannot write"),
+                      std::string::npos)
+                << error.what();
+            EXPECT_NE(error.suggestion().find("--resume"), std::string::npos);
+        }
+        EXPECT_LT(store.last.done, 64u);
+        EXPECT_EQ(store.last.phase, "stopped");
+    }
+    broken = false;
+    store.resume = true;
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(4, 1, evaluate);
+    FakeProbe probe(1, measure);
+    const SearchResult result = run_search(*engine, evaluator, &probe, store, quick());
+    EXPECT_EQ(result.progress.done, 64u);
+    EXPECT_FALSE(result.front.empty());
+}
+
 TEST(RunSearch, EarlierResultsAreReused) {
     const SearchSpace space = unit_box(3);
     const auto engine = make_engine(space, loop_settings());

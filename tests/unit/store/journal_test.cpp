@@ -77,6 +77,8 @@ TEST_F(JournalTest, EveryEventComesBackExactly) {
     half.outcome.id = 3;
     half.outcome.metrics = {{"latency_ms", 0.7000000000000001}};
     half.outcome.seconds = 1e-9;
+    half.outcome.device = "board \"1\"";
+    half.outcome.record = R"({"after":{"crc":1},"before":{"governor":"performance"}})";
     write({Proposed{awkward_candidate()}, half, Note{"retried", 3, "rank 2 died"}, awkward_end()});
     const Journal journal = read_journal(path_);
     ASSERT_EQ(journal.events.size(), 4u);
@@ -84,6 +86,8 @@ TEST_F(JournalTest, EveryEventComesBackExactly) {
     const Outcome outcome = std::get<HalfDone>(journal.events[1]).outcome;
     EXPECT_EQ(outcome.metrics, half.outcome.metrics);
     EXPECT_EQ(outcome.seconds, 1e-9);
+    EXPECT_EQ(outcome.device, half.outcome.device);
+    EXPECT_EQ(outcome.record, half.outcome.record);
     EXPECT_EQ(std::get<Note>(journal.events[2]).reason, "rank 2 died");
     const CompletedCandidate completed = std::get<Told>(journal.events[3]).completed;
     expect_same(completed.candidate, awkward_candidate());

@@ -437,5 +437,46 @@ TEST_F(RunDirectoryTest, DeviceRecordsGoIntoTheProvenance) {
     EXPECT_EQ(Json::parse(file("provenance.json")).at("devices").at(0).at("name"), "board");
 }
 
+TEST_F(RunDirectoryTest, AResumeAddsItsDevicesToThoseOfBefore) {
+    const auto engine = make_engine(space_, settings_);
+    {
+        RunDirectory store(options(StartMode::fresh, *engine));
+        store.add_devices({R"({"name":"a","conditions":{"load_1min":1}})", R"({"name":"b"})"});
+    }
+    RunDirectory store(options(StartMode::resume, *engine));
+    store.add_devices({R"({"name":"a","conditions":{"load_1min":2}})", R"({"name":"c"})"});
+    std::vector<std::string> names;
+    for (const Json& device : Json::parse(file("provenance.json")).at("devices"))
+        names.push_back(device.at("name"));
+    EXPECT_EQ(names, (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST_F(RunDirectoryTest, TheTablesSayWhoMeasuredAlsoAfterAResume) {
+    const auto engine = make_engine(space_, settings_);
+    const Candidate candidate = *engine->ask();
+    {
+        RunDirectory store(options(StartMode::fresh, *engine));
+        (void)store.recover();
+        store.record(Proposed{candidate});
+        HalfDone half;
+        half.half = Half::measuring;
+        half.outcome.id = candidate.id;
+        half.outcome.device = "board";
+        half.outcome.record = R"({"before":{"governor":"performance"}})";
+        store.record(half);
+        store.commit();
+    }
+    RunDirectory store(options(StartMode::resume, *engine));
+    const auto recovery = store.recover();
+    ASSERT_EQ(recovery->events.size(), 2u);
+    const auto& outcome = std::get<HalfDone>(recovery->events[1]).outcome;
+    EXPECT_EQ(Json::parse(outcome.record).at("before").at("governor"), "performance");
+    Told told;
+    told.completed.candidate = candidate;
+    store.record(told);
+    store.publish({}, {}, true);
+    EXPECT_NE(file("evaluations.csv").find(",board,"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace edgeloop

@@ -33,7 +33,7 @@ EngineState busy_state(EngineKind kind = EngineKind::generational) {
 std::map<CandidateId, InFlight> in_flight() {
     InFlight flight;
     flight.candidate.id = 9;
-    flight.training = Outcome{9, Status::lost, {{"f1", 0.1}}, "why", 2.5};
+    flight.training = Outcome{9, Status::lost, {{"f1", 0.1}}, "why", 2.5, {}, {}};
     flight.cut_off = 2;
     return {{9, flight}};
 }

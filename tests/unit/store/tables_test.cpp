@@ -33,6 +33,20 @@ TEST(Tables, AnEmptyFrontHasAHeader) {
               "id,f1,f2," + space.variables()[0].name + ",conditions\n");
 }
 
+TEST(Tables, SayWhichDeviceMeasured) {
+    const SearchSpace space = test::unit_box(2);
+    TableLayout layout{&space, {"f1"}};
+    layout.devices = {{7, "board, left"}};
+    const std::string front = pareto_table(layout, {member(7, 1, 2), member(8, 2, 1)});
+    EXPECT_NE(front.find(",device\n"), std::string::npos) << front;
+    EXPECT_NE(front.find(",5,\"board, left\"\n"), std::string::npos) << front;
+    EXPECT_NE(front.find(",5,\n"), std::string::npos) << front;
+    const CompletedCandidate row = member(7, 1, 2).completed;
+    const std::string table = evaluations_table(layout, {&row});
+    EXPECT_NE(table.find(",device,generation,"), std::string::npos) << table;
+    EXPECT_NE(table.find(",\"board, left\",0,"), std::string::npos) << table;
+}
+
 TEST(Tables, EvaluationsAddStatusCostAndReason) {
     const SearchSpace space = test::unit_box(2);
     CompletedCandidate failed = member(4, 1, 2).completed;

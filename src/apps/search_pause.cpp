@@ -1,0 +1,72 @@
+#include "apps/search_pause.hpp"
+
+#include "edgeloop/core/log.hpp"
+#include "edgeloop/link/measuring_turns.hpp"
+
+#include <memory>
+#include <set>
+#include <utility>
+
+namespace edgeloop::apps {
+namespace {
+
+// Lets measurements pass wherever the training says where it is.
+class PausingToken : public CancelToken {
+  public:
+    PausingToken(const CancelToken& inner, TrainingTurn& turn) : inner_(inner), turn_(turn) {}
+
+    [[nodiscard]] bool requested() const override { return inner_.requested(); }
+    [[nodiscard]] bool will_resume() const override { return inner_.will_resume(); }
+    void at(const std::string& place) const override {
+        inner_.at(place);
+        turn_.yield([this] { return inner_.requested(); });
+    }
+
+  private:
+    const CancelToken& inner_;
+    TrainingTurn& turn_;
+};
+
+}  // namespace
+
+bool trainings_leave_no_core(const std::vector<RankBinding>& bindings,
+                             const cli::SearchConfig& config) {
+    std::set<int> cpus;
+    std::size_t training_ranks = 0;
+    for (std::size_t rank = 0; rank < bindings.size(); ++rank) {
+        if (bindings[rank].host != bindings[0].host) continue;
+        cpus.insert(bindings[rank].cpus.begin(), bindings[rank].cpus.end());
+        const bool trains = rank > 0 || bindings.size() == 1 || config.coordinator_trains;
+        training_ranks += trains ? 1 : 0;
+    }
+    const std::size_t busy = training_ranks * static_cast<std::size_t>(config.threads);
+    return cpus.size() < busy + static_cast<std::size_t>(config.measure_threads);
+}
+
+std::string turns_file(const cli::SearchConfig& config, const LocalAgent* agent,
+                       const Communicator& world, const std::vector<RankBinding>& bindings) {
+    const bool pause =
+        config.pause_training == "always" ||
+        (config.pause_training == "auto" && trainings_leave_no_core(bindings, config));
+    std::string path = agent != nullptr && pause ? agent->turns_file() : std::string();
+    world.broadcast(path, 0);
+    if (world.rank() == 0 && !path.empty())
+        log::info("trainings of this machine pause while --edge local measures");
+    const bool here = bindings[static_cast<std::size_t>(world.rank())].host == bindings[0].host;
+    return here ? path : std::string();
+}
+
+WorkerFunction with_pauses(WorkerFunction work, const std::string& turns_file) {
+    if (turns_file.empty()) return work;
+    const auto turns = std::make_shared<const MeasuringTurns>(turns_file);
+    return [work = std::move(work), turns](const Candidate& candidate, const Communicator& group,
+                                           const CancelToken& token) {
+        // The others of its group wait for the leader: holding the file too they would wait for
+        // each other.
+        if (group.rank() != 0) return work(candidate, group, token);
+        TrainingTurn turn(*turns, [&token] { return token.requested(); });
+        return work(candidate, group, PausingToken(token, turn));
+    };
+}
+
+}  // namespace edgeloop::apps

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "edgeloop/cli/search_config.hpp"
+#include "edgeloop/comm/binding.hpp"
+#include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/dispatch/worker.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+
+#include <string>
+#include <vector>
+
+namespace edgeloop::apps {
+
+/// Whether the trainings of this machine have to pause for `--edge local` to measure with cores of
+/// its own: they do when they leave it none.
+///
+/// @param bindings  of all ranks; rank 0 runs where the agent does.
+[[nodiscard]] bool trainings_leave_no_core(const std::vector<RankBinding>& bindings,
+                                           const cli::SearchConfig& config);
+
+/// The file in which trainings and the agent of this machine take turns, for this rank; empty: none
+/// is needed. Collective.
+/// @param agent  on rank 0, with `--edge local`; else null.
+[[nodiscard]] std::string turns_file(const cli::SearchConfig& config, const LocalAgent* agent,
+                                     const Communicator& world,
+                                     const std::vector<RankBinding>& bindings);
+
+/// What a worker does, but with a pause between two steps whenever something is measured.
+[[nodiscard]] WorkerFunction with_pauses(WorkerFunction work, const std::string& turns_file);
+
+}  // namespace edgeloop::apps

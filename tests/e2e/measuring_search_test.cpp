@@ -1,0 +1,184 @@
+// What a search makes of measurements that are not valid, fail, or lack what it asks for.
+#include "support/bridge_process.hpp"
+#include "support/programs.hpp"
+#include "support/scripted_agent.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <sstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::test {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using Words = std::vector<std::string>;
+
+class MeasuringSearch : public testing::Test {
+  protected:
+    [[nodiscard]] Words search(const std::string& edge, const Words& more = {}) const {
+        Words words{program("edgeloop-search"),
+                    "--data",
+                    e2e_data("shards"),
+                    "--space",
+                    test_data("tiny_space.json"),
+                    "--run-dir",
+                    folder.path("run"),
+                    "--population",
+                    "4",
+                    "--evaluations",
+                    "12",
+                    "--seed",
+                    "11",
+                    "--edge",
+                    edge};
+        words.insert(words.end(), more.begin(), more.end());
+        return words;
+    }
+    [[nodiscard]] std::vector<std::string> evaluations(const std::string& name) const {
+        return column(read_table(folder.path("run/evaluations.csv")), name);
+    }
+    /// Events of one kind in the journal.
+    [[nodiscard]] std::vector<Json> events(const std::string& kind) const {
+        std::istringstream lines(read_file(folder.path("run/journal.jsonl")));
+        std::vector<Json> found;
+        for (std::string line; std::getline(lines, line);)
+            if (Json event = Json::parse(line); event.at("event") == kind)
+                found.push_back(std::move(event));
+        return found;
+    }
+    [[nodiscard]] std::size_t notes(const std::string& what) const {
+        const auto all = events("note");
+        return static_cast<std::size_t>(std::count_if(
+            all.begin(), all.end(), [&](const Json& note) { return note.at("what") == what; }));
+    }
+
+    TemporaryFolder folder;
+};
+
+bool connected(const AgentSession& session) {
+    const double deadline = steady_seconds() + 30;
+    while (!session.connected() && steady_seconds() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return session.connected();
+}
+
+MeasurementResult answer(bool valid) {
+    MeasurementResult result;
+    result.metrics = {{"latency_ms", 1.5}, {"latency_valid", valid ? 1 : 0}};
+    result.record = R"({"before":{"governor":"performance"}})";
+    result.seconds = 0.001;
+    return result;
+}
+
+TEST_F(MeasuringSearch, WhatOneDeviceMeasuresNotValidlyAnotherMeasuresAgain) {
+    BridgeProcess bridge(folder.path("store"));
+    const auto device = [&](const std::string& name, bool valid) {
+        return std::make_unique<ScriptedAgent>(
+            ScriptedAgent::options(bridge.endpoint(), name),
+            [valid](const MeasurementJob&) { return answer(valid); });
+    };
+    const auto hot = device("hot", false), cool = device("cool", true);
+    for (const auto* each : {&hot, &cool}) ASSERT_TRUE(connected((*each)->session()));
+    const auto result = run(search(bridge.endpoint()));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(evaluations("latency_valid"), Each("1"));
+    EXPECT_THAT(evaluations("device"), Each("cool"));
+    EXPECT_THAT(result.output, Not(HasSubstr("not valid")));
+    for (const Json& measured : events("measured")) {
+        EXPECT_EQ(measured.at("device"), "cool");
+        EXPECT_EQ(measured.at("record").at("before").at("governor"), "performance");
+    }
+    EXPECT_GE(notes("measured again"), hot->measured());  // equal networks share a measurement
+}
+
+TEST_F(MeasuringSearch, WhatStaysNotValidIsMarkedEverywhereOrLostWhenItMustBeValid) {
+    BridgeProcess bridge(folder.path("store"));
+    const ScriptedAgent device(ScriptedAgent::options(bridge.endpoint(), "hot"),
+                               [](const MeasurementJob&) { return answer(false); });
+    const auto marked = run(search(bridge.endpoint(), {"--measure-retries", "1"}));
+    ASSERT_EQ(marked.code, 0) << marked.output;
+    EXPECT_THAT(evaluations("latency_valid"), Each("0"));
+    EXPECT_EQ(notes("measured again"), 12u);
+    EXPECT_THAT(marked.output, HasSubstr("on the front not valid"));
+    EXPECT_THAT(marked.output, HasSubstr("could not be measured validly"));
+    EXPECT_THAT(column(read_table(folder.path("run/pareto.csv")), "latency_valid"), Each("0"));
+
+    std::filesystem::remove_all(folder.path("run"));
+    const auto required = run(search(bridge.endpoint(), {"--require-valid"}));
+    EXPECT_EQ(required.code, 3) << required.output;
+    EXPECT_THAT(required.output, HasSubstr("none of 3 measurements was valid"));
+    EXPECT_THAT(evaluations("status"), Each("lost"));
+}
+
+TEST_F(MeasuringSearch, StopsWhenEveryMeasurementFailsAndGoesOnWhenTheDeviceIsMended) {
+    BridgeProcess bridge(folder.path("store"));
+    {
+        const ScriptedAgent broken(bridge.endpoint(), "device", ScriptedAgent::Behaviour::fails);
+        const auto result = run(search(bridge.endpoint()));
+        EXPECT_EQ(result.code, 3) << result.output;
+        EXPECT_THAT(result.output, HasSubstr("for the same reason: scripted failure"));
+        EXPECT_THAT(result.output, HasSubstr("--resume"));
+        EXPECT_LT(evaluations("status").size(), 12u);
+    }
+    const ScriptedAgent mended(ScriptedAgent::options(bridge.endpoint(), "device"),
+                               [](const MeasurementJob&) { return answer(true); });
+    const auto result = run(search(bridge.endpoint(), {"--resume"}));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(evaluations("status").size(), 12u);
+    EXPECT_EQ(evaluations("status").back(), "completed");
+}
+
+TEST_F(MeasuringSearch, WhatThisMachineCannotMeasureIsRefusedBeforeAnythingTrains) {
+    const auto info = run({program("edgeloop-edge"), "info"});
+    ASSERT_EQ(info.code, 0) << info.output;
+    const Json metrics = parse_json(info.output, "info").at("delivers").at("metrics");
+    if (std::find(metrics.begin(), metrics.end(), "energy_mj") != metrics.end())
+        GTEST_SKIP() << "this machine measures energy";
+    const auto result = run(search("local", {"--objectives", "val_rmse", "energy_mj"}));
+    EXPECT_EQ(result.code, 2) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("delivers no energy_mj"));
+    EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
+}
+
+TEST_F(MeasuringSearch, WaitsForADeviceThatDeliversWhatIsAskedBeforeItTrains) {
+    BridgeProcess bridge(folder.path("store"));
+    AgentOptions poor = ScriptedAgent::options(bridge.endpoint(), "poor");
+    poor.record = R"({"name":"poor","delivers":{"metrics":["latency_ms"]}})";
+    const ScriptedAgent device(poor, [](const MeasurementJob&) { return answer(true); });
+    const auto result = run(search(
+        bridge.endpoint(), {"--objectives", "val_rmse", "energy_mj", "--edge-timeout", "3"}));
+    EXPECT_EQ(result.code, 75) << result.output;
+    EXPECT_THAT(result.output,
+                HasSubstr("no training begins: device 'poor' delivers no energy_mj"));
+    EXPECT_TRUE(events("started").empty());
+}
+
+TEST_F(MeasuringSearch, ALocalAgentMeasuresWhileTrainingsPause) {
+    const auto result =
+        run(mpirun(3, search("local", {"--pause-training", "always", "--measure-seconds", "0.3"})));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("pause while --edge local measures"));
+    EXPECT_THAT(result.output, Not(HasSubstr("did not pause")));
+    EXPECT_THAT(evaluations("status"), Each("completed"));
+    EXPECT_THAT(evaluations("device"), Each(StartsWith("local-")));
+    for (const Json& measured : events("measured"))
+        EXPECT_TRUE(measured.at("record").at("before").contains("load_1min"));
+    const Json provenance = read_json_file(folder.path("run/provenance.json"));
+    EXPECT_EQ(provenance.at("devices").size(), 1u);
+}
+
+}  // namespace
+}  // namespace edgeloop::test
