@@ -20,8 +20,8 @@ struct TableLayout {
     std::map<CandidateId, std::string> devices = {};
 };
 
-/// pareto.csv: id, objectives, genes, other metrics, device, conditions ("1+2": begun under 1, ended
-/// under 2); in the order given. Metrics named *_seconds
+/// pareto.csv: id, objectives, genes, other metrics, conditions ("1+2": begun under 1, ended
+/// under 2), device; in the order given. Metrics named *_seconds
 /// are left out, so that equal runs give equal bytes.
 [[nodiscard]] std::string pareto_table(const TableLayout& layout,
                                        const std::vector<ArchiveMember>& front);
