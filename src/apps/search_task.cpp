@@ -92,19 +92,8 @@ void require_known_metrics(const Goals& goals, const std::vector<std::string>& d
 
 SearchTask problem_task(const cli::SearchConfig& config) {
     const auto problem = std::make_shared<const Problem>(find_problem(config.problem));
-    SearchTask task{problem->space(),
-                    engine_settings(config),
-                    {},
-                    false,
-                    {},
-                    {},
-                    {},
-                    std::numeric_limits<double>::quiet_NaN(),
-                    {},
-                    {},
-                    {},
-                    {},
-                    {}};
+    SearchTask task{problem->space(), engine_settings(config)};
+    task.mean_predictor_rmse = std::numeric_limits<double>::quiet_NaN();
     task.engine.analytic = true;
     // The problem's own constraints hold beside those of the user.
     Goals& goals = task.engine.goals;
@@ -244,19 +233,8 @@ void add_given_designs(const cli::SearchConfig& config, SearchTask& task) {
 }
 
 SearchTask network_task(const cli::SearchConfig& config) {
-    SearchTask task{space_with_budget(config),
-                    engine_settings(config),
-                    counted_metrics,
-                    config.edge != "none",
-                    {},
-                    {},
-                    {},
-                    0,
-                    {},
-                    {},
-                    {},
-                    {},
-                    {}};
+    SearchTask task{space_with_budget(config), engine_settings(config), counted_metrics,
+                    config.edge != "none"};
     // Opened before the search starts, so that a damaged shard stops it instead of failing every
     // design, and once, for all designs that this process trains.
     auto dataset = std::make_shared<const Dataset>(config.data);

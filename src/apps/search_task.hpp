@@ -18,22 +18,22 @@ namespace edgeloop::apps {
 struct SearchTask {
     SearchSpace space;
     EngineSettings engine;
-    StaticMetrics static_metrics;
+    StaticMetrics static_metrics = {};
     bool measures_latency = false;  ///< an edge device (or its model) is half of each evaluation
-    std::vector<std::string> measured;  ///< metrics that the goals want from measuring
-    std::string data_digest;        ///< of the catalogue; empty for problems
+    std::vector<std::string> measured = {};  ///< metrics that the goals want from measuring
+    std::string data_digest = {};            ///< of the catalogue; empty for problems
     /// What the user should know about the given designs; one line each.
-    std::vector<std::string> notes;
+    std::vector<std::string> notes = {};
     /// What the best error is compared with: the validation error of predicting the mean; NaN for
     /// problems.
     double mean_predictor_rmse = 0;
     /// Which designs --large-ranks is for; empty: none. A function of the design alone.
-    std::function<bool(const Candidate&)> is_large;
-    DataSize data_size;  ///< of the parts that a candidate sees; 0 for problems
+    std::function<bool(const Candidate&)> is_large = {};
+    DataSize data_size = {};  ///< of the parts that a candidate sees; 0 for problems
     /// Makes what a worker does with a candidate. Called on ranks that train.
-    std::function<WorkerFunction()> make_worker;
-    std::optional<TrainingSettings> training;  ///< of make_worker; nothing for problems
-    std::string trains_on;  ///< TrainingDevices::description(), once the ranks have agreed
+    std::function<WorkerFunction()> make_worker = {};
+    std::optional<TrainingSettings> training = {};  ///< of make_worker; nothing for problems
+    std::string trains_on = {};  ///< TrainingDevices::description(), once the ranks have agreed
 };
 
 /// Reads space and problem, opens the shards; the same on every rank.

@@ -42,18 +42,8 @@ std::optional<SearchConfig> config_of(const std::vector<std::string>& more) {
 }
 
 SearchTask made_up_task() {
-    SearchTask task{test::unit_box(2),
-                    test::box_settings(EngineKind::random, 4, 8),
-                    {},
-                    true,
-                    {},
-                    {},
-                    0,
-                    {},
-                    {},
-                    {},
-                    {},
-                    {}};
+    SearchTask task{test::unit_box(2), test::box_settings(EngineKind::random, 4, 8)};
+    task.measures_latency = true;
     task.data_digest = "d1";
     return task;
 }
