@@ -51,6 +51,7 @@ TEST_F(MeasuringTurnsTest, NoStepIsTakenWhileSomethingIsMeasured) {
                 turn.yield(never);
             }
         });
+    while (steps == 0) std::this_thread::yield();
     for (int i = 0; i < 20; ++i) {
         const MeasuringTurn turn(measuring, 60, never);
         ASSERT_TRUE(turn.alone());
@@ -61,7 +62,6 @@ TEST_F(MeasuringTurnsTest, NoStepIsTakenWhileSomethingIsMeasured) {
     done = true;
     for (std::thread& each : trainings) each.join();
     EXPECT_EQ(beside, 0);
-    EXPECT_GT(steps, 0);
 }
 
 TEST_F(MeasuringTurnsTest, ATrainingThatIsStoppedDoesNotWaitForAMeasurement) {

@@ -441,13 +441,17 @@ TEST_F(RunDirectoryTest, AResumeAddsItsDevicesToThoseOfBefore) {
     const auto engine = make_engine(space_, settings_);
     {
         RunDirectory store(options(StartMode::fresh, *engine));
+        (void)store.recover();
+        store.record(Proposed{*engine->ask()});
+        store.commit();
         store.add_devices({R"({"name":"a","conditions":{"load_1min":1}})", R"({"name":"b"})"});
     }
     RunDirectory store(options(StartMode::resume, *engine));
+    (void)store.recover();
     store.add_devices({R"({"name":"a","conditions":{"load_1min":2}})", R"({"name":"c"})"});
     std::vector<std::string> names;
-    for (const Json& device : Json::parse(file("provenance.json")).at("devices"))
-        names.push_back(device.at("name"));
+    const Json provenance = Json::parse(file("provenance.json"));
+    for (const Json& device : provenance.at("devices")) names.push_back(device.at("name"));
     EXPECT_EQ(names, (std::vector<std::string>{"a", "b", "c"}));
 }
 
