@@ -150,7 +150,9 @@ void AgentSession::Impl::run() {
         if (stopping) {
             if (deadline == 0) deadline = now + farewell_s;
             const std::lock_guard lock(mutex);
-            if (answers.empty() || now > deadline || !connected) break;
+            // The other side has to know which job this one was at.
+            const bool told = answers.empty() && !announce_start;
+            if (told || now > deadline || !connected) break;
         }
         speak(now);
         for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : longest_wait_s))

@@ -346,7 +346,7 @@ void RemoteProbe::Impl::update_state(double now) {
         warned = state.text;
         log::warning("{} designs wait: {}", wanted.size(), state.text);
     }
-    if ((state.up && !lacks()) || wanted.empty()) last_fine = now;
+    if (!lacks() && (state.up || wanted.empty())) last_fine = now;
 }
 
 RemoteProbe::RemoteProbe(const RemoteProbeOptions& options)
@@ -446,7 +446,8 @@ std::string RemoteProbe::endpoint() const {
 
 double RemoteProbe::seconds_without_device() const {
     const std::lock_guard lock(impl_->mutex);
-    return impl_->wanted.empty() ? 0 : std::max(0.0, steady_seconds() - impl_->last_fine);
+    if (impl_->wanted.empty() && !impl_->lacks()) return 0;
+    return std::max(0.0, steady_seconds() - impl_->last_fine);
 }
 
 }  // namespace edgeloop

@@ -186,6 +186,7 @@ class Coordinator {
             active.kept.candidate = std::move(*candidate);
             take_up(active);
         }
+        submit_unmeasured();
         start_training();
     }
 
@@ -256,7 +257,9 @@ class Coordinator {
         return probe_ && active.kept.candidate.rung == 0 && !ends_half(active.kept.measuring);
     }
 
+    /// Later, while no device delivers what is asked for.
     void submit_measuring(Active& active) {
+        if (!devices_suffice()) return unmeasured_.push_back(active.kept.candidate.id);
         active.measuring = true;
         probe_->submit(active.kept.candidate);
     }
@@ -270,6 +273,15 @@ class Coordinator {
             log::info("a device delivers what this run asks for: training begins");
         lacking_ = std::move(lacks);
         return !lacking_;
+    }
+
+    void submit_unmeasured() {
+        if (unmeasured_.empty() || !devices_suffice()) return;
+        turned_ = true;
+        for (const CandidateId id : std::exchange(unmeasured_, {})) {
+            const auto found = active_.find(id);
+            if (found != active_.end()) submit_measuring(found->second);
+        }
     }
 
     void start_training() {
@@ -351,7 +363,7 @@ class Coordinator {
         active.measuring = false;
         measuring_seconds_ += outcome.seconds;
         if ((outcome.status == Status::lost && try_again(active, outcome, "retried measuring")) ||
-            measure_again(active, outcome)) {
+            measure_again(active, outcome) || waits_for_device(outcome)) {
             active.measured_seconds += outcome.seconds;
             return submit_measuring(active);
         }
@@ -370,6 +382,12 @@ class Coordinator {
         const std::string where = outcome.device.empty() ? "" : " on " + outcome.device;
         store_.record(Note{"measured again", outcome.id, "not valid" + where});
         return true;
+    }
+
+    /// Whether it was measured before its device was known to lack something.
+    bool waits_for_device(const Outcome& outcome) {
+        return outcome.status == Status::completed && incomplete(outcome, options_.measured) &&
+               !devices_suffice();
     }
 
     void check_validity(Outcome& outcome, int repeated) const {
@@ -599,7 +617,8 @@ class Coordinator {
     std::unordered_map<CandidateId, Active> active_;
     /// Waiting for a free slot to train; the key decides who goes first.
     std::multimap<double, CandidateId, std::greater<>> ready_;
-    std::vector<CandidateId> waiting_;  ///< submitted, and not known to have begun
+    std::vector<CandidateId> unmeasured_;  ///< no device delivers what they need
+    std::vector<CandidateId> waiting_;     ///< submitted, and not known to have begun
     Forecast forecast_;
     FailureWatch failures_;
     std::optional<std::string> lacking_;  ///< what the devices that are there cannot deliver
