@@ -47,7 +47,12 @@ inside_namespaces() {
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
     mount -t tmpfs tmpfs "$root/dev/shm"
+    # Of another checkout, objects can be younger than the sources that they were not made from.
+    if [ "$(cat "$root/kept/checkout" 2> /dev/null)" != "$checkout" ]; then
+        rm -rf "$root/kept/build"
+    fi
     mkdir -p "$root/edgeloop" "$root/kept/build" "$root/kept/runs" "$root/var/cache/ccache"
+    echo "$checkout" > "$root/kept/checkout"
     mount --bind "$checkout" "$root/edgeloop"
     mount -o remount,bind,ro "$root/edgeloop"
     mount --bind "$root/kept/build" "$root/edgeloop/build"
