@@ -175,7 +175,7 @@ struct RemoteProbe::Impl {
     std::set<std::string> other_classes;  ///< of devices that were seen and may not be used
     std::string warned;                   ///< about them
     std::exception_ptr failure;           ///< what ended the thread early
-    std::optional<std::string> special;  ///< asked for, and not every device has it
+    std::optional<std::string> special;   ///< asked for, and not every device has it
 
     std::map<std::uint64_t, double> in_flight;  ///< submitted, not yet accepted -> when
     double resume_submits = 0;
@@ -272,7 +272,6 @@ void RemoteProbe::Impl::settle(std::uint64_t id, const MeasurementResult& result
 
 void RemoteProbe::Impl::resend_all() {
     in_flight.clear();
-    other_classes.clear();
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ordered;
     for (const auto& [id, item] : wanted) ordered.emplace_back(item.order, id);
     std::sort(ordered.begin(), ordered.end());
@@ -332,7 +331,10 @@ std::optional<std::string> RemoteProbe::Impl::lacks() const {
 
 void RemoteProbe::Impl::update_state(double now) {
     const bool reachable = dialer->up();
-    if (!reachable) device_count = 0;
+    if (!reachable) {
+        device_count = 0;
+        other_classes.clear();
+    }
     state.devices = device_count;
     state.up = reachable && device_count > 0;
     if (!reachable)

@@ -74,8 +74,7 @@ ModelCounts count_cnn3d(const ArchitectureSpec& spec) {
     const bool is_flat_view = !is_mean && config.dropout == 0;
     std::int64_t saved = is_flat_view && flow.is_kept ? 0 : width;
     if (config.dropout > 0) saved += width;  // what was dropped
-    // The mean over positions keeps what it averages.
-    if (is_mean && !flow.is_kept) saved += volume(flow.grid) * flow.channels;
+    if (is_mean && !flow.is_kept) saved += kept_by_mean(volume(flow.grid) * flow.channels);
     for (std::size_t i = 0; i < config.hidden.size(); ++i) {
         count_fully_connected(layers, "hidden." + std::to_string(i), width, config.hidden[i],
                               saved);

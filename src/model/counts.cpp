@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <torch/version.h>
 
 namespace edgeloop {
 namespace {
@@ -42,6 +43,8 @@ ModelCounts LayerList::total() && {
     counts_.weight_bytes = bytes_per_element * counts_.parameters;
     return std::move(counts_);
 }
+
+std::int64_t kept_by_mean(std::int64_t averaged) { return TORCH_VERSION_MAJOR < 2 ? averaged : 0; }
 
 LayerElements linear_elements(std::int64_t rows, std::int64_t inputs, std::int64_t outputs,
                               bool with_bias) {

@@ -35,6 +35,9 @@ class LayerList {
 [[nodiscard]] LayerElements linear_elements(std::int64_t rows, std::int64_t inputs,
                                             std::int64_t outputs, bool with_bias = true);
 
+/// What autograd keeps of the elements that a mean averages: LibTorch 1 all, 2 their shape alone.
+[[nodiscard]] std::int64_t kept_by_mean(std::int64_t averaged);
+
 // One counter per family. @throws ConfigError  the spec is not one that can be built.
 [[nodiscard]] ModelCounts count_swin3d(const ArchitectureSpec& spec);
 [[nodiscard]] ModelCounts count_cnn3d(const ArchitectureSpec& spec);

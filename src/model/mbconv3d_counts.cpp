@@ -21,9 +21,9 @@ class Mbconv3dCounter {
             }
         convolution("head", channels, config_.head, {1, 1, 1}, {1, 1, 1}, 1);
         activation("head", config_.head);
-        // The mean over positions keeps what it averages.
-        fully_connected("output", config_.head, 2,
-                        volume(grid_) * config_.head + (config_.dropout > 0 ? config_.head : 0));
+        fully_connected(
+            "output", config_.head, 2,
+            kept_by_mean(volume(grid_) * config_.head) + (config_.dropout > 0 ? config_.head : 0));
         return std::move(layers_).total();
     }
 

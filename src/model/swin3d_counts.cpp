@@ -103,9 +103,8 @@ class Swin3dCounter {
     void head() {
         const std::int64_t width = config_.width(config_.depths.size() - 1);
         norm("norm", volume(grid_), width, 0);
-        // The mean over positions keeps what it averages.
         fully_connected("head.fc_cls", width, config_.head_hidden[0],
-                        volume(grid_) * width + (config_.dropout > 0 ? width : 0));
+                        kept_by_mean(volume(grid_) * width) + (config_.dropout > 0 ? width : 0));
         fully_connected("linear_layers.0", config_.head_hidden[0], config_.head_hidden[1]);
         fully_connected("linear_layers.2", config_.head_hidden[1], 2);
     }
