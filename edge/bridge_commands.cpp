@@ -116,7 +116,7 @@ int drop_command(int argc, const char* const* argv) {
     const std::size_t jobs =
         drop_jobs({config.link.connect, config.link.keys, config.link.server_key},
                   {config.job, config.device_class, config.owner}, status_timeout_s);
-    fmt::print("{} jobs dropped\n", jobs);
+    fmt::print("{} {} dropped\n", jobs, jobs == 1 ? "job" : "jobs");
     return 0;
 }
 

@@ -95,8 +95,10 @@ class Leader {
     /// nothing behind.
     void open_run() { store_.emplace(store_options_); }
 
+    /// @param agent  of this machine; null: there is none.
     /// @param coordinates_only  this process trains nothing itself.
-    void search(Evaluator& evaluator, LatencyProbe* probe, bool coordinates_only) {
+    void search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,
+                bool coordinates_only) {
         SearchOptions options;
         options.max_attempts = config_.max_attempts;
         options.measure_retries = config_.measure_retries;
@@ -117,7 +119,12 @@ class Leader {
             if (probe != nullptr) store_->add_devices(probe->devices());
             printer(progress);
         };
-        options.should_stop = [&] { return stop_signal() != 0 || device_gone(probe); };
+        options.should_stop = [] { return stop_signal() != 0; };
+        options.gave_up = [&] { return device_gone(probe); };
+        options.broken = [agent]() -> std::optional<std::string> {
+            if (agent == nullptr || agent->running()) return std::nullopt;
+            return "the agent of this machine has ended: its messages are above";
+        };
         if (!config_.reuse.empty())
             options.lookup = [&](Half half, const Candidate& candidate) {
                 auto found = earlier_.find(half, candidate);
@@ -129,7 +136,7 @@ class Leader {
         const SearchResult result = [&] {
             try {
                 return run_search(*engine_, evaluator, probe, store, options);
-            } catch (const Stopped&) {
+            } catch (const Error&) {
                 kept.show(engine_->state().archive.sorted());
                 throw;
             }
@@ -175,10 +182,13 @@ class Leader {
         return cache;
     }
 
-    [[nodiscard]] bool device_gone(const LatencyProbe* probe) const {
+    [[nodiscard]] std::optional<std::string> device_gone(const LatencyProbe* probe) const {
         const auto* remote = dynamic_cast<const RemoteProbe*>(probe);
-        return config_.edge_timeout > 0 && remote != nullptr &&
-               remote->seconds_without_device() > config_.edge_timeout;
+        if (config_.edge_timeout <= 0 || remote == nullptr ||
+            remote->seconds_without_device() <= config_.edge_timeout)
+            return std::nullopt;
+        return fmt::format("no device that can measure for {} s (--edge-timeout)",
+                           config_.edge_timeout);
     }
 
     void report(const SearchResult& result, const StartCosts& costs) const {
@@ -196,7 +206,8 @@ class Leader {
             std::printf("%s\n", not_valid_line(result.progress.front_not_valid).c_str());
         const bool networks = config_.problem.empty() && !result.front.empty();
         std::printf(
-            "%s", next_steps(config_.run_dir, result.progress.total, networks, config_.save_weights)
+            "%s", next_steps(config_.run_dir, std::max(result.progress.total, result.progress.done),
+                             networks, config_.save_weights)
                       .c_str());
         std::fflush(stdout);
         if (const auto why = nothing_worked(result.progress)) throw IoError(*why);
@@ -231,45 +242,54 @@ struct StopsAgent {
 };
 
 /// Searches to the end or until stopped. @return exit code.
-/// A stop is no error: the ranks leave MPI in order, and mpirun has no abort to report.
+/// Neither a stop nor a search in which all fails is the ranks' fault: they leave MPI in order, and
+/// mpirun has no abort to report.
 int search_or_stop(Leader& leader, Evaluator& evaluator, LatencyProbe* probe,
-                   bool coordinates_only) {
+                   LocalAgent* agent, bool coordinates_only) {
     try {
-        leader.search(evaluator, probe, coordinates_only);
+        leader.search(evaluator, probe, agent, coordinates_only);
     } catch (const Stopped& stopped) {
         log::warning("{}", stopped.what());
         return static_cast<int>(stopped.exit_code());
+    } catch (const IoError& error) {
+        log::error("{}", error.what());
+        return static_cast<int>(error.exit_code());
     }
     return static_cast<int>(ExitCode::done);
 }
 
 /// With --edge local no other device will come: what it lacks is a mistake, found before there is a
 /// run directory. Waits only where not every device has what is asked for.
-void check_local_device(const LatencyProbe& probe, LocalAgent& agent) {
+void check_local_device(const LatencyProbe& probe, LocalAgent& agent, bool any_class) {
     constexpr double longest_s = 60;
     const double end = steady_seconds() + longest_s;
-    while (probe.lacks() && agent.running() && stop_signal() == 0 && steady_seconds() < end)
+    const auto unknown = [&] { return probe.lacks() || (!any_class && probe.link().devices == 0); };
+    while (unknown() && agent.running() && stop_signal() == 0 && steady_seconds() < end)
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
 
 int lead(Leader& leader, const SearchConfig& config, const SearchTask& task, LocalAgent* agent,
-         const Communicator& world, const GroupPlan& plan, const WorkerFunction& alone) {
+         const Communicator& world, const GroupPlan& plan, const WorkerFunction& alone,
+         const std::function<double()>& paused_s) {
     const std::unique_ptr<LatencyProbe> probe =
         task.measures_latency ? make_probe(config, agent, task.measured) : nullptr;
     const StopsAgent stops_agent{agent};
-    if (probe != nullptr && agent != nullptr) check_local_device(*probe, *agent);
+    if (probe != nullptr && agent != nullptr)
+        check_local_device(*probe, *agent, config.device_class.empty());
     leader.open_run();
     if (world.size() == 1) {
-        LocalEvaluator evaluator(alone, config.candidate_limit);
-        return search_or_stop(leader, evaluator, probe.get(), false);
+        LocalEvaluator evaluator(alone, config.candidate_limit, paused_s);
+        return search_or_stop(leader, evaluator, probe.get(), agent, false);
     }
     DispatchOptions options;
     options.candidate_limit_s = config.candidate_limit;
     options.silence_limit_s = config.silence_limit;
     options.is_large = task.is_large;
+    options.paused_s = paused_s;
     GroupEvaluator evaluator(world, plan, options,
                              config.coordinator_trains ? alone : WorkerFunction());
-    const int code = search_or_stop(leader, evaluator, probe.get(), !config.coordinator_trains);
+    const int code =
+        search_or_stop(leader, evaluator, probe.get(), agent, !config.coordinator_trains);
     if (!evaluator.shutdown()) MpiSession::abort(code);
     return code;
 }
@@ -405,7 +425,7 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
     });
     const std::string turns = turns_file(config, agent, world, bindings);
     if (work) work = with_pauses(work, turns);
-    if (leader) return lead(*leader, config, task, agent, world, *plan, work);
+    if (leader) return lead(*leader, config, task, agent, world, *plan, work, pause_clock(turns));
     serve_candidates(world, *plan, work);
     return static_cast<int>(ExitCode::done);
 }

@@ -203,8 +203,9 @@ std::string next_steps(const std::string& run_dir, std::uint64_t evaluations, bo
             has_weights ? " --weights " + path("models/ID/weights.safetensors") : std::string());
     if (has_models && !has_weights)
         text += "                     (random weights: a search with --save-weights keeps them)\n";
-    text += fmt::format("  more designs:      the same command with --evaluations {} --resume\n",
-                        2 * evaluations);
+    text += fmt::format(
+        "  more designs:      the same command with {} for --evaluations, and --resume\n",
+        2 * evaluations);
     return text;
 }
 

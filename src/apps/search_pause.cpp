@@ -1,14 +1,23 @@
 #include "apps/search_pause.hpp"
 
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/link/measuring_turns.hpp"
 
+#include <algorithm>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <utility>
 
 namespace edgeloop::apps {
 namespace {
+
+// A rank that pauses still says that it lives.
+bool asked_while_paused(const CancelToken& token) {
+    token.at("paused for a measurement");
+    return token.requested();
+}
 
 // Lets measurements pass wherever the training says where it is.
 class PausingToken : public CancelToken {
@@ -19,7 +28,7 @@ class PausingToken : public CancelToken {
     [[nodiscard]] bool will_resume() const override { return inner_.will_resume(); }
     void at(const std::string& place) const override {
         inner_.at(place);
-        turn_.yield([this] { return inner_.requested(); });
+        turn_.yield([this] { return asked_while_paused(inner_); });
     }
 
   private:
@@ -64,8 +73,30 @@ WorkerFunction with_pauses(WorkerFunction work, const std::string& turns_file) {
         // The others of its group wait for the leader: holding the file too they would wait for
         // each other.
         if (group.rank() != 0) return work(candidate, group, token);
-        TrainingTurn turn(*turns, [&token] { return token.requested(); });
-        return work(candidate, group, PausingToken(token, turn));
+        TrainingTurn turn(*turns, [&token] { return asked_while_paused(token); });
+        const double before = turn.waited_s();
+        Outcome outcome = work(candidate, group, PausingToken(token, turn));
+        outcome.seconds = std::max(0.0, outcome.seconds - (turn.waited_s() - before));
+        return outcome;
+    };
+}
+
+std::function<double()> pause_clock(const std::string& turns_file) {
+    if (turns_file.empty()) return {};
+    struct State {
+        explicit State(const std::string& path) : turns(path) {}
+        MeasuringTurns turns;
+        std::mutex mutex;
+        bool paused = false;
+        double looked = steady_seconds(), total = 0;
+    };
+    return [state = std::make_shared<State>(turns_file)] {
+        const std::lock_guard lock(state->mutex);
+        const double now = steady_seconds();
+        if (state->paused) state->total += now - state->looked;
+        state->looked = now;
+        state->paused = state->turns.measurement_wants_it();
+        return state->total;
     };
 }
 

@@ -6,6 +6,7 @@
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,5 +28,9 @@ namespace edgeloop::apps {
 
 /// What a worker does, but with a pause between two steps whenever something is measured.
 [[nodiscard]] WorkerFunction with_pauses(WorkerFunction work, const std::string& turns_file);
+
+/// Seconds so far in which trainings had to pause, as seen by who asks often; empty: there are
+/// none.
+[[nodiscard]] std::function<double()> pause_clock(const std::string& turns_file);
 
 }  // namespace edgeloop::apps

@@ -32,6 +32,7 @@ struct Group {
     std::deque<Candidate> running;  ///< sent, in the order in which they are evaluated
     QueueDepth depth;
     double started_s = 0;    ///< when the front of `running` began
+    double paused_s = 0;     ///< DispatchOptions::paused_s then
     double heard_s = 0;      ///< when the group last said anything
     double cancelled_s = 0;  ///< when the front of `running` was cancelled; 0: it was not
     bool timed_out = false;  ///< the front of `running` ran past its limit
@@ -50,8 +51,9 @@ struct Group {
         if (stalled || reserved || lent || joined || load() >= most) return 0;
         return most - load();
     }
-    void front_begins(double now) {
+    void front_begins(double now, double paused) {
         started_s = heard_s = now;
+        paused_s = paused;
         cancelled_s = 0;
         timed_out = false;
     }
@@ -67,7 +69,8 @@ struct GroupEvaluator::Impl {
           idle(plan.idle),
           accounts(labels_of(plan, bool(own_work)), limits.accounts) {
         if (own_work)
-            local = std::make_unique<LocalEvaluator>(std::move(own_work), limits.candidate_limit_s);
+            local = std::make_unique<LocalEvaluator>(std::move(own_work), limits.candidate_limit_s,
+                                                     limits.paused_s);
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
                         "a group evaluator lives on rank 0 and needs a group");
         (void)world.split(-1);  // groups
@@ -96,7 +99,7 @@ struct GroupEvaluator::Impl {
 
     void flush(Group& group) {
         if (group.unsent.empty()) return;
-        if (group.running.empty()) group.front_begins(steady_seconds());
+        if (group.running.empty()) group.front_begins(steady_seconds(), paused());
         world.send(group.leader(), int(MessageTag::assign),
                    encode_assignment({group.unsent, false}));
         std::move(group.unsent.begin(), group.unsent.end(), std::back_inserter(group.running));
@@ -154,7 +157,7 @@ struct GroupEvaluator::Impl {
         large.pop_front();
         Group& first = groups[block.front()];
         first.joined = true;
-        first.front_begins(steady_seconds());
+        first.front_begins(steady_seconds(), paused());
         const std::string bytes = encode_assignment({{candidate}, true});
         first.running.push_back(std::move(candidate));
         for (const std::size_t member : block) {
@@ -224,7 +227,7 @@ struct GroupEvaluator::Impl {
                 outcome.status = Status::timed_out;
                 outcome.reason = past_limit_text(options.candidate_limit_s);
             }
-            group.front_begins(steady_seconds());
+            group.front_begins(steady_seconds(), paused());
             if (alone)
                 settle(index_of(group), std::move(candidate), std::move(outcome));
             else
@@ -302,6 +305,8 @@ struct GroupEvaluator::Impl {
         }
     }
 
+    [[nodiscard]] double paused() const { return options.paused_s ? options.paused_s() : 0; }
+
     void look_at_accounts() {
         for (Group& group : groups) group.trusted = accounts.trusted(index_of(group));
     }
@@ -318,7 +323,8 @@ struct GroupEvaluator::Impl {
         const auto past = [now](double since, double limit) {
             return limit > 0 && now - since > limit;
         };
-        if (group.cancelled_s == 0 && past(group.started_s, options.candidate_limit_s)) {
+        if (group.cancelled_s == 0 &&
+            past(group.started_s + paused() - group.paused_s, options.candidate_limit_s)) {
             group.timed_out = true;
             cancel_front(group);
         }

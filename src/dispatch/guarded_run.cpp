@@ -37,7 +37,8 @@ Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
         end_badly(outcome, Status::failed, "something was thrown that is no exception");
     }
     outcome.id = candidate.id;
-    outcome.seconds = steady_seconds() - start;
+    // Who evaluates may know better: what it paused for a measurement is no work.
+    if (outcome.seconds <= 0) outcome.seconds = steady_seconds() - start;
     return outcome;
 }
 

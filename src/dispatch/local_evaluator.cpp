@@ -32,17 +32,22 @@ struct LocalEvaluator::Impl {
         }
 
         [[nodiscard]] bool past_limit() const {
-            return impl_.limit_s > 0 && steady_seconds() - started_ > impl_.limit_s;
+            if (impl_.limit_s <= 0) return false;
+            const double paused = impl_.paused() - paused_;
+            return steady_seconds() - started_ - paused > impl_.limit_s;
         }
 
       private:
         Impl& impl_;
         CandidateId id_;
-        double started_ = steady_seconds();
+        double started_ = steady_seconds(), paused_ = impl_.paused();
     };
 
-    Impl(WorkerFunction function, double candidate_limit_s)
-        : run(std::move(function)), limit_s(candidate_limit_s), thread([this] { work(); }) {}
+    Impl(WorkerFunction function, double candidate_limit_s, std::function<double()> pauses)
+        : run(std::move(function)),
+          limit_s(candidate_limit_s),
+          paused_s(std::move(pauses)),
+          thread([this] { work(); }) {}
 
     ~Impl() {
         {
@@ -85,8 +90,11 @@ struct LocalEvaluator::Impl {
         done.push_back(std::move(outcome));
     }
 
+    [[nodiscard]] double paused() const { return paused_s ? paused_s() : 0; }
+
     WorkerFunction run;
     double limit_s;
+    std::function<double()> paused_s;
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Candidate> queue;
@@ -98,8 +106,9 @@ struct LocalEvaluator::Impl {
     std::thread thread;  // last: it uses all of the above
 };
 
-LocalEvaluator::LocalEvaluator(WorkerFunction run, double candidate_limit_s)
-    : impl_(std::make_unique<Impl>(std::move(run), candidate_limit_s)) {}
+LocalEvaluator::LocalEvaluator(WorkerFunction run, double candidate_limit_s,
+                               std::function<double()> paused_s)
+    : impl_(std::make_unique<Impl>(std::move(run), candidate_limit_s, std::move(paused_s))) {}
 LocalEvaluator::~LocalEvaluator() = default;
 
 std::size_t LocalEvaluator::free_slots() const {

@@ -100,8 +100,8 @@ void AllowList::adopt(Keys seen) {
     };
     const auto added = missing(keys_, seen), removed = missing(seen, keys_);
     keys_ = std::move(seen);
-    log::info("{}: {} keys may connect ({} new or changed, {} removed or changed)", path_,
-              keys_.size(), added, removed);
+    log::info("{}: {} {} may connect ({} new, {} removed)", path_, keys_.size(),
+              keys_.size() == 1 ? "key" : "keys", added, removed);
 }
 
 bool AllowList::refresh(double now, bool at_once) {

@@ -315,9 +315,9 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
     result.device = peer.hello.name;
     if (result.status == Status::failed && result.failure_of == FailureOf::device &&
         try_elsewhere(work, result.device)) {
-        remember_error(
-            "failed",
-            fmt::format("{}: {}; another device tries", peer.hello.name, result.reason), now);
+        remember_error("failed",
+                       fmt::format("{}: {}; another device tries", peer.hello.name, result.reason),
+                       now);
         return send(from, wire::ResultAck{}, id);
     }
     ++peer.measured;

@@ -141,7 +141,8 @@ std::vector<KeyFile> key_files(const std::string& path) {
     using Role = AllowedKey::Role;
     std::error_code error;
     if (!fs::exists(path, error))
-        throw ConfigError(fmt::format("the allow-list '{}' is not there", path), error.message(),
+        throw ConfigError(fmt::format("the allow-list '{}' is not there", path),
+                          error ? error.message() : std::string(),
                           fmt::format("mkdir '{}' and put the .pub files of those into it that may "
                                       "connect, now or later",
                                       path));

@@ -60,11 +60,13 @@ TrainingTurn::~TrainingTurn() {
 }
 
 void TrainingTurn::enter(const GiveUp& give_up) {
+    const double begin = steady_seconds();
     while (!give_up()) {
         inside_ = !turns_.measurement_wants_it() && turns_.try_lock(F_RDLCK, room);
-        if (inside_) return;
+        if (inside_) break;
         std::this_thread::sleep_for(look);
     }
+    waited_s_ += steady_seconds() - begin;
 }
 
 void TrainingTurn::yield(const GiveUp& give_up) {

@@ -421,6 +421,11 @@ LinkState RemoteProbe::link() const {
 std::optional<std::string> RemoteProbe::lacks() const {
     const std::lock_guard lock(impl_->mutex);
     std::optional<std::string> what = impl_->lacks();
+    if (impl_->options.edge.mode == EdgeOption::Mode::local && impl_->records.empty() &&
+        !impl_->other_classes.empty())
+        throw ConfigError(fmt::format("this machine is of class '{}', and --device-class is '{}'",
+                                      *impl_->other_classes.begin(), impl_->options.device_class),
+                          {}, "drop --device-class, or give it this one");
     if (what && !impl_->records.empty() && impl_->options.edge.mode == EdgeOption::Mode::local)
         throw ConfigError("this machine cannot measure what the search asks for: " + *what, {},
                           "choose other objectives and limits, or a device that delivers it");

@@ -575,17 +575,21 @@ class Coordinator {
     void stop_if_asked() {
         const bool asked = options_.should_stop && options_.should_stop();
         const bool over = seconds_left() <= 0 || (closing_ && training_ == 0 && !one_fits());
-        const std::optional<std::string> hopeless = failures_.hopeless();
-        if (!(asked || over || hopeless) || engine_.finished()) return;
-        const std::string why = asked  ? "asked to stop"
-                                : over ? "the time limit is reached"
-                                       : *hopeless;
+        const std::optional<std::string> gave_up =
+            options_.gave_up ? options_.gave_up() : std::nullopt;
+        std::optional<std::string> hopeless = failures_.hopeless();
+        if (!hopeless && options_.broken) hopeless = options_.broken();
+        if (!(asked || over || gave_up || hopeless) || engine_.finished()) return;
+        const std::string why = asked     ? "asked to stop"
+                                : over    ? "the time limit is reached"
+                                : gave_up ? *gave_up
+                                          : *hopeless;
         store_.record(Note{"stopped", 0, why});
         for (auto& [id, active] : active_)
             if (active.begun) --active.kept.cut_off;
         save();
         (void)report("stopped", clock_.now());
-        if (!asked && !over)
+        if (!asked && !over && !gave_up)
             throw IoError("the search has stopped: " + why,
                           "the rest of its budget would go the same way",
                           "mend the cause, then run the same command with --resume to go on");

@@ -215,7 +215,7 @@ TEST_F(Bridge, GoesOnAfterAHangUpAndDropsWhatNobodyCanMeasure) {
     const ProgramResult dropped =
         run({program("edgeloop-bridge"), "drop", "--connect", address, "--class", "nosuch"});
     EXPECT_EQ(dropped.code, 0) << dropped.output;
-    EXPECT_EQ(dropped.output, "1 jobs dropped\n");
+    EXPECT_EQ(dropped.output, "1 job dropped\n");
     const auto exit = waiting.wait_for(30);
     ASSERT_TRUE(exit);
     EXPECT_EQ(exit->code, 2);

@@ -10,7 +10,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 #include <thread>
 
@@ -163,7 +166,53 @@ TEST_F(MeasuringSearch, WaitsForADeviceThatDeliversWhatIsAskedBeforeItTrains) {
     EXPECT_EQ(result.code, 75) << result.output;
     EXPECT_THAT(result.output,
                 HasSubstr("no training begins: device 'poor' delivers no energy_mj"));
+    EXPECT_THAT(result.output, HasSubstr("(--edge-timeout)"));
     EXPECT_TRUE(events("started").empty());
+}
+
+TEST_F(MeasuringSearch, APauseCountsForNoLimitAndIsNoSilence) {
+    for (const char* limit : {"--candidate-limit", "--silence-limit"}) {
+        std::filesystem::remove_all(folder.path("run"));
+        const auto result =
+            run(mpirun(3, search("local", {"--pause-training", "always", "--measure-seconds", "3",
+                                           "--measure-retries", "0", limit, "2"})));
+        ASSERT_EQ(result.code, 0) << result.output;
+        EXPECT_THAT(evaluations("status"), Each("completed")) << limit;
+        for (const std::string& seconds : evaluations("training_seconds"))
+            EXPECT_LT(std::stod(seconds), 2) << limit;
+    }
+}
+
+TEST_F(MeasuringSearch, AClassThatThisMachineIsNotIsRefusedBeforeAnythingTrains) {
+    const auto result = run(search("local", {"--device-class", "nosuch"}));
+    EXPECT_EQ(result.code, 2) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("this machine is of class"));
+    EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
+}
+
+TEST_F(MeasuringSearch, StopsWhenTheAgentOfThisMachineHasEnded) {
+    ChildOptions options;
+    options.arguments = search("local", {"--measure-seconds", "1"});
+    options.output_file = folder.path("output");
+    ChildProcess child(options);
+    ASSERT_TRUE(wait_for_lines(folder.path("run/journal.jsonl"), 3));
+    const std::string parent = "PPid:\t" + std::to_string(child.pid()) + "\n";
+    bool killed = false;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        const std::string number = entry.path().filename();
+        if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+        std::ifstream file(entry.path() / "status");
+        const std::string status{std::istreambuf_iterator<char>(file), {}};
+        if (status.find(parent) == std::string::npos) continue;
+        killed = ::kill(std::stoi(number), SIGKILL) == 0;
+    }
+    ASSERT_TRUE(killed);
+    const auto exit = child.wait_for(60);
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->code, 3);
+    const std::string output = read_file(folder.path("output"));
+    EXPECT_THAT(output, HasSubstr("the agent of this machine has ended"));
+    EXPECT_THAT(output, HasSubstr("--resume"));
 }
 
 TEST_F(MeasuringSearch, ALocalAgentMeasuresWhileTrainingsPause) {

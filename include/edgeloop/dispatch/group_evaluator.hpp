@@ -23,6 +23,8 @@ struct AccountLimits {
 /// What the coordinator tolerates.
 struct DispatchOptions {
     double candidate_limit_s = 0;  ///< a candidate running longer is cancelled; 0: no limit
+    /// Seconds so far in which candidates had to pause, which no limit counts; empty: none.
+    std::function<double()> paused_s = {};
     double silence_limit_s =
         600;                     ///< a group that tells nothing for this long has stalled; 0: never
     double cancel_grace_s = 60;  ///< time to obey a cancellation before the group has stalled

@@ -12,7 +12,9 @@ namespace edgeloop {
 class LocalEvaluator : public Evaluator {
   public:
     /// @param candidate_limit_s  a candidate running longer is cancelled and has timed out; 0: none
-    explicit LocalEvaluator(WorkerFunction run, double candidate_limit_s = 0);
+    /// @param paused_s  as in DispatchOptions.
+    explicit LocalEvaluator(WorkerFunction run, double candidate_limit_s = 0,
+                            std::function<double()> paused_s = {});
     /// Cancels what is running and waits for it.
     ~LocalEvaluator() override;
 

@@ -18,13 +18,15 @@ class MeasuringTurns {
     /// Opens the file and makes it when it is not there. @throws IoError
     explicit MeasuringTurns(const std::string& path);
 
+    /// Whether something is measured, or waits for the trainings to pause.
+    [[nodiscard]] bool measurement_wants_it() const;
+
   private:
     friend class TrainingTurn;
     friend class MeasuringTurn;
 
     [[nodiscard]] bool try_lock(int type, int part) const;
     void unlock(int part) const;
-    [[nodiscard]] bool measurement_wants_it() const;
 
     Descriptor file_;
 };
@@ -45,11 +47,15 @@ class TrainingTurn {
     /// does.
     void yield(const GiveUp& give_up);
 
+    /// Seconds that it has waited for measurements so far.
+    [[nodiscard]] double waited_s() const { return waited_s_; }
+
   private:
     void enter(const GiveUp& give_up);
 
     const MeasuringTurns& turns_;
     bool inside_ = false;
+    double waited_s_ = 0;
 };
 
 /// From construction to destruction this process measures.

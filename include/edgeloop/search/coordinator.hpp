@@ -54,7 +54,11 @@ struct SearchOptions {
     double snapshot_seconds = 10;       ///< at least between two snapshots
     double status_seconds = 1;          ///< between two updates of status and progress
     double table_seconds = 10;          ///< at least between two updates of the tables
-    std::function<bool()> should_stop;  ///< e.g. a signal has arrived
+    std::function<bool()> should_stop;  ///< somebody asks: e.g. a signal has arrived
+    /// Why to stop with a checkpoint though nobody asks: e.g. no device has come.
+    std::function<std::optional<std::string>()> gave_up;
+    /// Why going on is pointless: e.g. the agent of this machine has ended. Stops with IoError.
+    std::function<std::optional<std::string>()> broken;
     std::function<void(const Progress&)> on_progress;  ///< every status_seconds and at the end
     ResultLookup lookup;                               ///< earlier results to reuse
     /// Drops files that no candidate needs any more; gives the bytes of those that stay. Called

@@ -54,7 +54,7 @@ TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
     const std::string with = next_steps("my runs/a", 36, true, true);
     EXPECT_THAT(with, HasSubstr("edgeloop-model export --spec 'my runs/a/models/ID/spec.json'"
                                 " --weights 'my runs/a/models/ID/weights.safetensors'"));
-    EXPECT_THAT(with, HasSubstr("--evaluations 72 --resume"));
+    EXPECT_THAT(with, HasSubstr("with 72 for --evaluations, and --resume"));
     EXPECT_THAT(next_steps("a", 36, true, false), HasSubstr("--save-weights keeps them"));
     EXPECT_THAT(next_steps("a", 36, false, false), Not(HasSubstr("models")));
 }
