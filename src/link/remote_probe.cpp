@@ -346,7 +346,8 @@ void RemoteProbe::Impl::update_state(double now) {
     if (reachable && device_count == 0 && !other_classes.empty() && !wanted.empty() &&
         warned != state.text) {
         warned = state.text;
-        log::warning("{} designs wait: {}", wanted.size(), state.text);
+        log::warning("{} {}: {}", wanted.size(),
+                     wanted.size() == 1 ? "design waits" : "designs wait", state.text);
     }
     if (!lacks() && (state.up || wanted.empty())) last_fine = now;
 }
