@@ -3,8 +3,8 @@
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/evaluation/serial.hpp"
 #include "edgeloop/model/latency_model.hpp"
-#include "edgeloop/search/serial.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "edgeloop/cli/search_config.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 #include "edgeloop/link/remote_probe.hpp"
-#include "edgeloop/search/interfaces.hpp"
 
 #include <memory>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "edgeloop/dispatch/group_evaluator.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <cstddef>
 #include <map>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <cmath>
 #include <cstdint>

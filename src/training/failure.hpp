@@ -1,7 +1,7 @@
 #pragma once
 
 #include "edgeloop/comm/communicator.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <functional>
 #include <optional>

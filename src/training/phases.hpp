@@ -3,8 +3,8 @@
 #include "failure.hpp"
 
 #include "edgeloop/comm/communicator.hpp"
-#include "edgeloop/search/cancel_token.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/cancel_token.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <cstddef>
 #include <functional>

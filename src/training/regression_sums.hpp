@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <array>
 #include <cstddef>

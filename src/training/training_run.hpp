@@ -7,7 +7,7 @@
 
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/data/loader.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/space/architecture_spec.hpp"
 #include "edgeloop/training/trainer.hpp"
 

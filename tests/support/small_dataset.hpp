@@ -2,7 +2,7 @@
 
 #include "edgeloop/data/shard.hpp"
 #include "edgeloop/data/synth.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <string>

@@ -5,11 +5,11 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/evaluation/serial.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
 #include "edgeloop/evolution/nas_table.hpp"
 #include "edgeloop/evolution/problems.hpp"
 #include "edgeloop/search/coordinator.hpp"
-#include "edgeloop/search/serial.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/dispatch/groups.hpp"
 #include "edgeloop/dispatch/worker.hpp"
-#include "edgeloop/search/interfaces.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 
 #include <cstddef>
 #include <functional>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "edgeloop/dispatch/worker.hpp"
-#include "edgeloop/search/interfaces.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 
 #include <memory>
 

@@ -2,8 +2,8 @@
 
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/dispatch/groups.hpp"
-#include "edgeloop/search/cancel_token.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/cancel_token.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <functional>
 

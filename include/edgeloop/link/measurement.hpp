@@ -1,7 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/json.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <cstdint>
 #include <string>

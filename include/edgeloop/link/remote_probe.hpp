@@ -1,10 +1,10 @@
 #pragma once
 
 #include "edgeloop/core/child_process.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 #include "edgeloop/link/job_board.hpp"
 #include "edgeloop/link/keys.hpp"
 #include "edgeloop/link/measurement.hpp"
-#include "edgeloop/search/interfaces.hpp"
 
 #include <memory>
 #include <optional>
@@ -80,8 +80,8 @@ struct RemoteProbeOptions {
     std::string device_class;  ///< measure only on such devices; empty: any
     MeasurementSettings settings;
     std::vector<std::string> metrics;  ///< that a device has to deliver
-    LinkKeys keys;           ///< this side's; empty: no encryption
-    std::string server_key;  ///< connect: the bridge's public key
+    LinkKeys keys;                     ///< this side's; empty: no encryption
+    std::string server_key;            ///< connect: the bridge's public key
     std::string allow_list;  ///< bind, with keys: who may connect; BrokerOptions::allow_list
     bool allow_plain_network = false;  ///< bind to the network without keys
     BoardOptions board;                ///< local and bind: heartbeats and leases

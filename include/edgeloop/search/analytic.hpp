@@ -1,8 +1,8 @@
 #pragma once
 
+#include "edgeloop/evaluation/candidate.hpp"
+#include "edgeloop/evaluation/goals.hpp"
 #include "edgeloop/evolution/problems.hpp"
-#include "edgeloop/search/candidate.hpp"
-#include "edgeloop/search/goals.hpp"
 
 namespace edgeloop {
 

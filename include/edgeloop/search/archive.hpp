@@ -1,7 +1,7 @@
 #pragma once
 
-#include "edgeloop/search/candidate.hpp"
-#include "edgeloop/search/goals.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
+#include "edgeloop/evaluation/goals.hpp"
 
 #include <utility>
 #include <vector>

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 #include "edgeloop/search/engine.hpp"
-#include "edgeloop/search/interfaces.hpp"
 #include "edgeloop/search/run_store.hpp"
 
 #include <functional>

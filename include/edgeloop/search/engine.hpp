@@ -1,9 +1,9 @@
 #pragma once
 
+#include "edgeloop/evaluation/candidate.hpp"
+#include "edgeloop/evaluation/goals.hpp"
 #include "edgeloop/evolution/variation.hpp"
 #include "edgeloop/search/archive.hpp"
-#include "edgeloop/search/candidate.hpp"
-#include "edgeloop/search/goals.hpp"
 #include "edgeloop/search/population.hpp"
 #include "edgeloop/space/search_space.hpp"
 

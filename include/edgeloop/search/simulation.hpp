@@ -1,7 +1,7 @@
 #pragma once
 
+#include "edgeloop/evaluation/interfaces.hpp"
 #include "edgeloop/search/coordinator.hpp"
-#include "edgeloop/search/interfaces.hpp"
 
 #include <cstddef>
 #include <deque>

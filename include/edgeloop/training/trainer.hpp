@@ -1,9 +1,9 @@
 #pragma once
 
 #include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/evaluation/cancel_token.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/model/kernels.hpp"
-#include "edgeloop/search/cancel_token.hpp"
-#include "edgeloop/search/candidate.hpp"
 
 #include <cstddef>
 #include <cstdint>

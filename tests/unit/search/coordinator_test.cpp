@@ -3,7 +3,7 @@
 #include "support/search_support.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/search/serial.hpp"
+#include "edgeloop/evaluation/serial.hpp"
 
 #include <algorithm>
 #include <set>

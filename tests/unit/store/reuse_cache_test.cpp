@@ -4,8 +4,8 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/evaluation/serial.hpp"
 #include "edgeloop/search/coordinator.hpp"
-#include "edgeloop/search/serial.hpp"
 #include "edgeloop/store/run_directory.hpp"
 
 #include <functional>

@@ -7,9 +7,9 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/evaluation/serial.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/coordinator.hpp"
-#include "edgeloop/search/serial.hpp"
 
 #include <algorithm>
 #include <filesystem>

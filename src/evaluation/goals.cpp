@@ -1,4 +1,4 @@
-#include "edgeloop/search/goals.hpp"
+#include "edgeloop/evaluation/goals.hpp"
 
 #include "edgeloop/core/error.hpp"
 

@@ -1,4 +1,4 @@
-#include "edgeloop/evolution/constraints.hpp"
+#include "edgeloop/evaluation/constraints.hpp"
 
 #include "edgeloop/core/error.hpp"
 

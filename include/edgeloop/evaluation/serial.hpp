@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/search/interfaces.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 
 #include <deque>
 #include <functional>

@@ -1,4 +1,4 @@
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include "edgeloop/core/error.hpp"
 

@@ -1,4 +1,4 @@
-#include "edgeloop/search/serial.hpp"
+#include "edgeloop/evaluation/serial.hpp"
 
 #include "edgeloop/core/error.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "edgeloop/evolution/constraints.hpp"
-#include "edgeloop/search/candidate.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
+#include "edgeloop/evaluation/constraints.hpp"
 
 #include <optional>
 #include <string>

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "edgeloop/evaluation/candidate.hpp"
+
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace edgeloop {
+
+enum class Half { training, measuring };
+
+/// The events of a run, in the order in which they happened to the engine. Replaying them through
+/// an engine gives the engine's state back.
+struct Proposed {
+    Candidate candidate;  ///< with rung > 0: promoted, the id is known already
+};
+/// A training was handed out. Without a HalfDone after it, it was cut off.
+struct TrainingStarted {
+    CandidateId id = 0;
+};
+struct HalfDone {
+    Half half = Half::training;
+    Outcome outcome;
+};
+struct Told {
+    CompletedCandidate completed;
+};
+/// Anything worth knowing that does not change the state: a retry, a decision, a restart.
+struct Note {
+    std::string what;    ///< e.g. "retried", "promoted", "resumed"
+    CandidateId id = 0;  ///< 0: none in particular
+    std::string reason;
+};
+using Event = std::variant<Proposed, TrainingStarted, HalfDone, Told, Note>;
+
+/// A candidate between ask() and tell().
+struct InFlight {
+    Candidate candidate;
+    std::optional<Outcome> training, measuring;
+    int cut_off = 0;  ///< trainings begun since the last that ended; a stop in order does not count
+};
+
+}  // namespace edgeloop
