@@ -4,8 +4,8 @@
 
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/link/remote_probe.hpp"
-#include "edgeloop/search/error_trend.hpp"
-#include "edgeloop/search/scaling_model.hpp"
+#include "edgeloop/planning/error_trend.hpp"
+#include "edgeloop/planning/scaling_model.hpp"
 
 #include <string>
 #include <vector>

@@ -11,7 +11,7 @@
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/model/latency_model.hpp"
-#include "edgeloop/search/run_plan.hpp"
+#include "edgeloop/planning/run_plan.hpp"
 #include "edgeloop/store/run_directory.hpp"
 #include "edgeloop/store/timed_store.hpp"
 

@@ -3,7 +3,7 @@
 #include "edgeloop/cli/search_config.hpp"
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/search/engine.hpp"
-#include "edgeloop/search/scaling_model.hpp"
+#include "edgeloop/planning/scaling_model.hpp"
 #include "edgeloop/store/run_directory.hpp"
 #include "edgeloop/training/trainer.hpp"
 

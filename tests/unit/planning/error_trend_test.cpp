@@ -1,4 +1,4 @@
-#include "edgeloop/search/error_trend.hpp"
+#include "edgeloop/planning/error_trend.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
 

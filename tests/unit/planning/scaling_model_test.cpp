@@ -1,4 +1,4 @@
-#include "edgeloop/search/scaling_model.hpp"
+#include "edgeloop/planning/scaling_model.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"

@@ -1,4 +1,4 @@
-#include "edgeloop/search/run_plan.hpp"
+#include "edgeloop/planning/run_plan.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/search/coordinator.hpp"
