@@ -1,5 +1,6 @@
 #include "bridge_commands.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/clock.hpp"
@@ -10,7 +11,6 @@
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/journal_store.hpp"
 #include "edgeloop/link/remote_probe.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <chrono>
 #include <cstdio>

@@ -6,12 +6,12 @@
 #include "runtime.hpp"
 #include "system_files.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <cstdio>
 #include <cstring>

@@ -1,10 +1,10 @@
 #include "runtime.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/model/counts.hpp"
 #include "edgeloop/model/onnx.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <array>
 #include <new>

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/link/measurement.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <functional>
 #include <memory>

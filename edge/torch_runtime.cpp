@@ -4,10 +4,10 @@
 #include "model/weights_file.hpp"
 #include "runtime.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/model/threads.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <new>
 #include <optional>

@@ -32,3 +32,17 @@ if(EDGELOOP_SANITIZE)
   add_compile_options(-fsanitize=${EDGELOOP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${EDGELOOP_SANITIZE})
 endif()
+
+# edgeloop_embed(<folder> <function> <header> <source>): sets the variable <source> to a C++ file that
+# defines <function>, declared in <header>: the JSON files of the folder as ShippedFile.
+function(edgeloop_embed folder function header source)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${function}.cpp)
+  set(script ${PROJECT_SOURCE_DIR}/src/embed.cmake)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DFOLDER=${CMAKE_CURRENT_SOURCE_DIR}/${folder} -DFUNCTION=${function}
+            -DHEADER=${header} -DOUTPUT=${output} -P ${script}
+    DEPENDS ${files} ${script}
+    COMMENT "Embedding shipped ${folder}")
+  set(${source} ${output} PARENT_SCOPE)
+endfunction()

@@ -2,9 +2,9 @@
 // and with larger groups for large designs: the real engine and coordinator on a virtual clock.
 // Training times follow from the FLOPs of the designs of a shipped space. Prints a table.
 //   tail_study [space] [population] [generations]
+#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/model/counts.hpp"
 #include "edgeloop/search/coordinator.hpp"
 #include "edgeloop/search/simulation.hpp"
 

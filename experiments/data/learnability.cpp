@@ -1,4 +1,5 @@
 // Is the generated data learnable, and not trivially so? See README.md beside this file.
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
@@ -7,7 +8,6 @@
 #include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/shard.hpp"
 #include "edgeloop/data/synth.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <array>

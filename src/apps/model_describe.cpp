@@ -1,8 +1,8 @@
 #include "apps/model_commands.hpp"
 
+#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/cli/model_options.hpp"
 #include "edgeloop/core/json.hpp"
-#include "edgeloop/model/counts.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

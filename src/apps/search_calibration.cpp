@@ -3,14 +3,14 @@
 #include "apps/scratch_folder.hpp"
 #include "apps/search_probe.hpp"
 
+#include "edgeloop/architecture/counts.hpp"
+#include "edgeloop/architecture/latency_model.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"
-#include "edgeloop/model/counts.hpp"
-#include "edgeloop/model/latency_model.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,10 +1,10 @@
 #include "apps/search_probe.hpp"
 
+#include "edgeloop/architecture/latency_model.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/evaluation/serial.hpp"
-#include "edgeloop/model/latency_model.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,12 +1,12 @@
 #include "apps/search_task.hpp"
 
+#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/dataset.hpp"
-#include "edgeloop/model/counts.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/seed_designs.hpp"
 #include "edgeloop/training/trainer.hpp"

@@ -6,9 +6,9 @@
 #include "model/processor.hpp"
 #include "model/torch_error.hpp"
 
+#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/model/counts.hpp"
 #include "edgeloop/model/threads.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "edgeloop/model/counts.hpp"
+#include "edgeloop/architecture/counts.hpp"
 
 #include "model/layer_list.hpp"
 

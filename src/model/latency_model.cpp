@@ -1,4 +1,4 @@
-#include "edgeloop/model/latency_model.hpp"
+#include "edgeloop/architecture/latency_model.hpp"
 
 #include "edgeloop/core/error.hpp"
 

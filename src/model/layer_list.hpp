@@ -2,7 +2,7 @@
 
 #include "model/swin3d_geometry.hpp"
 
-#include "edgeloop/model/counts.hpp"
+#include "edgeloop/architecture/counts.hpp"
 
 #include <string>
 #include <vector>

@@ -3,8 +3,8 @@
 // Internal to edgeloop's torch-linked code (model, training, the edge agent): public headers stay
 // free of LibTorch.
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/model/kernels.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <cstdint>
 #include <map>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "space/place.hpp"
+#include "edgeloop/core/object_reader.hpp"
 
 #include <functional>
 #include <memory>

@@ -1,11 +1,10 @@
 #include "edgeloop/space/search_space.hpp"
 
-#include "space/shipped.hpp"
 #include "space/space_definition.hpp"
 #include "space/space_file.hpp"
 
+#include "edgeloop/architecture/static_rules.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/space/static_rules.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -93,7 +92,7 @@ SearchSpace::SearchSpace(std::shared_ptr<const SpaceDefinition> definition)
     : definition_(std::move(definition)) {}
 
 SearchSpace SearchSpace::from_file(const std::string& path_or_name, const Json& base) {
-    const TextFile file = read_shipped_or_file(path_or_name, ShippedKind::space);
+    const TextFile file = read_shipped_or_file(path_or_name, "space", shipped_spaces());
     Json json = parse_json(file.text, file.name);
     if (!base.empty() && json.is_object()) json["base"].merge_patch(base);
     return SearchSpace(

@@ -1,7 +1,8 @@
 #pragma once
 
-#include "space/place.hpp"
 #include "space/space_definition.hpp"
+
+#include "edgeloop/core/object_reader.hpp"
 
 namespace edgeloop {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "edgeloop/model/counts.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
+#include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/counts.hpp"
 
 #include <string>
 

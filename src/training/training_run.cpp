@@ -6,12 +6,12 @@
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
 
+#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/model/counts.hpp"
 
 #include <cstdint>
 #include <utility>

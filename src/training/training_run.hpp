@@ -5,10 +5,10 @@
 #include "regression_sums.hpp"
 #include "training_state.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <memory>

@@ -100,7 +100,8 @@ TEST(Edge, AMemoryLimitIsForTheNetworkAndEndsOneThatNeedsMore) {
     const Outcome small = with_memory(test::test_data("specs/cnn3d_tiny.json"), 32);
     EXPECT_EQ(small.status, Status::completed) << small.reason;
     for (const double mib : {1.0, 32.0}) {
-        const Outcome large = with_memory(test::in_source("src/space/specs/human.json"), mib);
+        const Outcome large =
+            with_memory(test::in_source("src/architecture/specs/human.json"), mib);
         EXPECT_EQ(large.status, Status::failed);
         EXPECT_EQ(large.reason, "out of memory on the device");
     }

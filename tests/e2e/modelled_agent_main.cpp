@@ -2,10 +2,10 @@
 // usage: modelled_agent ENDPOINT [JOBS], after which it ends as if the device had lost its power
 #include "support/scripted_agent.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/latency_model.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
-#include "edgeloop/model/latency_model.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <atomic>
 #include <chrono>

@@ -4,13 +4,13 @@
 #include "support/sample_messages.hpp"
 #include "support/temporary_folder.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/link/job_board.hpp"
 #include "edgeloop/link/journal_store.hpp"
 #include "edgeloop/link/keys.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <cstddef>
 #include <cstdint>

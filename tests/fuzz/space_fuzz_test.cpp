@@ -1,9 +1,8 @@
-#include "space/shipped.hpp"
-
+#include "edgeloop/architecture/static_rules.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/shipped.hpp"
 #include "edgeloop/evolution/variation.hpp"
 #include "edgeloop/space/search_space.hpp"
-#include "edgeloop/space/static_rules.hpp"
 
 #include <cstdlib>
 #include <map>

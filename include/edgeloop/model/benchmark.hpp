@@ -1,9 +1,9 @@
 #pragma once
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/model/kernels.hpp"
 #include "edgeloop/model/processor.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <array>
 #include <cstdint>

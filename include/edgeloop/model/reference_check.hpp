@@ -1,10 +1,10 @@
 #pragma once
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/float_array.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/model/kernels.hpp"
 #include "edgeloop/model/processor.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
 
 #include <map>
 #include <optional>

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/space/architecture_spec.hpp"
+#include "edgeloop/core/shipped.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -38,6 +39,9 @@ struct Genome {
     friend bool operator==(const Genome& a, const Genome& b) { return a.genes == b.genes; }
     friend bool operator!=(const Genome& a, const Genome& b) { return !(a == b); }
 };
+
+/// The files of src/space/spaces/.
+[[nodiscard]] const std::vector<ShippedFile>& shipped_spaces();
 
 struct SpaceDefinition;
 

@@ -1,10 +1,10 @@
-#include "edgeloop/model/counts.hpp"
+#include "edgeloop/architecture/counts.hpp"
 
 #include "unit/model/specs.hpp"
 
+#include "edgeloop/architecture/latency_model.hpp"
+#include "edgeloop/architecture/static_rules.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/model/latency_model.hpp"
-#include "edgeloop/space/static_rules.hpp"
 
 #include <optional>
 

@@ -5,9 +5,9 @@
 #include "support/temporary_folder.hpp"
 #include "unit/model/specs.hpp"
 
+#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/model/counts.hpp"
 #include "edgeloop/model/onnx.hpp"
 #include "edgeloop/model/threads.hpp"
 

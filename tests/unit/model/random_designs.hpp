@@ -1,9 +1,9 @@
 #pragma once
 
+#include "edgeloop/architecture/counts.hpp"
+#include "edgeloop/architecture/static_rules.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/model/counts.hpp"
 #include "edgeloop/space/search_space.hpp"
-#include "edgeloop/space/static_rules.hpp"
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,5 @@
-#include "space/shipped.hpp"
-
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/core/shipped.hpp"
 #include "edgeloop/space/search_space.hpp"
 
 #include <set>

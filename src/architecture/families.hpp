@@ -1,8 +1,7 @@
 #pragma once
 
-#include "space/place.hpp"
-
-#include "edgeloop/space/static_rules.hpp"
+#include "edgeloop/architecture/static_rules.hpp"
+#include "edgeloop/core/object_reader.hpp"
 
 namespace edgeloop {
 

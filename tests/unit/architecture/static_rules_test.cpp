@@ -1,4 +1,4 @@
-#include "edgeloop/space/static_rules.hpp"
+#include "edgeloop/architecture/static_rules.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "space/place.hpp"
+#include "edgeloop/core/object_reader.hpp"
 
 #include "edgeloop/core/error.hpp"
 

@@ -1,4 +1,4 @@
-#include "space/families.hpp"
+#include "architecture/families.hpp"
 
 #include <fmt/format.h>
 

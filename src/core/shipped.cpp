@@ -1,4 +1,4 @@
-#include "space/shipped.hpp"
+#include "edgeloop/core/shipped.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
@@ -9,19 +9,18 @@
 
 namespace edgeloop {
 
-TextFile read_shipped_or_file(const std::string& path_or_name, ShippedKind kind) {
+TextFile read_shipped_or_file(const std::string& path_or_name, const std::string& kind,
+                              const std::vector<ShippedFile>& shipped) {
     constexpr std::uint64_t largest_bytes = 16u << 20;
     std::error_code ignored;
     if (std::filesystem::is_regular_file(path_or_name, ignored))
         return {path_or_name, read_file(path_or_name, largest_bytes)};
-    const auto& shipped = kind == ShippedKind::space ? shipped_spaces() : shipped_specs();
     std::string names;
     for (const ShippedFile& file : shipped) {
         if (path_or_name == file.name) return {path_or_name, file.text};
         names += std::string(names.empty() ? "" : ", ") + file.name;
     }
-    const char* what = kind == ShippedKind::space ? "space" : "spec";
-    throw ConfigError(fmt::format("there is no {} '{}'", what, path_or_name), {},
+    throw ConfigError(fmt::format("there is no {} '{}'", kind, path_or_name), {},
                       fmt::format("give the path of a JSON file or one of: {}", names));
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/model/counts.hpp"
+#include "edgeloop/architecture/counts.hpp"
 
 namespace edgeloop {
 

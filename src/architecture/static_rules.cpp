@@ -1,6 +1,6 @@
-#include "edgeloop/space/static_rules.hpp"
+#include "edgeloop/architecture/static_rules.hpp"
 
-#include "space/families.hpp"
+#include "architecture/families.hpp"
 
 #include "edgeloop/core/error.hpp"
 

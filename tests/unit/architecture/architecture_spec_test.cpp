@@ -1,4 +1,4 @@
-#include "edgeloop/space/architecture_spec.hpp"
+#include "edgeloop/architecture/architecture_spec.hpp"
 
 #include "edgeloop/core/error.hpp"
 

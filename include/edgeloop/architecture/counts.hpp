@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/space/architecture_spec.hpp"
+#include "edgeloop/architecture/architecture_spec.hpp"
 
 #include <cstdint>
 #include <string>

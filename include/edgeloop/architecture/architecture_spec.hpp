@@ -2,8 +2,10 @@
 
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/shipped.hpp"
 
 #include <string>
+#include <vector>
 
 namespace edgeloop {
 
@@ -26,10 +28,14 @@ struct TrainingRecipe {
     double gamma = 0.1;             ///< StepLR factor
 };
 
+/// The files of src/architecture/specs/.
+[[nodiscard]] const std::vector<ShippedFile>& shipped_specs();
+
 /// One network to build, train and measure: what travels to workers and edge devices.
 ///
 /// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side"},
-/// "training": {...}}. `architecture` holds the family's own keys; src/space/README.md lists them.
+/// "training": {...}}. `architecture` holds the family's own keys; src/architecture/README.md lists
+/// them.
 struct ArchitectureSpec {
     std::string family;
     Json architecture = Json::object();

@@ -1,7 +1,6 @@
-#include "edgeloop/space/architecture_spec.hpp"
+#include "edgeloop/architecture/architecture_spec.hpp"
 
-#include "space/families.hpp"
-#include "space/shipped.hpp"
+#include "architecture/families.hpp"
 
 #include "edgeloop/core/error.hpp"
 
@@ -67,7 +66,7 @@ ArchitectureSpec ArchitectureSpec::from_json(const Json& json, const std::string
 }
 
 ArchitectureSpec ArchitectureSpec::from_file(const std::string& path_or_name) {
-    const TextFile file = read_shipped_or_file(path_or_name, ShippedKind::spec);
+    const TextFile file = read_shipped_or_file(path_or_name, "spec", shipped_specs());
     const Json json = parse_json(file.text, file.name);  // first: positions need valid JSON
     ArchitectureSpec spec = spec_from(json, Place(file.name, file.text));
     if (const auto problem = static_problem(spec)) throw ConfigError(file.name + ": " + *problem);
