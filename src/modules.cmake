@@ -1,10 +1,11 @@
-# edgeloop_module(<name> SOURCES ... [PUBLIC <targets>...] [PRIVATE <targets>...])
+# edgeloop_module(<name> SOURCES ... [PUBLIC <targets>...] [PRIVATE <targets>...] [HEADERS <targets>...])
 #
 # One module = include/edgeloop/<name>/ + src/<name>/ = one static library edgeloop_<name> with the
-# alias edgeloop::<name>. PUBLIC targets are those whose headers appear in the module's own public
-# headers; everything else is PRIVATE. tests/lint/includes.txt holds which module may include what.
+# alias edgeloop::<name>. What it names here is what it may include (tests/lint/check_includes.py reads
+# it): PUBLIC targets are those whose headers appear in the module's own public headers; everything else
+# is PRIVATE. HEADERS: of these only plain structs are used, so they are not linked.
 function(edgeloop_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE;HEADERS" ${ARGN})
   add_library(edgeloop_${name} STATIC ${arg_SOURCES})
   add_library(edgeloop::${name} ALIAS edgeloop_${name})
   target_include_directories(edgeloop_${name}
