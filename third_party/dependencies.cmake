@@ -79,6 +79,7 @@ endif()
 
 if(NOT EDGELOOP_EDGE_ONLY)
   edgeloop_require(MPI "libopenmpi-dev openmpi-bin" 3.0 COMPONENTS C)
+  edgeloop_require(PNG libpng-dev)
   edgeloop_require(HDF5 libhdf5-dev 1.10 COMPONENTS C)
   add_library(edgeloop_hdf5 INTERFACE)
   add_library(edgeloop::hdf5 ALIAS edgeloop_hdf5)

@@ -1,4 +1,5 @@
 // Speed of the data path: see README.md beside this file.
+#include "apps/data/synth.hpp"
 #include "per_sample_path.hpp"
 
 #include "edgeloop/cli/options.hpp"
@@ -10,7 +11,6 @@
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/data/shard.hpp"
-#include "edgeloop/data/synth.hpp"
 
 #include <algorithm>
 #include <cmath>

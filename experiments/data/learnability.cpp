@@ -1,4 +1,6 @@
 // Is the generated data learnable, and not trivially so? See README.md beside this file.
+#include "apps/data/synth.hpp"
+
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
@@ -7,7 +9,6 @@
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/shard.hpp"
-#include "edgeloop/data/synth.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <array>

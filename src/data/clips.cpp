@@ -1,18 +1,15 @@
 #include "edgeloop/data/clips.hpp"
 
 #include "data/hdf5.hpp"
-#include "data/output_file.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/data/loader.hpp"
+#include "edgeloop/data/output_file.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/raise_file.hpp"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <system_error>
@@ -61,9 +58,7 @@ void check_output(const std::string& output, const std::vector<std::string>& inp
 class ClipFile {
   public:
     ClipFile(const ClipsOptions& options, std::uint64_t lines)
-        : options_(options),
-          temporary_(options.output + ".partial"),
-          file_(hdf5::create_file(temporary_)) {
+        : options_(options), file_(options.output) {
         const auto frames = std::uint64_t(options.frames), side = std::uint64_t(options.side);
         const auto crop = std::uint64_t(crop_side);
         clip_ = create("clip", H5T_IEEE_F32LE, {lines, 1, frames, side, side});
@@ -75,15 +70,6 @@ class ClipFile {
         batch_.pixels.resize(frames * crop_pixels);
         pixels_.resize(frames * side * side);
     }
-    ~ClipFile() {
-        if (committed_) return;
-        close_datasets();
-        file_.close();
-        std::remove(temporary_.c_str());
-    }
-    ClipFile(const ClipFile&) = delete;
-    ClipFile& operator=(const ClipFile&) = delete;
-
     void append(const CroppedLine& line, const LaserParameters& laser, std::string where) {
         copy_window(line.pixels.data(), line.frames, start_of(line.frames), options_.frames,
                     options_.stride, batch_.pixels.data());
@@ -98,21 +84,15 @@ class ClipFile {
     }
 
     std::uint64_t commit() {
-        hdf5::write_strings(file_.get(), {temporary_, "where"}, where_);
-        close_datasets();
-        hdf5::close_written(file_, temporary_);
-        if (std::rename(temporary_.c_str(), options_.output.c_str()) != 0)
-            throw IoError(fmt::format("cannot rename '{}'", temporary_), std::strerror(errno));
-        committed_ = true;
+        hdf5::write_strings(file_.id(), file_.place("where"), where_);
+        for (hdf5::Dataset* dataset : {&clip_, &target_, &crop_}) dataset->id.close();
+        file_.commit();
         return where_.size();
     }
 
   private:
     hdf5::Dataset create(const char* name, hid_t type, const std::vector<std::uint64_t>& shape) {
-        return hdf5::create_dataset(file_.get(), {temporary_, name}, type, shape, {});
-    }
-    void close_datasets() {
-        for (hdf5::Dataset* dataset : {&clip_, &target_, &crop_}) dataset->id.close();
+        return hdf5::create_dataset(file_.id(), file_.place(name), type, shape, {});
     }
     [[nodiscard]] std::size_t start_of(std::size_t available) const {
         if (options_.center) return centred_start(available, options_.frames, options_.stride);
@@ -122,13 +102,11 @@ class ClipFile {
     }
 
     const ClipsOptions& options_;
-    std::string temporary_;
-    hdf5::Handle file_;
+    hdf5::NewFile file_;
     hdf5::Dataset clip_, target_, crop_;
     Batch batch_;
     std::vector<float> pixels_;
     std::vector<std::string> where_;
-    bool committed_ = false;
 };
 
 void append_layer(const RaiseFile& file, const LayerInfo& layer, ClipFile& clips) {

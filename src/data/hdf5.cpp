@@ -115,40 +115,6 @@ void check_opens(const std::string& path) {
     ::close(descriptor);
 }
 
-Handle string_type() {
-    Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-    H5Tset_size(type.get(), H5T_VARIABLE);
-    H5Tset_cset(type.get(), H5T_CSET_UTF8);
-    return type;
-}
-
-std::vector<hsize_t> to_hsize(const std::vector<std::uint64_t>& shape) {
-    return {shape.begin(), shape.end()};
-}
-
-Handle space_of(const std::vector<std::uint64_t>& shape) {
-    const std::vector<hsize_t> dimensions = to_hsize(shape);
-    return {H5Screate_simple(int(dimensions.size()), dimensions.data(), nullptr), H5Sclose};
-}
-
-/// File and memory dataspaces of rows [first, first + count).
-struct RowSelection {
-    Handle file, memory;
-};
-
-RowSelection select_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count) {
-    std::vector<hsize_t> start(dataset.shape.size(), 0), extent = to_hsize(dataset.shape);
-    EDGELOOP_EXPECT(!extent.empty() && first + count <= extent[0], "rows outside the dataset");
-    start[0] = first;
-    extent[0] = count;
-    RowSelection selection{
-        Handle(H5Dget_space(dataset.id.get()), H5Sclose),
-        Handle(H5Screate_simple(int(extent.size()), extent.data(), nullptr), H5Sclose)};
-    H5Sselect_hyperslab(selection.file.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(),
-                        nullptr);
-    return selection;
-}
-
 void read_chunk_shape(Dataset& dataset) {
     const Handle list(H5Dget_create_plist(dataset.id.get()), H5Pclose);
     if (!list.valid() || H5Pget_layout(list.get()) != H5D_CHUNKED) return;
@@ -176,28 +142,6 @@ void read_shape(Dataset& dataset) {
     std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
     if (rank > 0) H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
     dataset.shape.assign(shape.begin(), shape.end());
-}
-
-Handle creation_list(const Storage& storage) {
-    Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-    H5Pset_obj_track_times(list.get(), false);
-    if (storage.chunk.empty()) {
-        H5Pset_alloc_time(list.get(), H5D_ALLOC_TIME_EARLY);
-        return list;
-    }
-    const std::vector<hsize_t> chunk = to_hsize(storage.chunk);
-    H5Pset_chunk(list.get(), int(chunk.size()), chunk.data());
-    if (storage.deflate > 0) H5Pset_deflate(list.get(), unsigned(storage.deflate));
-    return list;
-}
-
-void write_attribute_value(hid_t owner, const Place& place, const std::string& name, hid_t type,
-                           const void* value) {
-    const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
-    const Handle attribute(
-        H5Acreate2(owner, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-    if (!attribute.valid() || H5Awrite(attribute.get(), type, value) < 0)
-        throw_io(place, fmt::format("cannot write attribute '{}'", name));
 }
 
 Handle open_attribute(hid_t owner, const Place& place, const std::string& name,
@@ -277,15 +221,6 @@ Handle create_file(const std::string& path) {
     return file;
 }
 
-Handle create_group(hid_t file, const Place& place) {
-    const Handle list(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
-    H5Pset_obj_track_times(list.get(), false);
-    Handle group(H5Gcreate2(file, place.object.c_str(), H5P_DEFAULT, list.get(), H5P_DEFAULT),
-                 H5Gclose);
-    if (!group.valid()) throw_io(place, "cannot create the group");
-    return group;
-}
-
 Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options) {
     if (const std::string broken = broken_link(file, place.object); !broken.empty())
         throw_bad_input(place, broken, "bring back what it leads to, or remove the link");
@@ -304,6 +239,20 @@ Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options)
     return dataset;
 }
 
+RowSelection select_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count) {
+    std::vector<hsize_t> start(dataset.shape.size(), 0),
+        extent(dataset.shape.begin(), dataset.shape.end());
+    EDGELOOP_EXPECT(!extent.empty() && first + count <= extent[0], "rows outside the dataset");
+    start[0] = first;
+    extent[0] = count;
+    RowSelection selection{
+        Handle(H5Dget_space(dataset.id.get()), H5Sclose),
+        Handle(H5Screate_simple(int(extent.size()), extent.data(), nullptr), H5Sclose)};
+    H5Sselect_hyperslab(selection.file.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(),
+                        nullptr);
+    return selection;
+}
+
 void read_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
                void* out) {
     if (count == 0) return;
@@ -318,69 +267,6 @@ void read_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count,
 void read_all(const Dataset& dataset, hid_t memory_type, void* out) {
     if (H5Dread(dataset.id.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
         throw_bad_input(dataset.place, "cannot be read", "copy or download the file again");
-}
-
-Dataset create_dataset(hid_t file, const Place& place, hid_t file_type,
-                       const std::vector<std::uint64_t>& shape, const Storage& storage) {
-    const Handle space = space_of(shape), list = creation_list(storage);
-    Dataset dataset;
-    dataset.place = place;
-    dataset.shape = shape;
-    dataset.chunk = storage.chunk;
-    dataset.id = Handle(H5Dcreate2(file, place.object.c_str(), file_type, space.get(), H5P_DEFAULT,
-                                   list.get(), H5P_DEFAULT),
-                        H5Dclose);
-    if (!dataset.id.valid()) throw_io(place, "cannot create the dataset");
-    return dataset;
-}
-
-void write_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
-                const void* values) {
-    if (count == 0) return;
-    const RowSelection rows = select_rows(dataset, first, count);
-    if (H5Dwrite(dataset.id.get(), memory_type, rows.memory.get(), rows.file.get(), H5P_DEFAULT,
-                 values) < 0)
-        throw_io(dataset.place, "cannot write");
-}
-
-void write_dataset(hid_t file, const Place& place, hid_t file_type, hid_t memory_type,
-                   const std::vector<std::uint64_t>& shape, const void* values) {
-    const Dataset dataset = create_dataset(file, place, file_type, shape, {});
-    write_rows(dataset, 0, shape.at(0), memory_type, values);
-}
-
-void write_strings(hid_t file, const Place& place, const std::vector<std::string>& values) {
-    std::vector<const char*> pointers;
-    pointers.reserve(values.size());
-    for (const std::string& value : values) pointers.push_back(value.c_str());
-    const Handle type = string_type();
-    write_dataset(file, place, type.get(), type.get(), {values.size()}, pointers.data());
-}
-
-std::vector<std::string> read_strings(hid_t file, const Place& place) {
-    const Dataset dataset = open_dataset(file, place);
-    const Handle stored(H5Dget_type(dataset.id.get()), H5Tclose);
-    if (dataset.shape.size() != 1 || H5Tis_variable_str(stored.get()) <= 0)
-        throw_bad_input(place, "expected a list of strings");
-    const Handle type = string_type();
-    std::vector<char*> pointers(dataset.shape[0], nullptr);
-    read_rows(dataset, 0, dataset.shape[0], type.get(), pointers.data());
-    std::vector<std::string> values;
-    for (const char* pointer : pointers) values.emplace_back(pointer == nullptr ? "" : pointer);
-    const Handle space(H5Dget_space(dataset.id.get()), H5Sclose);
-    if (!pointers.empty()) H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, pointers.data());
-    return values;
-}
-
-void write_attribute(hid_t owner, const Place& place, const std::string& name,
-                     const std::string& value) {
-    const Handle type = string_type();
-    const char* pointer = value.c_str();
-    write_attribute_value(owner, place, name, type.get(), &pointer);
-}
-
-void write_attribute(hid_t owner, const Place& place, const std::string& name, std::int64_t value) {
-    write_attribute_value(owner, place, name, H5T_NATIVE_INT64, &value);
 }
 
 bool has_attribute(hid_t owner, const std::string& name) {
@@ -427,11 +313,6 @@ int descriptor_of(hid_t file, const std::string& path) {
     if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0 || descriptor == nullptr)
         throw_io({path, {}}, "the file has no descriptor");
     return *static_cast<const int*>(descriptor);
-}
-
-void close_written(Handle& file, const std::string& path) {
-    if (H5Fflush(file.get(), H5F_SCOPE_LOCAL) < 0 || !file.close())
-        throw_io({path, {}}, "cannot finish the file");
 }
 
 }  // namespace edgeloop::hdf5

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "edgeloop/core/atomic_file.hpp"
+
 #include <cstdint>
 #include <set>
 #include <string>
@@ -96,6 +98,13 @@ struct OpenOptions {
 /// @throws ConfigError  missing, not a dataset, no simple shape, data that are not there.
 [[nodiscard]] Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options = {});
 
+/// File and memory dataspaces of rows [first, first + count).
+struct RowSelection {
+    Handle file, memory;
+};
+[[nodiscard]] RowSelection select_rows(const Dataset& dataset, std::uint64_t first,
+                                       std::uint64_t count);
+
 /// Reads `count` entries of the first axis from `first` on, converted to `memory_type`.
 /// @throws ConfigError  the data cannot be read, e.g. a damaged chunk.
 void read_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
@@ -125,7 +134,6 @@ void write_dataset(hid_t file, const Place& place, hid_t file_type, hid_t memory
                    const std::vector<std::uint64_t>& shape, const void* values);
 /// A dataset (N) of variable-length UTF-8 strings. @throws IoError.
 void write_strings(hid_t file, const Place& place, const std::vector<std::string>& values);
-[[nodiscard]] std::vector<std::string> read_strings(hid_t file, const Place& place);
 
 /// Attribute on the object `owner`. @throws IoError.
 void write_attribute(hid_t owner, const Place& place, const std::string& name,
@@ -147,5 +155,25 @@ void write_attribute(hid_t owner, const Place& place, const std::string& name, s
 
 /// Closes a file that was written. @throws IoError  something was still in memory and did not fit.
 void close_written(Handle& file, const std::string& path);
+
+/// A file that appears under its name only when whole; without commit() nothing is left of it.
+class NewFile {
+  public:
+    /// @throws IoError.
+    explicit NewFile(std::string path);
+    ~NewFile();
+    NewFile(const NewFile&) = delete;
+    NewFile& operator=(const NewFile&) = delete;
+
+    [[nodiscard]] hid_t id() const { return file_.get(); }
+    [[nodiscard]] Place place(const std::string& object) const { return {temporary_, object}; }
+    /// REQUIRES: its datasets are closed. @throws IoError.
+    void commit(Durability durability = Durability::process_crash);
+
+  private:
+    std::string path_, temporary_;
+    Handle file_;
+    bool committed_ = false;
+};
 
 }  // namespace edgeloop::hdf5

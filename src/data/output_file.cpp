@@ -1,4 +1,4 @@
-#include "data/output_file.hpp"
+#include "edgeloop/data/output_file.hpp"
 
 #include "edgeloop/core/error.hpp"
 

@@ -1,9 +1,7 @@
 #include "data/shard_file.hpp"
 
-#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
-#include "edgeloop/core/sync.hpp"
 #include "edgeloop/data/dataset.hpp"
 
 #include <atomic>
@@ -12,11 +10,9 @@
 #include <filesystem>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace edgeloop {
 namespace {
@@ -76,37 +72,20 @@ void check_header(hid_t file, const std::string& path, const std::string& settin
 
 std::atomic<std::uint64_t> opened{0};
 
-void sync_file(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0 || !sync_descriptor(file.get()))
-        throw IoError(fmt::format("cannot sync '{}'", path), std::strerror(errno));
-}
-
 }  // namespace
 
 ShardWriter::ShardWriter(std::string path, const ShardHead& head)
-    : path_(std::move(path)),
-      temporary_(path_ + ".partial"),
-      file_(hdf5::create_file(temporary_)),
-      starts_(starts_of(head.lines)) {
+    : file_(std::move(path)), starts_(starts_of(head.lines)) {
     write_tables(head);
     add_content(head);
     const auto side = std::uint64_t(crop_side);
-    frames_ = hdf5::create_dataset(file_.get(), {temporary_, "frames"}, H5T_STD_U8LE,
+    frames_ = hdf5::create_dataset(file_.id(), file_.place("frames"), H5T_STD_U8LE,
                                    {starts_.back(), side, side}, {});
 }
 
-ShardWriter::~ShardWriter() {
-    if (committed_) return;
-    frames_.id.close();
-    file_.close();
-    std::error_code ignored;
-    std::filesystem::remove(temporary_, ignored);
-}
-
 void ShardWriter::write_tables(const ShardHead& head) {
-    const hid_t file = file_.get();
-    const auto place = [this](const char* name) { return hdf5::Place{temporary_, name}; };
+    const hid_t file = file_.id();
+    const auto place = [this](const char* name) { return file_.place(name); };
     hdf5::write_attribute(file, place("/"), "format", std::string(format_name));
     hdf5::write_attribute(file, place("/"), "version", std::int64_t(shard_version));
     hdf5::write_attribute(file, place("/"), "crop_side", std::int64_t(crop_side));
@@ -167,16 +146,11 @@ void ShardWriter::append(const CroppedLine& line) {
 
 void ShardWriter::commit() {
     EDGELOOP_EXPECT(next_ + 1 == starts_.size(), "a shard lacks lines of its plan");
-    hdf5::write_dataset(file_.get(), {temporary_, "crop_centre"}, H5T_STD_I16LE, H5T_NATIVE_INT16,
+    hdf5::write_dataset(file_.id(), file_.place("crop_centre"), H5T_STD_I16LE, H5T_NATIVE_INT16,
                         {next_, 2}, centres_.data());
-    hdf5::write_attribute(file_.get(), {temporary_, "/"}, content_attribute, content_);
+    hdf5::write_attribute(file_.id(), file_.place("/"), content_attribute, content_);
     frames_.id.close();
-    hdf5::close_written(file_, temporary_);
-    sync_file(temporary_);
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-        throw IoError(fmt::format("cannot rename '{}'", temporary_), std::strerror(errno));
-    committed_ = true;
-    sync_folder_of(path_);
+    file_.commit(Durability::power_cut);
 }
 
 MappedShard::MappedShard(const std::string& path, const std::string& settings_digest) {

@@ -39,9 +39,6 @@ class ShardWriter {
   public:
     /// @throws IoError.
     ShardWriter(std::string path, const ShardHead& head);
-    ~ShardWriter();
-    ShardWriter(const ShardWriter&) = delete;
-    ShardWriter& operator=(const ShardWriter&) = delete;
 
     /// Pixels of the next line. REQUIRES: as many frames as announced. @throws IoError.
     void append(const CroppedLine& line);
@@ -53,14 +50,12 @@ class ShardWriter {
     void add_content(const ShardHead& head);
     void add_content(const CroppedLine& line);
 
-    std::string path_, temporary_;
-    hdf5::Handle file_;
+    hdf5::NewFile file_;
     hdf5::Dataset frames_;
     std::vector<std::uint64_t> starts_;
     std::vector<std::int16_t> centres_;
     std::string content_;  ///< digest of the lines so far
     std::size_t next_ = 0;
-    bool committed_ = false;
 };
 
 /// A whole shard mapped into memory for reading; pages are read when touched.

@@ -16,7 +16,7 @@ TARGET = re.compile(r"^\s*edgeloop_(?:module|program)\((\S+)\s+([^)]*)\)", re.M)
 KEYWORDS = ("SOURCES", "PUBLIC", "PRIVATE", "HEADERS", "LIBRARIES")
 LIBRARIES = {
     "spdlog/": "spdlog::spdlog", "nlohmann/": "nlohmann_json::nlohmann_json", "xxhash.h": "xxhash::xxhash",
-    "zlib.h": "ZLIB::ZLIB", "mpi.h": "MPI::MPI_C", "hdf5.h": "edgeloop::hdf5", "torch/": "edgeloop::torch",
+    "zlib.h": "ZLIB::ZLIB", "png.h": "PNG::PNG", "mpi.h": "MPI::MPI_C", "hdf5.h": "edgeloop::hdf5", "torch/": "edgeloop::torch",
     "ATen/": "edgeloop::torch", "c10/": "edgeloop::torch", "zmq.hpp": "cppzmq::headers", "zmq.h": "zeromq::zmq",
     "cereal/": "cereal::headers", "boost/": "Boost::program_options", "sqlite3.h": "sqlite::sqlite",
     "onnxruntime_cxx_api.h": "edgeloop::onnxruntime", "omp.h": "OpenMP::OpenMP_CXX",

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "apps/data/synth.hpp"
+
 #include "edgeloop/data/shard.hpp"
-#include "edgeloop/data/synth.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/training/trainer.hpp"
 

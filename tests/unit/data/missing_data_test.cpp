@@ -1,12 +1,12 @@
 // What a file refers to, or made room for, but does not hold: HDF5 answers with zeros, readers must
 // not.
+#include "apps/data/inspect.hpp"
 #include "unit/data/raise_writer.hpp"
 #include "unit/data/refusal.hpp"
 #include "unit/data/support.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/inspect.hpp"
 #include "edgeloop/data/tensor_file.hpp"
 
 #include <array>

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "apps/data/synth.hpp"
 #include "support/places.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/data/shard.hpp"
-#include "edgeloop/data/synth.hpp"
 
 #include <string>
 

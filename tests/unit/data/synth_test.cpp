@@ -1,6 +1,6 @@
-#include "edgeloop/data/synth.hpp"
+#include "apps/data/synth.hpp"
 
-#include "data/melt_pool.hpp"
+#include "apps/data/melt_pool.hpp"
 #include "unit/data/support.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"

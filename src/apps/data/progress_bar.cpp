@@ -1,4 +1,4 @@
-#include "apps/progress_bar.hpp"
+#include "apps/data/progress_bar.hpp"
 
 #include "edgeloop/core/clock.hpp"
 
@@ -15,8 +15,7 @@ constexpr double redraw_s = 0.2;
 constexpr double plain_line_s = 10;
 constexpr std::size_t bar_width = 30;
 
-}  // namespace
-
+/// E.g. "shard [#####-----] 50 %  1200 frames/s  ETA 0:12".
 std::string progress_line(const std::string& title, const std::string& unit,
                           const JobProgress& progress, double elapsed_s) {
     const double fraction =
@@ -29,6 +28,8 @@ std::string progress_line(const std::string& title, const std::string& unit,
                        std::string(filled, '#'), std::string(bar_width - filled, '-'),
                        100 * fraction, rate, unit, seconds / 60, seconds % 60);
 }
+
+}  // namespace
 
 ProgressBar::ProgressBar(std::string title, std::string unit, bool quiet)
     : title_(std::move(title)),

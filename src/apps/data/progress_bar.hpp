@@ -24,8 +24,4 @@ class ProgressBar {
     double start_s_, shown_s_;
 };
 
-/// One line, e.g. "shard [#####-----] 50 %  1200 frames/s  ETA 0:12".
-[[nodiscard]] std::string progress_line(const std::string& title, const std::string& unit,
-                                        const JobProgress& progress, double elapsed_s);
-
 }  // namespace edgeloop

@@ -24,8 +24,9 @@ struct SynthOptions {
     std::string output;             ///< folder
 };
 
-/// Writes files in the RAISE-LPBF layout with a physical model of the melt pool; src/data/README.md
-/// says what it models and what it does not. The same options give the same bytes.
+/// Writes files in the RAISE-LPBF layout with a physical model of the melt pool;
+/// src/apps/data/README.md says what it models and what it does not. The same options give the same
+/// bytes.
 ///
 /// v1.1: one file per object, C027.hdf5 onwards. v1.0: RAISE_LPBF_train.hdf5 and, with two objects
 /// or more, RAISE_LPBF_test.hdf5 with the last quarter of them. A file appears under its name only

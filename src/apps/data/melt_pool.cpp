@@ -1,4 +1,4 @@
-#include "data/melt_pool.hpp"
+#include "apps/data/melt_pool.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,11 @@
-#include "edgeloop/data/inspect.hpp"
+#include "apps/data/inspect.hpp"
 
-#include "data/montage.hpp"
-#include "data/output_file.hpp"
+#include "apps/data/montage.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/data/output_file.hpp"
 
 #include <algorithm>
 #include <filesystem>

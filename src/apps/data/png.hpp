@@ -28,8 +28,7 @@ class GreyPicture {
     std::vector<std::uint8_t> pixels_;
 };
 
-/// The picture as a PNG file's bytes: 8-bit grey, no filter.
-/// Source: ISO/IEC 15948.
+/// The picture as a PNG file's bytes: 8-bit grey. @throws IoError  libpng fails.
 [[nodiscard]] std::string to_png(const GreyPicture& picture);
 
 }  // namespace edgeloop

@@ -1,14 +1,13 @@
-#include "data/png.hpp"
+#include "apps/data/png.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/hash.hpp"
 
 #include <array>
 #include <cctype>
 #include <map>
-#include <string_view>
 
-#include <zlib.h>
+#include <fmt/format.h>
+#include <png.h>
 
 namespace edgeloop {
 namespace {
@@ -35,27 +34,6 @@ const std::map<char, Glyph>& glyphs() {
         {'/', {1, 1, 2, 4, 4}}, {'-', {0, 0, 7, 0, 0}}, {'.', {0, 0, 0, 0, 2}},
         {'_', {0, 0, 0, 0, 7}}, {':', {0, 2, 0, 2, 0}}, {'?', {7, 1, 2, 0, 2}}};
     return table;
-}
-
-void append_big_endian(std::string& bytes, std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
-}
-
-/// Length, type, data and the CRC of type and data.
-void append_chunk(std::string& bytes, const std::string& type, const std::string& data) {
-    append_big_endian(bytes, static_cast<std::uint32_t>(data.size()));
-    bytes += type + data;
-    append_big_endian(bytes, crc32(type + data));
-}
-
-std::string compressed(const std::string& bytes) {
-    uLongf size = compressBound(bytes.size());
-    std::string result(size, '\0');
-    const int status = compress2(reinterpret_cast<Bytef*>(result.data()), &size,
-                                 reinterpret_cast<const Bytef*>(bytes.data()), bytes.size(), 9);
-    EDGELOOP_EXPECT(status == Z_OK, "compression into a large enough buffer failed");
-    result.resize(size);
-    return result;
 }
 
 }  // namespace
@@ -93,21 +71,17 @@ void GreyPicture::write(const std::string& text, int row, int column, std::uint8
 }
 
 std::string to_png(const GreyPicture& picture) {
-    std::string header;
-    append_big_endian(header, static_cast<std::uint32_t>(picture.width()));
-    append_big_endian(header, static_cast<std::uint32_t>(picture.height()));
-    header += std::string("\x08\x00\x00\x00\x00", 5);  // 8 bits, grey, deflate, no filter set
-    std::string rows;
-    const char* pixels = reinterpret_cast<const char*>(picture.pixels().data());
-    for (int row = 0; row < picture.height(); ++row) {
-        rows += '\0';  // this row is not filtered
-        rows.append(pixels + std::ptrdiff_t(row) * picture.width(),
-                    static_cast<std::size_t>(picture.width()));
-    }
-    std::string bytes = "\x89PNG\r\n\x1a\n";
-    append_chunk(bytes, "IHDR", header);
-    append_chunk(bytes, "IDAT", compressed(rows));
-    append_chunk(bytes, "IEND", {});
+    png_image image{};
+    image.version = PNG_IMAGE_VERSION;
+    image.format = PNG_FORMAT_GRAY;
+    image.width = static_cast<png_uint_32>(picture.width());
+    image.height = static_cast<png_uint_32>(picture.height());
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+    std::string bytes(size, '\0');
+    if (png_image_write_to_memory(&image, bytes.data(), &size, 0, picture.pixels().data(), 0,
+                                  nullptr) == 0)
+        throw IoError(fmt::format("libpng cannot write the picture: {}", image.message));
+    bytes.resize(size);
     return bytes;
 }
 

@@ -1,20 +1,16 @@
-#include "edgeloop/data/synth.hpp"
+#include "apps/data/synth.hpp"
 
-#include "data/hdf5.hpp"
-#include "data/melt_pool.hpp"
+#include "apps/data/melt_pool.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/data/raise_writer.hpp"
 #include "edgeloop/data/split.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <exception>
-#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -27,7 +23,6 @@ namespace {
 constexpr double least_speed_mm_s = 300, most_speed_mm_s = 1500;
 constexpr double least_power_w = 100, most_power_w = 350;
 constexpr int first_object_number = 27;
-constexpr std::uint64_t frames_per_chunk = 8;
 /// Frames generated before they are written.
 constexpr std::size_t buffer_bytes = std::size_t(48) << 20;
 
@@ -108,37 +103,6 @@ std::vector<SynthLine> plan_lines(const SynthOptions& options, std::uint32_t obj
 }
 
 std::string object_name(int object) { return fmt::format("C{:03}", first_object_number + object); }
-std::string layer_name(int layer) { return fmt::format("layer{:04}", layer); }
-
-/// An output file under a temporary name until committed.
-class SynthFile {
-  public:
-    explicit SynthFile(std::string path)
-        : path_(std::move(path)),
-          temporary_(path_ + ".partial"),
-          file_(hdf5::create_file(temporary_)) {}
-    ~SynthFile() {
-        if (!file_.valid()) return;
-        file_.close();
-        std::remove(temporary_.c_str());
-    }
-    SynthFile(const SynthFile&) = delete;
-    SynthFile& operator=(const SynthFile&) = delete;
-
-    [[nodiscard]] hid_t id() const { return file_.get(); }
-    [[nodiscard]] hdf5::Place place(const std::string& object) const {
-        return {temporary_, object};
-    }
-    void commit() {
-        hdf5::close_written(file_, temporary_);
-        if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
-            throw IoError(fmt::format("cannot rename '{}'", temporary_), std::strerror(errno));
-    }
-
-  private:
-    std::string path_, temporary_;
-    hdf5::Handle file_;
-};
 
 /// Generates layer after layer into open files.
 class Synthesiser {
@@ -153,49 +117,32 @@ class Synthesiser {
                        std::uint64_t(options.lines);
     }
 
-    void write_object(const SynthFile& file, int object, const std::string& parent, bool labelled) {
+    void write_object(RaiseWriter& file, int object, const std::string& parent, bool labelled) {
         for (int layer = 0; layer < options_.layers; ++layer)
-            write_layer(file, parent + "/" + layer_name(layer), static_cast<std::uint32_t>(object),
-                        static_cast<std::uint32_t>(layer), labelled);
+            write_layer(file, fmt::format("{}/layer{:04}", parent, layer),
+                        static_cast<std::uint32_t>(object), static_cast<std::uint32_t>(layer),
+                        labelled);
     }
 
   private:
-    void write_layer(const SynthFile& file, const std::string& group, std::uint32_t object,
+    void write_layer(RaiseWriter& file, const std::string& group, std::uint32_t object,
                      std::uint32_t layer, bool labelled) {
         const std::vector<SynthLine> lines = plan_lines(options_, object, layer);
-        const hdf5::Handle handle = hdf5::create_group(file.id(), file.place(group));
-        write_tables(file, group, lines, labelled);
-        std::uint64_t frames = 0;
-        for (const SynthLine& line : lines) frames += line.frames;
-        const auto height = std::uint64_t(options_.height), width = std::uint64_t(options_.width);
-        const hdf5::Dataset dataset = hdf5::create_dataset(
-            file.id(), file.place(group + "/frame"), H5T_STD_U8LE, {frames, height, width},
-            {{std::min(frames_per_chunk, frames), height, width}, options_.deflate});
-        std::uint64_t written = 0;
+        RaiseLayerTables tables{group, options_.height, options_.width, {}, {}, options_.deflate};
+        for (const SynthLine& line : lines) {
+            tables.frames_of_line.push_back(line.frames);
+            if (labelled)
+                tables.laser_params.insert(tables.laser_params.end(),
+                                           {line.laser.speed_mm_s, line.laser.power_w});
+        }
+        file.begin_layer(tables);
         for (std::size_t first = 0; first < lines.size();) {
             const std::size_t last = end_of_batch(lines, first);
-            const std::uint64_t count = draw(lines, first, last, object, layer);
-            hdf5::write_rows(dataset, written, count, H5T_NATIVE_UINT8, buffer_.data());
-            written += count;
+            const std::uint64_t frames = draw(lines, first, last, object, layer);
+            file.append_frames(buffer_.data(), frames);
             report(last - first);
             first = last;
         }
-    }
-
-    void write_tables(const SynthFile& file, const std::string& group,
-                      const std::vector<SynthLine>& lines, bool labelled) const {
-        std::vector<std::int64_t> index;
-        std::vector<double> parameters;
-        for (std::size_t i = 0; i < lines.size(); ++i) {
-            index.insert(index.end(), lines[i].frames, std::int64_t(i));
-            parameters.insert(parameters.end(),
-                              {lines[i].laser.speed_mm_s, lines[i].laser.power_w});
-        }
-        hdf5::write_dataset(file.id(), file.place(group + "/scan_line_index"), H5T_STD_I64LE,
-                            H5T_NATIVE_INT64, {index.size()}, index.data());
-        if (labelled)
-            hdf5::write_dataset(file.id(), file.place(group + "/laser_params"), H5T_IEEE_F64LE,
-                                H5T_NATIVE_DOUBLE, {lines.size(), 2}, parameters.data());
     }
 
     [[nodiscard]] std::size_t end_of_batch(const std::vector<SynthLine>& lines,
@@ -248,10 +195,10 @@ class Synthesiser {
 /// One file with the objects [first, last) in the v1.0 layout.
 std::string write_v1_0(Synthesiser& synthesiser, const std::string& path, int first, int last,
                        bool labelled) {
-    SynthFile file(path);
+    RaiseWriter file(path);
     for (int object = first; object < last; ++object) {
         const std::string group = "/" + object_name(object);
-        const hdf5::Handle handle = hdf5::create_group(file.id(), file.place(group));
+        file.add_object(group);
         synthesiser.write_object(file, object, group, labelled);
     }
     file.commit();
@@ -282,7 +229,7 @@ std::vector<std::string> synthesise(const SynthOptions& options, const ProgressC
     }
     for (int object = 0; object < options.objects; ++object) {
         const std::string name = object_name(object);
-        SynthFile file(options.output + "/" + name + ".hdf5");
+        RaiseWriter file(options.output + "/" + name + ".hdf5");
         synthesiser.write_object(file, object, "",
                                  !(options.hide_test_labels && is_official_test_object(name)));
         file.commit();

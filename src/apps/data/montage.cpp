@@ -1,10 +1,10 @@
-#include "data/montage.hpp"
+#include "apps/data/montage.hpp"
 
-#include "data/png.hpp"
+#include "apps/data/inspect.hpp"
+#include "apps/data/png.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/inspect.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
 #include <array>

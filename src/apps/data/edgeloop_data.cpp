@@ -1,4 +1,4 @@
-#include "apps/data_commands.hpp"
+#include "apps/data/commands.hpp"
 
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/comm/session.hpp"
