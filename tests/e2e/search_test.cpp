@@ -1,4 +1,5 @@
 #include "support/programs.hpp"
+#include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -261,7 +262,8 @@ TEST(Search, ATimeLimitStopsWithACheckpointAndExit75) {
 
 TEST(Search, AnAgentKilledInMidRunLosesNothing) {
     const TemporaryFolder folder;
-    const std::string dir = folder.path("run"), endpoint = "tcp://127.0.0.1:5741";
+    const std::string dir = folder.path("run"), 
+                      endpoint = "tcp://127.0.0.1:" + std::to_string(free_port());
     ChildOptions search;
     Words words = small_search(dir, {"--measure-seconds", "0.3"});
     *std::find(words.begin(), words.end(), "model") = "bind:" + endpoint;
