@@ -1,0 +1,136 @@
+// Run directories that the release before wrote, in the midst of a run: tests/data/runs.
+#include "support/programs.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::test {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+class OldRuns : public ::testing::Test {
+  protected:
+    // A copy of an old run directory.
+    std::string copy_of(const std::string& name) {
+        const std::string dir = folder_.path(name);
+        std::filesystem::copy(test_data("runs/v0.1/" + name), dir,
+                              std::filesystem::copy_options::recursive);
+        return dir;
+    }
+    // The command that made it, to go on.
+    static ProgramResult resume(const std::string& dir, const Words& as_before,
+                                const Words& more = {}) {
+        Words words{program("edgeloop-search"), "--run-dir", dir, "--resume"};
+        words.insert(words.end(), as_before.begin(), as_before.end());
+        words.insert(words.end(), more.begin(), more.end());
+        return run(words);
+    }
+    static std::vector<std::string> statuses(const std::string& dir) {
+        return column(read_table(dir + "/evaluations.csv"), "status");
+    }
+
+    const Words generational_{"--problem",     "zdt1", "--population", "8",
+                              "--evaluations", "96",   "--seed",       "3"};
+    const Words steady_state_{"--problem",        "dtlz2", "--engine",      "steady-state",
+                              "--population",     "10",    "--evaluations", "80",
+                              "--model-children", "6",     "--seed",        "4"};
+    const Words training_{"--data",
+                          test_data("shards/v1"),
+                          "--space",
+                          test_data("tiny_space.json"),
+                          "--population",
+                          "4",
+                          "--evaluations",
+                          "16",
+                          "--rungs",
+                          "1",
+                          "2",
+                          "--edge",
+                          "model",
+                          "--seed",
+                          "11",
+                          "--save-weights"};
+
+  private:
+    TemporaryFolder folder_;
+};
+
+TEST_F(OldRuns, AGenerationalRunEndsWithTheFrontThatItWouldHaveHad) {
+    const std::string dir = copy_of("generational");
+    const auto result = resume(dir, generational_);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(read_file(dir + "/pareto.csv"),
+              read_file(test_data("runs/v0.1/generational-front.csv")));
+}
+
+TEST_F(OldRuns, ASteadyStateRunWithASurrogateGoesOn) {
+    const std::string dir = copy_of("steady-state");
+    const auto result = resume(dir, steady_state_);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(statuses(dir), Words(80, "completed"));
+}
+
+TEST_F(OldRuns, TrainingsOnTheLadderGoOnFromTheirEpoch) {
+    const std::string dir = copy_of("training");
+    const auto result = resume(dir, training_);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("candidate 1 goes on from epoch 1"));
+    EXPECT_EQ(statuses(dir), Words(16, "completed")) << result.output;
+    EXPECT_FALSE(std::filesystem::is_empty(dir + "/models"));
+}
+
+TEST_F(OldRuns, OtherConditionsAreRefusedAsInTheReleaseThatMadeThem) {
+    const std::string dir = copy_of("training");
+    const std::string journal = read_file(dir + "/journal.jsonl");
+    const auto result = resume(dir, training_, {"--clip-norm", "0.5"});
+    EXPECT_EQ(result.code, 2) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("clip-norm"));
+    EXPECT_EQ(read_file(dir + "/journal.jsonl"), journal);
+}
+
+TEST_F(OldRuns, TheirResultsAreReused) {
+    const std::string old = copy_of("training");
+    ASSERT_EQ(resume(old, training_).code, 0);
+    const std::string dir = old + "-again";
+    Words words{program("edgeloop-search"), "--run-dir", dir, "--reuse", old};
+    // Without --save-weights, which would have to train for them.
+    words.insert(words.end(), training_.begin(), training_.end() - 1);
+    const auto result = run(words);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(statuses(dir), Words(16, "completed"));
+    EXPECT_EQ(read_file(dir + "/pareto.csv"), read_file(old + "/pareto.csv"));
+}
+
+TEST_F(OldRuns, TheConfigurationThatTheyKeepIsRead) {
+    for (const char* name : {"generational", "steady-state", "training"}) {
+        const auto result =
+            run({program("edgeloop-search"), "--config",
+                 test_data(std::string("runs/v0.1/") + name + "/config.ini"), "--print-config"});
+        EXPECT_EQ(result.code, 0) << result.output;
+        EXPECT_THAT(result.output, HasSubstr("run-dir = runs/before"));
+    }
+}
+
+TEST_F(OldRuns, TheSpecsOfTheirModelsAreRead) {
+    std::size_t read = 0;
+    for (const auto& model :
+         std::filesystem::directory_iterator(test_data("runs/v0.1/training/models"))) {
+        const auto result = run({program("edgeloop-model"), "describe", "--spec",
+                                 model.path().string() + "/spec.json"});
+        EXPECT_EQ(result.code, 0) << result.output;
+        ++read;
+    }
+    EXPECT_GT(read, 0u);
+}
+
+}  // namespace
+}  // namespace edgeloop::test
