@@ -262,7 +262,7 @@ TEST(Search, ATimeLimitStopsWithACheckpointAndExit75) {
 
 TEST(Search, AnAgentKilledInMidRunLosesNothing) {
     const TemporaryFolder folder;
-    const std::string dir = folder.path("run"), 
+    const std::string dir = folder.path("run"),
                       endpoint = "tcp://127.0.0.1:" + std::to_string(free_port());
     ChildOptions search;
     Words words = small_search(dir, {"--measure-seconds", "0.3"});

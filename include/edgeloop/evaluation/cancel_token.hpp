@@ -22,8 +22,8 @@ class CancelToken {
     /// candidate: what has been done so far is then worth saving. Asked after requested().
     [[nodiscard]] virtual bool will_resume() const { return false; }
 
-    /// Notes progress, e.g. "training, epoch 1 step 17": proof of life, and what a watchdog prints when
-    /// nothing follows.
+    /// Notes progress, e.g. "training, epoch 1 step 17": proof of life, and what a watchdog prints
+    /// when nothing follows.
     virtual void at(const std::string& /*place*/) const {}
 };
 
