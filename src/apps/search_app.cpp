@@ -126,9 +126,9 @@ class Leader {
             return "the agent of this machine has ended: its messages are above";
         };
         if (!config_.reuse.empty())
-            options.lookup = [&](Half half, const Candidate& candidate) {
-                auto found = earlier_.find(half, candidate);
-                if (found && half == Half::training && config_.save_weights)
+            options.lookup = [&](Part part, const Candidate& candidate) {
+                auto found = earlier_.find(part, candidate);
+                if (found && part == Part::training && config_.save_weights)
                     kept.adopt(earlier_.weights_of(candidate), candidate.id);
                 return found;
             };
@@ -244,8 +244,8 @@ struct StopsAgent {
 /// Searches to the end or until stopped. @return exit code.
 /// Neither a stop nor a search in which all fails is the ranks' fault: they leave MPI in order, and
 /// mpirun has no abort to report.
-int search_or_stop(Leader& leader, Evaluator& evaluator, LatencyProbe* probe,
-                   LocalAgent* agent, bool coordinates_only) {
+int search_or_stop(Leader& leader, Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,
+                   bool coordinates_only) {
     try {
         leader.search(evaluator, probe, agent, coordinates_only);
     } catch (const Stopped& stopped) {

@@ -50,12 +50,12 @@ EngineSettings engine_settings(const cli::SearchConfig& config) {
     settings.evaluations = static_cast<std::uint64_t>(config.evaluations);
     settings.variation.crossover_probability = config.crossover_probability;
     settings.variation.mutation_probability = config.mutation_probability;
-    settings.pruning.hopeless = config.prune_hopeless;
+    settings.pruning.dominated = config.prune_hopeless;
     settings.pruning.optimism = config.prune_optimism;
     for (const std::string& epochs : config.rungs)
         settings.ladder.epochs.push_back(positive_integer(epochs, "rungs"));
     settings.ladder.reduction = config.reduction;
-    settings.foresight.children = static_cast<std::size_t>(config.model_children);
+    settings.surrogate.children = static_cast<std::size_t>(config.model_children);
     settings.goals.objectives = config.objectives;
     for (const std::string& value : config.reference)
         settings.goals.reference.push_back(finite_number(value, "reference"));

@@ -19,7 +19,7 @@ struct SearchTask {
     SearchSpace space;
     EngineSettings engine;
     StaticMetrics static_metrics = {};
-    bool measures_latency = false;  ///< an edge device (or its model) is half of each evaluation
+    bool measures_latency = false;  ///< an edge device (or its model) is part of each evaluation
     std::vector<std::string> measured = {};  ///< metrics that the goals want from measuring
     std::string data_digest = {};            ///< of the catalogue; empty for problems
     /// What the user should know about the given designs; one line each.

@@ -11,7 +11,7 @@ namespace {
 /// candidate whenever one is asked for.
 ///
 /// With a ladder: asynchronous successive halving. A result that is among the best of all results
-/// on its rung climbs before a new candidate is made.
+/// on its rung is promoted before a new candidate is made.
 /// Source: Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020; here
 /// with non-dominated rank and crowding in place of a single loss.
 class AsynchronousEngine : public EngineBase {
@@ -19,11 +19,11 @@ class AsynchronousEngine : public EngineBase {
     AsynchronousEngine(const SearchSpace& space, EngineSettings settings,
                        StaticMetrics static_metrics)
         : EngineBase(space, std::move(settings), std::move(static_metrics)) {
-        state_.rungs.resize(static_cast<std::size_t>(last_rung()));
+        restored();
     }
 
     std::optional<Candidate> ask() override {
-        std::optional<Candidate> candidate = climb();
+        std::optional<Candidate> candidate = promote();
         if (!candidate) candidate = fresh();
         if (candidate) state_.pending.emplace(candidate->id, *candidate);
         return candidate;
@@ -36,7 +36,16 @@ class AsynchronousEngine : public EngineBase {
         return state_.exhausted || state_.proposed >= settings_.evaluations;
     }
 
-    void restored() override { find_promotable(); }
+    void restored() override {
+        if (!std::holds_alternative<AsynchronousState>(state_.own))
+            state_.own = AsynchronousState{};  // no rung had a result when it was written
+        rungs().resize(static_cast<std::size_t>(last_rung()));
+        find_promotable();
+    }
+
+    [[nodiscard]] std::vector<std::vector<RungEntry>>& rungs() {
+        return std::get<AsynchronousState>(state_.own).rungs;
+    }
 
     [[nodiscard]] const std::vector<ArchiveMember>& rivals() const override {
         return state_.archive.members();
@@ -60,15 +69,15 @@ class AsynchronousEngine : public EngineBase {
 
     std::optional<Candidate> offspring(std::uint64_t number) {
         RandomStream random = stream("steady", 0, number);
-        Genome child = bred(random, foresees() ? competition(0) : Points{});
+        Genome child = bred(random, uses_surrogate() ? competition(0) : Points{});
         return proposer_.propose(std::move(child), random, state_);
     }
 
     void absorb(const CompletedCandidate& completed) override {
         learn(completed);
         const auto rung = static_cast<std::size_t>(completed.candidate.rung);
-        if (rung < state_.rungs.size() && completed.status == Status::completed)
-            state_.rungs[rung].push_back({completed, false});
+        if (rung < rungs().size() && completed.status == Status::completed)
+            rungs()[rung].push_back({completed, false});
         if (auto individual = as_individual(completed))
             admit(std::move(*individual), completed.candidate.rung);
         state_.generation = static_cast<std::uint32_t>(state_.told / settings_.population);
@@ -83,30 +92,29 @@ class AsynchronousEngine : public EngineBase {
         if (state_.population.size() > settings_.population) state_.population.drop_worst();
     }
 
-    std::optional<Candidate> climb() {
+    std::optional<Candidate> promote() {
         if (!promotable_) return std::nullopt;
-        RungEntry& entry = state_.rungs[promotable_->rung][promotable_->entry];
+        RungEntry& entry = rungs()[promotable_->rung][promotable_->entry];
         entry.promoted = true;
-        decide(entry.completed, true,
-               place_text(promotable_->place, promotable_->field, foresees()));
+        decide(entry.completed, true, place_text(promotable_->place, promotable_->field));
         Candidate candidate = promoted(entry.completed);
         find_promotable();
         return candidate;
     }
 
-    /// The best result that may climb, from the highest rung down.
+    /// The best result that may be promoted, from the highest rung down.
     void find_promotable() {
         promotable_.reset();
-        for (std::size_t rung = state_.rungs.size(); rung-- > 0 && !promotable_;)
+        for (std::size_t rung = rungs().size(); rung-- > 0 && !promotable_;)
             find_promotable_on(rung);
     }
 
     void find_promotable_on(std::size_t rung) {
-        const std::vector<RungEntry>& entries = state_.rungs[rung];
+        const std::vector<RungEntry>& entries = rungs()[rung];
         const auto places = static_cast<std::size_t>(static_cast<double>(entries.size()) /
                                                      settings_.ladder.reduction);
         if (places == 0) return;
-        if (foresees()) return find_most_promising(rung, places);
+        if (uses_surrogate()) return find_best_acquisition(rung, places);
         std::vector<Individual> individuals;
         for (const RungEntry& entry : entries)
             individuals.push_back(*as_individual(entry.completed));
@@ -119,22 +127,22 @@ class AsynchronousEngine : public EngineBase {
         }
     }
 
-    /// Places are counted: one whose climber disappoints is not given away again.
-    void find_most_promising(std::size_t rung, std::size_t places) {
-        const std::vector<RungEntry>& entries = state_.rungs[rung];
-        const auto climbed = static_cast<std::size_t>(std::count_if(
+    /// Places are counted: one whose candidate disappoints is not given away again.
+    void find_best_acquisition(std::size_t rung, std::size_t places) {
+        const std::vector<RungEntry>& entries = rungs()[rung];
+        const auto promoted_before = static_cast<std::size_t>(std::count_if(
             entries.begin(), entries.end(), [](const RungEntry& entry) { return entry.promoted; }));
-        if (climbed >= places) return;
+        if (promoted_before >= places) return;
         const Points rivals = competition(static_cast<int>(rung) + 1);
-        double most = -std::numeric_limits<double>::infinity();
+        double max_value = -std::numeric_limits<double>::infinity();
         for (std::size_t i = 0; i < entries.size(); ++i) {
             if (entries[i].promoted) continue;
-            const auto hoped = hope(entries[i].completed);
-            const double value = hoped ? promised(*hoped, rivals) : most;
-            if (value <= most) continue;
-            if (settings_.pruning.hopeless && value <= 0) continue;
-            most = value;
-            promotable_ = Promotable{rung, i, climbed + 1, entries.size()};
+            const auto predicted = predict(entries[i].completed);
+            const double value = predicted ? acquisition_of(*predicted, rivals) : max_value;
+            if (value <= max_value) continue;
+            if (settings_.pruning.dominated && value <= 0) continue;
+            max_value = value;
+            promotable_ = Promotable{rung, i, promoted_before + 1, entries.size()};
         }
     }
 

@@ -22,10 +22,10 @@ namespace {
 constexpr double housekeeping_share = 0.01;  // of the time, at most, for snapshots and tables
 constexpr const char* retried_training = "retried training";
 
-bool ends_half(const std::optional<Outcome>& half) { return half && half->status != Status::lost; }
+bool ends_part(const std::optional<Outcome>& part) { return part && part->status != Status::lost; }
 
-bool failed(const std::optional<Outcome>& half) {
-    return half && half->status != Status::completed;
+bool failed(const std::optional<Outcome>& part) {
+    return part && part->status != Status::completed;
 }
 
 /// What is missing in a measurement, or nothing.
@@ -96,7 +96,7 @@ class Coordinator {
         bool training = false, measuring = false;  ///< submitted and not back yet
         bool begun = false;                        ///< its training, which it may have to wait for
         bool cancelled = false;                    ///< its training was asked to stop
-        int lost = 0;                              ///< how often a half of it was lost
+        int lost = 0;                              ///< how often a part of it was lost
         int measured_again = 0;                    ///< because it was not valid
         double measured_seconds = 0;               ///< of the measurements that were not the last
         std::optional<Verdict> verdict;
@@ -153,11 +153,11 @@ class Coordinator {
         if (found != active_.end()) ++found->second.kept.cut_off;
     }
 
-    void replay(const HalfDone& event) {
+    void replay(const PartDone& event) {
         const auto found = active_.find(event.outcome.id);
         if (found == active_.end()) return;
-        half_of(found->second, event.half) = event.outcome;
-        if (event.half == Half::training) found->second.kept.cut_off = 0;
+        part_of(found->second, event.part) = event.outcome;
+        if (event.part == Part::training) found->second.kept.cut_off = 0;
     }
 
     void replay(const Told& event) {
@@ -208,7 +208,7 @@ class Coordinator {
         judge(active);
         if (settle(active)) return;
         if (needs_measuring(active)) submit_measuring(active);
-        if (ends_half(active.kept.training)) return;
+        if (ends_part(active.kept.training)) return;
         if (active.kept.cut_off < options_.max_attempts)
             line_up(active.kept.candidate);
         else
@@ -222,7 +222,7 @@ class Coordinator {
         outcome.status = Status::lost;
         outcome.reason = fmt::format("its training was begun {} times and cut off each time",
                                      active.kept.cut_off);
-        accept(active, Half::training, std::move(outcome));
+        accept(active, Part::training, std::move(outcome));
     }
 
     /// In a generation the largest training comes first, so that no long one begins when the others
@@ -234,16 +234,16 @@ class Coordinator {
 
     void reuse(Active& active) {
         if (!options_.lookup) return;
-        for (const Half half : {Half::training, Half::measuring}) {
-            std::optional<Outcome>& slot = half_of(active, half);
-            if (ends_half(slot) || (half == Half::measuring && !needs_measuring(active))) continue;
-            std::optional<Outcome> earlier = options_.lookup(half, active.kept.candidate);
-            if (!earlier || (half == Half::measuring && !usable(*earlier))) continue;
+        for (const Part part : {Part::training, Part::measuring}) {
+            std::optional<Outcome>& slot = part_of(active, part);
+            if (ends_part(slot) || (part == Part::measuring && !needs_measuring(active))) continue;
+            std::optional<Outcome> earlier = options_.lookup(part, active.kept.candidate);
+            if (!earlier || (part == Part::measuring && !usable(*earlier))) continue;
             earlier->id = active.kept.candidate.id;
             store_.record(Note{"reused", earlier->id, earlier->reason});
             earlier->reason.clear();
             slot = std::move(earlier);
-            store_.record(HalfDone{half, *slot});
+            store_.record(PartDone{part, *slot});
         }
     }
 
@@ -254,7 +254,7 @@ class Coordinator {
 
     /// On a higher rung the latency is among what is known already.
     [[nodiscard]] bool needs_measuring(const Active& active) const {
-        return probe_ && active.kept.candidate.rung == 0 && !ends_half(active.kept.measuring);
+        return probe_ && active.kept.candidate.rung == 0 && !ends_part(active.kept.measuring);
     }
 
     /// Later, while no device delivers what is asked for.
@@ -289,7 +289,7 @@ class Coordinator {
         for (auto next = ready_.begin(); next != ready_.end() && evaluator_.free_slots() > 0;) {
             const auto found = active_.find(next->second);
             if (found == active_.end() || found->second.training ||
-                ends_half(found->second.kept.training)) {
+                ends_part(found->second.kept.training)) {
                 next = ready_.erase(next);
                 continue;
             }
@@ -352,7 +352,7 @@ class Coordinator {
         if (outcome.status == Status::lost && try_again(active, outcome, retried_training))
             ready_.emplace(std::numeric_limits<double>::infinity(), outcome.id);
         else
-            accept(active, Half::training, std::move(outcome));
+            accept(active, Part::training, std::move(outcome));
     }
 
     void on_measured(Outcome outcome) {
@@ -369,7 +369,7 @@ class Coordinator {
         }
         outcome.seconds += active.measured_seconds;
         check_validity(outcome, active.measured_again);
-        accept(active, Half::measuring, std::move(outcome));
+        accept(active, Part::measuring, std::move(outcome));
     }
 
     /// Whether a measurement that cannot be believed is worth another, later and where possible on
@@ -398,17 +398,17 @@ class Coordinator {
         outcome.reason = fmt::format("none of {} measurements was valid", repeated + 1);
     }
 
-    /// Whether a lost half is worth another attempt.
+    /// Whether a lost part is worth another attempt.
     bool try_again(Active& active, const Outcome& outcome, const char* what) {
         if (++active.lost >= options_.max_attempts) return false;
         store_.record(Note{what, outcome.id, outcome.reason});
         return true;
     }
 
-    void accept(Active& active, Half half, Outcome outcome) {
-        std::optional<Outcome>& slot = half_of(active, half);
+    void accept(Active& active, Part part, Outcome outcome) {
+        std::optional<Outcome>& slot = part_of(active, part);
         slot = std::move(outcome);
-        store_.record(HalfDone{half, *slot});
+        store_.record(PartDone{part, *slot});
         judge(active);
         (void)settle(active);
     }
@@ -438,8 +438,8 @@ class Coordinator {
         return metrics;
     }
 
-    /// Tells the engine when nothing more is needed. The order in which the halves arrived makes no
-    /// difference: a verdict on the measured half outweighs whatever the training half said.
+    /// Tells the engine when nothing more is needed. The order in which the parts arrived makes no
+    /// difference: a verdict on the measured part outweighs whatever the training part said.
     /// @return whether it was told; `active` is gone then.
     bool settle(Active& active) {
         if (active.training) return false;
@@ -492,8 +492,8 @@ class Coordinator {
         turned_ = true;
     }
 
-    static std::optional<Outcome>& half_of(Active& active, Half half) {
-        return half == Half::training ? active.kept.training : active.kept.measuring;
+    static std::optional<Outcome>& part_of(Active& active, Part part) {
+        return part == Part::training ? active.kept.training : active.kept.measuring;
     }
 
     // --- keeping and reporting

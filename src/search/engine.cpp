@@ -53,8 +53,9 @@ void check(const EngineSettings& settings) {
                           fmt::format("there are {} objectives", settings.goals.objectives.size()),
                           "give one for each objective, in their order");
     check_ladder(settings.ladder);
-    if (settings.foresight.children < 1 || !(settings.foresight.optimism >= 0))
-        throw ConfigError("foresight needs at least one child and an optimism of 0 or more");
+    if (settings.surrogate.children < 1 || !(settings.surrogate.deviations >= 0))
+        throw ConfigError(
+            "a surrogate needs at least one child and a bound of 0 deviations or more");
 }
 
 }  // namespace
@@ -83,14 +84,22 @@ std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design) {
     return RandomStream(run_seed, "training", 0, design.low ^ design.high).next_u64();
 }
 
-std::set<CandidateId> unfinished(const EngineState& state) {
+std::set<CandidateId> under_way(const EngineState& state) {
     std::set<CandidateId> ids;
     for (const auto& pending : state.pending) ids.insert(pending.first);
-    for (const Candidate& queued : state.queue) ids.insert(queued.id);
-    for (const CompletedCandidate& told : state.cohort) ids.insert(told.candidate.id);
-    for (const std::vector<RungEntry>& rung : state.rungs)
-        for (const RungEntry& entry : rung)
-            if (!entry.promoted) ids.insert(entry.completed.candidate.id);
+    if (const auto* own = std::get_if<GenerationalState>(&state.own))
+        for (const Candidate& queued : own->queue) ids.insert(queued.id);
+    return ids;
+}
+
+std::set<CandidateId> unfinished(const EngineState& state) {
+    std::set<CandidateId> ids = under_way(state);
+    if (const auto* own = std::get_if<GenerationalState>(&state.own))
+        for (const CompletedCandidate& told : own->cohort) ids.insert(told.candidate.id);
+    else
+        for (const auto& rung : std::get<AsynchronousState>(state.own).rungs)
+            for (const RungEntry& entry : rung)
+                if (!entry.promoted) ids.insert(entry.completed.candidate.id);
     return ids;
 }
 
@@ -127,7 +136,7 @@ void EngineBase::tell(const CompletedCandidate& completed) {
     if (completed.status == Status::completed && (at_top || models())) {
         std::vector<double> values = settings_.goals.values(completed.metrics);
         // With a model the reference decides what is looked for, so it must not be drawn by the few
-        // that climbed first.
+        // that were promoted first.
         note_extent(values);
         if (at_top) state_.archive.add(completed, std::move(values));
     }
@@ -140,51 +149,51 @@ std::optional<Verdict> EngineBase::verdict(const Candidate& candidate, const Met
     if (settings_.pruning.infeasible)
         if (auto broken = settings_.goals.broken(known))
             return Verdict{Status::infeasible, *broken};
-    if (!settings_.pruning.hopeless || rivals().empty()) return std::nullopt;
-    if (foresees()) return unpromising(candidate, known);
-    std::vector<double> hoped;
+    if (!settings_.pruning.dominated || rivals().empty()) return std::nullopt;
+    if (uses_surrogate()) return dominated_at_bound(candidate, known);
+    std::vector<double> best;
     for (std::size_t i = 0; i < settings_.goals.objectives.size(); ++i) {
         const auto found = known.find(settings_.goals.objectives[i]);
-        hoped.push_back(found != known.end()
-                            ? found->second - settings_.pruning.optimism * std::abs(found->second)
-                            : smallest(rivals(), i));
+        best.push_back(found != known.end()
+                           ? found->second - settings_.pruning.optimism * std::abs(found->second)
+                           : smallest(rivals(), i));
     }
-    const ArchiveMember* rival = rival_of(hoped);
+    const ArchiveMember* rival = rival_of(best);
     if (!rival) return std::nullopt;
     return Verdict{Status::cancelled,
                    fmt::format("candidate {} would dominate it even at the best seen",
                                rival->completed.candidate.id)};
 }
 
-std::optional<Verdict> EngineBase::unpromising(const Candidate& candidate,
-                                               const Metrics& known) const {
+std::optional<Verdict> EngineBase::dominated_at_bound(const Candidate& candidate,
+                                                      const Metrics& known) const {
     Candidate informed = candidate;
     for (const auto& [name, value] : known) informed.known[name] = value;
-    const auto hoped = hope(informed);
-    const ArchiveMember* rival = hoped ? rival_of(hoped->objectives) : nullptr;
+    const auto predicted = predict(informed);
+    const ArchiveMember* rival = predicted ? rival_of(predicted->bound) : nullptr;
     if (!rival) return std::nullopt;
     return Verdict{Status::cancelled, overtaken_text(*rival)};
 }
 
 std::string EngineBase::overtaken_text(const ArchiveMember& rival) const {
-    return fmt::format("candidate {} would dominate it even {} deviations better than expected",
-                       rival.completed.candidate.id, settings_.foresight.optimism);
+    return fmt::format("candidate {} would dominate it even {} deviations below its prediction",
+                       rival.completed.candidate.id, settings_.surrogate.deviations);
 }
 
 std::optional<std::string> EngineBase::outclassed(const CompletedCandidate& completed) const {
-    if (!settings_.pruning.hopeless) return std::nullopt;
-    if (foresees()) {
-        const auto hoped = hope(completed);
-        const ArchiveMember* rival = hoped ? rival_of(hoped->objectives) : nullptr;
+    if (!settings_.pruning.dominated) return std::nullopt;
+    if (uses_surrogate()) {
+        const auto predicted = predict(completed);
+        const ArchiveMember* rival = predicted ? rival_of(predicted->bound) : nullptr;
         return rival ? std::optional(overtaken_text(*rival)) : std::nullopt;
     }
-    Metrics hoped = completed.metrics;
+    Metrics predicted = completed.metrics;
     const auto rung = static_cast<std::size_t>(completed.candidate.rung);
     for (std::size_t k = rung; k < state_.gains.size(); ++k) {
         if (state_.gains[k].empty()) return std::nullopt;
-        for (const auto& [name, ratio] : state_.gains[k]) hoped[name] *= ratio;
+        for (const auto& [name, ratio] : state_.gains[k]) predicted[name] *= ratio;
     }
-    const ArchiveMember* rival = rival_of(settings_.goals.values(hoped));
+    const ArchiveMember* rival = rival_of(settings_.goals.values(predicted));
     if (!rival) return std::nullopt;
     return fmt::format("candidate {} would dominate it even after the largest improvement seen",
                        rival->completed.candidate.id);
@@ -202,35 +211,37 @@ void EngineBase::learn(const CompletedCandidate& completed) {
     if (models() && trained) surrogate_.learn(completed, state_.surfaces);
 }
 
-std::optional<Hope> EngineBase::hope(const Candidate& candidate) const {
+std::optional<Prediction> EngineBase::predict(const Candidate& candidate) const {
     Metrics known = candidate.previous;
     for (const auto& [name, value] : candidate.known) known[name] = value;
-    return surrogate_.hope(candidate.genome, known, candidate.rung - 1,
-                           settings_.foresight.optimism);
+    return surrogate_.predict(candidate.genome, known, candidate.rung - 1,
+                              settings_.surrogate.deviations);
 }
 
-std::optional<Hope> EngineBase::hope(const CompletedCandidate& completed) const {
-    return surrogate_.hope(completed.candidate.genome, completed.metrics, completed.candidate.rung,
-                           settings_.foresight.optimism);
+std::optional<Prediction> EngineBase::predict(const CompletedCandidate& completed) const {
+    return surrogate_.predict(completed.candidate.genome, completed.metrics,
+                              completed.candidate.rung, settings_.surrogate.deviations);
 }
 
-double EngineBase::promised(const Hope& hope, const Points& rivals) const {
-    Metrics foretold;
-    for (std::size_t i = 0; i < hope.expected.size(); ++i)
-        foretold[settings_.goals.objectives[i]] = hope.expected[i];
-    const double violation = settings_.goals.violation(foretold);
+double EngineBase::acquisition_of(const Prediction& prediction, const Points& rivals) const {
+    Metrics expected;
+    for (std::size_t i = 0; i < prediction.mean.size(); ++i)
+        expected[settings_.goals.objectives[i]] = prediction.mean[i];
+    const double violation = settings_.goals.violation(expected);
     constexpr double infeasible = -1e9;
-    return violation > 0 ? infeasible * (1 + violation) : promise(hope, rivals, state_.reference);
+    return violation > 0 ? infeasible * (1 + violation)
+                         : acquisition(prediction, rivals, state_.reference);
 }
 
 Points EngineBase::competition(int rung) const {
     Points points = state_.archive.points();
     const auto add = [&](const Candidate& candidate) {
         if (candidate.rung < rung) return;
-        if (auto hoped = hope(candidate)) points.push_back(std::move(hoped->objectives));
+        if (auto predicted = predict(candidate)) points.push_back(std::move(predicted->bound));
     };
     for (const auto& pending : state_.pending) add(pending.second);
-    for (const Candidate& queued : state_.queue) add(queued);
+    if (const auto* own = std::get_if<GenerationalState>(&state_.own))
+        for (const Candidate& queued : own->queue) add(queued);
     return points;
 }
 
@@ -244,16 +255,16 @@ Genome EngineBase::bred(RandomStream& random, const Points& rivals) const {
             .first;
     };
     Genome best = child();
-    if (!foresees()) return best;
-    double most = -std::numeric_limits<double>::infinity();
+    if (!uses_surrogate()) return best;
+    double max_value = -std::numeric_limits<double>::infinity();
     Genome next = best;
-    for (std::size_t i = 0; i < settings_.foresight.children; ++i, next = child()) {
+    for (std::size_t i = 0; i < settings_.surrogate.children; ++i, next = child()) {
         if (!proposer_.usable(next, state_)) continue;
-        const auto hoped = surrogate_.hope(next, {}, -1, settings_.foresight.optimism);
-        if (!hoped) return best;
-        const double value = promised(*hoped, rivals);
-        if (value <= most) continue;
-        most = value;
+        const auto predicted = surrogate_.predict(next, {}, -1, settings_.surrogate.deviations);
+        if (!predicted) return best;
+        const double value = acquisition_of(*predicted, rivals);
+        if (value <= max_value) continue;
+        max_value = value;
         best = next;
     }
     return best;
@@ -345,9 +356,9 @@ void EngineBase::fix_reference() {
     }
 }
 
-std::string place_text(std::size_t place, std::size_t field, bool foresight) {
+std::string EngineBase::place_text(std::size_t place, std::size_t field) const {
     return fmt::format("place {} of {} by {}", place, field,
-                       foresight ? "promise" : "rank and crowding");
+                       uses_surrogate() ? "acquisition" : "rank and crowding");
 }
 
 }  // namespace edgeloop

@@ -50,20 +50,21 @@ class EngineBase : public Engine {
     /// from here to the full budget as much as the best improver of each rung, it would be
     /// dominated.
     [[nodiscard]] std::optional<std::string> outclassed(const CompletedCandidate& completed) const;
-    /// Whether a model chooses among offspring and climbers: it is asked for, and there is a
-    /// reference point to measure by.
-    [[nodiscard]] bool foresees() const { return models() && !state_.reference.empty(); }
+    /// Whether a surrogate chooses: it is asked for, and there is a reference point to measure by.
+    [[nodiscard]] bool uses_surrogate() const { return models() && !state_.reference.empty(); }
     /// Adds a result to the model, if one is asked for.
     void learn(const CompletedCandidate& completed);
-    /// A child of two winners of tournaments; with foresight, the most promising of several.
+    /// A child of two winners of tournaments; with a surrogate, the best of several.
     [[nodiscard]] Genome bred(RandomStream& random, const Points& rivals) const;
-    /// What a candidate may reach with some luck; nothing when the model cannot say.
-    [[nodiscard]] std::optional<Hope> hope(const Candidate& candidate) const;
-    [[nodiscard]] std::optional<Hope> hope(const CompletedCandidate& completed) const;
-    /// promise(), but below all others when a constraint is expected to be broken.
-    [[nodiscard]] double promised(const Hope& hope, const Points& rivals) const;
-    /// The front, and what candidates on this rung or a higher one that are not told yet may reach.
+    /// With the full budget; nothing when the surrogate cannot say.
+    [[nodiscard]] std::optional<Prediction> predict(const Candidate& candidate) const;
+    [[nodiscard]] std::optional<Prediction> predict(const CompletedCandidate& completed) const;
+    /// acquisition(), but below all others when a constraint is expected to be broken.
+    [[nodiscard]] double acquisition_of(const Prediction& prediction, const Points& rivals) const;
+    /// The front, and the bounds of candidates on this rung or a higher one that are not told yet.
     [[nodiscard]] Points competition(int rung) const;
+    /// "place 3 of 12 by rank and crowding", or "by acquisition".
+    [[nodiscard]] std::string place_text(std::size_t place, std::size_t field) const;
     void decide(const CompletedCandidate& completed, bool promoted, std::string reason);
     /// Fixes the reference point once a first population's worth has been told.
     void fix_reference();
@@ -75,10 +76,10 @@ class EngineBase : public Engine {
     Surrogate surrogate_;
 
   private:
-    [[nodiscard]] bool models() const { return settings_.foresight.children > 1; }
+    [[nodiscard]] bool models() const { return settings_.surrogate.children > 1; }
     void note_extent(const std::vector<double>& values);
-    [[nodiscard]] std::optional<Verdict> unpromising(const Candidate& candidate,
-                                                     const Metrics& known) const;
+    [[nodiscard]] std::optional<Verdict> dominated_at_bound(const Candidate& candidate,
+                                                            const Metrics& known) const;
     [[nodiscard]] std::string overtaken_text(const ArchiveMember& rival) const;
     void note_gain(const CompletedCandidate& completed);
     /// The member that dominates these objectives, or null.
@@ -86,9 +87,6 @@ class EngineBase : public Engine {
 
     std::vector<Decision> decisions_;
 };
-
-/// "place 3 of 12 by rank and crowding", or "by promise" with foresight.
-[[nodiscard]] std::string place_text(std::size_t place, std::size_t field, bool foresight);
 
 [[nodiscard]] std::unique_ptr<Engine> make_generational(const SearchSpace& space,
                                                         EngineSettings settings,

@@ -9,9 +9,9 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t first_ends = 8;   ///< all alike: it never worked
-constexpr std::size_t window = 20;      ///< later ends that are looked at together
-constexpr std::size_t most_alike = 18;  ///< of the window
+constexpr std::size_t first_ends = 8;  ///< all alike: it never worked
+constexpr std::size_t window = 20;     ///< later ends that are looked at together
+constexpr std::size_t min_alike = 18;  ///< of the window
 
 bool is_failure(Status status) {
     return status == Status::failed || status == Status::lost || status == Status::timed_out;
@@ -35,7 +35,7 @@ void FailureWatch::note(Status status, const std::string& reason) {
     if (last_.size() > window) last_.pop_front();
 }
 
-std::optional<std::string> FailureWatch::hopeless() const {
+std::optional<std::string> FailureWatch::diagnosis() const {
     if (last_.size() < first_ends) return std::nullopt;
     std::map<std::string, std::size_t> counts;
     for (const End& end : last_)
@@ -44,7 +44,7 @@ std::optional<std::string> FailureWatch::hopeless() const {
                                        [](const auto& a, auto& b) { return a.second < b.second; });
     if (most == counts.end()) return std::nullopt;
     const bool never_worked = ends_ == last_.size() && most->second == ends_;
-    if (!never_worked && most->second < most_alike) return std::nullopt;
+    if (!never_worked && most->second < min_alike) return std::nullopt;
     const auto newest = std::find_if(last_.rbegin(), last_.rend(),
                                      [&](const End& end) { return end.kind == most->first; });
     return fmt::format("{} of the last {} designs failed for the same reason: {}", most->second,

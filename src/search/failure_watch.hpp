@@ -15,7 +15,7 @@ class FailureWatch {
   public:
     void note(Status status, const std::string& reason);
     /// What fails and how often, or nothing.
-    [[nodiscard]] std::optional<std::string> hopeless() const;
+    [[nodiscard]] std::optional<std::string> diagnosis() const;
 
   private:
     struct End {

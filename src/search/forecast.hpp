@@ -8,7 +8,7 @@
 
 namespace edgeloop {
 
-/// Foretells from the trainings so far how long another one takes, so that none is started that
+/// Predicts from the trainings so far how long another one takes, so that none is started that
 /// cannot finish.
 ///
 /// With the metric `flops` known, time is taken to grow with FLOPs times epochs, at the slowest
@@ -17,7 +17,7 @@ class Forecast {
   public:
     /// @param seconds  its training took.
     void learn(const Candidate& candidate, double seconds) {
-        longest_ = std::max(longest_, seconds);
+        max_seconds_ = std::max(max_seconds_, seconds);
         const double work = work_of(candidate);
         if (work > 0) slowest_rate_ = std::max(slowest_rate_, seconds / work);
     }
@@ -25,7 +25,7 @@ class Forecast {
     /// Expected seconds; 0 before anything was learnt.
     [[nodiscard]] double seconds(const Candidate& candidate) const {
         const double work = work_of(candidate);
-        return work > 0 && slowest_rate_ > 0 ? work * slowest_rate_ : longest_;
+        return work > 0 && slowest_rate_ > 0 ? work * slowest_rate_ : max_seconds_;
     }
 
     /// Whether this candidate is expected to end in the time left.
@@ -41,7 +41,7 @@ class Forecast {
     }
 
   private:
-    double longest_ = 0;
+    double max_seconds_ = 0;
     double slowest_rate_ = 0;  ///< seconds per FLOP and epoch
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <utility>
@@ -20,19 +21,23 @@ class GenerationalEngine : public EngineBase {
     using EngineBase::EngineBase;
 
     std::optional<Candidate> ask() override {
-        if (state_.queue.empty() && state_.pending.empty() && !spent()) breed();
-        if (state_.queue.empty()) return std::nullopt;
-        Candidate candidate = std::move(state_.queue.front());
-        state_.queue.pop_front();
+        if (own().queue.empty() && state_.pending.empty() && !spent()) breed();
+        if (own().queue.empty()) return std::nullopt;
+        Candidate candidate = std::move(own().queue.front());
+        own().queue.pop_front();
         state_.pending.emplace(candidate.id, candidate);
         return candidate;
     }
 
     bool finished() const override {
-        return state_.queue.empty() && state_.pending.empty() && spent();
+        return own().queue.empty() && state_.pending.empty() && spent();
     }
 
   private:
+    [[nodiscard]] GenerationalState& own() { return std::get<GenerationalState>(state_.own); }
+    [[nodiscard]] const GenerationalState& own() const {
+        return std::get<GenerationalState>(state_.own);
+    }
     [[nodiscard]] bool spent() const {
         return state_.exhausted || state_.proposed >= settings_.evaluations;
     }
@@ -40,14 +45,14 @@ class GenerationalEngine : public EngineBase {
     void restored() override {}
 
     [[nodiscard]] const std::vector<ArchiveMember>& rivals() const override {
-        return state_.settled_front;
+        return own().settled_front;
     }
 
     void breed() {
         const std::uint64_t members =
             state_.generation == 0 ? first_population() : settings_.population;
         const auto count = std::min(members, settings_.evaluations - state_.proposed);
-        state_.settled_front = state_.archive.members();
+        own().settled_front = state_.archive.members();
         if (state_.population.size() < 2)
             sample_generation(count);
         else
@@ -63,7 +68,7 @@ class GenerationalEngine : public EngineBase {
     }
 
     void vary_generation(std::uint64_t count) {
-        if (foresees()) return breed_with_foresight(count);
+        if (uses_surrogate()) return breed_by_acquisition(count);
         const std::vector<Individual>& parents = state_.population.individuals();
         const Ranking& ranking = state_.population.ranking();
         RandomStream mating = stream("mating", state_.generation, 0);
@@ -78,28 +83,28 @@ class GenerationalEngine : public EngineBase {
         }
     }
 
-    void breed_with_foresight(std::uint64_t count) {
+    void breed_by_acquisition(std::uint64_t count) {
         Points rivals = competition(0);
         for (std::uint64_t i = 0; i < count; ++i) {
             RandomStream random = stream("offspring", state_.generation, i);
             enqueue(proposer_.propose(bred(random, rivals), random, state_));
             if (state_.exhausted) return;
-            if (auto hoped = hope(state_.queue.back()))
-                rivals.push_back(std::move(hoped->objectives));
+            if (auto predicted = predict(own().queue.back()))
+                rivals.push_back(std::move(predicted->bound));
         }
     }
 
     void enqueue(std::optional<Candidate> candidate) {
         if (!candidate) return;
         candidate->generation = state_.generation;
-        candidate->index = static_cast<std::uint32_t>(state_.queue.size());
-        state_.queue.push_back(std::move(*candidate));
+        candidate->index = static_cast<std::uint32_t>(own().queue.size());
+        own().queue.push_back(std::move(*candidate));
     }
 
     void absorb(const CompletedCandidate& completed) override {
-        state_.cohort.push_back(completed);
-        if (!state_.queue.empty() || !state_.pending.empty()) return;
-        std::vector<CompletedCandidate> cohort = std::exchange(state_.cohort, {});
+        own().cohort.push_back(completed);
+        if (!own().queue.empty() || !state_.pending.empty()) return;
+        std::vector<CompletedCandidate> cohort = std::exchange(own().cohort, {});
         std::sort(cohort.begin(), cohort.end(),
                   [](const CompletedCandidate& a, const CompletedCandidate& b) {
                       return a.candidate.id < b.candidate.id;
@@ -110,76 +115,69 @@ class GenerationalEngine : public EngineBase {
             at_top ? std::vector<bool>(cohort.size(), false) : choose_promoted(cohort);
         for (std::size_t i = 0; i < cohort.size(); ++i) {
             if (goes_on[i])
-                state_.queue.push_back(promoted(cohort[i]));
+                own().queue.push_back(promoted(cohort[i]));
             else
-                state_.offspring.push_back(std::move(cohort[i]));
+                own().offspring.push_back(std::move(cohort[i]));
         }
-        if (state_.queue.empty()) close_generation();
+        if (own().queue.empty()) close_generation();
     }
 
-    /// Which of the cohort climb: the best of those that completed, by rank and crowding.
+    /// Which of the cohort are promoted: the best of those that completed.
     std::vector<bool> choose_promoted(const std::vector<CompletedCandidate>& cohort) {
-        if (foresees()) return choose_promising(cohort);
         std::vector<std::size_t> field;
-        std::vector<Individual> individuals;
-        for (std::size_t i = 0; i < cohort.size(); ++i) {
-            if (cohort[i].status != Status::completed) continue;
-            field.push_back(i);
-            individuals.push_back(*as_individual(cohort[i]));
-        }
+        for (std::size_t i = 0; i < cohort.size(); ++i)
+            if (cohort[i].status == Status::completed) field.push_back(i);
         const auto places = static_cast<std::size_t>(
             std::ceil(static_cast<double>(field.size()) / settings_.ladder.reduction));
-        const std::vector<std::size_t> order = select_survivors(individuals, field.size());
+        std::size_t place = 0;
         std::vector<bool> goes_on(cohort.size(), false);
-        for (std::size_t place = 0; place < order.size(); ++place) {
-            const CompletedCandidate& each = cohort[field[order[place]]];
-            const std::optional<std::string> hopeless = outclassed(each);
-            const bool climbs = place < places && !hopeless;
-            goes_on[field[order[place]]] = climbs;
-            decide(each, climbs, hopeless.value_or(place_text(place + 1, field.size(), false)));
-        }
+        const auto place_next = [&](std::size_t i) {
+            const std::optional<std::string> dominated = outclassed(cohort[i]);
+            goes_on[i] = place++ < places && !dominated;
+            decide(cohort[i], goes_on[i], dominated.value_or(place_text(place, field.size())));
+            return goes_on[i];
+        };
+        if (uses_surrogate())
+            place_by_acquisition(cohort, field, place_next);
+        else
+            place_by_rank(cohort, field, place_next);
         return goes_on;
     }
 
-    /// The same with foresight: one after another, each measured against those chosen before, too.
-    std::vector<bool> choose_promising(const std::vector<CompletedCandidate>& cohort) {
-        std::map<std::size_t, Hope> hopes;
-        for (std::size_t i = 0; i < cohort.size(); ++i)
-            if (cohort[i].status == Status::completed)
-                hopes[i] =
-                    hope(cohort[i]).value_or(Hope{settings_.goals.values(cohort[i].metrics)});
-        const std::size_t field = hopes.size();
-        const auto places = static_cast<std::size_t>(
-            std::ceil(static_cast<double>(field) / settings_.ladder.reduction));
+    using PlaceNext = std::function<bool(std::size_t)>;  ///< says whether it is promoted
+
+    void place_by_rank(const std::vector<CompletedCandidate>& cohort,
+                       const std::vector<std::size_t>& field, const PlaceNext& place_next) const {
+        std::vector<Individual> individuals;
+        for (const std::size_t i : field) individuals.push_back(*as_individual(cohort[i]));
+        for (const std::size_t k : select_survivors(individuals, field.size()))
+            (void)place_next(field[k]);
+    }
+
+    /// Each is measured against those promoted before, too.
+    void place_by_acquisition(const std::vector<CompletedCandidate>& cohort,
+                              const std::vector<std::size_t>& field,
+                              const PlaceNext& place_next) const {
+        std::map<std::size_t, Prediction> predictions;
+        for (const std::size_t i : field)
+            predictions[i] =
+                predict(cohort[i]).value_or(Prediction{settings_.goals.values(cohort[i].metrics)});
         Points rivals = state_.archive.points();
-        std::vector<bool> goes_on(cohort.size(), false);
-        for (std::size_t place = 0; place < field; ++place) {
-            const auto best = most_promising(hopes, rivals);
-            const CompletedCandidate& each = cohort[best->first];
-            const std::optional<std::string> hopeless = outclassed(each);
-            const bool climbs = place < places && !hopeless;
-            goes_on[best->first] = climbs;
-            decide(each, climbs, hopeless.value_or(place_text(place + 1, field, true)));
-            if (climbs) rivals.push_back(best->second.objectives);
-            hopes.erase(best);
+        while (!predictions.empty()) {
+            auto best = predictions.begin();
+            double max_value = -std::numeric_limits<double>::infinity();
+            for (auto each = predictions.begin(); each != predictions.end(); ++each) {
+                const double value = acquisition_of(each->second, rivals);
+                if (value > max_value) best = each;
+                max_value = std::max(max_value, value);
+            }
+            if (place_next(best->first)) rivals.push_back(std::move(best->second.bound));
+            predictions.erase(best);
         }
-        return goes_on;
-    }
-
-    [[nodiscard]] std::map<std::size_t, Hope>::iterator most_promising(
-        std::map<std::size_t, Hope>& hopes, const Points& rivals) const {
-        auto best = hopes.begin();
-        double most = -std::numeric_limits<double>::infinity();
-        for (auto each = hopes.begin(); each != hopes.end(); ++each) {
-            const double value = promised(each->second, rivals);
-            if (value > most) best = each;
-            most = std::max(most, value);
-        }
-        return best;
     }
 
     void close_generation() {
-        for (const CompletedCandidate& each : std::exchange(state_.offspring, {}))
+        for (const CompletedCandidate& each : std::exchange(own().offspring, {}))
             if (auto individual = as_individual(each))
                 state_.population.add(std::move(*individual), each.candidate.rung);
         state_.population.keep_best(settings_.population);

@@ -13,7 +13,7 @@ namespace {
 constexpr double ridge = 0.1;        // features lie in [-1, 1]: a tenth of an observation
 constexpr double interaction = 0.5;  // expected size of an interaction, against that of a gene
 const std::string cost_metric = "flops";
-constexpr std::size_t most_crossed = 40;  // numbers whose products count; with more, none do
+constexpr std::size_t max_crossed = 40;  // numbers whose products count; with more, none do
 
 // Lower triangles are stored row after row.
 std::size_t row_begin(std::size_t row) { return row * (row + 1) / 2; }
@@ -95,7 +95,7 @@ std::vector<double> features_of(const SearchSpace& space, const Genome& genome) 
     std::vector<double> features{1};
     features.insert(features.end(), numbers.begin(), numbers.end());
     features.insert(features.end(), squares.begin(), squares.end());
-    if (numbers.size() > most_crossed) return features;
+    if (numbers.size() > max_crossed) return features;
     for (std::size_t i = 0; i < numbers.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
             features.push_back(interaction * numbers[i] * numbers[j]);
@@ -126,12 +126,6 @@ void append_results(const Goals& goals, const Metrics& results, std::vector<doub
     }
 }
 
-bool beaten(const std::vector<double>& objectives, const std::vector<double>& rival) {
-    for (std::size_t i = 0; i < objectives.size(); ++i)
-        if (rival[i] > objectives[i]) return false;
-    return true;
-}
-
 /// What only this point dominates. REQUIRES: it is better than the reference, and not dominated.
 double own_volume(const std::vector<double>& point, const Points& rivals,
                   const std::vector<double>& reference) {
@@ -145,18 +139,19 @@ double own_volume(const std::vector<double>& point, const Points& rivals,
 
 }  // namespace
 
-double promise(const Hope& hope, const Points& rivals, const std::vector<double>& reference) {
+double acquisition(const Prediction& prediction, const Points& rivals,
+                   const std::vector<double>& reference) {
     bool counts = true;
     for (std::size_t i = 0; i < reference.size(); ++i)
-        counts = counts && hope.objectives[i] < reference[i];
+        counts = counts && prediction.bound[i] < reference[i];
     for (const std::vector<double>& rival : rivals)
-        counts = counts && !beaten(hope.objectives, rival);
-    if (counts) return own_volume(hope.objectives, rivals, reference) / hope.cost;
+        counts = counts && !weakly_dominates(rival, prediction.bound);
+    if (counts) return own_volume(prediction.bound, rivals, reference) / prediction.cost;
     double lead = 0;
     for (const std::vector<double>& rival : rivals) {
         double smallest = std::numeric_limits<double>::infinity();
         for (std::size_t i = 0; i < reference.size(); ++i)
-            smallest = std::min(smallest, (hope.objectives[i] - rival[i]) /
+            smallest = std::min(smallest, (prediction.bound[i] - rival[i]) /
                                               std::max(1e-300, std::abs(reference[i])));
         lead = std::max(lead, smallest);
     }
@@ -210,8 +205,8 @@ const Surrogate::Surface& Surrogate::surface(std::size_t rung) const {
     return surface;
 }
 
-std::optional<Hope> Surrogate::hope(const Genome& genome, const Metrics& known, int trained,
-                                    double deviations) const {
+std::optional<Prediction> Surrogate::predict(const Genome& genome, const Metrics& known,
+                                             int trained, double deviations) const {
     const auto first = static_cast<std::size_t>(trained + 1);
     if (surface(0).lines.empty()) return std::nullopt;
     Metrics means, variances;
@@ -227,7 +222,7 @@ std::optional<Hope> Surrogate::hope(const Genome& genome, const Metrics& known, 
         const Surface& next = surface(rung);
         std::vector<double> features = shape;
         if (rung > 0) append_results(goals_, means, features);
-        if (next.lines.empty()) continue;  // nobody climbed so far: as if nothing changed
+        if (next.lines.empty()) continue;  // nobody was promoted so far: as if nothing changed
         const std::vector<double> reach = solve_lower(next.factor, features);
         for (const Line& line : next.lines) {
             if (rung == 0 && certain.count(line.target) > 0) continue;
@@ -237,14 +232,14 @@ std::optional<Hope> Surrogate::hope(const Genome& genome, const Metrics& known, 
             variances[line.target] += line.variance * (1 + dot(reach, reach));
         }
     }
-    Hope hope;
+    Prediction prediction;
     for (const std::string& name : goals_.objectives) {
-        const double luck = deviations * std::sqrt(variances[name]);
-        hope.objectives.push_back(std::exp(means[name] - luck));
-        hope.expected.push_back(std::exp(means[name]));
+        const double margin = deviations * std::sqrt(variances[name]);
+        prediction.bound.push_back(std::exp(means[name] - margin));
+        prediction.mean.push_back(std::exp(means[name]));
     }
-    hope.cost = std::exp(means[cost_metric]);  // exp(0) when nobody knows it
-    return hope;
+    prediction.cost = std::exp(means[cost_metric]);  // exp(0) when nobody knows it
+    return prediction;
 }
 
 }  // namespace edgeloop

@@ -10,23 +10,23 @@ namespace edgeloop {
 
 using Points = std::vector<std::vector<double>>;  ///< shape (points, objectives)
 
-/// What a design may reach with the full budget.
-struct Hope {
-    std::vector<double> objectives;
-    double cost = 1;                    ///< FLOPs, or 1 when nobody knows them
-    std::vector<double> expected = {};  ///< objectives without luck
+/// What is predicted of a design with the full budget.
+struct Prediction {
+    std::vector<double> bound;      ///< lower confidence bound of each objective
+    double cost = 1;                ///< FLOPs, or 1 when nobody knows them
+    std::vector<double> mean = {};  ///< of each objective
 };
 
-/// What training a design may bring: the hypervolume that it would add to that of the rivals, for
-/// each FLOP. When it would add nothing: minus the fraction of the reference by which a rival is
+/// Acquisition function: the hypervolume that the bound would add to that of the rivals, for each
+/// FLOP. When it would add nothing: minus the fraction of the reference by which a rival is
 /// ahead in every objective, 0 when none is.
 /// Source: hypervolume improvement at a lower confidence bound as in Emmerich, Giannakoglou,
 /// Naujoks, IEEE Trans. Evol. Comp. 10(4), 2006; per cost as in Snoek, Larochelle, Adams, NIPS
 /// 2012, 3.2.
-[[nodiscard]] double promise(const Hope& hope, const Points& rivals,
-                             const std::vector<double>& reference);
+[[nodiscard]] double acquisition(const Prediction& prediction, const Points& rivals,
+                                 const std::vector<double>& reference);
 
-/// Foretells what a design reaches with the full budget, from all results so far.
+/// Predicts what a design reaches with the full budget, from all results so far.
 ///
 /// One response surface for each rung: the logarithm of an objective on the first rung, and of its
 /// ratio to that of the rung before on the others, is quadratic in the genes (on higher rungs in
@@ -47,13 +47,13 @@ class Surrogate {
     /// Forgets what was derived from the sums, because they are others now.
     void reset() { surfaces_.clear(); }
 
-    /// The objectives after the full budget, each better than expected by so many standard
-    /// deviations (of what is uncertain and of the noise). Nothing before anything was learnt.
+    /// The objectives after the full budget; the bound is so many standard deviations (of what is
+    /// uncertain and of the noise) below the mean. Nothing before anything was learnt.
     /// Complexity: O(F^2) for each rung left; O(F^3) once after each learn().
     /// @param known     metrics that are certain, or that it had after `trained`.
     /// @param trained   rung that the design completed; -1: none.
-    [[nodiscard]] std::optional<Hope> hope(const Genome& genome, const Metrics& known, int trained,
-                                           double deviations) const;
+    [[nodiscard]] std::optional<Prediction> predict(const Genome& genome, const Metrics& known,
+                                                    int trained, double deviations) const;
 
   private:
     struct Line {

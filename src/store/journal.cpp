@@ -84,8 +84,8 @@ void put(std::string& out, const TrainingStarted& event) {
     put_integer(out, event.id);
 }
 
-void put(std::string& out, const HalfDone& event) {
-    out += event.half == Half::training ? "\"trained\",\"id\":" : "\"measured\",\"id\":";
+void put(std::string& out, const PartDone& event) {
+    out += event.part == Part::training ? "\"trained\",\"id\":" : "\"measured\",\"id\":";
     put_integer(out, event.outcome.id);
     out += fmt::format(",\"status\":\"{}\"", to_string(event.outcome.status));
     put_metrics(out, "metrics", event.outcome.metrics);
@@ -162,9 +162,9 @@ Proposed proposed_from(const Json& json) {
     return {std::move(candidate)};
 }
 
-HalfDone half_from(const Json& json, Half half) {
-    HalfDone event;
-    event.half = half;
+PartDone part_from(const Json& json, Part part) {
+    PartDone event;
+    event.part = part;
     event.outcome.id = json.at("id").get<CandidateId>();
     event.outcome.status = status_from(json.at("status").get<std::string>());
     event.outcome.metrics = metrics_of(json.at("metrics"));
@@ -225,8 +225,8 @@ class JournalReader {
     Event event_from(const Json& json) {
         const std::string& kind = json.at("event").get_ref<const std::string&>();
         if (kind == "started") return TrainingStarted{json.at("id").get<CandidateId>()};
-        if (kind == "trained") return half_from(json, Half::training);
-        if (kind == "measured") return half_from(json, Half::measuring);
+        if (kind == "trained") return part_from(json, Part::training);
+        if (kind == "measured") return part_from(json, Part::measuring);
         if (kind == "note")
             return Note{json.at("what").get<std::string>(), json.at("id").get<CandidateId>(),
                         json.value("reason", "")};

@@ -65,9 +65,7 @@ std::uint64_t total(const std::vector<File>& files) {
 
 // Drops the oldest of those that only wait until they fit the limit.
 void limit_waiting(const EngineState& state, std::uint64_t limit, std::vector<File>& files) {
-    std::set<CandidateId> active;
-    for (const auto& pending : state.pending) active.insert(pending.first);
-    for (const Candidate& queued : state.queue) active.insert(queued.id);
+    const std::set<CandidateId> active = under_way(state);
     std::sort(files.begin(), files.end(), [](const File& a, const File& b) {
         return std::pair(a.written, a.id) < std::pair(b.written, b.id);
     });

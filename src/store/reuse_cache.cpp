@@ -64,13 +64,13 @@ class ReuseCache::Reader {
             candidates_[proposed->candidate.id] = std::move(proposed->candidate);
         if (const TrainingStarted* started = std::get_if<TrainingStarted>(&event))
             if (!training_differs_.empty()) tainted_[started->id] = training_differs_;
-        HalfDone* done = std::get_if<HalfDone>(&event);
+        PartDone* done = std::get_if<PartDone>(&event);
         if (!done || done->outcome.status != Status::completed) return;
         const Candidate& candidate = candidates_[done->outcome.id];
         if (candidate.spec.empty()) return;
         done->outcome.reason = fmt::format("candidate {} of {}", done->outcome.id, folder_);
         done->outcome.seconds = 0;  // it costs this run nothing
-        if (done->half == Half::measuring) return keep_latency(candidate, done->outcome);
+        if (done->part == Part::measuring) return keep_latency(candidate, done->outcome);
         if (!training_differs_.empty()) tainted_[done->outcome.id] = training_differs_;
         // On a ladder each candidate trains several times; the weights belong to the last.
         trainings_[done->outcome.id].push_back({candidate, std::move(done->outcome)});
@@ -176,9 +176,9 @@ ReuseCount ReuseCache::add_run(const std::string& folder, const RunConditions& e
     return Reader(*this, folder, earlier).read();
 }
 
-std::optional<Outcome> ReuseCache::find(Half half, const Candidate& candidate) const {
+std::optional<Outcome> ReuseCache::find(Part part, const Candidate& candidate) const {
     if (candidate.spec.empty()) return std::nullopt;
-    if (half == Half::measuring) {
+    if (part == Part::measuring) {
         if (measured_.empty()) return std::nullopt;
         const auto found = measured_.find(network_key(candidate));
         return found == measured_.end() ? std::nullopt : std::optional<Outcome>(found->second);

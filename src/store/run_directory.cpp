@@ -113,13 +113,13 @@ RunIdentity identity_of(const Engine& engine) {
         "{} population={} epochs={} crossover={}/{} mutation={}/{} prune={}{}/{} rungs={}/{}",
         to_string(settings.kind), settings.population, settings.epochs,
         variation.crossover_probability, variation.crossover_eta, variation.mutation_probability,
-        variation.mutation_eta, pruning.infeasible ? "i" : "", pruning.hopeless ? "h" : "",
+        variation.mutation_eta, pruning.infeasible ? "i" : "", pruning.dominated ? "h" : "",
         pruning.optimism, fmt::join(settings.ladder.epochs, ","), settings.ladder.reduction);
     // The reference point decides what is proposed only with a model.
-    if (settings.foresight.children > 1)
+    if (settings.surrogate.children > 1)
         identity.engine +=
-            fmt::format(" model={}/{} reference={}", settings.foresight.children,
-                        settings.foresight.optimism, fmt::join(settings.goals.reference, ","));
+            fmt::format(" model={}/{} reference={}", settings.surrogate.children,
+                        settings.surrogate.deviations, fmt::join(settings.goals.reference, ","));
     return identity;
 }
 
@@ -225,10 +225,10 @@ struct RunDirectory::Parts {
             condition = conditions_in(*note).value_or(condition);
         if (const TrainingStarted* started = std::get_if<TrainingStarted>(&event))
             made_under(started->id);
-        if (const HalfDone* half = std::get_if<HalfDone>(&event)) {
-            made_under(half->outcome.id);
-            if (!half->outcome.device.empty())
-                layout.devices[half->outcome.id] = half->outcome.device;
+        if (const PartDone* part = std::get_if<PartDone>(&event)) {
+            made_under(part->outcome.id);
+            if (!part->outcome.device.empty())
+                layout.devices[part->outcome.id] = part->outcome.device;
         }
         if (const Told* told = std::get_if<Told>(&event)) {
             if (layout.conditions.count(told->completed.candidate.id) == 0)

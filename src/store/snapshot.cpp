@@ -114,10 +114,18 @@ static void load(A& archive, Archive& front) {
 
 template <class A>
 static void serialize(A& archive, EngineState& state) {
+    // The parts of all engines are written, those of other engines empty.
+    GenerationalState no_generations;
+    AsynchronousState no_rungs;
+    auto* const generational = std::get_if<GenerationalState>(&state.own);
+    auto* const asynchronous = std::get_if<AsynchronousState>(&state.own);
+    GenerationalState& own = generational != nullptr ? *generational : no_generations;
+    AsynchronousState& other = asynchronous != nullptr ? *asynchronous : no_rungs;
     archive(state.proposed, state.told, state.done, state.by_status, state.generation,
-            state.scanned, state.exhausted, state.population, state.archive, state.seen,
-            state.queue, state.pending, state.cohort, state.offspring, state.rungs, state.gains,
-            state.settled_front, state.best, state.worst, state.reference);
+            state.scanned, state.exhausted, state.population, state.archive, state.seen, own.queue,
+            state.pending, own.cohort, own.offspring, other.rungs, state.gains, own.settled_front,
+            state.best, state.worst, state.reference);
+    if (A::is_loading::value && !other.rungs.empty()) state.own = std::move(other);
 }
 
 template <class A>

@@ -166,8 +166,8 @@ std::size_t repeated_trainings(const std::string& run_dir) {
             EXPECT_EQ(done[started->id], 0) << "candidate " << started->id << " was trained twice";
             ++begun[started->id];
         }
-        const auto* half = std::get_if<HalfDone>(&event);
-        if (half != nullptr && half->half == Half::training) ++done[half->outcome.id];
+        const auto* part = std::get_if<PartDone>(&event);
+        if (part != nullptr && part->part == Part::training) ++done[part->outcome.id];
     }
     std::size_t repeated = 0;
     for (const auto& [id, count] : begun) {

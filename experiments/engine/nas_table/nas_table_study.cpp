@@ -100,9 +100,9 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     settings.goals.objectives = {"val_rmse", "latency_ms"};
     settings.goals.reference = find_problem("nas-table").reference_point();
     if (variant.rungs) settings.ladder = {{6, NasTable::full_epochs}, 2};
-    if (variant.model) settings.foresight.children = children;
+    if (variant.model) settings.surrogate.children = children;
     if (variant.rungs && variant.model) settings.evaluations = model_budget;
-    settings.pruning.hopeless = variant.pruning;
+    settings.pruning.dominated = variant.pruning;
     const auto engine = make_engine(table.space(), settings, [&](const Candidate& candidate) {
         return count_flops(table, candidate);
     });

@@ -31,7 +31,7 @@ struct Candidate {
     Metrics previous;  ///< on a higher rung: the metrics of the rung before
 };
 
-/// How a half (training or measuring) or a whole candidate ended. See the candidate's life in
+/// How a part (training or measuring) or a whole candidate ended. See the candidate's life in
 /// src/README.md.
 enum class Status {
     completed,
@@ -42,7 +42,7 @@ enum class Status {
     timed_out,   ///< it ran past its limit, or the ranks that trained it stalled
 };
 
-/// The result of one half.
+/// The result of one part.
 struct Outcome {
     CandidateId id = 0;
     Status status = Status::completed;
@@ -53,7 +53,7 @@ struct Outcome {
     std::string record;  ///< JSON object: conditions of the measurement (clocks …); or empty
 };
 
-/// Both halves of a candidate put together: what an engine is told.
+/// Both parts of a candidate put together: what an engine is told.
 struct CompletedCandidate {
     Candidate candidate;
     Status status = Status::completed;

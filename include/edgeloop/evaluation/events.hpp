@@ -8,19 +8,19 @@
 
 namespace edgeloop {
 
-enum class Half { training, measuring };
+enum class Part { training, measuring };
 
 /// The events of a run, in the order in which they happened to the engine. Replaying them through
 /// an engine gives the engine's state back.
 struct Proposed {
     Candidate candidate;  ///< with rung > 0: promoted, the id is known already
 };
-/// A training was handed out. Without a HalfDone after it, it was cut off.
+/// A training was handed out. Without a PartDone after it, it was cut off.
 struct TrainingStarted {
     CandidateId id = 0;
 };
-struct HalfDone {
-    Half half = Half::training;
+struct PartDone {
+    Part part = Part::training;
     Outcome outcome;
 };
 struct Told {
@@ -32,7 +32,7 @@ struct Note {
     CandidateId id = 0;  ///< 0: none in particular
     std::string reason;
 };
-using Event = std::variant<Proposed, TrainingStarted, HalfDone, Told, Note>;
+using Event = std::variant<Proposed, TrainingStarted, PartDone, Told, Note>;
 
 /// A candidate between ask() and tell().
 struct InFlight {

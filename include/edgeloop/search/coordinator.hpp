@@ -33,11 +33,11 @@ class SystemClock : public SearchClock {
     BackOff back_off_;
 };
 
-/// An earlier result of one half of this candidate, or nothing.
-using ResultLookup = std::function<std::optional<Outcome>(Half, const Candidate&)>;
+/// An earlier result of one part of this candidate, or nothing.
+using ResultLookup = std::function<std::optional<Outcome>(Part, const Candidate&)>;
 
 struct SearchOptions {
-    /// How often a half may be lost, or the whole process die while it trains, before the candidate
+    /// How often a part may be lost, or the whole process die while it trains, before the candidate
     /// is given up.
     int max_attempts = 3;
     /// Candidates asked beyond the free training slots, so that their latency is known before they
@@ -72,11 +72,11 @@ struct SearchResult {
     std::vector<ArchiveMember> front;  ///< ascending by first objective
 };
 
-/// Runs a search to its end: asks the engine, submits each candidate to both halves at once, puts
-/// the halves together, tells the engine and keeps it all in the store.
+/// Runs a search to its end: asks the engine, submits each candidate to both parts at once, puts
+/// the parts together, tells the engine and keeps it all in the store.
 ///
-/// Continues where an earlier start left off when the store has one. Halves that are lost are
-/// submitted again; a half that failed or timed out ends its candidate. Training is cancelled as
+/// Continues where an earlier start left off when the store has one. Parts that are lost are
+/// submitted again; a part that failed or timed out ends its candidate. Training is cancelled as
 /// soon as the engine's verdict on the measured latency is known.
 ///
 /// @param probe  null: training alone completes a candidate.

@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace edgeloop {
@@ -34,28 +35,29 @@ struct PruningSettings {
     bool infeasible = true;  ///< a constraint on a known metric is broken
     /// Even with the best value seen of every metric still unknown it would be dominated; and, with
     /// a ladder, a result that would be dominated even after the largest improvement seen stays on
-    /// its rung. With foresight: it would be dominated even that much better than expected.
-    bool hopeless = false;
+    /// its rung. With a surrogate: it would be dominated even at its confidence bound.
+    bool dominated = false;
     /// By how much more, as a fraction, a known metric must exceed that of a dominating rival: room
     /// for designs that are slower than all rivals because they are better than the best seen.
     double optimism = 0.3;
 };
 
-/// Training budgets a candidate climbs: all start at the first, the best go on.
+/// Training budgets of successive halving: all candidates start at the first, the best are
+/// promoted.
 struct LadderSettings {
     std::vector<int> epochs;  ///< ascending totals; empty: one budget for all
-    double reduction = 3;     ///< one in so many is promoted to the next rung
+    double reduction = 3;     ///< reduction factor: 1 / reduction of a rung is promoted to the next
 };
 
 /// A model of the results so far (src/search/surrogate.hpp) that spends training where it pays.
-/// It chooses among offspring, who climbs and, with `hopeless`, who is pruned. In effect once there
-/// is a reference point.
-struct ForesightSettings {
-    /// Offspring made for each candidate; the most promising one is proposed. 1: no model.
+/// Its acquisition chooses among offspring and who is promoted, and, with
+/// PruningSettings::dominated, its confidence bound who is pruned. In effect once there is a
+/// reference point.
+struct SurrogateSettings {
+    /// Offspring made for each candidate; the one of highest acquisition is proposed. 1: no model.
     std::size_t children = 1;
-    /// By how many standard deviations a design may turn out better than expected when it is
-    /// compared with the front: more explores more.
-    double optimism = 2;
+    /// Of the confidence bound, in standard deviations below the mean: more explores more.
+    double deviations = 2;
 };
 
 struct EngineSettings {
@@ -68,7 +70,7 @@ struct EngineSettings {
     VariationSettings variation;
     PruningSettings pruning;
     LadderSettings ladder;
-    ForesightSettings foresight;
+    SurrogateSettings surrogate;
     std::vector<Genome> first;  ///< designs of the first population; the rest is sampled
     bool analytic = false;      ///< the space is a box: candidates carry no spec
 };
@@ -106,6 +108,19 @@ struct SurfaceSums {
     std::map<std::string, Target> targets;  ///< by objective
 };
 
+/// What only a generational engine knows.
+struct GenerationalState {
+    std::deque<Candidate> queue;                ///< bred or promoted, not asked yet
+    std::vector<CompletedCandidate> cohort;     ///< told on the current rung
+    std::vector<CompletedCandidate> offspring;  ///< of this generation, done with
+    std::vector<ArchiveMember> settled_front;   ///< front when the generation began
+};
+
+/// What only an engine without generations knows.
+struct AsynchronousState {
+    std::vector<std::vector<RungEntry>> rungs;  ///< results on each rung but the last
+};
+
 /// Everything an engine knows; restore() goes on from exactly here.
 struct EngineState {
     std::uint64_t proposed = 0;                 ///< candidates so far; also the last id given
@@ -117,19 +132,14 @@ struct EngineState {
     bool exhausted = false;        ///< the space has no new design left
     Population population;
     Archive archive;
-    std::set<Digest> seen;                      ///< designs proposed so far
-    std::deque<Candidate> queue;                ///< bred or promoted, not asked yet
-    std::map<CandidateId, Candidate> pending;   ///< asked, not told
-    std::vector<CompletedCandidate> cohort;     ///< generational: told on the current rung
-    std::vector<CompletedCandidate> offspring;  ///< generational: of this generation, done with
-    std::vector<std::vector<RungEntry>>
-        rungs;  ///< other engines: results on each rung but the last
+    std::set<Digest> seen;                     ///< designs proposed so far
+    std::map<CandidateId, Candidate> pending;  ///< asked, not told
     /// Largest improvement seen from each rung to the next: smallest ratio of each objective.
     std::vector<Metrics> gains;
-    std::vector<SurfaceSums> surfaces;         ///< with foresight: one for each rung
-    std::vector<ArchiveMember> settled_front;  ///< generational: front when the generation began
-    std::vector<double> best, worst;           ///< extent of the objectives told so far
-    std::vector<double> reference;             ///< of the hypervolume; empty: not fixed yet
+    std::vector<SurfaceSums> surfaces;  ///< with a surrogate: one for each rung
+    std::vector<double> best, worst;    ///< extent of the objectives told so far
+    std::vector<double> reference;      ///< of the hypervolume; empty: not fixed yet
+    std::variant<GenerationalState, AsynchronousState> own;
 };
 
 /// Proposes candidates and learns from results: a pure state machine without clock, files or
@@ -173,8 +183,9 @@ class Engine {
 [[nodiscard]] std::unique_ptr<Engine> make_engine(const SearchSpace& space, EngineSettings settings,
                                                   StaticMetrics static_metrics = {});
 
-/// Candidates whose training may go on: asked and not told, or waiting for a place on a higher
-/// rung.
+/// Candidates that train now or will: asked and not told, or about to be asked.
+[[nodiscard]] std::set<CandidateId> under_way(const EngineState& state);
+/// Candidates whose training may go on: under way, or told and perhaps promoted later.
 [[nodiscard]] std::set<CandidateId> unfinished(const EngineState& state);
 
 /// The initial weights' seed of a design: a function of the run's seed and the design alone, so

@@ -15,7 +15,7 @@ class KeptFiles {
     /// Removes what killed processes left half written. REQUIRES: nobody writes there yet.
     ///
     /// @param rung_limit_bytes  of trainings that wait for a place on a higher rung; beyond it the
-    ///                          oldest go, and are trained anew if they climb after all.
+    ///                          oldest go, and are trained anew if they are promoted after all.
     KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes);
 
     /// Gives the bytes that stay.

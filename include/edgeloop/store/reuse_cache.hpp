@@ -37,7 +37,7 @@ class ReuseCache {
   public:
     explicit ReuseCache(ReuseOptions options) : options_(std::move(options)) {}
 
-    /// Adds the completed halves of the run in this folder.
+    /// Adds the completed parts of the run in this folder.
     ///
     /// @param earlier  its conditions when it has no conditions.json, as far as they are known.
     /// @throws ConfigError   there is no run.
@@ -46,7 +46,7 @@ class ReuseCache {
 
     /// An earlier result; its reason names the run. Not for a training whose state a later rung
     /// needs: the state is not kept between runs.
-    [[nodiscard]] std::optional<Outcome> find(Half half, const Candidate& candidate) const;
+    [[nodiscard]] std::optional<Outcome> find(Part part, const Candidate& candidate) const;
     /// File with the weights of an earlier training; empty: it has none.
     [[nodiscard]] std::string weights_of(const Candidate& candidate) const;
 

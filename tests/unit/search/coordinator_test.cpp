@@ -188,7 +188,7 @@ TEST(RunSearch, SameFrontForAnyNumberOfSlotsAndAnyOrderOfArrival) {
     const SearchSpace space = unit_box(4);
     EngineSettings settings = loop_settings();
     settings.goals.constraints = {parse_constraint("latency_ms<=0.7")};
-    settings.pruning.hopeless = true;
+    settings.pruning.dominated = true;
     std::vector<CandidateId> expected;
     for (std::uint64_t round = 0; round < 20; ++round) {
         const auto engine = make_engine(space, settings);
@@ -483,9 +483,9 @@ TEST(RunSearch, EarlierResultsAreReused) {
     FakeProbe probe(1, measure);
     MemoryStore store;
     SearchOptions options = quick();
-    options.lookup = [](Half half, const Candidate& candidate) -> std::optional<Outcome> {
-        if (half == Half::training && candidate.id % 2 == 0) return train(candidate);
-        if (half == Half::measuring && candidate.id % 4 == 0) return measure(candidate);
+    options.lookup = [](Part part, const Candidate& candidate) -> std::optional<Outcome> {
+        if (part == Part::training && candidate.id % 2 == 0) return train(candidate);
+        if (part == Part::measuring && candidate.id % 4 == 0) return measure(candidate);
         return std::nullopt;
     };
     const SearchResult result = run_search(*engine, evaluator, &probe, store, options);

@@ -332,10 +332,10 @@ TEST(Verdict, ABrokenConstraintOnAKnownMetricEndsTheCandidate) {
     EXPECT_EQ(verdict->reason, "latency_ms is 1.5, which breaks latency_ms<=1");
 }
 
-TEST(Verdict, ACandidateThatCannotReachTheFrontIsHopeless) {
+TEST(Verdict, ACandidateThatWouldBeDominatedIsCancelled) {
     const SearchSpace space = unit_box(2);
     EngineSettings settings = box_settings(EngineKind::generational, 2, 8);
-    settings.pruning.hopeless = true;
+    settings.pruning.dominated = true;
     settings.pruning.optimism = 0.25;
     const auto engine = make_engine(space, settings);
     engine->tell(complete(*engine->ask(), {{"f1", 2.0}, {"f2", 5.0}}));
@@ -359,7 +359,7 @@ EngineSettings ladder_settings(EngineKind kind) {
     return settings;
 }
 
-TEST(Ladder, OneInThreeOfAGenerationClimbsEachRung) {
+TEST(Ladder, OneInThreeOfAGenerationIsPromotedToEachRung) {
     const SearchSpace space = unit_box(3);
     const auto engine = make_engine(space, ladder_settings(EngineKind::generational));
     std::map<int, int> per_rung;
@@ -394,11 +394,11 @@ TEST(Ladder, TheBestByRankAndCrowdingArePromotedWithWhatIsSettled) {
         EXPECT_EQ(candidate->known.count("f2"), 1u);
     }
     EXPECT_EQ(promoted, (std::vector<CandidateId>{2, 4, 9}));
-    int climbing = 0;
+    int promotions = 0;
     const auto decisions = engine->take_decisions();
-    for (const Decision& decision : decisions) climbing += decision.promoted;
+    for (const Decision& decision : decisions) promotions += decision.promoted;
     EXPECT_EQ(decisions.size(), 9u);
-    EXPECT_EQ(climbing, 3);
+    EXPECT_EQ(promotions, 3);
     EXPECT_TRUE(engine->take_decisions().empty());
 }
 
@@ -414,7 +414,7 @@ TEST(Ladder, OnlyTheFullBudgetReachesTheFront) {
     }
 }
 
-TEST(Ladder, WithoutABarrierTheBestThirdOfARungClimbsAsSoonAsItIsKnown) {
+TEST(Ladder, WithoutABarrierTheBestThirdOfARungIsPromotedAsSoonAsItIsKnown) {
     const SearchSpace space = unit_box(1);
     const auto engine = make_engine(space, ladder_settings(EngineKind::random));
     for (const double f : {3.0, 1.0}) {
@@ -423,18 +423,18 @@ TEST(Ladder, WithoutABarrierTheBestThirdOfARungClimbsAsSoonAsItIsKnown) {
     const Candidate third = *engine->ask();
     EXPECT_EQ(third.rung, 0);
     engine->tell(complete(third, {{"f1", 2.0}, {"f2", 2.0}}));
-    const Candidate climber = *engine->ask();
-    EXPECT_EQ(climber.id, 2u);
-    EXPECT_EQ(climber.rung, 1);
-    EXPECT_EQ(climber.trained_epochs, 1);
+    const Candidate promoted = *engine->ask();
+    EXPECT_EQ(promoted.id, 2u);
+    EXPECT_EQ(promoted.rung, 1);
+    EXPECT_EQ(promoted.trained_epochs, 1);
 }
 
-// --- foresight
+// --- the surrogate
 
-EngineSettings foresight_settings(EngineKind kind, std::size_t population,
+EngineSettings surrogate_settings(EngineKind kind, std::size_t population,
                                   std::uint64_t evaluations) {
     EngineSettings settings = box_settings(kind, population, evaluations);
-    settings.foresight.children = 20;
+    settings.surrogate.children = 20;
     return settings;
 }
 
@@ -449,7 +449,7 @@ CompletedCandidate sized(const Candidate& candidate) {
     return completed;
 }
 
-TEST(Foresight, FindsABetterFrontWithTheSameEvaluations) {
+TEST(SurrogateEngine, FindsABetterFrontWithTheSameEvaluations) {
     const SearchSpace space = unit_box(8);
     for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
         const auto volume = [&](EngineSettings settings) {
@@ -458,16 +458,16 @@ TEST(Foresight, FindsABetterFrontWithTheSameEvaluations) {
             return hypervolume(engine->state().archive.points(), {0.5, 21});
         };
         const double plain = volume(box_settings(kind, 20, 120));
-        const double foreseen = volume(foresight_settings(kind, 20, 120));
-        EXPECT_GT(foreseen, plain + 0.1) << to_string(kind);
+        const double predicted = volume(surrogate_settings(kind, 20, 120));
+        EXPECT_GT(predicted, plain + 0.1) << to_string(kind);
     }
 }
 
-TEST(Foresight, OrderOfResultsWithinAGenerationDoesNotMatter) {
+TEST(SurrogateEngine, OrderOfResultsWithinAGenerationDoesNotMatter) {
     const SearchSpace space = unit_box(4);
-    EngineSettings settings = foresight_settings(EngineKind::generational, 10, 60);
+    EngineSettings settings = surrogate_settings(EngineKind::generational, 10, 60);
     settings.ladder.epochs = {1, 3};
-    settings.pruning.hopeless = true;
+    settings.pruning.dominated = true;
     const auto forwards = make_engine(space, settings), backwards = make_engine(space, settings);
     const auto a = drive(*forwards, sized);
     const auto b = drive(*backwards, sized, [](std::vector<Candidate>& batch) {
@@ -477,10 +477,10 @@ TEST(Foresight, OrderOfResultsWithinAGenerationDoesNotMatter) {
     EXPECT_EQ(front_ids(*forwards), front_ids(*backwards));
 }
 
-TEST(Foresight, ARestoredEngineGoesOnAsTheFirstWould) {
+TEST(SurrogateEngine, ARestoredEngineGoesOnAsTheFirstWould) {
     const SearchSpace space = unit_box(4);
     for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
-        EngineSettings settings = foresight_settings(kind, 10, 60);
+        EngineSettings settings = surrogate_settings(kind, 10, 60);
         settings.ladder.epochs = {1, 3};
         const auto first = make_engine(space, settings), second = make_engine(space, settings);
         for (int i = 0; i < 35; ++i)
@@ -499,10 +499,10 @@ CompletedCandidate slow_starter(const Candidate& candidate) {
     return completed;
 }
 
-TEST(Foresight, AClimberIsJudgedByWhatTheFullBudgetIsExpectedToGive) {
+TEST(SurrogateEngine, AResultIsJudgedByWhatTheFullBudgetIsExpectedToGive) {
     const SearchSpace space = unit_box(1);
     for (const EngineKind kind : {EngineKind::generational, EngineKind::random}) {
-        EngineSettings settings = foresight_settings(kind, 20, 200);
+        EngineSettings settings = surrogate_settings(kind, 20, 200);
         settings.goals.reference = {1, 2};
         settings.ladder.epochs = {1, 9};
         settings.ladder.reduction = 2;
@@ -514,9 +514,9 @@ TEST(Foresight, AClimberIsJudgedByWhatTheFullBudgetIsExpectedToGive) {
     }
 }
 
-TEST(Foresight, AClimberThatDisappointsLeavesNoSecondPlace) {
+TEST(SurrogateEngine, APromotionThatDisappointsLeavesNoSecondPlace) {
     const SearchSpace space = unit_box(1);
-    EngineSettings settings = foresight_settings(EngineKind::random, 4, 40);
+    EngineSettings settings = surrogate_settings(EngineKind::random, 4, 40);
     settings.goals.reference = {200, 200};
     settings.ladder.epochs = {1, 9};
     settings.ladder.reduction = 4;
@@ -530,9 +530,9 @@ TEST(Foresight, AClimberThatDisappointsLeavesNoSecondPlace) {
     EXPECT_EQ(per_rung, (std::map<int, int>{{0, 40}, {1, 10}}));
 }
 
-TEST(Foresight, SeldomProposesWhatIsExpectedToBreakALimit) {
+TEST(SurrogateEngine, SeldomProposesWhatIsExpectedToBreakALimit) {
     const SearchSpace space = unit_box(4);
-    EngineSettings settings = foresight_settings(EngineKind::steady_state, 20, 100);
+    EngineSettings settings = surrogate_settings(EngineKind::steady_state, 20, 100);
     settings.goals.constraints = {parse_constraint("f2<=4")};
     settings.goals.reference = {1, 30};
     const auto engine = make_engine(space, settings);
@@ -547,10 +547,10 @@ TEST(Foresight, SeldomProposesWhatIsExpectedToBreakALimit) {
     EXPECT_LE(broken, 5);  // 19 without a model, and with one that knows no limits
 }
 
-TEST(Foresight, PrunesWhatItsLatencyPutsBehindTheFront) {
+TEST(SurrogateEngine, PrunesWhatItsLatencyPutsBehindTheFront) {
     const SearchSpace space = unit_box(3);
-    EngineSettings settings = foresight_settings(EngineKind::steady_state, 20, 100);
-    settings.pruning.hopeless = true;
+    EngineSettings settings = surrogate_settings(EngineKind::steady_state, 20, 100);
+    settings.pruning.dominated = true;
     settings.goals.reference = {1, 100};
     const auto engine = make_engine(space, settings);
     for (int i = 0; i < 60; ++i) engine->tell(sized(*engine->ask()));

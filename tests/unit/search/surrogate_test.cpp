@@ -32,25 +32,25 @@ TEST(Surrogate, FindsAQuadraticSurfaceAndIsLessSureFarAway) {
     const SearchSpace space = unit_box(2);
     std::vector<SurfaceSums> sums(1);
     Surrogate surrogate(space, goals, sums);
-    EXPECT_FALSE(surrogate.hope(at({0, 0}).genome, {}, -1, 0));
+    EXPECT_FALSE(surrogate.predict(at({0, 0}).genome, {}, -1, 0));
     RandomStream random(1, "surface");
     for (int i = 0; i < 400; ++i) {
         const Candidate candidate = at({0.5 * random.uniform(), 0.5 * random.uniform()});
         surrogate.learn(complete(candidate, truth(candidate.genome)), sums);
     }
     const Genome inside = at({0.3, 0.2}).genome, outside = at({1, 1}).genome;
-    const auto expected = surrogate.hope(inside, {}, -1, 0);
+    const auto expected = surrogate.predict(inside, {}, -1, 0);
     ASSERT_TRUE(expected);
-    EXPECT_NEAR(expected->objectives[0] / truth(inside).at("error"), 1, 0.01);
-    EXPECT_NEAR(expected->objectives[1] / truth(inside).at("latency"), 1, 0.01);
+    EXPECT_NEAR(expected->bound[0] / truth(inside).at("error"), 1, 0.01);
+    EXPECT_NEAR(expected->bound[1] / truth(inside).at("latency"), 1, 0.01);
     EXPECT_NEAR(expected->cost / truth(inside).at("flops"), 1, 0.01);
     const auto ratio = [&](const Genome& genome) {
-        return surrogate.hope(genome, {}, -1, 2)->objectives[0] /
-               surrogate.hope(genome, {}, -1, 0)->objectives[0];
+        return surrogate.predict(genome, {}, -1, 2)->bound[0] /
+               surrogate.predict(genome, {}, -1, 0)->bound[0];
     };
     EXPECT_LT(ratio(inside), 1);
     EXPECT_LT(ratio(outside), ratio(inside));
-    EXPECT_DOUBLE_EQ(surrogate.hope(inside, {{"latency", 7.0}}, -1, 2)->objectives[1], 7.0);
+    EXPECT_DOUBLE_EQ(surrogate.predict(inside, {{"latency", 7.0}}, -1, 2)->bound[1], 7.0);
 }
 
 TEST(Surrogate, IgnoresWhatHasNoLogarithm) {
@@ -62,15 +62,15 @@ TEST(Surrogate, IgnoresWhatHasNoLogarithm) {
     EXPECT_EQ(sums[0].count, 0u);
 }
 
-TEST(Promise, IsTheNewVolumePerFlopOrHowFarBehind) {
+TEST(Acquisition, IsTheNewVolumePerFlopOrHowFarBehind) {
     const Points rivals = {{1, 3}, {3, 1}};
     const std::vector<double> reference = {4, 4};
-    EXPECT_DOUBLE_EQ(promise({{2, 2}, 1}, rivals, reference), 1);
-    EXPECT_DOUBLE_EQ(promise({{2, 2}, 4}, rivals, reference), 0.25);
-    EXPECT_DOUBLE_EQ(promise({{2, 2}, 1}, {}, reference), 4);
-    EXPECT_DOUBLE_EQ(promise({{3.4, 3.8}, 1}, rivals, reference), -0.2);
-    EXPECT_DOUBLE_EQ(promise({{0.5, 5}, 1}, rivals, reference), 0);  // beyond the reference
-    EXPECT_DOUBLE_EQ(promise({{1, 3}, 1}, rivals, reference), 0);    // nothing new
+    EXPECT_DOUBLE_EQ(acquisition({{2, 2}, 1}, rivals, reference), 1);
+    EXPECT_DOUBLE_EQ(acquisition({{2, 2}, 4}, rivals, reference), 0.25);
+    EXPECT_DOUBLE_EQ(acquisition({{2, 2}, 1}, {}, reference), 4);
+    EXPECT_DOUBLE_EQ(acquisition({{3.4, 3.8}, 1}, rivals, reference), -0.2);
+    EXPECT_DOUBLE_EQ(acquisition({{0.5, 5}, 1}, rivals, reference), 0);  // beyond the reference
+    EXPECT_DOUBLE_EQ(acquisition({{1, 3}, 1}, rivals, reference), 0);    // nothing new
 }
 
 }  // namespace

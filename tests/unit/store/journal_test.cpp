@@ -72,22 +72,22 @@ class JournalTest : public testing::Test {
 };
 
 TEST_F(JournalTest, EveryEventComesBackExactly) {
-    HalfDone half;
-    half.half = Half::measuring;
-    half.outcome.id = 3;
-    half.outcome.metrics = {{"latency_ms", 0.7000000000000001}};
-    half.outcome.seconds = 1e-9;
-    half.outcome.device = "board \"1\"";
-    half.outcome.record = R"({"after":{"crc":1},"before":{"governor":"performance"}})";
-    write({Proposed{awkward_candidate()}, half, Note{"retried", 3, "rank 2 died"}, awkward_end()});
+    PartDone part;
+    part.part = Part::measuring;
+    part.outcome.id = 3;
+    part.outcome.metrics = {{"latency_ms", 0.7000000000000001}};
+    part.outcome.seconds = 1e-9;
+    part.outcome.device = "board \"1\"";
+    part.outcome.record = R"({"after":{"crc":1},"before":{"governor":"performance"}})";
+    write({Proposed{awkward_candidate()}, part, Note{"retried", 3, "rank 2 died"}, awkward_end()});
     const Journal journal = read_journal(path_);
     ASSERT_EQ(journal.events.size(), 4u);
     expect_same(std::get<Proposed>(journal.events[0]).candidate, awkward_candidate());
-    const Outcome outcome = std::get<HalfDone>(journal.events[1]).outcome;
-    EXPECT_EQ(outcome.metrics, half.outcome.metrics);
+    const Outcome outcome = std::get<PartDone>(journal.events[1]).outcome;
+    EXPECT_EQ(outcome.metrics, part.outcome.metrics);
     EXPECT_EQ(outcome.seconds, 1e-9);
-    EXPECT_EQ(outcome.device, half.outcome.device);
-    EXPECT_EQ(outcome.record, half.outcome.record);
+    EXPECT_EQ(outcome.device, part.outcome.device);
+    EXPECT_EQ(outcome.record, part.outcome.record);
     EXPECT_EQ(std::get<Note>(journal.events[2]).reason, "rank 2 died");
     const CompletedCandidate completed = std::get<Told>(journal.events[3]).completed;
     expect_same(completed.candidate, awkward_candidate());

@@ -40,9 +40,8 @@ TEST_F(KeptFilesTest, FilesGoWhenTheirCandidateNeedsThemNoMore) {
     EngineState state;
     state.pending[1] = {};
     state.archive.add(completed(2), {0.1, 0.2});
-    state.rungs = {{{completed(3), false}, {completed(4), true}}};
-    state.cohort = {completed(5)};
-    for (const char* id : {"1", "2", "3", "4", "5", "6"}) {
+    state.own = AsynchronousState{{{{completed(3), false}, {completed(4), true}}}};
+    for (const char* id : {"1", "2", "3", "4", "5"}) {
         write(std::string("training/") + id + ".state");
         write(std::string("weights/") + id + ".safetensors");
     }
@@ -50,13 +49,18 @@ TEST_F(KeptFilesTest, FilesGoWhenTheirCandidateNeedsThemNoMore) {
     write("training/1.state.tmp77");
     const KeptFiles files(folder_.root(), 1000);
     EXPECT_FALSE(exists("training/1.state.tmp77"));
-    EXPECT_EQ(files.tidy(state), 700u);
-    for (const char* id : {"1", "3", "5"})
+    EXPECT_EQ(files.tidy(state), 500u);
+    for (const char* id : {"1", "3"})
         EXPECT_TRUE(exists(std::string("training/") + id + ".state")) << id;
-    for (const char* id : {"2", "4", "6"})
+    for (const char* id : {"2", "4", "5"})
         EXPECT_FALSE(exists(std::string("training/") + id + ".state")) << id;
     EXPECT_TRUE(exists("weights/2.safetensors"));
-    EXPECT_FALSE(exists("weights/6.safetensors"));
+    EXPECT_FALSE(exists("weights/5.safetensors"));
+    GenerationalState generation;
+    generation.cohort = {completed(3)};
+    state.own = generation;
+    EXPECT_EQ(files.tidy(state), 500u);
+    EXPECT_TRUE(exists("training/3.state"));
     EXPECT_TRUE(exists("training/notes.txt"));
 
     EXPECT_EQ(files.finish(state.archive.members()), 0u);
@@ -90,7 +94,8 @@ TEST_F(KeptFilesTest, APauseShowsWeightsOfTheFrontAndKeepsThem) {
 TEST_F(KeptFilesTest, TheOldestOfThoseThatWaitGoFirst) {
     EngineState state;
     state.pending[1] = {};
-    state.rungs = {{{completed(2), false}, {completed(3), false}, {completed(4), false}}};
+    state.own =
+        AsynchronousState{{{{completed(2), false}, {completed(3), false}, {completed(4), false}}}};
     for (const int id : {1, 2, 3, 4}) {
         const std::string name = "training/" + std::to_string(id) + ".state";
         write(name);

@@ -80,8 +80,8 @@ class ReuseCacheTest : public testing::Test {
             "test");
         SearchOptions search;
         if (cache)
-            search.lookup = [&](Half half, const Candidate& each) {
-                return cache->find(half, each);
+            search.lookup = [&](Part part, const Candidate& each) {
+                return cache->find(part, each);
             };
         (void)run_search(*engine, evaluator, &probe, store, search);
         return counts;
@@ -157,7 +157,7 @@ TEST_F(ReuseCacheTest, WeightsOfAnEarlierRunAreFound) {
     const auto engine = make_engine(space_, settings());
     for (int id = 1; id <= 5; ++id) {
         const Candidate candidate = *engine->ask();
-        EXPECT_EQ(cache.find(Half::training, candidate).has_value(), id == 3 || id == 4) << id;
+        EXPECT_EQ(cache.find(Part::training, candidate).has_value(), id == 3 || id == 4) << id;
         if (id == 3 || id == 4) {
             EXPECT_EQ(read_file(cache.weights_of(candidate)), fmt::format("w{}", id));
         }
@@ -170,13 +170,13 @@ TEST_F(ReuseCacheTest, AnotherBudgetOrANeededStateIsNoHit) {
     ReuseCache cache(reuse());
     (void)cache.add_run(folder_.path("first"));
     Candidate candidate = *engine->ask();
-    EXPECT_TRUE(cache.find(Half::training, candidate));
+    EXPECT_TRUE(cache.find(Part::training, candidate));
     candidate.keep_state = true;
-    EXPECT_FALSE(cache.find(Half::training, candidate));
+    EXPECT_FALSE(cache.find(Part::training, candidate));
     candidate.keep_state = false;
     candidate.epochs = 3;
-    EXPECT_FALSE(cache.find(Half::training, candidate));
-    EXPECT_TRUE(cache.find(Half::measuring, candidate));
+    EXPECT_FALSE(cache.find(Part::training, candidate));
+    EXPECT_TRUE(cache.find(Part::measuring, candidate));
 }
 
 TEST_F(ReuseCacheTest, AFolderWithoutARunIsRefused) {

@@ -160,7 +160,7 @@ TEST_F(RunDirectoryTest, ResumedRunsEndWithTheSameBytes) {
 TEST_F(RunDirectoryTest, RunsWithAModelAreResumedFromJournalAndCheckpointToTheSameBytes) {
     for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state}) {
         settings_.kind = kind;
-        settings_.foresight.children = 10;
+        settings_.surrogate.children = 10;
         settings_.ladder = {{1, 3}, 2};
         fs::remove_all(path_);
         start(StartMode::fresh);
@@ -462,18 +462,18 @@ TEST_F(RunDirectoryTest, TheTablesSayWhoMeasuredAlsoAfterAResume) {
         RunDirectory store(options(StartMode::fresh, *engine));
         (void)store.recover();
         store.record(Proposed{candidate});
-        HalfDone half;
-        half.half = Half::measuring;
-        half.outcome.id = candidate.id;
-        half.outcome.device = "board";
-        half.outcome.record = R"({"before":{"governor":"performance"}})";
-        store.record(half);
+        PartDone part;
+        part.part = Part::measuring;
+        part.outcome.id = candidate.id;
+        part.outcome.device = "board";
+        part.outcome.record = R"({"before":{"governor":"performance"}})";
+        store.record(part);
         store.commit();
     }
     RunDirectory store(options(StartMode::resume, *engine));
     const auto recovery = store.recover();
     ASSERT_EQ(recovery->events.size(), 2u);
-    const auto& outcome = std::get<HalfDone>(recovery->events[1]).outcome;
+    const auto& outcome = std::get<PartDone>(recovery->events[1]).outcome;
     EXPECT_EQ(Json::parse(outcome.record).at("before").at("governor"), "performance");
     Told told;
     told.completed.candidate = candidate;
