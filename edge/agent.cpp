@@ -4,6 +4,7 @@
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/link/measuring_turns.hpp"
@@ -18,45 +19,30 @@
 #include <thread>
 #include <vector>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 namespace edgeloop {
 namespace {
 
-constexpr int lost_in_a_row = 5;       ///< measuring processes that ended before the agent gives up
-constexpr double look_s = 0.2;         ///< between two looks at the stop signal while idle
-constexpr double longest_wait_s = 60;  ///< for trainings to reach the end of a step
+constexpr int lost_in_a_row = 5;   ///< measuring processes that ended before the agent gives up
+constexpr double look_s = 0.2;     ///< between two looks at the stop signal while idle
+constexpr double max_wait_s = 60;  ///< for trainings to reach the end of a step
 
 /// One agent per name and machine: two would disturb each other's measurements and fight over the
 /// name. Released by the kernel however the process ends.
-class NameLock {
-  public:
-    explicit NameLock(const std::string& name) {
-        std::string file_name;
-        for (const unsigned char c : name)
-            file_name.push_back(std::isalnum(c) != 0 ? static_cast<char>(c) : '_');
-        const std::string path =
-            fmt::format("/tmp/edgeloop-edge-{}-{}.lock", ::getuid(), file_name);
-        descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (descriptor_ < 0)
-            throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
-        if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-            ::close(descriptor_);
-            throw ConfigError(fmt::format("an agent called '{}' runs here already", name),
-                              "two agents would disturb each other's measurements",
-                              "stop it, or give this one another --name");
-        }
-    }
-    ~NameLock() { ::close(descriptor_); }
-    NameLock(const NameLock&) = delete;
-    NameLock& operator=(const NameLock&) = delete;
-
-  private:
-    int descriptor_ = -1;
-};
+Descriptor lock_name(const std::string& name) {
+    std::string file_name;
+    for (const unsigned char c : name)
+        file_name.push_back(std::isalnum(c) != 0 ? static_cast<char>(c) : '_');
+    Descriptor lock =
+        lock_file(fmt::format("/tmp/edgeloop-edge-{}-{}.lock", ::getuid(), file_name));
+    if (lock.get() < 0)
+        throw ConfigError(fmt::format("an agent called '{}' runs here already", name),
+                          "two agents would disturb each other's measurements",
+                          "stop it, or give this one another --name");
+    return lock;
+}
 
 /// Measures a job, whatever it holds: an exception is a result with a reason, because the next job
 /// is not to pay for it.
@@ -108,7 +94,7 @@ class Losses {
 }  // namespace
 
 void serve(const ServeOptions& options) {
-    const NameLock lock(options.link.name);
+    const Descriptor lock = lock_name(options.link.name);
     AgentSession session(options.link);
     MeasuringProcess process(options.process);
     const auto stop = [&] {
@@ -119,7 +105,7 @@ void serve(const ServeOptions& options) {
     const auto measure = [&](const DriftGuard::Job& job) {
         if (job.id != 0) session.resume(job.id);
         std::optional<MeasuringTurn> turn;
-        if (turns) turn.emplace(*turns, longest_wait_s, stop);
+        if (turns) turn.emplace(*turns, max_wait_s, stop);
         if (turn && !turn->alone()) log::warning("trainings did not pause: measured beside them");
         MeasurementResult result = measure_guarded(process, job.job, stop);
         if (job.id != 0) session.withhold(job.id);

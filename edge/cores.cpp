@@ -1,10 +1,12 @@
 #include "cores.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/machine.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,22 +15,14 @@
 namespace edgeloop {
 
 std::vector<int> usable_cores() {
-    cpu_set_t before, all;
-    CPU_ZERO(&all);
-    for (int core = 0; core < CPU_SETSIZE; ++core) CPU_SET(core, &all);
-    if (::sched_getaffinity(0, sizeof before, &before) != 0)
-        throw IoError("cannot tell which cores there are", std::strerror(errno));
-    // The kernel leaves of a wish what can be had.
-    if (::sched_setaffinity(0, sizeof all, &all) == 0) {
-        (void)::sched_getaffinity(0, sizeof all, &all);
-        (void)::sched_setaffinity(0, sizeof before, &before);
-    } else {
-        all = before;
-    }
-    std::vector<int> cores;
-    for (int core = 0; core < CPU_SETSIZE; ++core)
-        if (CPU_ISSET(core, &all)) cores.push_back(core);
-    return cores;
+    const std::vector<int> before = allowed_cpus();
+    if (before.empty()) throw IoError("cannot tell which cores there are", std::strerror(errno));
+    std::vector<int> all(CPU_SETSIZE);
+    std::iota(all.begin(), all.end(), 0);
+    if (!pin_to_cpus(all)) return before;
+    all = allowed_cpus();  // the kernel leaves of a wish what can be had
+    (void)pin_to_cpus(before);
+    return all;
 }
 
 void require_cores(const std::vector<int>& cores) {

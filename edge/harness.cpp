@@ -1,6 +1,7 @@
 #include "harness.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/quantile.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -23,19 +24,9 @@ constexpr double full_speed = 0.97;  ///< processors change their clock in steps
 
 double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
-/// Linear interpolation between order statistics of sorted values.
-double quantile(const std::vector<double>& sorted, double q) {
-    const double place = q * static_cast<double>(sorted.size() - 1);
-    const auto below = static_cast<std::size_t>(place);
-    const std::size_t above = std::min(below + 1, sorted.size() - 1);
-    return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
-
 double median_of_last(const std::vector<double>& values, std::size_t skip) {
     const auto end = values.end() - static_cast<std::ptrdiff_t>(skip);
-    std::vector<double> part(end - static_cast<std::ptrdiff_t>(group), end);
-    std::sort(part.begin(), part.end());
-    return quantile(part, 0.5);
+    return median({end - static_cast<std::ptrdiff_t>(group), end});
 }
 
 bool stable(const std::vector<double>& durations) {

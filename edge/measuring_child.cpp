@@ -4,7 +4,9 @@
 #include "system_files.hpp"
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/program.hpp"
 
 #include <cerrno>
@@ -16,7 +18,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -55,21 +56,13 @@ std::optional<std::string> read_line() {
     }
 }
 
-void write_all(int descriptor, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t written = ::write(descriptor, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) throw IoError("cannot hand over the result", std::strerror(errno));
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
+void hand_over(int descriptor, std::string_view text) {
+    if (!write_all(descriptor, text))
+        throw IoError("cannot hand over the result", std::strerror(errno));
 }
 
 void pin_to(const std::vector<int>& cores) {
-    if (cores.empty()) return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (const int core : cores) CPU_SET(core, &set);
-    if (::sched_setaffinity(0, sizeof set, &set) != 0)
+    if (!cores.empty() && !pin_to_cpus(cores))
         throw ConfigError("cannot pin to the given cores", std::strerror(errno),
                           "choose from those that nproc counts, from 0");
 }
@@ -269,7 +262,7 @@ void answer_request(const std::string& text, const RuntimeFactory& factory,
         result.status = Status::failed;
         result.reason = error.what();
     }
-    write_all(answer_fd, result_to_json(result).dump());
+    hand_over(answer_fd, result_to_json(result).dump());
 }
 
 std::string cause_of_death(int wait_status) {
@@ -315,7 +308,7 @@ int measuring_process_main(const RuntimeFactory& factory, const RuntimePreparati
                            int answer_fd) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlive the agent
     while (const auto request = read_line())
-        write_all(answer_fd, run_forked(*request, factory, prepare) + "\n");
+        hand_over(answer_fd, run_forked(*request, factory, prepare) + "\n");
     return 0;
 }
 

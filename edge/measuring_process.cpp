@@ -9,60 +9,23 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+#include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;
 
 namespace edgeloop {
 namespace {
 
 constexpr int child_answer_fd = 3;
-constexpr std::size_t largest_answer = 1 << 20;
+constexpr std::size_t max_answer = 1 << 20;
 constexpr int poll_ms = 50;
-
-struct Pipe {
-    int read = -1, write = -1;
-};
-
-Pipe make_pipe() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) throw IoError("cannot make a pipe", std::strerror(errno));
-    return {ends[0], ends[1]};
-}
-
-void close_if_open(int& descriptor) {
-    if (descriptor >= 0) ::close(descriptor);
-    descriptor = -1;
-}
 
 /// The smaller of two limits of which 0 means none.
 double tighter(double a, double b) {
     if (a <= 0) return b;
     return b <= 0 ? a : std::min(a, b);
-}
-
-/// This process's environment with a single BLAS thread: OpenBLAS starts its threads when it is
-/// loaded, before a job says how many it wants.
-std::vector<std::string> child_environment() {
-    const std::string name = "OPENBLAS_NUM_THREADS=";
-    std::vector<std::string> variables{name + "1"};
-    for (char** entry = environ; *entry != nullptr; ++entry)
-        if (std::string_view(*entry).rfind(name, 0) != 0) variables.emplace_back(*entry);
-    return variables;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> result;
-    for (std::string& text : strings) result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
 }
 
 }  // namespace
@@ -76,45 +39,23 @@ MeasuringProcess::~MeasuringProcess() { stop(); }
 
 void MeasuringProcess::start() {
     Pipe request = make_pipe(), answer = make_pipe();
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, request.read, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, answer.write, child_answer_fd);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t defaults;
-    sigemptyset(&defaults);
-    for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) sigaddset(&defaults, signal);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setpgroup(&attributes, 0);  // a Ctrl-C is for the agent, which ends its child
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
-
-    std::vector<std::string> arguments = options_.command, environment = child_environment();
-    const int code = ::posix_spawn(&pid_, arguments[0].c_str(), &actions, &attributes,
-                                   pointers(arguments).data(), pointers(environment).data());
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    close_if_open(request.read);
-    close_if_open(answer.write);
-    request_fd_ = request.write;
-    answer_fd_ = answer.read;
-    if (code != 0) {
-        pid_ = -1;
-        close_if_open(request_fd_);
-        close_if_open(answer_fd_);
-        throw IoError(fmt::format("cannot start '{}'", options_.command[0]), std::strerror(code));
-    }
+    ChildOptions child;
+    child.arguments = options_.command;
+    // A single BLAS thread: OpenBLAS starts its threads when it is loaded, before a job says how
+    // many it wants.
+    child.drop_environment = {"OPENBLAS_NUM_THREADS="};
+    child.add_environment = {"OPENBLAS_NUM_THREADS=1"};
+    child.descriptors = {{request.read.get(), STDIN_FILENO},
+                         {STDERR_FILENO, STDOUT_FILENO},
+                         {answer.write.get(), child_answer_fd}};
+    child_ = std::make_unique<ChildProcess>(child);
+    request_ = std::move(request.write);
+    answer_ = std::move(answer.read);
 }
 
 void MeasuringProcess::stop() {
-    close_if_open(request_fd_);
-    close_if_open(answer_fd_);
-    if (pid_ < 0) return;
-    ::kill(-pid_, SIGKILL);  // the group: it and its fork
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
+    if (child_) child_->terminate(0);  // the group: it and its fork
+    child_.reset();
 }
 
 bool MeasuringProcess::send(std::string_view request) {
@@ -123,14 +64,9 @@ bool MeasuringProcess::send(std::string_view request) {
     }, before{};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, &before);
-    while (!request.empty()) {
-        const ssize_t written = ::write(request_fd_, request.data(), request.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) break;
-        request.remove_prefix(static_cast<std::size_t>(written));
-    }
+    const bool sent = write_all(request_.get(), request);
     ::sigaction(SIGPIPE, &before, nullptr);
-    return request.empty();
+    return sent;
 }
 
 MeasuringProcess::End MeasuringProcess::receive(std::string& answer, double deadline,
@@ -139,14 +75,14 @@ MeasuringProcess::End MeasuringProcess::receive(std::string& answer, double dead
     while (true) {
         if (give_up()) return End::given_up;
         if (steady_seconds() > deadline) return End::too_long;
-        pollfd wait{answer_fd_, POLLIN, 0};
+        pollfd wait{answer_.get(), POLLIN, 0};
         if (::poll(&wait, 1, poll_ms) <= 0) continue;
-        const ssize_t got = ::read(answer_fd_, buffer, sizeof buffer);
+        const ssize_t got = ::read(answer_.get(), buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return End::died;
         answer.append(buffer, static_cast<std::size_t>(got));
         if (answer.back() == '\n') return End::answered;
-        if (answer.size() > largest_answer) return End::died;
+        if (answer.size() > max_answer) return End::died;
     }
 }
 
@@ -177,7 +113,7 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
         {"patience", options_.patience},
         {"memory_limit_mib", tighter(settings.memory_limit_mib, options_.memory_limit_mib)}};
 
-    if (pid_ < 0) start();
+    if (!child_) start();
     std::string answer;
     const End end =
         send(request.dump() + "\n") ? receive(answer, start_time + limit_s, give_up) : End::died;

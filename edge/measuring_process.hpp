@@ -1,13 +1,14 @@
 #pragma once
 
+#include "edgeloop/core/child_process.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/link/measurement.hpp"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <sys/types.h>
 
 namespace edgeloop {
 
@@ -47,8 +48,8 @@ class MeasuringProcess {
     void stop();
 
     ProcessOptions options_;
-    pid_t pid_ = -1;
-    int request_fd_ = -1, answer_fd_ = -1;
+    std::unique_ptr<ChildProcess> child_;
+    Descriptor request_, answer_;  ///< pipes to it and from it
 };
 
 }  // namespace edgeloop

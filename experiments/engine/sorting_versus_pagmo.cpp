@@ -14,7 +14,6 @@
 namespace {
 
 using namespace edgeloop;
-using Points = std::vector<std::vector<double>>;
 
 Points uniform_points(std::size_t count, std::size_t objectives) {
     RandomStream random(1, "points", static_cast<std::uint32_t>(objectives), count);

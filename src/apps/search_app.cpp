@@ -13,6 +13,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"

@@ -8,6 +8,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"
@@ -136,11 +137,6 @@ class Stopwatch {
         bool counts = false;
         bool cut_off = false;
     };
-
-    static double median(std::vector<double> values) {
-        std::sort(values.begin(), values.end());
-        return values[values.size() / 2];
-    }
 
     /// Begins one more training if there is time for it.
     bool submit() {
@@ -279,8 +275,7 @@ void time_measurements(LatencyProbe& probe, const std::vector<Candidate>& design
     }
     if (calibration.measurements == 0) return;
     calibration.measuring_seconds /= static_cast<double>(calibration.measurements);
-    std::sort(ratios.begin(), ratios.end());
-    calibration.latency_over_model = ratios[ratios.size() / 2];
+    calibration.latency_over_model = median(std::move(ratios));
 }
 
 /// How far the timed designs reach.

@@ -4,10 +4,10 @@
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/evaluation/serial.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace edgeloop::apps {
 namespace {
@@ -54,11 +54,6 @@ Outcome modelled_latency(const Candidate& candidate) {
 }
 
 }  // namespace
-
-std::string host_name() {
-    char name[256] = {};
-    return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
 
 std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const LocalAgent* agent,
                                          const std::vector<std::string>& measured) {

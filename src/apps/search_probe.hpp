@@ -10,8 +10,6 @@
 
 namespace edgeloop::apps {
 
-[[nodiscard]] std::string host_name();
-
 /// Who measures latencies according to `--edge`, which is not `none`.
 /// @param agent     of `--edge local`, else nullptr.
 /// @param measured  metrics that a device has to deliver.

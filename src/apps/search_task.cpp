@@ -3,6 +3,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/catalogue.hpp"
@@ -185,8 +186,7 @@ double median_flops(const SearchSpace& space) {
         if (!space.infeasibility(genome))
             flops.push_back(static_cast<double>(count(space.decode(genome)).flops));
     }
-    std::sort(flops.begin(), flops.end());
-    return flops.empty() ? 0 : flops[flops.size() / 2];
+    return flops.empty() ? 0 : median(std::move(flops));
 }
 
 // FLOPs from which on a design takes as long on --large-ranks as the median design on

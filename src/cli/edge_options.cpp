@@ -2,6 +2,7 @@
 
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <charconv>
@@ -10,17 +11,9 @@
 #include <sstream>
 
 #include <fmt/format.h>
-#include <sched.h>
-#include <unistd.h>
 
 namespace edgeloop::cli {
 namespace {
-
-std::string host_name() {
-    char name[256] = "device";
-    ::gethostname(name, sizeof name - 1);
-    return name;
-}
 
 /// The whole of `text` as a number that is not negative, or nothing.
 std::optional<int> number_in(std::string_view text) {
@@ -28,15 +21,6 @@ std::optional<int> number_in(std::string_view text) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
     return value;
-}
-
-int parse_core(std::string_view text, const std::string& whole) {
-    const auto core = number_in(text);
-    if (!core || *core >= CPU_SETSIZE)
-        throw ConfigError(fmt::format("'{}' is not a list of cores", whole),
-                          fmt::format("a core is a number from 0 to {}", CPU_SETSIZE - 1),
-                          "write it like 0,2-3");
-    return *core;
 }
 
 /// What the user typed for a device, before it is checked.
@@ -68,7 +52,7 @@ void check_device(DeviceConfig& device, const DeviceText& text) {
     if (!(device.patience >= 1 && device.patience <= 1000))
         throw ConfigError(fmt::format("--patience is {}", device.patience), {},
                           "use 1 (never wait) to 1000");
-    device.cores = parse_cores(text.cores);
+    device.cores = parse_cpu_list(text.cores);
 }
 
 /// Files and switches of a secured link.
@@ -143,20 +127,6 @@ MeasurementSettings checked(MeasurementSettings settings, const std::string& bat
 }
 
 }  // namespace
-
-std::vector<int> parse_cores(const std::string& text) {
-    std::vector<int> cores;
-    std::istringstream parts(text);
-    for (std::string part; std::getline(parts, part, ',');) {
-        const auto dash = part.find('-');
-        const int first = parse_core(std::string_view(part).substr(0, dash), text);
-        const int last = dash == std::string::npos
-                             ? first
-                             : parse_core(std::string_view(part).substr(dash + 1), text);
-        for (int core = first; core <= last; ++core) cores.push_back(core);
-    }
-    return cores;
-}
 
 bool parse_serve(int argc, const char* const* argv, ServeConfig& config) {
     OptionParser parser("edgeloop-edge serve",

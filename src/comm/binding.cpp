@@ -1,35 +1,18 @@
 #include "edgeloop/comm/binding.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/machine.hpp"
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
 
 #include <fmt/format.h>
-#include <sched.h>
-#include <unistd.h>
 
 namespace edgeloop {
 namespace {
-
-std::string host_name() {
-    char name[256] = {};
-    return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
-std::vector<int> affinity() {
-    cpu_set_t mask;
-    CPU_ZERO(&mask);
-    std::vector<int> cpus;
-    if (::sched_getaffinity(0, sizeof mask, &mask) != 0) return cpus;
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-        if (CPU_ISSET(cpu, &mask)) cpus.push_back(cpu);
-    return cpus;
-}
 
 /// NUMA domain of a CPU as the kernel lists it; 0 when it does not.
 int numa_of(int cpu) {
@@ -63,37 +46,8 @@ struct NodeLoad {
 
 }  // namespace
 
-std::vector<int> parse_cpu_list(const std::string& text) {
-    std::vector<int> cpus;
-    std::istringstream stream(text);
-    for (std::string range; std::getline(stream, range, ',');) {
-        int first = 0;
-        int last = 0;
-        char dash = 0;
-        std::istringstream part(range);
-        if (!(part >> first)) continue;
-        if (!(part >> dash >> last)) last = first;
-        for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
-    }
-    std::sort(cpus.begin(), cpus.end());
-    return cpus;
-}
-
-std::string format_cpu_list(const std::vector<int>& cpus) {
-    std::string text;
-    for (std::size_t i = 0; i < cpus.size();) {
-        std::size_t end = i + 1;
-        while (end < cpus.size() && cpus[end] == cpus[end - 1] + 1) ++end;
-        if (!text.empty()) text += ',';
-        text += end - i == 1 ? fmt::format("{}", cpus[i])
-                             : fmt::format("{}-{}", cpus[i], cpus[end - 1]);
-        i = end;
-    }
-    return text;
-}
-
 RankBinding this_binding() {
-    RankBinding binding{host_name(), affinity(), 0};
+    RankBinding binding{host_name(), allowed_cpus(), 0};
     if (!binding.cpus.empty()) binding.numa = numa_of(binding.cpus.front());
     return binding;
 }

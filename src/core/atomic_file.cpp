@@ -1,6 +1,5 @@
 #include "edgeloop/core/atomic_file.hpp"
 
-#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/sync.hpp"
 
@@ -24,15 +23,8 @@ IoError system_error(const std::string& what, const std::string& path) {
                    code == ENOSPC ? "free some space and run again" : "");
 }
 
-void write_all(int descriptor, std::string_view bytes, const std::string& path) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
-        if (written < 0) {
-            if (errno == EINTR) continue;
-            throw system_error("write", path);
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
+void write_whole(int descriptor, std::string_view bytes, const std::string& path) {
+    if (!write_all(descriptor, bytes)) throw system_error("write", path);
 }
 
 }  // namespace
@@ -79,7 +71,7 @@ void write_file_atomic(const std::string& given, std::string_view bytes, Durabil
         const Descriptor file(
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
         if (file.get() < 0) throw system_error("create", temporary);
-        write_all(file.get(), bytes, temporary);
+        write_whole(file.get(), bytes, temporary);
         if (durability == Durability::power_cut && !sync_descriptor(file.get()))
             throw system_error("sync", temporary);
         if (::rename(temporary.c_str(), path.c_str()) != 0) throw system_error("replace", path);
@@ -93,15 +85,13 @@ void write_file_atomic(const std::string& given, std::string_view bytes, Durabil
 AppendFile::AppendFile(const std::string& path)
     : path_(path),
       descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
-    if (descriptor_ < 0) throw system_error("open for appending", path);
+    if (descriptor_.get() < 0) throw system_error("open for appending", path);
 }
 
-AppendFile::~AppendFile() { ::close(descriptor_); }
-
-void AppendFile::append(std::string_view bytes) { write_all(descriptor_, bytes, path_); }
+void AppendFile::append(std::string_view bytes) { write_whole(descriptor_.get(), bytes, path_); }
 
 void AppendFile::sync() {
-    if (::fdatasync(descriptor_) != 0 && !is_sync_unsupported(errno))
+    if (::fdatasync(descriptor_.get()) != 0 && !is_sync_unsupported(errno))
         throw system_error("sync", path_);
 }
 

@@ -56,6 +56,8 @@ ChildProcess::ChildProcess(const ChildOptions& options) {
                                          O_WRONLY | O_CREAT | O_APPEND, 0644);
         posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
     }
+    for (const auto& [ours, theirs] : options.descriptors)
+        posix_spawn_file_actions_adddup2(&actions, ours, theirs);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     // Its own group, so that its children end with it; default signals, so that it can be ended.
@@ -104,9 +106,11 @@ std::optional<ChildExit> ChildProcess::wait_for(double seconds) {
 }
 
 void ChildProcess::terminate(double grace_seconds) {
-    if (pid_ < 0 || poll()) return;
-    ::kill(-pid_, SIGTERM);
-    if (wait_for(grace_seconds)) return;
+    if (pid_ < 0 || exit_) return;
+    if (grace_seconds > 0) {
+        ::kill(-pid_, SIGTERM);
+        if (wait_for(grace_seconds)) return;
+    }
     ::kill(-pid_, SIGKILL);
     wait_for(10.0);
 }

@@ -10,25 +10,13 @@
 namespace edgeloop {
 namespace {
 
-using Point = std::vector<double>;
-using Points = std::vector<Point>;
-
-bool weakly_dominates(const Point& a, const Point& b) {
-    for (std::size_t m = 0; m < a.size(); ++m)
-        if (a[m] > b[m]) return false;
-    return true;
-}
-
 /// Points strictly better than the reference everywhere.
-Points inside(const Points& points, const Point& reference) {
-    Points kept;
-    for (const Point& point : points) {
-        bool better = true;
-        for (std::size_t m = 0; m < reference.size(); ++m)
-            better = better && point[m] < reference[m];
-        if (better) kept.push_back(point);
-    }
-    return kept;
+Points inside(Points points, const Point& reference) {
+    points.erase(
+        std::remove_if(points.begin(), points.end(),
+                       [&](const Point& point) { return !strictly_dominates(point, reference); }),
+        points.end());
+    return points;
 }
 
 /// Drops weakly dominated points, of equal ones all but one.
@@ -126,8 +114,7 @@ double hypervolume_of(Points points, const Point& reference) {
 
 }  // namespace
 
-double hypervolume(const std::vector<std::vector<double>>& points,
-                   const std::vector<double>& reference) {
+double hypervolume(const Points& points, const Point& reference) {
     if (reference.size() < 2) throw ConfigError("a hypervolume needs at least 2 objectives");
     for (const Point& point : points)
         if (point.size() != reference.size())

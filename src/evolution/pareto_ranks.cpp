@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 
 namespace edgeloop {
@@ -84,9 +85,7 @@ class DivideAndConquer {
     [[nodiscard]] bool covers(Index a, Index b, std::size_t last) const {
         const Index* first = &places_[a * objectives_];
         const Index* second = &places_[b * objectives_];
-        for (std::size_t m = 0; m <= last; ++m)
-            if (first[m] > second[m]) return false;
-        return true;
+        return std::equal(first, first + last + 1, second, std::less_equal<>());
     }
 
     void push_behind(Index point, Index other) {
@@ -229,8 +228,6 @@ class DivideAndConquer {
     Staircase stairs_;
     std::vector<Index> scratch_;
 };
-
-using Points = std::vector<std::vector<double>>;
 
 std::vector<std::size_t> lexicographic_order(const Points& points) {
     std::vector<std::size_t> order(points.size());

@@ -1,5 +1,6 @@
 #include "edgeloop/evolution/sorting.hpp"
 
+#include "edgeloop/core/dominance.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/evolution/pareto_ranks.hpp"
 #include "edgeloop/evolution/thinning.hpp"
@@ -15,15 +16,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-bool pareto_dominates(const std::vector<double>& a, const std::vector<double>& b) {
-    bool better = false;
-    for (std::size_t m = 0; m < a.size(); ++m) {
-        if (a[m] > b[m]) return false;
-        better = better || a[m] < b[m];
-    }
-    return better;
-}
-
 /// Adds the fronts of members that share one violation, given in ascending order.
 void append_fronts(const std::vector<Individual>& population,
                    const std::vector<std::size_t>& members, Fronts& fronts) {
@@ -36,7 +28,7 @@ void append_fronts(const std::vector<Individual>& population,
     for (std::size_t k = 0; k < members.size(); ++k) fronts[first + ranks[k]].push_back(members[k]);
 }
 
-/// Loneliest first; ties by id.
+/// Least crowded first; ties by id.
 void order_by_crowding(const std::vector<Individual>& population, std::vector<std::size_t>& front) {
     const std::vector<double> crowding = crowding_distance(population, front);
     std::vector<std::tuple<double, std::uint64_t, std::size_t>> keys;
@@ -50,7 +42,7 @@ void order_by_crowding(const std::vector<Individual>& population, std::vector<st
 
 bool dominates(const Individual& a, const Individual& b) {
     if (a.violation != b.violation) return a.violation < b.violation;
-    return pareto_dominates(a.objectives, b.objectives);
+    return dominates(a.objectives, b.objectives);
 }
 
 Fronts non_dominated_sort(const std::vector<Individual>& population) {

@@ -16,15 +16,6 @@ namespace {
 
 constexpr double reference_margin = 0.1;  // of each objective's extent, beyond the worst
 
-bool covers(const std::vector<double>& a, const std::vector<double>& b) {
-    bool better = false;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        if (a[i] > b[i]) return false;
-        better |= a[i] < b[i];
-    }
-    return better;
-}
-
 double smallest(const std::vector<ArchiveMember>& members, std::size_t objective) {
     double value = members.front().objectives[objective];
     for (const ArchiveMember& member : members)
@@ -201,7 +192,7 @@ std::optional<std::string> EngineBase::outclassed(const CompletedCandidate& comp
 
 const ArchiveMember* EngineBase::rival_of(const std::vector<double>& objectives) const {
     for (const ArchiveMember& rival : rivals())
-        if (covers(rival.objectives, objectives)) return &rival;
+        if (dominates(rival.objectives, objectives)) return &rival;
     return nullptr;
 }
 

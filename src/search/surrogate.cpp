@@ -141,9 +141,7 @@ double own_volume(const std::vector<double>& point, const Points& rivals,
 
 double acquisition(const Prediction& prediction, const Points& rivals,
                    const std::vector<double>& reference) {
-    bool counts = true;
-    for (std::size_t i = 0; i < reference.size(); ++i)
-        counts = counts && prediction.bound[i] < reference[i];
+    bool counts = strictly_dominates(prediction.bound, reference);
     for (const std::vector<double>& rival : rivals)
         counts = counts && !weakly_dominates(rival, prediction.bound);
     if (counts) return own_volume(prediction.bound, rivals, reference) / prediction.cost;

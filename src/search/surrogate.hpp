@@ -8,8 +8,6 @@
 
 namespace edgeloop {
 
-using Points = std::vector<std::vector<double>>;  ///< shape (points, objectives)
-
 /// What is predicted of a design with the full budget.
 struct Prediction {
     std::vector<double> bound;      ///< lower confidence bound of each objective

@@ -2,7 +2,6 @@
 
 #include "store/conditions_table.hpp"
 #include "store/journal.hpp"
-#include "store/lock.hpp"
 #include "store/snapshot.hpp"
 #include "store/tables.hpp"
 
@@ -10,6 +9,7 @@
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/log.hpp"
 
 #include <algorithm>
@@ -23,6 +23,16 @@
 
 namespace edgeloop {
 namespace {
+
+Descriptor lock_folder(const std::string& folder) {
+    make_directories(folder);
+    Descriptor lock = lock_file(folder + "/.lock");
+    if (lock.get() < 0)
+        throw ConfigError(fmt::format("'{}' is in use by another process", folder),
+                          "two searches would spoil each other's files",
+                          "wait for the other one or choose another --run-dir");
+    return lock;
+}
 
 namespace fs = std::filesystem;
 
@@ -127,7 +137,7 @@ RunIdentity identity_of(const Engine& engine) {
 struct RunDirectory::Parts {
     explicit Parts(RunDirectoryOptions chosen)
         : options(std::move(chosen)),
-          lock((make_directories(options.path), options.path)),
+          lock(lock_folder(options.path)),
           snapshots(path("checkpoint"), options.snapshots_kept),
           layout{options.space, options.objectives} {}
 
@@ -292,7 +302,7 @@ struct RunDirectory::Parts {
     }
 
     RunDirectoryOptions options;
-    DirectoryLock lock;
+    Descriptor lock;  ///< keeps a second process out
     SnapshotFolder snapshots;
     TableLayout layout;
     Json provenance;

@@ -96,7 +96,4 @@ struct SubmitConfig {
 /// @param file  where the key pair goes.
 [[nodiscard]] bool parse_bridge_keygen(int argc, const char* const* argv, std::string& file);
 
-/// "0,2-3" as {0, 2, 3}. @throws ConfigError.
-[[nodiscard]] std::vector<int> parse_cores(const std::string& text);
-
 }  // namespace edgeloop::cli

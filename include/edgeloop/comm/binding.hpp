@@ -32,8 +32,4 @@ struct RankBinding {
 void check_oversubscription(const std::vector<RankBinding>& bindings, int threads,
                             int first_busy_rank);
 
-/// CPUs as the kernel writes them, e.g. "0-3,8".
-[[nodiscard]] std::vector<int> parse_cpu_list(const std::string& text);
-[[nodiscard]] std::string format_cpu_list(const std::vector<int>& cpus);
-
 }  // namespace edgeloop

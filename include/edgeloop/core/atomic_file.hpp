@@ -1,5 +1,7 @@
 #pragma once
 
+#include "edgeloop/core/descriptor.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,9 +30,6 @@ class AppendFile {
   public:
     /// Opens or creates `path`. @throws IoError.
     explicit AppendFile(const std::string& path);
-    ~AppendFile();
-    AppendFile(const AppendFile&) = delete;
-    AppendFile& operator=(const AppendFile&) = delete;
 
     /// @throws IoError  e.g. disk full.
     void append(std::string_view bytes);
@@ -39,7 +38,7 @@ class AppendFile {
 
   private:
     std::string path_;
-    int descriptor_ = -1;
+    Descriptor descriptor_;
 };
 
 /// Creates a folder and its parents. @throws IoError.

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
@@ -14,6 +15,9 @@ struct ChildOptions {
     /// not reach a helper that is not part of the job.
     std::vector<std::string> drop_environment = {"OMPI_", "PMIX_", "PMI_", "PRTE_", "SLURM_PMI"};
     std::vector<std::string> add_environment;  ///< "NAME=value"
+    /// Open in the child: {descriptor of this process, number in the child}. Others than these are
+    /// closed if they close on exec; standard input is empty when it is not among them.
+    std::vector<std::pair<int, int>> descriptors;
     std::string output_file;  ///< stdout and stderr are appended there; inherited when empty
 };
 
@@ -40,7 +44,7 @@ class ChildProcess {
     std::optional<ChildExit> poll();
     /// Waits up to `seconds`.
     std::optional<ChildExit> wait_for(double seconds);
-    /// SIGTERM to the group, SIGKILL after `grace_seconds`, then reaps it.
+    /// SIGTERM to the group, SIGKILL after `grace_seconds` (0: at once), then reaps it.
     void terminate(double grace_seconds = 2.0);
 
   private:

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "edgeloop/core/dominance.hpp"
+
 #include <cstddef>
 #include <vector>
 
@@ -15,6 +17,6 @@ namespace edgeloop {
 /// Complexity: O(N log N) for 2 objectives, O(N log^(M-1) N) for M > 2.
 /// Source: Jensen, IEEE Trans. Evol. Comp. 7(5), 2003; corrected for ties by Fortin, Grenier,
 /// Parizeau, GECCO 2013; proven by Buzdalov and Shalyto, PPSN 2014.
-[[nodiscard]] std::vector<std::size_t> pareto_ranks(const std::vector<std::vector<double>>& points);
+[[nodiscard]] std::vector<std::size_t> pareto_ranks(const Points& points);
 
 }  // namespace edgeloop

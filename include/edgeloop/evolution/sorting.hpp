@@ -15,8 +15,8 @@ namespace edgeloop {
 using Fronts = std::vector<std::vector<std::size_t>>;
 [[nodiscard]] Fronts non_dominated_sort(const std::vector<Individual>& population);
 
-/// Crowding distance of each member of `front`; larger is lonelier. An objective on which all agree
-/// adds 0; extreme members get +infinity. Source: ibid., III-B.
+/// Crowding distance of each member of `front`; larger is less crowded. An objective on which all
+/// agree adds 0; extreme members get +infinity. Source: ibid., III-B.
 [[nodiscard]] std::vector<double> crowding_distance(const std::vector<Individual>& population,
                                                     const std::vector<std::size_t>& front);
 

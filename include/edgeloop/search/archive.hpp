@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/dominance.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/evaluation/goals.hpp"
 
@@ -30,7 +31,7 @@ class Archive {
     /// Ascending by first objective, then the next ones, then id.
     [[nodiscard]] std::vector<ArchiveMember> sorted() const;
     /// Objectives alone. Shape (members, objectives).
-    [[nodiscard]] std::vector<std::vector<double>> points() const;
+    [[nodiscard]] Points points() const;
 
   private:
     std::vector<ArchiveMember> members_;

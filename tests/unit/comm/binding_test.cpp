@@ -10,14 +10,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-
-TEST(Binding, CpuListsReadAndWriteAsTheKernelDoes) {
-    EXPECT_THAT(parse_cpu_list("0-3,8,10-11\n"), ElementsAre(0, 1, 2, 3, 8, 10, 11));
-    EXPECT_THAT(parse_cpu_list(""), IsEmpty());
-    EXPECT_EQ(format_cpu_list({0, 1, 2, 3, 8, 10, 11}), "0-3,8,10-11");
-    EXPECT_EQ(format_cpu_list({}), "");
-}
 
 TEST(Binding, OfThisProcessNamesItsHostAndCpus) {
     const RankBinding own = this_binding();

@@ -3,6 +3,7 @@
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 
 #include <csignal>
@@ -65,6 +66,32 @@ TEST(ChildProcess, CleansTheEnvironmentAndCapturesOutput) {
     EXPECT_THAT(output, ::testing::HasSubstr("EDGELOOP_TEST_KEPT=1"));
     EXPECT_THAT(output, ::testing::HasSubstr("EDGELOOP_TEST_ADDED=yes"));
     EXPECT_THAT(output, ::testing::HasSubstr("to-stderr"));
+}
+
+TEST(ChildProcess, SeesTheDescriptorsItIsGiven) {
+    Pipe input = make_pipe(), output = make_pipe();
+    ChildOptions options = shell("cat >&5");
+    options.descriptors = {{input.read.get(), 0}, {output.write.get(), 5}};
+    ChildProcess child(options);
+    output.write.close();
+    ASSERT_TRUE(write_all(input.write.get(), "text"));
+    input.write.close();
+    char buffer[8];
+    EXPECT_EQ(::read(output.read.get(), buffer, sizeof buffer), 4);
+    EXPECT_EQ(::read(output.read.get(), buffer, sizeof buffer), 0) << "it has no copies";
+    EXPECT_TRUE(child.wait_for(20));
+}
+
+TEST(ChildProcess, TerminateWithoutGraceEndsTheGroupOfALeaderThatIsGone) {
+    Pipe output = make_pipe();
+    ChildOptions options = shell("sleep 1000 & exit 0");
+    options.descriptors = {{output.write.get(), 1}};
+    ChildProcess child(options);
+    output.write.close();
+    ::usleep(100000);  // the leader has ended, and nobody has asked
+    child.terminate(0);
+    char buffer[8];
+    EXPECT_EQ(::read(output.read.get(), buffer, sizeof buffer), 0) << "its child has ended, too";
 }
 
 TEST(ChildProcess, MissingProgramIsAnError) {

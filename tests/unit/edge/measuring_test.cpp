@@ -154,12 +154,5 @@ TEST(MeasuringProcess, GivingUpReturnsTheJob) {
     EXPECT_EQ(result.status, Status::lost);
 }
 
-TEST(EdgeOptions, ListsOfCores) {
-    EXPECT_EQ(cli::parse_cores("0,2-4"), (std::vector<int>{0, 2, 3, 4}));
-    EXPECT_TRUE(cli::parse_cores("").empty());
-    for (const char* text : {"a", "1-", "-1", "0;1", "99999"})
-        EXPECT_THROW((void)cli::parse_cores(text), ConfigError) << text;
-}
-
 }  // namespace
 }  // namespace edgeloop

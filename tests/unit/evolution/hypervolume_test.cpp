@@ -11,7 +11,6 @@
 namespace edgeloop {
 namespace {
 
-using Points = std::vector<std::vector<double>>;
 
 /// The definition for points on the integer grid: the number of unit cells below the reference that
 /// some point dominates.

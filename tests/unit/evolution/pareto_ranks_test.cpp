@@ -13,7 +13,6 @@ namespace edgeloop {
 namespace {
 
 using testing::ElementsAre;
-using Points = std::vector<std::vector<double>>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 bool dominates(const std::vector<double>& a, const std::vector<double>& b) {

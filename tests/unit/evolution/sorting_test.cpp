@@ -105,7 +105,7 @@ TEST(CrowdingDistance, OfSmallFronts) {
     EXPECT_THAT(crowding_distance(population, {0, 1}), ElementsAre(infinity, infinity));
 }
 
-TEST(SelectSurvivors, TakesWholeFrontsThenTheLonelier) {
+TEST(SelectSurvivors, TakesWholeFrontsThenTheLessCrowded) {
     const auto population = population_of({{9, 9}, {0, 10}, {1, 8.9}, {1.1, 8.8}, {5, 5}, {10, 0}});
     const auto survivors = select_survivors(population, 4);
     EXPECT_EQ(survivors.size(), 4u);
