@@ -19,12 +19,6 @@ constexpr double pi = 3.14159265358979323846;
 
 double square(double x) { return x * x; }
 
-std::vector<std::string> numbered_objectives(std::size_t count) {
-    std::vector<std::string> names;
-    for (std::size_t m = 1; m <= count; ++m) names.push_back(fmt::format("f{}", m));
-    return names;
-}
-
 using Objectives = std::vector<double> (*)(const Genes&);
 using Constrained = Evaluation (*)(const Genes&);
 
@@ -143,38 +137,52 @@ Evaluation osy(const Genes& x) {
 
 // --- The table of problems --------------------------------------------------------------------
 
-Problem unconstrained(const std::string& name, const Genes& lower, const Genes& upper,
-                      std::vector<double> reference, Objectives objectives) {
-    const std::size_t count = reference.size();
-    return {name, SearchSpace::box(lower, upper), numbered_objectives(count), std::move(reference),
-            [objectives](const Genome& genome, int) {
-                return Evaluation{objectives(genome.genes), {}};
+struct Entry {
+    const char* name;
+    Genes lower, upper;
+    std::vector<double> reference;
+    Objectives objectives;
+    Constrained constrained = nullptr;  ///< instead of `objectives`
+};
+
+const std::vector<Entry> entries{
+    {"zdt1", Genes(30, 0), Genes(30, 1), {1.1, 1.1}, zdt1},
+    {"zdt2", Genes(30, 0), Genes(30, 1), {1.1, 1.1}, zdt2},
+    {"zdt3", Genes(30, 0), Genes(30, 1), {1.1, 1.1}, zdt3},
+    {"zdt4",
+     {0, -5, -5, -5, -5, -5, -5, -5, -5, -5},
+     {1, 5, 5, 5, 5, 5, 5, 5, 5, 5},
+     {1.1, 1.1},
+     zdt4},
+    {"zdt6", Genes(10, 0), Genes(10, 1), {1.1, 1.1}, zdt6},
+    {"dtlz1", Genes(7, 0), Genes(7, 1), {0.6, 0.6, 0.6}, dtlz1},
+    {"dtlz2", Genes(12, 0), Genes(12, 1), {1.1, 1.1, 1.1}, dtlz2},
+    {"dtlz3", Genes(12, 0), Genes(12, 1), {1.1, 1.1, 1.1}, dtlz3},
+    {"dtlz4", Genes(12, 0), Genes(12, 1), {1.1, 1.1, 1.1}, dtlz4},
+    {"dtlz7", Genes(22, 0), Genes(22, 1), {1.1, 1.1, 6.1}, dtlz7},
+    {"bnh", {0, 0}, {5, 3}, {140, 50}, nullptr, bnh},
+    {"srn", {-20, -20}, {20, 20}, {301, 72}, nullptr, srn},
+    {"tnk", {0, 0}, {pi, pi}, {2, 2}, nullptr, tnk},
+    {"osy", {0, 0, 1, 0, 1, 0}, {10, 10, 5, 6, 5, 10}, {0, 386}, nullptr, osy},
+};
+constexpr const char* nas_table = "nas-table";
+
+Problem analytic_problem(const Entry& entry) {
+    std::vector<std::string> names;
+    for (std::size_t m = 1; m <= entry.reference.size(); ++m)
+        names.push_back(fmt::format("f{}", m));
+    return {entry.name, SearchSpace::box(entry.lower, entry.upper), names, entry.reference,
+            [&entry](const Genome& genome, int) {
+                return entry.constrained != nullptr
+                           ? entry.constrained(genome.genes)
+                           : Evaluation{entry.objectives(genome.genes), {}};
             }};
-}
-
-Problem unit_box(const std::string& name, std::size_t variables, std::vector<double> reference,
-                 Objectives objectives) {
-    return unconstrained(name, Genes(variables, 0), Genes(variables, 1), std::move(reference),
-                         objectives);
-}
-
-Problem constrained(const std::string& name, const Genes& lower, const Genes& upper,
-                    std::vector<double> reference, Constrained function) {
-    return {name, SearchSpace::box(lower, upper), numbered_objectives(reference.size()), reference,
-            [function](const Genome& genome, int) { return function(genome.genes); }};
-}
-
-Problem make_zdt4() {
-    Genes lower(10, -5), upper(10, 5);
-    lower[0] = 0;
-    upper[0] = 1;
-    return unconstrained("zdt4", lower, upper, {1.1, 1.1}, zdt4);
 }
 
 Problem make_nas_table() {
     const auto table = std::make_shared<const NasTable>();
     return {
-        "nas-table",
+        nas_table,
         table->space(),
         {"val_rmse", "latency_ms"},
         {0.36, 200},
@@ -184,68 +192,6 @@ Problem make_nas_table() {
             return Evaluation{{result.val_rmse, result.latency_ms}, {}, result.training_seconds};
         }};
 }
-
-struct Entry {
-    const char* name;
-    Problem (*make)();
-};
-
-const std::vector<Entry> entries{
-    {"zdt1",
-     [] {
-         return unit_box("zdt1", 30, {1.1, 1.1}, zdt1);
-     }},
-    {"zdt2",
-     [] {
-         return unit_box("zdt2", 30, {1.1, 1.1}, zdt2);
-     }},
-    {"zdt3",
-     [] {
-         return unit_box("zdt3", 30, {1.1, 1.1}, zdt3);
-     }},
-    {"zdt4", make_zdt4},
-    {"zdt6",
-     [] {
-         return unit_box("zdt6", 10, {1.1, 1.1}, zdt6);
-     }},
-    {"dtlz1",
-     [] {
-         return unit_box("dtlz1", 7, {0.6, 0.6, 0.6}, dtlz1);
-     }},
-    {"dtlz2",
-     [] {
-         return unit_box("dtlz2", 12, {1.1, 1.1, 1.1}, dtlz2);
-     }},
-    {"dtlz3",
-     [] {
-         return unit_box("dtlz3", 12, {1.1, 1.1, 1.1}, dtlz3);
-     }},
-    {"dtlz4",
-     [] {
-         return unit_box("dtlz4", 12, {1.1, 1.1, 1.1}, dtlz4);
-     }},
-    {"dtlz7",
-     [] {
-         return unit_box("dtlz7", 22, {1.1, 1.1, 6.1}, dtlz7);
-     }},
-    {"bnh",
-     [] {
-         return constrained("bnh", {0, 0}, {5, 3}, {140, 50}, bnh);
-     }},
-    {"srn",
-     [] {
-         return constrained("srn", {-20, -20}, {20, 20}, {301, 72}, srn);
-     }},
-    {"tnk",
-     [] {
-         return constrained("tnk", {0, 0}, {pi, pi}, {2, 2}, tnk);
-     }},
-    {"osy",
-     [] {
-         return constrained("osy", {0, 0, 1, 0, 1, 0}, {10, 10, 5, 6, 5, 10}, {0, 386}, osy);
-     }},
-    {"nas-table", make_nas_table},
-};
 
 }  // namespace
 
@@ -265,7 +211,8 @@ Problem::Problem(std::string name, SearchSpace space, std::vector<std::string> o
 
 Problem find_problem(const std::string& name) {
     for (const Entry& entry : entries)
-        if (name == entry.name) return entry.make();
+        if (name == entry.name) return analytic_problem(entry);
+    if (name == nas_table) return make_nas_table();
     throw ConfigError(fmt::format("there is no problem '{}'", name), {},
                       fmt::format("the problems are {}", fmt::join(known_problems(), ", ")));
 }
@@ -273,6 +220,7 @@ Problem find_problem(const std::string& name) {
 std::vector<std::string> known_problems() {
     std::vector<std::string> names;
     for (const Entry& entry : entries) names.emplace_back(entry.name);
+    names.emplace_back(nas_table);
     return names;
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Adds the fronts of members that share one violation, given in ascending order.
+/// Adds the fronts of members that share rung and violation, given in ascending order.
 void append_fronts(const std::vector<Individual>& population,
                    const std::vector<std::size_t>& members, Fronts& fronts) {
     std::vector<std::vector<double>> points;
@@ -41,6 +41,7 @@ void order_by_crowding(const std::vector<Individual>& population, std::vector<st
 }  // namespace
 
 bool dominates(const Individual& a, const Individual& b) {
+    if (a.rung != b.rung) return a.rung > b.rung;
     if (a.violation != b.violation) return a.violation < b.violation;
     return dominates(a.objectives, b.objectives);
 }
@@ -48,16 +49,16 @@ bool dominates(const Individual& a, const Individual& b) {
 Fronts non_dominated_sort(const std::vector<Individual>& population) {
     std::vector<std::size_t> order(population.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return population[a].violation < population[b].violation;
-    });
+    const auto group = [&](std::size_t i) {
+        EDGELOOP_EXPECT(!std::isnan(population[i].violation), "a violation must be a number");
+        return std::pair(-population[i].rung, population[i].violation);
+    };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return group(a) < group(b); });
     Fronts fronts;
     for (auto first = order.begin(); first != order.end();) {
-        const double violation = population[*first].violation;
-        EDGELOOP_EXPECT(!std::isnan(violation), "a violation must be a number");
-        const auto last = std::find_if(first, order.end(), [&](std::size_t i) {
-            return population[i].violation != violation;
-        });
+        const auto last = std::find_if(first, order.end(),
+                                       [&](std::size_t i) { return group(i) != group(*first); });
         append_fronts(population, {first, last}, fronts);
         first = last;
     }
@@ -86,17 +87,23 @@ std::vector<double> crowding_distance(const std::vector<Individual>& population,
 }
 
 Ranking rank(const std::vector<Individual>& population) {
-    Ranking ranking{std::vector<std::size_t>(population.size()),
-                    std::vector<double>(population.size())};
+    Ranking ranking;
     const Fronts fronts = non_dominated_sort(population);
-    for (std::size_t f = 0; f < fronts.size(); ++f) {
+    enter_fronts(population, fronts, 0, fronts.size(), ranking);
+    return ranking;
+}
+
+void enter_fronts(const std::vector<Individual>& population, const Fronts& fronts,
+                  std::size_t first, std::size_t last, Ranking& ranking) {
+    ranking.front.resize(population.size());
+    ranking.crowding.resize(population.size());
+    for (std::size_t f = first; f < last; ++f) {
         const std::vector<double> crowding = crowding_distance(population, fronts[f]);
         for (std::size_t k = 0; k < fronts[f].size(); ++k) {
             ranking.front[fronts[f][k]] = f;
             ranking.crowding[fronts[f][k]] = crowding[k];
         }
     }
-    return ranking;
 }
 
 std::vector<std::size_t> select_survivors(const std::vector<Individual>& population,

@@ -78,17 +78,16 @@ class AsynchronousEngine : public EngineBase {
         const auto rung = static_cast<std::size_t>(completed.candidate.rung);
         if (rung < rungs().size() && completed.status == Status::completed)
             rungs()[rung].push_back({completed, false});
-        if (auto individual = as_individual(completed))
-            admit(std::move(*individual), completed.candidate.rung);
+        if (auto individual = as_individual(completed)) admit(std::move(*individual));
         state_.generation = static_cast<std::uint32_t>(state_.told / settings_.population);
         fix_reference();
         find_promotable();
     }
 
     /// A candidate is a member once, with what its highest rung says.
-    void admit(Individual individual, int rung) {
-        if (rung > 0) state_.population.remove(individual.id);
-        state_.population.add(std::move(individual), rung);
+    void admit(Individual individual) {
+        if (individual.rung > 0) state_.population.remove(individual.id);
+        state_.population.add(std::move(individual));
         if (state_.population.size() > settings_.population) state_.population.drop_worst();
     }
 

@@ -141,59 +141,50 @@ std::optional<Verdict> EngineBase::verdict(const Candidate& candidate, const Met
         if (auto broken = settings_.goals.broken(known))
             return Verdict{Status::infeasible, *broken};
     if (!settings_.pruning.dominated || rivals().empty()) return std::nullopt;
-    if (uses_surrogate()) return dominated_at_bound(candidate, known);
-    std::vector<double> best;
-    for (std::size_t i = 0; i < settings_.goals.objectives.size(); ++i) {
-        const auto found = known.find(settings_.goals.objectives[i]);
-        best.push_back(found != known.end()
-                           ? found->second - settings_.pruning.optimism * std::abs(found->second)
-                           : smallest(rivals(), i));
+    std::optional<std::string> why;
+    if (uses_surrogate()) {
+        Candidate informed = candidate;
+        for (const auto& [name, value] : known) informed.known[name] = value;
+        why = dominated_at_bound(predict(informed));
+    } else {
+        Point best;
+        for (std::size_t i = 0; i < settings_.goals.objectives.size(); ++i) {
+            const auto found = known.find(settings_.goals.objectives[i]);
+            best.push_back(found != known.end() ? found->second - settings_.pruning.optimism *
+                                                                      std::abs(found->second)
+                                                : smallest(rivals(), i));
+        }
+        why = dominated(best, "at the best seen");
     }
-    const ArchiveMember* rival = rival_of(best);
-    if (!rival) return std::nullopt;
-    return Verdict{Status::cancelled,
-                   fmt::format("candidate {} would dominate it even at the best seen",
-                               rival->completed.candidate.id)};
-}
-
-std::optional<Verdict> EngineBase::dominated_at_bound(const Candidate& candidate,
-                                                      const Metrics& known) const {
-    Candidate informed = candidate;
-    for (const auto& [name, value] : known) informed.known[name] = value;
-    const auto predicted = predict(informed);
-    const ArchiveMember* rival = predicted ? rival_of(predicted->bound) : nullptr;
-    if (!rival) return std::nullopt;
-    return Verdict{Status::cancelled, overtaken_text(*rival)};
-}
-
-std::string EngineBase::overtaken_text(const ArchiveMember& rival) const {
-    return fmt::format("candidate {} would dominate it even {} deviations below its prediction",
-                       rival.completed.candidate.id, settings_.surrogate.deviations);
+    return why ? std::optional(Verdict{Status::cancelled, std::move(*why)}) : std::nullopt;
 }
 
 std::optional<std::string> EngineBase::outclassed(const CompletedCandidate& completed) const {
     if (!settings_.pruning.dominated) return std::nullopt;
-    if (uses_surrogate()) {
-        const auto predicted = predict(completed);
-        const ArchiveMember* rival = predicted ? rival_of(predicted->bound) : nullptr;
-        return rival ? std::optional(overtaken_text(*rival)) : std::nullopt;
-    }
-    Metrics predicted = completed.metrics;
+    if (uses_surrogate()) return dominated_at_bound(predict(completed));
+    Metrics best = completed.metrics;
     const auto rung = static_cast<std::size_t>(completed.candidate.rung);
     for (std::size_t k = rung; k < state_.gains.size(); ++k) {
         if (state_.gains[k].empty()) return std::nullopt;
-        for (const auto& [name, ratio] : state_.gains[k]) predicted[name] *= ratio;
+        for (const auto& [name, ratio] : state_.gains[k]) best[name] *= ratio;
     }
-    const ArchiveMember* rival = rival_of(settings_.goals.values(predicted));
-    if (!rival) return std::nullopt;
-    return fmt::format("candidate {} would dominate it even after the largest improvement seen",
-                       rival->completed.candidate.id);
+    return dominated(settings_.goals.values(best), "after the largest improvement seen");
 }
 
-const ArchiveMember* EngineBase::rival_of(const std::vector<double>& objectives) const {
+std::optional<std::string> EngineBase::dominated_at_bound(
+    const std::optional<Prediction>& predicted) const {
+    if (!predicted) return std::nullopt;
+    return dominated(predicted->bound, fmt::format("{} deviations below its prediction",
+                                                   settings_.surrogate.deviations));
+}
+
+std::optional<std::string> EngineBase::dominated(const Point& objectives,
+                                                 const std::string& even) const {
     for (const ArchiveMember& rival : rivals())
-        if (dominates(rival.objectives, objectives)) return &rival;
-    return nullptr;
+        if (dominates(rival.objectives, objectives))
+            return fmt::format("candidate {} would dominate it even {}",
+                               rival.completed.candidate.id, even);
+    return std::nullopt;
 }
 
 void EngineBase::learn(const CompletedCandidate& completed) {
@@ -300,6 +291,7 @@ Candidate EngineBase::promoted(const CompletedCandidate& completed) const {
 std::optional<Individual> EngineBase::as_individual(const CompletedCandidate& completed) const {
     Individual individual;
     individual.id = completed.candidate.id;
+    individual.rung = completed.candidate.rung;
     individual.genome = completed.candidate.genome;
     if (completed.status == Status::completed) {
         individual.objectives = settings_.goals.values(completed.metrics);

@@ -78,12 +78,12 @@ class EngineBase : public Engine {
   private:
     [[nodiscard]] bool models() const { return settings_.surrogate.children > 1; }
     void note_extent(const std::vector<double>& values);
-    [[nodiscard]] std::optional<Verdict> dominated_at_bound(const Candidate& candidate,
-                                                            const Metrics& known) const;
-    [[nodiscard]] std::string overtaken_text(const ArchiveMember& rival) const;
+    /// Which of the rivals dominates these objectives, in words; or nothing.
+    [[nodiscard]] std::optional<std::string> dominated(const Point& objectives,
+                                                       const std::string& even) const;
+    [[nodiscard]] std::optional<std::string> dominated_at_bound(
+        const std::optional<Prediction>& predicted) const;
     void note_gain(const CompletedCandidate& completed);
-    /// The member that dominates these objectives, or null.
-    [[nodiscard]] const ArchiveMember* rival_of(const std::vector<double>& objectives) const;
 
     std::vector<Decision> decisions_;
 };

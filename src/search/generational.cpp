@@ -179,7 +179,7 @@ class GenerationalEngine : public EngineBase {
     void close_generation() {
         for (const CompletedCandidate& each : std::exchange(own().offspring, {}))
             if (auto individual = as_individual(each))
-                state_.population.add(std::move(*individual), each.candidate.rung);
+                state_.population.add(std::move(*individual));
         state_.population.keep_best(settings_.population);
         ++state_.generation;
         fix_reference();

@@ -3,10 +3,7 @@
 #include "edgeloop/evolution/thinning.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
-#include <numeric>
-#include <set>
 #include <tuple>
 #include <utility>
 
@@ -29,11 +26,10 @@ Fronts by_front(const std::vector<std::size_t>& front) {
 
 }  // namespace
 
-void Population::add(Individual individual, int rung) {
+void Population::add(Individual individual) {
     const bool ranked = size() > 0 && ranking_.front.size() == size();
     individuals_.push_back(std::move(individual));
-    rungs_.push_back(rung);
-    if (ranked && on_one_rung())
+    if (ranked)
         rank_newcomer();
     else
         ranking_ = {};
@@ -68,21 +64,9 @@ void Population::rank_newcomer() {
     }
     if (!pushed.empty())
         fronts.insert(fronts.begin() + static_cast<std::ptrdiff_t>(last), std::move(pushed));
-    update_crowding(fronts, first, std::min(last + 1, fronts.size()));
+    enter_fronts(individuals_, fronts, first, std::min(last + 1, fronts.size()), ranking_);
     for (std::size_t f = last; f < fronts.size(); ++f)
         for (const std::size_t i : fronts[f]) ranking_.front[i] = f;
-}
-
-void Population::update_crowding(const Fronts& fronts, std::size_t first, std::size_t last) {
-    ranking_.front.resize(size());
-    ranking_.crowding.resize(size());
-    for (std::size_t f = first; f < last; ++f) {
-        const std::vector<double> crowding = crowding_distance(individuals_, fronts[f]);
-        for (std::size_t k = 0; k < fronts[f].size(); ++k) {
-            ranking_.front[fronts[f][k]] = f;
-            ranking_.crowding[fronts[f][k]] = crowding[k];
-        }
-    }
 }
 
 void Population::remove(std::uint64_t id) {
@@ -94,15 +78,11 @@ void Population::remove(std::uint64_t id) {
 }
 
 void Population::keep_best(std::size_t count) {
-    Population best;
-    for (const int rung : std::set<int, std::greater<>>(rungs_.begin(), rungs_.end())) {
-        std::vector<Individual> group;
-        for (std::size_t i = 0; i < size(); ++i)
-            if (rungs_[i] == rung) group.push_back(std::move(individuals_[i]));
-        for (const std::size_t i : select_survivors(group, count - best.size()))
-            best.add(std::move(group[i]), rung);
-    }
-    *this = std::move(best);
+    std::vector<Individual> best;
+    for (const std::size_t i : select_survivors(individuals_, count))
+        best.push_back(std::move(individuals_[i]));
+    individuals_ = std::move(best);
+    ranking_ = {};
 }
 
 // Nobody is dominated by a member of the last front, so the other fronts stay as they are.
@@ -112,7 +92,8 @@ void Population::drop_worst() {
     const std::size_t last_front = *std::max_element(ranks.front.begin(), ranks.front.end());
     erase(most_crowded(by_front(ranks.front).back()));
     const Fronts fronts = by_front(ranking_.front);
-    if (last_front < fronts.size()) update_crowding(fronts, last_front, last_front + 1);
+    if (last_front < fronts.size())
+        enter_fronts(individuals_, fronts, last_front, last_front + 1, ranking_);
 }
 
 std::size_t Population::most_crowded(const std::vector<std::size_t>& front) const {
@@ -129,38 +110,12 @@ std::size_t Population::most_crowded(const std::vector<std::size_t>& front) cons
 
 const Ranking& Population::ranking() const {
     if (ranking_.front.size() == size()) return ranking_;
-    ranking_ = on_one_rung() ? rank(individuals_) : rank_by_rung();
+    ranking_ = rank(individuals_);
     return ranking_;
-}
-
-bool Population::on_one_rung() const {
-    return std::adjacent_find(rungs_.begin(), rungs_.end(), std::not_equal_to<>()) == rungs_.end();
-}
-
-Ranking Population::rank_by_rung() const {
-    Ranking ranking{std::vector<std::size_t>(size()), std::vector<double>(size())};
-    std::size_t fronts_before = 0;
-    for (const int rung : std::set<int, std::greater<>>(rungs_.begin(), rungs_.end())) {
-        std::vector<std::size_t> indices;
-        std::vector<Individual> group;
-        for (std::size_t i = 0; i < size(); ++i) {
-            if (rungs_[i] != rung) continue;
-            indices.push_back(i);
-            group.push_back(individuals_[i]);
-        }
-        const Ranking ranks = rank(group);
-        for (std::size_t k = 0; k < indices.size(); ++k) {
-            ranking.front[indices[k]] = fronts_before + ranks.front[k];
-            ranking.crowding[indices[k]] = ranks.crowding[k];
-        }
-        fronts_before += 1 + *std::max_element(ranks.front.begin(), ranks.front.end());
-    }
-    return ranking;
 }
 
 void Population::erase(std::size_t index) {
     erase_at(individuals_, index);
-    erase_at(rungs_, index);
     if (ranking_.front.empty()) return;
     erase_at(ranking_.front, index);
     erase_at(ranking_.crowding, index);

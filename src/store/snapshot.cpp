@@ -76,7 +76,9 @@ static void serialize(A& archive, Individual& individual) {
 
 template <class A>
 static void save(A& archive, const Population& population) {
-    archive(population.individuals(), population.rungs());
+    std::vector<int> rungs;
+    for (const Individual& individual : population.individuals()) rungs.push_back(individual.rung);
+    archive(population.individuals(), rungs);
 }
 
 template <class A>
@@ -86,8 +88,10 @@ static void load(A& archive, Population& population) {
     archive(individuals, rungs);
     if (individuals.size() != rungs.size())
         throw CorruptState("a population whose members and rungs differ in number");
-    for (std::size_t i = 0; i < rungs.size(); ++i)
-        population.add(std::move(individuals[i]), rungs[i]);
+    for (std::size_t i = 0; i < rungs.size(); ++i) {
+        individuals[i].rung = rungs[i];
+        population.add(std::move(individuals[i]));
+    }
 }
 
 template <class A>

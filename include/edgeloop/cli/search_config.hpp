@@ -31,7 +31,7 @@ struct SearchConfig {
     double mutation_probability = -1;
     std::vector<std::string> rungs;  ///< epochs, ascending
     double reduction = LadderSettings{}.reduction;
-    bool prune_hopeless = PruningSettings{}.hopeless;
+    bool prune_hopeless = PruningSettings{}.dominated;
     double prune_optimism = PruningSettings{}.optimism;
     int model_children = 1;
     int max_attempts = 3;

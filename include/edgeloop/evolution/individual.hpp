@@ -13,6 +13,7 @@ struct Individual {
     Genome genome;
     std::vector<double> objectives;  ///< finite; same length in one population
     double violation = 0;            ///< sum of normalised constraint violations; 0: feasible
+    int rung = 0;  ///< of its training budget; members of a higher one come first, whatever else
 };
 
 }  // namespace edgeloop

@@ -7,7 +7,8 @@
 
 namespace edgeloop {
 
-/// Deb's constrained domination: feasible before infeasible, then less violation, then Pareto.
+/// Deb's constrained domination on one rung: feasible before infeasible, then less violation, then
+/// Pareto. A member of a higher rung dominates those of the lower ones.
 /// Source: Deb et al., IEEE Trans. Evol. Comp. 6(2), 2002, VI.
 [[nodiscard]] bool dominates(const Individual& a, const Individual& b);
 
@@ -26,6 +27,9 @@ struct Ranking {
     std::vector<double> crowding;
 };
 [[nodiscard]] Ranking rank(const std::vector<Individual>& population);
+/// Enters fronts `first` to before `last` of the population into the ranking.
+void enter_fronts(const std::vector<Individual>& population, const Fronts& fronts,
+                  std::size_t first, std::size_t last, Ranking& ranking);
 
 /// Indices of the `count` survivors, best first by (front, crowding, id): NSGA-II's environmental
 /// selection. The front that does not fit is thinned one member at a time, each time the most

@@ -7,8 +7,9 @@
 namespace edgeloop {
 namespace {
 
-Individual with(std::uint64_t id, std::vector<double> objectives) {
+Individual with(std::uint64_t id, std::vector<double> objectives, int rung = 0) {
     Individual individual;
+    individual.rung = rung;
     individual.id = id;
     individual.objectives = std::move(objectives);
     return individual;
@@ -29,18 +30,17 @@ TEST(Population, DroppingTheWorstIsTheSameAsKeepingTheBest) {
         Population one, other;
         for (std::uint64_t id = 1; id <= size; ++id) {
             const Individual individual = with(
-                id, {static_cast<double>(random.below(6)), static_cast<double>(random.below(6))});
-            const int rung = rungs ? static_cast<int>(random.below(3)) : 0;
-            one.add(individual, rung);
-            other.add(individual, rung);
+                id, {static_cast<double>(random.below(6)), static_cast<double>(random.below(6))},
+                rungs ? static_cast<int>(random.below(3)) : 0);
+            one.add(individual);
+            other.add(individual);
         }
         for (std::size_t left = size; left-- > 1;) {
             one.drop_worst();
             other.keep_best(left);
             ASSERT_EQ(ids(one), ids(other)) << round;
             Population afresh;
-            for (std::size_t i = 0; i < one.size(); ++i)
-                afresh.add(one.individuals()[i], one.rungs()[i]);
+            for (const Individual& individual : one.individuals()) afresh.add(individual);
             ASSERT_EQ(one.ranking().crowding, afresh.ranking().crowding);
         }
     }
@@ -50,15 +50,16 @@ TEST(Population, RankingANewcomerIsTheSameAsRankingAfresh) {
     RandomStream random(2, "newcomer test");
     for (int round = 0; round < 100; ++round) {
         const std::size_t objectives = 2 + random.below(2);
+        const std::uint64_t rungs = 1 + random.below(3);
         const std::uint64_t values = 2 + random.below(12);  // few: ties and duplicates
         Population population;
         for (std::uint64_t id = 1; id <= 40; ++id) {
             std::vector<double> point;
             for (std::size_t m = 0; m < objectives; ++m)
                 point.push_back(static_cast<double>(random.below(values)));
-            Individual individual = with(id, point);
+            Individual individual = with(id, point, static_cast<int>(random.below(rungs)));
             if (random.chance(0.2)) individual.violation = static_cast<double>(random.below(3));
-            population.add(individual, 0);
+            population.add(individual);
             if (population.size() > 15) population.drop_worst();
             const Ranking afresh = rank(population.individuals());
             ASSERT_EQ(population.ranking().front, afresh.front);
@@ -69,9 +70,9 @@ TEST(Population, RankingANewcomerIsTheSameAsRankingAfresh) {
 
 TEST(Population, AHigherRungComesFirstHoweverBadItsObjectives) {
     Population population;
-    population.add(with(1, {0, 0}), 0);
-    population.add(with(2, {9, 9}), 1);
-    population.add(with(3, {8, 8}), 1);
+    population.add(with(1, {0, 0}));
+    population.add(with(2, {9, 9}, 1));
+    population.add(with(3, {8, 8}, 1));
     EXPECT_EQ(population.ranking().front, (std::vector<std::size_t>{2, 1, 0}));
     population.drop_worst();
     EXPECT_EQ(ids(population), (std::vector<std::uint64_t>{2, 3}));

@@ -1,0 +1,89 @@
+#include "search/housekeeping.hpp"
+
+#include "edgeloop/evolution/hypervolume.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace edgeloop {
+
+void Housekeeping::Cadence::done(double started, double now) {
+    constexpr double max_share = 0.01;  // of the time
+    next_ = now + std::max(interval_, (now - started) / max_share);
+}
+
+Housekeeping::Housekeeping(const Engine& engine, RunStore& store, const SearchOptions& options,
+                           const SearchClock& clock)
+    : engine_(engine),
+      store_(store),
+      options_(options),
+      clock_(clock),
+      snapshots_(options.snapshot_seconds),
+      statuses_(options.status_seconds),
+      tables_(options.table_seconds),
+      started_(clock.now()) {}
+
+void Housekeeping::resumed() {
+    done_before_ = engine_.state().done;
+    tidy();
+}
+
+void Housekeeping::tidy() {
+    if (options_.tidy) kept_bytes_ = options_.tidy(engine_.state());
+}
+
+bool Housekeeping::save_is_due() const {
+    return snapshots_.due(clock_.now()) && engine_.state().told != saved_told_;
+}
+
+void Housekeeping::save(const ActiveCandidates& active) {
+    const double before = clock_.now();
+    std::map<CandidateId, InFlight> in_flight;
+    for (const auto& [id, each] : active) in_flight.emplace(id, each.kept);
+    store_.snapshot(engine_.state(), in_flight);
+    saved_told_ = engine_.state().told;
+    tidy();
+    snapshots_.done(before, clock_.now());
+}
+
+Progress Housekeeping::report(const char* phase, Progress progress) {
+    const double now = clock_.now();
+    const bool tables = tables_.due(now) || std::string(phase) != "running";
+    const EngineState& state = engine_.state();
+    progress.phase = phase;
+    progress.done = state.done;
+    progress.total = engine_.settings().evaluations;
+    progress.by_status = state.by_status;
+    progress.generation = state.generation;
+    progress.elapsed_seconds = now - started_;
+    if (state.done > done_before_ && state.done <= progress.total)
+        progress.eta_seconds = progress.elapsed_seconds *
+                               static_cast<double>(progress.total - state.done) /
+                               static_cast<double>(state.done - done_before_);
+    progress.kept_bytes = kept_bytes_;
+    add_front(progress);
+    store_.publish(progress, state.archive.sorted(), tables);
+    if (options_.on_progress) options_.on_progress(progress);
+    const double after = clock_.now();
+    statuses_.done(now, after);
+    if (tables) tables_.done(now, after);
+    return progress;
+}
+
+void Housekeeping::add_front(Progress& progress) const {
+    const EngineState& state = engine_.state();
+    const Points points = state.archive.points();
+    progress.front = points.size();
+    for (const ArchiveMember& member : state.archive.members())
+        progress.front_not_valid += measured_validly(member.completed.metrics) ? 0 : 1;
+    progress.reference = state.reference;
+    if (state.reference.size() > 1) progress.hypervolume = hypervolume(points, state.reference);
+    const std::vector<std::string>& names = engine_.settings().goals.objectives;
+    for (std::size_t i = 0; i < names.size() && !points.empty(); ++i) {
+        double& best = progress.best[names[i]] = points.front()[i];
+        for (const Point& point : points) best = std::min(best, point[i]);
+    }
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,81 @@
+#include "search/parts.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+void merge(Metrics& into, const Metrics& from) {
+    for (const auto& [name, value] : from) into[name] = value;
+}
+
+Metrics settled(const Active& active) {
+    Metrics metrics = active.kept.candidate.known;
+    if (active.kept.measuring) merge(metrics, active.kept.measuring->metrics);
+    return metrics;
+}
+
+}  // namespace
+
+bool PartRules::needs(const Active& active, Part part) const {
+    if (part == Part::measuring && (!measures_ || active.kept.candidate.rung > 0)) return false;
+    const auto& outcome = part == Part::training ? active.kept.training : active.kept.measuring;
+    return !outcome || outcome->status == Status::lost;
+}
+
+std::optional<std::string> PartRules::incomplete(const Outcome& measured) const {
+    for (const std::string& name : options_.measured)
+        if (measured.metrics.count(name) == 0)
+            return fmt::format("{} delivered no {}",
+                               measured.device.empty() ? "the device" : measured.device, name);
+    return std::nullopt;
+}
+
+std::optional<Verdict> PartRules::early_end(const Active& active) const {
+    if (const auto& measured = active.kept.measuring) {
+        if (measured->status != Status::completed)
+            return Verdict{measured->status, measured->reason};
+        if (auto missing = incomplete(*measured))
+            return Verdict{Status::failed, std::move(*missing)};
+    }
+    return engine_.verdict(active.kept.candidate, settled(active));
+}
+
+std::optional<CompletedCandidate> PartRules::whole(const Active& active) const {
+    if (active.training) return std::nullopt;
+    const std::optional<Outcome>& training = active.kept.training;
+    const std::optional<Outcome>& measured = active.kept.measuring;
+    CompletedCandidate completed;
+    completed.settled = settled(active);
+    completed.metrics = completed.settled;
+    if (training) completed.training_seconds = training->seconds;
+    if (measured) completed.measuring_seconds = measured->seconds;
+    if (active.verdict) {
+        completed.status = active.verdict->status;
+        completed.reason = active.verdict->reason;
+    } else if (training && !needs(active, Part::measuring)) {
+        judge(*training, completed);
+    } else {
+        return std::nullopt;
+    }
+    return completed;
+}
+
+void PartRules::judge(const Outcome& training, CompletedCandidate& completed) const {
+    completed.status = training.status;
+    completed.reason = training.reason;
+    if (training.status != Status::completed) return;
+    merge(completed.metrics, training.metrics);
+    const Goals& goals = engine_.settings().goals;
+    if (auto why = goals.incomplete(completed.metrics)) {
+        completed.status = Status::failed;
+        completed.reason = std::move(*why);
+    } else if (auto broken = goals.broken(completed.metrics)) {
+        completed.status = Status::infeasible;
+        completed.reason = std::move(*broken);
+    }
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,67 @@
+#include "search/replay.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace edgeloop {
+namespace {
+
+struct Replay {
+    void operator()(const Proposed& event) {
+        const std::optional<Candidate> asked = engine.ask();
+        (void)engine.take_decisions();
+        if (!asked || asked->id != event.candidate.id || asked->rung != event.candidate.rung ||
+            asked->genome != event.candidate.genome)
+            throw CorruptState(
+                fmt::format("the journal proposes candidate {} and the engine does not",
+                            event.candidate.id),
+                "the journal belongs to another configuration or another version of edgeloop",
+                "resume with the program and the configuration that started the run");
+        active[asked->id].kept.candidate = *asked;
+    }
+
+    void operator()(const TrainingStarted& event) {
+        const auto found = active.find(event.id);
+        if (found != active.end()) ++found->second.kept.cut_off;
+    }
+
+    void operator()(const PartDone& event) {
+        const auto found = active.find(event.outcome.id);
+        if (found == active.end()) return;
+        found->second.part(event.part) = event.outcome;
+        if (event.part == Part::training) found->second.kept.cut_off = 0;
+    }
+
+    void operator()(const Told& event) {
+        const CandidateId id = event.completed.candidate.id;
+        if (active.erase(id) == 0)
+            throw CorruptState(fmt::format("the journal ends candidate {} twice", id));
+        engine.tell(event.completed);
+    }
+
+    void operator()(const Note& event) {
+        const auto found = active.find(event.id);
+        if (event.what == retried_training && found != active.end()) found->second.kept.cut_off = 0;
+    }
+
+    Engine& engine;
+    ActiveCandidates& active;
+};
+
+}  // namespace
+
+bool replay(RunStore& store, Engine& engine, ActiveCandidates& active) {
+    std::optional<Recovery> recovery = store.recover();
+    if (!recovery) return false;
+    if (recovery->snapshot) {
+        engine.restore(std::move(recovery->snapshot->engine));
+        for (auto& [id, kept] : recovery->snapshot->in_flight) active[id].kept = std::move(kept);
+    }
+    for (const Event& event : recovery->events) std::visit(Replay{engine, active}, event);
+    return true;
+}
+
+}  // namespace edgeloop
