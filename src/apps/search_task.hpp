@@ -2,8 +2,8 @@
 
 #include "edgeloop/cli/search_config.hpp"
 #include "edgeloop/dispatch/worker.hpp"
-#include "edgeloop/search/engine.hpp"
 #include "edgeloop/planning/scaling_model.hpp"
+#include "edgeloop/search/engine.hpp"
 #include "edgeloop/store/run_directory.hpp"
 #include "edgeloop/training/trainer.hpp"
 

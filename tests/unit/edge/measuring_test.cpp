@@ -3,7 +3,6 @@
 #include "measuring_process.hpp"
 #include "support/places.hpp"
 
-#include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/core/error.hpp"
 
 #include <gtest/gtest.h>

@@ -11,7 +11,6 @@
 namespace edgeloop {
 namespace {
 
-
 /// The definition for points on the integer grid: the number of unit cells below the reference that
 /// some point dominates.
 double dominated_cells(const Points& points, const std::vector<double>& reference) {
