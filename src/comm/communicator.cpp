@@ -5,6 +5,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/json.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -82,23 +83,15 @@ struct ErrorParts {
     std::string problem, why, suggestion;
 };
 
-constexpr char part_separator = '\x1f';
-
 std::string encode(const ErrorParts& parts) {
     if (parts.code == ExitCode::done) return {};
-    return std::to_string(int(parts.code)) + part_separator + parts.problem + part_separator +
-           parts.why + part_separator + parts.suggestion;
+    return Json{int(parts.code), parts.problem, parts.why, parts.suggestion}.dump(
+        -1, ' ', false, Json::error_handler_t::replace);
 }
 
 ErrorParts decode(const std::string& text) {
-    std::vector<std::string> parts(1);
-    for (const char c : text)
-        if (c == part_separator)
-            parts.emplace_back();
-        else
-            parts.back() += c;
-    parts.resize(4);
-    return {ExitCode(std::stoi(parts[0])), parts[1], parts[2], parts[3]};
+    const Json parts = Json::parse(text);
+    return {ExitCode(parts.at(0).get<int>()), parts.at(1), parts.at(2), parts.at(3)};
 }
 
 [[noreturn]] void throw_parts(const ErrorParts& parts) {

@@ -76,6 +76,10 @@ class DivideAndConquer {
   private:
     static constexpr std::size_t few = 8;         // up to here comparing all pairs is faster
     static constexpr std::size_t few_pairs = 64;  // the same for pairs of two sets
+    static constexpr std::less<> below{};
+    static constexpr std::equal_to<> at{};
+    static constexpr std::less_equal<> not_above{};
+    static constexpr std::greater<> above{};
 
     [[nodiscard]] Index place(Index point, std::size_t objective) const {
         return places_[point * objectives_ + objective];
@@ -110,12 +114,13 @@ class DivideAndConquer {
             return;
         }
         const Index pivot = median(points, last);
-        const Indices better = below(points, last, pivot), equal = at(points, last, pivot);
-        const Indices worse = above(points, last, pivot);
+        const Indices better = those(points, last, below, pivot),
+                      equal = those(points, last, at, pivot);
+        const Indices worse = those(points, last, above, pivot);
         rank_among(better, last);
         push_back(better, equal, last - 1);
         rank_among(equal, last - 1);
-        push_back(not_above(points, last, pivot), worse, last - 1);
+        push_back(those(points, last, not_above, pivot), worse, last - 1);
         rank_among(worse, last);
     }
 
@@ -140,12 +145,12 @@ class DivideAndConquer {
         }
         if (best_leader > worst_point) return;
         const Index pivot = median(leaders, points, last);
-        push_back(below(leaders, last, pivot), below(points, last, pivot), last);
-        const Indices equal = at(points, last, pivot);
-        push_back(not_above(leaders, last, pivot), equal, last - 1);
-        const Indices worse = above(points, last, pivot);
-        push_back(not_above(leaders, last, pivot), worse, last - 1);
-        push_back(above(leaders, last, pivot), worse, last);
+        push_back(those(leaders, last, below, pivot), those(points, last, below, pivot), last);
+        const Indices equal = those(points, last, at, pivot);
+        push_back(those(leaders, last, not_above, pivot), equal, last - 1);
+        const Indices worse = those(points, last, above, pivot);
+        push_back(those(leaders, last, not_above, pivot), worse, last - 1);
+        push_back(those(leaders, last, above, pivot), worse, last);
     }
 
     /// rank_among() for two objectives: along the first, keeping the fronts' lowest second values.
@@ -200,26 +205,15 @@ class DivideAndConquer {
         return *middle;
     }
 
-    template <class Predicate>
-    [[nodiscard]] Indices those(const Indices& points, std::size_t objective,
-                                Predicate wanted) const {
+    /// Those that compare to the pivot as `comparison` says.
+    template <class Comparison>
+    [[nodiscard]] Indices those(const Indices& points, std::size_t objective, Comparison comparison,
+                                Index pivot) const {
         Indices chosen;
         chosen.reserve(points.size());
         for (const Index point : points)
-            if (wanted(place(point, objective))) chosen.push_back(point);
+            if (comparison(place(point, objective), pivot)) chosen.push_back(point);
         return chosen;
-    }
-    [[nodiscard]] Indices below(const Indices& points, std::size_t m, Index pivot) const {
-        return those(points, m, [pivot](Index value) { return value < pivot; });
-    }
-    [[nodiscard]] Indices at(const Indices& points, std::size_t m, Index pivot) const {
-        return those(points, m, [pivot](Index value) { return value == pivot; });
-    }
-    [[nodiscard]] Indices not_above(const Indices& points, std::size_t m, Index pivot) const {
-        return those(points, m, [pivot](Index value) { return value <= pivot; });
-    }
-    [[nodiscard]] Indices above(const Indices& points, std::size_t m, Index pivot) const {
-        return those(points, m, [pivot](Index value) { return value > pivot; });
     }
 
     std::vector<Index> places_;

@@ -9,6 +9,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/model/threads.hpp"
 
 #include <algorithm>
@@ -33,13 +34,6 @@ struct Times {
         cpu_ms.push_back(static_cast<double>(std::clock() - cpu_start) * 1e3 / CLOCKS_PER_SEC);
     }
 };
-
-/// Quantile by the nearest rank. REQUIRES: values not empty.
-double quantile(std::vector<double> values, double fraction) {
-    std::sort(values.begin(), values.end());
-    const auto rank = static_cast<std::size_t>(fraction * static_cast<double>(values.size()));
-    return values[std::min(rank, values.size() - 1)];
-}
 
 /// One pass to be timed.
 class TimedPass {
@@ -123,16 +117,17 @@ BenchmarkResult measure(const ArchitectureSpec& spec, const BenchmarkSettings& s
         gemm_times.add(multiply);
         pass_times.add([&] { pass.run(); });
     }
+    std::sort(pass_times.wall_ms.begin(), pass_times.wall_ms.end());
     result.median_ms = quantile(pass_times.wall_ms, 0.5);
     result.p90_ms = quantile(pass_times.wall_ms, 0.9);
-    result.min_ms = quantile(pass_times.wall_ms, 0);
+    result.min_ms = pass_times.wall_ms.front();
     const double gemm_flops = 2.0 * gemm_size * gemm_size * gemm_size;
-    const double gemm_ms = quantile(gemm_times.wall_ms, 0.5);
+    const double gemm_ms = median(gemm_times.wall_ms);
     result.gemm_gflop_per_s = gemm_flops / gemm_ms / 1e6;
     result.floor_ms = result.flops / gemm_flops * gemm_ms;
     result.ratio = result.median_ms / result.floor_ms;
-    result.cpu_ratio = quantile(pass_times.cpu_ms, 0.5) /
-                       (result.flops / gemm_flops * quantile(gemm_times.cpu_ms, 0.5));
+    result.cpu_ratio =
+        median(pass_times.cpu_ms) / (result.flops / gemm_flops * median(gemm_times.cpu_ms));
     return result;
 }
 

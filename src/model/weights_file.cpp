@@ -3,6 +3,7 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/little_endian.hpp"
 
 #include <cstdint>
 #include <cstring>
@@ -11,20 +12,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t length_bytes = 8;
-
-std::string little_endian(std::uint64_t value) {
-    std::string bytes(length_bytes, '\0');
-    for (std::size_t i = 0; i < length_bytes; ++i) bytes[i] = char(value >> (8 * i));
-    return bytes;
-}
-
-std::uint64_t from_little_endian(const std::string& bytes) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < length_bytes; ++i)
-        value |= std::uint64_t(static_cast<unsigned char>(bytes[i])) << (8 * i);
-    return value;
-}
+constexpr std::size_t length_bytes = sizeof(std::uint64_t);
 
 [[noreturn]] void refuse(const std::string& where, const std::string& what) {
     throw ConfigError(where + ": " + what, "weights are read from safetensors files of float32");
@@ -64,13 +52,15 @@ std::string encode_weights(const std::map<std::string, torch::Tensor>& weights) 
     }
     std::string text = header.dump();
     text.resize((text.size() + length_bytes - 1) / length_bytes * length_bytes, ' ');
-    return little_endian(text.size()) + text + values;
+    std::string bytes;
+    put_little_endian<std::uint64_t>(bytes, text.size());
+    return bytes + text + values;
 }
 
 std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
                                                     const std::string& where) {
     if (bytes.size() < length_bytes) refuse(where, "the file is too short");
-    const std::uint64_t length = from_little_endian(bytes);
+    const std::uint64_t length = get_little_endian<std::uint64_t>(bytes);
     if (length > bytes.size() - length_bytes) refuse(where, "the header is longer than the file");
     const Json header = parse_json(bytes.substr(length_bytes, length), where);
     const std::string values = bytes.substr(length_bytes + length);
