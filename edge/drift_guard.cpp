@@ -1,6 +1,7 @@
 #include "drift_guard.hpp"
 
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 
 #include <cmath>
 #include <utility>
@@ -79,7 +80,7 @@ void DriftGuard::annotate(Kept& kept, double before_ms, double after_ms) const {
     kept.result.metrics["reference_drift"] = drift(after_ms);
     if (disturbed(after_ms))
         for (auto& [name, value] : kept.result.metrics)
-            if (is_validity(name)) value = 0;
+            if (has_meaning(name, Meaning::validity)) value = 0;
     Json record = parse_json(kept.result.record.empty() ? "{}" : kept.result.record, "record");
     record["reference"] = {{"first_ms", *baseline_ms_},
                            {"before_ms", before_ms},

@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -308,13 +309,10 @@ Json deliverables(const SystemFiles& files, const Json& runtime) {
     if (runtime.contains("onnxruntime")) runtimes.push_back("onnx");
     if (runtime.contains("onnxruntime") && cuda) runtimes.push_back("tensorrt");
     if (cuda) processors.push_back("cuda");
-    Json metrics = {"latency_ms",      "latency_p90_ms",  "latency_p99_ms", "latency_min_ms",
-                    "latency_iqr_ms",  "latency_samples", "latency_valid",  "peak_memory_mib",
-                    "base_memory_mib", "build_ms",        "parameters",     "model_size_mib"};
-    if (EnergyMeter(files).joules()) metrics.push_back("energy_mj");
+    const Needs means = EnergyMeter(files).joules() ? Needs::power_meter : Needs::samples;
     return {{"runtimes", std::move(runtimes)},
             {"processors", std::move(processors)},
-            {"metrics", std::move(metrics)}};
+            {"metrics", metric_names(Source::measuring, means)}};
 }
 
 Json device_record(const SystemFiles& files, const std::string& name,

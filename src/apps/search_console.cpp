@@ -4,6 +4,7 @@
 #include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -21,9 +22,11 @@ namespace {
 constexpr double seconds_between_lines = 5;
 constexpr std::size_t longest_table = 25;  // rows
 
-// "best val_rmse 0.09" or, for a latency, "fastest 0.31 ms".
+// "best val_rmse 0.09" or, where the table has a word for it, "fastest 0.31 ms".
 std::string best_of(const std::string& objective, double value) {
-    if (objective == "latency_ms") return fmt::format("fastest {:.3g} ms", value);
+    const Metric* metric = find_metric(objective);
+    if (metric != nullptr && !metric->best.empty())
+        return fmt::format("{} {:.3g} {}", metric->best, value, metric->unit);
     return fmt::format("best {} {:.4g}", objective, value);
 }
 

@@ -11,6 +11,7 @@
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/planning/run_plan.hpp"
 #include "edgeloop/store/run_directory.hpp"
 #include "edgeloop/store/timed_store.hpp"
@@ -210,8 +211,9 @@ class Planner {
         const double error = std::exp(errors.scatter * scatter.normal() - errors.gain * decades) /
                              (1 + 0.1 * candidate.rung);
         Metrics metrics;
-        for (const char* name :
-             {"val_rmse", "val_rmse_speed_mm_s", "val_rmse_power_w", "train_loss"})
+        for (const std::string& name :
+             metric_names(Source::training, Needs::nothing, Meaning::smaller_is_better,
+                          {"speed_mm_s", "power_w"}))
             metrics[name] = error;
         return metrics;
     }
@@ -221,11 +223,11 @@ class Planner {
             ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
         const double latency_ms =
             calibration_.latency_over_model * analytic_latency_ms(spec, DeviceModel{});
-        return {{"latency_ms", latency_ms},
-                {"latency_p90_ms", latency_ms},
-                {"latency_p99_ms", latency_ms},
-                {"peak_memory_mib", 1},
-                {"energy_mj", latency_ms}};
+        Metrics metrics;
+        for (const std::string& name :
+             metric_names(Source::measuring, Needs::power_meter, Meaning::smaller_is_better))
+            metrics[name] = latency_ms;
+        return metrics;
     }
 
     [[nodiscard]] Choice choose(int ranks_per_candidate) const {

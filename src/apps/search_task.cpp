@@ -8,6 +8,7 @@
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/dataset.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/seed_designs.hpp"
 #include "edgeloop/training/trainer.hpp"
@@ -252,14 +253,15 @@ SearchTask network_task(const cli::SearchConfig& config) {
 
     add_given_designs(config, task);
     Goals& goals = task.engine.goals;
-    std::vector<std::string> delivered{"val_rmse",   "val_rmse_speed_mm_s", "val_rmse_power_w",
-                                       "train_loss", "parameters",          "flops"};
-    std::vector<std::string> measured;
-    if (task.measures_latency) measured.emplace_back("latency_ms");
-    if (task.measures_latency && config.edge != "model")
-        for (const char* name :
-             {"latency_p90_ms", "latency_p99_ms", "peak_memory_mib", "energy_mj"})
-            measured.emplace_back(name);
+    const auto objectives = [](Source source, Needs means) {
+        return metric_names(source, means, Meaning::smaller_is_better, {"speed_mm_s", "power_w"});
+    };
+    std::vector<std::string> delivered = objectives(Source::training, Needs::nothing), measured;
+    for (std::string& name : objectives(Source::design, Needs::nothing))
+        delivered.push_back(std::move(name));
+    if (task.measures_latency)
+        measured = objectives(Source::measuring,
+                              config.edge == "model" ? Needs::nothing : Needs::power_meter);
     delivered.insert(delivered.end(), measured.begin(), measured.end());
     if (goals.objectives.empty())
         goals.objectives = {"val_rmse", task.measures_latency ? "latency_ms" : "flops"};

@@ -3,6 +3,8 @@
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/evaluation/constraints.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/keys.hpp"
 #include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
@@ -147,8 +149,9 @@ void add_options(OptionTable& options, SearchConfig& c) {
         "measure-retries", &c.measure_retries, Affects::measuring,
         "measure a design again so many times, later and if possible on another device, while "
         "its latency is not valid (disturbed, throttled, spread)");
-    options.add("require-valid", &c.require_valid, Affects::measuring,
-                "a design without a valid measurement is lost instead of ranked as it was measured");
+    options.add(
+        "require-valid", &c.require_valid, Affects::measuring,
+        "a design without a valid measurement is lost instead of ranked as it was measured");
     options.add(
         "pause-training", &c.pause_training, Affects::measuring,
         "with --edge local: trainings of this machine pause while it measures: auto (when they "
@@ -364,12 +367,12 @@ MeasurementSettings measurement_settings(const SearchConfig& config) {
     settings.time_budget_s = config.measure_seconds;
     settings.runtime = config.measure_runtime;
     settings.processor = config.measure_processor;
-    const auto asks_for_p99 = [](const std::string& goal) {
-        return goal.rfind("latency_p99_ms", 0) == 0;
-    };
-    if (std::any_of(config.objectives.begin(), config.objectives.end(), asks_for_p99) ||
-        std::any_of(config.constraints.begin(), config.constraints.end(), asks_for_p99))
-        settings.min_samples = p99_samples;
+    std::vector<std::string> goals = config.objectives;
+    for (const std::string& text : config.constraints)
+        goals.push_back(parse_constraint(text).metric);
+    for (const std::string& name : goals)
+        if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::samples)
+            settings.min_samples = p99_samples;
     return MeasurementSettings::from_json(settings.to_json(), "--measure-*");
 }
 

@@ -1,6 +1,7 @@
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,14 +16,9 @@ constexpr std::array<const char*, 6> status_names = {"completed", "infeasible", 
 
 }  // namespace
 
-bool is_validity(std::string_view name) {
-    constexpr std::string_view ending = "_valid";
-    return name.size() > ending.size() && name.substr(name.size() - ending.size()) == ending;
-}
-
 bool measured_validly(const Metrics& metrics) {
     return std::none_of(metrics.begin(), metrics.end(), [](const auto& metric) {
-        return is_validity(metric.first) && metric.second == 0;
+        return metric.second == 0 && has_meaning(metric.first, Meaning::validity);
     });
 }
 

@@ -6,6 +6,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/broker.hpp"
 
 #include <algorithm>
@@ -127,8 +128,10 @@ std::optional<std::string> special_among(const MeasurementSettings& settings,
     if (settings.runtime == "onnx" || settings.runtime == "tensorrt")
         return "the runtime " + settings.runtime;
     if (settings.processor != "cpu") return "the processor " + settings.processor;
-    const auto found = std::find(metrics.begin(), metrics.end(), "energy_mj");
-    return found == metrics.end() ? std::nullopt : std::optional(*found);
+    for (const std::string& name : metrics)
+        if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::power_meter)
+            return name;
+    return std::nullopt;
 }
 
 }  // namespace

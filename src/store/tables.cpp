@@ -1,21 +1,16 @@
 #include "store/tables.hpp"
 
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <set>
-#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 namespace edgeloop {
 namespace {
-
-bool is_cost(std::string_view metric) {
-    constexpr std::string_view ending = "_seconds";
-    return metric.size() >= ending.size() && metric.substr(metric.size() - ending.size()) == ending;
-}
 
 // Quoted as RFC 4180 asks when it holds a comma, a quote or a line break.
 std::string cell(const std::string& text) {
@@ -37,7 +32,7 @@ class DesignColumns {
         const auto& objectives = layout.objectives;
         for (const std::string& name : metric_names)
             if (std::find(objectives.begin(), objectives.end(), name) == objectives.end() &&
-                !is_cost(name))
+                !has_meaning(name, Meaning::cost))
                 others_.push_back(name);
     }
 

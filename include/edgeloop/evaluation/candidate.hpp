@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 
 namespace edgeloop {
 
@@ -64,8 +63,6 @@ struct CompletedCandidate {
     double measuring_seconds = 0;
 };
 
-/// Whether a metric of this name says, with 1 or 0, whether a measurement can be believed: *_valid.
-[[nodiscard]] bool is_validity(std::string_view name);
 /// Whether a measurement can be believed: none of its metrics says that it cannot.
 [[nodiscard]] bool measured_validly(const Metrics& metrics);
 
