@@ -1,9 +1,10 @@
 #include "edgeloop/dispatch/group_evaluator.hpp"
 
+#include "group.hpp"
 #include "group_accounts.hpp"
 #include "guarded_run.hpp"
+#include "large_candidates.hpp"
 #include "messages.hpp"
-#include "queue_depth.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
@@ -13,7 +14,6 @@
 #include <algorithm>
 #include <deque>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -23,51 +23,15 @@
 #include <fmt/ranges.h>
 
 namespace edgeloop {
-namespace {
-
-/// A group as the coordinator sees it.
-struct Group {
-    std::vector<int> ranks;
-    std::vector<Candidate> unsent;
-    std::deque<Candidate> running;  ///< sent, in the order in which they are evaluated
-    QueueDepth depth;
-    double started_s = 0;    ///< when the front of `running` began
-    double paused_s = 0;     ///< DispatchOptions::paused_s then
-    double heard_s = 0;      ///< when the group last said anything
-    double cancelled_s = 0;  ///< when the front of `running` was cancelled; 0: it was not
-    bool timed_out = false;  ///< the front of `running` ran past its limit
-    bool stalled = false;
-    bool trusted = true;    ///< by its account; otherwise it gets one candidate at a time
-    bool reserved = false;  ///< for a large candidate that waits
-    bool lent = false;      ///< works under the first group of its block
-    bool joined = false;    ///< the others of its block work under it
-    std::size_t block = none;
-
-    static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
-    [[nodiscard]] int leader() const { return ranks.front(); }
-    [[nodiscard]] std::size_t load() const { return unsent.size() + running.size(); }
-    [[nodiscard]] std::size_t room() const {
-        const std::size_t most = trusted ? depth.value() : 1;
-        if (stalled || reserved || lent || joined || load() >= most) return 0;
-        return most - load();
-    }
-    void front_begins(double now, double paused) {
-        started_s = heard_s = now;
-        paused_s = paused;
-        cancelled_s = 0;
-        timed_out = false;
-    }
-};
-
-}  // namespace
-
 struct GroupEvaluator::Impl {
     Impl(const Communicator& all, const GroupPlan& plan, const DispatchOptions& limits,
          WorkerFunction own_work)
         : world(all),
           options(limits),
           idle(plan.idle),
-          accounts(labels_of(plan, bool(own_work)), limits.accounts) {
+          groups(groups_of(plan)),
+          accounts(labels_of(plan, bool(own_work)), limits.accounts),
+          large(plan.blocks, groups, accounts) {
         if (own_work)
             local = std::make_unique<LocalEvaluator>(std::move(own_work), limits.candidate_limit_s,
                                                      limits.paused_s);
@@ -75,15 +39,16 @@ struct GroupEvaluator::Impl {
                         "a group evaluator lives on rank 0 and needs a group");
         (void)world.split(-1);  // groups
         (void)world.split(-1);  // blocks
-        for (const std::vector<int>& ranks : plan.groups) groups.push_back({ranks, {}, {}, {}});
-        blocks = plan.blocks;
-        for (std::size_t i = 0; i < blocks.size(); ++i)
-            for (const std::size_t member : blocks[i]) groups[member].block = i;
         if (!idle.empty())
             log::warning("ranks {} do not fill a group of {} and stay idle", fmt::join(idle, ", "),
                          groups.front().ranks.size());
     }
 
+    static std::vector<Group> groups_of(const GroupPlan& plan) {
+        std::vector<Group> groups(plan.groups.size());
+        for (std::size_t i = 0; i < groups.size(); ++i) groups[i].ranks = plan.groups[i];
+        return groups;
+    }
     /// Rank 0 has an account behind those of the groups when it trains too.
     static std::vector<std::string> labels_of(const GroupPlan& plan, bool own_work) {
         std::vector<std::string> labels;
@@ -107,80 +72,20 @@ struct GroupEvaluator::Impl {
     }
 
     [[nodiscard]] bool is_large(const Candidate& candidate) const {
-        return options.is_large && !blocks.empty() && options.is_large(candidate);
+        return options.is_large && large.have_blocks() && options.is_large(candidate);
     }
 
-    /// Candidates that this block still has to do before it can join.
-    [[nodiscard]] std::size_t load_of(const std::vector<std::size_t>& block) const {
-        std::size_t load = 0;
-        for (const std::size_t member : block)
-            load += groups[member].load() + (groups[member].lent ? 1 : 0);
-        return load;
-    }
-
-    [[nodiscard]] bool can_join(const std::vector<std::size_t>& block) const {
-        return std::none_of(block.begin(), block.end(),
-                            [this](std::size_t member) { return groups[member].stalled; });
-    }
-
-    [[nodiscard]] bool trusted(const std::vector<std::size_t>& block) const {
-        return std::all_of(block.begin(), block.end(),
-                           [this](std::size_t member) { return accounts.trusted(member); });
-    }
-
-    /// Gives large candidates the blocks that are idle, and keeps others free for those that wait:
-    /// as many as wait, the ones that will be idle soonest.
+    /// Gives large candidates the blocks that are idle.
     void serve_large() {
-        for (Group& group : groups) group.reserved = false;
-        if (large.empty()) return;
-        std::vector<const std::vector<std::size_t>*> able;
-        for (const auto& block : blocks)
-            if (can_join(block)) able.push_back(&block);
-        if (able.empty()) return fail_large();
-        std::stable_sort(able.begin(), able.end(), [this](const auto* a, const auto* b) {
-            return std::pair(!trusted(*a), load_of(*a)) < std::pair(!trusted(*b), load_of(*b));
-        });
-        std::size_t reserved = 0;
-        for (const auto* block : able) {
-            if (large.empty()) return;
-            if (load_of(*block) == 0)
-                join(*block);
-            else if (reserved < large.size() && !groups[block->front()].joined) {
-                for (const std::size_t member : *block) groups[member].reserved = true;
-                ++reserved;
-            }
+        for (const auto& [block, candidate] : large.begin_those_that_can()) {
+            groups[block->front()].front_begins(steady_seconds(), paused());
+            groups[block->front()].running.push_back(candidate);
+            const std::string bytes = encode_assignment({{candidate}, true});
+            for (const std::size_t member : *block)
+                world.send(groups[member].leader(), int(MessageTag::assign), bytes);
         }
-    }
-
-    void join(const std::vector<std::size_t>& block) {
-        Candidate candidate = std::move(large.front());
-        large.pop_front();
-        Group& first = groups[block.front()];
-        first.joined = true;
-        first.front_begins(steady_seconds(), paused());
-        const std::string bytes = encode_assignment({{candidate}, true});
-        first.running.push_back(std::move(candidate));
-        for (const std::size_t member : block) {
-            groups[member].lent = member != block.front();
-            world.send(groups[member].leader(), int(MessageTag::assign), bytes);
-        }
-    }
-
-    void part(Group& first) {
-        if (!first.joined) return;
-        first.joined = false;
-        for (const std::size_t member : blocks[first.block]) groups[member].lent = false;
-    }
-
-    void fail_large() {
-        for (const Candidate& candidate : large) {
-            Outcome outcome;
-            outcome.id = candidate.id;
-            outcome.status = Status::lost;
-            outcome.reason = "too large for the groups that have not stalled";
-            done.push_back(outcome);
-        }
-        large.clear();
+        for (const Candidate& candidate : large.take_impossible())
+            report_lost(candidate.id, "too large for the groups that have not stalled");
     }
 
     /// The group whose ranks hold this one, or nullptr.
@@ -201,10 +106,10 @@ struct GroupEvaluator::Impl {
             case MessageTag::results:
                 take_results(*group_with(message.source), decode_outcomes(message.bytes));
                 break;
-            case MessageTag::place:
+            case MessageTag::heartbeat:
                 places[message.source] = message.bytes;
                 break;
-            case MessageTag::goodbye:
+            case MessageTag::ended:
                 left.insert(message.source);
                 break;
             default:
@@ -221,7 +126,7 @@ struct GroupEvaluator::Impl {
             Candidate candidate = std::move(group.running.front());
             group.running.pop_front();
             const bool alone = !group.joined;
-            part(group);
+            large.part(group);
             if (outcome.status == Status::completed && alone) group.depth.learn(outcome.seconds);
             if (group.timed_out && outcome.status == Status::cancelled) {
                 outcome.status = Status::timed_out;
@@ -231,7 +136,7 @@ struct GroupEvaluator::Impl {
             if (alone)
                 settle(index_of(group), std::move(candidate), std::move(outcome));
             else
-                settle_joined(blocks[group.block], std::move(outcome));
+                settle_joined(group, std::move(outcome));
         }
     }
 
@@ -244,8 +149,9 @@ struct GroupEvaluator::Impl {
     }
 
     /// Which of the groups is to blame is unknown, unless one has been found out already.
-    void settle_joined(const std::vector<std::size_t>& block, Outcome outcome) {
-        if (accounts.is_quick_failure(outcome) && !trusted(block)) outcome.status = Status::lost;
+    void settle_joined(const Group& first, Outcome outcome) {
+        if (accounts.is_quick_failure(outcome) && !large.trusted(large.block_of(first)))
+            outcome.status = Status::lost;
         done.push_back(std::move(outcome));
     }
 
@@ -358,18 +264,19 @@ struct GroupEvaluator::Impl {
         done.push_back(stalled);
         accounts.forget(stalled.id);
         group.running.pop_front();
-        for (const Candidate& candidate : group.running) report_lost(candidate.id);
-        for (const Candidate& candidate : group.unsent) report_lost(candidate.id);
+        const char* const lost = "its group stalled before it began";
+        for (const Candidate& candidate : group.running) report_lost(candidate.id, lost);
+        for (const Candidate& candidate : group.unsent) report_lost(candidate.id, lost);
         group.running.clear();
         group.unsent.clear();
     }
 
-    void report_lost(CandidateId id) {
+    void report_lost(CandidateId id, const char* why) {
         accounts.forget(id);
         Outcome outcome;
         outcome.id = id;
         outcome.status = Status::lost;
-        outcome.reason = "its group stalled before it began";
+        outcome.reason = why;
         done.push_back(outcome);
     }
 
@@ -397,8 +304,6 @@ struct GroupEvaluator::Impl {
     std::unique_ptr<LocalEvaluator> local;  ///< what rank 0 evaluates itself, or nullptr
     std::vector<int> idle;
     std::vector<Group> groups;
-    std::vector<std::vector<std::size_t>> blocks;  ///< of groups that may join
-    std::deque<Candidate> large;                   ///< waiting for a block
     /// Failed at once on a group and not yet on enough of them.
     struct Retry {
         Candidate candidate;
@@ -407,6 +312,7 @@ struct GroupEvaluator::Impl {
     std::deque<Retry> again;
     std::map<CandidateId, Candidate> local_candidates;  ///< that rank 0 holds itself
     GroupAccounts accounts;
+    LargeCandidates large;
     std::vector<Outcome> done;
     std::map<int, std::string> places;
     std::set<int> left;
@@ -421,7 +327,7 @@ GroupEvaluator::~GroupEvaluator() {
     try {
         shutdown();
     } catch (const std::exception& error) {
-        log::error("workers could not be sent home: {}", error.what());
+        log::error("workers could not be shut down: {}", error.what());
     }
 }
 
@@ -437,7 +343,7 @@ std::size_t GroupEvaluator::free_slots() const {
 
 void GroupEvaluator::submit(const Candidate& candidate) {
     if (impl_->is_large(candidate)) {
-        impl_->large.push_back(candidate);
+        impl_->large.add(candidate);
         return impl_->serve_large();
     }
     const double now = steady_seconds();
@@ -446,19 +352,12 @@ void GroupEvaluator::submit(const Candidate& candidate) {
     EDGELOOP_EXPECT(found, "submit() needs a free slot");
 }
 
-bool GroupEvaluator::waits(CandidateId id) const {
-    return std::any_of(impl_->large.begin(), impl_->large.end(),
-                       [id](const Candidate& each) { return each.id == id; });
-}
+bool GroupEvaluator::waits(CandidateId id) const { return impl_->large.waits(id); }
 
 void GroupEvaluator::cancel(CandidateId id) {
     if (impl_->local) impl_->local->cancel(id);
-    std::deque<Candidate>& large = impl_->large;
-    const auto waiting = std::find_if(large.begin(), large.end(),
-                                      [id](const Candidate& each) { return each.id == id; });
-    if (waiting != large.end()) {
+    if (impl_->large.remove(id)) {
         impl_->done.push_back(cancelled_before_start(id));
-        large.erase(waiting);
         return impl_->serve_large();
     }
     const auto retry = std::find_if(impl_->again.begin(), impl_->again.end(),
@@ -510,8 +409,8 @@ bool GroupEvaluator::shutdown() {
     BackOff pause;
     while (!impl.everyone_left()) {
         const double waited = steady_seconds() - start;
-        if (waited > impl.options.goodbye_limit_s) break;
-        if (waited > impl.options.stalled_goodbye_limit_s && impl.only_stalled_stay()) break;
+        if (waited > impl.options.shutdown_limit_s) break;
+        if (waited > impl.options.stalled_shutdown_limit_s && impl.only_stalled_stay()) break;
         pause.wait();
     }
     if (impl.everyone_left()) return true;

@@ -15,8 +15,8 @@ enum class MessageTag : int {
     cancel,      ///< to a leader: id of a candidate to end early
     shutdown,    ///< to every worker: no more candidates
     results,     ///< from a leader: outcomes
-    place,       ///< from a worker: where it is, for the watchdog
-    goodbye,     ///< from a worker: it is leaving
+    heartbeat,   ///< from a worker: where it is, for the watchdog
+    ended,       ///< from a worker: it has shut down
 };
 
 /// Work for a group.

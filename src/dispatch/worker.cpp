@@ -19,7 +19,7 @@ namespace {
 
 constexpr int coordinator = 0;
 constexpr double results_interval_s = 2e-3;
-constexpr double place_interval_s = 0.5;
+constexpr double heartbeat_interval_s = 0.5;
 constexpr double flush_limit_s = 10;
 
 /// What the coordinator has told this rank so far.
@@ -31,7 +31,7 @@ class Inbox {
     void drain() {
         while (const auto message = world_.try_receive()) take(*message);
     }
-    /// Waits until there is a candidate or it is time to go home.
+    /// Waits until there is a candidate or the run ends.
     void wait_for_work() {
         drain();
         while (queue_.empty() && !shutdown_) {
@@ -41,7 +41,7 @@ class Inbox {
     }
     [[nodiscard]] bool shutdown() const { return shutdown_; }
     [[nodiscard]] bool empty() const { return queue_.empty(); }
-    /// Going home, a rank leaves out the work of its own group. What several groups have been told
+    /// At shutdown a rank leaves out the work of its own group. What several groups have been told
     /// to do together is done, if only to end at once: another group may have begun.
     void forget_own_work() {
         queue_.erase(std::remove_if(queue_.begin(), queue_.end(),
@@ -89,16 +89,16 @@ class Inbox {
 
 /// Tells the coordinator where this rank is: at the first place of each candidate, then now and
 /// then.
-class PlaceReporter {
+class Heartbeats {
   public:
-    explicit PlaceReporter(const Communicator& world) : world_(world) {}
+    explicit Heartbeats(const Communicator& world) : world_(world) {}
 
     void at(CandidateId candidate, const std::string& place) {
         const double now = steady_seconds();
-        if (candidate == candidate_ && now - sent_ < place_interval_s) return;
+        if (candidate == candidate_ && now - sent_ < heartbeat_interval_s) return;
         candidate_ = candidate;
         sent_ = now;
-        world_.send(coordinator, int(MessageTag::place),
+        world_.send(coordinator, int(MessageTag::heartbeat),
                     "candidate " + std::to_string(candidate) + ", " + place);
     }
 
@@ -111,7 +111,7 @@ class PlaceReporter {
 /// The token of a leader, which listens to the coordinator, or of a member, which does not.
 class WorkerToken : public CancelToken {
   public:
-    WorkerToken(Inbox* inbox, PlaceReporter& places, CandidateId id)
+    WorkerToken(Inbox* inbox, Heartbeats& places, CandidateId id)
         : inbox_(inbox), places_(places), id_(id) {}
 
     [[nodiscard]] bool requested() const override {
@@ -126,7 +126,7 @@ class WorkerToken : public CancelToken {
 
   private:
     Inbox* inbox_;
-    PlaceReporter& places_;
+    Heartbeats& places_;
     CandidateId id_;
 };
 
@@ -184,7 +184,7 @@ struct Groups {
 
 void lead(const Communicator& world, const Groups& groups, const WorkerFunction& run) {
     Inbox inbox(world);
-    PlaceReporter places(world);
+    Heartbeats places(world);
     OutcomeSender sender(world);
     for (;;) {
         if (inbox.empty()) sender.flush();
@@ -212,7 +212,7 @@ void lead(const Communicator& world, const Groups& groups, const WorkerFunction&
 }
 
 void follow(const Communicator& world, const Groups& groups, const WorkerFunction& run) {
-    PlaceReporter places(world);
+    Heartbeats places(world);
     for (;;) {
         std::string bytes;
         groups.own.broadcast(bytes, 0);
@@ -235,7 +235,7 @@ void serve_candidates(const Communicator& world, const GroupPlan& plan, const Wo
     } else {
         Inbox(world).wait_for_work();
     }
-    world.send(coordinator, int(MessageTag::goodbye), "");
+    world.send(coordinator, int(MessageTag::ended), "");
     world.flush(flush_limit_s);
 }
 

@@ -55,12 +55,12 @@ Candidate with_fault(Candidate candidate) {
     if (candidate.id == diverges)
         return test::small_candidate(
             R"({"optimizer":"sgd","learning_rate":1000,"batch":2,"epochs":40})", 5);
-    Json spec = Json::parse(candidate.spec);
-    if (candidate.id == needs_too_much) {
-        spec["clip"].update({{"frames", 16}, {"side", 224}});
-        spec["training"]["batch"] = 65536;
-    }
-    candidate.spec = spec.dump();
+    if (candidate.id != needs_too_much) return candidate;
+    ArchitectureSpec spec = candidate.design->spec();
+    spec.clip.frames = 16;
+    spec.clip.side = 224;
+    spec.training.batch = 65536;
+    candidate.design = Design::of(std::move(spec));
     return candidate;
 }
 
@@ -100,9 +100,9 @@ std::map<CandidateId, End> search(const GroupPlan& plan) {
     RunDirectory store(directory);
     DispatchOptions limits;
     limits.silence_limit_s = 4;
-    limits.stalled_goodbye_limit_s =
+    limits.stalled_shutdown_limit_s =
         40;  // the rank that hangs comes back, so that the test can end
-    limits.goodbye_limit_s = 40;
+    limits.shutdown_limit_s = 40;
     GroupEvaluator evaluator(world(), plan, limits);
     EXPECT_EQ(run_search(*engine, evaluator, nullptr, store).progress.done, last);
     EXPECT_TRUE(evaluator.shutdown());

@@ -28,8 +28,8 @@ struct DispatchOptions {
     double silence_limit_s =
         600;                     ///< a group that tells nothing for this long has stalled; 0: never
     double cancel_grace_s = 60;  ///< time to obey a cancellation before the group has stalled
-    double goodbye_limit_s = 20;         ///< time for the workers to leave at shutdown
-    double stalled_goodbye_limit_s = 3;  ///< the same when only stalled ones have not left
+    double shutdown_limit_s = 20;         ///< time for the workers to leave at shutdown
+    double stalled_shutdown_limit_s = 3;  ///< the same when only stalled ones have not left
     /// Which candidates a whole block of groups trains together; a function of the candidate alone,
     /// so that its result does not depend on who was idle. Empty: none. Needs blocks in the plan.
     std::function<bool(const Candidate&)> is_large;
@@ -63,7 +63,7 @@ class GroupEvaluator : public Evaluator {
     /// @throws CommError  every group has stalled.
     [[nodiscard]] std::vector<Outcome> poll() override;
 
-    /// Sends all workers home; candidates still running are cancelled and their outcomes dropped.
+    /// Shuts all workers down; candidates still running are cancelled and their outcomes dropped.
     /// False when a rank did not answer in time: MPI then cannot be finalised, so end the job with
     /// MpiSession::abort().
     bool shutdown();
