@@ -152,7 +152,7 @@ int submit_command(int argc, const char* const* argv) {
     RemoteProbe probe(options);
     Candidate candidate;
     candidate.id = 1;
-    candidate.spec = spec.canonical();
+    candidate.design = Design::of(spec);
     probe.submit(candidate);
     const auto outcome = await(probe, config);
     if (!outcome) return 0;

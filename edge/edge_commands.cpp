@@ -100,7 +100,7 @@ int measure_command(int argc, const char* const* argv) {
     log::configure(log::level_from("warning"));
     install_stop_handlers();
     const auto spec = ArchitectureSpec::from_file(config.spec);
-    const MeasurementJob job = make_job(spec.canonical(), config.settings, "");
+    const MeasurementJob job = make_job(spec.to_json(), config.settings, "");
     MeasuringProcess process(process_options(config.device));
     const MeasurementResult result = process.measure(job, [] { return stop_signal() != 0; });
     if (result.status != Status::completed)

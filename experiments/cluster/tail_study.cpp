@@ -27,9 +27,7 @@ constexpr double efficiency_of_a_doubling = 0.9;  // of data-parallel training, 
 constexpr double seconds_per_gflop = 1;
 
 double flops_of(const Candidate& candidate) {
-    return double(
-        count(ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate"))
-            .flops);
+    return double(count(candidate.design->spec()).flops);
 }
 
 double seconds_on(double flops, std::size_t ranks) {

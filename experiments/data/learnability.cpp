@@ -123,7 +123,7 @@ Json small_cnn3d(const LearnabilityOptions& options, const std::string& shards) 
                          {"schedule", "cosine"}}}};
     Candidate candidate;
     candidate.id = 1;
-    candidate.spec = ArchitectureSpec::from_json(spec, "experiment").canonical();
+    candidate.design = Design::of(ArchitectureSpec::from_json(spec, "experiment"));
     candidate.seed = options.seed;
     candidate.epochs = options.epochs;
     TrainingSettings settings;

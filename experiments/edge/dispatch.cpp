@@ -23,10 +23,8 @@ constexpr int idle_jobs = 40, queued_jobs = 200;
 constexpr auto job_time = std::chrono::milliseconds(100);
 
 void submit(RemoteProbe& probe, int n) {
-    Candidate candidate;
-    candidate.id = static_cast<CandidateId>(n);
-    candidate.spec = Json{{"n", n}}.dump();
-    probe.submit(candidate);
+    const auto id = static_cast<CandidateId>(n);
+    probe.submit(test::numbered_candidate(id, id));
 }
 
 void settle(RemoteProbe& probe, std::size_t count) {

@@ -50,10 +50,10 @@ class Programmed final : public Runtime {
 Json programmed(double milliseconds) {
     MeasurementSettings settings;
     settings.time_budget_s = std::max(0.5, milliseconds * 0.1);
-    const MeasurementResult result =
-        measure(make_job("{}", settings, ""), [&](const Json&, const MeasurementSettings&) {
-            return std::make_unique<Programmed>(milliseconds);
-        });
+    const MeasurementResult result = measure(make_job(Json::object(), settings, ""),
+                                             [&](const Json&, const MeasurementSettings&) {
+                                                 return std::make_unique<Programmed>(milliseconds);
+                                             });
     const double median = result.metrics.at("latency_ms");
     return {{"programmed_ms", milliseconds},
             {"reported_ms", median},

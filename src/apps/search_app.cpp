@@ -20,7 +20,6 @@
 #include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/store/kept_files.hpp"
 #include "edgeloop/store/reuse_cache.hpp"
-#include "edgeloop/store/timed_store.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -109,11 +108,11 @@ class Leader {
         options.time_limit_seconds = std::min(time_limit(config_), job_seconds_left());
         ProgressPrinter printer(task_.engine.goals);
         const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
-        TimedStore store(*store_);
+        RunDirectory& store = *store_;
         StartCosts costs;
         bool looked = false;
         options.tidy = [&](const EngineState& state) {  // called at the start of a resume
-            if (!std::exchange(looked, true) && store.recovered()) costs.done_before = state.done;
+            if (!std::exchange(looked, true) && store.resumed()) costs.done_before = state.done;
             return kept.tidy(state);
         };
         options.on_progress = [&](const Progress& progress) {

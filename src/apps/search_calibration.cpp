@@ -37,10 +37,6 @@ constexpr int few_epochs = 1, more_epochs = 4;  // apart, so that set-up and epo
 constexpr double least_grace_s = 5;             // for what runs when the time is over
 constexpr double seconds_between_lines = 5;     // of progress
 
-ArchitectureSpec spec_of(const Candidate& candidate) {
-    return ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
-}
-
 std::vector<Candidate> first_designs(const SearchTask& task) {
     const std::unique_ptr<Engine> engine =
         make_engine(task.space, task.engine, task.static_metrics);
@@ -269,7 +265,7 @@ void time_measurements(LatencyProbe& probe, const std::vector<Candidate>& design
             }
             calibration.measuring_seconds += outcome.seconds;
             ++calibration.measurements;
-            ratios.push_back(latency->second / analytic_latency_ms(spec_of(design), DeviceModel{}));
+            ratios.push_back(latency->second / analytic_latency_ms(design.design->spec(), {}));
         }
         pause.wait();
     }
@@ -298,7 +294,7 @@ int cores_of(const std::vector<RankBinding>& bindings) {
 }
 
 DesignCosts design_costs(const Candidate& candidate) {
-    const ArchitectureSpec spec = spec_of(candidate);
+    const ArchitectureSpec& spec = candidate.design->spec();
     const ModelCounts counts = count(spec);
     DesignCosts costs;
     costs.flops = static_cast<double>(counts.flops);

@@ -14,7 +14,6 @@
 #include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/planning/run_plan.hpp"
 #include "edgeloop/store/run_directory.hpp"
-#include "edgeloop/store/timed_store.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -219,10 +218,8 @@ class Planner {
     }
 
     [[nodiscard]] Metrics plausible_latency(const Candidate& candidate) const {
-        const ArchitectureSpec spec =
-            ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
-        const double latency_ms =
-            calibration_.latency_over_model * analytic_latency_ms(spec, DeviceModel{});
+        const double latency_ms = calibration_.latency_over_model *
+                                  analytic_latency_ms(candidate.design->spec(), DeviceModel{});
         Metrics metrics;
         for (const std::string& name :
              metric_names(Source::measuring, Needs::power_meter, Meaning::smaller_is_better))
@@ -269,8 +266,7 @@ class Planner {
         options.identity = identity_of(*counted);
         options.space = &task_.space;
         options.objectives = task_.engine.goals.objectives;
-        RunDirectory directory(options);
-        TimedStore store(directory);
+        RunDirectory store(options);
         const RunPrediction run = predict_run(*counted, machines(config_.ranks_per_candidate),
                                               costs(config_.ranks_per_candidate), &store);
         return run.events > 0 ? store.seconds() / static_cast<double>(run.events) : 0;

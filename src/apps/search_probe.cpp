@@ -46,9 +46,7 @@ RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* a
 Outcome modelled_latency(const Candidate& candidate) {
     Outcome outcome;
     outcome.id = candidate.id;
-    const ArchitectureSpec spec =
-        ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate");
-    outcome.metrics = {{"latency_ms", analytic_latency_ms(spec, DeviceModel{})},
+    outcome.metrics = {{"latency_ms", analytic_latency_ms(candidate.design->spec(), {})},
                        {"latency_is_modelled", 1}};
     return outcome;
 }

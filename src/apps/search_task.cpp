@@ -118,8 +118,7 @@ SearchTask problem_task(const cli::SearchConfig& config) {
 }
 
 Metrics counted_metrics(const Candidate& candidate) {
-    const ModelCounts counts =
-        count(ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate"));
+    const ModelCounts counts = count(candidate.design->spec());
     return {{"parameters", static_cast<double>(counts.parameters)},
             {"flops", static_cast<double>(counts.flops)}};
 }
@@ -216,7 +215,7 @@ void add_given_designs(const cli::SearchConfig& config, SearchTask& task) {
             continue;
         }
         Candidate candidate;
-        candidate.spec = task.space.decode(genome).canonical();
+        candidate.design = Design::of(task.space.decode(genome));
         if (const auto broken = task.engine.goals.broken(counted_metrics(candidate)))
             task.notes.push_back(fmt::format(
                 "--seed-specs {}: {}; it counts as infeasible and is not trained", path, *broken));

@@ -1,6 +1,7 @@
 #include "messages.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/evaluation/binary_fields.hpp"
 
 #include <sstream>
 
@@ -10,23 +11,6 @@
 #include <cereal/types/vector.hpp>
 
 namespace edgeloop {
-
-template <class Archive>
-void serialize(Archive& archive, Genome& genome) {
-    archive(genome.genes);
-}
-
-template <class Archive>
-void serialize(Archive& archive, Candidate& candidate) {
-    archive(candidate.id, candidate.generation, candidate.index, candidate.genome, candidate.spec,
-            candidate.seed, candidate.epochs, candidate.rung, candidate.trained_epochs,
-            candidate.keep_state, candidate.known);
-}
-
-template <class Archive>
-void serialize(Archive& archive, Outcome& outcome) {
-    archive(outcome.id, outcome.status, outcome.metrics, outcome.reason, outcome.seconds);
-}
 
 template <class Archive>
 void serialize(Archive& archive, Assignment& assignment) {

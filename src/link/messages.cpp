@@ -16,6 +16,26 @@ namespace {
 
 constexpr EnvelopeFormat format{"ELNK", protocol_version};
 
+/// The fields of a record as part of a message.
+template <class Codec>
+struct FieldCodec {
+    Codec& codec;
+
+    void operator()(const char*, CandidateId&) const {}  // the packet has the request
+    void operator()(const char*, double& value) const { codec.number(value); }
+    void operator()(const char*, Status& status) const {
+        codec.enumerator(status, Status::completed, Status::cancelled);
+    }
+    void operator()(const char*, Metrics& metrics) const {
+        codec.metrics(metrics, max_metrics, max_name_bytes);
+    }
+    void operator()(const char*, std::string& text, Text kind = Text::line) const {
+        codec.text(text, kind == Text::name       ? max_name_bytes
+                         : kind == Text::document ? max_document_bytes
+                                                  : max_text_bytes);
+    }
+};
+
 /// The order of fields of each message: read and written by the same function.
 template <class Codec>
 void fields(Codec& codec, Hello& m) {
@@ -47,12 +67,7 @@ void fields(Codec& codec, MeasurementJob& m) {
 }
 template <class Codec>
 void fields(Codec& codec, MeasurementResult& m) {
-    codec.enumerator(m.status, Status::completed, Status::cancelled);
-    codec.metrics(m.metrics, max_metrics, max_name_bytes);
-    codec.text(m.reason, max_text_bytes);
-    codec.number(m.seconds);
-    codec.text(m.device, max_name_bytes);
-    codec.text(m.record, max_document_bytes);
+    Outcome::fields(m, FieldCodec<Codec>{codec});
     codec.late_enumerator(m.failure_of, FailureOf::device, FailureOf::network);
 }
 template <class Codec>

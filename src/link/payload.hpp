@@ -5,14 +5,13 @@
 
 #include <cmath>
 #include <cstdint>
-#include <sstream>
-#include <streambuf>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
-#include <cereal/archives/portable_binary.hpp>
 #include <fmt/format.h>
 
 namespace edgeloop::wire {
@@ -20,60 +19,60 @@ namespace edgeloop::wire {
 /// Whether `text` is well-formed UTF-8 (no overlong forms, surrogates or values above U+10FFFF).
 [[nodiscard]] bool is_utf8(std::string_view text);
 
-/// Writes fields as a cereal portable-binary payload. Same method names as PayloadReader, so that
-/// one function lists the fields of a message for both.
+/// Writes fields: a byte that says little-endian, then numbers of their size and texts and lists
+/// after their length (32 bit). Same method names as PayloadReader, so that one function lists the
+/// fields of a message for both.
 class PayloadWriter {
   public:
-    PayloadWriter() : archive_(stream_) {}
-
     template <class T>
-    void number(T& value) {
-        archive_(value);
+    void number(const T& value) {
+        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
     }
     template <class E>
     void enumerator(E& value, E, E) {
-        archive_(static_cast<std::uint8_t>(value));
+        number(static_cast<std::uint8_t>(value));
     }
     /// The last field, which payloads of earlier versions do not have.
     template <class E>
     void late_enumerator(E& value, E first, E last) {
         enumerator(value, first, last);
     }
-    void text(std::string& value, std::size_t limit) {
-        EDGELOOP_EXPECT(value.size() <= limit, "a text field is longer than the protocol allows");
-        archive_(static_cast<std::uint32_t>(value.size()));
-        archive_(cereal::binary_data(value.data(), value.size()));
+    void text(const std::string& value, std::size_t limit) {
+        count(value.size(), limit);
+        bytes_ += value;
     }
     void numbers(std::vector<std::uint64_t>& values, std::size_t limit) {
         count(values.size(), limit);
-        for (std::uint64_t& value : values) archive_(value);
+        for (const std::uint64_t value : values) number(value);
     }
     void metrics(Metrics& values, std::size_t limit, std::size_t name_limit) {
         count(values.size(), limit);
-        for (auto& [name, value] : values) {
-            std::string key = name;
-            text(key, name_limit);
-            archive_(value);
+        for (const auto& [name, value] : values) {
+            text(name, name_limit);
+            number(value);
         }
     }
-    [[nodiscard]] std::string take() { return stream_.str(); }
+    [[nodiscard]] std::string take() { return std::move(bytes_); }
 
   private:
     void count(std::size_t size, std::size_t limit) {
-        EDGELOOP_EXPECT(size <= limit, "a list is longer than the protocol allows");
-        archive_(static_cast<std::uint32_t>(size));
+        EDGELOOP_EXPECT(size <= limit, "a field is longer than the protocol allows");
+        number(static_cast<std::uint32_t>(size));
     }
 
-    std::ostringstream stream_;
-    cereal::PortableBinaryOutputArchive archive_;
+    static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are sent as they are");
+    std::string bytes_ = "\1";
 };
 
 /// Reads what PayloadWriter wrote, trusting nothing: each length is compared with its bound and
 /// with the bytes left before memory is taken. Every failure is CorruptState.
 class PayloadReader {
   public:
-    PayloadReader(std::string_view bytes, const std::string& from)
-        : from_(from), buffer_(bytes), stream_(&buffer_), archive_(open(bytes)) {}
+    PayloadReader(std::string_view bytes, const std::string& from) : from_(from), rest_(bytes) {
+        std::uint8_t order = 0;
+        load(order);
+        if (order != 1) fail("numbers in another byte order");
+    }
 
     template <class T>
     void number(T& value) {
@@ -91,13 +90,12 @@ class PayloadReader {
     }
     template <class E>
     void late_enumerator(E& value, E first, E last) {
-        if (buffer_.left() != 0) enumerator(value, first, last);
+        if (!rest_.empty()) enumerator(value, first, last);
     }
     void text(std::string& value, std::size_t limit) {
         const std::size_t size = count(limit, 1);
-        value.resize(size);
-        require(size);
-        archive_(cereal::binary_data(value.data(), size));
+        value = rest_.substr(0, size);
+        rest_.remove_prefix(size);
         if (!is_utf8(value)) fail("text that is not UTF-8");
     }
     void numbers(std::vector<std::uint64_t>& values, std::size_t limit) {
@@ -115,32 +113,15 @@ class PayloadReader {
         }
     }
     void expect_end() const {
-        if (buffer_.left() != 0) fail("bytes after its end");
+        if (!rest_.empty()) fail("bytes after its end");
     }
 
   private:
-    /// Reads from memory that stays where it is.
-    class MemoryBuffer : public std::streambuf {
-      public:
-        explicit MemoryBuffer(std::string_view bytes) {
-            char* begin = const_cast<char*>(bytes.data());  // never written through
-            setg(begin, begin, begin + bytes.size());
-        }
-        [[nodiscard]] std::size_t left() const {
-            return static_cast<std::size_t>(egptr() - gptr());
-        }
-    };
-
-    std::istream& open(std::string_view bytes) {
-        // First byte: cereal's mark of byte order.
-        if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 1)
-            fail("no mark of its byte order");
-        return stream_;
-    }
     template <class T>
     void load(T& value) {
         require(sizeof(T));
-        archive_(value);
+        std::memcpy(&value, rest_.data(), sizeof(T));
+        rest_.remove_prefix(sizeof(T));
     }
     /// Number of items to come, each at least `item_bytes` long.
     std::size_t count(std::size_t limit, std::size_t item_bytes) {
@@ -151,16 +132,14 @@ class PayloadReader {
         return size;
     }
     void require(std::size_t bytes) const {
-        if (buffer_.left() < bytes) fail("less than its lengths promise");
+        if (rest_.size() < bytes) fail("less than its lengths promise");
     }
     [[noreturn]] void fail(const char* what) const {
         throw CorruptState(fmt::format("{}: a message with {}", from_, what));
     }
 
     const std::string& from_;
-    MemoryBuffer buffer_;
-    std::istream stream_;
-    cereal::PortableBinaryInputArchive archive_;
+    std::string_view rest_;
 };
 
 }  // namespace edgeloop::wire

@@ -11,21 +11,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <deque>
 #include <exception>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
-#include <string_view>
 #include <thread>
 
 #include <fmt/format.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 namespace edgeloop {
 namespace {
@@ -34,21 +27,8 @@ constexpr std::size_t submit_window = 64;  ///< submits on the way without an an
 constexpr double resubmit_s = 10;
 constexpr double busy_pause_s = 2;
 constexpr double longest_wait_s = 0.5;
-constexpr const char* socket_name = "/link";
 constexpr std::size_t most_classes = 8;     ///< that a warning lists
 constexpr std::size_t most_records = 1024;  ///< a device may change its name as often as it likes
-
-// In TMPDIR, or in /tmp when the path of a socket there would be longer than the system takes.
-std::string private_folder() {
-    const char* given = std::getenv("TMPDIR");
-    std::string path = fmt::format("{}/edgeloop-XXXXXX", given != nullptr ? given : "/tmp");
-    if (path.size() + std::strlen(socket_name) >= sizeof(sockaddr_un::sun_path))
-        path = "/tmp/edgeloop-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr)
-        throw IoError(fmt::format("cannot create a folder like '{}'", path), std::strerror(errno),
-                      "set TMPDIR to a folder you may write to");
-    return path;
-}
 
 DialOptions dial_options(const RemoteProbeOptions& options, const std::string& endpoint,
                          bool inside) {
@@ -62,48 +42,6 @@ DialOptions dial_options(const RemoteProbeOptions& options, const std::string& e
 }
 
 }  // namespace
-
-EdgeOption parse_edge_option(const std::string& text) {
-    using Mode = EdgeOption::Mode;
-    if (text == "none") return {Mode::none, {}};
-    if (text == "model") return {Mode::model, {}};
-    if (text == "local") return {Mode::local, {}};
-    const auto starts = [&](std::string_view prefix) { return text.rfind(prefix, 0) == 0; };
-    const std::string_view bind = "bind:";
-    if (starts(bind)) {
-        const std::string endpoint = text.substr(bind.size());
-        check_endpoint(endpoint, EndpointUse::listen);
-        return {Mode::bind, endpoint};
-    }
-    if (starts("tcp://") || starts("ipc://")) {
-        check_endpoint(text, EndpointUse::connect);
-        return {Mode::connect, text};
-    }
-    throw ConfigError(
-        fmt::format("--edge '{}' is unknown", text), {},
-        "use local, model, none, tcp://HOST:PORT, bind:tcp://*:PORT, or ipc://PATH for tcp://");
-}
-
-LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file,
-                       const std::string& program)
-    : folder_(private_folder()), endpoint_("ipc://" + folder_ + socket_name) {
-    ChildOptions child;
-    child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program, "serve",
-                       "--connect", endpoint_, "--parent", std::to_string(::getpid()), "--name",
-                       fmt::format("local-{}", ::getpid()),
-                       // The search loads this machine now more, now less: there is no undisturbed
-                       // state that a reference network could confirm.
-                       "--reference-every", "0", "--patience", "1", "--turns-file", turns_file()};
-    child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
-    child.output_file = log_file;
-    process_ = std::make_unique<ChildProcess>(child);
-}
-
-LocalAgent::~LocalAgent() {
-    stop();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-}
 
 std::optional<std::string> lacking(const std::string& record, const MeasurementSettings& settings,
                                    const std::vector<std::string>& metrics) {
@@ -376,8 +314,9 @@ RemoteProbe::~RemoteProbe() {
 }
 
 void RemoteProbe::submit(const Candidate& candidate) {
-    const MeasurementJob job =
-        make_job(candidate.spec, impl_->options.settings, impl_->options.device_class);
+    EDGELOOP_EXPECT(candidate.design, "only designs can be measured");
+    const MeasurementJob job = make_job(candidate.design->spec().to_json(), impl_->options.settings,
+                                        impl_->options.device_class);
     if (job.spec.size() > wire::max_document_bytes)
         throw ConfigError(fmt::format("the specification of candidate {} has {} bytes",
                                       candidate.id, job.spec.size()),

@@ -103,9 +103,8 @@ Proposer::Trial Proposer::examine(const Genome& genome, const EngineState& state
     candidate.seed = training_seed(settings_.seed, trial.design);
     int recipe_epochs = 0;
     if (!settings_.analytic) {
-        const ArchitectureSpec spec = space_.decode(genome);
-        candidate.spec = spec.canonical();
-        recipe_epochs = spec.training.epochs;
+        candidate.design = Design::of(space_.decode(genome));
+        recipe_epochs = candidate.design->spec().training.epochs;
     }
     candidate.epochs = first_budget(settings_, recipe_epochs);
     candidate.keep_state = settings_.ladder.epochs.size() > 1;

@@ -36,10 +36,15 @@ struct Replay {
     }
 
     void operator()(const Told& event) {
-        const CandidateId id = event.completed.candidate.id;
-        if (active.erase(id) == 0)
-            throw CorruptState(fmt::format("the journal ends candidate {} twice", id));
-        engine.tell(event.completed);
+        CompletedCandidate completed = event.completed;
+        const auto found = active.find(completed.candidate.id);
+        if (found == active.end())
+            throw CorruptState(
+                fmt::format("the journal ends candidate {} twice", completed.candidate.id));
+        // Journals of earlier versions do not have all of the candidate.
+        completed.candidate = std::move(found->second.kept.candidate);
+        active.erase(found);
+        engine.tell(completed);
     }
 
     void operator()(const Note& event) {

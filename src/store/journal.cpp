@@ -4,8 +4,8 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/text.hpp"
 
-#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -21,175 +21,152 @@ namespace {
 constexpr int journal_version = 2;
 constexpr std::string_view checksum_key = ",\"crc\":";
 
-// --- writing: by hand, because 20 000 candidates a second pass through here
+/// Writes the fields of a record into a line. By hand, because 20 000 candidates a second pass
+/// through here.
+class FieldWriter {
+  public:
+    FieldWriter(std::string& out, std::string_view event) : out_(out), event_(event) {}
 
-void put_text(std::string& out, const std::string& text) {
-    out += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-void put_integer(std::string& out, std::uint64_t value) { out += fmt::format_int(value).c_str(); }
-
-// The shortest text that reads back as the same double; JSON has no infinities, so those are text.
-void put_number(std::string& out, double value) {
-    if (!std::isfinite(value)) {
-        out += std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"";
-        return;
+    template <class Value>
+    void operator()(const char* name, const Value& value) {
+        out_ += fmt::format(",\"{}\":", name);
+        put(value);
     }
-    char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    const std::string_view text(digits, static_cast<std::size_t>(end - digits));
-    out += text;
-    if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
-}
-
-void put_metrics(std::string& out, const char* key, const Metrics& metrics) {
-    out += fmt::format(",\"{}\":{{", key);
-    bool first = true;
-    for (const auto& [name, value] : metrics) {
-        if (!std::exchange(first, false)) out += ',';
-        put_text(out, name);
-        out += ':';
-        put_number(out, value);
+    void operator()(const char* name, const std::string& text, Text kind = Text::line) {
+        if (text.empty()) return;
+        out_ += fmt::format(",\"{}\":", name);
+        kind == Text::document ? void(out_ += text) : put(text);
     }
-    out += '}';
-}
+    void operator()(const char* name, const DesignPtr& design) {
+        if (design) (*this)(name, design->text(), Text::document);
+    }
+    /// How a candidate ended is the name of its event.
+    void operator()(const char* name, Status status) {
+        if (event_ != to_string(status)) (*this)(name, std::string(to_string(status)));
+    }
+    /// One that was written before.
+    void operator()(const char*, const Candidate& candidate) {
+        (*this)("id", candidate.id);
+        (*this)("rung", candidate.rung);
+    }
 
-void put_reason(std::string& out, const std::string& reason) {
-    if (reason.empty()) return;
-    out += ",\"reason\":";
-    put_text(out, reason);
-}
+  private:
+    template <class Value>
+    void put(const Value& value) {
+        out_ += fmt::format("{}", value);
+    }
+    void put(const std::string& text) {
+        out_ += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    // JSON has no infinities, so those are text.
+    void put(double value) {
+        const std::string text = shortest(value);
+        out_ += !std::isfinite(value)                           ? '"' + text + '"'
+                : text.find_first_of(".e") == std::string::npos ? text + ".0"
+                                                                : text;
+    }
+    void put(const std::vector<double>& values) {
+        out_ += '[';
+        for (const double value : values) put(value), out_ += ',';
+        close(']');
+    }
+    void put(const Metrics& metrics) {
+        out_ += '{';
+        for (const auto& [name, value] : metrics) put(name), out_ += ':', put(value), out_ += ',';
+        close('}');
+    }
+    void close(char bracket) {
+        if (out_.back() == ',') out_.pop_back();
+        out_ += bracket;
+    }
 
+    std::string& out_;
+    std::string_view event_;
+};
+
+template <class Record>
+void put(std::string& out, const char* event, const Record& record) {
+    out += fmt::format("\"{}\"", event);
+    Record::fields(record, FieldWriter(out, event));
+}
 void put(std::string& out, const Proposed& event) {
-    const Candidate& candidate = event.candidate;
-    out += candidate.rung == 0 ? "\"proposed\",\"id\":" : "\"promoted\",\"id\":";
-    put_integer(out, candidate.id);
-    out += fmt::format(",\"generation\":{},\"index\":{},\"genes\":[", candidate.generation,
-                       candidate.index);
-    for (std::size_t i = 0; i < candidate.genome.genes.size(); ++i) {
-        if (i > 0) out += ',';
-        put_number(out, candidate.genome.genes[i]);
-    }
-    out += "],\"seed\":";
-    put_integer(out, candidate.seed);
-    out += fmt::format(",\"epochs\":{},\"rung\":{},\"trained_epochs\":{},\"keep_state\":{}",
-                       candidate.epochs, candidate.rung, candidate.trained_epochs,
-                       candidate.keep_state);
-    put_metrics(out, "known", candidate.known);
-    if (!candidate.spec.empty()) out += ",\"spec\":" + candidate.spec;
+    put(out, event.candidate.rung == 0 ? "proposed" : "promoted", event.candidate);
 }
-
-void put(std::string& out, const TrainingStarted& event) {
-    out += "\"started\",\"id\":";
-    put_integer(out, event.id);
-}
-
+void put(std::string& out, const TrainingStarted& event) { put(out, "started", event); }
 void put(std::string& out, const PartDone& event) {
-    out += event.part == Part::training ? "\"trained\",\"id\":" : "\"measured\",\"id\":";
-    put_integer(out, event.outcome.id);
-    out += fmt::format(",\"status\":\"{}\"", to_string(event.outcome.status));
-    put_metrics(out, "metrics", event.outcome.metrics);
-    put_reason(out, event.outcome.reason);
-    out += ",\"seconds\":";
-    put_number(out, event.outcome.seconds);
-    if (!event.outcome.device.empty()) {
-        out += ",\"device\":";
-        put_text(out, event.outcome.device);
-    }
-    if (!event.outcome.record.empty()) out += ",\"record\":" + event.outcome.record;
+    put(out, event.part == Part::training ? "trained" : "measured", event.outcome);
 }
-
 void put(std::string& out, const Told& event) {
-    const CompletedCandidate& completed = event.completed;
-    out += fmt::format("\"{}\",\"id\":", to_string(completed.status));
-    put_integer(out, completed.candidate.id);
-    out += fmt::format(",\"rung\":{}", completed.candidate.rung);
-    put_metrics(out, "metrics", completed.metrics);
-    put_metrics(out, "settled", completed.settled);
-    put_reason(out, completed.reason);
-    out += ",\"training_seconds\":";
-    put_number(out, completed.training_seconds);
-    out += ",\"measuring_seconds\":";
-    put_number(out, completed.measuring_seconds);
+    put(out, to_string(event.completed.status), event.completed);
 }
-
-void put(std::string& out, const Note& event) {
-    out += "\"note\",\"what\":";
-    put_text(out, event.what);
-    out += ",\"id\":";
-    put_integer(out, event.id);
-    put_reason(out, event.reason);
-}
+void put(std::string& out, const Note& event) { put(out, "note", event); }
 
 // Adds the checksum of the line that begins at `start`.
 void finish_line(std::string& out, std::size_t start) {
     const std::uint32_t checksum = crc32(std::string_view(out).substr(start));
-    out += checksum_key;
-    put_integer(out, checksum);
-    out += "}\n";
+    out += fmt::format("{}{}}}\n", checksum_key, checksum);
 }
 
 // --- reading
 
 double number_of(const Json& json) {
     if (!json.is_string()) return json.get<double>();
-    const std::string& text = json.get_ref<const std::string&>();
-    if (text == "inf") return std::numeric_limits<double>::infinity();
-    if (text == "-inf") return -std::numeric_limits<double>::infinity();
-    if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
-    throw CorruptState(fmt::format("'{}' is no number", text));
+    using Limits = std::numeric_limits<double>;
+    for (const double value : {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN()})
+        if (json == shortest(value)) return value;
+    throw CorruptState(fmt::format("{} is no number", json.dump()));
 }
 
-Metrics metrics_of(const Json& json) {
-    Metrics metrics;
-    for (const auto& [name, value] : json.items()) metrics[name] = number_of(value);
-    return metrics;
-}
+using Candidates = std::unordered_map<CandidateId, Candidate>;
 
-Proposed proposed_from(const Json& json) {
-    Candidate candidate;
-    candidate.id = json.at("id").get<CandidateId>();
-    candidate.generation = json.at("generation").get<std::uint32_t>();
-    candidate.index = json.at("index").get<std::uint32_t>();
-    for (const Json& gene : json.at("genes")) candidate.genome.genes.push_back(number_of(gene));
-    candidate.seed = json.at("seed").get<std::uint64_t>();
-    candidate.epochs = json.at("epochs").get<int>();
-    candidate.rung = json.at("rung").get<int>();
-    candidate.trained_epochs = json.at("trained_epochs").get<int>();
-    candidate.keep_state = json.at("keep_state").get<bool>();
-    candidate.known = metrics_of(json.at("known"));
-    if (json.contains("spec")) candidate.spec = json.at("spec").dump();
-    return {std::move(candidate)};
-}
+/// Reads the fields of a record from the line that FieldWriter gave.
+class FieldReader {
+  public:
+    FieldReader(const Json& json, const Candidates& before) : json_(json), before_(before) {}
 
-PartDone part_from(const Json& json, Part part) {
-    PartDone event;
-    event.part = part;
-    event.outcome.id = json.at("id").get<CandidateId>();
-    event.outcome.status = status_from(json.at("status").get<std::string>());
-    event.outcome.metrics = metrics_of(json.at("metrics"));
-    event.outcome.reason = json.value("reason", "");
-    event.outcome.seconds = number_of(json.at("seconds"));
-    event.outcome.device = json.value("device", "");
-    if (json.contains("record")) event.outcome.record = json.at("record").dump();
-    return event;
-}
+    template <class Value>
+    void operator()(const char* name, Value& value) const {
+        json_.at(name).get_to(value);
+    }
+    void operator()(const char* name, double& value) const { value = number_of(json_.at(name)); }
+    void operator()(const char* name, std::string& text, Text kind = Text::line) const {
+        const auto found = json_.find(name);
+        if (found == json_.end()) return;
+        text = kind == Text::document ? found->dump() : found->get<std::string>();
+    }
+    void operator()(const char* name, Status& status) const {
+        const auto found = json_.find(name);
+        status = status_from(found == json_.end() ? json_.at("event") : *found);
+    }
+    void operator()(const char* name, std::vector<double>& values) const {
+        for (const Json& value : json_.at(name)) values.push_back(number_of(value));
+    }
+    void operator()(const char* name, Metrics& metrics) const {
+        const auto found = json_.find(name);
+        if (found == json_.end()) return;  // one that earlier versions did not have
+        for (const auto& [metric, value] : found->items()) metrics[metric] = number_of(value);
+    }
+    /// One that this version cannot build is of no use to it: the engine proposes it again, or not.
+    void operator()(const char* name, DesignPtr& design) const {
+        const auto found = json_.find(name);
+        if (found == json_.end()) return;
+        try {
+            design = Design::of(ArchitectureSpec::from_json(*found, "journal"));
+        } catch (const ConfigError&) {
+        }
+    }
+    void operator()(const char*, Candidate& candidate) const {
+        const auto id = json_.at("id").get<CandidateId>();
+        const auto found = before_.find(id);
+        if (found == before_.end())
+            throw CorruptState(fmt::format("candidate {} ends before it was proposed", id));
+        candidate = found->second;
+    }
 
-Told told_from(const Json& json, const std::unordered_map<CandidateId, Candidate>& candidates) {
-    const auto id = json.at("id").get<CandidateId>();
-    const auto found = candidates.find(id);
-    if (found == candidates.end())
-        throw CorruptState(fmt::format("candidate {} ends before it was proposed", id));
-    CompletedCandidate completed;
-    completed.candidate = found->second;
-    completed.status = status_from(json.at("event").get<std::string>());
-    completed.metrics = metrics_of(json.at("metrics"));
-    completed.settled = metrics_of(json.at("settled"));
-    completed.reason = json.value("reason", "");
-    completed.training_seconds = number_of(json.at("training_seconds"));
-    completed.measuring_seconds = number_of(json.at("measuring_seconds"));
-    return {std::move(completed)};
-}
+  private:
+    const Json& json_;
+    const Candidates& before_;
+};
 
 /// Reads line after line, keeping what later lines refer to.
 class JournalReader {
@@ -222,22 +199,28 @@ class JournalReader {
                                "use the edgeloop release that wrote it");
     }
 
+    template <class Record>
+    [[nodiscard]] Record record_from(const Json& json) const {
+        Record record;
+        Record::fields(record, FieldReader(json, candidates_));
+        return record;
+    }
+
     Event event_from(const Json& json) {
         const std::string& kind = json.at("event").get_ref<const std::string&>();
-        if (kind == "started") return TrainingStarted{json.at("id").get<CandidateId>()};
-        if (kind == "trained") return part_from(json, Part::training);
-        if (kind == "measured") return part_from(json, Part::measuring);
-        if (kind == "note")
-            return Note{json.at("what").get<std::string>(), json.at("id").get<CandidateId>(),
-                        json.value("reason", "")};
-        if (kind != "proposed" && kind != "promoted") return told_from(json, candidates_);
-        Proposed event = proposed_from(json);
+        if (kind == "started") return record_from<TrainingStarted>(json);
+        if (kind == "trained") return PartDone{Part::training, record_from<Outcome>(json)};
+        if (kind == "measured") return PartDone{Part::measuring, record_from<Outcome>(json)};
+        if (kind == "note") return record_from<Note>(json);
+        if (kind != "proposed" && kind != "promoted")
+            return Told{record_from<CompletedCandidate>(json)};
+        Proposed event{record_from<Candidate>(json)};
         candidates_[event.candidate.id] = event.candidate;
         return event;
     }
 
     std::vector<Event> events_;
-    std::unordered_map<CandidateId, Candidate> candidates_;
+    Candidates candidates_;
     std::uint64_t next_ = 0;
     int version_ = journal_version;
 };

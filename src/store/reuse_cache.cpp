@@ -67,7 +67,7 @@ class ReuseCache::Reader {
         PartDone* done = std::get_if<PartDone>(&event);
         if (!done || done->outcome.status != Status::completed) return;
         const Candidate& candidate = candidates_[done->outcome.id];
-        if (candidate.spec.empty()) return;
+        if (!candidate.design) return;
         done->outcome.reason = fmt::format("candidate {} of {}", done->outcome.id, folder_);
         done->outcome.seconds = 0;  // it costs this run nothing
         if (done->part == Part::measuring) return keep_latency(candidate, done->outcome);
@@ -93,7 +93,7 @@ class ReuseCache::Reader {
         std::string why = measuring_differs_;
         if (why.empty() && !genome(candidate)) why = "of designs outside this space";
         if (!why.empty()) return leave_out("latencies", why);
-        cache_.measured_.emplace(network_key(candidate), std::move(outcome));
+        cache_.measured_.emplace(candidate.design->network_identity(), std::move(outcome));
         ++count_.latencies;
     }
 
@@ -128,7 +128,7 @@ class ReuseCache::Reader {
                                                          : spec.training.epochs;
         if (candidate.epochs != budget)
             return fmt::format("of {} epochs instead of {}", candidate.epochs, budget);
-        if (spec.canonical() != candidate.spec) return "with another training recipe";
+        if (spec.identity() != candidate.design->identity()) return "with another training recipe";
         if (candidate.seed != training_seed(engine.seed, cache_.options_.space->identity(*found)))
             return "with another --seed";
         return {};
@@ -136,9 +136,7 @@ class ReuseCache::Reader {
 
     [[nodiscard]] std::optional<Genome> genome(const Candidate& candidate) const {
         try {
-            return genome_of(*cache_.options_.space,
-                             ArchitectureSpec::from_json(Json::parse(candidate.spec), "journal"),
-                             "journal");
+            return genome_of(*cache_.options_.space, candidate.design->spec(), "journal");
         } catch (const ConfigError&) {
             return std::nullopt;
         }
@@ -177,10 +175,10 @@ ReuseCount ReuseCache::add_run(const std::string& folder, const RunConditions& e
 }
 
 std::optional<Outcome> ReuseCache::find(Part part, const Candidate& candidate) const {
-    if (candidate.spec.empty()) return std::nullopt;
+    if (!candidate.design) return std::nullopt;
     if (part == Part::measuring) {
         if (measured_.empty()) return std::nullopt;
-        const auto found = measured_.find(network_key(candidate));
+        const auto found = measured_.find(candidate.design->network_identity());
         return found == measured_.end() ? std::nullopt : std::optional<Outcome>(found->second);
     }
     if (candidate.keep_state) return std::nullopt;
@@ -189,16 +187,13 @@ std::optional<Outcome> ReuseCache::find(Part part, const Candidate& candidate) c
 }
 
 std::string ReuseCache::weights_of(const Candidate& candidate) const {
+    if (!candidate.design) return {};
     const auto found = weights_.find(training_key(candidate));
     return found == weights_.end() ? std::string() : found->second;
 }
 
 ReuseCache::TrainingKey ReuseCache::training_key(const Candidate& candidate) {
-    return {digest(candidate.spec), candidate.seed, candidate.epochs};
-}
-
-Digest ReuseCache::network_key(const Candidate& candidate) {
-    return ArchitectureSpec::from_json(Json::parse(candidate.spec), "journal").network_identity();
+    return {candidate.design->identity(), candidate.seed, candidate.epochs};
 }
 
 }  // namespace edgeloop

@@ -62,34 +62,6 @@ Json read_provenance(const std::string& path) {
     }
 }
 
-Json json_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-
-Json to_json(const Progress& progress) {
-    Json json = {{"phase", progress.phase},
-                 {"done", progress.done},
-                 {"total", progress.total},
-                 {"running", progress.running},
-                 {"generation", progress.generation},
-                 {"best", progress.best},
-                 {"front", progress.front},
-                 {"hypervolume", json_or_null(progress.hypervolume)},
-                 {"reference", progress.reference},
-                 {"elapsed_s", progress.elapsed_seconds},
-                 {"eta_s", json_or_null(progress.eta_seconds)},
-                 {"training_s", progress.training_seconds},
-                 {"measuring_s", progress.measuring_seconds},
-                 {"kept_bytes", progress.kept_bytes},
-                 {"updated_ms", unix_milliseconds()}};
-    json["by_status"] = Json::object();
-    for (const auto& [status, count] : progress.by_status)
-        json["by_status"][to_string(status)] = count;
-    if (progress.link)
-        json["link"] = {{"state", progress.link->text},
-                        {"up", progress.link->up},
-                        {"devices", progress.link->devices}};
-    return json;
-}
-
 /// The part of a device's record that is the same at each of its starts.
 Json without_conditions(Json record) {
     if (record.is_object()) record.erase("conditions");
@@ -244,7 +216,7 @@ struct RunDirectory::Parts {
             if (layout.conditions.count(told->completed.candidate.id) == 0)
                 made_under(told->completed.candidate.id);
             CompletedCandidate& row = rows[told->completed.candidate.id] = told->completed;
-            row.candidate.spec.clear();
+            row.candidate.design.reset();
             row.candidate.known.clear();
             row.settled.clear();
         }
@@ -284,12 +256,12 @@ struct RunDirectory::Parts {
         std::set<std::string> shown;
         for (const ArchiveMember& member : front) {
             const Candidate& candidate = member.completed.candidate;
-            if (candidate.spec.empty()) continue;
+            if (!candidate.design) continue;
             shown.insert(std::to_string(candidate.id));
             const std::string folder = path(fmt::format("models/{}", candidate.id));
             if (fs::exists(folder + "/spec.json")) continue;
             make_directories(folder);
-            write_file_atomic(folder + "/spec.json", pretty(Json::parse(candidate.spec)),
+            write_file_atomic(folder + "/spec.json", pretty(candidate.design->spec().to_json()),
                               Durability::process_crash);
         }
         std::error_code ignored;
@@ -309,11 +281,27 @@ struct RunDirectory::Parts {
     std::optional<ConditionsTable> conditions;
     int condition = 1;  ///< number of the conditions of the newest event
     bool resumed = false;
+    double seconds = 0;  ///< RunDirectory::seconds()
     std::optional<JournalWriter> journal;
     std::map<CandidateId, CompletedCandidate> rows;  ///< of evaluations.csv
     std::optional<AppendFile> progress_file;
     std::optional<std::uint64_t> noted_done;  ///< in the last line of progress.csv of this start
 };
+
+namespace {
+
+/// Adds the seconds of its life.
+class Timer {
+  public:
+    explicit Timer(double& total) : total_(total) {}
+    ~Timer() { total_ += steady_seconds() - start_; }
+
+  private:
+    double& total_;
+    double start_ = steady_seconds();
+};
+
+}  // namespace
 
 RunDirectory::RunDirectory(RunDirectoryOptions options) {
     EDGELOOP_EXPECT(options.space != nullptr, "a run directory needs the search space");
@@ -356,27 +344,37 @@ std::optional<Recovery> RunDirectory::recover() {
 }
 
 void RunDirectory::record(const Event& event) {
+    const Timer timer(parts_->seconds);
     parts_->journal->add(event);
     parts_->remember(event);
 }
 
-void RunDirectory::commit() { parts_->journal->commit(); }
+void RunDirectory::commit() {
+    const Timer timer(parts_->seconds);
+    parts_->journal->commit();
+}
 
 void RunDirectory::snapshot(const EngineState& engine,
                             const std::map<CandidateId, InFlight>& in_flight) {
+    const Timer timer(parts_->seconds);
     parts_->journal->sync();
     parts_->snapshots.write(encode_snapshot(engine, in_flight, parts_->journal->next() - 1));
 }
 
 void RunDirectory::publish(const Progress& progress, const std::vector<ArchiveMember>& front,
                            bool tables) {
-    write_file_atomic(parts_->path("status.json"), pretty(to_json(progress)),
+    const Timer timer(parts_->seconds);
+    write_file_atomic(parts_->path("status.json"), pretty(status_json(progress)),
                       Durability::process_crash);
     parts_->note_progress(progress);
     if (!tables) return;
     parts_->write_tables(front);
     parts_->show_models(front);
 }
+
+bool RunDirectory::resumed() const { return parts_->resumed; }
+
+double RunDirectory::seconds() const { return parts_->seconds; }
 
 void RunDirectory::add_devices(const std::vector<std::string>& devices) {
     Json records = parts_->provenance.value("devices", Json::array());

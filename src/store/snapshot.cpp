@@ -4,6 +4,7 @@
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/evaluation/binary_fields.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -22,8 +23,8 @@
 
 namespace edgeloop {
 
-// The payload's format: fields in this order. A change here needs a new version below. The
-// functions are static because other modules give the same types another format on their wires.
+// The payload's format: fields in this order, those of records in theirs. A change needs a new
+// version below. The functions are static because messages have another format of some types.
 
 template <class A>
 static void serialize(A& archive, Digest& digest) {
@@ -35,19 +36,7 @@ static void serialize(A& archive, Genome& genome) {
     archive(genome.genes);
 }
 
-template <class A>
-static void serialize(A& archive, Candidate& candidate) {
-    archive(candidate.id, candidate.generation, candidate.index, candidate.genome, candidate.spec,
-            candidate.seed, candidate.epochs, candidate.rung, candidate.trained_epochs,
-            candidate.keep_state, candidate.known, candidate.previous);
-}
-
-template <class A>
-static void serialize(A& archive, CompletedCandidate& completed) {
-    archive(completed.candidate, completed.status, completed.metrics, completed.settled,
-            completed.reason, completed.training_seconds, completed.measuring_seconds);
-}
-
+// The journal has the device and the conditions.
 template <class A>
 static void serialize(A& archive, Outcome& outcome) {
     archive(outcome.id, outcome.status, outcome.metrics, outcome.reason, outcome.seconds);
@@ -202,6 +191,8 @@ Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
             throw CorruptState(fmt::format("{}: bytes are left over", where));
     } catch (const cereal::Exception& error) {
         throw CorruptState(fmt::format("{}: {}", where, error.what()));
+    } catch (const ConfigError& error) {
+        throw CorruptState(fmt::format("{}: {}", where, error.problem()), error.why());
     } catch (const std::bad_alloc&) {
         throw CorruptState(fmt::format("{}: a length beyond all memory", where));
     } catch (const std::length_error&) {

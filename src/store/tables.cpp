@@ -1,16 +1,26 @@
 #include "store/tables.hpp"
 
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 
-#include <algorithm>
+#include <functional>
+#include <memory>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 namespace edgeloop {
 namespace {
+
+using Row = CompletedCandidate;
+
+struct Column {
+    std::string name;
+    std::function<std::string(const Row&)> text;  ///< of its cell
+};
 
 // Quoted as RFC 4180 asks when it holds a comma, a quote or a line break.
 std::string cell(const std::string& text) {
@@ -20,116 +30,91 @@ std::string cell(const std::string& text) {
     return quoted + '"';
 }
 
-bool is_continuous(const Variable& variable) {
-    return variable.kind == GeneKind::real || variable.kind == GeneKind::log_real;
+Column metric(const std::string& name) {
+    return {name, [name](const Row& row) {
+                const auto found = row.metrics.find(name);
+                return found == row.metrics.end() ? std::string() : shortest(found->second);
+            }};
 }
 
-/// Writes the columns all tables share: objectives, genes, the other metrics.
-class DesignColumns {
-  public:
-    DesignColumns(const TableLayout& layout, const std::set<std::string>& metric_names)
-        : layout_(layout) {
-        const auto& objectives = layout.objectives;
-        for (const std::string& name : metric_names)
-            if (std::find(objectives.begin(), objectives.end(), name) == objectives.end() &&
-                !has_meaning(name, Meaning::cost))
-                others_.push_back(name);
+// Real genes with all their digits, so that a row can be evaluated again.
+void add_genes(std::vector<Column>& columns, const SearchSpace& space) {
+    const auto texts = std::make_shared<std::vector<std::string>>();  // of the row at hand
+    for (std::size_t i = 0; i < space.variables().size(); ++i) {
+        const Variable& variable = space.variables()[i];
+        const bool real = variable.kind == GeneKind::real || variable.kind == GeneKind::log_real;
+        columns.push_back({variable.name, [=, &space](const Row& row) {
+                               const Genome& genome = row.candidate.genome;
+                               if (i == 0) *texts = space.describe(genome);
+                               const std::string& text = texts->at(i);  // empty: not active
+                               return real && !text.empty() ? shortest(genome.genes[i]) : text;
+                           }});
     }
+}
 
-    void put_header(std::string& out) const {
-        for (const std::string& name : layout_.objectives) out += ',' + cell(name);
-        for (const Variable& variable : layout_.space->variables())
-            out += ',' + cell(variable.name);
-        for (const std::string& name : others_) out += ',' + cell(name);
-        out += ",conditions";
-    }
+/// The columns that all tables have: objectives, genes, other metrics, conditions, device.
+void add_design(std::vector<Column>& columns, const TableLayout& layout,
+                const std::vector<const Row*>& rows) {
+    for (const std::string& name : layout.objectives) columns.push_back(metric(name));
+    add_genes(columns, *layout.space);
+    std::set<std::string> others;
+    for (const Row* row : rows)
+        for (const auto& each : row->metrics)
+            if (!has_meaning(each.first, Meaning::cost)) others.insert(each.first);
+    for (const std::string& name : layout.objectives) others.erase(name);
+    for (const std::string& name : others) columns.push_back(metric(name));
+    columns.push_back({"conditions", [&layout](const Row& row) {
+                           const auto found = layout.conditions.find(row.candidate.id);
+                           return found == layout.conditions.end()
+                                      ? std::string()
+                                      : fmt::format("{}", fmt::join(found->second, "+"));
+                       }});
+    if (layout.devices.empty()) return;
+    columns.push_back({"device", [&layout](const Row& row) {
+                           const auto found = layout.devices.find(row.candidate.id);
+                           return found == layout.devices.end() ? std::string() : found->second;
+                       }});
+}
 
-    void put_device_header(std::string& out) const {
-        if (!layout_.devices.empty()) out += ",device";
+std::string table(const std::vector<Column>& columns, const std::vector<const Row*>& rows) {
+    std::string out;
+    for (const Column& column : columns) out += cell(column.name) + ',';
+    out.back() = '\n';
+    for (const Row* row : rows) {
+        for (const Column& column : columns) out += cell(column.text(*row)) + ',';
+        out.back() = '\n';
     }
-    void put_device(std::string& out, CandidateId id) const {
-        if (layout_.devices.empty()) return;
-        const auto found = layout_.devices.find(id);
-        out += ',' + (found == layout_.devices.end() ? std::string() : cell(found->second));
-    }
+    return out;
+}
 
-    void put_row(std::string& out, const CompletedCandidate& completed) const {
-        put_metrics(out, layout_.objectives, completed.metrics);
-        put_genes(out, completed.candidate.genome);
-        put_metrics(out, others_, completed.metrics);
-        const auto conditions = layout_.conditions.find(completed.candidate.id);
-        out += ',';
-        if (conditions != layout_.conditions.end())
-            out += fmt::format("{}", fmt::join(conditions->second, "+"));
-    }
+Json json_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
-  private:
-    static void put_metrics(std::string& out, const std::vector<std::string>& names,
-                            const Metrics& metrics) {
-        for (const std::string& name : names) {
-            const auto found = metrics.find(name);
-            out += ',';
-            if (found != metrics.end()) out += shortest(found->second);
-        }
-    }
-
-    // Real genes with all their digits, so that a row can be evaluated again.
-    void put_genes(std::string& out, const Genome& genome) const {
-        const std::vector<Variable>& variables = layout_.space->variables();
-        const std::vector<bool> active = layout_.space->active(genome);
-        std::vector<std::string> texts;
-        if (!std::all_of(variables.begin(), variables.end(), is_continuous))
-            texts = layout_.space->describe(genome);
-        for (std::size_t i = 0; i < variables.size(); ++i) {
-            out += ',';
-            if (!active[i]) continue;
-            out += is_continuous(variables[i]) ? shortest(genome.genes[i]) : cell(texts[i]);
-        }
-    }
-
-    const TableLayout& layout_;
-    std::vector<std::string> others_;  ///< metrics that are no objectives
-};
+Column id() {
+    return {"id", [](const Row& row) { return std::to_string(row.candidate.id); }};
+}
 
 }  // namespace
 
 std::string pareto_table(const TableLayout& layout, const std::vector<ArchiveMember>& front) {
-    std::set<std::string> names;
-    for (const ArchiveMember& member : front)
-        for (const auto& metric : member.completed.metrics) names.insert(metric.first);
-    const DesignColumns columns(layout, names);
-    std::string out = "id";
-    columns.put_header(out);
-    columns.put_device_header(out);
-    out += '\n';
-    for (const ArchiveMember& member : front) {
-        out += std::to_string(member.completed.candidate.id);
-        columns.put_row(out, member.completed);
-        columns.put_device(out, member.completed.candidate.id);
-        out += '\n';
-    }
-    return out;
+    std::vector<const Row*> rows;
+    for (const ArchiveMember& member : front) rows.push_back(&member.completed);
+    std::vector<Column> columns{id()};
+    add_design(columns, layout, rows);
+    return table(columns, rows);
 }
 
-std::string evaluations_table(const TableLayout& layout,
-                              const std::vector<const CompletedCandidate*>& rows) {
-    std::set<std::string> names;
-    for (const CompletedCandidate* row : rows)
-        for (const auto& metric : row->metrics) names.insert(metric.first);
-    const DesignColumns columns(layout, names);
-    std::string out = "id,status";
-    columns.put_header(out);
-    columns.put_device_header(out);
-    out += ",generation,epochs,training_seconds,measuring_seconds,reason\n";
-    for (const CompletedCandidate* row : rows) {
-        out += std::to_string(row->candidate.id) + ',' + to_string(row->status);
-        columns.put_row(out, *row);
-        columns.put_device(out, row->candidate.id);
-        out += ',' + std::to_string(row->candidate.generation) + ',' +
-               std::to_string(row->candidate.epochs) + ',' + shortest(row->training_seconds) + ',' +
-               shortest(row->measuring_seconds) + ',' + cell(row->reason) + '\n';
-    }
-    return out;
+std::string evaluations_table(const TableLayout& layout, const std::vector<const Row*>& rows) {
+    std::vector<Column> columns{id(),
+                                {"status", [](const Row& row) { return to_string(row.status); }}};
+    add_design(columns, layout, rows);
+    const std::vector<Column> last = {
+        {"generation", [](const Row& row) { return std::to_string(row.candidate.generation); }},
+        {"epochs", [](const Row& row) { return std::to_string(row.candidate.epochs); }},
+        {"training_seconds", [](const Row& row) { return shortest(row.training_seconds); }},
+        {"measuring_seconds", [](const Row& row) { return shortest(row.measuring_seconds); }},
+        {"reason", [](const Row& row) { return row.reason; }}};
+    columns.insert(columns.end(), last.begin(), last.end());
+    return table(columns, rows);
 }
 
 std::string progress_header(const TableLayout& layout) {
@@ -149,6 +134,32 @@ std::string progress_row(const TableLayout& layout, const Progress& progress,
         if (found != progress.best.end()) out += shortest(found->second);
     }
     return out + '\n';
+}
+
+Json status_json(const Progress& progress) {
+    Json json = {{"phase", progress.phase},
+                 {"done", progress.done},
+                 {"total", progress.total},
+                 {"running", progress.running},
+                 {"generation", progress.generation},
+                 {"best", progress.best},
+                 {"front", progress.front},
+                 {"hypervolume", json_or_null(progress.hypervolume)},
+                 {"reference", progress.reference},
+                 {"elapsed_s", progress.elapsed_seconds},
+                 {"eta_s", json_or_null(progress.eta_seconds)},
+                 {"training_s", progress.training_seconds},
+                 {"measuring_s", progress.measuring_seconds},
+                 {"kept_bytes", progress.kept_bytes},
+                 {"updated_ms", unix_milliseconds()}};
+    json["by_status"] = Json::object();
+    for (const auto& [status, count] : progress.by_status)
+        json["by_status"][to_string(status)] = count;
+    if (progress.link)
+        json["link"] = {{"state", progress.link->text},
+                        {"up", progress.link->up},
+                        {"devices", progress.link->devices}};
+    return json;
 }
 
 }  // namespace edgeloop

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/json.hpp"
 #include "edgeloop/search/run_store.hpp"
 
 #include <cstdint>
@@ -30,6 +31,9 @@ struct TableLayout {
 /// reason; in the order given.
 [[nodiscard]] std::string evaluations_table(const TableLayout& layout,
                                             const std::vector<const CompletedCandidate*>& rows);
+
+/// status.json.
+[[nodiscard]] Json status_json(const Progress& progress);
 
 /// First line of progress.csv.
 [[nodiscard]] std::string progress_header(const TableLayout& layout);

@@ -87,7 +87,7 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
     : settings_(settings),
       dataset_(std::move(dataset)),
       candidate_(candidate),
-      spec_(ArchitectureSpec::from_json(parse_json(candidate.spec, "candidate"), "candidate")),
+      spec_(candidate.design->spec()),
       group_(group),
       device_(choose_device(settings.device)),
       epochs_(candidate.epochs > 0 ? candidate.epochs : spec_.training.epochs),
@@ -192,7 +192,7 @@ std::string TrainingRun::identity() const {
     return digest(
                fmt::format(
                    "{} seed {} ranks {} batch {} data {} {} {} {} augment {} clip {} patience {}{}",
-                   spec_.canonical(), candidate_.seed, group_.size(),
+                   candidate_.design->text(), candidate_.seed, group_.size(),
                    batch_of_rank(settings_, spec_, group_), dataset_->digest(), settings_.data_seed,
                    settings_.max_train_samples, settings_.max_validation_samples, settings_.augment,
                    settings_.clip_norm, settings_.patience_epochs, numerics(settings_, device_)))

@@ -69,7 +69,7 @@ class TrainingRun {
     TrainingSettings settings_;
     std::shared_ptr<const Dataset> dataset_;
     Candidate candidate_;
-    ArchitectureSpec spec_;
+    const ArchitectureSpec& spec_;  ///< of the candidate
     Communicator group_;
     torch::Device device_;
     int epochs_;

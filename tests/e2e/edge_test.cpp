@@ -32,7 +32,7 @@ Candidate tiny_candidate(CandidateId id, int hidden) {
     spec["architecture"]["hidden"] = {hidden};
     Candidate candidate;
     candidate.id = id;
-    candidate.spec = spec.dump();
+    candidate.design = Design::parse(spec.dump(), "tiny");
     return candidate;
 }
 
@@ -70,13 +70,15 @@ TEST(Edge, ANetworkThatCannotBeBuiltIsAFailureWithAReason) {
     RemoteProbe probe(probe_options({EdgeOption::Mode::local, agent.endpoint()}));
     Candidate broken;
     broken.id = 1;
-    broken.spec = R"({"family":"no-such-family"})";
+    Json spec = read_json_file(test::test_data("specs/cnn3d_tiny.json"));
+    spec["architecture"]["stages"][0]["pool"] = {16, 64, 64};  // larger than its clip
+    broken.design = Design::parse(spec.dump(), "broken");
     probe.submit(broken);
     probe.submit(tiny_candidate(2, 8));
     const auto outcomes = collect(probe, 2);
     ASSERT_EQ(outcomes.size(), 2u);
     EXPECT_EQ(outcomes.at(1).status, Status::failed);
-    EXPECT_NE(outcomes.at(1).reason.find("no-such-family"), std::string::npos);
+    EXPECT_NE(outcomes.at(1).reason, "");
     EXPECT_EQ(outcomes.at(2).status, Status::completed) << outcomes.at(2).reason;
 }
 
@@ -90,7 +92,7 @@ Outcome with_memory(const std::string& spec_file, double memory_mib) {
     RemoteProbe probe(options);
     Candidate candidate;
     candidate.id = 1;
-    candidate.spec = read_file(spec_file);
+    candidate.design = Design::of(ArchitectureSpec::from_file(spec_file));
     probe.submit(candidate);
     return collect(probe, 1)[1];
 }

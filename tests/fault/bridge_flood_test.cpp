@@ -173,7 +173,7 @@ TEST(Flood, LeavesASessionAtWorkUndisturbedAndMemoryBounded) {
     ScriptedAgent agent(agent_options, [](const MeasurementJob& job) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         MeasurementResult result;
-        result.metrics["latency_ms"] = Json::parse(job.spec).at("n").get<double>();
+        result.metrics["latency_ms"] = test::number_in(job.spec);
         return result;
     });
     RemoteProbeOptions probe_options;
@@ -194,10 +194,8 @@ TEST(Flood, LeavesASessionAtWorkUndisturbedAndMemoryBounded) {
     const Senders insider(bridge.endpoint(), 10, hostile, server.public_key);
 
     for (int n = 1; n <= jobs; ++n) {
-        Candidate candidate;
-        candidate.id = static_cast<CandidateId>(n);
-        candidate.spec = Json{{"n", n}}.dump();
-        probe.submit(candidate);
+        const auto id = static_cast<CandidateId>(n);
+        probe.submit(test::numbered_candidate(id, id));
     }
     int settled = 0, disturbed = 0;
     while ((settled < jobs || strangers.opened() < 2 * connections) &&

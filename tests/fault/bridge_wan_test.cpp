@@ -1,5 +1,6 @@
 // A bridge, devices and a search over a bad internet link, with processes killed in mid-run.
 #include "support/bridge_process.hpp"
+#include "support/numbered_design.hpp"
 #include "support/places.hpp"
 #include "support/setting.hpp"
 #include "support/tcp_proxy.hpp"
@@ -51,10 +52,8 @@ class Wan : public testing::Test {
         return std::make_unique<RemoteProbe>(options);
     }
     static void submit(RemoteProbe& probe, int n) {
-        Candidate candidate;
-        candidate.id = static_cast<CandidateId>(n);
-        candidate.spec = Json{{"n", n}}.dump();
-        probe.submit(candidate);
+        const auto id = static_cast<CandidateId>(n);
+        probe.submit(test::numbered_candidate(id, id));
     }
     /// When each measurement of each job began.
     [[nodiscard]] std::multimap<CandidateId, double> measured() const {
@@ -62,7 +61,7 @@ class Wan : public testing::Test {
         std::istringstream lines(read_file(folder.path("measured")));
         for (std::string line; std::getline(lines, line);) {
             const auto blank = line.find(' ');
-            begins.emplace(Json::parse(line.substr(blank)).at("n").get<CandidateId>(),
+            begins.emplace(static_cast<CandidateId>(test::number_in(line.substr(blank))),
                            std::stod(line.substr(0, blank)));
         }
         return begins;

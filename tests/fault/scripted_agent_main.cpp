@@ -19,16 +19,16 @@ int main(int argc, char** argv) {
         install_stop_handlers();
         AppendFile log(argv[3]);
         const std::chrono::milliseconds pause(std::stoi(argv[4]));
-        const ScriptedAgent agent(
-            ScriptedAgent::options(argv[1], argv[2]), [&](const MeasurementJob& job) {
-                const double begin = steady_seconds();
-                std::this_thread::sleep_for(pause);
-                log.append(fmt::format("{:.6f} {}\n", begin, job.spec));
-                MeasurementResult result;
-                result.metrics["latency_ms"] = Json::parse(job.spec).at("n").get<double>();
-                result.seconds = 1e-3 * static_cast<double>(pause.count());
-                return result;
-            });
+        const ScriptedAgent agent(ScriptedAgent::options(argv[1], argv[2]),
+                                  [&](const MeasurementJob& job) {
+                                      const double begin = steady_seconds();
+                                      std::this_thread::sleep_for(pause);
+                                      log.append(fmt::format("{:.6f} {}\n", begin, job.spec));
+                                      MeasurementResult result;
+                                      result.metrics["latency_ms"] = test::number_in(job.spec);
+                                      result.seconds = 1e-3 * static_cast<double>(pause.count());
+                                      return result;
+                                  });
         while (stop_signal() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
         return 0;
     });

@@ -37,9 +37,11 @@ class DataParallelTest : public test::SharedDatasetTest,
         Candidate made;
         made.id = 1;
         made.seed = 5;
-        made.spec = std::string("{") + GetParam() +
-                    R"(,"clip":{"frames":4,"stride":1,"side":16},"training":{"batch":)" +
-                    std::to_string(global_batch / group.size()) + "," + recipe + "}}";
+        made.design =
+            Design::parse(std::string("{") + GetParam() +
+                              R"(,"clip":{"frames":4,"stride":1,"side":16},"training":{"batch":)" +
+                              std::to_string(global_batch / group.size()) + "," + recipe + "}}",
+                          "test");
         return made;
     }
     static std::unique_ptr<TrainingRun> begin(const Communicator& group,

@@ -27,7 +27,6 @@ Candidate candidate(CandidateId id) {
     made.generation = 3;
     made.index = std::uint32_t(id);
     made.genome.genes = {double(id), 0.5};
-    made.spec = "{}";
     made.seed = 1000 + id;
     made.epochs = 2;
     made.known["flops"] = 1e9;
@@ -130,7 +129,7 @@ TEST(Dispatch, ALargeCandidateIsCancelledWaitingRunningAndAtTheEnd) {
         EXPECT_EQ(cancelled.id, 3u);
         EXPECT_EQ(cancelled.status, Status::cancelled);
         EXPECT_GT(evaluator.free_slots(), 0u);
-        evaluator.submit(candidate(9));  // runs when the workers are sent home
+        evaluator.submit(candidate(9));  // runs when the workers are shut down
     });
 }
 

@@ -48,8 +48,10 @@ TEST_F(TrainingTest, AllRanksHaveTheSameOutcomeAndItIsGood) {
 TEST_F(TrainingTest, ALargerGroupThatSharesTheBatchFollowsOneRank) {
     Candidate one = candidate(R"({"learning_rate":0.003,"batch":12,"epochs":2,"optimizer":"sgd"})");
     // Each rank draws a dropout of its own.
+    std::string spec = one.design->text();
     const std::string dropout = R"("dropout":0.1)";
-    one.spec.replace(one.spec.find(dropout), dropout.size(), R"("dropout":0)");
+    one.design =
+        Design::parse(spec.replace(spec.find(dropout), dropout.size(), R"("dropout":0)"), "test");
     TrainingSettings shared = settings();
     shared.batch_ranks = 1;
     const Metrics together = train(one, CancelToken(), shared).metrics;

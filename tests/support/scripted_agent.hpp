@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/numbered_design.hpp"
+
 #include "edgeloop/link/agent_session.hpp"
 
 #include <atomic>
@@ -12,8 +14,8 @@
 
 namespace edgeloop {
 
-/// A device that answers jobs without measuring anything: latency_ms is the spec's
-/// architecture.width.
+/// A device that answers jobs without measuring anything: latency_ms is the number
+/// of its numbered_design.hpp.
 class ScriptedAgent {
   public:
     enum class Behaviour { measures, fails, never_answers };
@@ -63,8 +65,7 @@ class ScriptedAgent {
   private:
     static MeasurementResult echo(const MeasurementJob& job) {
         MeasurementResult result;
-        result.metrics["latency_ms"] =
-            Json::parse(job.spec).at("architecture").at("width").get<double>();
+        result.metrics["latency_ms"] = test::number_in(job.spec);
         result.seconds = 0.001;
         return result;
     }

@@ -39,7 +39,7 @@ inline Candidate small_candidate(const std::string& training, std::uint64_t seed
     Candidate made;
     made.id = 7;
     made.seed = seed;
-    made.spec = small_spec(training);
+    made.design = Design::parse(small_spec(training), "small_spec");
     return made;
 }
 

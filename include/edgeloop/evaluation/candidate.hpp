@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/architecture/design.hpp"
 #include "edgeloop/space/search_space.hpp"
 
 #include <cstdint>
@@ -13,13 +14,23 @@ using CandidateId = std::uint64_t;
 /// Named results, e.g. "val_rmse" or "latency_ms". Units are part of the name.
 using Metrics = std::map<std::string, double>;
 
+/// What the text of a field is.
+enum class Text {
+    line,      ///< for people
+    name,      ///< short
+    document,  ///< JSON
+};
+
 /// One design on its way through training and measuring.
+///
+/// Records name their fields once, in fields(): `visit(name, field)`, for texts that are no line
+/// with what they are. The formats (messages, journal, checkpoint, tables) are visitors.
 struct Candidate {
     CandidateId id = 0;  ///< running number within a run, from 1
     std::uint32_t generation = 0;
     std::uint32_t index = 0;  ///< within its generation
     Genome genome;
-    std::string spec;        ///< canonical ArchitectureSpec as JSON; empty for analytic problems
+    DesignPtr design;        ///< null for analytic problems
     std::uint64_t seed = 0;  ///< of its initial weights and dropout
     int epochs = 0;          ///< training budget up to which to train (total, not additional)
 
@@ -28,6 +39,22 @@ struct Candidate {
     bool keep_state = false;  ///< a later rung may go on: save weights and optimiser at the end
     Metrics known;     ///< what needs no evaluation or is known already, e.g. parameters, flops
     Metrics previous;  ///< on a higher rung: the metrics of the rung before
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit&& visit) {
+        visit("id", self.id);
+        visit("generation", self.generation);
+        visit("index", self.index);
+        visit("genes", self.genome.genes);
+        visit("spec", self.design);
+        visit("seed", self.seed);
+        visit("epochs", self.epochs);
+        visit("rung", self.rung);
+        visit("trained_epochs", self.trained_epochs);
+        visit("keep_state", self.keep_state);
+        visit("known", self.known);
+        visit("previous", self.previous);
+    }
 };
 
 /// How a part (training or measuring) or a whole candidate ended. See the candidate's life in
@@ -50,6 +77,17 @@ struct Outcome {
     double seconds = 0;  ///< what it cost, wall clock
     std::string device;  ///< that measured; empty: none, or not known
     std::string record;  ///< JSON object: conditions of the measurement (clocks …); or empty
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit&& visit) {
+        visit("id", self.id);
+        visit("status", self.status);
+        visit("metrics", self.metrics);
+        visit("reason", self.reason);
+        visit("seconds", self.seconds);
+        visit("device", self.device, Text::name);
+        visit("record", self.record, Text::document);
+    }
 };
 
 /// Both parts of a candidate put together: what an engine is told.
@@ -61,6 +99,17 @@ struct CompletedCandidate {
     std::string reason;  ///< one line; empty when completed
     double training_seconds = 0;  ///< cost, wall clock
     double measuring_seconds = 0;
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit&& visit) {
+        visit("candidate", self.candidate);
+        visit("status", self.status);
+        visit("metrics", self.metrics);
+        visit("settled", self.settled);
+        visit("reason", self.reason);
+        visit("training_seconds", self.training_seconds);
+        visit("measuring_seconds", self.measuring_seconds);
+    }
 };
 
 /// Whether a measurement can be believed: none of its metrics says that it cannot.

@@ -18,6 +18,11 @@ struct Proposed {
 /// A training was handed out. Without a PartDone after it, it was cut off.
 struct TrainingStarted {
     CandidateId id = 0;
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit&& visit) {
+        visit("id", self.id);
+    }
 };
 struct PartDone {
     Part part = Part::training;
@@ -31,6 +36,13 @@ struct Note {
     std::string what;    ///< e.g. "retried", "promoted", "resumed"
     CandidateId id = 0;  ///< 0: none in particular
     std::string reason;
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit&& visit) {
+        visit("what", self.what);
+        visit("id", self.id);
+        visit("reason", self.reason);
+    }
 };
 using Event = std::variant<Proposed, TrainingStarted, PartDone, Told, Note>;
 

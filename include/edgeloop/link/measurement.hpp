@@ -53,15 +53,10 @@ enum class FailureOf : std::uint8_t {
     network,  ///< no device and no setting will ever measure it
 };
 
-/// What came of it. A value that was not measured is absent from `metrics`.
-struct MeasurementResult {
-    /// completed or failed; anything else: not measured, and somebody else may try.
-    Status status = Status::completed;
-    Metrics metrics;     ///< latency_ms, latency_p90_ms …: edge/README.md lists them
-    std::string reason;  ///< one line; empty when completed
-    double seconds = 0;  ///< device time spent, wall clock
-    std::string device;  ///< name of the device
-    std::string record;  ///< JSON: conditions under which it was measured (clocks, temperatures …)
+/// What came of it: completed or failed; anything else: not measured, and somebody else may try.
+/// A value that was not measured is absent from `metrics`; edge/README.md lists them. The message
+/// says which request it belongs to, and not `id`.
+struct MeasurementResult : Outcome {
     FailureOf failure_of = FailureOf::device;  ///< when failed
 };
 
@@ -71,8 +66,8 @@ struct MeasurementResult {
 
 /// The job for one network under `settings`. Removes "training" from the spec, which latency does
 /// not depend on, so that candidates which differ only there share one measurement.
-/// @throws ConfigError  when `spec` is not a JSON object.
-[[nodiscard]] MeasurementJob make_job(const std::string& spec, const MeasurementSettings& settings,
+/// @param spec  an ArchitectureSpec; @throws ConfigError when it is no JSON object.
+[[nodiscard]] MeasurementJob make_job(Json spec, const MeasurementSettings& settings,
                                       const std::string& device_class);
 
 /// Deterministic identity of a job: the same job asked again is the same request, so it is answered

@@ -100,7 +100,7 @@ class RemoteProbe final : public LatencyProbe {
     RemoteProbe(const RemoteProbe&) = delete;
     RemoteProbe& operator=(const RemoteProbe&) = delete;
 
-    /// @throws ConfigError  for a spec that is not a JSON object or too large to send.
+    /// @throws ConfigError  for a spec that is too large to send.
     void submit(const Candidate& candidate) override;
     void cancel(CandidateId id) override;
     [[nodiscard]] std::vector<Outcome> poll() override;

@@ -55,7 +55,6 @@ class ReuseCache {
     class Reader;
 
     [[nodiscard]] static TrainingKey training_key(const Candidate& candidate);
-    [[nodiscard]] static Digest network_key(const Candidate& candidate);
 
     ReuseOptions options_;
     std::map<TrainingKey, Outcome> trained_;

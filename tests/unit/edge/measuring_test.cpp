@@ -19,7 +19,7 @@ MeasurementResult outcome_of(const std::string& behaviour, double memory_limit_m
     ProcessOptions options;
     options.command = {test::test_program("misbehaving_child")};
     MeasuringProcess process(options);
-    return process.measure(make_job(Json{{"behaviour", behaviour}}.dump(), settings, ""),
+    return process.measure(make_job(Json{{"behaviour", behaviour}}, settings, ""),
                            [] { return false; });
 }
 
@@ -104,7 +104,7 @@ TEST(MeasuringProcess, WeightsAreLookedUpInTheFolderOfTheDeviceOnly) {
     MeasurementSettings settings;
     settings.time_budget_s = 0.05;
     settings.weights = "best.safetensors";
-    const MeasurementJob job = make_job(R"({"behaviour":"show weights"})", settings, "");
+    const MeasurementJob job = make_job(Json{{"behaviour", "show weights"}}, settings, "");
     ProcessOptions options;
     options.command = {test::test_program("misbehaving_child")};
     EXPECT_NE(MeasuringProcess(options)
@@ -121,7 +121,7 @@ TEST(MeasuringProcess, ADeadOneIsNoticedAndTheJobReturned) {
     options.command = {"/bin/false"};
     MeasuringProcess process(options);
     const MeasurementResult result =
-        process.measure(make_job("{}", MeasurementSettings{}, ""), [] { return false; });
+        process.measure(make_job(Json::object(), MeasurementSettings{}, ""), [] { return false; });
     EXPECT_EQ(result.status, Status::lost);
 }
 
@@ -135,7 +135,7 @@ TEST(MeasuringProcess, GoesOnAfterEachKindOfMisbehaviour) {
     MeasuringProcess process(options);
     for (const char* behaviour : {"exit", "abort", "hang", "allocate", "refuse"}) {
         const auto outcome = [&](const char* what) {
-            return process.measure(make_job(Json{{"behaviour", what}}.dump(), settings, ""),
+            return process.measure(make_job(Json{{"behaviour", what}}, settings, ""),
                                    [] { return false; });
         };
         EXPECT_EQ(outcome(behaviour).status, Status::failed) << behaviour;
@@ -149,7 +149,7 @@ TEST(MeasuringProcess, GivingUpReturnsTheJob) {
     options.command = {test::test_program("misbehaving_child")};
     MeasuringProcess process(options);
     const MeasurementResult result = process.measure(
-        make_job(R"({"behaviour":"hang"})", MeasurementSettings{}, ""), [] { return true; });
+        make_job(Json{{"behaviour", "hang"}}, MeasurementSettings{}, ""), [] { return true; });
     EXPECT_EQ(result.status, Status::lost);
 }
 

@@ -27,15 +27,7 @@ RemoteProbeOptions bind_options() {
     return options;
 }
 
-Candidate candidate(CandidateId id, int width, double learning_rate = 0.1) {
-    Candidate made;
-    made.id = id;
-    made.spec = Json{{"family", "cnn3d"},
-                     {"architecture", {{"width", width}}},
-                     {"training", {{"learning_rate", learning_rate}}}}
-                    .dump();
-    return made;
-}
+using test::numbered_candidate;
 
 /// Polls until `count` outcomes have arrived or 20 s have passed.
 std::map<CandidateId, Outcome> collect(LatencyProbe& probe, std::size_t count) {
@@ -55,7 +47,7 @@ std::map<CandidateId, Outcome> collect(LatencyProbe& probe, std::size_t count) {
 TEST(Loop, MeasuresEveryCandidateOnce) {
     RemoteProbe probe(bind_options());
     ScriptedAgent agent(probe.endpoint(), "device-1");
-    for (int i = 1; i <= 200; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+    for (int i = 1; i <= 200; ++i) probe.submit(numbered_candidate(static_cast<CandidateId>(i), i));
     const auto outcomes = collect(probe, 200);
     ASSERT_EQ(outcomes.size(), 200u);
     for (const auto& [id, outcome] : outcomes) {
@@ -71,18 +63,18 @@ TEST(Loop, MeasuresEveryCandidateOnce) {
 
 TEST(Loop, CandidatesThatDifferOnlyInTrainingShareOneMeasurement) {
     RemoteProbe probe(bind_options());
-    probe.submit(candidate(1, 8, 0.1));
-    probe.submit(candidate(2, 8, 0.2));
+    probe.submit(numbered_candidate(1, 8, 0.1));
+    probe.submit(numbered_candidate(2, 8, 0.2));
     ScriptedAgent agent(probe.endpoint(), "device-1");
     ASSERT_EQ(collect(probe, 2).size(), 2u);
-    probe.submit(candidate(3, 8, 0.3));
+    probe.submit(numbered_candidate(3, 8, 0.3));
     ASSERT_EQ(collect(probe, 1).size(), 1u);
     EXPECT_EQ(agent.measured(), 1u);
 }
 
 TEST(Loop, WaitsForADeviceAndSaysSo) {
     RemoteProbe probe(bind_options());
-    probe.submit(candidate(1, 8));
+    probe.submit(numbered_candidate(1, 8));
     EXPECT_TRUE(probe.poll().empty());
     EXPECT_FALSE(probe.link().up);
     ScriptedAgent agent(probe.endpoint(), "late");
@@ -93,7 +85,7 @@ TEST(Loop, AKilledAgentsJobsGoToTheNextOne) {
     RemoteProbe probe(bind_options());
     auto victim = std::make_unique<ScriptedAgent>(probe.endpoint(), "victim",
                                                   ScriptedAgent::Behaviour::never_answers);
-    for (int i = 1; i <= 10; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+    for (int i = 1; i <= 10; ++i) probe.submit(numbered_candidate(static_cast<CandidateId>(i), i));
     ASSERT_TRUE(victim->wait_for_a_job(10));
     ScriptedAgent next(probe.endpoint(), "next");
     victim->vanish();
@@ -103,7 +95,7 @@ TEST(Loop, AKilledAgentsJobsGoToTheNextOne) {
 TEST(Loop, AFailureOnTheDeviceIsAnOutcomeWithAReason) {
     RemoteProbe probe(bind_options());
     ScriptedAgent agent(probe.endpoint(), "device-1", ScriptedAgent::Behaviour::fails);
-    probe.submit(candidate(1, 8));
+    probe.submit(numbered_candidate(1, 8));
     const auto outcomes = collect(probe, 1);
     ASSERT_EQ(outcomes.size(), 1u);
     EXPECT_EQ(outcomes.at(1).status, Status::failed);
@@ -115,7 +107,7 @@ TEST(Loop, AnAgentThatLeavesByAnErrorCountsAsOneThatTheJobEnded) {
     RemoteProbeOptions options = bind_options();
     options.board.crash_limit = 1;
     RemoteProbe probe(options);
-    probe.submit(candidate(1, 7));
+    probe.submit(numbered_candidate(1, 7));
     try {
         AgentSession session(ScriptedAgent::options(probe.endpoint(), "a"));
         ASSERT_TRUE(session.next(20));
@@ -129,8 +121,8 @@ TEST(Loop, AnAgentThatLeavesByAnErrorCountsAsOneThatTheJobEnded) {
 
 TEST(Loop, CancelledCandidatesComeBackOnceAsCancelled) {
     RemoteProbe probe(bind_options());
-    probe.submit(candidate(1, 8));
-    probe.submit(candidate(2, 9));
+    probe.submit(numbered_candidate(1, 8));
+    probe.submit(numbered_candidate(2, 9));
     probe.cancel(1);
     auto outcomes = collect(probe, 1);
     ASSERT_EQ(outcomes.count(1), 1u);
@@ -145,7 +137,8 @@ TEST(Loop, EverythingIsSettledWhenTheDeviceReturnsAfterAnOutage) {
     auto agent = std::make_unique<ScriptedAgent>(probe.endpoint(), "device-1");
     std::map<CandidateId, Outcome> all;
     const auto measure = [&](int first, int last) {
-        for (int i = first; i <= last; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+        for (int i = first; i <= last; ++i)
+            probe.submit(numbered_candidate(static_cast<CandidateId>(i), i));
     };
     measure(1, 10);
     all.merge(collect(probe, 10));
@@ -177,14 +170,14 @@ TEST(Loop, ADeviceRecordThatIsNoJsonIsNotKept) {
         result.metrics["latency_ms"] = 1;
         return result;
     });
-    probe.submit(candidate(1, 8));
+    probe.submit(numbered_candidate(1, 8));
     ASSERT_EQ(collect(probe, 1).size(), 1u);
     EXPECT_EQ(probe.devices(), std::vector<std::string>{"{}"});
 }
 
 TEST(Loop, WithheldAnswersDoNotKeepOtherJobsFromComing) {
     RemoteProbe probe(bind_options());
-    for (int i = 1; i <= 6; ++i) probe.submit(candidate(static_cast<CandidateId>(i), i));
+    for (int i = 1; i <= 6; ++i) probe.submit(numbered_candidate(static_cast<CandidateId>(i), i));
     AgentSession session(ScriptedAgent::options(probe.endpoint(), "device-1"));
     std::vector<std::uint64_t> withheld;
     for (int i = 0; i < 6; ++i) {
@@ -222,7 +215,7 @@ void measure_one_over(const std::string& endpoint, const std::string& host = {})
     std::string address = probe.endpoint();
     if (!host.empty()) address = "tcp://" + host + address.substr(address.rfind(':'));
     ScriptedAgent agent(address, "device-1");
-    probe.submit(candidate(1, 8));
+    probe.submit(numbered_candidate(1, 8));
     EXPECT_EQ(collect(probe, 1).size(), 1u) << probe.endpoint() << ": " << agent.session().state();
 }
 
@@ -242,7 +235,7 @@ TEST(Loop, SaysWhichClassesOfDevicesThereAre) {
     RemoteProbeOptions options = bind_options();
     options.device_class = "nosuch";
     RemoteProbe probe(options);
-    probe.submit(candidate(1, 8));
+    probe.submit(numbered_candidate(1, 8));
     ScriptedAgent other(probe.endpoint(), "device-1", ScriptedAgent::Behaviour::measures, "pi5");
     const double deadline = steady_seconds() + 20;
     BackOff back_off;
@@ -276,7 +269,7 @@ TEST(Loop, OnlyDevicesOfTheClassMeasure) {
     options.device_class = "wanted";
     RemoteProbe probe(options);
     ScriptedAgent wrong(probe.endpoint(), "wrong", ScriptedAgent::Behaviour::measures, "other");
-    probe.submit(candidate(1, 8));
+    probe.submit(numbered_candidate(1, 8));
     ScriptedAgent right(probe.endpoint(), "right", ScriptedAgent::Behaviour::measures, "wanted");
     ASSERT_EQ(collect(probe, 1).size(), 1u);
     EXPECT_EQ(wrong.measured(), 0u);

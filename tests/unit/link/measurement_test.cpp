@@ -43,7 +43,7 @@ TEST(Measurement, CountsAreWholeNumbersThatFit) {
 TEST(Measurement, IdentityIgnoresTrainingAndSpellingButNothingElse) {
     const MeasurementSettings settings;
     const auto id = [&](const char* spec, const std::string& device_class = "") {
-        return request_id(make_job(spec, settings, device_class));
+        return request_id(make_job(Json::parse(spec), settings, device_class));
     };
     const std::uint64_t base = id(R"({"family":"cnn3d","training":{"learning_rate":1}})");
     EXPECT_EQ(id(R"({ "training":{"learning_rate":2}, "family":"cnn3d" })"), base);
@@ -51,8 +51,8 @@ TEST(Measurement, IdentityIgnoresTrainingAndSpellingButNothingElse) {
     EXPECT_NE(id(R"({"family":"cnn3d"})", "pi5"), base);
     MeasurementSettings again = settings;
     again.repeat = 1;
-    EXPECT_NE(request_id(make_job(R"({"family":"cnn3d"})", again, "")), base);
-    EXPECT_THROW((void)make_job("[1]", settings, ""), ConfigError);
+    EXPECT_NE(request_id(make_job(Json{{"family", "cnn3d"}}, again, "")), base);
+    EXPECT_THROW((void)make_job(Json::array({1}), settings, ""), ConfigError);
 }
 
 TEST(Measurement, EdgeOptionForms) {

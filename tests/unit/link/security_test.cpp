@@ -129,10 +129,7 @@ TEST_F(SecuredLink, StrangersDoNotDisturbASessionAtWork) {
     probe_options.server_key = server.public_key;
     RemoteProbe probe(probe_options);
     for (CandidateId id = 1; id <= 50; ++id) {
-        Candidate candidate;
-        candidate.id = id;
-        candidate.spec = Json{{"width", id}}.dump();
-        probe.submit(candidate);
+        probe.submit(test::numbered_candidate(id, id));
     }
     std::size_t settled = 0;
     EXPECT_TRUE(eventually([&] {
@@ -172,12 +169,7 @@ class SearchWithKeys : public testing::Test {
             return result;
         });
     }
-    void submit(CandidateId id) const {
-        Candidate candidate;
-        candidate.id = id;
-        candidate.spec = Json{{"width", id}}.dump();
-        probe->submit(candidate);
-    }
+    void submit(CandidateId id) const { probe->submit(test::numbered_candidate(id, id)); }
 
     test::TemporaryFolder folder;
     LinkKeys server = generate_keys(), first = generate_keys(), second = generate_keys();

@@ -1,5 +1,6 @@
 #include "store/journal.hpp"
 
+#include "support/numbered_design.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/error.hpp"
@@ -24,7 +25,8 @@ Candidate awkward_candidate() {
     candidate.trained_epochs = 1;
     candidate.keep_state = true;
     candidate.known = {{"parameters", 2e6}};
-    candidate.spec = R"({"family":"cnn3d","note":"a \"b\" ä"})";
+    candidate.previous = {{"val_rmse", 0.1}};
+    candidate.design = test::numbered_candidate(3, 5).design;
     return candidate;
 }
 
@@ -55,7 +57,8 @@ void expect_same(const Candidate& a, const Candidate& b) {
     EXPECT_EQ(a.trained_epochs, b.trained_epochs);
     EXPECT_EQ(a.keep_state, b.keep_state);
     EXPECT_EQ(a.known, b.known);
-    EXPECT_EQ(a.spec, b.spec);
+    EXPECT_EQ(a.previous, b.previous);
+    EXPECT_EQ(a.design->text(), b.design->text());
 }
 
 class JournalTest : public testing::Test {

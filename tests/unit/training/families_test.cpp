@@ -42,10 +42,12 @@ class FamiliesTest : public testing::TestWithParam<Family> {
         Candidate candidate;
         candidate.id = 3;
         candidate.seed = 5;
-        candidate.spec = std::string(R"({"family":")") + GetParam().name + R"(","architecture":)" +
-                         GetParam().architecture +
-                         R"(,"clip":{"frames":4,"stride":1,"side":16},"training":)" +
-                         R"({"learning_rate":0.003,"batch":8,"epochs":6,"schedule":"constant"}})";
+        candidate.design = Design::parse(
+            std::string(R"({"family":")") + GetParam().name + R"(","architecture":)" +
+                GetParam().architecture +
+                R"(,"clip":{"frames":4,"stride":1,"side":16},"training":)" +
+                R"({"learning_rate":0.003,"batch":8,"epochs":6,"schedule":"constant"}})",
+            "test");
         const Outcome outcome = Trainer(settings).train(candidate, Communicator(), CancelToken());
         EXPECT_EQ(outcome.status, Status::completed) << outcome.reason;
         return outcome.metrics;

@@ -1,0 +1,75 @@
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace edgeloop {
+namespace {
+
+constexpr const char* socket_name = "/link";
+
+// In TMPDIR, or in /tmp when the path of a socket there would be longer than the system takes.
+std::string private_folder() {
+    const char* given = std::getenv("TMPDIR");
+    std::string path = fmt::format("{}/edgeloop-XXXXXX", given != nullptr ? given : "/tmp");
+    if (path.size() + std::strlen(socket_name) >= sizeof(sockaddr_un::sun_path))
+        path = "/tmp/edgeloop-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr)
+        throw IoError(fmt::format("cannot create a folder like '{}'", path), std::strerror(errno),
+                      "set TMPDIR to a folder you may write to");
+    return path;
+}
+
+}  // namespace
+
+EdgeOption parse_edge_option(const std::string& text) {
+    using Mode = EdgeOption::Mode;
+    if (text == "none") return {Mode::none, {}};
+    if (text == "model") return {Mode::model, {}};
+    if (text == "local") return {Mode::local, {}};
+    const auto starts = [&](std::string_view prefix) { return text.rfind(prefix, 0) == 0; };
+    const std::string_view bind = "bind:";
+    if (starts(bind)) {
+        const std::string endpoint = text.substr(bind.size());
+        check_endpoint(endpoint, EndpointUse::listen);
+        return {Mode::bind, endpoint};
+    }
+    if (starts("tcp://") || starts("ipc://")) {
+        check_endpoint(text, EndpointUse::connect);
+        return {Mode::connect, text};
+    }
+    throw ConfigError(
+        fmt::format("--edge '{}' is unknown", text), {},
+        "use local, model, none, tcp://HOST:PORT, bind:tcp://*:PORT, or ipc://PATH for tcp://");
+}
+
+LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file,
+                       const std::string& program)
+    : folder_(private_folder()), endpoint_("ipc://" + folder_ + socket_name) {
+    ChildOptions child;
+    child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program, "serve",
+                       "--connect", endpoint_, "--parent", std::to_string(::getpid()), "--name",
+                       fmt::format("local-{}", ::getpid()),
+                       // The search loads this machine now more, now less: there is no undisturbed
+                       // state that a reference network could confirm.
+                       "--reference-every", "0", "--patience", "1", "--turns-file", turns_file()};
+    child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
+    child.output_file = log_file;
+    process_ = std::make_unique<ChildProcess>(child);
+}
+
+LocalAgent::~LocalAgent() {
+    stop();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+}
+
+}  // namespace edgeloop
