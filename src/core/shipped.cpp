@@ -11,10 +11,10 @@ namespace edgeloop {
 
 TextFile read_shipped_or_file(const std::string& path_or_name, const std::string& kind,
                               const std::vector<ShippedFile>& shipped) {
-    constexpr std::uint64_t largest_bytes = 16u << 20;
+    constexpr std::uint64_t max_bytes = 16u << 20;
     std::error_code ignored;
     if (std::filesystem::is_regular_file(path_or_name, ignored))
-        return {path_or_name, read_file(path_or_name, largest_bytes)};
+        return {path_or_name, read_file(path_or_name, max_bytes)};
     std::string names;
     for (const ShippedFile& file : shipped) {
         if (path_or_name == file.name) return {path_or_name, file.text};

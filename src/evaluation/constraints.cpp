@@ -14,10 +14,10 @@ namespace edgeloop {
 Constraint parse_constraint(const std::string& text) {
     static const std::regex grammar(
         R"(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(<=|>=)\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)\s*)");
-    constexpr std::size_t longest_text = 200;
+    constexpr std::size_t max_text = 200;
     std::smatch parts;
-    if (text.size() > longest_text || !std::regex_match(text, parts, grammar))
-        throw ConfigError(fmt::format("'{:.{}}' is not a constraint", text, longest_text), {},
+    if (text.size() > max_text || !std::regex_match(text, parts, grammar))
+        throw ConfigError(fmt::format("'{:.{}}' is not a constraint", text, max_text), {},
                           "write a metric, <= or >=, and a number, e.g. latency_ms<=0.8");
     const double bound = std::strtod(parts[3].str().c_str(), nullptr);
     if (!std::isfinite(bound))

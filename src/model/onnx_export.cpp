@@ -27,7 +27,7 @@ using torch::jit::Node;
 using torch::jit::Value;
 using Shape = std::vector<std::int64_t>;
 
-constexpr std::size_t largest_model = (std::size_t{1} << 31U) - 1;
+constexpr std::size_t max_model_bytes = (std::size_t{1} << 31U) - 1;
 
 /// Translates a frozen graph, operator by operator. Each is also run on an example, which tells the
 /// shapes; what depends on constants alone becomes a constant.
@@ -375,10 +375,10 @@ std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights
         const auto network = trained_network(spec, weights);
         network->set_kernels(Kernels::plain);
         std::string model = onnx_of(network, spec, batch);
-        if (model.size() > largest_model)
+        if (model.size() > max_model_bytes)
             throw ConfigError("the network is too large for an ONNX file",
                               fmt::format("it has {} bytes, and protobuf ends at {}", model.size(),
-                                          largest_model));
+                                          max_model_bytes));
         return model;
     };
     return translate_torch_errors("exporting", [&] {

@@ -11,7 +11,7 @@ namespace edgeloop {
 namespace {
 
 constexpr const char* where = "architecture of the reference";
-constexpr std::int64_t largest_length = 65536;
+constexpr std::int64_t max_length = 65536;
 
 /// Names other implementations give to swin3d's keys.
 const std::map<std::string, std::string>& swin3d_synonyms() {
@@ -80,7 +80,7 @@ ArchitectureSpec spec_of_reference(const Json& architecture,
             "input of the reference: must have shape (batch, 1, frames, height, "
             "width)");
     for (const std::int64_t length : input_shape)
-        if (length < 1 || length > largest_length)
+        if (length < 1 || length > max_length)
             throw ConfigError(fmt::format("input of the reference: a dimension of {}", length));
     ArchitectureSpec spec;
     const Json family = architecture.value("family", Json("swin3d"));

@@ -81,7 +81,7 @@ struct WindowConstants {
 /// Computed once for each geometry: on the host, which would keep a GPU waiting in every block.
 WindowConstants constants_of(const WindowGeometry& g, const torch::Tensor& like) {
     using Key = std::tuple<Grid3, Grid3, Grid3, Grid3, Grid3, std::string, torch::ScalarType>;
-    constexpr std::size_t most_bytes = std::size_t(256) << 20;
+    constexpr std::size_t max_bytes = std::size_t(256) << 20;
     thread_local std::map<Key, WindowConstants> kept;
     thread_local std::size_t bytes = 0;
     const Key key{g.grid,
@@ -100,7 +100,7 @@ WindowConstants constants_of(const WindowGeometry& g, const torch::Tensor& like)
     made.index = table_index(g).reshape(-1).to(like.device());
     if (g.is_shifted()) made.mask = region_mask(g).to(like.device(), like.scalar_type());
     const std::size_t size = made.index.nbytes() + (g.is_shifted() ? made.mask.nbytes() : 0);
-    if (bytes + size > most_bytes) {
+    if (bytes + size > max_bytes) {
         kept.clear();
         bytes = 0;
     }

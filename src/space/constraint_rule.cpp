@@ -44,9 +44,9 @@ class RuleParser {
 
   private:
     [[noreturn]] void reject(const std::string& expected) const {
-        constexpr std::size_t longest_quote = 80;
+        constexpr std::size_t max_quote = 80;
         const std::string quote =
-            text_.size() > longest_quote ? text_.substr(0, longest_quote) + "..." : text_;
+            text_.size() > max_quote ? text_.substr(0, max_quote) + "..." : text_;
         throw ConfigError(fmt::format("{}: rule '{}': expected {} at character {}", place_.text(),
                                       quote, expected, at_ + 1));
     }
