@@ -2,16 +2,18 @@
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/edge_options.hpp"
-#include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/link/bridge_client.hpp"
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/journal_store.hpp"
+#include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -23,6 +25,8 @@
 namespace edgeloop {
 namespace {
 
+constexpr const char* default_endpoint = "tcp://127.0.0.1:5701";
+constexpr int first_option = 2;  // argv[1] is the subcommand
 constexpr double status_timeout_s = 10;
 constexpr auto look = std::chrono::milliseconds(100);
 
@@ -34,27 +38,58 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/// Reads the keys, and refuses to be open to the network by accident.
+void check_security(BrokerOptions& options, const std::string& key_file) {
+    check_endpoint(options.endpoint, EndpointUse::listen);
+    if (key_file.empty() != options.allow_list.empty())
+        throw ConfigError("--keys and --allow belong together");
+    if (!key_file.empty()) {
+        options.keys = read_keys(key_file);
+        static_cast<void>(read_allow_list(options.allow_list));  // a mistake is found now
+    } else if (!is_local_endpoint(options.endpoint) && !options.allow_plain_network) {
+        throw ConfigError(
+            fmt::format("'{}' can be reached by others and no key is given", options.endpoint),
+            "anyone could submit jobs and read results",
+            "make keys with 'edgeloop-bridge keygen', bind to 127.0.0.1 behind an "
+            "ssh tunnel, or allow it with --insecure");
+    }
+}
+
 int serve_command(int argc, const char* const* argv) {
-    cli::BridgeConfig config;
-    if (!cli::parse_bridge_serve(argc, argv, config)) return 0;
-    log::configure(log::level_from(config.log_level));
+    JournalOptions journal;
+    journal.folder = "edgeloop-bridge";
+    BrokerOptions options;
+    options.endpoint = default_endpoint;
+    std::string key_file, log_level = "info";
+    cli::OptionParser parser(
+        "edgeloop-bridge serve",
+        "The durable meeting point of searches and edge devices; both dial in.");
+    parser.add("bind", &options.endpoint, "address to listen on, e.g. tcp://*:5701");
+    parser.add("store", &journal.folder, "folder for jobs, results and device records");
+    parser.group("Security");
+    parser.add("keys", &key_file, "key file of this bridge (edgeloop-bridge keygen)");
+    parser.add(
+        "allow", &options.allow_list,
+        "public keys that may connect: a folder of .pub files (in devices/ and searches/: only "
+        "as that), or a file with one a line; read again when it changes");
+    parser.add("insecure", &options.allow_plain_network, "listen to the network without keys");
+    parser.group("Limits");
+    parser.add("max-results", &journal.max_results, "results to keep; the oldest are deleted first",
+               at_least(1));
+    parser.add("max-queued", &options.board.max_queued,
+               "jobs in the queue; clients retry beyond that", at_least(1));
+    cli::add_log_level(parser, log_level);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    check_security(options, key_file);
+    log::configure(log::level_from(log_level));
     install_stop_handlers();
     install_reload_handler();
     raise_descriptor_limit();
-    JournalOptions journal;
-    journal.folder = config.store;
-    journal.max_results = config.max_results;
     JournalStore store(journal);
-    BrokerOptions options;
-    options.endpoint = config.bind;
-    options.keys = config.keys;
-    options.allow_list = config.allow_list;
-    options.allow_plain_network = config.insecure;
-    options.board.max_queued = config.max_queued;
     Broker broker(options, store);
     log::info("listening on {}{}", broker.endpoint(),
-              config.keys.empty() ? " without keys"
-                                  : fmt::format("; who may connect is in {}", config.allow_list));
+              options.keys.empty() ? " without keys"
+                                   : fmt::format("; who may connect is in {}", options.allow_list));
     while (stop_signal() == 0) {
         broker.check();
         if (take_reload_request()) broker.reread_keys();
@@ -97,37 +132,71 @@ void print_status(const Json& status) {
 }
 
 int status_command(int argc, const char* const* argv) {
-    cli::StatusConfig config;
-    if (!cli::parse_bridge_status(argc, argv, config)) return 0;
+    cli::LinkSettings way(default_endpoint);
+    bool json = false;
+    cli::OptionParser parser("edgeloop-bridge status",
+                             "Shows devices, queue and rates of a bridge.");
+    cli::add_json(parser, json);
+    way.add_to(parser);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    way.check();
     log::configure(log::Level::warning);
-    const Json status = bridge_status(
-        {config.link.connect, config.link.keys, config.link.server_key}, status_timeout_s);
-    if (config.json)
+    const Json status = bridge_status(way.address, status_timeout_s);
+    if (json)
         fmt::print("{}\n", status.dump(2));
     else
         print_status(status);
     return 0;
 }
 
+std::uint64_t job_number(const std::string& text) {
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number, 16);
+    if (error != std::errc{} || stop != end || number == 0)
+        throw ConfigError(fmt::format("--job: '{}' is not the number of a job", text), {},
+                          "it has up to 16 hexadecimal digits");
+    return number;
+}
+
 int drop_command(int argc, const char* const* argv) {
-    cli::DropConfig config;
-    if (!cli::parse_bridge_drop(argc, argv, config)) return 0;
+    cli::LinkSettings way(default_endpoint);
+    JobChoice choice;
+    std::string job;
+    cli::OptionParser parser(
+        "edgeloop-bridge drop",
+        "Drops jobs that nobody will measure; each option given must fit. Searches "
+        "that wait for them get a failure.");
+    parser.add("job", &job, "one job, by its number (16 hexadecimal digits)");
+    parser.add("class", &choice.device_class, "jobs that ask for this class of device");
+    parser.add("owner", &choice.owner, "jobs that the search of this name waits for");
+    way.add_to(parser);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (job.empty() && choice.device_class.empty() && choice.owner.empty())
+        throw ConfigError("nothing says which jobs to drop", {},
+                          "give --job, --class or --owner; edgeloop-bridge status shows them");
+    if (!job.empty()) choice.job = job_number(job);
+    wire::check_name("--class", choice.device_class);
+    wire::check_name("--owner", choice.owner);
+    way.check();
     log::configure(log::Level::warning);
-    const std::size_t jobs =
-        drop_jobs({config.link.connect, config.link.keys, config.link.server_key},
-                  {config.job, config.device_class, config.owner}, status_timeout_s);
-    fmt::print("{} {} dropped\n", jobs, jobs == 1 ? "job" : "jobs");
+    fmt::print("{} dropped\n", plural(drop_jobs(way.address, choice, status_timeout_s), "job"));
     return 0;
 }
 
+struct Waiting {
+    bool wait = false;
+    double timeout_s = 0;  ///< 0: as long as it takes
+};
+
 /// Waits until the bridge keeps the job or, with --wait, until the outcome is there.
-std::optional<Outcome> await(RemoteProbe& probe, const cli::SubmitConfig& config) {
+std::optional<Outcome> await(RemoteProbe& probe, const Waiting& how) {
     const double start = steady_seconds();
     while (stop_signal() == 0) {
         for (Outcome& outcome : probe.poll()) return std::move(outcome);
-        if (!config.wait && probe.unconfirmed() == 0) return std::nullopt;
-        if (config.timeout_s > 0 && steady_seconds() - start > config.timeout_s)
-            throw CommError(fmt::format("no answer within {:g} s", config.timeout_s),
+        if (!how.wait && probe.unconfirmed() == 0) return std::nullopt;
+        if (how.timeout_s > 0 && steady_seconds() - start > how.timeout_s)
+            throw CommError(fmt::format("no answer within {:g} s", how.timeout_s),
                             probe.link().text);
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -135,30 +204,43 @@ std::optional<Outcome> await(RemoteProbe& probe, const cli::SubmitConfig& config
 }
 
 int submit_command(int argc, const char* const* argv) {
-    cli::SubmitConfig config;
-    if (!cli::parse_bridge_submit(argc, argv, config)) return 0;
+    cli::LinkSettings way(default_endpoint);
+    cli::MeasurementChoice choice;
+    RemoteProbeOptions options;
+    Waiting how;
+    bool json = false;
+    cli::OptionParser parser("edgeloop-bridge submit",
+                             "Has one network measured by a device of a running bridge.");
+    parser.add("device", &options.device_class, "device class to measure on; empty: any");
+    parser.add("wait", &how.wait, "wait for the result and print it");
+    parser.add("timeout", &how.timeout_s, "time limit in seconds; 0: none", at_least(0));
+    cli::add_json(parser, json);
+    choice.add_to(parser);
+    way.add_to(parser);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    wire::check_name("--device", options.device_class);
+    choice.check();
+    way.check();
     log::configure(log::Level::warning);
     install_stop_handlers();
     // A spec that no device could build is refused here and not after a wait for one.
-    const auto spec = ArchitectureSpec::from_file(config.spec);
-    RemoteProbeOptions options;
-    options.edge = {EdgeOption::Mode::connect, config.link.connect};
+    const auto spec = ArchitectureSpec::from_file(choice.spec);
+    options.edge = {EdgeOption::Mode::connect, way.address.endpoint};
     options.name = fmt::format("submit-{}", ::getpid());
-    options.device_class = config.device_class;
-    options.settings = config.settings;
-    options.keys = config.link.keys;
-    options.server_key = config.link.server_key;
-    options.allow_plain_network = config.link.insecure;
+    options.settings = choice.settings;
+    options.keys = way.address.keys;
+    options.server_key = way.address.server_key;
+    options.allow_plain_network = way.insecure;
     RemoteProbe probe(options);
     Candidate candidate;
     candidate.id = 1;
     candidate.design = Design::of(spec);
     probe.submit(candidate);
-    const auto outcome = await(probe, config);
+    const auto outcome = await(probe, how);
     if (!outcome) return 0;
     if (outcome->status != Status::completed)
-        throw ConfigError(fmt::format("'{}' could not be measured", config.spec), outcome->reason);
-    if (config.json)
+        throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), outcome->reason);
+    if (json)
         fmt::print("{}\n", Json(outcome->metrics).dump(2));
     else
         for (const auto& [name, value] : outcome->metrics) fmt::print("{:<24} {:g}\n", name, value);
@@ -166,10 +248,14 @@ int submit_command(int argc, const char* const* argv) {
 }
 
 int keygen_command(int argc, const char* const* argv) {
-    std::string file;
-    if (!cli::parse_bridge_keygen(argc, argv, file)) return 0;
-    write_keys(file, generate_keys());
-    fmt::print("{} (keep it secret) and {}.pub (give it to the other side)\n", file, file);
+    std::vector<std::string> files;
+    cli::OptionParser parser("edgeloop-bridge keygen",
+                             "Makes a key pair: FILE (secret, for its owner only) and FILE.pub.");
+    parser.positional("file", &files, "where the key pair goes");
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (files.size() != 1) throw ConfigError("keygen needs one file name");
+    write_keys(files[0], generate_keys());
+    fmt::print("{} (keep it secret) and {}.pub (give it to the other side)\n", files[0], files[0]);
     return 0;
 }
 

@@ -8,13 +8,13 @@
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/edge_options.hpp"
-#include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -24,6 +24,7 @@ namespace {
 
 constexpr const char* child_command = "measuring-process";  // hidden
 constexpr int answer_fd = 3;
+constexpr int first_option = 2;  // argv[1] is the subcommand
 
 std::string own_path() {
     char path[4096];
@@ -45,7 +46,7 @@ std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSetting
     return onnx ? make_onnx_runtime(spec, settings) : make_torch_runtime(spec, settings);
 }
 
-ProcessOptions process_options(const cli::DeviceConfig& device) {
+ProcessOptions process_options(const cli::DeviceSettings& device) {
     require_cores(device.cores);
     ProcessOptions options;
     options.command = {own_path(), child_command};
@@ -57,29 +58,47 @@ ProcessOptions process_options(const cli::DeviceConfig& device) {
     return options;
 }
 
-std::string class_of(const cli::DeviceConfig& device, const SystemFiles& system) {
+std::string class_of(const cli::DeviceSettings& device, const SystemFiles& system) {
     return device.device_class.empty() ? default_device_class(system, describe_runtimes())
                                        : device.device_class;
 }
 
 int serve_command(int argc, const char* const* argv) {
-    cli::ServeConfig config;
-    if (!cli::parse_serve(argc, argv, config)) return 0;
-    log::configure(log::level_from(config.log_level));
+    ServeOptions options;
+    cli::LinkSettings way;
+    cli::DeviceSettings device;
+    std::string log_level = "info";
+    cli::OptionParser parser("edgeloop-edge serve",
+                             "Takes measuring jobs from a bridge or a search until it is stopped.");
+    way.add_to(parser);
+    device.add_to(parser);
+    parser.add("weights-folder", &device.weights_folder,
+               "folder of safetensors files that jobs may name with --weights");
+    parser.group("Drift");
+    parser.add("reference-every", &options.drift.every,
+               "measure a small reference network every this many jobs, to detect drift; 0: never",
+               between(0, 12));
+    parser.add("reference-threshold", &options.drift.threshold,
+               "relative change of its latency above which jobs are measured again, e.g. 0.1",
+               more_than(0));
+    parser.group("Process");
+    parser.add("parent", &options.parent, "process id of the parent: end when it ends");
+    parser.add("turns-file", &options.turns_file,
+               "lock file by which trainings on this machine pause during a measurement");
+    cli::add_log_level(parser, log_level);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    way.check();
+    device.check();
+    log::configure(log::level_from(log_level));
     install_stop_handlers();
     const SystemFiles system;
-    ServeOptions options;
-    options.parent = config.parent;
-    options.turns_file = config.turns_file;
-    options.process = process_options(config.device);
-    options.drift.every = config.reference_every;
-    options.drift.threshold = config.reference_threshold;
+    options.process = process_options(device);
     AgentOptions& link = options.link;
-    link.endpoint = config.link.connect;
-    link.keys = config.link.keys;
-    link.server_key = config.link.server_key;
-    link.name = config.device.name;
-    link.device_class = class_of(config.device, system);
+    link.endpoint = way.address.endpoint;
+    link.keys = way.address.keys;
+    link.server_key = way.address.server_key;
+    link.name = device.name;
+    link.device_class = class_of(device, system);
     link.record = device_record(system, link.name, link.device_class, describe_runtimes()).dump();
     log::info("device '{}', class {}", link.name, link.device_class);
     serve(options);
@@ -95,26 +114,40 @@ void print_measurement(const MeasurementResult& result, bool as_json) {
 }
 
 int measure_command(int argc, const char* const* argv) {
-    cli::MeasureConfig config;
-    if (!cli::parse_measure(argc, argv, config)) return 0;
+    cli::MeasurementChoice choice;
+    cli::DeviceSettings device;
+    bool json = false;
+    cli::OptionParser parser("edgeloop-edge measure", "Measures one network on this device.");
+    choice.add_to(parser);
+    cli::add_json(parser, json);
+    device.add_to(parser);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    const std::filesystem::path weights = choice.settings.weights;
+    device.weights_folder = weights.has_parent_path() ? weights.parent_path() : ".";
+    choice.settings.weights = weights.filename();
+    choice.check();
+    device.check();
     log::configure(log::level_from("warning"));
     install_stop_handlers();
-    const auto spec = ArchitectureSpec::from_file(config.spec);
-    const MeasurementJob job = make_job(spec.to_json(), config.settings, "");
-    MeasuringProcess process(process_options(config.device));
+    const auto spec = ArchitectureSpec::from_file(choice.spec);
+    const MeasurementJob job = make_job(spec.to_json(), choice.settings, "");
+    MeasuringProcess process(process_options(device));
     const MeasurementResult result = process.measure(job, [] { return stop_signal() != 0; });
     if (result.status != Status::completed)
-        throw ConfigError(fmt::format("'{}' could not be measured", config.spec), result.reason);
-    print_measurement(result, config.json);
+        throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), result.reason);
+    print_measurement(result, json);
     return 0;
 }
 
 int info_command(int argc, const char* const* argv) {
-    cli::InfoConfig config;
-    if (!cli::parse_info(argc, argv, config)) return 0;
+    cli::DeviceSettings device;
+    cli::OptionParser parser("edgeloop-edge info", "Shows the record of this device as JSON.");
+    device.add_to(parser);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    device.check();
     const SystemFiles system;
-    const Json record = device_record(system, config.device.name, class_of(config.device, system),
-                                      describe_runtimes());
+    const Json record =
+        device_record(system, device.name, class_of(device, system), describe_runtimes());
     fmt::print("{}\n", record.dump(2));
     return 0;
 }

@@ -1,9 +1,8 @@
 #include "apps/model_commands.hpp"
 
-#include "edgeloop/cli/model_options.hpp"
-#include "edgeloop/core/error.hpp"
 #include "edgeloop/model/benchmark.hpp"
 
+#include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -30,23 +29,40 @@ std::array<std::int64_t, 5> shape_from(const std::string& text) {
 }  // namespace
 
 int benchmark_command(int argc, const char* const* argv) {
-    cli::BenchmarkOptions options;
-    if (!cli::parse(argc, argv, options)) return 0;
-    const auto spec = ArchitectureSpec::from_file(options.spec);
     BenchmarkSettings settings;
+    std::string design, input;
+    std::optional<Kernels> kernels;
+    bool train = false, json = false;
+    cli::OptionParser parser("edgeloop-model benchmark",
+                             "Times a design and compares it with the time its matrix products "
+                             "alone would take.");
+    add_spec(parser, design);
+    parser.add("input", &input,
+               "shape BATCHx1xFRAMESxHEIGHTxWIDTH, e.g. 1x1x16x64x64; default: one clip as the "
+               "spec says");
+    parser.add("threads", &settings.threads, "compute threads", at_least(1));
+    parser.add("train", &train, "time a training step instead of a forward pass");
+    add_device(parser, settings.processor);
+    parser.add("kernels",
+               cli::spelled(&kernels, {{"auto", std::nullopt},
+                                       {"fused", Kernels::fused},
+                                       {"library", Kernels::library},
+                                       {"plain", Kernels::plain}}),
+               "implementation of the layers; auto: fused on the CPU, library on CUDA");
+    parser.add("mixed-precision", &settings.mixed_precision, "matrix products in bfloat16");
+    parser.add("warm-up", &settings.warm_up, "untimed runs before the timed ones", at_least(0));
+    parser.add("repetitions", &settings.repetitions, "timed runs", at_least(1));
+    parser.add("json", &json, "print JSON instead of text");
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    check_kernels(kernels == Kernels::fused, settings.processor);
+    const auto spec = ArchitectureSpec::from_file(design);
     settings.input = {1, 1, spec.clip.frames, spec.clip.side, spec.clip.side};
-    if (!options.input.empty()) settings.input = shape_from(options.input);
-    settings.processor = options.device == "cuda" ? Processor::cuda : Processor::cpu;
+    if (!input.empty()) settings.input = shape_from(input);
     settings.kernels =
-        kernels_from(options.kernels)
-            .value_or(settings.processor == Processor::cpu ? Kernels::fused : Kernels::library);
-    settings.mixed_precision = options.mixed_precision;
-    settings.pass = options.train ? Pass::training_step : Pass::forward;
-    settings.threads = options.threads;
-    settings.warm_up = options.warm_up;
-    settings.repetitions = options.repetitions;
+        kernels.value_or(settings.processor == Processor::cpu ? Kernels::fused : Kernels::library);
+    settings.pass = train ? Pass::training_step : Pass::forward;
     const BenchmarkResult result = benchmark(spec, settings);
-    if (options.json) {
+    if (json) {
         fmt::print("{}\n", to_json(result, settings).dump(2));
         return 0;
     }

@@ -1,7 +1,5 @@
 #include "apps/model_commands.hpp"
 
-#include "edgeloop/cli/model_options.hpp"
-#include "edgeloop/core/error.hpp"
 #include "edgeloop/data/tensor_file.hpp"
 #include "edgeloop/model/reference_check.hpp"
 
@@ -42,19 +40,27 @@ std::ptrdiff_t report(const std::vector<Comparison>& comparisons, Kernels kernel
 }  // namespace
 
 int check_command(int argc, const char* const* argv) {
-    cli::CheckOptions options;
-    if (!cli::parse(argc, argv, options)) return 0;
-    const Reference reference = read_reference(options.reference);
+    std::string file, wanted = "all";
+    Processor processor = Processor::cpu;
+    cli::OptionParser parser("edgeloop-model check",
+                             "Compares outputs, loss and gradients with those an independent "
+                             "implementation wrote; exits with 2 beyond the tolerances.");
+    parser.add("reference", &file, "HDF5 file with parameters, input and results", needed_text());
+    parser.add("kernels", &wanted, "implementation of the layers; fused: for CPUs only",
+               one_of({"fused", "plain", "library", "all"}));
+    add_device(parser, processor);
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    check_kernels(wanted == "fused", processor);
+    const Reference reference = read_reference(file);
     std::ptrdiff_t failures = 0;
-    const Processor processor = options.device == "cuda" ? Processor::cuda : Processor::cpu;
     for (const Kernels kernels : all_kernels) {
         const bool exists = kernels != Kernels::fused || processor == Processor::cpu;
-        if (exists && (options.kernels == "all" || options.kernels == to_string(kernels)))
+        if (exists && (wanted == "all" || wanted == to_string(kernels)))
             failures += report(check_reference(reference, kernels, processor), kernels, processor);
     }
     if (failures > 0)
-        throw ConfigError(fmt::format("{}: {} quantities differ beyond the tolerance",
-                                      options.reference, failures));
+        throw ConfigError(
+            fmt::format("{}: {} quantities differ beyond the tolerance", file, failures));
     fmt::print("all within the tolerances: output{}, {}\n", reference.loss ? ", loss" : "",
                reference.gradients.empty()
                    ? std::string("no gradients in the file")

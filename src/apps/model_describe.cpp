@@ -1,7 +1,6 @@
 #include "apps/model_commands.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
-#include "edgeloop/cli/model_options.hpp"
 #include "edgeloop/core/json.hpp"
 
 #include <fmt/format.h>
@@ -59,11 +58,16 @@ void print_table(const ModelCounts& counts) {
 }  // namespace
 
 int describe_command(int argc, const char* const* argv) {
-    cli::DescribeOptions options;
-    if (!cli::parse(argc, argv, options)) return 0;
-    const auto spec = ArchitectureSpec::from_file(options.spec);
-    const ModelCounts counts = count(spec);
-    if (options.json)
+    std::string spec;
+    bool json = false;
+    cli::OptionParser parser(
+        "edgeloop-model describe",
+        "Prints what each layer of a design costs: parameters, FLOPs, memory.");
+    add_spec(parser, spec);
+    parser.add("json", &json, "print JSON instead of a table");
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    const ModelCounts counts = count(ArchitectureSpec::from_file(spec));
+    if (json)
         fmt::print("{}\n", to_json(counts).dump(2));
     else
         print_table(counts);

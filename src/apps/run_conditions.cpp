@@ -4,7 +4,6 @@
 #include "edgeloop/core/json.hpp"
 
 #include <filesystem>
-#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,41 +11,38 @@
 namespace edgeloop::apps {
 namespace {
 
-using cli::Affects;
-using cli::SearchConfig;
-using cli::SearchOption;
+using cli::Scope;
 
 // Who measures, without the address.
 std::string edge_kind(const std::string& edge) {
     return edge == "local" || edge == "model" || edge == "none" ? edge : "remote";
 }
 
-// Whether an option has a say in what a run with these others finds.
-bool counts(const SearchOption& option, const SearchConfig& config) {
+// The part of the conditions in which a setting counts; null: it has no say in what a run with
+// these others finds.
+RunConditions::Values* part_of(RunConditions& conditions, const cli::Setting& setting,
+                               const SearchConfig& config) {
+    const bool trains = config.problem.empty();
     const bool measures = config.edge != "model" && config.edge != "none";
-    switch (option.affects) {
-        case Affects::nothing:
-            return false;
-        case Affects::search:
-            return option.name != "space";  // RunIdentity has its content; its name may change
-        case Affects::training:
-            return config.problem.empty();
-        case Affects::measuring:
-            return config.problem.empty() && (measures || option.name == "edge");
+    switch (setting.scope) {
+        case Scope::none:
+        case Scope::run:
+            break;
+        case Scope::engine:  // RunIdentity has the space's content; its name may change
+            return setting.name != "space" ? &conditions.search : nullptr;
+        case Scope::training:
+            return trains ? &conditions.training : nullptr;
+        case Scope::measuring:
+            return trains && (measures || setting.name == "edge") ? &conditions.measuring : nullptr;
     }
-    return true;
+    return nullptr;
 }
 
 RunConditions as_typed(const SearchConfig& config) {
     RunConditions conditions;
-    for (const SearchOption& option : cli::search_options(config)) {
-        if (!counts(option, config)) continue;
-        RunConditions::Values& values = option.affects == Affects::search ? conditions.search
-                                        : option.affects == Affects::training
-                                            ? conditions.training
-                                            : conditions.measuring;
-        values[option.name] = fmt::format("{}", fmt::join(option.values, " "));
-    }
+    for (const cli::Setting& setting : search_settings(config))
+        if (RunConditions::Values* values = part_of(conditions, setting, config))
+            (*values)[setting.name] = fmt::format("{}", fmt::join(setting.values, " "));
     const auto edge = conditions.measuring.find("edge");
     if (edge != conditions.measuring.end()) edge->second = edge_kind(edge->second);
     return conditions;
@@ -82,18 +78,14 @@ RunConditions run_conditions(const SearchConfig& config, const SearchTask& task)
     return conditions;
 }
 
-RunConditions conditions_before_records(const std::string& run_dir) {
+RunConditions conditions_in_files(const std::string& run_dir) {
     RunConditions conditions;
-    std::set<std::string> known;
     const std::string config = run_dir + "/config.ini", provenance = run_dir + "/provenance.json";
-    if (std::filesystem::exists(config)) conditions = as_typed(cli::read_old_config(config, known));
+    if (std::filesystem::exists(config)) conditions = as_typed(read_old_config(config));
     // What is resolved only with the space or the data at hand is compared as RunIdentity has it.
-    for (const char* name : {"objectives", "constraint", "seed-specs", "data", "device"})
-        known.erase(name);
-    for (RunConditions::Values* values :
-         {&conditions.search, &conditions.training, &conditions.measuring})
-        for (auto value = values->begin(); value != values->end();)
-            value = known.count(value->first) > 0 ? std::next(value) : values->erase(value);
+    for (const char* name : {"objectives", "constraint", "seed-specs"})
+        conditions.search.erase(name);
+    for (const char* name : {"data", "device"}) conditions.training.erase(name);
     if (!std::filesystem::exists(provenance)) return conditions;
     const Json identity = read_json_file(provenance).value("identity", Json::object());
     const std::string data = digest_in(identity.value("training", ""));

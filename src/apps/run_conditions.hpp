@@ -2,7 +2,6 @@
 
 #include "apps/search_task.hpp"
 
-#include "edgeloop/cli/search_config.hpp"
 #include "edgeloop/store/conditions.hpp"
 
 #include <string>
@@ -10,10 +9,11 @@
 namespace edgeloop::apps {
 
 /// What results of this run depend on: each option by what it affects, files by their content.
-[[nodiscard]] RunConditions run_conditions(const cli::SearchConfig& config, const SearchTask& task);
+[[nodiscard]] RunConditions run_conditions(const SearchConfig& config, const SearchTask& task);
 
-/// The same of a run that was begun before conditions were recorded, as far as config.ini and
-/// provenance.json tell; empty when they are not there.
-[[nodiscard]] RunConditions conditions_before_records(const std::string& run_dir);
+/// The same of another run as its config.ini and provenance.json tell, for what its
+/// conditions.json, if it has one, does not. A setting that is younger than the run had what is its
+/// default now.
+[[nodiscard]] RunConditions conditions_in_files(const std::string& run_dir);
 
 }  // namespace edgeloop::apps

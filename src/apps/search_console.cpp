@@ -4,6 +4,7 @@
 #include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
@@ -77,15 +78,9 @@ std::string command_of(const std::string& program) {
 
 }  // namespace
 
-std::string duration(double seconds) {
-    const auto whole = static_cast<long>(std::llround(seconds));
-    if (whole >= 3600)
-        return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-    return fmt::format("{}:{:02}", whole / 60, whole % 60);
-}
-
 std::string progress_line(const Progress& progress, const Goals& goals) {
-    std::string line = fmt::format("{}/{} designs", progress.done, progress.total);
+    std::string line =
+        fmt::format("{}/{} designs", progress.done, std::max(progress.done, progress.total));
     for (const std::string& objective : goals.objectives)
         if (const auto best = progress.best.find(objective); best != progress.best.end())
             line += " | " + best_of(objective, best->second);
@@ -181,8 +176,8 @@ std::string cost_line(std::uint64_t done, const StartCosts& costs) {
     const auto share = [&](double seconds) {
         return costs.elapsed_s > 0 ? 100 * seconds / costs.elapsed_s : 0.0;
     };
-    std::string line =
-        fmt::format("{} designs in {}", done - costs.done_before, duration(costs.elapsed_s));
+    std::string line = fmt::format("{} in {}", plural(done - costs.done_before, "design"),
+                                   duration(costs.elapsed_s));
     if (costs.done_before > 0)
         line += fmt::format(" ({} were done in earlier starts)", costs.done_before);
     line += fmt::format("; journal, checkpoints and tables took {:.2f} % of that time",

@@ -6,9 +6,6 @@
 
 namespace edgeloop::apps {
 
-/// "1:02:03" or "2:03".
-[[nodiscard]] std::string duration(double seconds);
-
 /// One line of progress, e.g.
 /// "12/40 designs | best val_rmse 0.0912 | fastest 0.31 ms | hypervolume 0.553 | ETA 1:12 | edge: 1
 /// device".

@@ -38,8 +38,7 @@ class PausingToken : public CancelToken {
 
 }  // namespace
 
-bool trainings_leave_no_core(const std::vector<RankBinding>& bindings,
-                             const cli::SearchConfig& config) {
+bool trainings_leave_no_core(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
     std::set<int> cpus;
     std::size_t training_ranks = 0;
     for (std::size_t rank = 0; rank < bindings.size(); ++rank) {
@@ -48,11 +47,11 @@ bool trainings_leave_no_core(const std::vector<RankBinding>& bindings,
         const bool trains = rank > 0 || bindings.size() == 1 || config.coordinator_trains;
         training_ranks += trains ? 1 : 0;
     }
-    const std::size_t busy = training_ranks * static_cast<std::size_t>(config.threads);
-    return cpus.size() < busy + static_cast<std::size_t>(config.measure_threads);
+    const std::size_t busy = training_ranks * static_cast<std::size_t>(config.training.threads);
+    return cpus.size() < busy + static_cast<std::size_t>(config.probe.settings.threads);
 }
 
-std::string turns_file(const cli::SearchConfig& config, const LocalAgent* agent,
+std::string turns_file(const SearchConfig& config, const LocalAgent* agent,
                        const Communicator& world, const std::vector<RankBinding>& bindings) {
     const bool pause =
         config.pause_training == "always" ||

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "edgeloop/cli/search_config.hpp"
+#include "apps/search_config.hpp"
+
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/dispatch/worker.hpp"
@@ -17,12 +18,12 @@ namespace edgeloop::apps {
 ///
 /// @param bindings  of all ranks; rank 0 runs where the agent does.
 [[nodiscard]] bool trainings_leave_no_core(const std::vector<RankBinding>& bindings,
-                                           const cli::SearchConfig& config);
+                                           const SearchConfig& config);
 
 /// The file in which trainings and the agent of this machine take turns, for this rank; empty: none
 /// is needed. Collective.
 /// @param agent  on rank 0, with `--edge local`; else null.
-[[nodiscard]] std::string turns_file(const cli::SearchConfig& config, const LocalAgent* agent,
+[[nodiscard]] std::string turns_file(const SearchConfig& config, const LocalAgent* agent,
                                      const Communicator& world,
                                      const std::vector<RankBinding>& bindings);
 

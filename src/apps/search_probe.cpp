@@ -12,8 +12,6 @@
 namespace edgeloop::apps {
 namespace {
 
-using cli::SearchConfig;
-
 // Host and run directory; of a long one only the end, where runs differ, and a digest of it all.
 std::string search_name(const std::string& run_dir) {
     constexpr std::size_t longest = 200;  // of the 256 that a name may have on the link
@@ -25,20 +23,18 @@ std::string search_name(const std::string& run_dir) {
 
 RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent,
                                  const std::vector<std::string>& measured) {
-    RemoteProbeOptions options;
+    RemoteProbeOptions options = config.probe;
     options.edge = parse_edge_option(config.edge);
-    if (agent != nullptr) options.edge.endpoint = agent->endpoint();
     options.name = search_name(config.run_dir);
-    options.device_class = config.device_class;
-    options.settings = cli::measurement_settings(config);
     options.metrics = measured;
-    options.allow_plain_network = config.edge_insecure;
-    if (agent == nullptr && !config.edge_keys.empty()) {
-        options.keys = read_keys(config.edge_keys);
-        if (!config.edge_server_key.empty())
-            options.server_key = read_public_key(config.edge_server_key);
-        options.allow_list = config.edge_allow;
+    if (agent != nullptr) options.edge.endpoint = agent->endpoint();
+    if (agent != nullptr || config.edge_keys.empty()) {
+        options.allow_list.clear();
+        return options;
     }
+    options.keys = read_keys(config.edge_keys);
+    if (!config.edge_server_key.empty())
+        options.server_key = read_public_key(config.edge_server_key);
     return options;
 }
 

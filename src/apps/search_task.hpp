@@ -1,6 +1,7 @@
 #pragma once
 
-#include "edgeloop/cli/search_config.hpp"
+#include "apps/search_config.hpp"
+
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/planning/scaling_model.hpp"
 #include "edgeloop/search/engine.hpp"
@@ -38,6 +39,6 @@ struct SearchTask {
 
 /// Reads space and problem, opens the shards; the same on every rank.
 /// @throws ConfigError
-[[nodiscard]] SearchTask make_search_task(const cli::SearchConfig& config);
+[[nodiscard]] SearchTask make_search_task(const SearchConfig& config);
 
 }  // namespace edgeloop::apps

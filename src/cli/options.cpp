@@ -1,6 +1,7 @@
 #include "edgeloop/cli/options.hpp"
 
 #include "cli/config_file.hpp"
+#include "cli/setting.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/build_info.hpp"
@@ -8,91 +9,24 @@
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
 #include <functional>
-#include <initializer_list>
-#include <limits>
 #include <map>
-#include <set>
 #include <sstream>
-#include <type_traits>
+#include <utility>
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace po = boost::program_options;
 
 namespace edgeloop::cli {
 namespace {
 
-enum class Takes { value, list, nothing };
-
-// An option: what it takes, and how to and from its variable.
-struct Bound {
-    std::string name, help;
-    Takes takes;
-    /// @throws ConfigError  with the reason only.
-    std::function<void(const std::vector<std::string>&)> assign;
-    std::function<std::vector<std::string>()> values;  // one line of the config file each
-};
-
 std::string plain_name(std::string name) {
     name.erase(0, name.find_first_not_of('-'));
     return name;
-}
-
-std::string see_help(const std::string& hint, const std::string& program) {
-    const bool asks = !hint.empty() && hint.back() == '?';
-    return fmt::format("{}{}see {} --help", hint,
-                       hint.empty() ? ""
-                       : asks       ? " Or "
-                                    : "; ",
-                       program);
-}
-
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-// The whole text as a number; only "+5" is more than from_chars() takes.
-template <class T>
-bool read_number(const std::string& text, T& value) {
-    const char* first = text.data() + (text.size() > 1 && text[0] == '+' && text[1] != '-' ? 1 : 0);
-    T number{};
-    const auto [end, error] = std::from_chars(first, text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) return false;
-    value = number;
-    return true;
-}
-
-void read_value(const std::string& text, std::string& value) { value = text; }
-
-void read_value(const std::string& text, int& value) {
-    if (!read_number(text, value))
-        throw ConfigError(fmt::format("it takes a whole number from {} to {}",
-                                      std::numeric_limits<int>::min(),
-                                      std::numeric_limits<int>::max()));
-}
-
-void read_value(const std::string& text, std::uint64_t& value) {
-    if (!read_number(text, value)) throw ConfigError("it takes a whole number from 0 to 2^64-1");
-}
-
-void read_value(const std::string& text, double& value) {
-    double number = 0;
-    if (!read_number(text, number) || !std::isfinite(number))
-        throw ConfigError("it takes a number such as 3, 0.5 or 1e-3");
-    value = number;
-}
-
-void read_value(const std::string& text, bool& value) {
-    const auto is_one_of = [&](std::initializer_list<const char*> words) {
-        return std::find(words.begin(), words.end(), text) != words.end();
-    };
-    const bool on = is_one_of({"true", "yes", "on", "1"});
-    if (!on && !is_one_of({"false", "no", "off", "0"}))
-        throw ConfigError("a switch is true or false");
-    value = on;
 }
 
 constexpr const char* positional_words = "positional-words";
@@ -117,8 +51,8 @@ struct OptionParser::Impl {
     std::string positional_name;
     std::vector<std::string>* positional_values = nullptr;
     std::string positional_help;
-    std::set<std::string> given;
     bool silent = false;
+    Scope scope = Scope::none;  ///< of the present group
 
     po::options_description& current() {
         if (groups.empty())
@@ -126,22 +60,36 @@ struct OptionParser::Impl {
         return *groups.back();
     }
 
-    template <class T>
-    void bind(const std::string& name, T* value, const std::string& help) {
+    void add(const std::string& name, const std::string& help, std::optional<Scope> own,
+             Bound option) {
+        option.name = name;
+        option.scope = own.value_or(scope);
+        option.help = help;
+        if (option.range.needed) option.help += " [required]";
+        if (const std::string range = option.range.text(); !range.empty())
+            option.help += " [" + range + "]";
         // For the library all values are text: it only takes the command line apart and writes
         // the help.
-        constexpr bool is_switch = std::is_same_v<T, bool>;
-        if constexpr (is_switch)
-            current().add_options()(name.c_str(), help.c_str());
+        const std::vector<std::string> now = option.values();
+        const std::string shown = fmt::format("{}", fmt::join(now, " "));
+        auto entry = current().add_options();
+        if (option.takes == Takes::nothing)
+            entry(option.name.c_str(), option.help.c_str());
+        else if (option.takes == Takes::list)
+            entry(option.name.c_str(),
+                  po::value<std::vector<std::string>>()->multitoken()->default_value(now, shown),
+                  option.help.c_str());
         else
-            current().add_options()(name.c_str(),
-                                    po::value<std::string>()->default_value(
-                                        fmt::format("{}", *value), fmt::format("{}", *value)),
-                                    help.c_str());
-        bound.push_back(
-            {name, help, is_switch ? Takes::nothing : Takes::value,
-             [value](const std::vector<std::string>& texts) { read_value(texts.back(), *value); },
-             [value] { return std::vector<std::string>{fmt::format("{}", *value)}; }});
+            entry(option.name.c_str(), po::value<std::string>()->default_value(shown, shown),
+                  option.help.c_str());
+        bound.push_back(std::move(option));
+    }
+
+    void require() const {
+        for (const Bound& option : bound)
+            if (option.range.needed && option.values() == std::vector<std::string>{""})
+                throw ConfigError(fmt::format("--{} is missing", option.name), {},
+                                  fmt::format("see {} --help", program));
     }
 
     [[nodiscard]] const Bound* find(const std::string& name) const {
@@ -191,7 +139,7 @@ struct OptionParser::Impl {
             if (!is_switch(name)) continue;
             bool on = false;
             convert(program, name, word.substr(equals + 1),
-                    [&](const std::string& text) { read_value(text, on); });
+                    [&](const std::string& text) { on = read_switch(text); });
             word = (on ? "--" : "--no-") + name;
         }
         return arguments;
@@ -266,9 +214,8 @@ struct OptionParser::Impl {
                 throw twice(where, line.name);
             }
             if (option->takes == Takes::nothing) {
-                bool ignored = false;
                 convert(where, line.name, line.value,
-                        [&](const std::string& text) { read_value(text, ignored); });
+                        [](const std::string& text) { (void)read_switch(text); });
             }
             values.push_back(line.value);
         }
@@ -295,12 +242,8 @@ struct OptionParser::Impl {
         for (const auto& [name, values] : source) {
             const Bound* option = find(name);
             if (option == nullptr) continue;
-            given.insert(name);
-            if (option->takes == Takes::list)
-                option->assign(values);
-            else
-                convert(where, name, values.back(),
-                        [&](const std::string& text) { option->assign({text}); });
+            convert(where, name, fmt::format("{}", fmt::join(values, " ")),
+                    [&](const std::string&) { option->assign(values); });
         }
     }
 };
@@ -314,36 +257,14 @@ OptionParser::~OptionParser() = default;
 
 void OptionParser::silence() { impl_->silent = true; }
 
-void OptionParser::group(const std::string& title) {
+void OptionParser::group(const std::string& title, Scope scope) {
+    impl_->scope = scope;
     impl_->groups.push_back(std::make_unique<po::options_description>(title, 110));
 }
 
-void OptionParser::add(const std::string& name, std::string* value, const std::string& help) {
-    impl_->bind(name, value, help);
-}
-void OptionParser::add(const std::string& name, int* value, const std::string& help) {
-    impl_->bind(name, value, help);
-}
-void OptionParser::add(const std::string& name, std::uint64_t* value, const std::string& help) {
-    impl_->bind(name, value, help);
-}
-void OptionParser::add(const std::string& name, double* value, const std::string& help) {
-    impl_->bind(name, value, help);
-}
-void OptionParser::add(const std::string& name, bool* value, const std::string& help) {
-    impl_->bind(name, value, help);
-}
-
-void OptionParser::add(const std::string& name, std::vector<std::string>* value,
-                       const std::string& help) {
-    impl_->current().add_options()(
-        name.c_str(),
-        po::value<std::vector<std::string>>()->multitoken()->default_value(
-            *value, fmt::format("{}", fmt::join(*value, " "))),
-        help.c_str());
-    impl_->bound.push_back({name, help, Takes::list,
-                            [value](const std::vector<std::string>& texts) { *value = texts; },
-                            [value] { return *value; }});
+void OptionParser::add(const std::string& name, Target value, const std::string& help,
+                       const Range& range, std::optional<Scope> scope) {
+    impl_->add(name, help, scope, bound_to(value, range));
 }
 
 void OptionParser::positional(const std::string& name, std::vector<std::string>* values,
@@ -363,7 +284,7 @@ bool OptionParser::parse(int argc, const char* const* argv, int first) {
     const std::vector<std::string> arguments(argv + std::min(first, argc), argv + argc);
     Impl::Given line = impl_->read(arguments, common);
     const auto answer = [&](const std::string& text) {
-        if (!impl_->silent) print(text);
+        if (!impl_->silent) std::fputs(text.c_str(), stdout);
     };
     if (line.count("help") > 0) {
         answer(impl_->help_text(common));
@@ -392,6 +313,7 @@ bool OptionParser::parse(int argc, const char* const* argv, int first) {
         answer(config_text());
         return false;
     }
+    impl_->require();
     return true;
 }
 
@@ -409,13 +331,14 @@ std::string OptionParser::config_text() const {
     return text;
 }
 
-std::vector<std::string> OptionParser::values(const std::string& name) const {
-    const Bound* option = impl_->find(name);
-    EDGELOOP_EXPECT(option != nullptr, "there is no option --" + name);
-    return option->values();
+std::vector<Setting> OptionParser::settings() const {
+    std::vector<Setting> result;
+    for (const Bound& option : impl_->bound)
+        result.push_back({option.name, option.scope, option.values()});
+    return result;
 }
 
-std::set<std::string> OptionParser::read_old(const std::string& path) {
+void OptionParser::read_old(const std::string& path) {
     std::string text;
     std::istringstream lines(read_file(path, 1u << 20));
     // Empty values were written as "#name =" once; what a line of help says begins with "# ".
@@ -433,38 +356,6 @@ std::set<std::string> OptionParser::read_old(const std::string& path) {
         if (!none) values.push_back(line.value);
     }
     impl_->assign(file, path);
-    return impl_->given;
-}
-
-bool OptionParser::given(const std::string& name) const { return impl_->given.count(name) > 0; }
-
-int run_subcommand(const std::string& program, const std::string& summary,
-                   const std::vector<Subcommand>& subcommands, int argc, const char* const* argv) {
-    std::vector<std::string> names;
-    std::string list;
-    for (const Subcommand& command : subcommands) {
-        names.push_back(command.name);
-        list += fmt::format("  {:<10} {}\n", command.name, command.summary);
-    }
-    if (argc < 2)
-        throw ConfigError(fmt::format("{}: which subcommand?", program), {},
-                          fmt::format("one of {}; see {} --help", fmt::join(names, ", "), program));
-    const std::string wanted = argv[1];
-    if (wanted == "--help" || wanted == "-h") {
-        print(
-            fmt::format("{}: {}\n\nUsage: {} SUBCOMMAND [options]\n\n{}\n{} SUBCOMMAND --help "
-                        "shows its options.\n",
-                        program, summary, program, list, program));
-        return 0;
-    }
-    if (wanted == "--version") {
-        print(fmt::format("{} {}\n", program, build_description()));
-        return 0;
-    }
-    for (const Subcommand& command : subcommands)
-        if (command.name == wanted) return command.run(argc, argv);
-    throw ConfigError(fmt::format("{}: unknown subcommand '{}'", program, wanted), {},
-                      see_help(did_you_mean(wanted, names), program));
 }
 
 }  // namespace edgeloop::cli

@@ -1,6 +1,7 @@
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -36,5 +37,16 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 }
 
 std::string shortest(double value) { return fmt::format("{}", value); }
+
+std::string plural(std::uint64_t count, std::string_view noun) {
+    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string duration(double seconds) {
+    const auto whole = static_cast<long>(std::llround(seconds));
+    if (whole >= 3600)
+        return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+    return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
 
 }  // namespace edgeloop

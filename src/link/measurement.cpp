@@ -2,15 +2,92 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
-#include "edgeloop/core/object_reader.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
+#include <limits>
+#include <variant>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
+
+using Settings = MeasurementSettings;
+
+/// A member with its key and the values it may have.
+struct Field {
+    const char* key;
+    std::variant<std::vector<int> Settings::*, int Settings::*, double Settings::*,
+                 std::string Settings::*>
+        member;
+    Range range;
+    /// Else said only when it is not the default, so that the identity of a plain job is what it
+    /// always was: every field from now on.
+    bool always_said = false;
+};
+
+const std::vector<Field>& fields() {
+    static const std::vector<Field> all{
+        {"batches", &Settings::batches, between(1, 4096), true},
+        {"threads", &Settings::threads, between(1, 1024), true},
+        {"time_budget_s", &Settings::time_budget_s, between(0.001, 3600), true},
+        {"min_samples", &Settings::min_samples, between(1, 1'000'000), true},
+        {"min_seconds", &Settings::min_seconds, between(0, 3600)},
+        {"iqr_ratio", &Settings::iqr_ratio, between(0, 10), true},
+        {"time_limit_s", &Settings::time_limit_s, between(0.1, 86400), true},
+        {"memory_limit_mib", &Settings::memory_limit_mib, between(0, 1e9), true},
+        {"runtime", &Settings::runtime, one_of({"eager", "torchscript", "onnx", "tensorrt"}), true},
+        {"processor", &Settings::processor, one_of({"cpu", "cuda"})},
+        {"weights", &Settings::weights, {}},
+        {"repeat", &Settings::repeat, between(0, 1'000'000), true}};
+    return all;
+}
+
+void require(bool holds, const std::string& key, const std::string& rule,
+             const std::string& where) {
+    if (!holds) throw ConfigError(fmt::format("{}: '{}' must be {}", where, key, rule));
+}
+
+/// Reads values of one field; the JSON library would convert any number to an int.
+struct Reader {
+    const Field& field;
+    const std::string& where;
+
+    void operator()(const Json& json, double& value) const {
+        value = json.is_number() ? json.get<double>() : std::numeric_limits<double>::quiet_NaN();
+        require(field.range.has(value), field.key, field.range.text(), where);
+    }
+    void operator()(const Json& json, int& value) const {
+        double number = 0;
+        (*this)(json, number);
+        require(number == std::floor(number), field.key, "a whole number", where);
+        value = static_cast<int>(number);
+    }
+    void operator()(const Json& json, std::string& value) const {
+        require(json.is_string(), field.key, "a text", where);
+        value = json.get<std::string>();
+        require(field.range.has(value), field.key, field.range.text(), where);
+    }
+    void operator()(const Json& json, std::vector<int>& values) const {
+        require(json.is_array() && !json.empty() && json.size() <= 16, field.key,
+                "a list of 1 to 16 numbers", where);
+        values.resize(json.size());
+        for (std::size_t i = 0; i < values.size(); ++i) (*this)(json[i], values[i]);
+    }
+};
+
+const Field& field_of(const std::string& key, const std::string& where) {
+    std::vector<std::string> known;
+    for (const Field& field : fields()) {
+        if (key == field.key) return field;
+        known.emplace_back(field.key);
+    }
+    throw ConfigError(fmt::format("{}: unknown key '{}'", where, key), {},
+                      did_you_mean(key, known));
+}
 
 /// Stays inside the folder it is looked up in.
 bool is_file_name(const std::string& text) {
@@ -22,55 +99,36 @@ bool is_file_name(const std::string& text) {
 
 }  // namespace
 
-bool is_runtime(const std::string& name) {
-    return name == "eager" || name == "torchscript" || name == "onnx" || name == "tensorrt";
-}
-
 MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::string& where) {
-    const ObjectReader reader(
-        json, Place(where),
-        {"batches", "threads", "time_budget_s", "min_samples", "min_seconds", "iqr_ratio",
-         "time_limit_s", "memory_limit_mib", "runtime", "processor", "weights", "repeat"});
+    if (!json.is_object()) throw ConfigError(where + ": expected an object");
+    for (const auto& item : json.items()) (void)field_of(item.key(), where);
     MeasurementSettings settings;
-    settings.batches = reader.integers("batches", {1, 16}, {1, 4096}, settings.batches);
-    settings.threads = reader.integer("threads", {1, 1024}, settings.threads);
-    settings.time_budget_s = reader.number("time_budget_s", {0.001, 3600}, settings.time_budget_s);
-    settings.min_samples = reader.integer("min_samples", {1, 1e6}, settings.min_samples);
-    settings.min_seconds = reader.number("min_seconds", {0, 3600}, settings.min_seconds);
-    settings.iqr_ratio = reader.number("iqr_ratio", {0, 10}, settings.iqr_ratio);
-    settings.time_limit_s = reader.number("time_limit_s", {0.1, 86400}, settings.time_limit_s);
-    settings.memory_limit_mib = reader.number("memory_limit_mib", {0, 1e9}, 0);
-    settings.runtime = reader.text("runtime", settings.runtime);
-    settings.processor = reader.choice("processor", {"cpu", "cuda"}, "cpu");
-    settings.weights = reader.text("weights", "");
-    settings.repeat = reader.integer("repeat", {0, 1e6}, 0);
-
-    const auto require = [&](bool holds, const char* key, const char* rule) {
-        if (!holds) throw ConfigError(fmt::format("{}: '{}' must be {}", where, key, rule));
-    };
-    require(is_runtime(settings.runtime), "runtime", "eager, torchscript, onnx or tensorrt");
+    for (const Field& field : fields())
+        if (const auto found = json.find(field.key); found != json.end())
+            std::visit(
+                [&](auto member) {
+                    Reader{field, where}(*found, settings.*member);
+                },
+                field.member);
     require(settings.runtime != "tensorrt" || settings.processor == "cuda", "processor",
-            "cuda for the runtime tensorrt");
-    require(is_file_name(settings.weights), "weights", "the name of a file");
+            "cuda for the runtime tensorrt", where);
+    require(is_file_name(settings.weights), "weights", "the name of a file", where);
     return settings;
 }
 
 Json MeasurementSettings::to_json() const {
-    Json json = {{"batches", batches},
-                 {"threads", threads},
-                 {"time_budget_s", time_budget_s},
-                 {"min_samples", min_samples},
-                 {"iqr_ratio", iqr_ratio},
-                 {"time_limit_s", time_limit_s},
-                 {"memory_limit_mib", memory_limit_mib},
-                 {"runtime", runtime},
-                 {"repeat", repeat}};
-    // Said only when it matters, so that the identity of a plain job is what it always was.
-    if (min_seconds != MeasurementSettings{}.min_seconds) json["min_seconds"] = min_seconds;
-    if (processor != "cpu") json["processor"] = processor;
-    if (!weights.empty()) json["weights"] = weights;
+    Json json;
+    for (const Field& field : fields())
+        std::visit(
+            [&](auto member) {
+                if (field.always_said || this->*member != MeasurementSettings{}.*member)
+                    json[field.key] = this->*member;
+            },
+            field.member);
     return json;
 }
+
+Range MeasurementSettings::range(const std::string& key) { return field_of(key, "settings").range; }
 
 bool is_lasting(const MeasurementResult& result) {
     if (result.status == Status::completed) return measured_validly(result.metrics);

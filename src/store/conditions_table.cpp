@@ -59,7 +59,7 @@ ConditionsTable::ConditionsTable(const RunConditions& first, const Json& about) 
     entries_.push_back({first, about});
 }
 
-ConditionsTable ConditionsTable::read(const std::string& path) {
+ConditionsTable ConditionsTable::read(const std::string& path, const RunConditions& earlier) {
     try {
         const Json json = Json::parse(read_file(path));
         ConditionsTable table({}, {});
@@ -69,6 +69,14 @@ ConditionsTable ConditionsTable::read(const std::string& path) {
                 {{json.at("search").get<Values>(), each.at("training").get<Values>(),
                   each.at("measuring").get<Values>()},
                  each.at("about")});
+        for (Entry& entry : table.entries_) {
+            const auto complete = [](Values& values, const Values& from) {
+                values.insert(from.begin(), from.end());
+            };
+            complete(entry.conditions.search, earlier.search);
+            complete(entry.conditions.training, earlier.training);
+            complete(entry.conditions.measuring, earlier.measuring);
+        }
         table.current_ = json.at("current").get<int>();
         (void)table.at(table.current_);
         return table;

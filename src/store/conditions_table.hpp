@@ -21,8 +21,10 @@ class ConditionsTable {
     /// Of a run that begins, or began before there were such tables, as far as it is known.
     /// @param about  kept beside them: when, by which build, where.
     ConditionsTable(const RunConditions& first, const Json& about);
+    /// @param earlier  what was in force for names that the file does not have: it is older than
+    ///                 they are.
     /// @throws CorruptState
-    static ConditionsTable read(const std::string& path);
+    static ConditionsTable read(const std::string& path, const RunConditions& earlier);
 
     /// Numbers the conditions of a new start, with the number they had if they were in force
     /// before.

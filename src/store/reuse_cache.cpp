@@ -32,7 +32,7 @@ std::string other_conditions(const Values& before, const Values& now, const char
 
 ConditionsTable conditions_of(const std::string& folder, const RunConditions& earlier) {
     const std::string path = folder + "/conditions.json";
-    return fs::exists(path) ? ConditionsTable::read(path) : ConditionsTable(earlier, {});
+    return fs::exists(path) ? ConditionsTable::read(path, earlier) : ConditionsTable(earlier, {});
 }
 
 }  // namespace

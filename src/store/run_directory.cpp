@@ -39,12 +39,11 @@ namespace fs = std::filesystem;
 Json to_json(const RunIdentity& identity) {
     return {{"seed", identity.seed},
             {"space", identity.space.hex()},
-            {"objectives", identity.objectives},
-            {"engine", identity.engine}};
+            {"objectives", identity.objectives}};
 }
 
 void require_same_run(const Json& before, const Json& now, const std::string& folder) {
-    for (const char* key : {"seed", "space", "objectives", "engine"})
+    for (const char* key : {"seed", "space", "objectives"})
         if (before.value(key, Json()) != now.at(key))
             throw ConfigError(
                 fmt::format("the run in '{}' has another {}: {}", folder, key,
@@ -85,23 +84,10 @@ std::string settings_in(const std::string& config_text) {
 
 RunIdentity identity_of(const Engine& engine) {
     const EngineSettings& settings = engine.settings();
-    const VariationSettings& variation = settings.variation;
-    const PruningSettings& pruning = settings.pruning;
     RunIdentity identity;
     identity.seed = settings.seed;
     identity.space = engine.space().identity();
     identity.objectives = settings.goals.text();
-    identity.engine = fmt::format(
-        "{} population={} epochs={} crossover={}/{} mutation={}/{} prune={}{}/{} rungs={}/{}",
-        to_string(settings.kind), settings.population, settings.epochs,
-        variation.crossover_probability, variation.crossover_eta, variation.mutation_probability,
-        variation.mutation_eta, pruning.infeasible ? "i" : "", pruning.dominated ? "h" : "",
-        pruning.optimism, fmt::join(settings.ladder.epochs, ","), settings.ladder.reduction);
-    // The reference point decides what is proposed only with a model.
-    if (settings.surrogate.children > 1)
-        identity.engine +=
-            fmt::format(" model={}/{} reference={}", settings.surrogate.children,
-                        settings.surrogate.deviations, fmt::join(settings.goals.reference, ","));
     return identity;
 }
 
@@ -164,7 +150,7 @@ struct RunDirectory::Parts {
             throw CorruptState(fmt::format("'{}' has no identity", path("provenance.json")));
         conditions =
             exists("conditions.json")
-                ? ConditionsTable::read(path("conditions.json"))
+                ? ConditionsTable::read(path("conditions.json"), options.earlier)
                 : ConditionsTable(options.earlier,
                                   {{"build", provenance.value("build", "")}, {"known", "in part"}});
         conditions->start(options.conditions, options.allow_changed, options.path, about_start());

@@ -28,7 +28,15 @@ TEST(Config, WhatAProgramPrintsReadsBackExactly) {
          "0.30000000000000004"},
         {program("edgeloop-data"), "shard", "--input", odd, "b", "--output", odd, "--force"},
         {program("edgeloop-model"), "export", "--spec", odd, "--output", odd},
+        {program("edgeloop-model"), "describe", "--spec", odd, "--json"},
+        {program("edgeloop-model"), "check", "--reference", odd, "--kernels", "plain"},
+        {program("edgeloop-model"), "benchmark", "--spec", odd, "--device", "cuda", "--train"},
         {program("edgeloop-edge"), "serve", "--connect", odd, "--name", odd},
+        {program("edgeloop-edge"), "measure", "--spec", odd, "--batch", "1,2", "--seconds", "0.3"},
+        {program("edgeloop-edge"), "info", "--name", odd, "--cores", "0,2-3"},
+        {program("edgeloop-bridge"), "status", "--connect", odd, "--json"},
+        {program("edgeloop-bridge"), "submit", "--spec", odd, "--wait", "--samples", "7"},
+        {program("edgeloop-bridge"), "drop", "--owner", odd, "--job", "1f"},
         {program("edgeloop-bridge"), "serve", "--store", odd, "--insecure"},
     };
     for (const Words& command : commands) {

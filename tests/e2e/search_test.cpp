@@ -398,7 +398,7 @@ TEST(Search, AModelChoosesWithAGivenReferencePointAndIsPartOfTheRun) {
     EXPECT_EQ(front_of(folder.path("again")), front_of(folder.path("run")));
     const auto other = search("run", {"--reference", "0.5", "1", "--resume"});
     EXPECT_EQ(other.code, 2) << other.output;
-    EXPECT_THAT(other.output, HasSubstr("another engine"));
+    EXPECT_THAT(other.output, HasSubstr("--reference 0.4 1, now 0.5 1"));
 }
 
 TEST(Search, SaysWhatKeepingTheRunCost) {
@@ -474,7 +474,7 @@ TEST(Search, BadInputIsRefusedWithOneClearLine) {
          "reference point has 1 values (there are 2 objectives)"},
         {"reference that is no number",
          {"--problem", "zdt1", "--run-dir", dir, "--reference", "1.1", "x"},
-         "--reference has 'x'"},
+         "'--reference' got '1.1 x' (it takes a number"},
         {"no design allowed",
          {"--data", shards, "--run-dir", dir, "--space", folder.path("never.json")},
          "no design of the space may be trained (for instance: "},

@@ -11,11 +11,6 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAX_FUNCTION, MAX_FILE = 60, 400
 EXCEPTIONS = {
-    "src/apps/search_app.cpp",
-    "src/apps/search_calibration.cpp: calibrate",
-    "src/cli/options.cpp",
-    "src/cli/search_config.cpp: add_options",
-    "src/cli/search_config.cpp: validate",
     "src/dispatch/group_evaluator.cpp",
     "src/link/job_board.cpp",
     "src/link/journal_store.cpp",

@@ -1,24 +1,71 @@
 #pragma once
 
+#include "edgeloop/core/range.hpp"
+
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace edgeloop::cli {
 
-/// The options of one program or subcommand, bound to variables.
+/// What a setting belongs to. It decides what may be resumed or reused with another value.
+enum class Scope {
+    none,       ///< this start alone: planning, messages
+    run,        ///< how the run goes on and where it writes; no result depends on it
+    engine,     ///< which designs are tried: another value is another run
+    training,   ///< what is found out by training
+    measuring,  ///< what is found out by measuring
+};
+
+/// A setting as it stands; `values` are its lines in the config file.
+struct Setting {
+    std::string name;
+    Scope scope;
+    std::vector<std::string> values;
+};
+
+/// A value that has a word for each of its forms; see spelled().
+struct Spelled {
+    std::function<void(const std::string&)> read;  ///< gets one of the words
+    std::function<std::string()> text;
+    std::vector<std::string> words;
+};
+
+/// E.g. spelled(&device, {{"cpu", Device::cpu}, {"cuda", Device::cuda}}).
+template <class T>
+[[nodiscard]] Spelled spelled(T* value, std::vector<std::pair<std::string, T>> words) {
+    Spelled made;
+    for (const auto& each : words) made.words.push_back(each.first);
+    made.text = [value, words] {
+        for (const auto& [word, meaning] : words)
+            if (meaning == *value) return word;
+        return std::string();
+    };
+    made.read = [value, words = std::move(words)](const std::string& said) {
+        for (const auto& [word, meaning] : words)
+            if (word == said) *value = meaning;
+    };
+    return made;
+}
+
+/// The settings of one program or subcommand: one add() says all about a setting, and the command
+/// line, the config file, --help, --print-config and the checks follow from it.
 ///
 /// Every program gets from here: --help, --version, --config FILE (the command line wins over it,
 /// option by option), --print-config (every option with its resolved value, itself a config file
-/// that reads back exactly). Unknown options and keys, and values of the wrong type, are refused
-/// with the nearest known name. --help says how lists, switches and config files are written.
+/// that reads back exactly). Unknown options and keys, and values of the wrong type or out of
+/// range, are refused by the name of the option. --help says how lists, switches and config files
+/// are written.
 ///
 /// @code
 ///   int population = 32;
 ///   OptionParser parser("edgeloop-search", "searches ...");
-///   parser.add("population", &population, "members of a generation");
+///   parser.add("population", &population, "members of a generation", at_least(2));
 ///   if (!parser.parse(argc, argv)) return 0;   // --help, --version or --print-config was served
 /// @endcode
 class OptionParser {
@@ -31,19 +78,23 @@ class OptionParser {
     OptionParser& operator=(const OptionParser&) = delete;
 
     /// Starts a new group of options in --help.
-    void group(const std::string& title);
+    /// @param scope  of each of them that does not say another.
+    void group(const std::string& title, Scope scope = Scope::none);
+
+    /// Where a value goes; a switch is a bool, a list a vector.
+    using Target =
+        std::variant<bool*, int*, std::uint64_t*, double*, std::string*, std::vector<int>*,
+                     std::vector<double>*, std::vector<std::string>*, Spelled>;
 
     /// Binds --name; the variable's present value is the default. Lists may be given several times
     /// and take several values each time; a given list replaces the default and that of the config
-    /// file, and one empty value makes it empty.
-    void add(const std::string& name, std::string* value, const std::string& help);
-    void add(const std::string& name, int* value, const std::string& help);
-    void add(const std::string& name, std::uint64_t* value, const std::string& help);
-    void add(const std::string& name, double* value, const std::string& help);
-    void add(const std::string& name, std::vector<std::string>* value, const std::string& help);
-    /// A switch: --name or --name=true sets it, --no-name or --name=false takes it back, and the
-    /// last of them counts; in a config file name = true or false.
-    void add(const std::string& name, bool* value, const std::string& help);
+    /// file, and one empty value makes it empty. A switch: --name or --name=true sets it, --no-name
+    /// or --name=false takes it back, and the last of them counts; in a config file name = true or
+    /// false.
+    ///
+    /// @param range  of each value; shown in --help.
+    void add(const std::string& name, Target value, const std::string& help,
+             const Range& range = {}, std::optional<Scope> scope = {});
 
     /// Words that follow the options, e.g. input files, go to `values`. Not part of the config
     /// file.
@@ -62,14 +113,10 @@ class OptionParser {
 
     /// What --print-config prints; call after parse().
     [[nodiscard]] std::string config_text() const;
-    /// The lines of an option in it: one of most, any number of a list.
-    [[nodiscard]] std::vector<std::string> values(const std::string& name) const;
+    /// Every setting with its present value.
+    [[nodiscard]] std::vector<Setting> settings() const;
     /// Assigns what a config file of an earlier version says, leaving out what is not known today.
-    ///
-    /// @return the names it tells something about.
-    std::set<std::string> read_old(const std::string& path);
-    /// Whether the user gave this option, on the command line or in the config file.
-    [[nodiscard]] bool given(const std::string& name) const;
+    void read_old(const std::string& path);
 
   private:
     struct Impl;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,5 +14,11 @@ namespace edgeloop {
 
 /// Shortest text that reads back as exactly this number, e.g. "0.1", "1e-07", "nan".
 [[nodiscard]] std::string shortest(double value);
+
+/// "1 design", "2 designs". @param noun  whose plural has an s.
+[[nodiscard]] std::string plural(std::uint64_t count, std::string_view noun);
+
+/// "1:02:03" or "2:03".
+[[nodiscard]] std::string duration(double seconds);
 
 }  // namespace edgeloop

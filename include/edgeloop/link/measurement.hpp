@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/range.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include <cstdint>
@@ -11,9 +12,6 @@ namespace edgeloop {
 
 /// Samples below which a device gives no latency_p99_ms (the floor of MLPerf's LoadGen).
 constexpr int p99_samples = 662;
-
-/// Whether a device may be asked for this runtime: eager, torchscript, onnx or tensorrt.
-[[nodiscard]] bool is_runtime(const std::string& name);
 
 /// How one network is measured. Travels with the job, because two measurements are comparable only
 /// when these agree; part of the job's identity.
@@ -34,6 +32,8 @@ struct MeasurementSettings {
     /// @throws ConfigError  unknown key, wrong type, value out of range.
     [[nodiscard]] static MeasurementSettings from_json(const Json& json, const std::string& where);
     [[nodiscard]] Json to_json() const;
+    /// Of each value of the field with this key in JSON.
+    [[nodiscard]] static Range range(const std::string& key);
 };
 
 /// What is asked of a device. Text only: the broker neither parses nor needs to.

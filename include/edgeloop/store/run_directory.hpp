@@ -11,12 +11,12 @@
 
 namespace edgeloop {
 
-/// What makes two starts the same run. A resume with another identity is refused.
+/// What makes two starts the same run, besides RunConditions::search. A resume with another
+/// identity is refused.
 struct RunIdentity {
     std::uint64_t seed = 0;
     Digest space;            ///< SearchSpace::identity()
     std::string objectives;  ///< Goals::text()
-    std::string engine;      ///< kind, population, evaluations and what else shapes the result
 };
 
 /// Identity of a run with this engine.
@@ -29,7 +29,8 @@ struct RunDirectoryOptions {
     StartMode mode = StartMode::fresh;
     RunIdentity identity;
     RunConditions conditions;  ///< goes to conditions.json
-    /// Of a run that has no conditions.json, as far as they are known: from before there was one.
+    /// Those of the run that is resumed as its other files tell: for what its conditions.json, if
+    /// there is one, does not name.
     RunConditions earlier;
     bool allow_changed = false;        ///< resume under other conditions of training and measuring
     std::string config_text;           ///< becomes config.ini

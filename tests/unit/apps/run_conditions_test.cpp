@@ -17,9 +17,8 @@
 namespace edgeloop::apps {
 namespace {
 
-using cli::Affects;
-using cli::SearchConfig;
-using cli::SearchOption;
+using cli::Scope;
+using cli::Setting;
 using ::testing::HasSubstr;
 
 // The configuration of these words, or nothing when they are refused.
@@ -31,10 +30,8 @@ std::optional<SearchConfig> config_of(const std::vector<std::string>& more) {
     std::vector<const char*> argv;
     for (const std::string& word : words) argv.push_back(word.c_str());
     SearchConfig config;
-    std::string text;
     try {
-        (void)cli::parse_search_config(static_cast<int>(argv.size()), argv.data(),
-                                       cli::Voice::silent, config, text);
+        (void)parse_search_config(static_cast<int>(argv.size()), argv.data(), config);
     } catch (const ConfigError&) {
         return std::nullopt;
     }
@@ -59,7 +56,7 @@ class RunConditionsTest : public testing::Test {
         options.path = folder_.path("run");
         options.mode = mode;
         options.conditions = run_conditions(config, task);
-        options.earlier = conditions_before_records(options.path);
+        options.earlier = conditions_in_files(options.path);
         options.allow_changed = allow_changed;
         options.config_text = "seed = 1\n";
         options.space = &task.space;
@@ -89,7 +86,7 @@ std::optional<SearchConfig> unchecked(const std::string& name, const std::string
     if (name == "edge")
         config.edge = "model";
     else if (name == "device-class")
-        config.device_class = value;
+        config.probe.device_class = value;
     else if (name == "edge-keys")
         config.edge_keys = value;
     else
@@ -98,13 +95,13 @@ std::optional<SearchConfig> unchecked(const std::string& name, const std::string
 }
 
 // Another value of an option that these words accept.
-std::optional<SearchConfig> changed(const SearchOption& option) {
+std::optional<SearchConfig> changed(const Setting& option) {
     for (const char* value : {"true", "2", "0.3", "7", "other", "cpu", "USR2", "debug", "model",
-                              "onnx", "cuda", "none", "plain", "never"}) {
+                              "onnx", "cuda", "none", "plain", "never", "random"}) {
         std::optional<SearchConfig> config = config_of({"--" + option.name + "=" + value});
         if (!config) config = unchecked(option.name, value);
         if (!config) continue;
-        for (const SearchOption& each : cli::search_options(*config))
+        for (const Setting& each : search_settings(*config))
             if (each.name == option.name && each.values != option.values) return config;
     }
     return std::nullopt;
@@ -115,19 +112,19 @@ TEST_F(RunConditionsTest, EveryOptionIsRefusedOrLetThroughAsItsClassSays) {
     const std::set<std::string> by_content{"space",      "data",       "problem", "objectives",
                                            "constraint", "seed-specs", "run-dir"};
     int refused = 0;
-    for (const SearchOption& option : cli::search_options(*config_of({}))) {
+    for (const Setting& option : search_settings(*config_of({}))) {
         if (by_content.count(option.name) > 0) continue;
         const auto config = changed(option);
         ASSERT_TRUE(config) << "no other value for --" << option.name;
         const std::string said = resume(*config);
-        if (option.affects == Affects::nothing) {
+        if (option.scope == Scope::none || option.scope == Scope::run) {
             EXPECT_EQ(said, "") << option.name;
             continue;
         }
         ++refused;
         EXPECT_THAT(said, HasSubstr("was begun with --" + option.name + " ")) << option.name;
         EXPECT_THAT(said, HasSubstr(", now ")) << option.name;
-        if (option.affects == Affects::search) {
+        if (option.scope == Scope::engine) {
             EXPECT_THAT(resume(*config, true), HasSubstr("--" + option.name)) << "for no price";
         }
     }
@@ -154,7 +151,7 @@ TEST_F(RunConditionsTest, FilesCountByTheirContent) {
                 }),
                 HasSubstr("--constraint (none), now f1<=0.5"));
     SearchConfig moved = config;
-    moved.data = "elsewhere";
+    moved.training.shards = "elsewhere";
     moved.edge = "tcp://127.0.0.1:10";
     EXPECT_EQ(resume(moved), "") << "the same data and devices at another place";
     moved.edge = "local";
@@ -191,14 +188,17 @@ TEST_F(RunConditionsTest, WhatIsAllowedToChangeIsNumbered) {
 
 TEST_F(RunConditionsTest, ARunFromBeforeTheRecordsIsKnownByItsConfigFile) {
     std::filesystem::remove(folder_.path("run/conditions.json"));
-    write_file_atomic(folder_.path("run/config.ini"),
-                      "# edgeloop-search 0.1.0\n\n# compute threads per rank\nthreads = 4\n"
-                      "\n# an option of old\nbygone = 3\n\n# class\n#device-class =\n");
+    write_file_atomic(
+        folder_.path("run/config.ini"),
+        "# edgeloop-search 0.1.0\n\n# compute threads per rank\nthreads = 4\n"
+        "\n# an option of old\nbygone = 3\n\n# class\n#device-class =\nedge = bind:ipc:///x\n");
     EXPECT_THAT(resume(*config_of({})), HasSubstr("--threads 4, now 1"));
     EXPECT_THAT(resume(*config_of({"--threads=4"})), HasSubstr("--device-class (none), now board"));
     SearchConfig same = *config_of({"--threads=4"});
-    same.device_class.clear();
-    EXPECT_EQ(resume(same), "") << "what is not known does not count";
+    same.probe.device_class.clear();
+    EXPECT_EQ(resume(same), "") << "what it does not name had its default";
+    same.training.patience_epochs = 5;
+    EXPECT_THAT(resume(same), HasSubstr("--patience 0, now 5"));
     std::filesystem::remove(folder_.path("run/config.ini"));
     EXPECT_EQ(resume(*config_of({})), "");
 }

@@ -20,6 +20,13 @@ TEST(Console, SaysBetterOrWorseThanTheMeanAndNeverMinus) {
     EXPECT_THAT(worse, Not(HasSubstr("-221")));
 }
 
+TEST(Console, NeverShowsMoreDesignsThanThereAreToDo) {
+    Progress progress;
+    progress.done = 16;
+    progress.total = 6;  // resumed with fewer --evaluations than were done
+    EXPECT_EQ(progress_line(progress, {}), "16/16 designs");
+}
+
 TEST(Console, CostsAreOfThisStartAndNeverMoreThanAllOfIt) {
     EXPECT_EQ(cost_line(36, {0, 10, 0.1}),
               "36 designs in 0:10; journal, checkpoints and tables took 1.00 % of that time");

@@ -9,11 +9,14 @@
 namespace edgeloop::cli {
 namespace {
 
-MeasureConfig measure(std::vector<const char*> words) {
-    words.insert(words.begin(), {"edgeloop-edge", "measure", "--spec", "x"});
-    MeasureConfig config;
-    (void)parse_measure(static_cast<int>(words.size()), words.data(), config);
-    return config;
+MeasurementSettings measured(std::vector<const char*> words) {
+    words.insert(words.begin(), {"edgeloop-edge", "--spec", "x"});
+    OptionParser parser("edgeloop-edge measure", "");
+    MeasurementChoice choice;
+    choice.add_to(parser);
+    (void)parser.parse(static_cast<int>(words.size()), words.data());
+    choice.check();
+    return choice.settings;
 }
 
 /// What is said about the words; empty: nothing is wrong.
@@ -28,16 +31,30 @@ std::string complaint(const Parse& parse) {
 }
 
 TEST(EdgeOptions, BatchSizesHaveTheirOwnBoundAndMessage) {
-    EXPECT_EQ(measure({"--batch", "1,4096"}).settings.batches, (std::vector<int>{1, 4096}));
+    EXPECT_EQ(measured({"--batch", "1,4096"}).batches, (std::vector<int>{1, 4096}));
     for (const char* text : {"1,,2", "a", "1-2", "-1", "99999999999"}) {
-        const std::string said = complaint([&] { (void)measure({"--batch", text}); });
+        const std::string said = complaint([&] { (void)measured({"--batch", text}); });
         EXPECT_NE(said.find("not a list of batch sizes"), std::string::npos)
             << text << ": " << said;
     }
     for (const char* text : {"0", "4097"}) {
-        const std::string said = complaint([&] { (void)measure({"--batch", text}); });
+        const std::string said = complaint([&] { (void)measured({"--batch", text}); });
         EXPECT_NE(said.find("batch sizes of 1 to 4096"), std::string::npos) << text << ": " << said;
     }
+}
+
+TEST(EdgeOptions, MistakesAreNamedAsTyped) {
+    for (const char* name : {"--seconds", "--samples", "--threads", "--runtime", "--spread",
+                             "--min-seconds", "--processor", "--repeat"}) {
+        const std::string said = complaint([&] { (void)measured({name, "-1"}); });
+        EXPECT_NE(said.find(std::string("option '") + name + "' got '-1' (it takes "),
+                  std::string::npos)
+            << said;
+    }
+    EXPECT_NE(complaint([] {
+                  (void)measured({"--weights", "../x"});
+              }).find("weights"),
+              std::string::npos);
 }
 
 }  // namespace

@@ -229,9 +229,6 @@ TEST_F(RunDirectoryTest, RefusesToResumeWhatIsNotThereOrIsAnotherRun) {
     settings_.goals.objectives = {"f2", "f1"};
     EXPECT_THROW((void)start(StartMode::resume), ConfigError);
     settings_.goals.objectives = {"f1", "f2"};
-    settings_.population = 10;
-    EXPECT_THROW((void)start(StartMode::resume), ConfigError);
-    settings_.population = 8;
     space_ = test::unit_box(4);
     EXPECT_THROW((void)start(StartMode::resume), ConfigError);
 }

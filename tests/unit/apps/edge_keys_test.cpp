@@ -1,4 +1,5 @@
-#include "edgeloop/cli/search_config.hpp"
+#include "apps/search_config.hpp"
+
 #include "edgeloop/core/error.hpp"
 
 #include <string>
@@ -6,15 +7,13 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::cli {
+namespace edgeloop::apps {
 namespace {
 
 void parse(std::vector<const char*> words) {
     words.insert(words.begin(), {"edgeloop-search", "--problem", "zdt1", "--run-dir", "x"});
     SearchConfig config;
-    std::string text;
-    (void)parse_search_config(static_cast<int>(words.size()), words.data(), Voice::silent, config,
-                              text);
+    (void)parse_search_config(static_cast<int>(words.size()), words.data(), config);
 }
 
 TEST(EdgeKeys, ANetworkLinkNeedsKeysOrAnExplicitWish) {
@@ -46,4 +45,4 @@ TEST(EdgeAddress, AClassThatCannotBeSentIsRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop::cli
+}  // namespace edgeloop::apps

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "edgeloop/evaluation/interfaces.hpp"
+#include "edgeloop/planning/error_trend.hpp"
+#include "edgeloop/planning/scaling_model.hpp"
+#include "edgeloop/search/coordinator.hpp"
+
+#include <functional>
+#include <vector>
+
+namespace edgeloop {
+
+/// What a plan is made of, timed on this machine.
+struct Calibration {
+    ScalingModel training;
+    ErrorTrend errors;
+    std::vector<int> group_sizes;    ///< for which trainings were timed
+    double dispatch_seconds = 0;     ///< a group waits for between two candidates
+    double measuring_seconds = 0;    ///< of one measurement, if any was timed
+    double latency_over_model = 1;   ///< measured latency as a multiple of the modelled one
+    std::size_t measurements = 0;    ///< that were timed
+    double trainings_took = 0;       ///< seconds in which trainings were timed
+    double seconds = 0;              ///< that all of this took
+    std::vector<Candidate> designs;  ///< that were to be timed
+    double largest_timed = 0;        ///< FLOPs of the largest that was timed
+    std::size_t given_up = 0;        ///< trainings that were cut off at the end of the time
+
+    /// FLOPs of the largest of the designs.
+    [[nodiscard]] double largest_flops() const;
+    /// Designs larger than all that were timed: the model extrapolates to them.
+    [[nodiscard]] std::size_t not_timed() const;
+};
+
+/// Costs of a candidate's design, counted from its spec.
+[[nodiscard]] DesignCosts design_costs(const Candidate& candidate);
+
+/// Up to 24 of the designs that this engine proposes first.
+[[nodiscard]] std::vector<Candidate> first_designs(Engine& engine);
+
+/// Group sizes for which trainings are timed: 1, 2, 4 ... up to the workers, and the wanted one.
+[[nodiscard]] std::vector<int> sizes_to_time(int workers, int wanted);
+
+/// Time, and whether somebody asks to stop.
+struct TimedBy {
+    SearchClock* clock;
+    std::function<bool()> should_stop;
+};
+
+/// Groups in which trainings are timed.
+struct TimedGroups {
+    DataSize data;            ///< that each training sees
+    int ranks = 1;            ///< of each group
+    std::size_t at_once = 1;  ///< trainings at a time
+};
+
+/// Times trainings of the calibration's designs through an evaluator, as a search would have them
+/// done, and adds what they say.
+///
+/// Trainings begin for so many seconds. What still trains after that time again (5 s at least) is
+/// cut off; a design that is not expected to end by then is not begun. The first training of each
+/// group counts only when there is no other.
+void time_trainings(Evaluator& evaluator, const TimedBy& by, const TimedGroups& groups,
+                    double seconds, Calibration& calibration);
+
+/// Times measurements of the first designs for so many seconds; the first measurement may take
+/// `first_s` on top.
+void time_measurements(LatencyProbe& probe, const TimedBy& by, double seconds, double first_s,
+                       Calibration& calibration);
+
+}  // namespace edgeloop

@@ -1,0 +1,145 @@
+#include "apps/search_choices.hpp"
+
+#include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/quantile.hpp"
+#include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/core/text.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
+#include "edgeloop/search/seed_designs.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace edgeloop::apps {
+namespace {
+
+bool wants(const Goals& goals, const std::string& metric) {
+    const auto limits = [&](const Constraint& each) { return each.metric == metric; };
+    return std::count(goals.objectives.begin(), goals.objectives.end(), metric) > 0 ||
+           std::any_of(goals.constraints.begin(), goals.constraints.end(), limits);
+}
+
+Metrics count(const SearchSpace& space, const Genome& genome, const StaticMetrics& counted) {
+    Candidate candidate;
+    candidate.design = Design::of(space.decode(genome));
+    return counted(candidate);
+}
+
+}  // namespace
+
+void require_known_metrics(const Goals& goals, const std::vector<std::string>& delivered) {
+    const auto check = [&](const std::string& metric, const char* what) {
+        if (std::find(delivered.begin(), delivered.end(), metric) != delivered.end()) return;
+        const std::string hint = did_you_mean(metric, delivered);
+        // Without a near name the hint is the list once more.
+        throw ConfigError(fmt::format("{} '{}' is unknown here", what, metric),
+                          fmt::format("this run delivers {}", fmt::join(delivered, ", ")),
+                          !hint.empty() && hint.back() == '?' ? hint : std::string());
+    };
+    for (const std::string& objective : goals.objectives) {
+        check(objective, "objective");
+        if (std::count(goals.objectives.begin(), goals.objectives.end(), objective) > 1)
+            throw ConfigError(fmt::format("objective '{}' is given twice", objective), {},
+                              "give each objective once");
+    }
+    for (const Constraint& constraint : goals.constraints)
+        check(constraint.metric, "constrained metric");
+}
+
+std::vector<std::string> settle_goals(Goals& goals, const std::string& edge) {
+    const auto objectives = [](Source source, Needs means) {
+        return metric_names(source, means, Meaning::smaller_is_better, {"speed_mm_s", "power_w"});
+    };
+    std::vector<std::string> delivered = objectives(Source::training, Needs::nothing), measured;
+    for (std::string& name : objectives(Source::design, Needs::nothing))
+        delivered.push_back(std::move(name));
+    if (edge != "none")
+        measured =
+            objectives(Source::measuring, edge == "model" ? Needs::nothing : Needs::power_meter);
+    delivered.insert(delivered.end(), measured.begin(), measured.end());
+    if (goals.objectives.empty())
+        goals.objectives = {"val_rmse", edge == "none" ? "flops" : "latency_ms"};
+    require_known_metrics(goals, delivered);
+    const auto unwanted = [&](const std::string& name) { return !wants(goals, name); };
+    measured.erase(std::remove_if(measured.begin(), measured.end(), unwanted), measured.end());
+    return measured;
+}
+
+SearchSpace space_with_budget(const SearchConfig& config) {
+    const std::vector<int>& rungs = config.engine.ladder.epochs;
+    const int budget = rungs.empty() ? config.epochs : rungs.back();
+    if (budget == 0) return SearchSpace::from_file(config.space);
+    SearchSpace space = SearchSpace::from_file(config.space, {{"training", {{"epochs", budget}}}});
+    for (const Variable& variable : space.variables())
+        if (std::count(variable.paths.begin(), variable.paths.end(), "training.epochs") > 0)
+            throw ConfigError("the training budget is given twice",
+                              fmt::format("'{}' is searched in {}", variable.name, config.space),
+                              "drop --epochs and --rungs, or the variable");
+    return space;
+}
+
+std::vector<std::string> add_given_designs(const std::vector<std::string>& paths,
+                                           const SearchSpace& space, const StaticMetrics& counted,
+                                           EngineSettings& engine) {
+    std::vector<std::string> notes;
+    std::vector<Genome>& first = engine.first;
+    for (const std::string& path : paths) {
+        Genome genome = genome_of(space, ArchitectureSpec::from_file(path), path);
+        const auto same = [&](const Genome& other) {
+            return space.identity(other) == space.identity(genome);
+        };
+        if (std::any_of(first.begin(), first.end(), same)) {
+            notes.push_back(
+                fmt::format("--seed-specs {}: the design is given twice and tried once", path));
+            continue;
+        }
+        if (const auto broken = engine.goals.broken(count(space, genome, counted)))
+            notes.push_back(fmt::format(
+                "--seed-specs {}: {}; it counts as infeasible and is not trained", path, *broken));
+        first.push_back(std::move(genome));
+    }
+    if (first.size() > engine.evaluations)
+        throw ConfigError(fmt::format("--seed-specs gives {} designs", first.size()),
+                          fmt::format("--evaluations is {}", engine.evaluations),
+                          "raise --evaluations or give fewer designs");
+    if (first.size() > engine.population)
+        notes.push_back(
+            fmt::format("the first population has all {} designs of --seed-specs, the later ones "
+                        "{} members",
+                        first.size(), engine.population));
+    return notes;
+}
+
+void require_designs(const SearchSpace& space, const EngineSettings& engine,
+                     const StaticMetrics& counted) {
+    constexpr int samples = 1000;
+    RandomStream random(engine.seed, "any design");
+    std::optional<std::string> why;
+    for (int i = 0; i < samples; ++i) {
+        why = space.infeasibility(space.sample(random));
+        if (!why) return;
+    }
+    // Few designs may be allowed and hard to hit: the engine looks at all of a small space.
+    if (make_engine(space, engine, counted)->ask()) return;
+    throw ConfigError("no design of the space may be trained", "for instance: " + *why,
+                      "change the space or the option that the reason names");
+}
+
+double median_flops(const SearchSpace& space, const StaticMetrics& counted) {
+    constexpr std::size_t designs = 199;
+    RandomStream random(0, "median design");
+    std::vector<double> flops;
+    for (std::size_t i = 0; i < 100 * designs && flops.size() < designs; ++i) {
+        const Genome genome = space.sample(random);
+        if (!space.infeasibility(genome))
+            flops.push_back(count(space, genome, counted).at("flops"));
+    }
+    return flops.empty() ? 0 : median(std::move(flops));
+}
+
+}  // namespace edgeloop::apps

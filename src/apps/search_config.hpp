@@ -1,0 +1,88 @@
+#pragma once
+
+#include "edgeloop/cli/options.hpp"
+#include "edgeloop/dispatch/group_evaluator.hpp"
+#include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/search/coordinator.hpp"
+#include "edgeloop/training/trainer.hpp"
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+namespace edgeloop::apps {
+
+/// The engine's default settings, for a first try.
+[[nodiscard]] inline EngineSettings small_search() {
+    EngineSettings engine;
+    engine.population = 20;
+    engine.evaluations = 100;
+    return engine;
+}
+
+/// Every setting of edgeloop-search. What a module has a member for is in the module's own
+/// settings, with its default; search_config.cpp says the rest about each.
+struct SearchConfig {
+    EngineSettings engine = small_search();
+    TrainingSettings training;
+    DispatchOptions dispatch;
+    RemoteProbeOptions probe;
+    SearchOptions coordination;
+
+    // What to search
+    std::string problem;  ///< analytic problem instead of training, e.g. "zdt1"
+    std::string space = "quickstart";
+    std::vector<std::string> constraints;  ///< as typed
+    std::vector<std::string> seed_specs;   ///< spec files put into the first population
+    int epochs = 0;                        ///< 0: as each spec says
+    double rung_disk = 20000;              ///< MiB of trainings that wait for a higher rung
+
+    // Training
+    int ranks_per_candidate = 1;
+    int large_ranks = 0;  ///< ranks of a large candidate; 0: as for all
+    bool coordinator_trains = false;
+    bool save_weights = false;
+
+    // The edge
+    std::string edge = "local";              ///< local, tcp://…, bind:tcp://…, model, none
+    std::string pause_training = "auto";     ///< while --edge local measures: auto, always, never
+    double edge_timeout = 0;                 ///< seconds without a device before stopping; 0: wait
+    std::string edge_keys, edge_server_key;  ///< files; empty: none
+
+    // The run
+    std::string run_dir;
+    bool resume = false;
+    bool allow_changed = false;      ///< resume under other conditions than before
+    std::vector<std::string> reuse;  ///< earlier run directories to take results from
+    double time_limit = 0;           ///< seconds; 0: none
+    int stop_signal = SIGUSR1;       ///< besides INT and TERM; 0: none
+    std::string log_level = "info";
+
+    // Planning
+    bool plan = false;
+    int plan_ranks = 0;              ///< 0: as many as were started
+    int plan_cores = 0;              ///< 0: this machine's, or enough for --plan-ranks
+    int plan_devices = 1;            ///< that measure latency
+    double plan_device_seconds = 0;  ///< of one measurement; 0: measured, or as --measure-seconds
+    double plan_seconds = 20;        ///< of calibration, for each size of group
+    bool json = false;               ///< the plan as JSON
+
+    std::string text;  ///< all of it, as --print-config shows it
+};
+
+/// Reads and validates; every value is checked before any expensive work.
+///
+/// @param speaks  prints answers; of an MPI job only rank 0 does.
+/// @return false when --help, --version or --print-config was served on stdout.
+/// @throws ConfigError
+[[nodiscard]] bool parse_search_config(int argc, const char* const* argv, SearchConfig& config,
+                                       bool speaks = true);
+
+/// Every setting there is, with its value in `config`.
+[[nodiscard]] std::vector<cli::Setting> search_settings(const SearchConfig& config);
+
+/// Reads a config.ini that this or an earlier version of the program wrote. Settings
+/// that it does not tell have their defaults.
+[[nodiscard]] SearchConfig read_old_config(const std::string& path);
+
+}  // namespace edgeloop::apps

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "apps/search_task.hpp"
+
+#include "edgeloop/link/remote_probe.hpp"
+#include "edgeloop/store/kept_files.hpp"
+#include "edgeloop/store/reuse_cache.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace edgeloop::apps {
+
+struct StartCosts;
+
+/// What only rank 0 does: it has the engine and the run directory, and says what came of a search.
+class SearchLeader {
+  public:
+    SearchLeader(const SearchConfig& config, const SearchTask& task, int ranks);
+
+    /// Makes or opens the run directory. Last of all preparations: a mistake found before it leaves
+    /// nothing behind.
+    void open_run() { store_.emplace(store_options_); }
+
+    /// @param agent  of this machine; null: there is none.
+    /// @param coordinates_only  this process trains nothing itself.
+    /// @throws Stopped; IoError when nothing worked.
+    void search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,
+                bool coordinates_only);
+
+  private:
+    [[nodiscard]] RunDirectoryOptions store_options(int ranks) const;
+    [[nodiscard]] ReuseCache earlier_results() const;
+    [[nodiscard]] SearchOptions options(const LatencyProbe* probe, LocalAgent* agent) const;
+    [[nodiscard]] std::optional<std::string> device_gone(const LatencyProbe* probe) const;
+    void report(const SearchResult& result, const StartCosts& costs) const;
+
+    const SearchConfig& config_;
+    const SearchTask& task_;
+    std::unique_ptr<Engine> engine_;
+    ReuseCache earlier_;
+    RunDirectoryOptions store_options_;
+    std::optional<RunDirectory> store_;
+};
+
+}  // namespace edgeloop::apps

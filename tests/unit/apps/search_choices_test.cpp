@@ -1,0 +1,164 @@
+#include "apps/search_choices.hpp"
+
+#include "support/places.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "edgeloop/architecture/counts.hpp"
+#include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
+
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::apps {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string refusal(const std::function<void()>& action) {
+    try {
+        action();
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+Metrics counted(const Candidate& candidate) {
+    const ModelCounts counts = count(candidate.design->spec());
+    return {{"parameters", double(counts.parameters)}, {"flops", double(counts.flops)}};
+}
+
+SearchSpace tiny() { return SearchSpace::from_file(test::test_data("tiny_space.json")); }
+
+TEST(SearchGoals, AreTheErrorAndTheLatencyOrTheFlops) {
+    Goals goals;
+    EXPECT_THAT(settle_goals(goals, "local"), ElementsAre("latency_ms"));
+    EXPECT_THAT(goals.objectives, ElementsAre("val_rmse", "latency_ms"));
+    Goals unmeasured;
+    EXPECT_THAT(settle_goals(unmeasured, "none"), ElementsAre());
+    EXPECT_THAT(unmeasured.objectives, ElementsAre("val_rmse", "flops"));
+}
+
+TEST(SearchGoals, AskADeviceForWhatTheyWantOfIt) {
+    Goals goals;
+    goals.objectives = {"val_rmse", "energy_mj"};
+    goals.constraints = {parse_constraint("latency_p99_ms<=2"), parse_constraint("flops<=1e9")};
+    EXPECT_THAT(settle_goals(goals, "tcp://127.0.0.1:9"),
+                ::testing::UnorderedElementsAre("energy_mj", "latency_p99_ms"));
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "model"); }),
+                HasSubstr("'energy_mj' is unknown"));
+}
+
+TEST(SearchGoals, ThatNothingDeliversAreRefused) {
+    Goals goals;
+    goals.objectives = {"val_rmse", "latency"};
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "local"); }),
+                HasSubstr("did you mean 'latency_ms'?"));
+    goals.objectives = {"val_rmse", "val_rmse"};
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "local"); }), HasSubstr("given twice"));
+    goals.objectives = {"val_rmse"};
+    goals.constraints = {parse_constraint("latency_ms<=1")};
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "none"); }),
+                HasSubstr("constrained metric 'latency_ms' is unknown"));
+}
+
+TEST(SearchedSpace, HasTheFullBudgetInEveryRecipe) {
+    SearchConfig config;
+    config.space = test::test_data("tiny_space.json");
+    RandomStream random(1, "test");
+    const auto epochs = [&] {
+        const SearchSpace space = space_with_budget(config);
+        return space.decode(space.sample(random)).training.epochs;
+    };
+    EXPECT_EQ(epochs(), 1);
+    config.epochs = 5;
+    EXPECT_EQ(epochs(), 5);
+    config.engine.ladder.epochs = {1, 3, 9};
+    EXPECT_EQ(epochs(), 9);
+}
+
+TEST(SearchedSpace, ThatSearchesTheBudgetItselfTakesNoOther) {
+    const test::TemporaryFolder folder;
+    Json json = read_json_file(test::test_data("tiny_space.json"));
+    json["variables"].push_back(
+        {{"name", "training.epochs"}, {"kind", "ordinal"}, {"choices", {1, 2}}});
+    write_file_atomic(folder.path("space.json"), json.dump());
+    SearchConfig config;
+    config.space = folder.path("space.json");
+    EXPECT_EQ(refusal([&] { (void)space_with_budget(config); }), "accepted");
+    config.epochs = 5;
+    EXPECT_THAT(refusal([&] { (void)space_with_budget(config); }), HasSubstr("given twice"));
+}
+
+TEST(SearchedSpace, WithoutAnAllowedDesignIsRefused) {
+    EXPECT_EQ(refusal([] { require_designs(tiny(), {}, counted); }), "accepted");
+    const test::TemporaryFolder folder;
+    Json json = read_json_file(test::test_data("tiny_space.json"));
+    json["constraints"] = {"1 > 2"};
+    json["variables"].erase(1);  // the one real number: now there are few designs to look at
+    write_file_atomic(folder.path("never.json"), json.dump());
+    EngineSettings engine;
+    engine.goals.objectives = {"val_rmse"};
+    EXPECT_THAT(refusal([&] {
+                    require_designs(SearchSpace::from_file(folder.path("never.json")), engine,
+                                    counted);
+                }),
+                HasSubstr("no design of the space may be trained (for instance: "));
+}
+
+TEST(SearchedSpace, HasAMedianDesign) {
+    const SearchSpace space = tiny();
+    const double median = median_flops(space, counted);
+    int smaller = 0;
+    RandomStream random(7, "test");
+    for (int i = 0; i < 100; ++i)
+        smaller += double(count(space.decode(space.sample(random))).flops) < median ? 1 : 0;
+    EXPECT_GT(smaller, 20);
+    EXPECT_LT(smaller, 80);
+}
+
+class GivenDesigns : public testing::Test {
+  protected:
+    GivenDesigns() {
+        RandomStream random(1, "test");
+        for (int i = 0; i < 3; ++i) {
+            paths_.push_back(folder_.path(std::to_string(i) + ".json"));
+            write_file_atomic(paths_.back(), space_.decode(space_.sample(random)).canonical());
+        }
+        engine_.population = 3;
+    }
+
+    std::vector<std::string> add() { return add_given_designs(paths_, space_, counted, engine_); }
+
+    test::TemporaryFolder folder_;
+    SearchSpace space_ = tiny();
+    EngineSettings engine_;
+    std::vector<std::string> paths_;
+};
+
+TEST_F(GivenDesigns, ComeFirstAndEachOnce) {
+    paths_.push_back(paths_[0]);
+    EXPECT_THAT(add(), ElementsAre(HasSubstr("given twice and tried once")));
+    EXPECT_EQ(engine_.first.size(), 3u);
+}
+
+TEST_F(GivenDesigns, MayBreakALimitOrBeMoreThanAPopulation) {
+    engine_.population = 2;
+    engine_.goals.constraints = {parse_constraint("parameters<=1")};
+    EXPECT_THAT(add(), ElementsAre(HasSubstr("counts as infeasible"), HasSubstr("infeasible"),
+                                   HasSubstr("infeasible"), HasSubstr("has all 3 designs")));
+    EXPECT_EQ(engine_.first.size(), 3u);
+}
+
+TEST_F(GivenDesigns, AreNoMoreThanTheEvaluations) {
+    engine_.evaluations = 2;
+    EXPECT_THAT(refusal([&] { add(); }), HasSubstr("--evaluations is 2"));
+}
+
+}  // namespace
+}  // namespace edgeloop::apps
