@@ -16,7 +16,6 @@
 #include <optional>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -277,21 +276,19 @@ std::string cause_of_death(int wait_status) {
 /// Forks, measures there, and gives the answer or the cause of death as a line of JSON.
 std::string run_forked(const std::string& request, const RuntimeFactory& factory,
                        const RuntimePreparation& prepare) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) throw IoError("cannot make a pipe", std::strerror(errno));
+    Pipe pipe = make_pipe();
     const pid_t child = ::fork();
     if (child < 0) throw IoError("cannot fork", std::strerror(errno));
     if (child == 0) {
-        ::close(ends[0]);
+        pipe.read.close();
         // _exit: what the parent would do at exit is not this process's business.
         ::_exit(run_program([&] {
-            answer_request(request, factory, prepare, ends[1]);
+            answer_request(request, factory, prepare, pipe.write.get());
             return 0;
         }));
     }
-    ::close(ends[1]);
-    const std::string answer = read_all(ends[0]);
-    ::close(ends[0]);
+    pipe.write.close();
+    const std::string answer = read_all(pipe.read.get());
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }

@@ -5,6 +5,7 @@
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -14,6 +15,7 @@
 namespace edgeloop {
 namespace {
 
+constexpr std::array<const char*, 3> kind_names = {"generational", "steady-state", "random"};
 constexpr double reference_margin = 0.1;  // of each objective's extent, beyond the worst
 
 double smallest(const std::vector<ArchiveMember>& members, std::size_t objective) {
@@ -51,22 +53,11 @@ void check(const EngineSettings& settings) {
 
 }  // namespace
 
-const char* to_string(EngineKind kind) {
-    switch (kind) {
-        case EngineKind::generational:
-            return "generational";
-        case EngineKind::steady_state:
-            return "steady-state";
-        case EngineKind::random:
-            break;
-    }
-    return "random";
-}
+const char* to_string(EngineKind kind) { return kind_names.at(static_cast<std::size_t>(kind)); }
 
 EngineKind engine_kind_from(const std::string& name) {
-    for (const EngineKind kind :
-         {EngineKind::generational, EngineKind::steady_state, EngineKind::random})
-        if (name == to_string(kind)) return kind;
+    const auto found = std::find(kind_names.begin(), kind_names.end(), name);
+    if (found != kind_names.end()) return static_cast<EngineKind>(found - kind_names.begin());
     throw ConfigError(fmt::format("there is no engine '{}'", name), {},
                       "choose generational, steady-state or random");
 }

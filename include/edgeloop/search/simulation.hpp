@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
@@ -116,12 +117,10 @@ class SimulatedMachines {
 /// W workers in virtual time.
 class SimulatedEvaluator : public Evaluator {
   public:
-    SimulatedEvaluator(VirtualClock& clock, std::size_t workers,
-                       std::function<Outcome(const Candidate&)> evaluate)
-        : machines_(clock, workers, std::move(evaluate)) {}
-    SimulatedEvaluator(VirtualClock& clock, SharedCores& cores, double cores_each,
-                       std::size_t workers, std::function<Outcome(const Candidate&)> evaluate)
-        : machines_(clock, cores, cores_each, workers, std::move(evaluate)) {}
+    /// As SimulatedMachines.
+    template <class... Arguments>
+    explicit SimulatedEvaluator(VirtualClock& clock, Arguments&&... arguments)
+        : machines_(clock, std::forward<Arguments>(arguments)...) {}
 
     [[nodiscard]] std::size_t free_slots() const override { return machines_.idle_machines(); }
     void submit(const Candidate& candidate) override { machines_.submit(candidate); }
