@@ -4,6 +4,7 @@
 #include "edgeloop/core/json.hpp"
 
 #include <filesystem>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -76,6 +77,21 @@ RunConditions run_conditions(const SearchConfig& config, const SearchTask& task)
     conditions.search["constraint"] = fmt::format("{}", fmt::join(limits, " "));
     conditions.search["seed-specs"] = designs_text(task.engine.first);
     return conditions;
+}
+
+std::string younger_conditions(const SearchConfig& config) {
+    const std::set<std::string> named{"data",        "ranks-per-candidate",
+                                      "large-ranks", "max-train-samples",
+                                      "augment",     "threads",
+                                      "device",      "max-validation-samples",
+                                      "kernels",     "mixed-precision",
+                                      "clip-norm",   "patience"};
+    const RunConditions defaults = as_typed(SearchConfig());
+    std::string text;
+    for (const auto& [name, value] : as_typed(config).training)
+        if (named.count(name) == 0 && value != defaults.training.at(name))
+            text += fmt::format(" {}={}", name, value);
+    return text;
 }
 
 RunConditions conditions_in_files(const std::string& run_dir) {

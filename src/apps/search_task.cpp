@@ -1,5 +1,6 @@
 #include "apps/search_task.hpp"
 
+#include "apps/run_conditions.hpp"
 #include "apps/search_choices.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
@@ -52,6 +53,7 @@ TrainingSettings training_settings(const SearchConfig& config,
     TrainingSettings settings = config.training;
     settings.dataset = std::move(dataset);
     settings.data_seed = config.engine.seed;
+    settings.conditions = younger_conditions(config);
     if (config.large_ranks > 0) settings.batch_ranks = config.ranks_per_candidate;
     settings.state_dir = config.run_dir + "/training";
     if (config.save_weights) settings.weights_dir = config.run_dir + "/weights";

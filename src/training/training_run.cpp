@@ -195,7 +195,8 @@ std::string TrainingRun::identity() const {
                    candidate_.design->text(), candidate_.seed, group_.size(),
                    batch_of_rank(settings_, spec_, group_), dataset_->digest(), settings_.data_seed,
                    settings_.max_train_samples, settings_.max_validation_samples, settings_.augment,
-                   settings_.clip_norm, settings_.patience_epochs, numerics(settings_, device_)))
+                   settings_.clip_norm, settings_.patience_epochs,
+                   numerics(settings_, device_) + settings_.conditions))
         .hex();
 }
 

@@ -59,6 +59,8 @@ struct TrainingSettings {
     /// Folder, seen by all ranks, where unfinished training is kept between rungs and across a
     /// stop; empty: nowhere, and training starts anew. See discard_training_state().
     std::string state_dir;
+    /// Conditions of the results that are none of the above: they tell trainings apart, too.
+    std::string conditions;
     /// Folder for the weights of completed candidates, as <id>.safetensors; empty: not saved.
     std::string weights_dir;
 };
