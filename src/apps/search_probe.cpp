@@ -40,11 +40,10 @@ RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* a
 
 // The modelled latency of `--edge model`: repeatable to the bit, and marked in every record.
 Outcome modelled_latency(const Candidate& candidate) {
-    Outcome outcome;
-    outcome.id = candidate.id;
-    outcome.metrics = {{"latency_ms", analytic_latency_ms(candidate.design->spec(), {})},
-                       {"latency_is_modelled", 1}};
-    return outcome;
+    return {candidate.id,
+            Status::completed,
+            {{"latency_ms", analytic_latency_ms(candidate.design->spec(), {})},
+             {"latency_is_modelled", 1}}};
 }
 
 }  // namespace

@@ -2,12 +2,16 @@
 
 #include "queue_depth.hpp"
 
+#include "edgeloop/dispatch/groups.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include <cstddef>
 #include <deque>
 #include <limits>
+#include <string>
 #include <vector>
+
+#include <fmt/ranges.h>
 
 namespace edgeloop {
 
@@ -44,5 +48,21 @@ struct Group {
         timed_out = false;
     }
 };
+
+inline std::vector<Group> groups_of(const GroupPlan& plan) {
+    std::vector<Group> groups(plan.groups.size());
+    for (std::size_t i = 0; i < groups.size(); ++i) groups[i].ranks = plan.groups[i];
+    return groups;
+}
+
+/// Rank 0 has an account behind those of the groups when it trains too.
+inline std::vector<std::string> labels_of(const GroupPlan& plan, bool own_work) {
+    std::vector<std::string> labels;
+    for (const std::vector<int>& ranks : plan.groups)
+        labels.push_back(fmt::format("{} {}", ranks.size() > 1 ? "the group of ranks" : "rank",
+                                     fmt::join(ranks, ", ")));
+    if (own_work) labels.emplace_back("rank 0");
+    return labels;
+}
 
 }  // namespace edgeloop

@@ -44,20 +44,6 @@ struct GroupEvaluator::Impl {
                          groups.front().ranks.size());
     }
 
-    static std::vector<Group> groups_of(const GroupPlan& plan) {
-        std::vector<Group> groups(plan.groups.size());
-        for (std::size_t i = 0; i < groups.size(); ++i) groups[i].ranks = plan.groups[i];
-        return groups;
-    }
-    /// Rank 0 has an account behind those of the groups when it trains too.
-    static std::vector<std::string> labels_of(const GroupPlan& plan, bool own_work) {
-        std::vector<std::string> labels;
-        for (const std::vector<int>& ranks : plan.groups)
-            labels.push_back(fmt::format("{} {}", ranks.size() > 1 ? "the group of ranks" : "rank",
-                                         fmt::join(ranks, ", ")));
-        if (own_work) labels.emplace_back("rank 0");
-        return labels;
-    }
     [[nodiscard]] std::size_t index_of(const Group& group) const {
         return std::size_t(&group - groups.data());
     }
@@ -69,10 +55,6 @@ struct GroupEvaluator::Impl {
                    encode_assignment({group.unsent, false}));
         std::move(group.unsent.begin(), group.unsent.end(), std::back_inserter(group.running));
         group.unsent.clear();
-    }
-
-    [[nodiscard]] bool is_large(const Candidate& candidate) const {
-        return options.is_large && large.have_blocks() && options.is_large(candidate);
     }
 
     /// Gives large candidates the blocks that are idle.
@@ -213,10 +195,6 @@ struct GroupEvaluator::Impl {
 
     [[nodiscard]] double paused() const { return options.paused_s ? options.paused_s() : 0; }
 
-    void look_at_accounts() {
-        for (Group& group : groups) group.trusted = accounts.trusted(index_of(group));
-    }
-
     void cancel_front(Group& group) {
         group.cancelled_s = steady_seconds();
         world.send(group.leader(), int(MessageTag::cancel), encode_id(group.running.front().id));
@@ -256,13 +234,13 @@ struct GroupEvaluator::Impl {
                                  places.count(rank) > 0 ? places[rank] : "no place reported");
         log::error("gave up a stalled group: {} ({}); going on without ranks {}", why, where,
                    fmt::join(ranks, ", "));
-        Outcome stalled;
-        stalled.id = group.running.front().id;
-        stalled.status = Status::timed_out;
-        stalled.reason = fmt::format("its group stalled: {} ({})", why, where);
-        stalled.seconds = steady_seconds() - group.started_s;
-        done.push_back(stalled);
-        accounts.forget(stalled.id);
+        const CandidateId id = group.running.front().id;
+        done.push_back({id,
+                        Status::timed_out,
+                        {},
+                        fmt::format("its group stalled: {} ({})", why, where),
+                        steady_seconds() - group.started_s});
+        accounts.forget(id);
         group.running.pop_front();
         const char* const lost = "its group stalled before it began";
         for (const Candidate& candidate : group.running) report_lost(candidate.id, lost);
@@ -273,11 +251,7 @@ struct GroupEvaluator::Impl {
 
     void report_lost(CandidateId id, const char* why) {
         accounts.forget(id);
-        Outcome outcome;
-        outcome.id = id;
-        outcome.status = Status::lost;
-        outcome.reason = why;
-        done.push_back(outcome);
+        done.push_back({id, Status::lost, {}, why});
     }
 
     [[nodiscard]] bool all_stalled() const {
@@ -342,7 +316,8 @@ std::size_t GroupEvaluator::free_slots() const {
 }
 
 void GroupEvaluator::submit(const Candidate& candidate) {
-    if (impl_->is_large(candidate)) {
+    const auto& is_large = impl_->options.is_large;
+    if (is_large && impl_->large.have_blocks() && is_large(candidate)) {
         impl_->large.add(candidate);
         return impl_->serve_large();
     }
@@ -387,7 +362,8 @@ std::vector<Outcome> GroupEvaluator::poll() {
         impl_->flush(group);
     }
     if (impl_->local) impl_->take_local();
-    impl_->look_at_accounts();
+    for (Group& group : impl_->groups)
+        group.trusted = impl_->accounts.trusted(impl_->index_of(group));
     impl_->serve_large();
     impl_->try_again();
     if (impl_->done.empty() && impl_->all_stalled())

@@ -47,11 +47,7 @@ std::string past_limit_text(double limit_s) {
 }
 
 Outcome cancelled_before_start(CandidateId id) {
-    Outcome outcome;
-    outcome.id = id;
-    outcome.status = Status::cancelled;
-    outcome.reason = "cancelled before it began";
-    return outcome;
+    return {id, Status::cancelled, {}, "cancelled before it began"};
 }
 
 }  // namespace edgeloop

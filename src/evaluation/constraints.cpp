@@ -38,21 +38,4 @@ double violation(const Constraint& constraint, double value) {
     return std::max(0.0, excess / scale);
 }
 
-double violation(const std::vector<Constraint>& constraints,
-                 const std::map<std::string, double>& metrics) {
-    double sum = 0;
-    for (const Constraint& constraint : constraints) {
-        const auto metric = metrics.find(constraint.metric);
-        if (metric == metrics.end()) {
-            std::string names;
-            for (const auto& [name, value] : metrics) names += (names.empty() ? "" : ", ") + name;
-            throw ConfigError(fmt::format("constraint '{}' is about a metric that is not measured",
-                                          to_string(constraint)),
-                              {}, "measured are: " + names);
-        }
-        sum += violation(constraint, metric->second);
-    }
-    return sum;
-}
-
 }  // namespace edgeloop

@@ -15,11 +15,7 @@ Outcome evaluate_or_fail(const std::function<Outcome(const Candidate&)>& evaluat
     } catch (const LogicError&) {
         throw;
     } catch (const Error& error) {
-        Outcome outcome;
-        outcome.id = candidate.id;
-        outcome.status = Status::failed;
-        outcome.reason = error.what();
-        return outcome;
+        return {candidate.id, Status::failed, {}, error.what()};
     }
 }
 
@@ -32,11 +28,7 @@ void SerialEvaluator::cancel(CandidateId id) {
     const auto waiting = std::find_if(queue_.begin(), queue_.end(),
                                       [&](const Candidate& each) { return each.id == id; });
     if (waiting == queue_.end()) return;
-    Outcome outcome;
-    outcome.id = id;
-    outcome.status = Status::cancelled;
-    outcome.reason = "cancelled before it started";
-    cancelled_.push_back(std::move(outcome));
+    cancelled_.push_back({id, Status::cancelled, {}, "cancelled before it started"});
     queue_.erase(waiting);
 }
 

@@ -41,6 +41,18 @@ DialOptions dial_options(const RemoteProbeOptions& options, const std::string& e
     return {endpoint, options.keys, options.server_key, hello, options.longest_back_off_s};
 }
 
+/// What is asked for and only some devices have; they are waited for.
+std::optional<std::string> special_among(const MeasurementSettings& settings,
+                                         const std::vector<std::string>& metrics) {
+    if (settings.runtime == "onnx" || settings.runtime == "tensorrt")
+        return "the runtime " + settings.runtime;
+    if (settings.processor != "cpu") return "the processor " + settings.processor;
+    for (const std::string& name : metrics)
+        if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::power_meter)
+            return name;
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> lacking(const std::string& record, const MeasurementSettings& settings,
@@ -58,22 +70,6 @@ std::optional<std::string> lacking(const std::string& record, const MeasurementS
     return std::nullopt;
 }
 
-namespace {
-
-/// What is asked for and only some devices have; they are waited for.
-std::optional<std::string> special_among(const MeasurementSettings& settings,
-                                         const std::vector<std::string>& metrics) {
-    if (settings.runtime == "onnx" || settings.runtime == "tensorrt")
-        return "the runtime " + settings.runtime;
-    if (settings.processor != "cpu") return "the processor " + settings.processor;
-    for (const std::string& name : metrics)
-        if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::power_meter)
-            return name;
-    return std::nullopt;
-}
-
-}  // namespace
-
 struct RemoteProbe::Impl {
     struct Wanted {
         MeasurementJob job;
@@ -88,7 +84,7 @@ struct RemoteProbe::Impl {
     void run();
     void run_guarded();
     void take(const wire::Packet& packet, double now);
-    void settle(std::uint64_t id, const MeasurementResult& result);
+    void settle(std::uint64_t id, Outcome outcome);
     void speak(double now);
     void submit_more(double now);
     void resend_all();
@@ -184,10 +180,7 @@ void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
         dialer->send(wire::ResultAck{}, id);
     } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message)) {
         in_flight.erase(id);
-        MeasurementResult unwanted;
-        unwanted.status = Status::failed;
-        unwanted.reason = "refused by the bridge: " + refused->reason;
-        settle(id, unwanted);
+        settle(id, {0, Status::failed, {}, "refused by the bridge: " + refused->reason});
     } else if (const auto* report = std::get_if<wire::LinkReport>(&packet.message)) {
         device_count = report->devices;
     } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
@@ -200,14 +193,15 @@ void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
     }
 }
 
-void RemoteProbe::Impl::settle(std::uint64_t id, const MeasurementResult& result) {
+void RemoteProbe::Impl::settle(std::uint64_t id, Outcome outcome) {
     const auto found = wanted.find(id);
     if (found == wanted.end()) return;  // answered before, or cancelled
-    const std::string record = result.record.empty() ? "" : sound_record(result.record);
-    for (const CandidateId candidate : found->second.candidates)
-        outcomes.push_back({candidate, result.status, result.metrics, result.reason, result.seconds,
-                            result.device, record});
-    if (!result.device.empty()) measured_by.insert(result.device);
+    if (!outcome.record.empty()) outcome.record = sound_record(outcome.record);
+    if (!outcome.device.empty()) measured_by.insert(outcome.device);
+    for (const CandidateId candidate : found->second.candidates) {
+        outcome.id = candidate;
+        outcomes.push_back(outcome);
+    }
     wanted.erase(found);
 }
 

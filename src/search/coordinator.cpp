@@ -105,12 +105,12 @@ class Coordinator {
 
     /// It may be what ends the process each time: a network that crashes LibTorch, say.
     void give_up(Active& active) {
-        Outcome outcome;
-        outcome.id = active.kept.candidate.id;
-        outcome.status = Status::lost;
-        outcome.reason = fmt::format("its training was begun {} times and cut off each time",
-                                     active.kept.cut_off);
-        accept(active, Part::training, std::move(outcome));
+        accept(active, Part::training,
+               {active.kept.candidate.id,
+                Status::lost,
+                {},
+                fmt::format("its training was begun {} times and cut off each time",
+                            active.kept.cut_off)});
     }
 
     void reuse(Active& active) {

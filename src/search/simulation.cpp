@@ -122,11 +122,7 @@ bool SimulatedMachines::cancel(CandidateId id) {
                    waiting_.end());
     const auto found = running_.find(id);
     if (found == running_.end()) return false;
-    Outcome outcome;
-    outcome.id = id;
-    outcome.status = Status::cancelled;
-    outcome.seconds = clock_.now() - found->second.since;
-    done_.push_back(std::move(outcome));
+    done_.push_back({id, Status::cancelled, {}, {}, clock_.now() - found->second.since});
     if (cores_ != nullptr) cores_->cancel(found->second.job);
     end(id);
     return true;

@@ -72,11 +72,11 @@ enum class Status {
 struct Outcome {
     CandidateId id = 0;
     Status status = Status::completed;
-    Metrics metrics;
-    std::string reason;  ///< one line; empty when completed
-    double seconds = 0;  ///< what it cost, wall clock
-    std::string device;  ///< that measured; empty: none, or not known
-    std::string record;  ///< JSON object: conditions of the measurement (clocks …); or empty
+    Metrics metrics = {};
+    std::string reason = {};  ///< one line; empty when completed
+    double seconds = 0;       ///< what it cost, wall clock
+    std::string device = {};  ///< that measured; empty: none, or not known
+    std::string record = {};  ///< JSON object: conditions of the measurement (clocks …); or empty
 
     template <class Self, class Visit>
     static void fields(Self& self, Visit&& visit) {

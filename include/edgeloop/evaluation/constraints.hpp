@@ -1,8 +1,6 @@
 #pragma once
 
-#include <map>
 #include <string>
-#include <vector>
 
 namespace edgeloop {
 
@@ -26,10 +24,5 @@ struct Constraint {
 /// that violations of different metrics can be added; of 1 when the bound is 0. A NaN value:
 /// +infinity.
 [[nodiscard]] double violation(const Constraint& constraint, double value);
-
-/// Sum over all constraints.
-/// @throws ConfigError  a constraint names a metric that is not in `metrics`.
-[[nodiscard]] double violation(const std::vector<Constraint>& constraints,
-                               const std::map<std::string, double>& metrics);
 
 }  // namespace edgeloop

@@ -125,7 +125,7 @@ void check_name(const std::string& what, const std::string& text);
 /// A label that can travel, as near to `text` as possible: its end is kept when it is too long.
 [[nodiscard]] std::string fit_name(std::string text);
 
-/// Envelope (magic "ELNK", version, type, request, length, CRC-32) around a cereal payload.
+/// Envelope (magic "ELNK", version, type, request, length, CRC-32) around the fields.
 /// @throws LogicError  when a field exceeds its bound.
 [[nodiscard]] std::string encode(const Packet& packet);
 

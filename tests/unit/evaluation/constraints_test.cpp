@@ -38,12 +38,5 @@ TEST(Constraints, ViolationIsAFractionOfTheBound) {
     EXPECT_EQ(violation(latency, std::nan("")), INFINITY);
 }
 
-TEST(Constraints, ViolationsAddUp) {
-    const std::vector<Constraint> constraints{parse_constraint("a<=1"), parse_constraint("b<=10")};
-    EXPECT_DOUBLE_EQ(violation(constraints, {{"a", 1.5}, {"b", 20}}), 1.5);
-    EXPECT_EQ(violation(constraints, {{"a", 0}, {"b", 0}, {"c", 9}}), 0);
-    EXPECT_THROW((void)violation(constraints, {{"a", 0}}), ConfigError);
-}
-
 }  // namespace
 }  // namespace edgeloop
