@@ -5,7 +5,8 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/machine.hpp"
-#include "edgeloop/evaluation/serial.hpp"
+
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -39,19 +40,27 @@ RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* a
 }
 
 // The modelled latency of `--edge model`: repeatable to the bit, and marked in every record.
-Outcome modelled_latency(const Candidate& candidate) {
-    return {candidate.id,
-            Status::completed,
-            {{"latency_ms", analytic_latency_ms(candidate.design->spec(), {})},
-             {"latency_is_modelled", 1}}};
-}
+class ModelledProbe : public LatencyProbe {
+  public:
+    void submit(const Candidate& candidate) override {
+        const double latency_ms = analytic_latency_ms(candidate.design->spec(), {});
+        done_.push_back({candidate.id,
+                         Status::completed,
+                         {{"latency_ms", latency_ms}, {"latency_is_modelled", 1}}});
+    }
+    void cancel(CandidateId) override {}
+    [[nodiscard]] std::vector<Outcome> poll() override { return std::exchange(done_, {}); }
+    [[nodiscard]] LinkState link() const override { return {"modelled", true, 0}; }
+
+  private:
+    std::vector<Outcome> done_;
+};
 
 }  // namespace
 
 std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const LocalAgent* agent,
                                          const std::vector<std::string>& measured) {
-    if (config.edge == "model")
-        return std::make_unique<ImmediateProbe>(modelled_latency, "modelled");
+    if (config.edge == "model") return std::make_unique<ModelledProbe>();
     auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent, measured));
     if (config.edge.rfind("bind:", 0) == 0)
         log::info("agents may dial in to {}", probe->endpoint());

@@ -36,84 +36,66 @@ struct FieldCodec {
     }
 };
 
-/// The order of fields of each message: read and written by the same function.
-template <class Codec>
-void fields(Codec& codec, Hello& m) {
-    codec.enumerator(m.role, Role::client, Role::observer);
-    codec.text(m.name, max_name_bytes);
-    codec.number(m.nonce);
-    codec.text(m.device_class, max_name_bytes);
-    codec.text(m.record, max_document_bytes);
-}
-template <class Codec>
-void fields(Codec& codec, Welcome& m) {
-    codec.number(m.nonce);
-    codec.number(m.heartbeat_ms);
-}
-template <class Codec>
-void fields(Codec& codec, Refused& m) {
-    codec.text(m.reason, max_text_bytes);
-}
-template <class Codec>
-void fields(Codec& codec, Heartbeat& m) {
-    codec.number(m.running);
-    codec.numbers(m.holding, max_held_jobs);
-}
-template <class Codec>
-void fields(Codec& codec, MeasurementJob& m) {
+template <class... Functions>
+struct Overloaded : Functions... {
+    using Functions::operator()...;
+};
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;
+
+constexpr auto job_fields = [](auto& codec, MeasurementJob& m) {
     codec.text(m.spec, max_document_bytes);
     codec.text(m.settings, max_text_bytes);
     codec.text(m.device_class, max_name_bytes);
-}
-template <class Codec>
-void fields(Codec& codec, MeasurementResult& m) {
-    Outcome::fields(m, FieldCodec<Codec>{codec});
+};
+constexpr auto result_fields = [](auto& codec, MeasurementResult& m) {
+    Outcome::fields(m, FieldCodec<std::remove_reference_t<decltype(codec)>>{codec});
     codec.late_enumerator(m.failure_of, FailureOf::device, FailureOf::network);
-}
-template <class Codec>
-void fields(Codec& codec, Submit& m) {
-    fields(codec, m.job);
-    codec.number(m.priority);
-}
-template <class Codec>
-void fields(Codec& codec, Result& m) {
-    fields(codec, m.result);
-}
-template <class Codec>
-void fields(Codec& codec, LinkReport& m) {
-    codec.number(m.devices);
-    codec.number(m.queued);
-}
-template <class Codec>
-void fields(Codec& codec, DeviceInfo& m) {
-    codec.text(m.name, max_name_bytes);
-    codec.text(m.device_class, max_name_bytes);
-    codec.text(m.record, max_document_bytes);
-}
-template <class Codec>
-void fields(Codec& codec, Ready& m) {
-    codec.number(m.credit);
-}
-template <class Codec>
-void fields(Codec& codec, Job& m) {
-    fields(codec, m.job);
-}
-template <class Codec>
-void fields(Codec& codec, StatusReply& m) {
-    codec.text(m.json, max_status_bytes);
-}
-template <class Codec>
-void fields(Codec& codec, Drop& m) {
-    codec.text(m.device_class, max_name_bytes);
-    codec.text(m.owner, max_name_bytes);
-}
-template <class Codec>
-void fields(Codec& codec, Dropped& m) {
-    codec.number(m.jobs);
-}
-/// Messages without fields.
-template <class Codec, class M>
-std::enable_if_t<std::is_empty_v<M>> fields(Codec&, M&) {}
+};
+
+/// The order of fields of each message: read and written by the same function.
+constexpr auto fields = Overloaded{
+    job_fields,
+    result_fields,
+    [](auto& codec, Hello& m) {
+        codec.enumerator(m.role, Role::client, Role::observer);
+        codec.text(m.name, max_name_bytes);
+        codec.number(m.nonce);
+        codec.text(m.device_class, max_name_bytes);
+        codec.text(m.record, max_document_bytes);
+    },
+    [](auto& codec, Welcome& m) {
+        codec.number(m.nonce);
+        codec.number(m.heartbeat_ms);
+    },
+    [](auto& codec, Refused& m) { codec.text(m.reason, max_text_bytes); },
+    [](auto& codec, Heartbeat& m) {
+        codec.number(m.running);
+        codec.numbers(m.holding, max_held_jobs);
+    },
+    [](auto& codec, Submit& m) {
+        job_fields(codec, m.job);
+        codec.number(m.priority);
+    },
+    [](auto& codec, Result& m) { result_fields(codec, m.result); },
+    [](auto& codec, LinkReport& m) {
+        codec.number(m.devices);
+        codec.number(m.queued);
+    },
+    [](auto& codec, DeviceInfo& m) {
+        codec.text(m.name, max_name_bytes);
+        codec.text(m.device_class, max_name_bytes);
+        codec.text(m.record, max_document_bytes);
+    },
+    [](auto& codec, Ready& m) { codec.number(m.credit); },
+    [](auto& codec, Job& m) { job_fields(codec, m.job); },
+    [](auto& codec, StatusReply& m) { codec.text(m.json, max_status_bytes); },
+    [](auto& codec, Drop& m) {
+        codec.text(m.device_class, max_name_bytes);
+        codec.text(m.owner, max_name_bytes);
+    },
+    [](auto& codec, Dropped& m) { codec.number(m.jobs); },
+    [](auto&, auto& m) { static_assert(std::is_empty_v<std::remove_reference_t<decltype(m)>>); }};
 
 template <class T>
 std::string write_payload(T value) {

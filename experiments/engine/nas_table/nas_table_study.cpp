@@ -3,9 +3,10 @@
 //
 //   nas_table_study [seeds]
 
+#include "support/serial_evaluator.hpp"
+
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/program.hpp"
-#include "edgeloop/evaluation/serial.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
 #include "edgeloop/evolution/nas_table.hpp"
 #include "edgeloop/evolution/problems.hpp"

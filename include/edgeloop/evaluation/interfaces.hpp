@@ -9,7 +9,7 @@
 
 namespace edgeloop {
 
-/// Trains candidates somewhere; implemented by dispatch (worker groups) and by SerialEvaluator.
+/// Trains candidates somewhere; implemented by dispatch.
 ///
 /// None of the calls blocks for long; the coordinator polls. Every submitted candidate comes back
 /// from poll() exactly once.
@@ -47,7 +47,7 @@ class LatencyProbe {
     /// is a reason no training is begun.
     [[nodiscard]] virtual std::optional<std::string> lacks() const { return std::nullopt; }
     /// Records of the devices that measured, as JSON text, for provenance.
-    [[nodiscard]] virtual std::vector<std::string> devices() const = 0;
+    [[nodiscard]] virtual std::vector<std::string> devices() const { return {}; }
 };
 
 }  // namespace edgeloop

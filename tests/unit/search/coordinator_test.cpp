@@ -1,9 +1,9 @@
 #include "edgeloop/search/coordinator.hpp"
 
 #include "support/search_support.hpp"
+#include "support/serial_evaluator.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/evaluation/serial.hpp"
 
 #include <algorithm>
 #include <set>

@@ -1,10 +1,10 @@
 #include "edgeloop/store/reuse_cache.hpp"
 
+#include "support/serial_evaluator.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/evaluation/serial.hpp"
 #include "edgeloop/search/coordinator.hpp"
 #include "edgeloop/store/run_directory.hpp"
 

@@ -3,11 +3,11 @@
 #include "store/journal.hpp"
 #include "support/places.hpp"
 #include "support/search_support.hpp"
+#include "support/serial_evaluator.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/evaluation/serial.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/coordinator.hpp"
 
