@@ -122,7 +122,8 @@ using Candidates = std::unordered_map<CandidateId, Candidate>;
 /// Reads the fields of a record from the line that FieldWriter gave.
 class FieldReader {
   public:
-    FieldReader(const Json& json, const Candidates& before) : json_(json), before_(before) {}
+    FieldReader(const Json& json, const Candidates& before, bool designs)
+        : json_(json), before_(before), designs_(designs) {}
 
     template <class Value>
     void operator()(const char* name, Value& value) const {
@@ -149,7 +150,7 @@ class FieldReader {
     /// One that this version cannot build is of no use to it: the engine proposes it again, or not.
     void operator()(const char* name, DesignPtr& design) const {
         const auto found = json_.find(name);
-        if (found == json_.end()) return;
+        if (found == json_.end() || !designs_) return;
         try {
             design = Design::of(ArchitectureSpec::from_json(*found, "journal"));
         } catch (const ConfigError&) {
@@ -166,11 +167,14 @@ class FieldReader {
   private:
     const Json& json_;
     const Candidates& before_;
+    bool designs_;
 };
 
 /// Reads line after line, keeping what later lines refer to.
 class JournalReader {
   public:
+    explicit JournalReader(bool designs) : designs_(designs) {}
+
     /// @throws CorruptState, or an exception of the JSON library: the line is bad.
     void read(std::string_view line) {
         const auto at = line.rfind(checksum_key);
@@ -202,7 +206,7 @@ class JournalReader {
     template <class Record>
     [[nodiscard]] Record record_from(const Json& json) const {
         Record record;
-        Record::fields(record, FieldReader(json, candidates_));
+        Record::fields(record, FieldReader(json, candidates_, designs_));
         return record;
     }
 
@@ -223,6 +227,7 @@ class JournalReader {
     Candidates candidates_;
     std::uint64_t next_ = 0;
     int version_ = journal_version;
+    bool designs_;
 };
 
 // Line 0: tells the version of all that follow.
@@ -262,9 +267,9 @@ void JournalWriter::sync() {
     file_.sync();
 }
 
-Journal read_journal(const std::string& path) {
+Journal read_journal(const std::string& path, bool designs) {
     const std::string bytes = read_file(path);
-    JournalReader reader;
+    JournalReader reader(designs);
     Journal journal;
     std::size_t start = 0, number = 1;
     while (start < bytes.size()) {

@@ -38,9 +38,11 @@ struct Journal {
 };
 
 /// Reads a journal; a line torn by a crash at its very end is left out.
+///
+/// @param designs  whether candidates get their designs, which a replay does not need.
 /// @throws CorruptState  naming the first line that fails its checks, unless it is the last.
 /// @throws IoError       cannot be read.
-[[nodiscard]] Journal read_journal(const std::string& path);
+[[nodiscard]] Journal read_journal(const std::string& path, bool designs = false);
 
 /// Whether there is anything beyond the first line of this version: a start that ended before its
 /// first event leaves nothing, or that line alone. False when there is no such file.

@@ -46,7 +46,7 @@ class ReuseCache::Reader {
     }
 
     ReuseCount read() {
-        for (Event& event : read_journal(folder_ + "/journal.jsonl").events) take(event);
+        for (Event& event : read_journal(folder_ + "/journal.jsonl", true).events) take(event);
         for (auto& [id, training] : trainings_) keep_training(id, training);
         return std::move(count_);
     }

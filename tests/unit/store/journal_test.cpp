@@ -83,7 +83,7 @@ TEST_F(JournalTest, EveryEventComesBackExactly) {
     part.outcome.device = "board \"1\"";
     part.outcome.record = R"({"after":{"crc":1},"before":{"governor":"performance"}})";
     write({Proposed{awkward_candidate()}, part, Note{"retried", 3, "rank 2 died"}, awkward_end()});
-    const Journal journal = read_journal(path_);
+    const Journal journal = read_journal(path_, true);
     ASSERT_EQ(journal.events.size(), 4u);
     expect_same(std::get<Proposed>(journal.events[0]).candidate, awkward_candidate());
     const Outcome outcome = std::get<PartDone>(journal.events[1]).outcome;
