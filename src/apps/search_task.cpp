@@ -43,7 +43,7 @@ SearchTask problem_task(const SearchConfig& config) {
 }
 
 Metrics counted_metrics(const Candidate& candidate) {
-    const ModelCounts counts = count(candidate.design->spec());
+    const ModelCounts& counts = candidate.design->counts();
     return {{"parameters", static_cast<double>(counts.parameters)},
             {"flops", static_cast<double>(counts.flops)}};
 }

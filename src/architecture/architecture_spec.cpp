@@ -1,65 +1,55 @@
 #include "edgeloop/architecture/architecture_spec.hpp"
 
-#include "architecture/families.hpp"
-
+#include "edgeloop/architecture/families.hpp"
+#include "edgeloop/architecture/static_rules.hpp"
 #include "edgeloop/core/error.hpp"
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace edgeloop {
 namespace {
-
-ClipShape clip_from(const Json& json, const Place& place) {
-    const ObjectReader reader(json, place, {"frames", "stride", "side"});
-    const ClipShape defaults;
-    ClipShape clip;
-    clip.frames = reader.integer("frames", {1, 4096}, defaults.frames);
-    clip.stride = reader.integer("stride", {1, 4096}, defaults.stride);
-    clip.side = reader.integer("side", {1, 4096}, defaults.side);
-    return clip;
-}
-
-TrainingRecipe recipe_from(const Json& json, const Place& place) {
-    const ObjectReader reader(json, place,
-                              {"optimizer", "learning_rate", "weight_decay", "batch", "epochs",
-                               "schedule", "step_epochs", "gamma"});
-    const TrainingRecipe defaults;
-    TrainingRecipe recipe;
-    recipe.optimizer = reader.choice("optimizer", {"adam", "adamw", "sgd"}, "adam");
-    recipe.learning_rate = reader.number("learning_rate", {1e-12, 1e3}, defaults.learning_rate);
-    recipe.weight_decay = reader.number("weight_decay", {0, 10}, defaults.weight_decay);
-    recipe.batch = reader.integer("batch", {1, 65536}, defaults.batch);
-    recipe.epochs = reader.integer("epochs", {1, 1e6}, defaults.epochs);
-    recipe.schedule = reader.choice("schedule", {"step", "cosine", "constant"}, "step");
-    const int step_epochs = reader.integer("step_epochs", {1, 1e6}, defaults.step_epochs);
-    const double gamma = reader.number("gamma", {1e-9, 1}, defaults.gamma);
-    // Other schedules have no steps; the defaults keep equal recipes equal.
-    if (recipe.schedule == "step") {
-        recipe.step_epochs = step_epochs;
-        recipe.gamma = gamma;
-    }
-    return recipe;
-}
 
 ArchitectureSpec spec_from(const Json& json, const Place& place) {
     const ObjectReader reader(json, place, {"family", "architecture", "clip", "training"});
     ArchitectureSpec spec;
     spec.family = reader.text("family");
-    const Family* family = find_family(spec.family);
-    if (family == nullptr)
-        throw ConfigError(
-            fmt::format("{}: unknown family '{}'", reader.place("family").text(), spec.family), {},
-            fmt::format("the families are {}", fmt::join(known_families(), ", ")));
-    spec.architecture =
-        family->normalise(reader.member("architecture"), reader.place("architecture"));
-    if (reader.has("clip")) spec.clip = clip_from(reader.member("clip"), reader.place("clip"));
-    if (reader.has("training"))
-        spec.training = recipe_from(reader.member("training"), reader.place("training"));
+    AnyFamily network = family_named(spec.family, reader.place("family"));
+    const std::vector<Field> fields = fields_of(network);
+    read_fields(fields, reader.member("architecture"), reader.place("architecture"));
+    spec.architecture = write_fields(fields);
+    if (reader.has("clip"))
+        read_fields(spec.clip.fields(), reader.member("clip"), reader.place("clip"));
+    if (!reader.has("training")) return spec;
+    read_fields(spec.training.fields(), reader.member("training"), reader.place("training"));
+    // Other schedules have no steps; the defaults keep equal recipes equal.
+    if (spec.training.schedule != "step") {
+        const TrainingRecipe defaults;
+        spec.training.step_epochs = defaults.step_epochs;
+        spec.training.gamma = defaults.gamma;
+    }
     return spec;
 }
 
 }  // namespace
+
+std::vector<Field> ClipShape::fields() {
+    return {
+        {"frames", frames, {1, 4096}, "of a clip"},
+        {"stride", stride, {1, 4096}, "distance of two frames, in frames of the recording"},
+        {"side", side, {1, 4096}, "pixels after resizing the 41 x 41 crop"},
+    };
+}
+
+std::vector<Field> TrainingRecipe::fields() {
+    return {
+        {"optimizer", optimizer, {"adam", "adamw", "sgd"}, ""},
+        {"learning_rate", learning_rate, {1e-12, 1e3}, "of the first step"},
+        {"weight_decay", weight_decay, {0, 10}, "decoupled for adamw"},
+        {"batch", batch, {1, 65536}, "clips per rank and step"},
+        {"epochs", epochs, {1, 1e6}, "passes over the training data"},
+        {"schedule", schedule, {"step", "cosine", "constant"}, "of the learning rate"},
+        {"step_epochs", step_epochs, {1, 1e6}, "epochs between steps; step schedule only"},
+        {"gamma", gamma, {1e-9, 1}, "factor of a step; step schedule only"},
+    };
+}
 
 ArchitectureSpec ArchitectureSpec::from_json(const Json& json, const std::string& where) {
     return spec_from(json, Place(where));
@@ -69,23 +59,17 @@ ArchitectureSpec ArchitectureSpec::from_file(const std::string& path_or_name) {
     const TextFile file = read_shipped_or_file(path_or_name, "spec", shipped_specs());
     const Json json = parse_json(file.text, file.name);  // first: positions need valid JSON
     ArchitectureSpec spec = spec_from(json, Place(file.name, file.text));
-    if (const auto problem = static_problem(spec)) throw ConfigError(file.name + ": " + *problem);
+    if (const auto problem = static_problem(Design(spec)))
+        throw ConfigError(file.name + ": " + *problem);
     return spec;
 }
 
 Json ArchitectureSpec::to_json() const {
+    ArchitectureSpec copy = *this;  // fields point at what they may also read into
     return {{"family", family},
-            {"architecture", architecture},
-            {"clip", {{"frames", clip.frames}, {"stride", clip.stride}, {"side", clip.side}}},
-            {"training",
-             {{"optimizer", training.optimizer},
-              {"learning_rate", training.learning_rate},
-              {"weight_decay", training.weight_decay},
-              {"batch", training.batch},
-              {"epochs", training.epochs},
-              {"schedule", training.schedule},
-              {"step_epochs", training.step_epochs},
-              {"gamma", training.gamma}}}};
+            {"architecture", std::move(copy.architecture)},
+            {"clip", write_fields(copy.clip.fields())},
+            {"training", write_fields(copy.training.fields())}};
 }
 
 std::string ArchitectureSpec::canonical() const { return to_json().dump(); }

@@ -12,6 +12,14 @@ DesignPtr Design::of(ArchitectureSpec spec) {
     return std::make_shared<const Design>(std::move(spec));
 }
 
+const ModelCounts& Design::counts() const {
+    std::call_once(counted_, [this] {
+        counts_ = count(spec_);
+        counts_->layers = {};  // the most of it, and archives keep many designs
+    });
+    return *counts_;
+}
+
 DesignPtr Design::parse(const std::string& text, const std::string& where) {
     return of(ArchitectureSpec::from_json(parse_json(text, where), where));
 }

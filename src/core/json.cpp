@@ -94,7 +94,7 @@ Json read_json_file(const std::string& path) {
     return parse_json(read_file(path, 64u << 20), path);
 }
 
-void require_known_keys(const Json& object, std::initializer_list<std::string_view> known,
+void require_known_keys(const Json& object, const std::vector<std::string_view>& known,
                         const std::string& where) {
     if (!object.is_object())
         throw ConfigError(

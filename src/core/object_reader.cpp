@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace edgeloop {
 namespace {
@@ -100,7 +99,7 @@ std::string Place::text() const {
 }
 
 ObjectReader::ObjectReader(const Json& object, Place place,
-                           std::initializer_list<std::string_view> known)
+                           const std::vector<std::string_view>& known)
     : object_(object), place_(std::move(place)) {
     const auto is_unknown = [&](const std::string& key) {
         return std::find(known.begin(), known.end(), key) == known.end();
@@ -121,10 +120,6 @@ int ObjectReader::integer(const char* key, Bounds bounds) const {
     return integer_from(member(key), bounds, place(key));
 }
 
-int ObjectReader::integer(const char* key, Bounds bounds, int fallback) const {
-    return has(key) ? integer(key, bounds) : fallback;
-}
-
 double ObjectReader::number(const char* key, Bounds bounds) const {
     return number_from(member(key), bounds, place(key));
 }
@@ -139,33 +134,8 @@ std::string ObjectReader::text(const char* key, std::string fallback) const {
     return has(key) ? text(key) : std::move(fallback);
 }
 
-std::string ObjectReader::choice(const char* key, std::initializer_list<const char*> allowed,
-                                 const char* fallback) const {
-    const std::string chosen = text(key, fallback);
-    if (std::find(allowed.begin(), allowed.end(), chosen) == allowed.end())
-        reject(place(key), fmt::format("'{}' is not one of: {}", chosen, fmt::join(allowed, ", ")));
-    return chosen;
-}
-
 const Json& ObjectReader::list(const char* key, Bounds length) const {
-    const Json& value = member(key);
-    if (!value.is_array())
-        reject(place(key), fmt::format("expected a list, found {}", value.type_name()));
-    require_between(static_cast<double>(value.size()), length, place(key), "length");
-    return value;
-}
-
-std::vector<int> ObjectReader::integers(const char* key, Bounds length, Bounds bounds) const {
-    std::vector<int> values;
-    const Json& all = list(key, length);
-    for (std::size_t i = 0; i < all.size(); ++i)
-        values.push_back(integer_from(all[i], bounds, place(key) / i));
-    return values;
-}
-
-std::vector<int> ObjectReader::integers(const char* key, Bounds length, Bounds bounds,
-                                        std::vector<int> fallback) const {
-    return has(key) ? integers(key, length, bounds) : std::move(fallback);
+    return list_from(member(key), length, place(key));
 }
 
 int integer_from(const Json& value, Bounds bounds, const Place& place) {
@@ -190,6 +160,13 @@ std::string text_from(const Json& value, const Place& place) {
     if (!value.is_string())
         reject(place, fmt::format("expected text, found {}", value.type_name()));
     return value.get<std::string>();
+}
+
+const Json& list_from(const Json& value, Bounds length, const Place& place) {
+    if (!value.is_array())
+        reject(place, fmt::format("expected a list, found {}", value.type_name()));
+    require_between(static_cast<double>(value.size()), length, place, "length");
+    return value;
 }
 
 }  // namespace edgeloop

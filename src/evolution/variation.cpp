@@ -12,20 +12,6 @@ namespace {
 
 constexpr double exchange_probability = 0.5;  // of one gene when two parents are crossed
 
-/// The scale on which a gene varies: logarithmic for log_real, the genes' own for all others.
-struct Scale {
-    explicit Scale(const Variable& variable) : logarithmic(variable.kind == GeneKind::log_real) {
-        const bool has_choices =
-            variable.kind == GeneKind::categorical || variable.kind == GeneKind::ordinal;
-        low = has_choices ? 0 : to(variable.lower);
-        high = has_choices ? static_cast<double>(variable.choices.size()) - 1 : to(variable.upper);
-    }
-    [[nodiscard]] double to(double gene) const { return logarithmic ? std::log(gene) : gene; }
-    [[nodiscard]] double from(double value) const { return logarithmic ? std::exp(value) : value; }
-    bool logarithmic;
-    double low = 0, high = 0;
-};
-
 /// Spread factor of simulated binary crossover whose child stays on its side of the bound; `room`
 /// is the distance from the nearer parent to the bound over the distance of the parents. Source:
 /// Deb and Agrawal, Complex Systems 9, 1995; bounded form of the authors' NSGA-II code.
@@ -37,78 +23,71 @@ double spread_factor(double room, double eta, double u) {
 /// Simulated binary crossover of one gene on its scale.
 void cross_numbers(const Variable& variable, double& a, double& b, double eta,
                    RandomStream& random) {
-    const Scale scale(variable);
-    const double x = std::min(scale.to(a), scale.to(b)), y = std::max(scale.to(a), scale.to(b));
+    const auto [x, y] = std::minmax({variable.to_scale(a), variable.to_scale(b)});
     constexpr double indistinguishable = 1e-14;
     if (y - x <= indistinguishable) return;
     const double u = random.uniform();
     const double centre = (x + y) / 2, half = (y - x) / 2;
-    double low = centre - spread_factor((x - scale.low) / (y - x), eta, u) * half;
-    double high = centre + spread_factor((scale.high - y) / (y - x), eta, u) * half;
+    double low =
+        centre - spread_factor((x - variable.to_scale(variable.first())) / (y - x), eta, u) * half;
+    double high =
+        centre + spread_factor((variable.to_scale(variable.last()) - y) / (y - x), eta, u) * half;
     if (random.chance(0.5)) std::swap(low, high);
-    a = scale.from(low);
-    b = scale.from(high);
+    a = variable.from_scale(low);
+    b = variable.from_scale(high);
 }
 
 void cross_gene(const Variable& variable, double& a, double& b, double eta, RandomStream& random) {
     if (!random.chance(exchange_probability)) return;
-    if (variable.kind == GeneKind::categorical)
-        std::swap(a, b);
-    else
+    if (variable.traits().is_ordered)
         cross_numbers(variable, a, b, eta, random);
+    else
+        std::swap(a, b);
 }
 
 /// Polynomial mutation. Source: Deb and Goyal, Computer Science and Informatics 26(4), 1996;
 /// bounded form of the authors' NSGA-II code.
-double mutated_number(const Scale& scale, double value, double eta, RandomStream& random) {
-    const double range = scale.high - scale.low;
+double mutated_number(const Variable& variable, double gene, double eta, RandomStream& random) {
+    const double low = variable.to_scale(variable.first()), value = variable.to_scale(gene);
+    const double high = variable.to_scale(variable.last()), range = high - low;
     const double u = random.uniform(), power = eta + 1;
     const bool down = u < 0.5;
-    const double room = down ? 1 - (value - scale.low) / range : 1 - (scale.high - value) / range;
+    const double room = down ? 1 - (value - low) / range : 1 - (high - value) / range;
     const double folded = down ? 2 * u : 2 * (1 - u);
     const double delta = 1 - std::pow(folded + (1 - folded) * std::pow(room, power), 1 / power);
-    return std::clamp(value + (down ? -delta : delta) * range, scale.low, scale.high);
+    return variable.from_scale(std::clamp(value + (down ? -delta : delta) * range, low, high));
 }
 
 /// One step up or down; each further step is half as likely.
-double neighbour(const Scale& scale, double value, RandomStream& random) {
+double neighbour(const Variable& variable, double gene, RandomStream& random) {
+    const double low = variable.first(), high = variable.last();
     double distance = 1;
-    while (random.chance(0.5) && distance < scale.high - scale.low) ++distance;
-    const bool up = value == scale.low || (value != scale.high && random.chance(0.5));
-    return std::clamp(value + (up ? distance : -distance), scale.low, scale.high);
+    while (random.chance(0.5) && distance < high - low) ++distance;
+    const bool up = gene == low || (gene != high && random.chance(0.5));
+    return std::clamp(gene + (up ? distance : -distance), low, high);
 }
 
 /// Any other choice, all alike.
-double other_choice(const Scale& scale, double value, RandomStream& random) {
-    const auto others = static_cast<std::uint64_t>(scale.high - scale.low);
+double other_choice(const Variable& variable, double gene, RandomStream& random) {
+    const auto others = static_cast<std::uint64_t>(variable.last() - variable.first());
     const auto pick = static_cast<double>(random.below(others));
-    return pick < value ? pick : pick + 1;
+    return pick < gene ? pick : pick + 1;
 }
 
 double mutated_gene(const Variable& variable, double gene, double eta, RandomStream& random) {
-    const Scale scale(variable);
-    switch (variable.kind) {
-        case GeneKind::categorical:
-            return other_choice(scale, gene, random);
-        case GeneKind::ordinal:
-        case GeneKind::integer:
-            return neighbour(scale, gene, random);
-        default:
-            return scale.from(mutated_number(scale, scale.to(gene), eta, random));
-    }
+    if (!variable.traits().is_ordered) return other_choice(variable, gene, random);
+    return variable.traits().is_whole ? neighbour(variable, gene, random)
+                                      : mutated_number(variable, gene, eta, random);
 }
 
-bool can_vary(const Variable& variable) {
-    const Scale scale(variable);
-    return scale.high > scale.low;
-}
+bool can_vary(const Variable& variable) { return variable.last() > variable.first(); }
 
 /// Draws the genes that do not exist in the design afresh: should a change wake them, their values
 /// are then unbiased; if not, canonicalise() puts them back to sleep.
 void draw_dormant(const SearchSpace& space, const std::vector<bool>& active, Genome& genome,
                   RandomStream& random) {
     for (std::size_t i = 0; i < active.size(); ++i)
-        if (!active[i]) genome.genes[i] = sample_gene(space.variables()[i], random);
+        if (!active[i]) genome.genes[i] = space.variables()[i].sample(random);
 }
 
 std::size_t winner(const std::vector<Individual>& population, const Ranking& ranking, std::size_t a,
@@ -129,7 +108,7 @@ void cross(const SearchSpace& space, Genome& a, Genome& b, double eta, RandomStr
         else if (in_b[i])
             a.genes[i] = b.genes[i];
         else
-            a.genes[i] = b.genes[i] = sample_gene(space.variables()[i], random);
+            a.genes[i] = b.genes[i] = space.variables()[i].sample(random);
     }
     space.canonicalise(a);
     space.canonicalise(b);

@@ -18,7 +18,7 @@ namespace {
 using Settings = MeasurementSettings;
 
 /// A member with its key and the values it may have.
-struct Field {
+struct SettingField {
     const char* key;
     std::variant<std::vector<int> Settings::*, int Settings::*, double Settings::*,
                  std::string Settings::*>
@@ -29,8 +29,8 @@ struct Field {
     bool always_said = false;
 };
 
-const std::vector<Field>& fields() {
-    static const std::vector<Field> all{
+const std::vector<SettingField>& fields() {
+    static const std::vector<SettingField> all{
         {"batches", &Settings::batches, between(1, 4096), true},
         {"threads", &Settings::threads, between(1, 1024), true},
         {"time_budget_s", &Settings::time_budget_s, between(0.001, 3600), true},
@@ -53,7 +53,7 @@ void require(bool holds, const std::string& key, const std::string& rule,
 
 /// Reads values of one field; the JSON library would convert any number to an int.
 struct Reader {
-    const Field& field;
+    const SettingField& field;
     const std::string& where;
 
     void operator()(const Json& json, double& value) const {
@@ -79,9 +79,9 @@ struct Reader {
     }
 };
 
-const Field& field_of(const std::string& key, const std::string& where) {
+const SettingField& field_of(const std::string& key, const std::string& where) {
     std::vector<std::string> known;
-    for (const Field& field : fields()) {
+    for (const SettingField& field : fields()) {
         if (key == field.key) return field;
         known.emplace_back(field.key);
     }
@@ -103,7 +103,7 @@ MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::
     if (!json.is_object()) throw ConfigError(where + ": expected an object");
     for (const auto& item : json.items()) (void)field_of(item.key(), where);
     MeasurementSettings settings;
-    for (const Field& field : fields())
+    for (const SettingField& field : fields())
         if (const auto found = json.find(field.key); found != json.end())
             std::visit(
                 [&](auto member) {
@@ -118,7 +118,7 @@ MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::
 
 Json MeasurementSettings::to_json() const {
     Json json;
-    for (const Field& field : fields())
+    for (const SettingField& field : fields())
         std::visit(
             [&](auto member) {
                 if (field.always_said || this->*member != MeasurementSettings{}.*member)

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/config.hpp"
+#include "edgeloop/architecture/grid.hpp"
 
 #include <torch/types.h>
 

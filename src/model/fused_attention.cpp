@@ -11,7 +11,6 @@ namespace edgeloop {
 namespace {
 
 using kernels::AttentionShape;
-using kernels::row_stride;
 
 constexpr std::int64_t scratch_alignment = 16;  // floats
 

@@ -1,5 +1,7 @@
 #include "model/layers.hpp"
 
+#include "edgeloop/architecture/counts.hpp"
+
 namespace edgeloop {
 
 void choose_kernels(torch::nn::Module& module, Kernels kernels) {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "model/config.hpp"
-
+#include "edgeloop/architecture/grid.hpp"
 #include "edgeloop/model/kernels.hpp"
 
 #include <torch/nn/module.h>

@@ -1,9 +1,6 @@
 #include "model/network.hpp"
 
-#include "model/cnn3d.hpp"
-#include "model/mbconv3d.hpp"
-#include "model/swin3d.hpp"
-
+#include "edgeloop/architecture/families.hpp"
 #include "edgeloop/core/error.hpp"
 
 #include <string_view>
@@ -14,11 +11,8 @@
 namespace edgeloop {
 
 std::shared_ptr<Network> make_network(const ArchitectureSpec& spec, std::uint64_t seed) {
-    if (spec.family == "swin3d") return make_swin3d(spec, seed);
-    if (spec.family == "cnn3d") return make_cnn3d(spec, seed);
-    if (spec.family == "mbconv3d") return make_mbconv3d(spec, seed);
-    throw ConfigError(fmt::format("family: '{}' is not known", spec.family), "",
-                      "use swin3d, cnn3d or mbconv3d");
+    return std::visit([&](const auto& own) { return own.build(spec.clip, seed); },
+                      network_of(spec));
 }
 
 namespace {

@@ -33,7 +33,6 @@ class Network : public torch::nn::Module {
 /// @throws ConfigError  the spec is not one that can be built.
 [[nodiscard]] std::shared_ptr<Network> make_network(const ArchitectureSpec& spec,
                                                     std::uint64_t seed);
-
 /// Copies weights into a network by name. The tables `*.relative_position_index` of PyTorch's state
 /// dictionaries are passed over: they follow from the window.
 ///

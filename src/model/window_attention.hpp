@@ -1,7 +1,6 @@
 #pragma once
 
-#include "model/swin3d_geometry.hpp"
-
+#include "edgeloop/architecture/window_geometry.hpp"
 #include "edgeloop/model/kernels.hpp"
 
 #include <torch/types.h>

@@ -11,19 +11,10 @@ constexpr int sample_trials_infinite = 20000;
 constexpr std::uint64_t scan_limit = 1u << 22;
 
 std::uint64_t domain_size(const Variable& variable) {
-    switch (variable.kind) {
-        case GeneKind::categorical:
-        case GeneKind::ordinal:
-            return variable.choices.size();
-        case GeneKind::integer: {
-            const double count = variable.upper - variable.lower + 1;
-            return count <= static_cast<double>(scan_limit) ? static_cast<std::uint64_t>(count) : 0;
-        }
-        case GeneKind::real:
-        case GeneKind::log_real:
-            break;
-    }
-    return 0;
+    const double count = variable.cardinality();
+    return variable.traits().is_whole && count <= static_cast<double>(scan_limit)
+               ? static_cast<std::uint64_t>(count)
+               : 0;
 }
 
 // Number of gene combinations, or 0 when there are more than the scan may visit.
@@ -41,8 +32,7 @@ Genome genome_at(const SearchSpace& space, std::uint64_t position) {
     Genome genome;
     for (const Variable& variable : space.variables()) {
         const std::uint64_t size = domain_size(variable);
-        const double digit = static_cast<double>(position % size);
-        genome.genes.push_back(variable.kind == GeneKind::integer ? variable.lower + digit : digit);
+        genome.genes.push_back(variable.first() + static_cast<double>(position % size));
         position /= size;
     }
     space.canonicalise(genome);
@@ -96,14 +86,16 @@ std::optional<Candidate> Proposer::sample(RandomStream& random, EngineState& sta
 
 Proposer::Trial Proposer::examine(const Genome& genome, const EngineState& state) const {
     Trial trial;
-    trial.design = space_.identity(genome);
-    if (state.seen.count(trial.design) > 0 || space_.infeasibility(genome)) return trial;
+    const SearchSpace::Decoded decoded = space_.try_decode(genome);
+    if (!decoded.problem.empty()) return trial;
+    trial.design = decoded.design ? decoded.design->identity() : space_.identity(genome);
+    if (state.seen.count(trial.design) > 0) return trial;
     Candidate& candidate = trial.candidate;
     candidate.genome = genome;
     candidate.seed = training_seed(settings_.seed, trial.design);
     int recipe_epochs = 0;
     if (!settings_.analytic) {
-        candidate.design = Design::of(space_.decode(genome));
+        candidate.design = decoded.design;
         recipe_epochs = candidate.design->spec().training.epochs;
     }
     candidate.epochs = first_budget(settings_, recipe_epochs);

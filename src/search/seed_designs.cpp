@@ -9,12 +9,6 @@
 namespace edgeloop {
 namespace {
 
-Json::json_pointer pointer_to(const std::string& dotted) {
-    std::string path = '/' + dotted;
-    std::replace(path.begin(), path.end(), '.', '/');
-    return Json::json_pointer(path);
-}
-
 // What the spec says about a variable; null when it has no such part, as with inactive genes.
 Json value_in(const Json& spec, const Variable& variable) {
     for (const std::string& path : variable.paths)
@@ -24,17 +18,13 @@ Json value_in(const Json& spec, const Variable& variable) {
     return {};
 }
 
-bool has_choices(const Variable& variable) {
-    return variable.kind == GeneKind::categorical || variable.kind == GeneKind::ordinal;
-}
-
 double gene_of(const Variable& variable, const Json& value, const std::string& where) {
     const auto outside = [&](const std::string& offer) {
         return ConfigError(fmt::format("{}: {} is {}", where, variable.name, value.dump()),
                            fmt::format("the search space offers {}", offer),
                            "change the design or the space");
     };
-    if (has_choices(variable)) {
+    if (variable.traits().has_choices) {
         const auto found = std::find(variable.choices.begin(), variable.choices.end(), value);
         if (found == variable.choices.end()) throw outside(Json(variable.choices).dump());
         return static_cast<double>(found - variable.choices.begin());
@@ -53,8 +43,8 @@ Genome genome_of(const SearchSpace& space, const ArchitectureSpec& spec, const s
     Genome genome;
     for (const Variable& variable : space.variables()) {
         const Json value = value_in(json, variable);
-        const double absent = has_choices(variable) ? 0 : variable.lower;
-        genome.genes.push_back(value.is_null() ? absent : gene_of(variable, value, where));
+        genome.genes.push_back(value.is_null() ? variable.first()
+                                               : gene_of(variable, value, where));
     }
     space.canonicalise(genome);
     if (auto why = space.infeasibility(genome))

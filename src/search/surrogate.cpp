@@ -60,20 +60,9 @@ std::vector<double> solve(const std::vector<double>& factor, std::vector<double>
 
 /// Where a number lies in its domain, from -1 to 1, on the scale on which it varies.
 double position(const Variable& variable, double gene) {
-    double low = variable.lower, high = variable.upper;
-    if (!variable.choices.empty()) {
-        low = 0;
-        high = static_cast<double>(variable.choices.size()) - 1;
-    } else if (variable.kind == GeneKind::log_real) {
-        low = std::log(low);
-        high = std::log(high);
-        gene = std::log(gene);
-    }
-    return 2 * (gene - low) / (high - low) - 1;
-}
-
-bool varies(const Variable& variable) {
-    return variable.choices.empty() ? variable.upper > variable.lower : variable.choices.size() > 1;
+    const double low = variable.to_scale(variable.first());
+    const double high = variable.to_scale(variable.last());
+    return 2 * (variable.to_scale(gene) - low) / (high - low) - 1;
 }
 
 /// 1, a number for each gene (or for each choice but one, when they have no order), the squares and
@@ -83,8 +72,8 @@ std::vector<double> features_of(const SearchSpace& space, const Genome& genome) 
     for (std::size_t i = 0; i < genome.genes.size(); ++i) {
         const Variable& variable = space.variables()[i];
         const double gene = genome.genes[i];
-        if (!varies(variable)) continue;
-        if (variable.kind == GeneKind::categorical) {
+        if (variable.last() <= variable.first()) continue;
+        if (!variable.traits().is_ordered) {
             for (std::size_t choice = 1; choice < variable.choices.size(); ++choice)
                 numbers.push_back(gene == static_cast<double>(choice) ? 1 : -1);
             continue;

@@ -15,24 +15,6 @@
 namespace edgeloop {
 namespace {
 
-/// The nearest legal value; NaN becomes the canonical one.
-double legal_gene(const Variable& variable, double gene) {
-    const double low = canonical_gene(variable);
-    if (std::isnan(gene)) return low;
-    const bool has_choices =
-        variable.kind == GeneKind::categorical || variable.kind == GeneKind::ordinal;
-    const double high =
-        has_choices ? static_cast<double>(variable.choices.size()) - 1 : variable.upper;
-    const bool is_whole = has_choices || variable.kind == GeneKind::integer;
-    // Adding 0 turns -0 into 0: equal genomes must have equal bytes.
-    return std::clamp(is_whole ? std::round(gene) : gene, low, high) + 0.0;
-}
-
-std::optional<double> number_at(const Json& spec, const Json::json_pointer& path) {
-    if (!spec.contains(path) || !spec[path].is_number()) return std::nullopt;
-    return spec[path].get<double>();
-}
-
 /// What a name in a constraint stands for: the value of an existing variable, or else of the spec.
 ConstraintRule::Lookup lookup_in(const SpaceDefinition& space, const Genome& genome,
                                  const std::vector<bool>& active, const Json& spec) {
@@ -40,25 +22,13 @@ ConstraintRule::Lookup lookup_in(const SpaceDefinition& space, const Genome& gen
         for (std::size_t i = 0; i < space.variables.size(); ++i) {
             if (space.variables[i].name != name) continue;
             if (!active[i]) return std::nullopt;
-            const Json value = value_of(space.variables[i], genome.genes[i]);
+            const Json value = space.variables[i].value_of(genome.genes[i]);
             return value.is_number() ? std::optional<double>(value.get<double>()) : std::nullopt;
         }
-        std::string pointer = '/' + name;
-        std::replace(pointer.begin(), pointer.end(), '.', '/');
-        return number_at(spec, Json::json_pointer(pointer));
+        const Json::json_pointer path = pointer_to(name);
+        if (!spec.contains(path) || !spec[path].is_number()) return std::nullopt;
+        return spec[path].get<double>();
     };
-}
-
-std::optional<std::string> broken_limit(const SpaceDefinition& space,
-                                        const ArchitectureSpec& spec) {
-    const CostEstimate cost = estimate_cost(spec);
-    if (cost.parameters > space.most_parameters)
-        return fmt::format("{:.4g} parameters, over the space's limit of {:.4g}", cost.parameters,
-                           space.most_parameters);
-    if (cost.training_memory_mib > space.most_training_memory_mib)
-        return fmt::format("training needs about {:.4g} MiB, over the space's limit of {:.4g}",
-                           cost.training_memory_mib, space.most_training_memory_mib);
-    return std::nullopt;
 }
 
 std::string text_of(const Json& value) {
@@ -68,25 +38,6 @@ std::string text_of(const Json& value) {
 }
 
 }  // namespace
-
-double sample_gene(const Variable& variable, RandomStream& random) {
-    switch (variable.kind) {
-        case GeneKind::real:
-            return random.uniform(variable.lower, variable.upper);
-        case GeneKind::log_real:
-            return std::exp(random.uniform(std::log(variable.lower), std::log(variable.upper)));
-        default:
-            return canonical_gene(variable) +
-                   static_cast<double>(
-                       random.below(static_cast<std::uint64_t>(cardinality(variable))));
-    }
-}
-
-/// A design or the reason why there is none.
-struct SearchSpace::Decoded {
-    std::optional<ArchitectureSpec> spec;
-    std::string problem;
-};
 
 SearchSpace::SearchSpace(std::shared_ptr<const SpaceDefinition> definition)
     : definition_(std::move(definition)) {}
@@ -157,57 +108,54 @@ void SearchSpace::canonicalise(Genome& genome) const {
     EDGELOOP_EXPECT(genome.genes.size() == variables().size(),
                     "this genome belongs to another space");
     for (std::size_t i = 0; i < genome.genes.size(); ++i)
-        genome.genes[i] = legal_gene(variables()[i], genome.genes[i]);
+        genome.genes[i] = variables()[i].legal(genome.genes[i]);
     const std::vector<bool> exists = active(genome);
     for (std::size_t i = 0; i < genome.genes.size(); ++i)
-        if (!exists[i]) genome.genes[i] = canonical_gene(variables()[i]);
+        if (!exists[i]) genome.genes[i] = variables()[i].first();
 }
 
 Genome SearchSpace::sample(RandomStream& random) const {
     Genome genome;
-    for (const Variable& variable : variables())
-        genome.genes.push_back(sample_gene(variable, random));
+    for (const Variable& variable : variables()) genome.genes.push_back(variable.sample(random));
     canonicalise(genome);
     return genome;
 }
 
 SearchSpace::Decoded SearchSpace::try_decode(const Genome& genome) const {
+    if (definition_->is_box) return {};
     const std::vector<bool> exists = active(genome);
     const std::optional<Json> json = definition_->assemble(genome, exists);
-    if (!json) return {std::nullopt, "a gene has no place in the template of this design"};
+    if (!json) return {nullptr, "a gene has no place in the template of this design"};
     const auto lookup = lookup_in(*definition_, genome, exists, *json);
     for (const ConstraintRule& rule : definition_->rules)
-        if (!rule.holds(lookup)) return {std::nullopt, "breaks the rule " + rule.text()};
+        if (!rule.holds(lookup)) return {nullptr, "breaks the rule " + rule.text()};
     try {
-        ArchitectureSpec spec = ArchitectureSpec::from_json(*json, name());
-        auto problem = static_problem(spec);
-        if (!problem) problem = broken_limit(*definition_, spec);
-        if (problem) return {std::nullopt, *problem};
-        return {std::move(spec), {}};
+        DesignPtr design = Design::of(ArchitectureSpec::from_json(*json, name()));
+        if (const auto problem = static_problem(*design, definition_->limits))
+            return {nullptr, *problem};
+        return {std::move(design), {}};
     } catch (const ConfigError& error) {
-        return {std::nullopt, error.what()};
+        return {nullptr, error.what()};
     }
 }
 
 std::optional<std::string> SearchSpace::infeasibility(const Genome& genome) const {
-    if (definition_->is_box) return std::nullopt;
-    const Decoded decoded = try_decode(genome);
-    return decoded.spec ? std::nullopt : std::optional<std::string>(decoded.problem);
+    std::string problem = try_decode(genome).problem;
+    return problem.empty() ? std::nullopt : std::optional<std::string>(std::move(problem));
 }
 
 ArchitectureSpec SearchSpace::decode(const Genome& genome) const {
     EDGELOOP_EXPECT(!definition_->is_box, "a box has no designs to decode");
-    Decoded decoded = try_decode(genome);
-    if (!decoded.spec) throw LogicError("an infeasible design can't be decoded", decoded.problem);
-    return std::move(*decoded.spec);
+    const Decoded decoded = try_decode(genome);
+    if (!decoded.design) throw LogicError("an infeasible design can't be decoded", decoded.problem);
+    return decoded.design->spec();
 }
 
 Digest SearchSpace::identity(const Genome& genome) const {
     Genome canonical = genome;
     canonicalise(canonical);
-    if (!definition_->is_box)
-        if (const Decoded decoded = try_decode(canonical); decoded.spec)
-            return decoded.spec->identity();
+    if (const Decoded decoded = try_decode(canonical); decoded.design)
+        return decoded.design->identity();
     // Points of a box and designs that can't be built are told apart by their genes.
     std::string text = definition_->identity.hex();
     for (const double gene : canonical.genes) text += fmt::format(" {}", gene);
@@ -218,7 +166,7 @@ std::vector<std::string> SearchSpace::describe(const Genome& genome) const {
     const std::vector<bool> exists = active(genome);
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < genome.genes.size(); ++i)
-        texts.push_back(exists[i] ? text_of(value_of(variables()[i], genome.genes[i])) : "");
+        texts.push_back(exists[i] ? text_of(variables()[i].value_of(genome.genes[i])) : "");
     return texts;
 }
 

@@ -43,7 +43,7 @@ class GroupCounter {
             for (const Condition& condition : space.conditions[i])
                 if (!is_parent_[condition.variable]) {
                     is_parent_[condition.variable] = true;
-                    combinations *= cardinality(space.variables[condition.variable]);
+                    combinations *= space.variables[condition.variable].cardinality();
                 }
         if (combinations > most_combinations)
             throw ConfigError(
@@ -57,14 +57,14 @@ class GroupCounter {
         active_[i] = space_.holds(space_.conditions[i], genes_, active_);
         const Variable& variable = space_.variables[i];
         if (!active_[i] || !counted_[i]) {
-            genes_[i] = canonical_gene(variable);
+            genes_[i] = variable.first();
             return count(position + 1);
         }
-        if (!is_parent_[i]) return cardinality(variable) * count(position + 1);
+        if (!is_parent_[i]) return variable.cardinality() * count(position + 1);
         double total = 0;
-        const auto values = static_cast<std::size_t>(cardinality(variable));
+        const auto values = static_cast<std::size_t>(variable.cardinality());
         for (std::size_t value = 0; value < values; ++value) {
-            genes_[i] = canonical_gene(variable) + static_cast<double>(value);
+            genes_[i] = variable.first() + static_cast<double>(value);
             total += count(position + 1);
         }
         return total;
@@ -87,7 +87,7 @@ bool SpaceDefinition::holds(const Conditions& conditions_of, const std::vector<d
                             const std::vector<bool>& active) const {
     return std::all_of(conditions_of.begin(), conditions_of.end(), [&](const Condition& condition) {
         const std::size_t parent = condition.variable;
-        return active[parent] && condition.allowed[value_index(variables[parent], genes[parent])];
+        return active[parent] && condition.allowed[variables[parent].index_of(genes[parent])];
     });
 }
 
@@ -100,7 +100,7 @@ std::optional<Json> SpaceDefinition::assemble(const Genome& genome,
         if (!active[i]) continue;
         for (const auto& path : bindings[i].paths) {
             if (!spec.contains(path)) return std::nullopt;
-            spec[path] = value_of(variables[i], genome.genes[i]);
+            spec[path] = variables[i].value_of(genome.genes[i]);
         }
     }
     // Lists are cut last, so that genes of elements that fall away do no harm.
@@ -109,7 +109,7 @@ std::optional<Json> SpaceDefinition::assemble(const Genome& genome,
         for (const auto& path : bindings[i].lengths) {
             if (!spec.contains(path) || !spec[path].is_array()) return std::nullopt;
             Json& list = spec[path];
-            const auto length = value_of(variables[i], genome.genes[i]).get<std::size_t>();
+            const auto length = variables[i].value_of(genome.genes[i]).get<std::size_t>();
             while (list.size() > length) list.erase(list.size() - 1);
         }
     }
@@ -121,41 +121,6 @@ double SpaceDefinition::count(const std::vector<bool>& counted) const {
     for (const auto& group : tied_groups(*this))
         if (!group.empty()) product *= GroupCounter(*this, group, counted).count();
     return product;
-}
-
-double cardinality(const Variable& variable) {
-    switch (variable.kind) {
-        case GeneKind::categorical:
-        case GeneKind::ordinal:
-            return static_cast<double>(variable.choices.size());
-        case GeneKind::integer:
-            return variable.upper - variable.lower + 1;
-        default:
-            return variable.upper > variable.lower ? std::numeric_limits<double>::infinity() : 1;
-    }
-}
-
-std::size_t value_index(const Variable& variable, double gene) {
-    return static_cast<std::size_t>(variable.kind == GeneKind::integer ? gene - variable.lower
-                                                                       : gene);
-}
-
-Json value_of(const Variable& variable, double gene) {
-    switch (variable.kind) {
-        case GeneKind::categorical:
-        case GeneKind::ordinal:
-            return variable.choices[static_cast<std::size_t>(gene)];
-        case GeneKind::integer:
-            return static_cast<std::int64_t>(gene);
-        default:
-            return gene;
-    }
-}
-
-double canonical_gene(const Variable& variable) {
-    const bool has_choices =
-        variable.kind == GeneKind::categorical || variable.kind == GeneKind::ordinal;
-    return has_choices ? 0 : variable.lower;
 }
 
 std::vector<std::size_t> dependency_order(const std::vector<Variable>& variables,

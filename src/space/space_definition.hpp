@@ -2,10 +2,10 @@
 
 #include "space/constraint_rule.hpp"
 
+#include "edgeloop/architecture/static_rules.hpp"
 #include "edgeloop/space/search_space.hpp"
 
 #include <cstddef>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +15,7 @@ namespace edgeloop {
 /// Holds when gene `variable` exists and has one of the allowed values.
 struct Condition {
     std::size_t variable;
-    std::vector<bool> allowed;  ///< by value_index()
+    std::vector<bool> allowed;  ///< by Variable::index_of()
 };
 using Conditions = std::vector<Condition>;  ///< all of them must hold
 
@@ -42,8 +42,7 @@ struct SpaceDefinition {
     Json base;                           // the spec before cases and genes
     std::vector<Case> cases;
     std::vector<ConstraintRule> rules;
-    double most_parameters = std::numeric_limits<double>::infinity();
-    double most_training_memory_mib = std::numeric_limits<double>::infinity();
+    StaticLimits limits;
     Digest identity;
 
     [[nodiscard]] bool holds(const Conditions& conditions_of, const std::vector<double>& genes,
@@ -56,15 +55,6 @@ struct SpaceDefinition {
     /// @throws ConfigError  joint conditions of more than 10^5 combinations.
     [[nodiscard]] double count(const std::vector<bool>& counted) const;
 };
-
-/// Number of values of a categorical, ordinal or integer variable; infinity for the others.
-[[nodiscard]] double cardinality(const Variable& variable);
-/// Position of a gene among its variable's values. REQUIRES: categorical, ordinal or integer.
-[[nodiscard]] std::size_t value_index(const Variable& variable, double gene);
-/// What a gene stands for, as it appears in specs.
-[[nodiscard]] Json value_of(const Variable& variable, double gene);
-/// The gene of inactive variables: the first choice, or the lower bound.
-[[nodiscard]] double canonical_gene(const Variable& variable);
 
 /// Sorts parents before children.
 ///

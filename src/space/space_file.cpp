@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -34,13 +35,6 @@ bool is_name(const std::string& text) {
         if (!belongs(c) || digits > most_digits) return false;
     }
     return !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0;
-}
-
-/// "architecture.stages.0.channels" as a JSON pointer.
-Json::json_pointer pointer_to(const std::string& path) {
-    std::string text = '/' + path;
-    std::replace(text.begin(), text.end(), '.', '/');
-    return Json::json_pointer(text);
 }
 
 class SpaceParser {
@@ -107,22 +101,15 @@ class SpaceParser {
 
     void read_domain(const ObjectReader& reader, Variable& variable) {
         const std::string kind = reader.text("kind");
-        if (kind == "categorical" || kind == "ordinal") {
-            variable.kind = kind == "ordinal" ? GeneKind::ordinal : GeneKind::categorical;
-            read_choices(reader, variable);
-            return;
-        }
-        if (kind == "integer")
-            variable.kind = GeneKind::integer;
-        else if (kind == "real")
-            variable.kind = GeneKind::real;
-        else if (kind == "log_real")
-            variable.kind = GeneKind::log_real;
-        else
+        const auto found = std::find_if(gene_kinds.begin(), gene_kinds.end(),
+                                        [&](const GeneTraits& one) { return one.name == kind; });
+        if (found == gene_kinds.end())
             reject(reader.place("kind"), fmt::format("unknown kind '{}'", kind),
-                   "use categorical, ordinal, integer, real or log_real");
+                   "use " + names_of_kinds());
+        variable.kind = static_cast<GeneKind>(found - gene_kinds.begin());
+        if (found->has_choices) return read_choices(reader, variable);
         if (reader.has("choices")) reject(reader.place("choices"), "a range takes no choices");
-        const bool whole = variable.kind == GeneKind::integer;
+        const bool whole = found->is_whole;
         variable.lower =
             whole ? reader.integer("lower", any_integer) : reader.number("lower", any_number);
         variable.upper =
@@ -130,7 +117,7 @@ class SpaceParser {
         if (variable.upper < variable.lower)
             reject(reader.place("upper"),
                    fmt::format("the domain {} to {} is empty", variable.lower, variable.upper));
-        if (variable.kind == GeneKind::log_real && variable.lower <= 0)
+        if (found->is_logarithmic && variable.lower <= 0)
             reject(reader.place("lower"), "a logarithmic range must be positive");
     }
 
@@ -145,6 +132,13 @@ class SpaceParser {
                 reject(place / i, fmt::format("choice {} appears twice", list[i].dump()));
             variable.choices.push_back(list[i]);
         }
+    }
+
+    static std::string names_of_kinds() {
+        std::string names;
+        for (const GeneTraits& kind : gene_kinds)
+            names += std::string(names.empty() ? "" : ", ") + kind.name;
+        return names;
     }
 
     static std::vector<std::string> read_paths(const ObjectReader& reader, const char* key) {
@@ -177,9 +171,9 @@ class SpaceParser {
     }
 
     static bool counts(const Variable& variable) {
-        if (variable.kind == GeneKind::integer) return variable.lower >= 0;
-        return !variable.choices.empty() &&
-               std::all_of(variable.choices.begin(), variable.choices.end(),
+        if (!variable.traits().has_choices)
+            return variable.traits().is_whole && variable.lower >= 0;
+        return std::all_of(variable.choices.begin(), variable.choices.end(),
                            [](const Json& choice) { return choice.is_number_unsigned(); });
     }
 
@@ -209,9 +203,8 @@ class SpaceParser {
             const std::size_t parent = find_variable(item.key());
             if (parent == space_.variables.size())
                 reject(where, fmt::format("there is no variable '{}'", item.key()));
-            const GeneKind kind = space_.variables[parent].kind;
-            if (kind == GeneKind::real || kind == GeneKind::log_real ||
-                cardinality(space_.variables[parent]) > most_values_of_a_parent)
+            const Variable& variable = space_.variables[parent];
+            if (!variable.traits().is_whole || variable.cardinality() > most_values_of_a_parent)
                 reject(where,
                        fmt::format("a condition needs a variable of at most {} distinct values",
                                    most_values_of_a_parent));
@@ -224,9 +217,9 @@ class SpaceParser {
     /// A value, a list of values, or {"min": .., "max": ..}.
     static std::vector<bool> allowed_values(const Variable& parent, const Json& wanted,
                                             const Place& place) {
-        std::vector<bool> allowed(static_cast<std::size_t>(cardinality(parent)));
+        std::vector<bool> allowed(static_cast<std::size_t>(parent.cardinality()));
         const auto value = [&](std::size_t i) {
-            return value_of(parent, canonical_gene(parent) + static_cast<double>(i));
+            return parent.value_of(parent.first() + static_cast<double>(i));
         };
         if (wanted.is_object()) {
             const ObjectReader reader(wanted, place, {"min", "max"});
@@ -325,9 +318,12 @@ class SpaceParser {
         const ObjectReader reader(root_.member("limits"), root_.place("limits"),
                                   {"parameters", "training_memory_mib"});
         const Bounds positive{1, 1e15};
-        space_.most_parameters = reader.number("parameters", positive, space_.most_parameters);
-        space_.most_training_memory_mib =
-            reader.number("training_memory_mib", positive, space_.most_training_memory_mib);
+        StaticLimits& limits = space_.limits;
+        limits.parameters =
+            std::min(limits.parameters, reader.number("parameters", positive, limits.parameters));
+        limits.training_memory_mib =
+            std::min(limits.training_memory_mib,
+                     reader.number("training_memory_mib", positive, limits.training_memory_mib));
     }
 
     ObjectReader root_;

@@ -42,7 +42,7 @@ void add_genes(std::vector<Column>& columns, const SearchSpace& space) {
     const auto texts = std::make_shared<std::vector<std::string>>();  // of the row at hand
     for (std::size_t i = 0; i < space.variables().size(); ++i) {
         const Variable& variable = space.variables()[i];
-        const bool real = variable.kind == GeneKind::real || variable.kind == GeneKind::log_real;
+        const bool real = !variable.traits().is_whole;
         columns.push_back({variable.name, [=, &space](const Row& row) {
                                const Genome& genome = row.candidate.genome;
                                if (i == 0) *texts = space.describe(genome);

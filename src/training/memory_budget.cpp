@@ -36,16 +36,7 @@ double from_environment(const char* mebibytes, const char* times) {
     return bytes > 0 ? bytes : none;
 }
 
-/// Values an optimiser keeps for each parameter.
-int optimizer_values(const TrainingRecipe& recipe) { return recipe.optimizer == "sgd" ? 1 : 2; }
-
 }  // namespace
-
-double training_bytes(const ModelCounts& counts, const TrainingRecipe& recipe) {
-    const double copies = 2 + optimizer_values(recipe);  // weights, gradients
-    return copies * double(counts.weight_bytes) +
-           double(recipe.batch) * double(counts.training_activation_bytes);
-}
 
 double control_group_bytes(const std::string& root) {
     double smallest = none;

@@ -1,15 +1,8 @@
 #pragma once
 
-#include "edgeloop/architecture/architecture_spec.hpp"
-#include "edgeloop/architecture/counts.hpp"
-
 #include <string>
 
 namespace edgeloop {
-
-/// Bytes a rank needs to train a design: weights, gradients, optimiser state and the activations of
-/// one batch. An estimate from counts; LibTorch's own scratch memory is not in it.
-[[nodiscard]] double training_bytes(const ModelCounts& counts, const TrainingRecipe& recipe);
 
 /// Limit of the control groups this process is in, from its own up to the root, of version 1 or 2;
 /// infinity when there is none. @param root  of a made-up machine, for tests.

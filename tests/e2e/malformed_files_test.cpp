@@ -93,8 +93,8 @@ std::vector<Damage> damaged_specs() {
          "unknown key 'kernal'; did you mean 'kernel'?"},
         {"wrong type", spec_with(R"({"channels": "four", "kernel": [3, 3, 3]})"),
          ", line 3, column 14", "expected an integer, found string"},
-        {"missing key", spec_with(R"({"channels": 4})"), ", line 3, column 1",
-         "'kernel' is missing"},
+        {"missing key", spec_with(R"({"kernel": [3, 3, 3]})"), ", line 3, column 1",
+         "'channels' is missing"},
         {"unknown family", spec_with(one, "rnn"), ", line 1, column 12", "unknown family 'rnn'"},
         {"huge number", spec_with(R"({"channels": 1e300, "kernel": [3, 3, 3]})"), ", line 3",
          "outside"},
@@ -102,10 +102,11 @@ std::vector<Damage> damaged_specs() {
          "not valid JSON"},
         {"deep nesting", std::string(100000, '{'), ", line 1", "not valid JSON"},
         {"not UTF-8", spec_with("\"\xc3\x28\""), ", line 3", "UTF-8"},
-        {"impossible shape",
-         spec_with(R"({"channels": 4, "kernel": [3, 3, 3], "pool": [16, 16, 16]})" + (",\n" + one) +
-                   R"(, {"channels": 4, "kernel": [3, 3, 3], "pool": [2, 2, 2]})"),
-         "", "shrinks the clip to nothing"},
+        {"heads that do not fit", R"({"family": "swin3d", "architecture": {
+"embed_dim": 24, "heads": [5], "depths": [2]}})",
+         "", "heads 5 of stage 0 do not divide its width 24"},
+        {"too large", spec_with(R"({"channels": 65536, "kernel": [31, 31, 31]})"), "",
+         "parameters, over the limit"},
     };
 }
 

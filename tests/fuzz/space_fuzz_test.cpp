@@ -46,7 +46,7 @@ class GenomeChecker {
             return;
         }
         const ArchitectureSpec spec = space_.decode(genome);
-        ASSERT_EQ(static_problem(spec), std::nullopt);
+        ASSERT_EQ(static_problem(Design(spec)), std::nullopt);
         ASSERT_EQ(spec.identity(), space_.identity(genome));
         const auto [known, is_new] = texts_.emplace(spec.identity(), spec.canonical());
         ASSERT_EQ(known->second, spec.canonical());
@@ -168,7 +168,7 @@ TEST(Specs, DamagedSpecsAreAcceptedOrRefusedWithAPlace) {
             try {
                 const auto spec =
                     ArchitectureSpec::from_json(damaged(original, random), "damaged.json");
-                (void)static_problem(spec);
+                (void)static_problem(Design(spec));
             } catch (const ConfigError& error) {
                 ASSERT_EQ(std::string(error.what()).rfind("damaged.json", 0), 0u) << error.what();
             }

@@ -9,23 +9,29 @@
 
 namespace edgeloop {
 
+class Field;
+
 /// What of a video a network sees. Clips have shape (batch, 1, frames, side, side).
 struct ClipShape {
-    int frames = 16;  ///< T, number of frames
-    int stride = 1;   ///< distance between two frames, in frames of the recording
-    int side = 64;    ///< pixels after resizing the 41x41 crop
+    int frames = 16;
+    int stride = 1;
+    int side = 64;
+
+    [[nodiscard]] std::vector<Field> fields();
 };
 
 /// How one candidate is trained; part of the design because learning rate and schedule are genes.
 struct TrainingRecipe {
-    std::string optimizer = "adam";  ///< adam, adamw, sgd
+    std::string optimizer = "adam";
     double learning_rate = 1e-3;
     double weight_decay = 0;
-    int batch = 8;  ///< samples per rank and step
+    int batch = 8;
     int epochs = 2;
-    std::string schedule = "step";  ///< step, cosine, constant
-    int step_epochs = 10;           ///< StepLR period, in epochs
-    double gamma = 0.1;             ///< StepLR factor
+    std::string schedule = "step";
+    int step_epochs = 10;
+    double gamma = 0.1;
+
+    [[nodiscard]] std::vector<Field> fields();
 };
 
 /// The files of src/architecture/specs/.

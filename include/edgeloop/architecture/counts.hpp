@@ -34,6 +34,9 @@ struct ModelCounts {
     /// itself is not among them. What is allocated differs by a few per cent. Times the batch, plus
     /// weights, gradients and optimiser state, this is what a training step needs.
     std::int64_t training_activation_bytes = 0;
+    /// The part of it that LibTorch 1 keeps for the backward pass of a mean, and LibTorch 2 does
+    /// not.
+    std::int64_t mean_input_bytes = 0;
     /// Largest set of inputs and outputs of one layer in inference: a lower bound, because kernels
     /// also need scratch.
     std::int64_t inference_activation_bytes = 0;
@@ -47,5 +50,12 @@ struct ModelCounts {
 /// @throws ConfigError  the spec is not one that can be built.
 /// Complexity: O(layers).
 [[nodiscard]] ModelCounts count(const ArchitectureSpec& spec);
+
+/// Bytes a rank needs to train a design: weights, gradients, optimiser state and the activations of
+/// one batch. LibTorch's own scratch memory is not in it.
+[[nodiscard]] double training_bytes(const ModelCounts& counts, const TrainingRecipe& recipe);
+
+/// Groups of a GroupNorm over `channels`: the largest divisor of channels that is at most 8.
+[[nodiscard]] int norm_groups(int channels);
 
 }  // namespace edgeloop

@@ -1,8 +1,11 @@
 #pragma once
 
 #include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/counts.hpp"
 
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 namespace edgeloop {
@@ -29,11 +32,16 @@ class Design {
     [[nodiscard]] const Digest& identity() const { return identity_; }
     /// ArchitectureSpec::network_identity().
     [[nodiscard]] const Digest& network_identity() const { return network_identity_; }
+    /// Totals of count(), without the layers; counted when they are first asked for.
+    /// @throws ConfigError  the network is none that can be built.
+    [[nodiscard]] const ModelCounts& counts() const;
 
   private:
     ArchitectureSpec spec_;
     std::string text_;
     Digest identity_, network_identity_;
+    mutable std::once_flag counted_;
+    mutable std::optional<ModelCounts> counts_;
 };
 
 }  // namespace edgeloop

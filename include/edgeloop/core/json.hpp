@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -22,7 +23,7 @@ using Json = nlohmann::json;
 
 /// Throws ConfigError if `object` is not an object or has a key that is not in `known`; names the
 /// nearest known key.
-void require_known_keys(const Json& object, std::initializer_list<std::string_view> known,
+void require_known_keys(const Json& object, const std::vector<std::string_view>& known,
                         const std::string& where);
 
 }  // namespace edgeloop

@@ -3,7 +3,6 @@
 #include "edgeloop/core/json.hpp"
 
 #include <cstddef>
-#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -55,7 +54,7 @@ struct Bounds {
 class ObjectReader {
   public:
     /// @throws ConfigError  not an object, or a key that is not in `known`.
-    ObjectReader(const Json& object, Place place, std::initializer_list<std::string_view> known);
+    ObjectReader(const Json& object, Place place, const std::vector<std::string_view>& known);
 
     [[nodiscard]] bool has(const char* key) const { return object_.contains(key); }
     /// The member itself. @throws ConfigError when absent.
@@ -63,20 +62,12 @@ class ObjectReader {
     [[nodiscard]] Place place(const char* key) const { return place_ / key; }
 
     [[nodiscard]] int integer(const char* key, Bounds bounds) const;
-    [[nodiscard]] int integer(const char* key, Bounds bounds, int fallback) const;
     [[nodiscard]] double number(const char* key, Bounds bounds) const;
     [[nodiscard]] double number(const char* key, Bounds bounds, double fallback) const;
     [[nodiscard]] std::string text(const char* key) const;
     [[nodiscard]] std::string text(const char* key, std::string fallback) const;
     /// A list whose length is inside the bounds.
     [[nodiscard]] const Json& list(const char* key, Bounds length) const;
-    /// One of `allowed`.
-    [[nodiscard]] std::string choice(const char* key, std::initializer_list<const char*> allowed,
-                                     const char* fallback) const;
-    /// A list whose length and elements are inside the bounds.
-    [[nodiscard]] std::vector<int> integers(const char* key, Bounds length, Bounds bounds) const;
-    [[nodiscard]] std::vector<int> integers(const char* key, Bounds length, Bounds bounds,
-                                            std::vector<int> fallback) const;
 
   private:
     const Json& object_;
@@ -87,5 +78,7 @@ class ObjectReader {
 [[nodiscard]] int integer_from(const Json& value, Bounds bounds, const Place& place);
 [[nodiscard]] double number_from(const Json& value, Bounds bounds, const Place& place);
 [[nodiscard]] std::string text_from(const Json& value, const Place& place);
+/// A list whose length is inside the bounds.
+[[nodiscard]] const Json& list_from(const Json& value, Bounds length, const Place& place);
 
 }  // namespace edgeloop

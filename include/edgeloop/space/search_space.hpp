@@ -1,10 +1,11 @@
 #pragma once
 
-#include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/design.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/shipped.hpp"
+#include "edgeloop/space/variable.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -14,26 +15,10 @@
 
 namespace edgeloop {
 
-enum class GeneKind { categorical, ordinal, integer, real, log_real };
-
-/// One searched variable.
-struct Variable {
-    std::string name;  ///< often the dotted path into the spec, e.g. "architecture.embed_dim"
-    GeneKind kind = GeneKind::categorical;
-    std::vector<Json> choices;         ///< categorical and ordinal
-    double lower = 0, upper = 0;       ///< integer, real, log_real: inclusive
-    std::vector<std::string> paths;    ///< places in the spec that take its value
-    std::vector<std::string> lengths;  ///< lists of the spec that are cut to this length
-};
-
-/// Uniform over the variable's domain; log-uniform for log_real.
-[[nodiscard]] double sample_gene(const Variable& variable, RandomStream& random);
-
 /// A point of the search space: one number per variable, in the space's order.
 ///
-/// categorical and ordinal genes hold the index of a choice, integer genes the integer, real and
-/// log_real genes the value itself. A gene whose condition does not hold is inactive and has the
-/// variable's canonical value, so that equal designs are equal genomes.
+/// A gene whose condition does not hold is inactive and is the variable's first, so that equal
+/// designs are equal genomes.
 struct Genome {
     std::vector<double> genes;
     friend bool operator==(const Genome& a, const Genome& b) { return a.genes == b.genes; }
@@ -74,8 +59,14 @@ class SearchSpace {
     void canonicalise(Genome& genome) const;
     /// Uniform over each gene's domain (log-uniform for log_real), canonical; may be infeasible.
     [[nodiscard]] Genome sample(RandomStream& random) const;
-    /// Why this design can't be built, by static rules (constraints of the space, shapes), or
-    /// nothing.
+    /// A design, or the reason why there is none: a rule or limit of the space, or it cannot be
+    /// built. Neither in a box.
+    struct Decoded {
+        DesignPtr design;
+        std::string problem;
+    };
+    [[nodiscard]] Decoded try_decode(const Genome& genome) const;
+    /// Its problem, or nothing; never in a box.
     [[nodiscard]] std::optional<std::string> infeasibility(const Genome& genome) const;
     /// REQUIRES: not box(). @throws LogicError when infeasible.
     [[nodiscard]] ArchitectureSpec decode(const Genome& genome) const;
@@ -88,9 +79,7 @@ class SearchSpace {
     [[nodiscard]] Digest identity() const;
 
   private:
-    struct Decoded;
     explicit SearchSpace(std::shared_ptr<const SpaceDefinition> definition);
-    [[nodiscard]] Decoded try_decode(const Genome& genome) const;
 
     std::shared_ptr<const SpaceDefinition> definition_;  // immutable, so copies share it
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "edgeloop/architecture/grid.hpp"
+
 #include <cstdint>
 #include <vector>
 
@@ -64,9 +66,6 @@ struct AttentionKernels {
     std::int64_t (*scratch_size)(const AttentionShape&);
     const char* name;
 };
-
-/// Length of a row of N scores, rounded up so that rows start aligned.
-[[nodiscard]] constexpr std::int64_t row_stride(std::int64_t n) { return (n + 15) / 16 * 16; }
 
 /// The fastest kernels this processor can run.
 [[nodiscard]] const AttentionKernels& attention_kernels();

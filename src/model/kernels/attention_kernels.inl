@@ -20,8 +20,8 @@ struct Frame {
     Frame(const AttentionShape& s, const WindowIndex& at)
         : n(s.window_tokens),
           d(s.head_dim),
-          row(edgeloop::kernels::row_stride(s.window_tokens)),
-          channel(edgeloop::kernels::row_stride(s.head_dim)),
+          row(edgeloop::row_stride(s.window_tokens)),
+          channel(edgeloop::row_stride(s.head_dim)),
           vectors((s.head_dim + width - 1) / width * width),
           scores((s.window_tokens + width - 1) / width * width),
           token(s.token + at.window * s.window_tokens),
@@ -129,7 +129,7 @@ class Arena {
     explicit Arena(float* start) : next_(start) {}
     float* take(std::int64_t count) {
         float* taken = next_;
-        next_ += edgeloop::kernels::row_stride(count);
+        next_ += edgeloop::row_stride(count);
         return taken;
     }
 
@@ -280,8 +280,8 @@ void backward(const AttentionShape& shape, const WindowIndex& at, const Backward
 }
 
 std::int64_t scratch_size(const AttentionShape& shape) {
-    const std::int64_t channel = edgeloop::kernels::row_stride(shape.head_dim);
-    const std::int64_t row = edgeloop::kernels::row_stride(shape.window_tokens);
+    const std::int64_t channel = edgeloop::row_stride(shape.head_dim);
+    const std::int64_t row = edgeloop::row_stride(shape.window_tokens);
     const std::int64_t tokens = shape.window_tokens * channel;
     const std::int64_t columns = shape.head_dim * row;
     const std::int64_t strips = strip * (2 * row + channel);

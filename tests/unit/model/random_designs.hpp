@@ -35,7 +35,7 @@ inline ArchitectureSpec random_design(const SearchSpace& space, RandomStream& ra
         ArchitectureSpec smaller = spec;
         int& length = spec.clip.side > 16 ? smaller.clip.side : smaller.clip.frames;
         length = (length + 1) / 2;
-        if (smaller.clip.frames == 1 || static_problem(smaller)) break;
+        if (smaller.clip.frames == 1 || static_problem(Design(smaller))) break;
         spec = smaller;
     }
     return spec;

@@ -1,8 +1,8 @@
-#include "model/cnn3d.hpp"
+#include "edgeloop/architecture/families/cnn3d.hpp"
 
-#include "model/cnn3d_geometry.hpp"
 #include "model/initialisation.hpp"
 #include "model/layers.hpp"
+#include "model/network.hpp"
 
 #include <torch/nn/modules/container/modulelist.h>
 
@@ -12,28 +12,26 @@ namespace {
 /// Convolution, norm, ReLU, max-pool. (B, C, T, H, W) -> (B, channels, T/pool, H/pool, W/pool).
 class StageImpl : public torch::nn::Module {
   public:
-    StageImpl(std::int64_t inputs, const Cnn3dConfig::Stage& stage, Cnn3dConfig::Norm norm)
-        : pool_(stage.pool) {
+    StageImpl(std::int64_t inputs, const Cnn3d::Stage& stage, bool has_norm) : stage_(stage) {
         Conv3dOptions options;
         options.inputs = inputs;
         options.outputs = stage.channels;
         options.kernel = stage.kernel;
         conv_ = register_module("conv", Conv3d(options));
-        if (norm == Cnn3dConfig::Norm::group)
-            norm_ = register_module("norm", GroupNorm(stage.channels));
+        if (has_norm) norm_ = register_module("norm", GroupNorm(stage.channels));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
         torch::Tensor y = conv_->forward(x);
         if (!norm_.is_empty()) y = norm_->forward(y);
         y = torch::relu(y);
-        const Grid3 pool = effective_pool({y.size(2), y.size(3), y.size(4)}, pool_);
+        const Grid3 pool = stage_.effective_pool({y.size(2), y.size(3), y.size(4)});
         if (pool == Grid3{1, 1, 1}) return y;
         return torch::max_pool3d(y, pool, pool);
     }
 
   private:
-    Extent3 pool_;
+    Cnn3d::Stage stage_;
     Conv3d conv_{nullptr};
     GroupNorm norm_{nullptr};
 };
@@ -41,15 +39,15 @@ TORCH_MODULE(Stage);
 
 class Cnn3dNetwork : public Network {
   public:
-    explicit Cnn3dNetwork(const Cnn3dConfig& config, const ClipShape& clip)
-        : reduce_(config.reduce), dropout_(config.dropout) {
+    explicit Cnn3dNetwork(const Cnn3d& config, const ClipShape& clip)
+        : is_mean_(config.reduce == "mean"), dropout_(config.dropout) {
         std::int64_t channels = 1;
-        for (const Cnn3dConfig::Stage& stage : config.stages) {
-            stages_->push_back(Stage(channels, stage, config.norm));
+        for (const Cnn3d::Stage& stage : config.stages) {
+            stages_->push_back(Stage(channels, stage, config.norm == "group"));
             channels = stage.channels;
         }
         register_module("stages", stages_);
-        std::int64_t width = cnn3d_features(config, clip);
+        std::int64_t width = config.features(clip);
         for (const int hidden : config.hidden) {
             hidden_->push_back(Linear(width, hidden));
             width = hidden;
@@ -61,14 +59,14 @@ class Cnn3dNetwork : public Network {
     torch::Tensor forward(const torch::Tensor& clips) override {
         torch::Tensor x = clips;
         for (const auto& stage : *stages_) x = stage->as<Stage>()->forward(x);
-        x = reduce_ == Cnn3dConfig::Reduce::mean ? x.mean({2, 3, 4}) : x.flatten(1);
+        x = is_mean_ ? x.mean({2, 3, 4}) : x.flatten(1);
         x = torch::dropout(x, dropout_, is_training());
         for (const auto& layer : *hidden_) x = torch::relu(layer->as<Linear>()->forward(x));
         return output_->forward(x);
     }
 
   private:
-    Cnn3dConfig::Reduce reduce_;
+    bool is_mean_;
     double dropout_;
     torch::nn::ModuleList stages_, hidden_;
     Linear output_{nullptr};
@@ -76,8 +74,8 @@ class Cnn3dNetwork : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> make_cnn3d(const ArchitectureSpec& spec, std::uint64_t seed) {
-    auto network = std::make_shared<Cnn3dNetwork>(cnn3d_config(spec), spec.clip);
+std::shared_ptr<Network> Cnn3d::build(const ClipShape& clip, std::uint64_t seed) const {
+    auto network = std::make_shared<Cnn3dNetwork>(*this, clip);
     initialise(*network, seed, [](const std::string& name, const torch::Tensor& weight) {
         return name == "output.weight" ? 0.01 : he_deviation(weight);
     });

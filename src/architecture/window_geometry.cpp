@@ -1,11 +1,6 @@
-#include "model/swin3d_geometry.hpp"
+#include "edgeloop/architecture/window_geometry.hpp"
 
 namespace edgeloop {
-namespace {
-
-std::int64_t ceil_divide(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
-
-}  // namespace
 
 std::int64_t WindowGeometry::table_rows() const {
     return (2 * full_window[0] - 1) * (2 * full_window[1] - 1) * (2 * full_window[2] - 1);
@@ -53,12 +48,9 @@ WindowGeometry window_geometry(const Grid3& grid, const Extent3& window, bool sh
 }
 
 Grid3 patch_grid(const ClipShape& clip, const Extent3& patch) {
-    return {ceil_divide(clip.frames, patch[0]), ceil_divide(clip.side, patch[1]),
-            ceil_divide(clip.side, patch[2])};
+    return ceil_divide({clip.frames, clip.side, clip.side}, patch);
 }
 
-Grid3 merged_grid(const Grid3& grid) {
-    return {grid[0], ceil_divide(grid[1], 2), ceil_divide(grid[2], 2)};
-}
+Grid3 merged_grid(const Grid3& grid) { return ceil_divide(grid, {1, 2, 2}); }
 
 }  // namespace edgeloop

@@ -1,10 +1,12 @@
-#include "model/swin3d.hpp"
+#include "edgeloop/architecture/families/swin3d.hpp"
 
 #include "model/fused_layers.hpp"
 #include "model/initialisation.hpp"
 #include "model/layers.hpp"
-#include "model/swin3d_geometry.hpp"
+#include "model/network.hpp"
 #include "model/window_attention.hpp"
+
+#include "edgeloop/architecture/window_geometry.hpp"
 
 #include <numeric>
 
@@ -110,7 +112,7 @@ TORCH_MODULE(Mlp);
 
 class BlockImpl : public torch::nn::Module, public KernelChoice {
   public:
-    BlockImpl(const Swin3dConfig& config, std::size_t stage, bool shifted, double drop_probability)
+    BlockImpl(const Swin3d& config, std::size_t stage, bool shifted, double drop_probability)
         : drop_probability_(drop_probability) {
         const int channels = config.width(stage);
         norm1_ = register_module("norm1", LayerNorm(channels));
@@ -172,7 +174,7 @@ TORCH_MODULE(PatchMerging);
 class StageImpl : public torch::nn::Module {
   public:
     /// @param first_block  its number among all blocks, for the rising drop probability.
-    StageImpl(const Swin3dConfig& config, std::size_t stage, int first_block) {
+    StageImpl(const Swin3d& config, std::size_t stage, int first_block) {
         const int blocks = std::accumulate(config.depths.begin(), config.depths.end(), 0);
         for (int i = 0; i < config.depths[stage]; ++i) {
             const double drop =
@@ -222,7 +224,7 @@ TORCH_MODULE(Regressor);
 
 class Swin3dNetwork : public Network {
   public:
-    explicit Swin3dNetwork(const Swin3dConfig& config) : dropout_(config.dropout) {
+    explicit Swin3dNetwork(const Swin3d& config) : dropout_(config.dropout) {
         patch_embed_ = register_module("patch_embed", PatchEmbed(config.patch, config.embed_dim));
         int blocks = 0;
         for (std::size_t stage = 0; stage < config.depths.size(); ++stage) {
@@ -258,8 +260,8 @@ class Swin3dNetwork : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> make_swin3d(const ArchitectureSpec& spec, std::uint64_t seed) {
-    auto network = std::make_shared<Swin3dNetwork>(swin3d_config(spec));
+std::shared_ptr<Network> Swin3d::build(const ClipShape&, std::uint64_t seed) const {
+    auto network = std::make_shared<Swin3dNetwork>(*this);
     initialise(*network, seed, [](const std::string& name, const torch::Tensor&) {
         return name == "head.fc_cls.weight" ? 0.01 : 0.02;
     });

@@ -1,15 +1,12 @@
 #pragma once
 
-#include "model/config.hpp"
+#include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/grid.hpp"
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
 namespace edgeloop {
-
-/// Lengths along time, height and width, as tensors count.
-using Grid3 = std::array<std::int64_t, 3>;
 
 /// How a grid of tokens is cut into attention windows.
 ///
@@ -47,11 +44,5 @@ struct WindowGeometry {
 [[nodiscard]] Grid3 patch_grid(const ClipShape& clip, const Extent3& patch);
 /// Token grid after patch merging: height and width halved, rounded up.
 [[nodiscard]] Grid3 merged_grid(const Grid3& grid);
-
-/// Number of positions of a grid.
-[[nodiscard]] inline std::int64_t volume(const Grid3& grid) { return grid[0] * grid[1] * grid[2]; }
-[[nodiscard]] inline std::int64_t volume(const Extent3& extent) {
-    return std::int64_t{1} * extent[0] * extent[1] * extent[2];
-}
 
 }  // namespace edgeloop

@@ -1,9 +1,9 @@
-#include "model/mbconv3d.hpp"
+#include "edgeloop/architecture/families/mbconv3d.hpp"
 
 #include "model/depthwise_conv3d.hpp"
 #include "model/initialisation.hpp"
 #include "model/layers.hpp"
-#include "model/swin3d_geometry.hpp"
+#include "model/network.hpp"
 
 #include <torch/nn/modules/container/modulelist.h>
 
@@ -89,15 +89,13 @@ TORCH_MODULE(DepthwiseNorm);
 /// shape stays.
 class InvertedResidualImpl : public torch::nn::Module {
   public:
-    InvertedResidualImpl(std::int64_t inputs, const Mbconv3dConfig::Stage& stage,
-                         const Extent3& stride)
+    InvertedResidualImpl(int inputs, const Mbconv3d::Stage& stage, const Extent3& stride)
         : residual_(inputs == stage.channels && volume(stride) == 1) {
-        const int width = expanded_width(static_cast<int>(inputs), stage.expansion);
+        const int width = stage.expanded(inputs);
         expand_ = register_module("expand", pointwise(inputs, width));
         depthwise_ = register_module("depthwise", DepthwiseNorm(width, stage.kernel, stride));
         if (stage.squeeze > 0)
-            squeeze_ =
-                register_module("squeeze", Squeeze(width, squeeze_width(width, stage.squeeze)));
+            squeeze_ = register_module("squeeze", Squeeze(width, stage.squeezed(inputs)));
         project_ = register_module("project", pointwise(width, stage.channels));
     }
 
@@ -118,13 +116,13 @@ TORCH_MODULE(InvertedResidual);
 
 class Mbconv3dNetwork : public Network {
   public:
-    explicit Mbconv3dNetwork(const Mbconv3dConfig& config) : dropout_(config.dropout) {
+    explicit Mbconv3dNetwork(const Mbconv3d& config) : dropout_(config.dropout) {
         Conv3dOptions stem;
         stem.outputs = config.stem;
         stem.kernel = {3, 3, 3};
         stem_ = register_module("stem", ConvNorm(stem));
-        std::int64_t channels = config.stem;
-        for (const Mbconv3dConfig::Stage& stage : config.stages) {
+        int channels = config.stem;
+        for (const Mbconv3d::Stage& stage : config.stages) {
             torch::nn::ModuleList blocks;
             for (int i = 0; i < stage.repeats; ++i) {
                 const Extent3 stride = i == 0 ? stage.stride : Extent3{1, 1, 1};
@@ -158,8 +156,8 @@ class Mbconv3dNetwork : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> make_mbconv3d(const ArchitectureSpec& spec, std::uint64_t seed) {
-    auto network = std::make_shared<Mbconv3dNetwork>(mbconv3d_config(spec));
+std::shared_ptr<Network> Mbconv3d::build(const ClipShape&, std::uint64_t seed) const {
+    auto network = std::make_shared<Mbconv3dNetwork>(*this);
     initialise(*network, seed, [](const std::string& name, const torch::Tensor& weight) {
         return name == "output.weight" ? 0.01 : he_deviation(weight);
     });

@@ -1,0 +1,105 @@
+#include "edgeloop/architecture/counts.hpp"
+
+#include "architecture/layer_list.hpp"
+
+#include "edgeloop/architecture/families.hpp"
+
+#include <algorithm>
+
+namespace edgeloop {
+namespace {
+
+constexpr double bytes_per_element = 4;
+
+std::int64_t whole(double value) {
+    constexpr double largest = 9e18;  // close below the largest integer
+    return static_cast<std::int64_t>(std::min(value, largest));
+}
+
+std::int64_t bytes_of(double elements) { return whole(bytes_per_element * elements); }
+
+}  // namespace
+
+void LayerList::add(const std::string& name, const std::string& kind,
+                    std::vector<std::int64_t> shape, const LayerElements& elements) {
+    LayerCounts layer;
+    layer.name = name;
+    layer.kind = kind;
+    layer.shape = std::move(shape);
+    layer.parameters = whole(elements.parameters);
+    layer.flops = whole(elements.flops);
+    layer.input_bytes = bytes_of(elements.input);
+    layer.output_bytes = bytes_of(elements.output);
+    layer.saved_bytes = bytes_of(elements.saved);
+    layer.working_bytes = bytes_of(elements.working);
+    counts_.layers.push_back(std::move(layer));
+    sum_.parameters += elements.parameters;
+    sum_.flops += elements.flops;
+    sum_.saved += elements.saved;
+    sum_.working = std::max(sum_.working, elements.working);
+    if (elements.is_convolution) convolution_flops_ += elements.flops;
+}
+
+void LayerList::add_dense(const std::string& name, std::int64_t inputs, std::int64_t outputs,
+                          double more_saved) {
+    LayerElements elements =
+        linear_elements(1, static_cast<double>(inputs), static_cast<double>(outputs));
+    elements.saved = elements.input + more_saved;
+    elements.working = elements.input + elements.output;
+    add(name, "linear", {outputs}, elements);
+}
+
+double LayerList::kept_by_mean(double averaged) {
+    mean_input_ += averaged;
+    return averaged;
+}
+
+ModelCounts LayerList::total() && {
+    counts_.parameters = whole(sum_.parameters);
+    counts_.flops = whole(sum_.flops);
+    counts_.convolution_flops = whole(convolution_flops_);
+    counts_.matrix_flops = whole(sum_.flops - convolution_flops_);
+    counts_.weight_bytes = bytes_of(sum_.parameters);
+    counts_.training_activation_bytes = bytes_of(sum_.saved);
+    counts_.mean_input_bytes = bytes_of(mean_input_);
+    counts_.inference_activation_bytes = bytes_of(sum_.working);
+    return std::move(counts_);
+}
+
+LayerElements linear_elements(double rows, double inputs, double outputs, bool with_bias) {
+    LayerElements elements;
+    elements.parameters = inputs * outputs + (with_bias ? outputs : 0);
+    elements.flops = 2 * rows * inputs * outputs;
+    elements.input = rows * inputs;
+    elements.output = rows * outputs;
+    return elements;
+}
+
+LayerElements map_elements(double elements) {
+    LayerElements map;
+    map.input = map.output = elements;
+    map.working = map.input + map.output;
+    return map;
+}
+
+LayerElements group_norm_elements(double positions, int channels) {
+    LayerElements norm = map_elements(positions * channels);
+    norm.parameters = 2.0 * channels;
+    norm.saved = norm.input + 2 * norm_groups(channels);
+    return norm;
+}
+
+int norm_groups(int channels) {
+    for (int groups = std::min(8, channels); groups > 1; --groups)
+        if (channels % groups == 0) return groups;
+    return 1;
+}
+
+double training_bytes(const ModelCounts& counts, const TrainingRecipe& recipe) {
+    // Weights, gradients and what the optimiser keeps: momentum, and Adam's second moment.
+    const double copies = recipe.optimizer == "sgd" ? 3 : 4;
+    return copies * static_cast<double>(counts.weight_bytes) +
+           recipe.batch * static_cast<double>(counts.training_activation_bytes);
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,96 @@
+#include "edgeloop/architecture/families/cnn3d.hpp"
+
+#include "architecture/layer_list.hpp"
+
+#include <algorithm>
+
+namespace edgeloop {
+namespace {
+
+/// What flows from layer to layer.
+struct Flow {
+    Grid3 grid;
+    int channels;
+    bool is_kept;  ///< whoever made it keeps it for its own backward pass
+};
+
+/// Convolution, norm, ReLU and pool of one stage.
+void count_stage(LayerList& layers, const std::string& name, const Cnn3d::Stage& stage,
+                 bool has_norm, Flow& flow) {
+    Grid3& grid = flow.grid;
+    const auto positions = static_cast<double>(volume(grid));
+    const double taps = static_cast<double>(volume(stage.kernel)) * flow.channels;
+    const std::vector<std::int64_t> shape{stage.channels, grid[0], grid[1], grid[2]};
+    LayerElements conv = linear_elements(positions, taps, stage.channels);
+    conv.is_convolution = true;
+    conv.input = positions * flow.channels;
+    conv.saved = flow.is_kept ? 0 : conv.input;
+    conv.working = conv.input + conv.output;
+    layers.add(name + ".conv", "conv3d", shape, conv);
+    if (has_norm)
+        layers.add(name + ".norm", "group norm", shape,
+                   group_norm_elements(positions, stage.channels));
+    LayerElements relu = map_elements(positions * stage.channels);
+    relu.saved = relu.output;
+    layers.add(name, "relu", shape, relu);
+
+    flow.channels = stage.channels;
+    flow.is_kept = true;
+    if (stage.effective_pool(grid) == Grid3{1, 1, 1}) return;
+    flow.is_kept = false;
+    grid = stage.pooled(grid);
+    LayerElements pool;
+    pool.input = relu.output;
+    pool.output = static_cast<double>(volume(grid)) * stage.channels;
+    pool.saved = 2 * pool.output;  // 64-bit positions of the maxima; its input is saved already
+    pool.working = pool.input + pool.output + pool.saved;
+    layers.add(name, "max pool", {stage.channels, grid[0], grid[1], grid[2]}, pool);
+}
+
+Grid3 clip_grid(const ClipShape& clip) { return {clip.frames, clip.side, clip.side}; }
+
+}  // namespace
+
+Grid3 Cnn3d::Stage::effective_pool(const Grid3& grid) const {
+    Grid3 result{};
+    for (std::size_t d = 0; d < 3; ++d) result[d] = std::min<std::int64_t>(grid[d], pool[d]);
+    return result;
+}
+
+Grid3 Cnn3d::Stage::pooled(const Grid3& grid) const {
+    const Grid3 effective = effective_pool(grid);
+    return {grid[0] / effective[0], grid[1] / effective[1], grid[2] / effective[2]};
+}
+
+std::int64_t Cnn3d::features(const ClipShape& clip) const {
+    const std::int64_t channels = stages.back().channels;
+    if (reduce == "mean") return channels;
+    Grid3 grid = clip_grid(clip);
+    for (const Stage& stage : stages) grid = stage.pooled(grid);
+    return channels * volume(grid);
+}
+
+ModelCounts Cnn3d::count(const ClipShape& clip) const {
+    LayerList layers;
+    Flow flow{clip_grid(clip), 1, true};  // the clip is not an activation
+    for (std::size_t i = 0; i < stages.size(); ++i)
+        count_stage(layers, "stages." + std::to_string(i), stages[i], norm == "group", flow);
+    std::int64_t width = features(clip);
+    // A flat view of what is kept anyway costs nothing; what dropout leaves and a mean averages
+    // does.
+    const bool is_mean = reduce == "mean";
+    const bool is_view = !is_mean && dropout == 0 && flow.is_kept;
+    double more_saved = (is_view ? -1.0 : 0.0) * static_cast<double>(width);
+    if (dropout > 0) more_saved += static_cast<double>(width);
+    if (is_mean && !flow.is_kept)
+        more_saved += layers.kept_by_mean(static_cast<double>(volume(flow.grid)) * flow.channels);
+    for (std::size_t i = 0; i < hidden.size(); ++i) {
+        layers.add_dense("hidden." + std::to_string(i), width, hidden[i], more_saved);
+        width = hidden[i];
+        more_saved = 0;
+    }
+    layers.add_dense("output", width, 2, more_saved);
+    return std::move(layers).total();
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "edgeloop/architecture/counts.hpp"
+#include "edgeloop/architecture/grid.hpp"
+
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// One layer in numbers of elements; what LayerCounts has in bytes. Floating point, exact up to
+/// 2^53, because ranges allow designs whose counts no integer holds.
+struct LayerElements {
+    double parameters = 0;
+    double flops = 0;
+    bool is_convolution = false;
+    double input = 0;
+    double output = 0;
+    double saved = 0;    ///< kept for the backward pass
+    double working = 0;  ///< alive while it runs in inference
+};
+
+/// Collects layers and their totals.
+class LayerList {
+  public:
+    void add(const std::string& name, const std::string& kind, std::vector<std::int64_t> shape,
+             const LayerElements& elements);
+    /// A linear layer of one row, which saves its input.
+    /// @param more_saved  besides.
+    void add_dense(const std::string& name, std::int64_t inputs, std::int64_t outputs,
+                   double more_saved = 0);
+    /// What autograd keeps of the elements that a mean averages, to be added to what a layer saves.
+    [[nodiscard]] double kept_by_mean(double averaged);
+    [[nodiscard]] ModelCounts total() &&;
+
+  private:
+    ModelCounts counts_;
+    LayerElements sum_;
+    double convolution_flops_ = 0, mean_input_ = 0;
+};
+
+/// Counts of a linear layer over `rows` rows, without what it saves and keeps alive.
+[[nodiscard]] LayerElements linear_elements(double rows, double inputs, double outputs,
+                                            bool with_bias = true);
+/// An operation that keeps the number of elements.
+[[nodiscard]] LayerElements map_elements(double elements);
+/// A group norm over maps of this many positions, which keeps its input, means and deviations.
+[[nodiscard]] LayerElements group_norm_elements(double positions, int channels);
+
+}  // namespace edgeloop
