@@ -62,9 +62,10 @@ class OnnxRuntime final : public Runtime {
             const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
             const auto [frames, side] = std::pair(spec_.clip.frames, spec_.clip.side);
             const std::array<std::int64_t, 5> in{batch, 1, frames, side, side};
-            const std::array<std::int64_t, 2> out{batch, 2};
+            const std::vector<std::int64_t> out =
+                session_->GetOutputTypeInfo(0).GetTensorTypeAndShapeInfo().GetShape();
             clips_.assign(static_cast<std::size_t>(batch) * frames * side * side, 0.5F);
-            targets_.assign(static_cast<std::size_t>(batch) * 2, 0);
+            targets_.assign(static_cast<std::size_t>(out.at(0) * out.at(1)), 0);
             inputs_ = Ort::Value::CreateTensor<float>(memory, clips_.data(), clips_.size(),
                                                       in.data(), in.size());
             outputs_ = Ort::Value::CreateTensor<float>(memory, targets_.data(), targets_.size(),

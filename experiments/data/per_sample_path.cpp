@@ -30,7 +30,7 @@ void resize(const std::vector<float>& image, int side, int to, float* out) {
 
 }  // namespace
 
-LaserParameters PerSamplePath::load(const Line& line, float* clip) const {
+std::vector<double> PerSamplePath::load(const Line& line, float* clip) const {
     const hdf5::Handle file = hdf5::open_for_reading(line.path);
     const hdf5::Dataset index =
         hdf5::open_dataset(file.get(), {line.path, line.group + "/scan_line_index"});
@@ -47,8 +47,8 @@ LaserParameters PerSamplePath::load(const Line& line, float* clip) const {
     hdf5::read_rows(frames, first, count, H5T_NATIVE_UINT8, pixels.data());
     const hdf5::Dataset labels =
         hdf5::open_dataset(file.get(), {line.path, line.group + "/laser_params"});
-    LaserParameters laser;
-    hdf5::read_rows(labels, std::uint64_t(line.number), 1, H5T_NATIVE_DOUBLE, &laser);
+    std::vector<double> targets(labels.shape.at(1));
+    hdf5::read_rows(labels, std::uint64_t(line.number), 1, H5T_NATIVE_DOUBLE, targets.data());
 
     MeanFrame mean(height, width);
     for (std::size_t i = 0; i < count; ++i) mean.add(pixels.data() + i * frame_bytes);
@@ -65,15 +65,15 @@ LaserParameters PerSamplePath::load(const Line& line, float* clip) const {
             normalised[p] = (float(crop[p]) / 255.0F - pixel_mean) / pixel_deviation;
         resize(normalised, crop_side, side_, clip + i * std::size_t(side_) * std::size_t(side_));
     }
-    return laser;
+    return targets;
 }
 
 std::vector<PerSamplePath::Line> all_lines(const std::vector<std::string>& paths) {
     std::vector<PerSamplePath::Line> lines;
     for (const std::string& path : paths) {
-        const RaiseFile file(path);
-        for (const LayerInfo& layer : file.layers()) {
-            const LineIndex index = file.line_index(layer);
+        const auto file = open_recording(path);
+        for (const LayerInfo& layer : file->layers()) {
+            const LineIndex index = file->line_index(layer);
             for (std::size_t i = 0; i < index.lines(); ++i)
                 if (index.frames_of(i) > 0)
                     lines.push_back({path, layer.group.path, index.numbers[i]});

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +26,8 @@ class PerSamplePath {
     /// brightest pixel of the mean frame, takes the central window, normalises and resizes.
     ///
     /// @param clip  shape (frames, side, side).
-    /// @return speed and power.
-    LaserParameters load(const Line& line, float* clip) const;
+    /// @return its targets: speed and power.
+    std::vector<double> load(const Line& line, float* clip) const;
 
   private:
     int frames_, side_;

@@ -51,9 +51,10 @@ void require_known_metrics(const Goals& goals, const std::vector<std::string>& d
         check(constraint.metric, "constrained metric");
 }
 
-std::vector<std::string> settle_goals(Goals& goals, const std::string& edge) {
-    const auto objectives = [](Source source, Needs means) {
-        return metric_names(source, means, Meaning::smaller_is_better, {"speed_mm_s", "power_w"});
+std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
+                                      const std::vector<std::string>& targets) {
+    const auto objectives = [&](Source source, Needs means) {
+        return metric_names(source, means, Meaning::smaller_is_better, targets);
     };
     std::vector<std::string> delivered = objectives(Source::training, Needs::nothing), measured;
     for (std::string& name : objectives(Source::design, Needs::nothing))

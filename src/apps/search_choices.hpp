@@ -14,10 +14,12 @@ void require_known_metrics(const Goals& goals, const std::vector<std::string>& d
 /// Completes the goals of a search over networks: without objectives, val_rmse and the latency, or
 /// the FLOPs when nothing is measured.
 ///
-/// @param edge  as `--edge` says.
+/// @param edge     as `--edge` says.
+/// @param targets  of the dataset, as in names of metrics.
 /// @return metrics of the goals that measuring has to deliver.
 /// @throws ConfigError  a goal that such a search does not deliver.
-std::vector<std::string> settle_goals(Goals& goals, const std::string& edge);
+std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
+                                      const std::vector<std::string>& targets);
 
 /// The space with the full training budget of --epochs or the last of --rungs in every recipe, so
 /// that schedules such as cosine span the budget that is really trained.

@@ -86,7 +86,9 @@ SearchTask network_task(const SearchConfig& config) {
         };
     }
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
-    task.measured = settle_goals(task.engine.goals, config.edge);
+    std::vector<std::string> targets;
+    for (const Target& target : catalogue.targets) targets.push_back(metric_name(target));
+    task.measured = settle_goals(task.engine.goals, config.edge, targets);
     require_designs(task.space, task.engine, counted_metrics);
 
     task.training = training_settings(config, dataset);

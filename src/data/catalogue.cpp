@@ -7,168 +7,107 @@
 #include "edgeloop/data/preprocessing.hpp"
 
 #include <cmath>
-#include <set>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
+
+// The members' names are the keys of the file.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Target, name, unit, scale)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TargetStatistics, lines, mean, variance)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PartSummary, layers, lines, frames, targets)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogueShard, file, bytes, lines, frames, digest, content)
+
+static void to_json(Json& json, SplitPart part) { json = name_of(part); }
+static void from_json(const Json& json, SplitPart& part) {
+    part = split_part_from(json.get<std::string>());
+}
+static void to_json(Json& json, SplitMode mode) { json = name_of(mode); }
+static void from_json(const Json& json, SplitMode& mode) {
+    mode = split_mode_from(json.get<std::string>());
+}
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitOptions, mode, seed, validation_fraction, test_fraction)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogueLayer, object, layer, source, part, first_line, lines,
+                                   frames)
+
 namespace {
 
 constexpr std::uint64_t catalogue_limit_bytes = std::uint64_t(256) << 20;
-constexpr std::uint64_t largest_count = std::uint64_t(1) << 53;
+constexpr std::uint64_t max_count = std::uint64_t(1) << 53;
 
 [[noreturn]] void damaged(const std::string& where, const std::string& problem) {
     throw ConfigError(fmt::format("catalogue {}: {}", where, problem), {},
                       "make the shards again with edgeloop-data shard");
 }
 
-/// Typed access to the members of a JSON object, with errors that name the member.
-class Fields {
-  public:
-    Fields(const Json& object, std::initializer_list<std::string_view> known, std::string where)
-        : object_(object), where_(std::move(where)) {
-        if (!object.is_object()) damaged(where_, "expected an object");
-        require_known_keys(object, known, where_);
-    }
-
-    [[nodiscard]] const Json& at(const char* key) const {
-        const auto found = object_.find(key);
-        if (found == object_.end()) damaged(where_, fmt::format("'{}' is missing", key));
-        return *found;
-    }
-    [[nodiscard]] std::string text(const char* key) const {
-        const Json& value = at(key);
-        if (!value.is_string()) damaged(where_, fmt::format("'{}' is not a text", key));
-        return value.get<std::string>();
-    }
-    [[nodiscard]] std::uint64_t count(const char* key) const {
-        const std::uint64_t value = number(key);
-        if (value > largest_count) damaged(where_, fmt::format("'{}' is out of range", key));
-        return value;
-    }
-    [[nodiscard]] std::uint64_t number(const char* key) const {
-        const Json& value = at(key);
-        if (!value.is_number_unsigned())
-            damaged(where_, fmt::format("'{}' is not a whole number", key));
-        return value.get<std::uint64_t>();
-    }
-    [[nodiscard]] double real(const char* key) const {
-        const Json& value = at(key);
-        if (!value.is_number() || !std::isfinite(value.get<double>()))
-            damaged(where_, fmt::format("'{}' is not a number", key));
-        return value.get<double>();
-    }
-    [[nodiscard]] const Json& list(const char* key) const {
-        const Json& value = at(key);
-        if (!value.is_array()) damaged(where_, fmt::format("'{}' is not a list", key));
-        return value;
-    }
-
-  private:
-    const Json& object_;
-    std::string where_;
-};
-
-Json to_json(const TargetStatistics& targets) {
-    return {{"lines", targets.lines},
-            {"mean_speed_mm_s", targets.mean_speed_mm_s},
-            {"variance_speed", targets.variance_speed},
-            {"mean_power_w", targets.mean_power_w},
-            {"variance_power", targets.variance_power}};
-}
-
-Json to_json(const CatalogueShard& shard) {
-    Json json = {{"file", shard.file},
-                 {"bytes", shard.bytes},
-                 {"lines", shard.lines},
-                 {"frames", shard.frames},
-                 {"digest", shard.digest}};
-    if (!shard.content.empty()) json["content"] = shard.content;
-    return json;
-}
-
-Json to_json(const CatalogueLayer& layer) {
-    return {{"object", layer.object},        {"layer", layer.layer}, {"source", layer.source},
-            {"part", name_of(layer.part)},   {"lines", layer.lines}, {"frames", layer.frames},
-            {"first_line", layer.first_line}};
-}
-
-Json to_json(const SplitOptions& split) {
-    return {{"mode", name_of(split.mode)},
-            {"seed", split.seed},
-            {"validation_fraction", split.validation_fraction},
-            {"test_fraction", split.test_fraction}};
-}
-
-/// Version 1 has no digests of content; one that was read keeps its version, and so its digest.
-int version_of(const Catalogue& catalogue) {
-    for (const CatalogueShard& shard : catalogue.shards)
-        if (shard.content.empty()) return 1;
-    return catalogue_version;
-}
-
-Json to_json(const Catalogue& catalogue) {
-    Json parts = Json::object(), shards = Json::array(), layers = Json::array();
-    for (int i = 0; i < split_part_count; ++i) {
-        const auto part = static_cast<SplitPart>(i);
-        const PartSummary& summary = catalogue.part(part);
-        parts[name_of(part)] = {{"layers", summary.layers},
-                                {"lines", summary.lines},
-                                {"frames", summary.frames},
-                                {"targets", to_json(summary.targets)}};
-    }
-    for (const CatalogueShard& shard : catalogue.shards) shards.push_back(to_json(shard));
-    for (const CatalogueLayer& layer : catalogue.layers) layers.push_back(to_json(layer));
+Json json_of(const Catalogue& catalogue) {
+    Json parts = Json::object();
+    for (int i = 0; i < split_part_count; ++i)
+        parts[name_of(SplitPart(i))] = catalogue.part(SplitPart(i));
     return {{"format", "edgeloop-catalogue"},
-            {"version", version_of(catalogue)},
+            {"version", catalogue_version},
             {"crop_side", crop_side},
-            {"split", to_json(catalogue.split)},
+            {"targets", catalogue.targets},
+            {"split", catalogue.split},
             {"settings_digest", catalogue.settings_digest},
             {"lines_without_frames", catalogue.lines_without_frames},
             {"frames_without_line", catalogue.frames_without_line},
             {"parts", std::move(parts)},
-            {"shards", std::move(shards)},
-            {"layers", std::move(layers)}};
+            {"shards", catalogue.shards},
+            {"layers", catalogue.layers}};
 }
 
-TargetStatistics targets_from(const Json& json, const std::string& where) {
-    const Fields fields(
-        json, {"lines", "mean_speed_mm_s", "variance_speed", "mean_power_w", "variance_power"},
-        where);
-    return {fields.count("lines"), fields.real("mean_speed_mm_s"), fields.real("variance_speed"),
-            fields.real("mean_power_w"), fields.real("variance_power")};
+/// Brings what an older program wrote to today's form. Version 1 had no digests of content, before
+/// version 3 all targets were speed and power.
+void upgrade(Json& json) {
+    if (json.at("version") < 2)
+        for (Json& shard : json.at("shards")) shard["content"] = "";
+    if (json.at("version") < 3) {
+        json["targets"] = raise_targets();
+        for (Json& part : json.at("parts")) {
+            const Json old = part.at("targets");
+            TargetStatistics targets{old.at("lines"), {}, {}};
+            if (targets.lines > 0) {
+                targets.mean = {old.at("mean_speed_mm_s"), old.at("mean_power_w")};
+                targets.variance = {old.at("variance_speed"), old.at("variance_power")};
+            }
+            part["targets"] = targets;
+        }
+    }
+    json["version"] = catalogue_version;
 }
 
-CatalogueShard shard_from(const Json& json, std::uint64_t version, const std::string& where) {
-    const Fields fields(json, {"file", "bytes", "lines", "frames", "digest", "content"}, where);
-    CatalogueShard shard{fields.text("file"),   fields.count("bytes"),
-                         fields.count("lines"), fields.count("frames"),
-                         fields.text("digest"), version == 1 ? "" : fields.text("content")};
-    if (version > 1 && shard.content.empty()) damaged(where, "'content' is empty");
-    if (shard.file.empty() || shard.file.find('/') != std::string::npos)
-        damaged(where, fmt::format("'{}' is not the name of a shard", shard.file));
-    return shard;
+template <class Value>
+void read(const Json& json, const char* key, Value& value, const std::string& where) {
+    try {
+        json.at(key).get_to(value);
+    } catch (const Json::exception& error) {
+        damaged(fmt::format("{}, '{}'", where, key), error.what());
+    }
 }
 
-CatalogueLayer layer_from(const Json& json, const std::string& where) {
-    const Fields fields(
-        json, {"object", "layer", "source", "part", "first_line", "lines", "frames"}, where);
-    return {fields.text("object"),      fields.text("layer"),
-            fields.text("source"),      split_part_from(fields.text("part")),
-            fields.count("first_line"), fields.count("lines"),
-            fields.count("frames")};
+/// @param where  named in errors.
+void check_header(const Json& json, const std::string& where) {
+    if (json.at("format") != "edgeloop-catalogue") damaged(where, "not a catalogue of shards");
+    const Json& version = json.at("version");
+    if (!version.is_number_unsigned() || version < 1 || version > catalogue_version)
+        damaged(where, fmt::format("format version {}; this program reads versions 1 to {}",
+                                   version.dump(), catalogue_version));
+    if (json.at("crop_side") != crop_side)
+        damaged(where, fmt::format("crops of side {}; this program uses {}",
+                                   json.at("crop_side").dump(), crop_side));
 }
 
-SplitOptions split_from(const Json& json, const std::string& where) {
-    const Fields fields(json, {"mode", "seed", "validation_fraction", "test_fraction"}, where);
-    return {split_mode_from(fields.text("mode")), fields.number("seed"),
-            fields.real("validation_fraction"), fields.real("test_fraction")};
-}
-
-PartSummary part_from(const Json& json, const std::string& where) {
-    const Fields fields(json, {"layers", "lines", "frames", "targets"}, where);
-    return {fields.count("layers"), fields.count("lines"), fields.count("frames"),
-            targets_from(fields.at("targets"), where + ", targets")};
+void check_targets(const Catalogue& catalogue, const std::string& where) {
+    if (catalogue.targets.empty()) damaged(where, "there is no target");
+    for (const Target& target : catalogue.targets)
+        if (target.name.empty() || !(target.scale > 0))
+            damaged(where, "a target needs a name and a positive scale");
+    for (const PartSummary& part : catalogue.parts) {
+        const std::size_t numbers = part.targets.lines > 0 ? catalogue.targets.size() : 0;
+        if (part.targets.mean.size() != numbers || part.targets.variance.size() != numbers)
+            damaged(where, "statistics of a part do not fit the targets");
+    }
 }
 
 /// Layers number the lines without gap; layers, parts and shards agree on every total.
@@ -179,6 +118,8 @@ void check_totals(const Catalogue& catalogue, const std::string& where) {
         if (layer.first_line != lines)
             damaged(where, fmt::format("layer '{}/{}' starts at line {}, not {}", layer.object,
                                        layer.layer, layer.first_line, lines));
+        if (layer.lines > max_count || layer.frames > max_count)
+            damaged(where, "a number of lines or frames is out of range");
         lines += layer.lines;
         frames += layer.frames;
         PartSummary& part = parts[static_cast<std::size_t>(layer.part)];
@@ -187,6 +128,8 @@ void check_totals(const Catalogue& catalogue, const std::string& where) {
         part.frames += layer.frames;
     }
     for (const CatalogueShard& shard : catalogue.shards) {
+        if (shard.file.empty() || shard.file.find('/') != std::string::npos)
+            damaged(where, fmt::format("'{}' is not the name of a shard", shard.file));
         shard_lines += shard.lines;
         shard_frames += shard.frames;
     }
@@ -202,58 +145,47 @@ void check_totals(const Catalogue& catalogue, const std::string& where) {
     }
 }
 
-void check_header(const Fields& fields, const std::string& where) {
-    if (fields.text("format") != "edgeloop-catalogue") damaged(where, "not a catalogue of shards");
-    const std::uint64_t version = fields.number("version");
-    if (version < 1 || version > catalogue_version)
-        damaged(where, fmt::format("format version {}; this program reads versions 1 to {}",
-                                   version, catalogue_version));
-    if (fields.number("crop_side") != crop_side)
-        damaged(where, fmt::format("crops of side {}; this program uses {}",
-                                   fields.number("crop_side"), crop_side));
-}
-
-/// Mean over samples of (target - centre)^2 from the part's own mean and variance.
-double mean_square_around(double centre, double mean, double variance) {
-    return variance + (mean - centre) * (mean - centre);
+Catalogue from_json_of_today(const Json& json, const std::string& where) {
+    Catalogue catalogue;
+    read(json, "targets", catalogue.targets, where);
+    read(json, "split", catalogue.split, where);
+    read(json, "settings_digest", catalogue.settings_digest, where);
+    read(json, "lines_without_frames", catalogue.lines_without_frames, where);
+    read(json, "frames_without_line", catalogue.frames_without_line, where);
+    for (int i = 0; i < split_part_count; ++i)
+        read(json.at("parts"), name_of(SplitPart(i)), catalogue.parts.at(std::size_t(i)), where);
+    read(json, "shards", catalogue.shards, where);
+    read(json, "layers", catalogue.layers, where);
+    // Numbers were converted and unknown members passed over: both show when it is written again.
+    if (json_of(catalogue) != json)
+        damaged(where, "a member is unknown, or a number is not of the kind that is expected");
+    return catalogue;
 }
 
 }  // namespace
 
 std::string format_catalogue(const Catalogue& catalogue) {
-    Json json = to_json(catalogue);
+    Json json = json_of(catalogue);
     json["digest"] = digest(json.dump()).hex();
     return json.dump(1) + "\n";
 }
 
 Catalogue parse_catalogue(std::string_view text, const std::string& where) {
     Json json = parse_json(text, where);
-    const Fields fields(
-        json,
-        {"format", "version", "crop_side", "split", "settings_digest", "lines_without_frames",
-         "frames_without_line", "parts", "shards", "layers", "digest"},
-        where);
-    check_header(fields, where);
-    Catalogue catalogue;
-    catalogue.split = split_from(fields.at("split"), where + ", split");
-    catalogue.settings_digest = fields.text("settings_digest");
-    catalogue.lines_without_frames = fields.count("lines_without_frames");
-    catalogue.frames_without_line = fields.count("frames_without_line");
-    const Fields parts(fields.at("parts"), {"train", "validation", "test", "prediction"},
-                       where + ", parts");
-    for (std::size_t i = 0; i < catalogue.parts.size(); ++i) {
-        const char* name = name_of(static_cast<SplitPart>(i));
-        catalogue.parts[i] = part_from(parts.at(name), fmt::format("{}, part '{}'", where, name));
+    try {
+        check_header(json, where);
+        const std::string recorded = json.at("digest");
+        json.erase("digest");
+        if (digest(json.dump()).hex() != recorded) damaged(where, "its digest does not match");
+        upgrade(json);
+        Catalogue catalogue = from_json_of_today(json, where);
+        check_targets(catalogue, where);
+        check_totals(catalogue, where);
+        catalogue.digest = recorded;
+        return catalogue;
+    } catch (const Json::exception& error) {
+        damaged(where, error.what());
     }
-    for (const Json& shard : fields.list("shards"))
-        catalogue.shards.push_back(shard_from(shard, fields.number("version"), where + ", shards"));
-    for (const Json& layer : fields.list("layers"))
-        catalogue.layers.push_back(layer_from(layer, where + ", layers"));
-    check_totals(catalogue, where);
-    const std::string recorded = fields.text("digest");
-    json.erase("digest");
-    if (digest(json.dump()).hex() != recorded) damaged(where, "its digest does not match");
-    return catalogue;
 }
 
 Catalogue read_catalogue(const std::string& folder) {
@@ -262,7 +194,7 @@ Catalogue read_catalogue(const std::string& folder) {
 }
 
 std::string catalogue_digest(const Catalogue& catalogue) {
-    return digest(to_json(catalogue).dump()).hex();
+    return catalogue.digest.empty() ? digest(json_of(catalogue).dump()).hex() : catalogue.digest;
 }
 
 double mean_predictor_rmse(const Catalogue& catalogue, SplitPart part) {
@@ -270,13 +202,12 @@ double mean_predictor_rmse(const Catalogue& catalogue, SplitPart part) {
     const TargetStatistics& other = catalogue.part(part).targets;
     if (train.lines == 0 || other.lines == 0)
         throw ConfigError(fmt::format("part '{}' has no labelled lines to score", name_of(part)));
-    const double speed =
-        mean_square_around(train.mean_speed_mm_s, other.mean_speed_mm_s, other.variance_speed);
-    const double power =
-        mean_square_around(train.mean_power_w, other.mean_power_w, other.variance_power);
-    return std::sqrt(
-        (speed / (speed_scale_mm_s * speed_scale_mm_s) + power / (power_scale_w * power_scale_w)) /
-        2);
+    double sum = 0;
+    for (std::size_t i = 0; i < catalogue.targets.size(); ++i) {
+        const double off = other.mean[i] - train.mean[i], scale = catalogue.targets[i].scale;
+        sum += (other.variance[i] + off * off) / (scale * scale);
+    }
+    return std::sqrt(sum / double(catalogue.targets.size()));
 }
 
 }  // namespace edgeloop

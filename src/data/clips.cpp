@@ -8,7 +8,7 @@
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/data/output_file.hpp"
 #include "edgeloop/data/preprocessing.hpp"
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <filesystem>
 #include <limits>
@@ -34,9 +34,9 @@ void check(const ClipsOptions& options) {
 std::uint64_t count_lines(const std::vector<std::string>& paths) {
     std::uint64_t count = 0;
     for (const std::string& path : paths) {
-        const RaiseFile file(path);
-        for (const LayerInfo& layer : file.layers()) {
-            const LineIndex index = file.line_index(layer);
+        const auto file = open_recording(path);
+        for (const LayerInfo& layer : file->layers()) {
+            const LineIndex index = file->line_index(layer);
             for (std::size_t line = 0; line < index.lines(); ++line)
                 count += index.frames_of(line) > 0 ? 1 : 0;
         }
@@ -57,12 +57,12 @@ void check_output(const std::string& output, const std::vector<std::string>& inp
 /// The output file under a temporary name, and the row to write next.
 class ClipFile {
   public:
-    ClipFile(const ClipsOptions& options, std::uint64_t lines)
-        : options_(options), file_(options.output) {
+    ClipFile(const ClipsOptions& options, std::vector<Target> targets, std::uint64_t lines)
+        : options_(options), targets_(std::move(targets)), file_(options.output) {
         const auto frames = std::uint64_t(options.frames), side = std::uint64_t(options.side);
         const auto crop = std::uint64_t(crop_side);
         clip_ = create("clip", H5T_IEEE_F32LE, {lines, 1, frames, side, side});
-        target_ = create("target", H5T_IEEE_F32LE, {lines, 2});
+        target_ = create("target", H5T_IEEE_F32LE, {lines, targets_.size()});
         crop_ = create("crop_u8", H5T_STD_U8LE, {lines, 1, frames, crop, crop});
         batch_.samples = 1;
         batch_.frames = options.frames;
@@ -70,16 +70,18 @@ class ClipFile {
         batch_.pixels.resize(frames * crop_pixels);
         pixels_.resize(frames * side * side);
     }
-    void append(const CroppedLine& line, const LaserParameters& laser, std::string where) {
+    /// @param labels  of each target in physical units; none: unlabelled.
+    void append(const CroppedLine& line, const double* labels, std::string where) {
         copy_window(line.pixels.data(), line.frames, start_of(line.frames), options_.frames,
                     options_.stride, batch_.pixels.data());
         normalise_and_resize(batch_, options_.side, pixels_.data());
-        const float target[2] = {float(laser.speed_mm_s / speed_scale_mm_s),
-                                 float(laser.power_w / power_scale_w)};
+        std::vector<float> target(targets_.size(), std::numeric_limits<float>::quiet_NaN());
+        for (std::size_t i = 0; labels != nullptr && i < target.size(); ++i)
+            target[i] = float(labels[i] / targets_[i].scale);
         const std::uint64_t row = where_.size();
         hdf5::write_rows(clip_, row, 1, H5T_NATIVE_FLOAT, pixels_.data());
         hdf5::write_rows(crop_, row, 1, H5T_NATIVE_UINT8, batch_.pixels.data());
-        hdf5::write_rows(target_, row, 1, H5T_NATIVE_FLOAT, target);
+        hdf5::write_rows(target_, row, 1, H5T_NATIVE_FLOAT, target.data());
         where_.push_back(std::move(where));
     }
 
@@ -102,6 +104,7 @@ class ClipFile {
     }
 
     const ClipsOptions& options_;
+    std::vector<Target> targets_;
     hdf5::NewFile file_;
     hdf5::Dataset clip_, target_, crop_;
     Batch batch_;
@@ -109,17 +112,17 @@ class ClipFile {
     std::vector<std::string> where_;
 };
 
-void append_layer(const RaiseFile& file, const LayerInfo& layer, ClipFile& clips) {
-    const double unknown = std::numeric_limits<double>::quiet_NaN();
+void append_layer(const Recording& file, const LayerInfo& layer, ClipFile& clips) {
     const LineIndex index = file.line_index(layer);
-    const std::vector<LaserParameters> labels = file.laser_parameters(layer);
+    const std::vector<double> labels = file.labels(layer);
     const std::string name = std::filesystem::path(file.path()).filename().string();
     file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
         if (stop_signal() != 0)
             throw Stopped(
                 fmt::format("stopped by signal {} before all clips were written", stop_signal()),
                 "a part of them is not kept", "run the same command again");
-        clips.append(line, labels.empty() ? LaserParameters{unknown, unknown} : labels[line.line],
+        clips.append(line,
+                     labels.empty() ? nullptr : labels.data() + line.line * file.targets().size(),
                      fmt::format("{}:{}/{} crop_center=({}, {})", name, layer.group.path,
                                  index.numbers[line.line], line.centre.row, line.centre.column));
     });
@@ -131,10 +134,14 @@ std::uint64_t write_clips(const ClipsOptions& options) {
     check(options);
     const std::vector<std::string> paths = expand_files(options.input);
     check_output(options.output, paths);
-    ClipFile clips(options, count_lines(paths));
+    const std::vector<Target> targets = open_recording(paths.front())->targets();
+    ClipFile clips(options, targets, count_lines(paths));
     for (const std::string& path : paths) {
-        const RaiseFile file(path);
-        for (const LayerInfo& layer : file.layers()) append_layer(file, layer, clips);
+        const auto file = open_recording(path);
+        if (file->targets() != targets)
+            throw ConfigError(fmt::format("the recordings '{}' and '{}' differ in their targets",
+                                          paths.front(), path));
+        for (const LayerInfo& layer : file->layers()) append_layer(*file, layer, clips);
     }
     return clips.commit();
 }

@@ -1,42 +1,33 @@
-#include "data/dataset_impl.hpp"
+#include "edgeloop/data/dataset.hpp"
+
+#include "data/shard_file.hpp"
 
 #include "edgeloop/core/error.hpp"
-
-#include <utility>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
-namespace {
 
-Sample to_sample(const ShardLine& line, const std::uint8_t* pixels) {
-    return {pixels, line.frames, line.number, float(line.target.speed_mm_s / speed_scale_mm_s),
-            float(line.target.power_w / power_scale_w)};
-}
-
-}  // namespace
-
-Dataset::Impl::Impl(const std::string& from)
-    : folder(from), catalogue(read_catalogue(from)), digest(catalogue_digest(catalogue)) {
-    for (const CatalogueShard& entry : catalogue.shards) {
-        MappedShard& shard = shards.emplace_back(open_shard(folder, catalogue, entry));
-        const std::vector<ShardLine> lines = shard.take_lines();
-        for (std::size_t i = 0; i < lines.size(); ++i)
-            parts[static_cast<std::size_t>(lines[i].part)].push_back(
-                to_sample(lines[i], shard.pixels(i)));
+Dataset::Dataset(const std::string& folder) : folder_(folder), catalogue_(read_catalogue(folder)) {
+    const std::size_t targets = catalogue_.targets.size();
+    for (const CatalogueShard& entry : catalogue_.shards) {
+        const MappedShard shard = open_shard(folder, catalogue_, entry);
+        mappings_.push_back(shard.mapping());
+        std::vector<float>& values = targets_.emplace_back(shard.labels().size());
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = float(shard.labels()[i] / catalogue_.targets[i % targets].scale);
+        for (std::size_t i = 0; i < shard.lines().size(); ++i) {
+            const ShardLine& line = shard.lines()[i];
+            samples_[static_cast<std::size_t>(line.part)].push_back(
+                {shard.pixels(i), line.frames, line.number, values.data() + i * targets});
+        }
     }
     for (int part = 0; part < split_part_count; ++part)
-        if (samples(SplitPart(part)).size() != catalogue.part(SplitPart(part)).lines)
+        if (samples(SplitPart(part)).size() != catalogue_.part(SplitPart(part)).lines)
             throw ConfigError(
                 fmt::format("the shards in '{}' do not match their catalogue", folder),
                 fmt::format("lines of the part '{}' are missing", name_of(SplitPart(part))),
                 "make them again with edgeloop-data shard --force");
 }
-
-Dataset::Dataset(const std::string& folder) : impl_(std::make_unique<const Impl>(folder)) {}
-Dataset::~Dataset() = default;
-const std::string& Dataset::folder() const { return impl_->folder; }
-const Catalogue& Dataset::catalogue() const { return impl_->catalogue; }
-const std::string& Dataset::digest() const { return impl_->digest; }
 
 }  // namespace edgeloop

@@ -227,7 +227,7 @@ Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options)
     if (!link_exists(file, place.object)) throw_bad_input(place, "the dataset is missing");
     const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
     if (options.cache_bytes > 0) H5Pset_chunk_cache(access.get(), 521, options.cache_bytes, 1.0);
-    H5Pset_virtual_printf_gap(access.get(), largest_gap);
+    H5Pset_virtual_printf_gap(access.get(), max_gap);
     Dataset dataset;
     dataset.place = place;
     dataset.id = Handle(H5Dopen2(file, place.object.c_str(), access.get()), H5Dclose);

@@ -7,7 +7,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t block_bytes = std::size_t(8) << 20;
-constexpr std::size_t largest_block_bytes = std::size_t(64) << 20;
+constexpr std::size_t max_block_bytes = std::size_t(64) << 20;
 
 /// Whole chunks of the first axis, near block_bytes; part of a chunk only when one is huge.
 std::uint64_t block_length(const LayerInfo& layer, std::size_t frame_bytes) {
@@ -15,12 +15,12 @@ std::uint64_t block_length(const LayerInfo& layer, std::size_t frame_bytes) {
     if (layer.frame_chunk.empty()) return frames;
     const std::uint64_t chunk = std::max<std::uint64_t>(layer.frame_chunk[0], 1);
     if (frames > chunk) return frames / chunk * chunk;
-    return std::min(chunk, std::max<std::uint64_t>(largest_block_bytes / frame_bytes, 1));
+    return std::min(chunk, std::max<std::uint64_t>(max_block_bytes / frame_bytes, 1));
 }
 
 }  // namespace
 
-LineBatches::LineBatches(const RaiseFile& file, const LayerInfo& layer, const LineIndex& index,
+LineBatches::LineBatches(const Recording& file, const LayerInfo& layer, const LineIndex& index,
                          std::size_t budget_bytes)
     : file_(file),
       layer_(layer),

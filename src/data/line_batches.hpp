@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,10 +16,10 @@ namespace edgeloop {
 /// alone is swept twice: once for its mean frame, once to crop.
 class LineBatches {
   public:
-    LineBatches(const RaiseFile& file, const LayerInfo& layer, const LineIndex& index,
+    LineBatches(const Recording& file, const LayerInfo& layer, const LineIndex& index,
                 std::size_t budget_bytes);
 
-    /// As RaiseFile::for_each_line.
+    /// As Recording::for_each_line.
     void for_each(std::size_t first, std::size_t last,
                   const std::function<void(CroppedLine&)>& use);
 
@@ -39,7 +39,7 @@ class LineBatches {
     [[nodiscard]] std::vector<Wanted> frames_of(std::size_t first, std::size_t last) const;
     void start(CroppedLine& out, std::size_t line, PixelPosition centre) const;
 
-    const RaiseFile& file_;
+    const Recording& file_;
     const LayerInfo& layer_;
     const LineIndex& index_;
     std::size_t frame_bytes_;

@@ -1,20 +1,15 @@
 #include "edgeloop/data/loader.hpp"
 
-#include "data/augment.hpp"
-#include "data/dataset_impl.hpp"
-
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
-#include <exception>
+#include <future>
 #include <limits>
-#include <mutex>
 #include <numeric>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,16 +17,17 @@
 namespace edgeloop {
 namespace {
 
-constexpr int most_frames = 4096;
+constexpr int max_frames = 4096;
 
 void check(const LoaderOptions& options) {
     const auto require = [](bool good, const char* name, auto value) {
         if (!good) throw ConfigError(fmt::format("{} {} is out of range", name, value));
     };
-    require(options.frames >= 1 && options.frames <= most_frames, "window length", options.frames);
-    require(options.stride >= 1 && options.stride <= most_frames, "frame stride", options.stride);
+    require(options.frames >= 1 && options.frames <= max_frames, "window length", options.frames);
+    require(options.stride >= 1 && options.stride <= max_frames, "frame stride", options.stride);
     require(options.batch >= 1, "batch size", options.batch);
     require(options.prefetch >= 0, "prefetch", options.prefetch);
+    require(options.side >= 0, "side", options.side);
     EDGELOOP_EXPECT(options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks,
                     "rank outside its group");
 }
@@ -52,16 +48,13 @@ struct Loader::Impl {
     Impl(std::shared_ptr<const Dataset> data, const LoaderOptions& given)
         : options(given), dataset(std::move(data)) {
         check(options);
-        const std::vector<Sample>& all = dataset->impl().samples(options.part);
+        const std::vector<Sample>& all = dataset->samples(options.part);
         if (options.max_samples > 0 && options.max_samples < all.size())
             chosen = choose(all, options.max_samples, options.seed);
         samples = chosen.empty() ? &all : &chosen;
         EDGELOOP_EXPECT(samples->size() <= std::numeric_limits<std::uint32_t>::max(),
                         "more samples than the order can hold");
     }
-    ~Impl() { stop_prefetch(); }
-    Impl(const Impl&) = delete;
-    Impl& operator=(const Impl&) = delete;
 
     [[nodiscard]] std::size_t samples_per_step() const {
         return static_cast<std::size_t>(options.batch) * static_cast<std::size_t>(options.ranks);
@@ -72,7 +65,7 @@ struct Loader::Impl {
     [[nodiscard]] bool training() const { return options.part == SplitPart::train; }
 
     void begin(int new_epoch, std::size_t step) {
-        stop_prefetch();
+        pending.clear();  // waits for what is begun
         epoch = new_epoch;
         next_step = step;
         order.resize(samples->size());
@@ -81,7 +74,7 @@ struct Loader::Impl {
             RandomStream stream(options.seed, "data order", static_cast<std::uint32_t>(epoch));
             stream.shuffle(order);
         }
-        if (options.prefetch > 0) thread = std::thread([this, step] { prefetch_batches(step); });
+        prepare_ahead();
     }
 
     /// The same step of another rank takes the neighbouring run of the epoch's order.
@@ -97,15 +90,30 @@ struct Loader::Impl {
         batch.frames = options.frames;
         batch.height = batch.width = crop_side;
         batch.pixels.resize(batch.samples * window);
-        batch.targets.resize(2 * batch.samples);
+        const std::size_t targets = dataset->catalogue().targets.size();
+        batch.targets.resize(targets * batch.samples);
         batch.lines.resize(batch.samples);
         for (std::size_t i = 0; i < batch.samples; ++i) {
             const Sample& sample = (*samples)[order[first + i]];
             copy_sample(sample, batch.pixels.data() + i * window);
-            batch.targets[2 * i] = sample.speed;
-            batch.targets[2 * i + 1] = sample.power;
+            std::copy_n(sample.targets, targets, batch.targets.data() + i * targets);
             batch.lines[i] = sample.number;
         }
+        if (options.side > 0) make_clips(batch);
+    }
+
+    void make_clips(Batch& batch) const {
+        const auto side = static_cast<std::size_t>(options.side);
+        const std::size_t count =
+            batch.samples * static_cast<std::size_t>(options.frames) * side * side;
+        if (batch.clip_capacity < count) {
+            batch.clips =
+                options.clip_memory
+                    ? options.clip_memory(count)
+                    : std::shared_ptr<float>(new float[count], std::default_delete<float[]>());
+            batch.clip_capacity = count;
+        }
+        normalise_and_resize(batch, options.side, batch.clips.get());
     }
 
     void copy_sample(const Sample& sample, std::uint8_t* window) const {
@@ -127,68 +135,34 @@ struct Loader::Impl {
 
     [[nodiscard]] bool next(Batch& batch) {
         if (next_step >= steps()) return false;
-        if (options.prefetch == 0)
-            fill(next_step, batch);
-        else
-            take_prefetched(batch);
-        ++next_step;
+        const std::size_t step = next_step++;
+        if (options.prefetch == 0) {
+            fill(step, batch);
+            return true;
+        }
+        std::future<Batch> first = std::move(pending.front());
+        pending.pop_front();
+        spare.push_back(std::move(batch));
+        batch = first.get();
+        prepare_ahead();
         return true;
     }
 
-    void take_prefetched(Batch& batch) {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [this] { return !ready.empty() || failure; });
-        if (ready.empty()) std::rethrow_exception(failure);
-        std::swap(batch, ready.front());
-        spare.push_back(std::move(ready.front()));
-        ready.pop_front();
-        changed.notify_all();
-    }
-
-    void prefetch_batches(std::size_t first_step) {
-        try {
-            for (std::size_t step = first_step; step < steps(); ++step) {
-                Batch batch;
-                if (!wait_for_room(batch)) return;
-                fill(step, batch);
-                const std::lock_guard lock(mutex);
-                ready.push_back(std::move(batch));
-                changed.notify_all();
+    void prepare_ahead() {
+        while (pending.size() < static_cast<std::size_t>(options.prefetch) &&
+               next_step + pending.size() < steps()) {
+            Batch batch;
+            if (!spare.empty()) {
+                batch = std::move(spare.back());
+                spare.pop_back();
             }
-        } catch (...) {
-            const std::lock_guard lock(mutex);
-            failure = std::current_exception();
-            changed.notify_all();
+            const std::size_t step = next_step + pending.size();
+            pending.push_back(
+                std::async(std::launch::async, [this, step, room = std::move(batch)]() mutable {
+                    fill(step, room);
+                    return std::move(room);
+                }));
         }
-    }
-
-    /// Waits until another batch may be prepared and hands out memory to reuse; false when the
-    /// epoch was given up.
-    bool wait_for_room(Batch& batch) {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [this] {
-            return stopping || ready.size() < static_cast<std::size_t>(options.prefetch);
-        });
-        if (stopping) return false;
-        if (!spare.empty()) {
-            batch = std::move(spare.back());
-            spare.pop_back();
-        }
-        return true;
-    }
-
-    void stop_prefetch() {
-        if (thread.joinable()) {
-            {
-                const std::lock_guard lock(mutex);
-                stopping = true;
-                changed.notify_all();
-            }
-            thread.join();
-        }
-        stopping = false;
-        ready.clear();
-        failure = nullptr;
     }
 
     LoaderOptions options;
@@ -199,13 +173,9 @@ struct Loader::Impl {
     int epoch = 0;
     std::size_t next_step = std::numeric_limits<std::size_t>::max();  ///< until an epoch begins
 
-    std::thread thread;
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::deque<Batch> ready;   ///< guarded by mutex
-    std::vector<Batch> spare;  ///< guarded by mutex; memory to reuse
-    std::exception_ptr failure;
-    bool stopping = false;
+    std::vector<Batch> spare;  ///< memory to reuse
+    /// Of the next steps. Last, so that they end before what they use.
+    std::deque<std::future<Batch>> pending;
 };
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options)

@@ -2,8 +2,29 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace edgeloop {
+namespace {
+
+void transpose(std::uint8_t* frame, std::ptrdiff_t side) {
+    for (std::ptrdiff_t row = 0; row < side; ++row)
+        for (std::ptrdiff_t column = row + 1; column < side; ++column)
+            std::swap(frame[row * side + column], frame[column * side + row]);
+}
+
+void flip_left_right(std::uint8_t* frame, std::ptrdiff_t side) {
+    for (std::ptrdiff_t row = 0; row < side; ++row)
+        std::reverse(frame + row * side, frame + (row + 1) * side);
+}
+
+void flip_up_down(std::uint8_t* frame, std::ptrdiff_t side) {
+    for (std::ptrdiff_t row = 0; row < side / 2; ++row)
+        std::swap_ranges(frame + row * side, frame + (row + 1) * side,
+                         frame + (side - 1 - row) * side);
+}
+
+}  // namespace
 
 MeanFrame::MeanFrame(int height, int width)
     : width_(width), sums_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {}
@@ -59,6 +80,15 @@ void copy_window(const std::uint8_t* line, std::size_t available, std::size_t st
         for (std::size_t i = 0; i < present; ++i)
             std::memcpy(window + i * crop_pixels, from + i * step * crop_pixels, crop_pixels);
     std::memset(window + present * crop_pixels, 0, (wanted - present) * crop_pixels);
+}
+
+void turn_clip(std::uint8_t* clip, int frames, int side, int symmetry) {
+    for (int i = 0; i < frames; ++i) {
+        std::uint8_t* frame = clip + std::ptrdiff_t(i) * side * side;
+        if ((symmetry & 4) != 0) transpose(frame, side);
+        if ((symmetry & 1) != 0) flip_left_right(frame, side);
+        if ((symmetry & 2) != 0) flip_up_down(frame, side);
+    }
 }
 
 }  // namespace edgeloop

@@ -4,6 +4,7 @@
 #include "data/shard_plan.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/log.hpp"
@@ -16,8 +17,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 namespace edgeloop {
 namespace {
@@ -27,19 +26,12 @@ namespace fs = std::filesystem;
 std::string plan_path(const std::string& folder) { return folder + "/plan.json"; }
 std::string catalogue_path(const std::string& folder) { return folder + "/catalogue.json"; }
 
-/// Digest of a file of any size, through a mapping that the system may drop page by page.
 std::string digest_of_file(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
-    const std::uintmax_t bytes = fs::file_size(path);
-    void* mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
-    const int code = errno;
-    ::close(descriptor);
-    if (mapping == MAP_FAILED)
-        throw IoError(fmt::format("cannot map '{}'", path), std::strerror(code));
-    const Digest result = digest({static_cast<const char*>(mapping), bytes});
-    ::munmap(mapping, bytes);
-    return result.hex();
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
+    const std::size_t bytes = fs::file_size(path);
+    const auto mapping = map_file(file.get(), bytes, path);
+    return digest({reinterpret_cast<const char*>(mapping.get()), bytes}).hex();
 }
 
 /// Names of the settings that differ, e.g. "seed, shards".
@@ -164,22 +156,22 @@ struct ShardJob::Impl {
     void copy_lines(ShardWriter& writer, std::size_t first, std::size_t last,
                     const std::function<void(std::uint64_t)>& wrote) const {
         const PlannedLayer& layer = plan.layers[plan.lines[first].layer];
-        const RaiseFile file(plan.files[layer.file]);
-        const LineIndex index = file.line_index(layer.info);
+        const auto file = open_recording(plan.files[layer.file]);
+        const LineIndex index = file->line_index(layer.info);
         const std::size_t end = plan.lines[last - 1].position + std::size_t(1);
-        if (index.lines() < end) recording_changed(file.path());
+        if (index.lines() < end) recording_changed(file->path());
         std::size_t next = first;
-        file.for_each_line(layer.info, index, plan.lines[first].position, end,
-                           [&](CroppedLine& line) {
-                               check_stop(options.output);
-                               if (next == last || plan.lines[next].position != line.line ||
-                                   plan.lines[next].frames != line.frames)
-                                   recording_changed(file.path());
-                               writer.append(line);
-                               wrote(line.frames);
-                               ++next;
-                           });
-        if (next != last) recording_changed(file.path());
+        file->for_each_line(layer.info, index, plan.lines[first].position, end,
+                            [&](CroppedLine& line) {
+                                check_stop(options.output);
+                                if (next == last || plan.lines[next].position != line.line ||
+                                    plan.lines[next].frames != line.frames)
+                                    recording_changed(file->path());
+                                writer.append(line);
+                                wrote(line.frames);
+                                ++next;
+                            });
+        if (next != last) recording_changed(file->path());
     }
 };
 

@@ -19,16 +19,9 @@ namespace {
 
 constexpr const char* format_name = "edgeloop-shard";
 constexpr const char* content_attribute = "content_digest";
-constexpr std::uint64_t most_lines_in_shard = std::uint64_t(1) << 28;
-constexpr std::uint64_t most_frames_in_shard = std::uint64_t(1) << 48;
-
-template <class T, class Get>
-std::vector<T> column(const std::vector<ShardLine>& lines, const Get& get) {
-    std::vector<T> values;
-    values.reserve(lines.size());
-    for (const ShardLine& line : lines) values.push_back(get(line));
-    return values;
-}
+constexpr std::uint64_t max_lines_in_shard = std::uint64_t(1) << 28;
+constexpr std::uint64_t max_frames_in_shard = std::uint64_t(1) << 48;
+constexpr std::uint64_t max_targets = 1024;
 
 std::vector<std::uint64_t> starts_of(const std::vector<ShardLine>& lines) {
     std::vector<std::uint64_t> starts = {0};
@@ -52,7 +45,7 @@ std::vector<T> read_table(hid_t file, const std::string& path, const char* name,
 
 std::uint64_t count_of_lines(hid_t file, const std::string& path) {
     const hdf5::Dataset lines = hdf5::open_dataset(file, {path, "line_number"});
-    if (lines.shape.size() != 1 || lines.shape[0] > most_lines_in_shard)
+    if (lines.shape.size() != 1 || lines.shape[0] > max_lines_in_shard)
         hdf5::throw_bad_input(lines.place, "unexpected shape");
     return lines.shape[0];
 }
@@ -90,41 +83,40 @@ void ShardWriter::write_tables(const ShardHead& head) {
     hdf5::write_attribute(file, place("/"), "version", std::int64_t(shard_version));
     hdf5::write_attribute(file, place("/"), "crop_side", std::int64_t(crop_side));
     hdf5::write_attribute(file, place("/"), "settings_digest", head.settings_digest);
-    hdf5::write_attribute(file, place("/"), "target_columns",
-                          std::string("speed in mm/s, power in W"));
+    hdf5::write_attribute(file, place("/"), "target_columns", to_text(head.targets));
     hdf5::write_attribute(file, place("/"), "parts",
                           std::string("0 train, 1 validation, 2 test, 3 prediction"));
     const std::uint64_t lines = head.lines.size();
     hdf5::write_strings(file, place("layers"), head.layers);
-    const auto number =
-        column<std::uint64_t>(head.lines, [](const ShardLine& line) { return line.number; });
-    hdf5::write_dataset(file, place("line_number"), H5T_STD_U64LE, H5T_NATIVE_UINT64, {lines},
-                        number.data());
-    const auto layer =
-        column<std::uint32_t>(head.lines, [](const ShardLine& line) { return line.layer; });
-    hdf5::write_dataset(file, place("layer"), H5T_STD_U32LE, H5T_NATIVE_UINT32, {lines},
-                        layer.data());
-    const auto scan_line =
-        column<std::int64_t>(head.lines, [](const ShardLine& line) { return line.scan_line; });
-    hdf5::write_dataset(file, place("scan_line"), H5T_STD_I64LE, H5T_NATIVE_INT64, {lines},
-                        scan_line.data());
-    const auto part = column<std::uint8_t>(
-        head.lines, [](const ShardLine& line) { return static_cast<std::uint8_t>(line.part); });
-    hdf5::write_dataset(file, place("part"), H5T_STD_U8LE, H5T_NATIVE_UINT8, {lines}, part.data());
-    const auto target =
-        column<LaserParameters>(head.lines, [](const ShardLine& line) { return line.target; });
-    hdf5::write_dataset(file, place("target"), H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {lines, 2},
-                        target.data());
+    const auto write = [&](const char* name, hid_t stored, hid_t native, const auto& get) {
+        std::vector<decltype(get(ShardLine()))> values;
+        for (const ShardLine& line : head.lines) values.push_back(get(line));
+        hdf5::write_dataset(file, place(name), stored, native, {lines}, values.data());
+    };
+    write("line_number", H5T_STD_U64LE, H5T_NATIVE_UINT64,
+          [](const ShardLine& line) { return line.number; });
+    write("layer", H5T_STD_U32LE, H5T_NATIVE_UINT32,
+          [](const ShardLine& line) { return line.layer; });
+    write("scan_line", H5T_STD_I64LE, H5T_NATIVE_INT64,
+          [](const ShardLine& line) { return line.scan_line; });
+    write("part", H5T_STD_U8LE, H5T_NATIVE_UINT8,
+          [](const ShardLine& line) { return static_cast<std::uint8_t>(line.part); });
+    hdf5::write_dataset(file, place("target"), H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
+                        {lines, head.targets.size()}, head.labels.data());
     hdf5::write_dataset(file, place("line_start"), H5T_STD_U64LE, H5T_NATIVE_UINT64, {lines + 1},
                         starts_.data());
 }
 
 void ShardWriter::add_content(const ShardHead& head) {
-    for (const ShardLine& line : head.lines)
-        content_ = digest(fmt::format("{}{} {} {} {} {} {}", content_, line.number, line.scan_line,
+    const double* labels = head.labels.data();
+    for (const ShardLine& line : head.lines) {
+        const double* end = labels + head.targets.size();
+        content_ = digest(fmt::format("{}{} {} {} {} {}", content_, line.number, line.scan_line,
                                       line.frames, static_cast<int>(line.part),
-                                      line.target.speed_mm_s, line.target.power_w))
+                                      fmt::join(labels, end, " ")))
                        .hex();
+        labels = end;
+    }
 }
 
 void ShardWriter::add_content(const CroppedLine& line) {
@@ -153,6 +145,15 @@ void ShardWriter::commit() {
     file_.commit(Durability::power_cut);
 }
 
+std::shared_ptr<const std::uint8_t> map_file(int descriptor, std::size_t bytes,
+                                             const std::string& path) {
+    void* mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (mapping == MAP_FAILED)
+        throw IoError(fmt::format("cannot map '{}' into memory", path), std::strerror(errno));
+    return {static_cast<const std::uint8_t*>(mapping),
+            [mapping, bytes](const std::uint8_t*) { ::munmap(mapping, bytes); }};
+}
+
 MappedShard::MappedShard(const std::string& path, const std::string& settings_digest) {
     ++opened;
     const hdf5::Handle file = hdf5::open_for_reading(path);
@@ -169,19 +170,6 @@ MappedShard::MappedShard(const std::string& path, const std::string& settings_di
         starts_.back() > 0 ? hdf5::offset_in_file(frames) : 0, starts_.back() * crop_pixels);
 }
 
-MappedShard::~MappedShard() {
-    if (mapping_ != nullptr) ::munmap(mapping_, mapping_bytes_);
-}
-
-MappedShard::MappedShard(MappedShard&& other) noexcept
-    : lines_(std::move(other.lines_)),
-      content_(std::move(other.content_)),
-      starts_(std::move(other.starts_)),
-      mapping_(std::exchange(other.mapping_, nullptr)),
-      mapping_bytes_(other.mapping_bytes_),
-      file_bytes_(other.file_bytes_),
-      pixels_(other.pixels_) {}
-
 void MappedShard::read_tables(hid_t file, const std::string& path) {
     const std::uint64_t count = count_of_lines(file, path);
     const auto number =
@@ -190,10 +178,14 @@ void MappedShard::read_tables(hid_t file, const std::string& path) {
     const auto scan_line =
         read_table<std::int64_t>(file, path, "scan_line", H5T_NATIVE_INT64, {count});
     const auto part = read_table<std::uint8_t>(file, path, "part", H5T_NATIVE_UINT8, {count});
-    const auto target = read_table<double>(file, path, "target", H5T_NATIVE_DOUBLE, {count, 2});
+    const hdf5::Dataset target = hdf5::open_dataset(file, {path, "target"});
+    if (target.shape.size() != 2 || target.shape[1] == 0 || target.shape[1] > max_targets)
+        hdf5::throw_bad_input(target.place, "unexpected shape");
+    targets_ = target.shape[1];
+    labels_ = read_table<double>(file, path, "target", H5T_NATIVE_DOUBLE, {count, targets_});
     starts_ = read_table<std::uint64_t>(file, path, "line_start", H5T_NATIVE_UINT64, {count + 1});
     if (starts_[0] != 0) hdf5::throw_bad_input({path, "line_start"}, "must begin with 0");
-    if (starts_[count] > most_frames_in_shard)
+    if (starts_[count] > max_frames_in_shard)
         hdf5::throw_bad_input({path, "line_start"}, "more frames than a shard can have");
     lines_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -201,12 +193,8 @@ void MappedShard::read_tables(hid_t file, const std::string& path) {
             hdf5::throw_bad_input({path, "line_start"}, fmt::format("line {} is empty", i));
         if (part[i] >= split_part_count)
             hdf5::throw_bad_input({path, "part"}, fmt::format("line {} has part {}", i, part[i]));
-        lines_.push_back({number[i],
-                          layer[i],
-                          scan_line[i],
-                          starts_[i + 1] - starts_[i],
-                          static_cast<SplitPart>(part[i]),
-                          {target[2 * i], target[2 * i + 1]}});
+        lines_.push_back({number[i], layer[i], scan_line[i], starts_[i + 1] - starts_[i],
+                          static_cast<SplitPart>(part[i])});
     }
 }
 
@@ -221,12 +209,8 @@ void MappedShard::map(int descriptor, const std::string& path, std::uint64_t off
         throw ConfigError(fmt::format("shard '{}' is truncated", path), {},
                           "make the shards again with edgeloop-data shard --force");
     if (bytes == 0) return;
-    void* mapping = ::mmap(nullptr, file_bytes_, PROT_READ, MAP_SHARED, descriptor, 0);
-    if (mapping == MAP_FAILED)
-        throw IoError(fmt::format("cannot map '{}' into memory", path), std::strerror(errno));
-    mapping_ = mapping;
-    mapping_bytes_ = file_bytes_;
-    pixels_ = static_cast<const std::uint8_t*>(mapping) + offset;
+    mapping_ = map_file(descriptor, file_bytes_, path);
+    pixels_ = mapping_.get() + offset;
 }
 
 std::uint64_t opened_shards() { return opened; }
@@ -236,7 +220,8 @@ MappedShard open_shard(const std::string& folder, const Catalogue& catalogue,
     const std::string path = folder + "/" + shard.file;
     MappedShard mapped(path, catalogue.settings_digest);
     const bool same_content = shard.content.empty() || mapped.content() == shard.content;
-    if (mapped.file_bytes() != shard.bytes || !same_content)
+    if (mapped.file_bytes() != shard.bytes || !same_content ||
+        mapped.targets() != catalogue.targets.size())
         throw ConfigError(fmt::format("shard '{}' is not the one that its catalogue lists", path),
                           "shards of two datasets would be read as one",
                           "make the shards again with edgeloop-data shard --force");

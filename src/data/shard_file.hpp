@@ -3,10 +3,11 @@
 #include "data/hdf5.hpp"
 
 #include "edgeloop/data/catalogue.hpp"
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 #include "edgeloop/data/split.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,7 +22,6 @@ struct ShardLine {
     std::int64_t scan_line = 0;  ///< value of scan_line_index
     std::uint64_t frames = 0;
     SplitPart part = SplitPart::train;
-    LaserParameters target;  ///< NaN when unlabelled
 };
 
 /// Head of a shard: everything known before the pixels are read.
@@ -29,6 +29,8 @@ struct ShardHead {
     std::string settings_digest;
     std::vector<std::string> layers;  ///< "source:object/layer"
     std::vector<ShardLine> lines;
+    std::vector<Target> targets;
+    std::vector<double> labels;  ///< (lines, targets) in physical units; NaN when unlabelled
 };
 
 constexpr int shard_version = 1;
@@ -58,23 +60,28 @@ class ShardWriter {
     std::size_t next_ = 0;
 };
 
+/// Maps a file into memory; pages are read when touched, and the system may drop them.
+/// @throws IoError.
+[[nodiscard]] std::shared_ptr<const std::uint8_t> map_file(int descriptor, std::size_t bytes,
+                                                           const std::string& path);
+
 /// A whole shard mapped into memory for reading; pages are read when touched.
 class MappedShard {
   public:
     /// @throws ConfigError  missing, damaged, of another version or made with other settings.
     MappedShard(const std::string& path, const std::string& settings_digest);
-    ~MappedShard();
-    MappedShard(MappedShard&& other) noexcept;
-    MappedShard& operator=(MappedShard&&) = delete;
-    MappedShard(const MappedShard&) = delete;
 
     [[nodiscard]] const std::vector<ShardLine>& lines() const { return lines_; }
     [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
-    /// Hands the list of lines over, for readers that keep less of each; pixels() still works.
-    [[nodiscard]] std::vector<ShardLine> take_lines() { return std::move(lines_); }
+    /// Number of targets of each line.
+    [[nodiscard]] std::size_t targets() const { return targets_; }
+    /// (lines, targets) in physical units; NaN when unlabelled.
+    [[nodiscard]] const std::vector<double>& labels() const { return labels_; }
+    /// Keeps the pixels valid.
+    [[nodiscard]] const std::shared_ptr<const std::uint8_t>& mapping() const { return mapping_; }
     /// Digest of its lines and pixels as they were written; empty in shards of older programs.
     [[nodiscard]] const std::string& content() const { return content_; }
-    /// First pixel of line `i`: (frames, crop_side, crop_side). Valid as long as the shard.
+    /// First pixel of line `i`: (frames, crop_side, crop_side). Valid as long as the mapping.
     [[nodiscard]] const std::uint8_t* pixels(std::size_t i) const {
         return pixels_ + starts_[i] * crop_pixels;
     }
@@ -84,16 +91,17 @@ class MappedShard {
     void map(int descriptor, const std::string& path, std::uint64_t offset, std::uint64_t bytes);
 
     std::vector<ShardLine> lines_;
+    std::size_t targets_ = 0;
+    std::vector<double> labels_;
     std::string content_;
     std::vector<std::uint64_t> starts_;
-    void* mapping_ = nullptr;
-    std::size_t mapping_bytes_ = 0;
+    std::shared_ptr<const std::uint8_t> mapping_;
     std::uint64_t file_bytes_ = 0;
     const std::uint8_t* pixels_ = nullptr;
 };
 
 /// A shard of a catalogue. @throws ConfigError  as MappedShard(), or it is not the one that the
-/// catalogue lists: of another size or content.
+/// catalogue lists: of another size or content, or with other targets.
 [[nodiscard]] MappedShard open_shard(const std::string& folder, const Catalogue& catalogue,
                                      const CatalogueShard& shard);
 

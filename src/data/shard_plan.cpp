@@ -4,7 +4,6 @@
 #include "edgeloop/core/hash.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -15,40 +14,42 @@
 namespace edgeloop {
 namespace {
 
-constexpr int most_shards = 99999;
+constexpr int max_shards = 99999;
 
 std::string file_name(const std::string& path) {
     return std::filesystem::path(path).filename().string();
 }
 
 void check_options(const ShardOptions& options) {
-    if (options.shards < 1 || options.shards > most_shards)
+    if (options.shards < 1 || options.shards > max_shards)
         throw ConfigError(fmt::format("{} shards were asked for", options.shards),
-                          fmt::format("1 to {} are possible", most_shards));
+                          fmt::format("1 to {} are possible", max_shards));
     if (options.output.empty())
         throw ConfigError("no output folder was given", {}, "add --output DIR");
 }
 
 /// Adds the lines of one layer that have frames. Returns a digest of its labels and line lengths.
-std::string add_layer(ShardPlan& plan, const RaiseFile& file, PlannedLayer layer) {
+std::string add_layer(ShardPlan& plan, const Recording& file, PlannedLayer layer) {
     const LineIndex index = file.line_index(layer.info);
-    const std::vector<LaserParameters> targets = file.laser_parameters(layer.info);
-    const double unknown = std::numeric_limits<double>::quiet_NaN();
+    std::vector<double> labels = file.labels(layer.info);
+    const std::size_t targets = plan.targets.size();
+    if (!layer.info.labelled)
+        labels.assign(index.lines() * targets, std::numeric_limits<double>::quiet_NaN());
     std::string identity;
     layer.first_line = plan.lines.size();
     for (std::size_t i = 0; i < index.lines(); ++i) {
         const std::size_t frames = index.frames_of(i);
-        const LaserParameters target =
-            layer.info.labelled ? targets[i] : LaserParameters{unknown, unknown};
-        identity += fmt::format("{} {} {} {}\n", index.numbers[i], frames, target.speed_mm_s,
-                                target.power_w);
+        const auto begin = labels.begin() + std::ptrdiff_t(i * targets);
+        const auto end = begin + std::ptrdiff_t(targets);
+        identity += fmt::format("{} {} {}\n", index.numbers[i], frames, fmt::join(begin, end, " "));
         if (frames == 0) {
             ++plan.lines_without_frames;
             continue;
         }
         plan.lines.push_back({static_cast<std::uint32_t>(plan.layers.size()),
                               static_cast<std::uint32_t>(i), index.numbers[i],
-                              static_cast<std::uint32_t>(frames), target});
+                              static_cast<std::uint32_t>(frames)});
+        plan.labels.insert(plan.labels.end(), begin, end);
         layer.frames += frames;
     }
     layer.lines = plan.lines.size() - layer.first_line;
@@ -68,15 +69,22 @@ std::string content_of(const std::set<std::string>& files) {
 Json read_inputs(ShardPlan& plan) {
     Json inputs = Json::array();
     for (std::size_t i = 0; i < plan.files.size(); ++i) {
-        const RaiseFile file(plan.files[i]);
+        const auto file = open_recording(plan.files[i]);
+        if (i == 0) plan.targets = file->targets();
+        if (file->targets() != plan.targets)
+            throw ConfigError(
+                fmt::format("the recordings '{}' and '{}' differ in their targets", plan.files[0],
+                            plan.files[i]),
+                fmt::format("{} against {}", to_text(plan.targets), to_text(file->targets())),
+                "make shards of each kind");
         Json layers = Json::object();
         std::set<std::string> files = {plan.files[i]};
-        for (const LayerInfo& info : file.layers()) {
+        for (const LayerInfo& info : file->layers()) {
             files.insert(info.files.begin(), info.files.end());
             PlannedLayer layer;
             layer.file = i;
             layer.info = info;
-            layers[info.group.path] = add_layer(plan, file, std::move(layer));
+            layers[info.group.path] = add_layer(plan, *file, std::move(layer));
         }
         for (const std::string& part : files) plan.seen[part] = stamp_of(part);
         inputs.push_back({{"file", file_name(plan.files[i])},
@@ -118,7 +126,7 @@ class Moments {
     }
     [[nodiscard]] std::uint64_t count() const { return count_; }
     [[nodiscard]] double mean() const { return mean_; }
-    [[nodiscard]] double variance() const { return count_ == 0 ? 0 : squares_ / double(count_); }
+    [[nodiscard]] double variance() const { return squares_ / double(count_); }
 
   private:
     std::uint64_t count_ = 0;
@@ -126,16 +134,21 @@ class Moments {
 };
 
 void summarise_targets(const ShardPlan& plan, Catalogue& catalogue) {
-    std::array<Moments, split_part_count> speed, power;
-    for (const PlannedLine& line : plan.lines) {
-        const PlannedLayer& layer = plan.layers[line.layer];
-        if (!layer.info.labelled) continue;
-        speed[static_cast<std::size_t>(layer.part)].add(line.target.speed_mm_s);
-        power[static_cast<std::size_t>(layer.part)].add(line.target.power_w);
+    const std::size_t targets = plan.targets.size();
+    std::vector<Moments> moments(split_part_count * targets);
+    for (std::size_t i = 0; i < plan.lines.size(); ++i) {
+        const PlannedLayer& layer = plan.layers[plan.lines[i].layer];
+        for (std::size_t t = 0; layer.info.labelled && t < targets; ++t)
+            moments[static_cast<std::size_t>(layer.part) * targets + t].add(
+                plan.labels[i * targets + t]);
     }
-    for (std::size_t i = 0; i < catalogue.parts.size(); ++i)
-        catalogue.parts[i].targets = {speed[i].count(), speed[i].mean(), speed[i].variance(),
-                                      power[i].mean(), power[i].variance()};
+    for (std::size_t i = 0; i < moments.size(); ++i) {
+        if (moments[i].count() == 0) continue;
+        TargetStatistics& statistics = catalogue.parts[i / targets].targets;
+        statistics.lines = moments[i].count();
+        statistics.mean.push_back(moments[i].mean());
+        statistics.variance.push_back(moments[i].variance());
+    }
 }
 
 }  // namespace
@@ -196,13 +209,19 @@ ShardHead shard_head(const ShardPlan& plan, std::size_t shard) {
     for (std::size_t i = first; i < last; ++i) {
         const PlannedLine& line = plan.lines[i];
         head.lines.push_back({i, line.layer - first_layer, line.scan_line, line.frames,
-                              plan.layers[line.layer].part, line.target});
+                              plan.layers[line.layer].part});
     }
+    head.targets = plan.targets;
+    const auto labels = plan.labels.begin();
+    const auto targets = std::ptrdiff_t(plan.targets.size());
+    head.labels.assign(labels + std::ptrdiff_t(first) * targets,
+                       labels + std::ptrdiff_t(last) * targets);
     return head;
 }
 
 Catalogue plan_catalogue(const ShardPlan& plan, const SplitOptions& split) {
     Catalogue catalogue;
+    catalogue.targets = plan.targets;
     catalogue.split = split;
     catalogue.settings_digest = plan.settings_digest;
     catalogue.lines_without_frames = plan.lines_without_frames;

@@ -27,7 +27,6 @@ struct PlannedLine {
     std::uint32_t position = 0;  ///< in the layer's LineIndex
     std::int64_t scan_line = 0;
     std::uint32_t frames = 0;
-    LaserParameters target;
 };
 
 /// What goes where, known before any frame is read, and the same on every rank.
@@ -35,6 +34,8 @@ struct ShardPlan {
     std::vector<std::string> files;
     std::vector<PlannedLayer> layers;
     std::vector<PlannedLine> lines;
+    std::vector<Target> targets;    ///< of all recordings alike
+    std::vector<double> labels;     ///< (lines, targets) in physical units; NaN when unlabelled
     std::vector<std::size_t> cuts;  ///< shard s holds the lines [cuts[s], cuts[s + 1])
     std::uint64_t lines_without_frames = 0, frames_without_line = 0;
     std::map<std::string, FileStamp> seen;  ///< every file that holds a part of the recordings

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -25,25 +26,12 @@ std::uint64_t elements_of(const Dataset& dataset) {
 
 /// Names of registered filters, for files that do not tell.
 std::string filter_name(H5Z_filter_t number, const char* in_file) {
+    static const std::map<H5Z_filter_t, const char*> names = {
+        {307, "bzip2"}, {32001, "blosc"}, {32004, "lz4"},   {32008, "bitshuffle"},
+        {32013, "zfp"}, {32015, "zstd"},  {32026, "blosc2"}};
     if (*in_file != '\0') return in_file;
-    switch (number) {
-        case 307:
-            return "bzip2";
-        case 32001:
-            return "blosc";
-        case 32004:
-            return "lz4";
-        case 32008:
-            return "bitshuffle";
-        case 32013:
-            return "zfp";
-        case 32015:
-            return "zstd";
-        case 32026:
-            return "blosc2";
-        default:
-            return "unknown";
-    }
+    const auto name = names.find(number);
+    return name == names.end() ? "unknown" : name->second;
 }
 
 /// The parameter says what a chunk decompresses to at least, so it must not be less than a chunk.

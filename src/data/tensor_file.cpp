@@ -10,13 +10,13 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::uint64_t most_elements = std::uint64_t{1} << 31;
+constexpr std::uint64_t max_elements = std::uint64_t{1} << 31;
 
 /// Number of elements, checked before anything is allocated.
 std::uint64_t elements_of(const hdf5::Dataset& dataset) {
     std::uint64_t elements = 1;
     for (const std::uint64_t length : dataset.shape) {
-        if (length > most_elements || (length > 0 && elements > most_elements / length))
+        if (length > max_elements || (length > 0 && elements > max_elements / length))
             hdf5::throw_bad_input(dataset.place, "more elements than any tensor of a model");
         elements *= length;
     }
@@ -33,16 +33,11 @@ FloatArray read_array(const hdf5::Dataset& dataset) {
     return array;
 }
 
-/// Whether every link of the path exists; only then may it be opened without an error.
-/// @throws ConfigError  one of them leads nowhere.
+/// Whether something is there. @throws ConfigError  a link on the way leads nowhere.
 bool exists(hid_t file, const hdf5::Place& place) {
-    const std::string& path = place.object;
-    if (const std::string broken = hdf5::broken_link(file, path); !broken.empty())
+    if (const std::string broken = hdf5::broken_link(file, place.object); !broken.empty())
         hdf5::throw_bad_input(place, broken);
-    for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
-        if (!hdf5::link_exists(file, path.substr(0, end))) return false;
-        if (end == std::string::npos) return true;
-    }
+    return hdf5::link_exists(file, place.object);
 }
 
 /// Ends the visit at a link that leads nowhere or to damage, and at one to a group, whose content

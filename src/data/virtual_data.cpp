@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int deepest_nesting = 8;
+constexpr int max_nesting = 8;
 constexpr const char* bring_source = "bring the source back, or set HDF5_VDS_PREFIX to its folder";
 
 /// One entry of a virtual dataset: a part of it that comes from a part of another dataset.
@@ -127,45 +127,6 @@ std::optional<std::size_t> endless_axis(const Slab& slab) {
     return std::nullopt;
 }
 
-void select(hid_t space, const Slab& slab) {
-    H5Sselect_hyperslab(space, H5S_SELECT_OR, slab.start.data(), slab.stride.data(),
-                        slab.count.data(), slab.block.data());
-}
-
-/// Adds a selection without end up to the shape of the dataset; its last block may be cut.
-void add_up_to_shape(hid_t covered, Slab slab, std::size_t axis, hsize_t end) {
-    if (slab.block[axis] == H5S_UNLIMITED) {
-        if (end <= slab.start[axis]) return;
-        slab.count[axis] = slab.stride[axis] = 1;
-        slab.block[axis] = end - slab.start[axis];
-        select(covered, slab);
-        return;
-    }
-    slab.count[axis] = blocks_before(slab, axis, end);
-    if (slab.count[axis] == 0) return;
-    const hsize_t last = slab.start[axis] + (slab.count[axis] - 1) * slab.stride[axis];
-    Slab tail = slab;
-    tail.start[axis] = last;
-    tail.count[axis] = 1;
-    tail.block[axis] = std::min(slab.block[axis], end - last);
-    select(covered, tail);
-    if (--slab.count[axis] > 0) select(covered, slab);
-}
-
-void add_blocks(hid_t covered, hid_t space) {
-    const hssize_t blocks = H5Sget_select_hyper_nblocks(space);
-    const auto rank = static_cast<std::size_t>(std::max(H5Sget_simple_extent_ndims(space), 0));
-    std::vector<hsize_t> corners(2 * rank);
-    const std::vector<hsize_t> ones(rank, 1);
-    for (hssize_t i = 0; i < blocks; ++i) {
-        if (H5Sget_select_hyper_blocklist(space, hsize_t(i), 1, corners.data()) < 0) return;
-        Slab slab{{corners.begin(), corners.begin() + std::ptrdiff_t(rank)}, ones, ones, ones};
-        for (std::size_t axis = 0; axis < rank; ++axis)
-            slab.block[axis] = corners[rank + axis] - corners[axis] + 1;
-        select(covered, slab);
-    }
-}
-
 /// What the mappings give of a dataset.
 class Coverage {
   public:
@@ -175,28 +136,50 @@ class Coverage {
         H5Sselect_none(covered_.get());
     }
     void add(hid_t target) {
+        std::optional<Slab> slab = regular_slab(target);
         if (H5Sget_select_type(target) == H5S_SEL_ALL) {
-            H5Sselect_all(covered_.get());
-            return;
+            all_ = true;
+        } else if (const auto axis = slab ? endless_axis(*slab) : std::nullopt) {
+            if (!end_at_shape(*slab, *axis)) return;
+            H5Sselect_hyperslab(covered_.get(), H5S_SELECT_OR, slab->start.data(),
+                                slab->stride.data(), slab->count.data(), slab->block.data());
+        } else if (H5Sget_select_type(covered_.get()) == H5S_SEL_NONE) {
+            H5Sselect_copy(covered_.get(), target);
+        } else {
+            H5Smodify_select(covered_.get(), H5S_SELECT_OR, target);
         }
-        const std::optional<Slab> slab = regular_slab(target);
-        if (!slab)
-            add_blocks(covered_.get(), target);
-        else if (const auto axis = endless_axis(*slab))
-            add_up_to_shape(covered_.get(), *slab, *axis, shape_[*axis]);
-        else
-            select(covered_.get(), *slab);
     }
-    [[nodiscard]] hsize_t missing() const {
-        hsize_t all = 1;
-        for (const hsize_t extent : shape_) all *= extent;
+    /// Call it last.
+    [[nodiscard]] hsize_t missing() {
+        hsize_t elements = 1;
+        for (const hsize_t extent : shape_) elements *= extent;
+        if (all_) return 0;
+        if (H5Sget_select_type(covered_.get()) == H5S_SEL_NONE) return elements;
+        const std::vector<hsize_t> zeros(shape_.size(), 0), ones(shape_.size(), 1);
+        H5Sselect_hyperslab(covered_.get(), H5S_SELECT_AND, zeros.data(), nullptr, ones.data(),
+                            shape_.data());
         const hssize_t points = H5Sget_select_npoints(covered_.get());
-        return points < 0 ? all : all - std::min(all, hsize_t(points));
+        return points < 0 ? elements : elements - hsize_t(points);
     }
 
   private:
+    /// Ends a selection without end where the dataset ends, or within a block after that; false
+    /// when nothing is left.
+    [[nodiscard]] bool end_at_shape(Slab& slab, std::size_t axis) const {
+        const hsize_t end = shape_[axis];
+        if (end <= slab.start[axis]) return false;
+        if (slab.block[axis] == H5S_UNLIMITED) {
+            slab.count[axis] = slab.stride[axis] = 1;
+            slab.block[axis] = end - slab.start[axis];
+        } else {
+            slab.count[axis] = blocks_before(slab, axis, end);
+        }
+        return true;
+    }
+
     std::vector<hsize_t> shape_;
     Handle covered_;
+    bool all_ = false;
 };
 
 /// Elements of a selection on one axis of a dataset with `end` entries on it.
@@ -287,7 +270,7 @@ std::string with_origin(std::string prefix, const std::string& file) {
 }
 
 void check_virtual(Dataset& dataset, hid_t creation_list, int depth) {
-    if (depth > deepest_nesting)
+    if (depth > max_nesting)
         throw_bad_input(dataset.place,
                         "virtual datasets take their data from each other too often");
     std::size_t mappings = 0;

@@ -14,7 +14,7 @@ namespace edgeloop::hdf5 {
 
 /// Blocks that may be missing between those of a virtual dataset with numbered sources
 /// ("part-%b.h5") and are still looked for.
-constexpr hsize_t largest_gap = 64;
+constexpr hsize_t max_gap = 64;
 
 /// Refuses a virtual dataset unless all of its elements come from sources that are there, whole and
 /// large enough. Adds the sources' files to `dataset.files`. @throws ConfigError.

@@ -10,8 +10,7 @@ constexpr Metric table[] = {
     {"val_rmse", "", Meaning::smaller_is_better, Source::training},
     {"val_rmse_*", "", Meaning::smaller_is_better, Source::training},
     {"train_loss", "", Meaning::smaller_is_better, Source::training},
-    {"val_r2_*", "", Meaning::larger_is_better, Source::training},
-    {"r2_*", "", Meaning::larger_is_better, Source::training},  // of earlier versions
+    {"r2_*", "", Meaning::larger_is_better, Source::training},
     {"best_epoch", "", Meaning::note, Source::training},
 
     {"parameters", "", Meaning::smaller_is_better, Source::design},

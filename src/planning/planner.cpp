@@ -111,8 +111,8 @@ class Planner {
                 training_load(design_costs(candidate), run_.data, epochs, ranks_per_candidate));
         };
         costs.measuring_seconds = [this](const Candidate&) { return run_.measuring_seconds; };
-        costs.trained = [this, scatter](const Candidate& candidate) {
-            return plausible_errors(candidate, scatter);
+        costs.trained = [this, scatter, names = errors()](const Candidate& candidate) {
+            return plausible_errors(names, candidate, scatter);
         };
         costs.measured = [this](const Candidate& candidate) {
             return plausible_latency(candidate);
@@ -127,7 +127,8 @@ class Planner {
     /// Results that make a search go on as usual: larger designs and higher rungs err as much less
     /// as the calibration found, with its scatter. They decide which designs a search breeds from,
     /// and so what its later trainings cost.
-    Metrics plausible_errors(const Candidate& candidate, std::uint64_t scatter) const {
+    Metrics plausible_errors(const std::vector<std::string>& names, const Candidate& candidate,
+                             std::uint64_t scatter) const {
         RandomStream random(run_.seed + scatter, "plan", static_cast<std::uint32_t>(candidate.rung),
                             candidate.id);
         const double decades = std::log10(std::max(10.0, candidate.known.at("flops")));
@@ -135,11 +136,23 @@ class Planner {
         const double error = std::exp(errors.scatter * random.normal() - errors.gain * decades) /
                              (1 + 0.1 * candidate.rung);
         Metrics metrics;
-        for (const std::string& name :
-             metric_names(Source::training, Needs::nothing, Meaning::smaller_is_better,
-                          {"speed_mm_s", "power_w"}))
-            metrics[name] = error;
+        for (const std::string& name : names) metrics[name] = error;
         return metrics;
+    }
+
+    /// Metrics that training delivers: those of every dataset, and of its targets those that are
+    /// asked for.
+    [[nodiscard]] std::vector<std::string> errors() const {
+        std::vector<std::string> names =
+            metric_names(Source::training, Needs::nothing, Meaning::smaller_is_better);
+        const Goals goals = run_.make_engine()->settings().goals;
+        const auto add = [&names](const std::string& name) {
+            const Metric* metric = find_metric(name);
+            if (metric != nullptr && metric->source == Source::training) names.push_back(name);
+        };
+        for (const std::string& objective : goals.objectives) add(objective);
+        for (const Constraint& constraint : goals.constraints) add(constraint.metric);
+        return names;
     }
 
     Metrics plausible_latency(const Candidate& candidate) const {

@@ -1,21 +1,26 @@
 #pragma once
 
+#include "edgeloop/data/target.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 
-#include <array>
 #include <cstddef>
+#include <vector>
 
 namespace edgeloop {
 
 /// Sums over validation samples from which all metrics follow; sums of ranks add up.
 struct RegressionSums {
-    /// count; then for speed and power: squared error, target, squared target. Normalised units.
-    std::array<double, 7> values{};
+    explicit RegressionSums(std::vector<Target> wanted)
+        : targets(std::move(wanted)), values(1 + 3 * targets.size()) {}
 
-    /// @param predicted, target  (count, 2): speed/900, power/215.
-    void add(const float* predicted, const float* target, std::size_t count);
+    std::vector<Target> targets;
+    /// count; then for each target: squared error, target, squared target. Normalised units.
+    std::vector<double> values;
 
-    /// val_rmse, val_rmse_speed_mm_s, val_rmse_power_w, r2_speed, r2_power. A coefficient of
+    /// @param predicted, expected  (count, targets), divided by their scales.
+    void add(const float* predicted, const float* expected, std::size_t count);
+
+    /// val_rmse; for each target val_rmse_<name>_<unit> in its unit and r2_<name>. A coefficient of
     /// determination whose target does not vary is left out. REQUIRES: at least one sample.
     [[nodiscard]] Metrics metrics() const;
 };

@@ -25,12 +25,12 @@
 namespace edgeloop {
 namespace {
 
-/// The course of one candidate over a group; each method is collective, and goes through the guard
-/// with everything that can throw.
-class Course {
+/// The training loop of one candidate over a group; each method is collective, and goes through the
+/// guard with everything that can throw.
+class TrainingLoop {
   public:
-    Course(const TrainingSettings& settings, std::shared_ptr<const Dataset>& dataset,
-           const Candidate& candidate, const Communicator& group, const CancelToken& token)
+    TrainingLoop(const TrainingSettings& settings, std::shared_ptr<const Dataset>& dataset,
+                 const Candidate& candidate, const Communicator& group, const CancelToken& token)
         : settings_(settings),
           dataset_(dataset),
           candidate_(candidate),
@@ -43,7 +43,7 @@ class Course {
         outcome.id = candidate_.id;
         const double start = steady_seconds();
         try {
-            whole_course();
+            train_and_validate();
             outcome.metrics = metrics_;
         } catch (const EarlyEnd& end) {
             outcome.status = end.status;
@@ -55,7 +55,7 @@ class Course {
     }
 
   private:
-    void whole_course() {
+    void train_and_validate() {
         set_up();
         for (;;) {
             if (watches_plateau() && progress_.validated < progress_.epoch) judge_epoch();
@@ -285,7 +285,7 @@ void discard_training_state(const std::string& state_dir, CandidateId id) {
 Outcome Trainer::train(const Candidate& candidate, const Communicator& group,
                        const CancelToken& token) const {
     set_compute_threads(settings_.threads);
-    return Course(settings_, dataset_, candidate, group, token).run();
+    return TrainingLoop(settings_, dataset_, candidate, group, token).run();
 }
 
 }  // namespace edgeloop

@@ -3,6 +3,7 @@
 #include "device_choice.hpp"
 #include "memory_budget.hpp"
 #include "model/mixed_precision.hpp"
+#include "model/outputs.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
 
@@ -12,6 +13,7 @@
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/data/catalogue.hpp"
 
 #include <cstdint>
 #include <utility>
@@ -37,9 +39,10 @@ void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec
 }
 
 std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,
-                               std::uint64_t seed, torch::Device device) {
+                               std::uint64_t seed, std::size_t targets, torch::Device device) {
     if (device.is_cpu()) check_memory(settings, spec);
     std::shared_ptr<Network> network = make_network(spec, seed);
+    set_outputs(*network, std::int64_t(targets), seed);
     network->set_kernels(kernels_for(settings, device));
     network->to(device);
     return network;
@@ -77,6 +80,12 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
     options.max_samples = training ? settings.max_train_samples : settings.max_validation_samples;
     options.prefetch = settings.prefetch;
     options.augment = training && settings.augment;
+    options.side = spec.clip.side;
+    options.clip_memory = [pinned = choose_device(settings.device).is_cuda()](std::size_t count) {
+        const torch::Tensor memory =
+            torch::empty(std::int64_t(count), torch::TensorOptions().pinned_memory(pinned));
+        return std::shared_ptr<float>(memory.data_ptr<float>(), [memory](float*) {});
+    };
     return options;
 }
 
@@ -91,12 +100,14 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
       group_(group),
       device_(choose_device(settings.device)),
       epochs_(candidate.epochs > 0 ? candidate.epochs : spec_.training.epochs),
-      network_(build(settings, spec_, candidate.seed, device_)),
+      network_(
+          build(settings, spec_, candidate.seed, dataset_->catalogue().targets.size(), device_)),
       parameters_(network_->parameters()),
       optimizer_(make_optimizer(spec_.training, parameters_)),
       averager_(parameters_, group, settings.exchange),
       train_(dataset_, loader_options(settings, spec_, group, SplitPart::train)),
-      validation_(dataset_, loader_options(settings, spec_, group, SplitPart::validation)) {
+      validation_(dataset_, loader_options(settings, spec_, group, SplitPart::validation)),
+      sums_(dataset_->catalogue().targets) {
     if (validation_.total_samples() == 0)
         throw ConfigError("the dataset has no validation samples", "val_rmse needs them",
                           "shard it again with a validation part");
@@ -128,19 +139,15 @@ void TrainingRun::seed_dropout() const {
         RandomStream(candidate_.seed, "dropout", std::uint32_t(epoch_), place).next_u64());
 }
 
-torch::Tensor TrainingRun::clips_of(const Batch& batch) {
-    const std::int64_t side = spec_.clip.side;
-    const auto samples = std::int64_t(batch.samples);
-    if (!host_clips_.defined() || host_clips_.size(0) < samples)
-        host_clips_ = torch::empty({samples, 1, spec_.clip.frames, side, side});
-    torch::Tensor clips = host_clips_.narrow(0, 0, samples);
-    normalise_and_resize(batch, spec_.clip.side, clips.data_ptr<float>());
-    return clips.to(device_);
-}
-
 torch::Tensor TrainingRun::predict() {
     const MixedPrecision mixed(device_.type(), settings_.mixed_precision);
-    return network_->forward(clips_of(batch_)).to(torch::kFloat32);
+    const std::int64_t side = spec_.clip.side;
+    // Without waiting for the copy: the batch is not filled again before its answers are here.
+    const torch::Tensor clips =
+        torch::from_blob(batch_.clips.get(),
+                         {std::int64_t(batch_.samples), 1, spec_.clip.frames, side, side})
+            .to(device_, true);
+    return network_->forward(clips).to(torch::kFloat32);
 }
 
 void TrainingRun::forward_and_backward(StepTotals& own) {
@@ -148,9 +155,11 @@ void TrainingRun::forward_and_backward(StepTotals& own) {
     own.samples = double(batch_.samples);
     if (batch_.samples == 0) return;
     seed_dropout();
+    const auto outputs = std::int64_t(sums_.targets.size());
     const torch::Tensor targets =
-        torch::from_blob(batch_.targets.data(), {std::int64_t(batch_.samples), 2}).to(device_);
-    const torch::Tensor loss = (predict() - targets).square().sum() / 2;
+        torch::from_blob(batch_.targets.data(), {std::int64_t(batch_.samples), outputs})
+            .to(device_);
+    const torch::Tensor loss = (predict() - targets).square().sum() / outputs;
     own.loss_sum = loss.item<double>();
     loss.backward();
 }
@@ -174,7 +183,7 @@ void TrainingRun::update_weights(const StepTotals& totals) {
 }
 
 void TrainingRun::start_validation() {
-    sums_ = RegressionSums();
+    sums_ = RegressionSums(dataset_->catalogue().targets);
     network_->eval();
     validation_.start_epoch(0);
 }

@@ -47,7 +47,7 @@ class TrainingRun {
     [[nodiscard]] RegressionSums& validation_sums() { return sums_; }
 
     /// State of this candidate with everything needed to go on, and back. The identity is a digest
-    /// of all that decides its course but the budget.
+    /// of all that decides its result but the budget.
     [[nodiscard]] std::string save(const TrainingProgress& progress, const Weights& best) const;
     /// @throws CorruptState  the network may then hold anything.
     [[nodiscard]] RestoredTraining restore(const std::string& bytes, const std::string& where);
@@ -62,7 +62,6 @@ class TrainingRun {
     /// The network's answers to the batch at hand, float32.
     [[nodiscard]] torch::Tensor predict();
     void forward_and_backward(StepTotals& own);
-    [[nodiscard]] torch::Tensor clips_of(const Batch& batch);
     void seed_dropout() const;
     [[nodiscard]] std::string identity() const;
 
@@ -79,7 +78,6 @@ class TrainingRun {
     GradientAverager averager_;
     Loader train_, validation_;
     Batch batch_;
-    torch::Tensor host_clips_;
     RegressionSums sums_;
     int epoch_ = 0;
     std::size_t step_ = 0;

@@ -9,6 +9,10 @@
 #include <sstream>
 
 namespace edgeloop {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingProgress, epoch, step, samples, loss_sum, validated,
+                                   plateau_rmse, epochs_on_plateau, best_epoch, best_metrics)
+
 namespace {
 
 // Version 2: one line of JSON with identity, progress and lengths; then LibTorch's archive of the
@@ -33,32 +37,6 @@ void restore(Part& part, const std::string& bytes) {
     part.load(archive);
 }
 
-Json to_json(const TrainingProgress& progress) {
-    return {{"epoch", progress.epoch},
-            {"step", progress.step},
-            {"samples", progress.samples},
-            {"loss_sum", progress.loss_sum},
-            {"validated", progress.validated},
-            {"plateau_rmse", progress.plateau_rmse},
-            {"epochs_on_plateau", progress.epochs_on_plateau},
-            {"best_epoch", progress.best_epoch},
-            {"best_metrics", progress.best_metrics}};
-}
-
-TrainingProgress progress_from(const Json& json) {
-    TrainingProgress progress;
-    json.at("epoch").get_to(progress.epoch);
-    json.at("step").get_to(progress.step);
-    json.at("samples").get_to(progress.samples);
-    json.at("loss_sum").get_to(progress.loss_sum);
-    json.at("validated").get_to(progress.validated);
-    json.at("plateau_rmse").get_to(progress.plateau_rmse);
-    json.at("epochs_on_plateau").get_to(progress.epochs_on_plateau);
-    json.at("best_epoch").get_to(progress.best_epoch);
-    json.at("best_metrics").get_to(progress.best_metrics);
-    return progress;
-}
-
 }  // namespace
 
 std::string encode_training_state(const std::string& identity, const TrainingProgress& progress,
@@ -67,7 +45,7 @@ std::string encode_training_state(const std::string& identity, const TrainingPro
     const std::string weights = archive_of(network);
     const std::string best_weights = best.empty() ? std::string() : encode_weights(best);
     const Json head = {{"identity", identity},
-                       {"progress", to_json(progress)},
+                       {"progress", progress},
                        {"network_bytes", weights.size()},
                        {"best_bytes", best_weights.size()}};
     return seal(format,
@@ -84,7 +62,7 @@ RestoredTraining restore_training_state(const std::string& bytes, const std::str
         const Json head = Json::parse(payload.substr(0, line));
         if (head.at("identity").get<std::string>() != identity)
             throw CorruptState(where + " belongs to another candidate or other settings");
-        RestoredTraining restored{progress_from(head.at("progress")), {}};
+        RestoredTraining restored{head.at("progress").get<TrainingProgress>(), {}};
         const std::size_t begin = line + 1;
         const auto length = head.at("network_bytes").get<std::size_t>();
         const auto best = head.at("best_bytes").get<std::size_t>();

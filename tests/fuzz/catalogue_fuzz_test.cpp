@@ -50,8 +50,8 @@ std::string example() {
     catalogue.shards = {{"shard-00000.h5", 100, 3, 29, "d0", "c0"}};
     catalogue.layers = {{"C027", "layer0000", "C027.hdf5", SplitPart::train, 0, 2, 20},
                         {"C027", "layer0001", "C027.hdf5", SplitPart::validation, 2, 1, 9}};
-    catalogue.parts[0] = {1, 2, 20, {2, 700, 250000, 200, 2500}};
-    catalogue.parts[1] = {1, 1, 9, {1, 900, 0, 210, 0}};
+    catalogue.parts[0] = {1, 2, 20, {2, {700, 200}, {250000, 2500}}};
+    catalogue.parts[1] = {1, 1, 9, {1, {900, 210}, {0, 0}}};
     return format_catalogue(catalogue);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/data/split.hpp"
+#include "edgeloop/data/target.hpp"
 
 #include <array>
 #include <cstdint>
@@ -10,20 +11,18 @@
 
 namespace edgeloop {
 
-/// Distribution of the targets of some scan lines, in physical units. Variances divide by the
-/// number of lines. All zero when there is no labelled line.
+/// Distribution of the targets of some scan lines, in physical units, one entry for each target.
+/// Variances divide by the number of lines. No entries when there is no labelled line.
 struct TargetStatistics {
     std::uint64_t lines = 0;
-    double mean_speed_mm_s = 0, variance_speed = 0;
-    double mean_power_w = 0, variance_power = 0;
+    std::vector<double> mean, variance;
 };
 
 struct CatalogueShard {
     std::string file;  ///< name inside the folder
     std::uint64_t bytes = 0, lines = 0, frames = 0;
-    std::string digest;  ///< of the whole file
-    std::string
-        content;  ///< digest of its lines, which the shard holds, too; empty before version 2
+    std::string digest;   ///< of the whole file
+    std::string content;  ///< digest of its lines, which the shard holds, too; empty in version 1
 };
 
 /// One layer of the source data and where its lines went.
@@ -42,6 +41,7 @@ struct PartSummary {
 
 /// What is in a folder of shards. Lines are numbered 0, 1, 2 ... through layers and shards alike.
 struct Catalogue {
+    std::vector<Target> targets = raise_targets();  ///< of every line that is labelled
     SplitOptions split;
     std::string settings_digest;             ///< of everything that decides the shards' content
     std::uint64_t lines_without_frames = 0;  ///< left out
@@ -49,14 +49,16 @@ struct Catalogue {
     std::vector<CatalogueShard> shards;
     std::vector<CatalogueLayer> layers;
     std::array<PartSummary, split_part_count> parts;
+    std::string digest;  ///< as it was read; empty when it was not
 
     [[nodiscard]] const PartSummary& part(SplitPart which) const {
         return parts[static_cast<std::size_t>(which)];
     }
 };
 
-/// Written; version 1, without digests of content, is read, too.
-constexpr int catalogue_version = 2;
+/// Written. Versions 1, without digests of content, and 2, whose targets are speed and power, are
+/// read, too.
+constexpr int catalogue_version = 3;
 
 /// JSON text of a catalogue; ends with its own digest, which parse_catalogue() checks.
 [[nodiscard]] std::string format_catalogue(const Catalogue& catalogue);
@@ -74,7 +76,7 @@ constexpr int catalogue_version = 2;
 /// Records of a search keep it, so that a later evaluation can tell whether it uses the same data.
 [[nodiscard]] std::string catalogue_digest(const Catalogue& catalogue);
 
-/// val_rmse (both normalised targets together) of always predicting the training part's mean; the
+/// val_rmse (all normalised targets together) of always predicting the training part's mean; the
 /// figure a model has to beat. @throws ConfigError  the part has no labelled lines.
 [[nodiscard]] double mean_predictor_rmse(const Catalogue& catalogue, SplitPart part);
 

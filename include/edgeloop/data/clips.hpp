@@ -19,10 +19,10 @@ struct ClipsOptions {
 
 /// Writes what a model would see of each line that has frames, in file order.
 ///
-/// Datasets: `clip` (line, 1, T, S, S) float32; `target` (line, 2) float32, speed/900 and
-/// power/215, NaN when unlabelled; `crop_u8` (line, 1, T, 41, 41), the same before normalisation
-/// and resize; `where` (line), "file:/group/line crop_center=(row, column)". Memory does not grow
-/// with the files.
+/// Datasets: `clip` (line, 1, T, S, S) float32; `target` (line, targets) float32, each
+/// divided by its scale, NaN when unlabelled; `crop_u8` (line, 1, T, 41, 41), the same before
+/// normalisation and resize; `where` (line), "file:/group/line crop_center=(row, column)". Memory
+/// does not grow with the files.
 ///
 /// @return number of lines.
 /// @throws ConfigError  an option out of range or an unusable input; IoError; Stopped  a signal

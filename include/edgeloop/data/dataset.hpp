@@ -1,12 +1,22 @@
 #pragma once
 
+#include "edgeloop/data/catalogue.hpp"
+
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace edgeloop {
 
-struct Catalogue;
+/// A scan line: all that is needed to cut a window out of it. Valid as long as its Dataset.
+struct Sample {
+    const std::uint8_t* pixels = nullptr;  ///< (frames, crop_side, crop_side)
+    std::uint64_t frames = 0;
+    std::uint64_t number = 0;        ///< global, in the catalogue
+    const float* targets = nullptr;  ///< those of the catalogue, divided by their scales
+};
 
 /// The shards of a folder, each opened once and mapped into memory, for any number of loaders.
 ///
@@ -16,20 +26,24 @@ class Dataset {
     /// For one thread at a time (HDF5).
     /// @throws ConfigError  no such folder; a shard is missing, damaged or not the catalogue's.
     explicit Dataset(const std::string& folder);
-    ~Dataset();
     Dataset(const Dataset&) = delete;
     Dataset& operator=(const Dataset&) = delete;
 
-    [[nodiscard]] const std::string& folder() const;
-    [[nodiscard]] const Catalogue& catalogue() const;
+    [[nodiscard]] const std::string& folder() const { return folder_; }
+    [[nodiscard]] const Catalogue& catalogue() const { return catalogue_; }
     /// catalogue_digest() of it: equal on all ranks that see the same data.
-    [[nodiscard]] const std::string& digest() const;
-
-    struct Impl;
-    [[nodiscard]] const Impl& impl() const { return *impl_; }
+    [[nodiscard]] const std::string& digest() const { return catalogue_.digest; }
+    /// Of a part, in catalogue order.
+    [[nodiscard]] const std::vector<Sample>& samples(SplitPart part) const {
+        return samples_[static_cast<std::size_t>(part)];
+    }
 
   private:
-    std::unique_ptr<const Impl> impl_;
+    std::string folder_;
+    Catalogue catalogue_;
+    std::vector<std::shared_ptr<const std::uint8_t>> mappings_;
+    std::vector<std::vector<float>> targets_;  ///< of each shard: (lines, targets)
+    std::array<std::vector<Sample>, split_part_count> samples_;
 };
 
 /// Files of shards that this process has opened for reading so far: what a parallel file system

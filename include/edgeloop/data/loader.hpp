@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,16 +20,21 @@ struct LoaderOptions {
     std::uint64_t seed = 0;       ///< order and random window starts are keyed on (seed, epoch)
     int rank = 0, ranks = 1;      ///< this reader's share within its data-parallel group
     std::size_t max_samples = 0;  ///< first so many of a seeded choice of the part; 0: all
-    int prefetch = 2;             ///< batches prepared ahead by one background thread; 0: none
-    bool augment = false;         ///< flips and quarter turns, which change neither speed nor power
+    int prefetch = 2;             ///< batches that a background thread prepares ahead; 0: none
+    bool augment = false;         ///< flips and quarter turns, which change no target
+    int side = 0;                 ///< height and width of clips; 0: only bytes are wanted
+    /// Gives memory for clips, e.g. such as a GPU copies from by itself; nothing: ordinary memory.
+    std::function<std::shared_ptr<float>(std::size_t count)> clip_memory;
 };
 
-/// A batch as it leaves the loader: bytes, not yet normalised.
+/// A batch as it leaves the loader.
 struct Batch {
     std::size_t samples = 0;  ///< B; the last batch of an epoch may be smaller, even 0
     int frames = 0, height = 0, width = 0;
     std::vector<std::uint8_t> pixels;  ///< (B, T, height, width)
-    std::vector<float> targets;        ///< (B, 2): speed/900, power/215
+    std::shared_ptr<float> clips;      ///< (B, T, side, side): normalised and resized
+    std::size_t clip_capacity = 0;     ///< numbers that fit into clips
+    std::vector<float> targets;        ///< (B, targets of the catalogue), divided by their scales
     std::vector<std::uint64_t> lines;  ///< (B): global number of each scan line in the catalogue
 };
 

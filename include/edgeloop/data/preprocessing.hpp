@@ -10,10 +10,6 @@ namespace edgeloop {
 constexpr int crop_side = 41;
 constexpr std::size_t crop_pixels = std::size_t(crop_side) * crop_side;
 
-/// Targets are divided by these: speed in mm/s, power in W.
-constexpr double speed_scale_mm_s = 900;
-constexpr double power_scale_w = 215;
-
 /// A pixel as the models see it is (x/255 - pixel_mean) / pixel_deviation.
 constexpr float pixel_mean = 0.45F;
 constexpr float pixel_deviation = 0.225F;
@@ -58,5 +54,14 @@ void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition 
 /// @param window  shape (frames, crop_side, crop_side); overwritten.
 void copy_window(const std::uint8_t* line, std::size_t available, std::size_t start, int frames,
                  int stride, std::uint8_t* window);
+
+/// Applies one of the eight symmetries of the square to every frame of a clip, in place.
+///
+/// No target depends on the direction of the scan in the image.
+///
+/// @param clip      shape (frames, side, side).
+/// @param symmetry  0..7: bit 0 flips left-right, bit 1 up-down, bit 2 swaps rows and columns
+///                  (first). 0 changes nothing.
+void turn_clip(std::uint8_t* clip, int frames, int side, int symmetry);
 
 }  // namespace edgeloop

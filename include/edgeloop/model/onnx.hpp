@@ -7,7 +7,7 @@
 namespace edgeloop {
 
 /// The network of a spec as an ONNX model (operator set 17, float32): input "clips" of shape
-/// (batch, 1, frames, side, side), normalised; output "targets" (batch, 2). Its metadata has the
+/// (batch, 1, frames, side, side), normalised; output "targets" (batch, n). Its metadata has the
 /// spec.
 ///
 /// @param weights  safetensors file; empty: initial weights of seed 1.

@@ -78,9 +78,9 @@ class Trainer {
 
     /// Trains and validates. Called by all ranks of the group; returns the same outcome on all.
     ///
-    /// Metrics: val_rmse (both normalised targets), val_rmse_speed_mm_s, val_rmse_power_w,
-    /// r2_speed, r2_power, train_loss (mean of the epoch that is given), train_epochs (trained in
-    /// all); with patience_epochs best_epoch, the one that is given, counted from 1.
+    /// Metrics: val_rmse (all targets, normalised), per target val_rmse_<name>_<unit> and
+    /// r2_<name>, train_loss (mean of the epoch that is given), train_epochs (trained in all); with
+    /// patience_epochs best_epoch, the one that is given, counted from 1.
     ///
     /// failed: the loss is not finite, memory ran out, an exception on any rank. lost: the system
     /// is to blame, e.g. files cannot be read or an accelerator is broken, or the ranks see

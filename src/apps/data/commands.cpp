@@ -47,8 +47,8 @@ std::string summary_of(const Catalogue& catalogue, const std::string& folder) {
 }
 
 RaiseLayout layout_from(const std::string& name) {
-    for (const RaiseLayout layout : {RaiseLayout::v1_0, RaiseLayout::v1_1})
-        if (name == name_of(layout)) return layout;
+    if (name == "v1.0") return RaiseLayout::v1_0;
+    if (name == "v1.1") return RaiseLayout::v1_1;
     throw ConfigError(fmt::format("unknown layout '{}'", name), {}, "use v1.0 or v1.1");
 }
 
@@ -65,7 +65,7 @@ void read_size(const std::string& text, int& height, int& width) {
 
 int run_synth(int argc, const char* const* argv) {
     SynthOptions options;
-    std::string layout = name_of(options.layout);
+    std::string layout = "v1.1";
     std::string size = fmt::format("{}x{}", options.height, options.width);
     cli::OptionParser parser("edgeloop-data synth",
                              "writes synthetic melt-pool recordings in the RAISE-LPBF layout.");

@@ -4,17 +4,22 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/data/output_file.hpp"
 
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
-#include <set>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
+
+NLOHMANN_JSON_SERIALIZE_ENUM(Severity, {{Severity::note, "note"}, {Severity::error, "error"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileProblem, severity, place, text)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Distribution, count, minimum, p10, median, p90, maximum, mean)
+
 namespace {
 
 constexpr std::size_t block_bytes = std::size_t(8) << 20;
@@ -22,8 +27,8 @@ constexpr std::size_t problems_of_a_kind = 5;
 
 /// What is gathered over the layers of one file.
 struct Gathered {
-    std::set<std::string> objects, frame_sizes, index_types, frame_storage;
-    std::vector<double> frames_per_line, speeds, powers;
+    std::vector<double> frames_per_line;
+    std::vector<std::vector<double>> labels;  ///< of each target
     std::uint64_t pixels = 0, saturated = 0, grey_sum = 0;
 };
 
@@ -61,11 +66,13 @@ class FileInspector {
     FileInspection run(const std::string& path) {
         report_.path = path;
         guarded(path, [&] {
-            const RaiseFile file(path);
+            const auto file = open_recording(path);
             report_.bytes = std::filesystem::file_size(path);
-            report_.layout = name_of(file.groups().front().layout);
-            for (const LayerGroup& group : file.groups())
-                guarded(path, [&] { add_layer(file, group); });
+            report_.layout = file->layout();
+            report_.targets = file->targets();
+            gathered_.labels.resize(report_.targets.size());
+            for (const LayerGroup& group : file->groups())
+                guarded(path, [&] { add_layer(*file, group); });
         });
         finish();
         return std::move(report_);
@@ -85,33 +92,29 @@ class FileInspector {
         }
     }
 
-    [[nodiscard]] std::string place(const LayerGroup& group, const char* dataset) const {
-        return fmt::format("file '{}', '{}/{}'", report_.path, group.path, dataset);
-    }
-
-    void add_layer(const RaiseFile& file, const LayerGroup& group) {
+    void add_layer(const Recording& file, const LayerGroup& group) {
         ++report_.layers;
-        gathered_.objects.insert(group.object);
+        report_.objects.insert(group.object);
         const LayerInfo layer = file.layer(group);
-        gathered_.frame_sizes.insert(fmt::format("{}x{}", layer.height, layer.width));
-        gathered_.index_types.insert(layer.index_type);
-        gathered_.frame_storage.insert(
+        report_.frame_sizes.insert(fmt::format("{}x{}", layer.height, layer.width));
+        report_.index_types.insert(layer.index_type);
+        report_.frame_storage.insert(
             layer.frame_chunk.empty()
                 ? std::string("contiguous")
                 : fmt::format("chunks ({})", fmt::join(layer.frame_chunk, ", ")));
         report_.frames += layer.frames;
         report_.unlabelled_layers += layer.labelled ? 0 : 1;
         const LineIndex index = file.line_index(layer);
-        const std::vector<LaserParameters> labels = file.raw_laser_parameters(layer);
-        add_lines(group, index);
-        add_labels(group, labels);
-        if (!options_.montage.empty()) montage_.offer(report_.path, layer, index, labels);
+        const std::vector<double> labels = file.stored_labels(layer);
+        add_lines(file.place(group, LayerPart::index), index);
+        add_labels(file, group, labels);
+        if (!options_.montage.empty()) montage_.offer(file, layer, index, labels);
         if (!options_.quick) read_frames(file, layer);
     }
 
-    void add_lines(const LayerGroup& group, const LineIndex& index) {
+    void add_lines(const std::string& place, const LineIndex& index) {
         report_.lines += index.lines();
-        ProblemList empty(report_.problems, Severity::note, place(group, "scan_line_index"));
+        ProblemList empty(report_.problems, Severity::note, place);
         for (std::size_t line = 0; line < index.lines(); ++line) {
             const std::size_t frames = index.frames_of(line);
             if (frames == 0)
@@ -121,28 +124,29 @@ class FileInspector {
         }
         if (index.without_line > 0)
             report_.problems.push_back(
-                {Severity::note, place(group, "scan_line_index"),
+                {Severity::note, place,
                  fmt::format("{} frames have a negative index and belong to no line",
                              index.without_line)});
         if (!std::is_sorted(index.frames.begin(), index.frames.end()))
-            report_.problems.push_back({Severity::note, place(group, "scan_line_index"),
-                                        "the index is not sorted; this only costs time"});
+            report_.problems.push_back(
+                {Severity::note, place, "the index is not sorted; this only costs time"});
     }
 
-    void add_labels(const LayerGroup& group, const std::vector<LaserParameters>& labels) {
-        ProblemList unusable(report_.problems, Severity::error, place(group, "laser_params"));
-        for (std::size_t line = 0; line < labels.size(); ++line) {
-            const auto [speed, power] = labels[line];
-            if (!is_usable(labels[line])) {
-                unusable.add(fmt::format("line {} has speed {} and power {}", line, speed, power));
-                continue;
-            }
-            gathered_.speeds.push_back(speed);
-            gathered_.powers.push_back(power);
+    void add_labels(const Recording& file, const LayerGroup& group,
+                    const std::vector<double>& labels) {
+        ProblemList unusable(report_.problems, Severity::error,
+                             file.place(group, LayerPart::targets));
+        const std::size_t targets = report_.targets.size();
+        for (std::size_t line = 0; line < labels.size() / targets; ++line) {
+            const double* values = labels.data() + line * targets;
+            if (!file.are_usable(values))
+                unusable.add(fmt::format("line {} has {}", line, to_text(report_.targets, values)));
+            else
+                for (std::size_t i = 0; i < targets; ++i) gathered_.labels[i].push_back(values[i]);
         }
     }
 
-    void read_frames(const RaiseFile& file, const LayerInfo& layer) {
+    void read_frames(const Recording& file, const LayerInfo& layer) {
         const auto frame_bytes = std::size_t(layer.height) * std::size_t(layer.width);
         std::uint64_t step = std::max<std::uint64_t>(block_bytes / frame_bytes, 1);
         if (!layer.frame_chunk.empty() && layer.frame_chunk[0] < step)
@@ -171,16 +175,9 @@ class FileInspector {
     }
 
     void finish() {
-        const auto list = [](const std::set<std::string>& items) {
-            return std::vector<std::string>(items.begin(), items.end());
-        };
-        report_.objects = list(gathered_.objects);
-        report_.frame_sizes = list(gathered_.frame_sizes);
-        report_.index_types = list(gathered_.index_types);
-        report_.frame_storage = list(gathered_.frame_storage);
         report_.frames_per_line = distribution_of(std::move(gathered_.frames_per_line));
-        report_.speed_mm_s = distribution_of(std::move(gathered_.speeds));
-        report_.power_w = distribution_of(std::move(gathered_.powers));
+        for (std::vector<double>& values : gathered_.labels)
+            report_.labels.push_back(distribution_of(std::move(values)));
         report_.frames_were_read = gathered_.pixels > 0;
         if (gathered_.pixels > 0) {
             report_.saturated_fraction = double(gathered_.saturated) / double(gathered_.pixels);
@@ -196,7 +193,7 @@ class FileInspector {
     Gathered gathered_;
 };
 
-std::string describe(const Distribution& values, const char* unit) {
+std::string describe(const Distribution& values, const std::string& unit) {
     if (values.count == 0) return "none";
     return fmt::format("{:.6g} to {:.6g} {}, median {:.6g}, 80 % within {:.6g} to {:.6g}",
                        values.minimum, values.maximum, unit, values.median, values.p10, values.p90);
@@ -211,14 +208,14 @@ std::string to_text(const FileInspection& file) {
             "  layers           {}, {} of them without laser_params\n"
             "  lines            {}\n"
             "  frames           {}, {}; {}; index {}\n"
-            "  frames per line  {}\n"
-            "  speed            {}\n"
-            "  power            {}\n",
+            "  frames per line  {}\n",
             file.layout, file.bytes, file.objects.size(), fmt::join(file.objects, " "), file.layers,
             file.unlabelled_layers, file.lines, file.frames, fmt::join(file.frame_sizes, " "),
             fmt::join(file.frame_storage, " "), fmt::join(file.index_types, " "),
-            describe(file.frames_per_line, "frames"), describe(file.speed_mm_s, "mm/s"),
-            describe(file.power_w, "W"));
+            describe(file.frames_per_line, "frames"));
+        for (std::size_t i = 0; i < file.targets.size(); ++i)
+            text += fmt::format("  {:<15}  {}\n", file.targets[i].name,
+                                describe(file.labels[i], file.targets[i].unit));
         if (file.frames_were_read)
             text +=
                 fmt::format("  grey values      mean {:.2f}; {:.3f} % of the pixels saturated\n",
@@ -231,19 +228,10 @@ std::string to_text(const FileInspection& file) {
     return text;
 }
 
-Json to_json(const Distribution& values) {
-    if (values.count == 0) return nullptr;
-    return {{"count", values.count},   {"minimum", values.minimum}, {"p10", values.p10},
-            {"median", values.median}, {"p90", values.p90},         {"maximum", values.maximum},
-            {"mean", values.mean}};
-}
+/// Nothing when there is no value.
+Json json_of(const Distribution& values) { return values.count == 0 ? Json() : Json(values); }
 
-Json to_json(const FileInspection& file) {
-    Json problems = Json::array();
-    for (const FileProblem& problem : file.problems)
-        problems.push_back({{"severity", problem.severity == Severity::error ? "error" : "note"},
-                            {"place", problem.place},
-                            {"text", problem.text}});
+Json json_of(const FileInspection& file) {
     Json json = {{"path", file.path},
                  {"bytes", file.bytes},
                  {"layout", file.layout.empty() ? Json(nullptr) : Json(file.layout)},
@@ -255,10 +243,10 @@ Json to_json(const FileInspection& file) {
                  {"frame_sizes", file.frame_sizes},
                  {"frame_storage", file.frame_storage},
                  {"index_types", file.index_types},
-                 {"frames_per_line", to_json(file.frames_per_line)},
-                 {"speed_mm_s", to_json(file.speed_mm_s)},
-                 {"power_w", to_json(file.power_w)},
-                 {"problems", std::move(problems)}};
+                 {"frames_per_line", json_of(file.frames_per_line)},
+                 {"problems", file.problems}};
+    for (std::size_t i = 0; i < file.targets.size(); ++i)
+        json[metric_name(file.targets[i])] = json_of(file.labels[i]);
     json["saturated_fraction"] =
         file.frames_were_read ? Json(file.saturated_fraction) : Json(nullptr);
     json["mean_grey"] = file.frames_were_read ? Json(file.mean_grey) : Json(nullptr);
@@ -271,14 +259,11 @@ Distribution distribution_of(std::vector<double> values) {
     Distribution result;
     if (values.empty()) return result;
     std::sort(values.begin(), values.end());
-    const auto quantile = [&values](double share) {
-        return values[static_cast<std::size_t>(share * double(values.size() - 1))];
-    };
     result.count = values.size();
     result.minimum = values.front();
-    result.p10 = quantile(0.1);
-    result.median = quantile(0.5);
-    result.p90 = quantile(0.9);
+    result.p10 = quantile(values, 0.1);
+    result.median = quantile(values, 0.5);
+    result.p90 = quantile(values, 0.9);
     result.maximum = values.back();
     result.mean = std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
     return result;
@@ -312,7 +297,7 @@ std::string to_text(const Inspection& inspection) {
 
 std::string to_json_text(const Inspection& inspection) {
     Json files = Json::array();
-    for (const FileInspection& file : inspection.files) files.push_back(to_json(file));
+    for (const FileInspection& file : inspection.files) files.push_back(json_of(file));
     return Json{{"files", std::move(files)}, {"errors", inspection.has_errors()}}.dump(1) + "\n";
 }
 

@@ -1,9 +1,10 @@
 #pragma once
 
 #include "edgeloop/data/progress.hpp"
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,6 @@ struct Distribution {
     double minimum = 0, p10 = 0, median = 0, p90 = 0, maximum = 0, mean = 0;
 };
 
-/// @param values  reordered. Quantiles are the nearest value at or below.
 [[nodiscard]] Distribution distribution_of(std::vector<double> values);
 
 enum class Severity {
@@ -39,14 +39,15 @@ struct FileProblem {
 struct FileInspection {
     std::string path;
     std::uint64_t bytes = 0;
-    std::string layout;                ///< "v1.0", "v1.1", or empty when unreadable
-    std::vector<std::string> objects;  ///< ascending
+    std::string layout;  ///< "v1.0", "v1.1", or empty when unreadable
+    std::set<std::string> objects;
     std::uint64_t layers = 0, unlabelled_layers = 0, lines = 0, frames = 0;
-    std::vector<std::string> frame_sizes;    ///< "72x88"
-    std::vector<std::string> index_types;    ///< "int64"
-    std::vector<std::string> frame_storage;  ///< "contiguous" or "chunks (8, 72, 88)"
-    Distribution frames_per_line;            ///< of lines that have frames
-    Distribution speed_mm_s, power_w;        ///< of labelled lines
+    std::set<std::string> frame_sizes;    ///< "72x88"
+    std::set<std::string> index_types;    ///< "int64"
+    std::set<std::string> frame_storage;  ///< "contiguous" or "chunks (8, 72, 88)"
+    Distribution frames_per_line;         ///< of lines that have frames
+    std::vector<Target> targets;
+    std::vector<Distribution> labels;  ///< of each target, of labelled lines
     bool frames_were_read = false;
     double saturated_fraction = 0;  ///< of all pixels, value 255
     double mean_grey = 0;

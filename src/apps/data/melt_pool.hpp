@@ -1,7 +1,6 @@
 #pragma once
 
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/data/raise_file.hpp"
 
 #include <array>
 #include <cstddef>
@@ -9,6 +8,12 @@
 #include <vector>
 
 namespace edgeloop {
+
+/// What the laser does along one scan line.
+struct LaserParameters {
+    double speed_mm_s = 0;
+    double power_w = 0;
+};
 
 /// What differs between objects and layers, besides speed and power: the slow drifts of a machine.
 struct MachineState {

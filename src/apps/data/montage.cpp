@@ -7,7 +7,9 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -26,11 +28,6 @@ constexpr std::uint8_t background = 40, ink = 230;
 /// Below this a line has little to show and is taken only when nothing else is there.
 constexpr std::size_t frames_wanted = 8;
 
-std::array<double, grid> low_middle_high(std::vector<double> values) {
-    const Distribution all = distribution_of(std::move(values));
-    return {all.p10, all.median, all.p90};
-}
-
 void draw_line(GreyPicture& picture, const CroppedLine& line, const std::string& label, int row,
                int column) {
     picture.write(label, row, column, ink);
@@ -43,23 +40,37 @@ void draw_line(GreyPicture& picture, const CroppedLine& line, const std::string&
 
 }  // namespace
 
-void MontageSelection::offer(const std::string& path, const LayerInfo& layer,
-                             const LineIndex& index, const std::vector<LaserParameters>& labels) {
+void MontageSelection::offer(const Recording& file, const LayerInfo& layer, const LineIndex& index,
+                             const std::vector<double>& labels) {
     if (labels.empty()) return;
-    layers_.push_back({path, layer});
-    for (std::size_t line = 0; line < index.lines(); ++line)
-        if (index.frames_of(line) > 0 && is_usable(labels[line]))
-            candidates_.push_back({layers_.size() - 1, line, index.frames_of(line), labels[line]});
+    targets_ = file.targets();
+    layers_.push_back({file.path(), layer});
+    for (std::size_t line = 0; line < index.lines(); ++line) {
+        const double* values = labels.data() + line * targets_.size();
+        if (index.frames_of(line) > 0 && file.are_usable(values))
+            candidates_.push_back({layers_.size() - 1,
+                                   line,
+                                   index.frames_of(line),
+                                   {values, values + targets_.size()}});
+    }
 }
 
-const MontageSelection::Candidate& MontageSelection::nearest(const LaserParameters& wanted) const {
+std::array<double, grid> MontageSelection::marks(std::size_t target) const {
+    if (target >= targets_.size()) return {};
+    std::vector<double> values;
+    for (const Candidate& candidate : candidates_) values.push_back(candidate.labels[target]);
+    const Distribution all = distribution_of(std::move(values));
+    return {all.p10, all.median, all.p90};
+}
+
+const MontageSelection::Candidate& MontageSelection::nearest(
+    const std::array<double, 2>& wanted) const {
     const Candidate* best = nullptr;
     double least = 0;
     for (const Candidate& candidate : candidates_) {
-        const double speed = (candidate.laser.speed_mm_s - wanted.speed_mm_s) / speed_scale_mm_s;
-        const double power = (candidate.laser.power_w - wanted.power_w) / power_scale_w;
-        const double distance =
-            speed * speed + power * power + (candidate.frames < frames_wanted ? 100 : 0);
+        double distance = candidate.frames < frames_wanted ? 100 : 0;
+        for (std::size_t i = 0; i < std::min(wanted.size(), targets_.size()); ++i)
+            distance += std::pow((candidate.labels[i] - wanted[i]) / targets_[i].scale, 2);
         if (best == nullptr || distance < least) {
             best = &candidate;
             least = distance;
@@ -70,10 +81,11 @@ const MontageSelection::Candidate& MontageSelection::nearest(const LaserParamete
 
 CroppedLine MontageSelection::read(const Candidate& candidate) const {
     const Layer& layer = layers_[candidate.layer];
-    const RaiseFile file(layer.path);
+    const auto file = open_recording(layer.path);
     CroppedLine result;
-    file.for_each_line(layer.info, file.line_index(layer.info), candidate.line, candidate.line + 1,
-                       [&result](CroppedLine& line) { result = std::move(line); });
+    file->for_each_line(layer.info, file->line_index(layer.info), candidate.line,
+                        candidate.line + 1,
+                        [&result](CroppedLine& line) { result = std::move(line); });
     return result;
 }
 
@@ -81,24 +93,19 @@ void MontageSelection::write(const std::string& png_path) const {
     if (candidates_.empty())
         throw ConfigError("there is no labelled line with frames to draw", {},
                           "leave --montage out");
-    std::vector<double> speeds, powers;
-    for (const Candidate& candidate : candidates_) {
-        speeds.push_back(candidate.laser.speed_mm_s);
-        powers.push_back(candidate.laser.power_w);
-    }
-    const auto speed_marks = low_middle_high(std::move(speeds));
-    const auto power_marks = low_middle_high(std::move(powers));
+    const auto to_the_right = marks(0), downwards = marks(1);
     GreyPicture picture(grid * cell_height + gap, grid * cell_width + gap, background);
     for (int row = 0; row < grid; ++row)
         for (int column = 0; column < grid; ++column) {
             const Candidate& candidate =
-                nearest({speed_marks[std::size_t(column)], power_marks[std::size_t(row)]});
+                nearest({to_the_right[std::size_t(column)], downwards[std::size_t(row)]});
             const LayerGroup& group = layers_[candidate.layer].info.group;
-            draw_line(
-                picture, read(candidate),
-                fmt::format("{:.0f} mm/s {:.0f} W  {}/{}/{}", candidate.laser.speed_mm_s,
-                            candidate.laser.power_w, group.object, group.layer, candidate.line),
-                gap + row * cell_height, 2 * gap + column * cell_width);
+            std::string label;
+            for (std::size_t i = 0; i < targets_.size(); ++i)
+                label += fmt::format("{:.0f} {} ", candidate.labels[i], targets_[i].unit);
+            draw_line(picture, read(candidate),
+                      fmt::format("{} {}/{}/{}", label, group.object, group.layer, candidate.line),
+                      gap + row * cell_height, 2 * gap + column * cell_width);
         }
     write_file_atomic(png_path, to_png(picture));
 }

@@ -1,20 +1,21 @@
 #pragma once
 
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
 
 namespace edgeloop {
 
-/// Chooses example lines at low, middle and high speed and power and draws them in a 3 x 3 picture:
-/// speed grows to the right, power downwards.
+/// Chooses example lines at low, middle and high values of the first two targets and draws them in
+/// a 3 x 3 picture: for RAISE-LPBF speed grows to the right, power downwards.
 class MontageSelection {
   public:
     /// Makes the lines of a layer known. Unlabelled layers and unusable labels are passed over.
-    void offer(const std::string& path, const LayerInfo& layer, const LineIndex& index,
-               const std::vector<LaserParameters>& labels);
+    void offer(const Recording& file, const LayerInfo& layer, const LineIndex& index,
+               const std::vector<double>& labels);
 
     /// Reads the chosen lines and writes the PNG.
     /// @throws ConfigError  no line was offered, or a chosen one is unreadable; IoError.
@@ -25,16 +26,20 @@ class MontageSelection {
         std::size_t layer = 0;  ///< position in layers_
         std::size_t line = 0;   ///< position in its LineIndex
         std::size_t frames = 0;
-        LaserParameters laser;
+        std::vector<double> labels;
     };
     struct Layer {
         std::string path;
         LayerInfo info;
     };
 
-    [[nodiscard]] const Candidate& nearest(const LaserParameters& wanted) const;
+    /// Low, middle and high of a target; with fewer targets 0.
+    [[nodiscard]] std::array<double, 3> marks(std::size_t target) const;
+    /// The line whose first two targets are nearest to these.
+    [[nodiscard]] const Candidate& nearest(const std::array<double, 2>& wanted) const;
     [[nodiscard]] CroppedLine read(const Candidate& candidate) const;
 
+    std::vector<Target> targets_;
     std::vector<Layer> layers_;
     std::vector<Candidate> candidates_;
 };

@@ -4,24 +4,22 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/data/raise_writer.hpp"
 #include "edgeloop/data/split.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <future>
 
 #include <fmt/format.h>
-#include <sched.h>
 
 namespace edgeloop {
 namespace {
 
-constexpr double least_speed_mm_s = 300, most_speed_mm_s = 1500;
-constexpr double least_power_w = 100, most_power_w = 350;
+constexpr double min_speed_mm_s = 300, max_speed_mm_s = 1500;
+constexpr double min_power_w = 100, max_power_w = 350;
 constexpr int first_object_number = 27;
 /// Frames generated before they are written.
 constexpr std::size_t buffer_bytes = std::size_t(48) << 20;
@@ -33,55 +31,38 @@ struct SynthLine {
 };
 
 void check(const SynthOptions& options) {
-    const auto require = [](bool good, const char* name, auto value, const char* range) {
-        if (!good)
-            throw ConfigError(fmt::format("{} {} is out of range", name, value),
-                              fmt::format("it must be {}", range));
+    struct Range {
+        const char* name;
+        double value, min, max;
     };
-    require(options.objects >= 1 && options.objects <= 900, "number of objects", options.objects,
-            "1 to 900");
-    require(options.layers >= 1 && options.layers <= 9999, "number of layers", options.layers,
-            "1 to 9999");
-    require(options.lines >= 1 && options.lines <= 100000, "number of lines", options.lines,
-            "1 to 100000");
-    require(options.height >= 8 && options.height <= 2048, "image height", options.height,
-            "8 to 2048");
-    require(options.width >= 8 && options.width <= 2048, "image width", options.width, "8 to 2048");
-    require(options.line_length_mm >= 0.1 && options.line_length_mm <= 1000, "line length in mm",
-            options.line_length_mm, "0.1 to 1000");
-    require(options.threads >= 0 && options.threads <= 1024, "number of threads", options.threads,
-            "0 to 1024");
-    require(options.deflate >= 0 && options.deflate <= 9, "compression level", options.deflate,
-            "0 to 9");
-    require(!options.output.empty(), "output folder", "''", "given with --output DIR");
-}
-
-int usable_cores() {
-    cpu_set_t set;
-    return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+    for (const Range& range : {Range{"number of objects", double(options.objects), 1, 900},
+                               {"number of layers", double(options.layers), 1, 9999},
+                               {"number of lines", double(options.lines), 1, 100000},
+                               {"image height", double(options.height), 8, 2048},
+                               {"image width", double(options.width), 8, 2048},
+                               {"line length in mm", options.line_length_mm, 0.1, 1000},
+                               {"number of threads", double(options.threads), 0, 1024},
+                               {"compression level", double(options.deflate), 0, 9}})
+        if (!(range.value >= range.min && range.value <= range.max))
+            throw ConfigError(fmt::format("{} {} is out of range", range.name, range.value),
+                              fmt::format("it must be {} to {}", range.min, range.max));
+    if (options.output.empty())
+        throw ConfigError("no output folder was given", {}, "add --output DIR");
 }
 
 /// Calls work(i) for i in [0, count) on `threads` threads; rethrows the first exception.
 template <class MakeWork>
 void parallel_for(std::size_t count, int threads, const MakeWork& make_work) {
     std::atomic<std::size_t> next{0};
-    std::exception_ptr failure;
-    std::mutex mutex;
     const auto run = [&] {
-        try {
-            auto work = make_work();
-            for (std::size_t i = next++; i < count; i = next++) work(i);
-        } catch (...) {
-            const std::lock_guard lock(mutex);
-            if (!failure) failure = std::current_exception();
-        }
+        auto work = make_work();
+        for (std::size_t i = next++; i < count; i = next++) work(i);
     };
-    std::vector<std::thread> helpers;
-    const std::size_t useful = std::min(static_cast<std::size_t>(threads), count);
-    for (std::size_t i = 1; i < useful; ++i) helpers.emplace_back(run);
+    std::vector<std::future<void>> helpers;
+    for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(threads), count); ++i)
+        helpers.push_back(std::async(std::launch::async, run));
     run();
-    for (std::thread& helper : helpers) helper.join();
-    if (failure) std::rethrow_exception(failure);
+    for (std::future<void>& helper : helpers) helper.get();
 }
 
 std::uint64_t line_key(std::uint32_t layer, std::size_t line) {
@@ -94,8 +75,8 @@ std::vector<SynthLine> plan_lines(const SynthOptions& options, std::uint32_t obj
     for (std::size_t i = 0; i < static_cast<std::size_t>(options.lines); ++i) {
         RandomStream random(options.seed, "synth laser", object, line_key(layer, i));
         SynthLine line;
-        line.laser.speed_mm_s = random.uniform(least_speed_mm_s, most_speed_mm_s);
-        line.laser.power_w = random.uniform(least_power_w, most_power_w);
+        line.laser.speed_mm_s = random.uniform(min_speed_mm_s, max_speed_mm_s);
+        line.laser.power_w = random.uniform(min_power_w, max_power_w);
         line.frames = frames_of_line(options.line_length_mm, line.laser.speed_mm_s);
         lines.push_back(line);
     }
@@ -110,7 +91,7 @@ class Synthesiser {
     Synthesiser(const SynthOptions& options, const ProgressCallback& progress)
         : options_(options),
           progress_(progress),
-          threads_(options.threads > 0 ? options.threads : usable_cores()),
+          threads_(options.threads > 0 ? options.threads : std::max(1, int(allowed_cpus().size()))),
           frame_bytes_(static_cast<std::size_t>(options.height) *
                        static_cast<std::size_t>(options.width)) {
         state_.total = std::uint64_t(options.objects) * std::uint64_t(options.layers) *

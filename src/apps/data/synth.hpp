@@ -1,13 +1,15 @@
 #pragma once
 
 #include "edgeloop/data/progress.hpp"
-#include "edgeloop/data/raise_file.hpp"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace edgeloop {
+
+/// Of the files: v1.0, with groups /<object>/<layer>, or v1.1, with a file for each object.
+enum class RaiseLayout { v1_0, v1_1 };
 
 /// What to generate. Speeds are uniform in 300..1500 mm/s, powers in 100..350 W, independent.
 struct SynthOptions {

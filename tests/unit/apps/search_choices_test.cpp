@@ -16,6 +16,8 @@
 namespace edgeloop::apps {
 namespace {
 
+const std::vector<std::string> targets = {"speed_mm_s", "power_w"};
+
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -37,10 +39,10 @@ SearchSpace tiny() { return SearchSpace::from_file(test::test_data("tiny_space.j
 
 TEST(SearchGoals, AreTheErrorAndTheLatencyOrTheFlops) {
     Goals goals;
-    EXPECT_THAT(settle_goals(goals, "local"), ElementsAre("latency_ms"));
+    EXPECT_THAT(settle_goals(goals, "local", targets), ElementsAre("latency_ms"));
     EXPECT_THAT(goals.objectives, ElementsAre("val_rmse", "latency_ms"));
     Goals unmeasured;
-    EXPECT_THAT(settle_goals(unmeasured, "none"), ElementsAre());
+    EXPECT_THAT(settle_goals(unmeasured, "none", targets), ElementsAre());
     EXPECT_THAT(unmeasured.objectives, ElementsAre("val_rmse", "flops"));
 }
 
@@ -48,22 +50,22 @@ TEST(SearchGoals, AskADeviceForWhatTheyWantOfIt) {
     Goals goals;
     goals.objectives = {"val_rmse", "energy_mj"};
     goals.constraints = {parse_constraint("latency_p99_ms<=2"), parse_constraint("flops<=1e9")};
-    EXPECT_THAT(settle_goals(goals, "tcp://127.0.0.1:9"),
+    EXPECT_THAT(settle_goals(goals, "tcp://127.0.0.1:9", targets),
                 ::testing::UnorderedElementsAre("energy_mj", "latency_p99_ms"));
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "model"); }),
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "model", targets); }),
                 HasSubstr("'energy_mj' is unknown"));
 }
 
 TEST(SearchGoals, ThatNothingDeliversAreRefused) {
     Goals goals;
     goals.objectives = {"val_rmse", "latency"};
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "local"); }),
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "local", targets); }),
                 HasSubstr("did you mean 'latency_ms'?"));
     goals.objectives = {"val_rmse", "val_rmse"};
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "local"); }), HasSubstr("given twice"));
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "local", targets); }), HasSubstr("given twice"));
     goals.objectives = {"val_rmse"};
     goals.constraints = {parse_constraint("latency_ms<=1")};
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "none"); }),
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "none", targets); }),
                 HasSubstr("constrained metric 'latency_ms' is unknown"));
 }
 

@@ -2,6 +2,7 @@
 
 #include "unit/data/support.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 
@@ -23,8 +24,8 @@ Catalogue example() {
                         {"shard-00001.h5", 90, 1, 9, "d1", "c1"}};
     catalogue.layers = {{"C027", "layer0000", "C027.hdf5", SplitPart::train, 0, 2, 20},
                         {"C027", "layer0001", "C027.hdf5", SplitPart::validation, 2, 1, 9}};
-    catalogue.parts[0] = {1, 2, 20, {2, 700, 250000, 200, 2500}};
-    catalogue.parts[1] = {1, 1, 9, {1, 900, 0, 210, 0}};
+    catalogue.parts[0] = {1, 2, 20, {2, {700, 200}, {250000, 2500}}};
+    catalogue.parts[1] = {1, 1, 9, {1, {900, 210}, {0, 0}}};
     return catalogue;
 }
 
@@ -35,7 +36,7 @@ TEST(Catalogue, SurvivesWritingAndReading) {
     EXPECT_EQ(format_catalogue(after), text);
     EXPECT_EQ(after.split.seed, before.split.seed);
     EXPECT_EQ(after.layers[1].part, SplitPart::validation);
-    EXPECT_EQ(after.part(SplitPart::train).targets.mean_power_w, 200);
+    EXPECT_EQ(after.part(SplitPart::train).targets.mean.at(1), 200);
     EXPECT_EQ(catalogue_digest(after), catalogue_digest(before));
     Catalogue other = before;
     other.layers[0].part = SplitPart::test;
@@ -44,14 +45,36 @@ TEST(Catalogue, SurvivesWritingAndReading) {
 
 // Searches keep the digest: a catalogue of an older program must keep its own.
 TEST(Catalogue, OfVersion1IsReadAndKeepsItsDigest) {
-    Catalogue old = example();
-    for (CatalogueShard& shard : old.shards) shard.content.clear();
-    const std::string text = format_catalogue(old);
-    EXPECT_EQ(Json::parse(text)["version"], 1);
-    EXPECT_FALSE(Json::parse(text)["shards"][0].contains("content"));
+    const std::string text = read_file(test::test_data("shards/v1/catalogue.json"));
     const Catalogue read = parse_catalogue(text, "test");
-    EXPECT_EQ(format_catalogue(read), text);
-    EXPECT_EQ(catalogue_digest(read), "76893394966b3ce24ca4b5503b6c1ccd");
+    EXPECT_EQ(catalogue_digest(read), Json::parse(text)["digest"]);
+    EXPECT_TRUE(read.shards.at(0).content.empty());
+    EXPECT_EQ(read.targets, raise_targets());
+    EXPECT_EQ(read.part(SplitPart::train).targets.mean, (std::vector<double>{600.25, 205.25}));
+}
+
+TEST(Catalogue, OfVersion2IsReadAndKeepsItsDigest) {
+    const std::string text = read_file(test::test_data("shards/v2/catalogue.json"));
+    const Catalogue read = parse_catalogue(text, "test");
+    EXPECT_EQ(catalogue_digest(read), Json::parse(text)["digest"]);
+    EXPECT_FALSE(read.shards.at(0).content.empty());
+    EXPECT_EQ(read.targets, raise_targets());
+    EXPECT_EQ(read.part(SplitPart::train).targets.mean.size(), 2U);
+}
+
+TEST(Catalogue, HoldsAnyNumberOfTargets) {
+    Catalogue before = example();
+    before.targets = {{"depth", "um", 100}, {"width", "um", 120}, {"pores", "", 1}};
+    before.parts[0].targets = {2, {50, 60, 3}, {1, 2, 3}};
+    before.parts[1].targets = {1, {40, 66, 2}, {0, 0, 0}};
+    const Catalogue after = parse_catalogue(format_catalogue(before), "test");
+    EXPECT_EQ(after.targets, before.targets);
+    EXPECT_EQ(after.part(SplitPart::train).targets.mean, (std::vector<double>{50, 60, 3}));
+    EXPECT_NEAR(mean_predictor_rmse(after, SplitPart::validation),
+                std::sqrt((0.1 * 0.1 + 0.05 * 0.05 + 1) / 3), 1e-12);
+    EXPECT_EQ(metric_name(after.targets[0]), "depth_um");
+    EXPECT_EQ(metric_name(after.targets[2]), "pores");
+    EXPECT_EQ(metric_name(raise_targets()[0]), "speed_mm_s");
 }
 
 TEST(Catalogue, DigestCoversTheContentOfEachShard) {
@@ -95,6 +118,9 @@ TEST(Catalogue, RefusesContradictions) {
     refused([](Catalogue& c) { c.parts[0].lines = 5; });
     refused([](Catalogue& c) { c.shards[0].file = "../shard-00000.h5"; });
     refused([](Catalogue& c) { c.shards[0].file = ""; });
+    refused([](Catalogue& c) { c.targets.clear(); });
+    refused([](Catalogue& c) { c.targets[1].scale = 0; });
+    refused([](Catalogue& c) { c.parts[0].targets.mean.pop_back(); });
 }
 
 TEST(Catalogue, RefusesOtherVersionsByName) {
@@ -104,7 +130,7 @@ TEST(Catalogue, RefusesOtherVersionsByName) {
         (void)parse_catalogue(json.dump(), "test");
         FAIL() << "was accepted";
     } catch (const ConfigError& error) {
-        EXPECT_NE(std::string(error.what()).find("version 7; this program reads versions 1 to 2"),
+        EXPECT_NE(std::string(error.what()).find("version 7; this program reads versions 1 to 3"),
                   std::string::npos)
             << error.what();
     }

@@ -44,7 +44,7 @@ TEST(Inspect, CountsWhatIsThere) {
     EXPECT_THAT(file.frame_storage, ElementsAre("chunks (8, 72, 88)"));
     EXPECT_EQ(file.frames_per_line.count, 12U);
     EXPECT_EQ(file.frames_per_line.minimum, 20);
-    EXPECT_NEAR(file.speed_mm_s.maximum, 1413.93, 0.01);
+    EXPECT_NEAR(file.labels.at(0).maximum, 1413.93, 0.01);
 }
 
 TEST(Inspect, GreyValuesAreExact) {

@@ -5,7 +5,7 @@
 #include "unit/data/support.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,15 +28,12 @@ class Layout : public testing::Test {
         return test::write_file(folder_.path("C001.hdf5"), raw, groups);
     }
     static std::vector<std::string> paths(const std::string& path) {
-        const RaiseFile file(path);
+        const auto file = open_recording(path);
         std::vector<std::string> result;
-        for (const LayerInfo& layer : file.layers()) result.push_back(layer.group.path);
+        for (const LayerInfo& layer : file->layers()) result.push_back(layer.group.path);
         return result;
     }
-    static RaiseLayout layout_of(const std::string& path) {
-        const RaiseFile file(path);
-        return file.groups().at(0).layout;
-    }
+    static std::string layout_of(const std::string& path) { return open_recording(path)->layout(); }
     static void add_number(const std::string& path, const std::string& object) {
         const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
         const double value[] = {20000};
@@ -54,7 +51,7 @@ TEST_F(Layout, OtherGroupsInV10AreIgnored) {
                "C030/calibration", "process", "process/layer0001"});
     add_number(path, "/metadata/camera/frame");
     EXPECT_THAT(paths(path), ElementsAre("/C030/layer0001", "/C030/layer0002", "/C031/layer0001"));
-    EXPECT_EQ(layout_of(path), RaiseLayout::v1_0);
+    EXPECT_EQ(layout_of(path), "v1.0");
 }
 
 TEST_F(Layout, OtherGroupsInV11AreIgnored) {
@@ -64,7 +61,7 @@ TEST_F(Layout, OtherGroupsInV11AreIgnored) {
     add_number(path, "/metadata/laser_params");
     add_number(path, "/aux/layer0001/oxygen");
     EXPECT_THAT(paths(path), ElementsAre("/layer0001", "/layer0003"));
-    EXPECT_EQ(layout_of(path), RaiseLayout::v1_1);
+    EXPECT_EQ(layout_of(path), "v1.1");
 }
 
 TEST_F(Layout, LayersOfAnyNameAreFoundByTheirDatasets) {

@@ -1,5 +1,6 @@
 #include "edgeloop/data/loader.hpp"
 
+#include "support/target_dataset.hpp"
 #include "unit/data/support.hpp"
 
 #include "edgeloop/core/error.hpp"
@@ -197,8 +198,55 @@ TEST(Loader, TargetsAreNormalisedAndLikeTheCatalogue) {
         }
     const TargetStatistics targets = read_catalogue(shards()).part(SplitPart::train).targets;
     const auto count = double(loader.total_samples());
-    EXPECT_NEAR(speed / count, targets.mean_speed_mm_s, 0.1);
-    EXPECT_NEAR(power / count, targets.mean_power_w, 0.1);
+    EXPECT_NEAR(speed / count, targets.mean.at(0), 0.1);
+    EXPECT_NEAR(power / count, targets.mean.at(1), 0.1);
+}
+
+TEST(Loader, GivesAnyNumberOfTargets) {
+    const test::TemporaryFolder folder;
+    for (const std::size_t count : {1U, 3U}) {
+        const std::vector<Target> all = {
+            {"depth", "um", 40}, {"width", "um", 0.5}, {"pores", "", 1}};
+        const std::vector<Target> targets(all.begin(), all.begin() + std::ptrdiff_t(count));
+        const auto data = std::make_shared<const Dataset>(
+            test::make_target_dataset(folder.path(std::to_string(count)), targets));
+        EXPECT_EQ(data->catalogue().targets, targets);
+        EXPECT_NEAR(mean_predictor_rmse(data->catalogue(), SplitPart::validation), std::sqrt(9.25),
+                    1e-9);
+        Loader loader(data, options_for(SplitPart::validation));
+        loader.start_epoch(0);
+        Batch batch;
+        ASSERT_TRUE(loader.next(batch));
+        ASSERT_EQ(batch.samples, 2U);
+        std::vector<float> expected(count, 5);
+        expected.resize(2 * count, 6);
+        EXPECT_EQ(batch.targets, expected);
+    }
+}
+
+TEST(Loader, PreparesClipsInTheMemoryItIsGiven) {
+    for (const int prefetch : {0, 2}) {
+        LoaderOptions options = options_for(SplitPart::validation);
+        options.side = 24;
+        options.prefetch = prefetch;
+        std::set<const float*> given;
+        options.clip_memory = [&given](std::size_t count) {
+            std::shared_ptr<float> memory(new float[count], std::default_delete<float[]>());
+            given.insert(memory.get());
+            return memory;
+        };
+        Loader loader(dataset(), options);
+        loader.start_epoch(0);
+        Batch batch;
+        std::size_t batches = 0;
+        for (; loader.next(batch); ++batches) {
+            EXPECT_EQ(given.count(batch.clips.get()), 1U);
+            std::vector<float> expected(batch.samples * std::size_t(batch.frames) * 24 * 24);
+            normalise_and_resize(batch, 24, expected.data());
+            EXPECT_TRUE(std::equal(expected.begin(), expected.end(), batch.clips.get()));
+        }
+        EXPECT_EQ(batches, loader.steps_per_epoch());
+    }
 }
 
 TEST(Loader, MeanPredictorRmseIsWhatAConstantModelGets) {
@@ -210,8 +258,8 @@ TEST(Loader, MeanPredictorRmseIsWhatAConstantModelGets) {
     double sum = 0, count = 0;
     while (loader.next(batch))
         for (std::size_t i = 0; i < batch.samples; ++i) {
-            sum += std::pow(double(batch.targets[2 * i]) - train.mean_speed_mm_s / 900, 2) +
-                   std::pow(double(batch.targets[2 * i + 1]) - train.mean_power_w / 215, 2);
+            sum += std::pow(double(batch.targets[2 * i]) - train.mean.at(0) / 900, 2) +
+                   std::pow(double(batch.targets[2 * i + 1]) - train.mean.at(1) / 215, 2);
             count += 2;
         }
     EXPECT_NEAR(mean_predictor_rmse(catalogue, SplitPart::validation), std::sqrt(sum / count),

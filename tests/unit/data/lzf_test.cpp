@@ -5,7 +5,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <algorithm>
 #include <array>
@@ -106,15 +106,15 @@ TEST(Lzf, DamagedStreamsNeverLeadOutsideTheirBuffers) {
 
 /// Made once with h5py: `lzf` layers are copies of the `plain` ones.
 TEST(Lzf, FilesThatH5pyCompressedAreRead) {
-    const RaiseFile file(test::reference_file("lzf_by_h5py.hdf5"));
-    const std::vector<LayerInfo> layers = file.layers();
+    const auto file = open_recording(test::reference_file("lzf_by_h5py.hdf5"));
+    const std::vector<LayerInfo> layers = file->layers();
     ASSERT_EQ(layers.size(), 3U);
     std::vector<Bytes> pixels;
     for (const LayerInfo& layer : layers) {
         pixels.emplace_back(layer.frames * std::size_t(layer.height) * std::size_t(layer.width));
-        file.read_frames(layer, 0, layer.frames, pixels.back().data());
-        EXPECT_EQ(file.laser_parameters(layer).at(1).power_w, 210);
-        EXPECT_EQ(file.line_index(layer).frames_of(1), layer.frames / 2);
+        file->read_frames(layer, 0, layer.frames, pixels.back().data());
+        EXPECT_EQ(file->labels(layer).at(3), 210);
+        EXPECT_EQ(file->line_index(layer).frames_of(1), layer.frames / 2);
     }
     EXPECT_GT(*std::max_element(pixels[0].begin(), pixels[0].end()), 100);
     EXPECT_EQ(pixels[1], pixels[0]) << "lzf";

@@ -106,10 +106,10 @@ class MissingData : public testing::Test {
     }
     /// Grey values of the six frames.
     static std::vector<int> greys(const std::string& path) {
-        const RaiseFile file(path);
-        const LayerInfo layer = file.layers().at(0);
+        const auto file = open_recording(path);
+        const LayerInfo layer = file->layers().at(0);
         std::vector<std::uint8_t> frames(layer.frames * 30);
-        file.read_frames(layer, 0, layer.frames, frames.data());
+        file->read_frames(layer, 0, layer.frames, frames.data());
         std::vector<int> result;
         for (std::size_t i = 0; i < layer.frames; ++i) result.push_back(frames[i * 30]);
         return result;
@@ -169,7 +169,7 @@ TEST_F(MissingData, VirtualFramesWithAllTheirSourcesAreRead) {
         map(list, 4, 2, "b.h5");
     });
     EXPECT_THAT(greys(path), testing::ElementsAre(1, 2, 3, 4, 5, 6));
-    const std::set<std::string> files = RaiseFile(path).layers().at(0).files;
+    const std::set<std::string> files = open_recording(path)->layers().at(0).files;
     EXPECT_EQ(files, (std::set<std::string>{path, folder_.path("a.h5"), folder_.path("b.h5")}));
 }
 
@@ -306,9 +306,9 @@ TEST_F(MissingData, ALinkToAnotherFileIsFollowed) {
     const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
     H5Lcreate_external("other.h5", "/layer0003", file, "/layer0001", H5P_DEFAULT, H5P_DEFAULT);
     H5Fclose(file);
-    const RaiseFile recording(path);
-    ASSERT_EQ(recording.layers().size(), 2U);
-    EXPECT_EQ(recording.layers()[1].files, std::set<std::string>{other});
+    const auto recording = open_recording(path);
+    ASSERT_EQ(recording->layers().size(), 2U);
+    EXPECT_EQ(recording->layers()[1].files, std::set<std::string>{other});
 }
 
 TEST_F(MissingData, InspectListsItAndReadsOn) {

@@ -5,7 +5,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -32,7 +32,7 @@ class RaiseInput : public testing::Test {
         return test::write_file(folder_.path("C001.hdf5"), {layer});
     }
     /// Grey values of the frames of each line, by position of the line.
-    static std::map<std::size_t, std::vector<int>> greys(const RaiseFile& file) {
+    static std::map<std::size_t, std::vector<int>> greys(const Recording& file) {
         std::map<std::size_t, std::vector<int>> result;
         const LayerInfo layer = file.layer(file.groups().at(0));
         const LineIndex index = file.line_index(layer);
@@ -50,8 +50,8 @@ class RaiseInput : public testing::Test {
 };
 
 TEST_F(RaiseInput, InterleavedAndUnsortedIndices) {
-    const RaiseFile file(write(plain_layer({2, 0, 2, 1, 0, 2}, 3)));
-    const auto lines = greys(file);
+    const auto file = open_recording(write(plain_layer({2, 0, 2, 1, 0, 2}, 3)));
+    const auto lines = greys(*file);
     EXPECT_THAT(lines.at(0), ElementsAre(2, 5));
     EXPECT_THAT(lines.at(1), ElementsAre(4));
     EXPECT_THAT(lines.at(2), ElementsAre(1, 3, 6));
@@ -61,7 +61,7 @@ TEST_F(RaiseInput, AnyIntegerTypeOfTheIndex) {
     for (const hid_t type : {H5T_STD_U8LE, H5T_STD_I16BE, H5T_STD_U32LE, H5T_STD_I64BE}) {
         RawLayer layer = plain_layer({1, 0, 1}, 2);
         layer.index_type = type;
-        const auto lines = greys(RaiseFile(write(layer)));
+        const auto lines = greys(*open_recording(write(layer)));
         EXPECT_THAT(lines.at(0), ElementsAre(2));
         EXPECT_THAT(lines.at(1), ElementsAre(1, 3));
     }
@@ -77,33 +77,33 @@ TEST_F(RaiseInput, AnyChunkingAndCompression) {
         RawLayer layer = plain_layer(index, 2);
         if (!storage.chunk.empty()) storage.chunk[0] = std::min<std::uint64_t>(storage.chunk[0], 7);
         layer.frame_storage = storage;
-        const auto lines = greys(RaiseFile(write(layer)));
+        const auto lines = greys(*open_recording(write(layer)));
         EXPECT_THAT(lines.at(0), ElementsAre(1, 3, 6, 7));
         EXPECT_THAT(lines.at(1), ElementsAre(2, 4, 5));
     }
 }
 
 TEST_F(RaiseInput, LinesWithoutFramesAndFramesWithoutLine) {
-    const RaiseFile file(write(plain_layer({-1, 3, 3, -7}, 5)));
-    const LayerInfo layer = file.layer(file.groups()[0]);
-    const LineIndex index = file.line_index(layer);
+    const auto file = open_recording(write(plain_layer({-1, 3, 3, -7}, 5)));
+    const LayerInfo layer = file->layer(file->groups()[0]);
+    const LineIndex index = file->line_index(layer);
     EXPECT_EQ(index.lines(), 5U);
     EXPECT_EQ(index.without_line, 2U);
     EXPECT_EQ(index.frames_of(0), 0U);
-    const auto lines = greys(file);
+    const auto lines = greys(*file);
     EXPECT_EQ(lines.size(), 1U);
     EXPECT_THAT(lines.at(3), ElementsAre(2, 3));
 }
 
 TEST_F(RaiseInput, UnlabelledLayersHaveTheLinesOfTheirIndex) {
     RawLayer raw = plain_layer({70, 5, 70, 9000000000}, 0);
-    const RaiseFile file(write(raw));
-    const LayerInfo layer = file.layer(file.groups()[0]);
+    const auto file = open_recording(write(raw));
+    const LayerInfo layer = file->layer(file->groups()[0]);
     EXPECT_FALSE(layer.labelled);
-    const LineIndex index = file.line_index(layer);
+    const LineIndex index = file->line_index(layer);
     EXPECT_THAT(index.numbers, ElementsAre(5, 70, 9000000000));
-    EXPECT_TRUE(file.laser_parameters(layer).empty());
-    EXPECT_THAT(greys(file).at(1), ElementsAre(1, 3));
+    EXPECT_TRUE(file->labels(layer).empty());
+    EXPECT_THAT(greys(*file).at(1), ElementsAre(1, 3));
 }
 
 TEST_F(RaiseInput, LayersOutOfOrderAreReadByName) {
@@ -112,8 +112,8 @@ TEST_F(RaiseInput, LayersOutOfOrderAreReadByName) {
                          {plain_layer({0}, 1, "/layer0010"), plain_layer({0}, 1, "/layer0002"),
                           plain_layer({0}, 1, "/layer0007")});
     std::vector<std::string> names;
-    const RaiseFile file(path);
-    for (const LayerGroup& group : file.groups()) names.push_back(group.layer);
+    const auto file = open_recording(path);
+    for (const LayerGroup& group : file->groups()) names.push_back(group.layer);
     EXPECT_THAT(names, ElementsAre("layer0002", "layer0007", "layer0010"));
 }
 
@@ -127,10 +127,10 @@ TEST_F(RaiseInput, LinesLargerThanTheMemoryBudgetAreReadInTwoSweeps) {
     layer.parameters = {500, 200};
     layer.pixels.assign(60'000'000, 3);
     layer.pixels[std::size_t(59) * 1'000'000 + 700 * 1000 + 12] = 200;
-    const RaiseFile file(write(layer));
-    const LayerInfo info = file.layer(file.groups()[0]);
+    const auto file = open_recording(write(layer));
+    const LayerInfo info = file->layer(file->groups()[0]);
     std::size_t seen = 0;
-    file.for_each_line(info, file.line_index(info), 0, 1, [&](CroppedLine& line) {
+    file->for_each_line(info, file->line_index(info), 0, 1, [&](CroppedLine& line) {
         ++seen;
         EXPECT_EQ(line.centre.row, 700);
         EXPECT_EQ(line.centre.column, 12);
@@ -168,7 +168,7 @@ TEST_F(RaiseInput, RefusesWrongRanksAndTypes) {
 
 TEST_F(RaiseInput, RefusesIndicesPastLaserParams) {
     expect_refused(write(plain_layer({0, 1, 2}, 2)), "/layer0000/scan_line_index",
-                   "frame 2 belongs to line 2, but laser_params has 2 lines");
+                   "frame 2 belongs to line 2, but there are targets for 2 lines");
 }
 
 TEST_F(RaiseInput, RefusesUnusableLabels) {
@@ -217,7 +217,7 @@ TEST_F(RaiseInput, RefusesFilesWithoutReadPermission) {
     if (self == 0) {
         ASSERT_EQ(::seteuid(nobody), 0);  // root may read everything
     }
-    EXPECT_THROW(RaiseFile{path}, IoError);
+    EXPECT_THROW((void)open_recording(path), IoError);
     ASSERT_EQ(::seteuid(self), 0);
 }
 

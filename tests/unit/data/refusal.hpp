@@ -1,7 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <string>
 
@@ -12,11 +12,11 @@ namespace edgeloop::test {
 
 /// Everything sharding would read of the file.
 inline void read_all(const std::string& path) {
-    const RaiseFile file(path);
-    for (const LayerInfo& layer : file.layers()) {
-        const LineIndex index = file.line_index(layer);
-        (void)file.laser_parameters(layer);
-        file.for_each_line(layer, index, 0, index.lines(), [](CroppedLine&) {});
+    const auto file = open_recording(path);
+    for (const LayerInfo& layer : file->layers()) {
+        const LineIndex index = file->line_index(layer);
+        (void)file->labels(layer);
+        file->for_each_line(layer, index, 0, index.lines(), [](CroppedLine&) {});
     }
 }
 

@@ -86,11 +86,11 @@ TEST_F(Shards, HoldTheCropsLabelsAndOriginOfEveryLine) {
     std::size_t shard = 0, position = 0;
     std::uint64_t number = 0;
     for (const std::string& path : options_.input) {
-        const RaiseFile file(path);
-        for (const LayerInfo& layer : file.layers()) {
-            const LineIndex index = file.line_index(layer);
-            const auto labels = file.laser_parameters(layer);
-            file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
+        const auto file = open_recording(path);
+        for (const LayerInfo& layer : file->layers()) {
+            const LineIndex index = file->line_index(layer);
+            const auto labels = file->labels(layer);
+            file->for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
                 if (position == shards[shard].lines().size()) {
                     ++shard;
                     position = 0;
@@ -98,8 +98,9 @@ TEST_F(Shards, HoldTheCropsLabelsAndOriginOfEveryLine) {
                 const ShardLine& stored = shards[shard].lines()[position];
                 EXPECT_EQ(stored.number, number++);
                 EXPECT_EQ(stored.scan_line, std::int64_t(line.line));
-                EXPECT_EQ(stored.target.speed_mm_s, labels[line.line].speed_mm_s);
-                EXPECT_EQ(stored.target.power_w, labels[line.line].power_w);
+                const std::vector<double>& kept = shards[shard].labels();
+                EXPECT_EQ(kept[2 * position], labels[2 * line.line]);
+                EXPECT_EQ(kept[2 * position + 1], labels[2 * line.line + 1]);
                 ASSERT_EQ(stored.frames, line.frames);
                 EXPECT_TRUE(std::equal(line.pixels.begin(), line.pixels.end(),
                                        shards[shard].pixels(position)));
@@ -304,13 +305,22 @@ TEST_F(Shards, OnlyWhatIsCalledLikeAShardIsEverRemoved) {
         EXPECT_EQ(read_file(options_.output + "/" + name), "mine");
 }
 
-// Written by a program that knew no digests of content.
-TEST_F(Shards, OfVersion1AreStillReadUnderTheirOldDigest) {
-    const auto dataset = std::make_shared<const Dataset>(test::test_data("shards/v1"));
-    LoaderOptions loading;
-    loading.frames = 2;
-    EXPECT_EQ(Loader(dataset, loading).total_samples(), 4U);
-    EXPECT_EQ(dataset->digest(), "17004d7d606228eb41ea081ade05f712");
+// Written by programs that knew no digests of content (v1) or no names of targets (v2).
+TEST_F(Shards, OfOldVersionsAreStillReadUnderTheirOldDigest) {
+    const auto total = [](const std::string& version, const std::string& digest) {
+        const auto dataset = std::make_shared<const Dataset>(test::test_data("shards/" + version));
+        EXPECT_EQ(dataset->digest(), digest);
+        LoaderOptions loading;
+        loading.frames = 2;
+        Loader loader(dataset, loading);
+        Batch batch;
+        loader.start_epoch(0);
+        EXPECT_TRUE(loader.next(batch));
+        EXPECT_EQ(batch.targets.size(), 2 * batch.samples);
+        return loader.total_samples();
+    };
+    EXPECT_EQ(total("v1", "17004d7d606228eb41ea081ade05f712"), 4U);
+    EXPECT_EQ(total("v2", "9cd7a73d7ead5c374a19a46dc35cc3c3"), 2U);
 }
 
 // A first run that fails must not lock the folder's name.

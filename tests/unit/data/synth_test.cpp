@@ -6,6 +6,7 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -36,39 +37,40 @@ TEST(Synth, SameSeedSameBytesForAnyNumberOfThreads) {
 TEST(Synth, WritesBothLayouts) {
     const test::TemporaryFolder folder;
     SynthOptions options = test::small_synth(folder.path("new"));
-    const RaiseFile new_layout(synthesise(options).at(1));
-    EXPECT_EQ(new_layout.groups().at(2).layout, RaiseLayout::v1_1);
-    EXPECT_EQ(new_layout.groups().at(2).object, "C028");
-    EXPECT_EQ(new_layout.groups().at(2).path, "/layer0002");
+    const auto new_layout = open_recording(synthesise(options).at(1));
+    EXPECT_EQ(new_layout->layout(), "v1.1");
+    EXPECT_EQ(new_layout->groups().at(2).object, "C028");
+    EXPECT_EQ(new_layout->groups().at(2).path, "/layer0002");
     options.layout = RaiseLayout::v1_0;
     options.output = folder.path("old");
     options.objects = 5;
     const std::vector<std::string> files = synthesise(options);
     ASSERT_EQ(files.size(), 2U);
-    const RaiseFile train(files[0]), test_file(files[1]);
-    EXPECT_EQ(train.groups().size(), 4U * 5U);
-    EXPECT_EQ(train.groups()[0].path, "/C027/layer0000");
-    EXPECT_EQ(test_file.groups().size(), 5U);
-    EXPECT_EQ(test_file.groups()[0].object, "C031");
+    const auto train = open_recording(files[0]), test_file = open_recording(files[1]);
+    EXPECT_EQ(train->groups().size(), 4U * 5U);
+    EXPECT_EQ(train->groups()[0].path, "/C027/layer0000");
+    EXPECT_EQ(test_file->groups().size(), 5U);
+    EXPECT_EQ(test_file->groups()[0].object, "C031");
 }
 
 TEST(Synth, FramesFollowFromLengthAndSpeed) {
     const test::TemporaryFolder folder;
     const SynthOptions options = test::small_synth(folder.path("raise"));
-    const RaiseFile file(synthesise(options)[0]);
-    ASSERT_EQ(file.layers().size(), 5U);
-    for (const LayerInfo& layer : file.layers()) {
+    const auto file = open_recording(synthesise(options)[0]);
+    ASSERT_EQ(file->layers().size(), 5U);
+    for (const LayerInfo& layer : file->layers()) {
         ASSERT_TRUE(layer.labelled);
-        const LineIndex index = file.line_index(layer);
-        const auto labels = file.laser_parameters(layer);
+        const LineIndex index = file->line_index(layer);
+        const auto labels = file->labels(layer);
         ASSERT_EQ(index.lines(), 7U);
         for (std::size_t line = 0; line < index.lines(); ++line) {
-            EXPECT_GE(labels[line].speed_mm_s, 300);
-            EXPECT_LT(labels[line].speed_mm_s, 1500);
-            EXPECT_GE(labels[line].power_w, 100);
-            EXPECT_LT(labels[line].power_w, 350);
-            EXPECT_NEAR(double(index.frames_of(line)),
-                        options.line_length_mm / labels[line].speed_mm_s * 20000, 1);
+            const double speed_mm_s = labels[2 * line], power_w = labels[2 * line + 1];
+            EXPECT_GE(speed_mm_s, 300);
+            EXPECT_LT(speed_mm_s, 1500);
+            EXPECT_GE(power_w, 100);
+            EXPECT_LT(power_w, 350);
+            EXPECT_NEAR(double(index.frames_of(line)), options.line_length_mm / speed_mm_s * 20000,
+                        1);
         }
     }
 }
@@ -80,18 +82,18 @@ TEST(Synth, SpeedAndPowerAreIndependent) {
     options.objects = 1;
     options.lines = 400;
     options.line_length_mm = 0.1;
-    const RaiseFile file(synthesise(options)[0]);
-    std::vector<LaserParameters> all;
-    for (const LayerInfo& layer : file.layers())
-        for (const LaserParameters& laser : file.laser_parameters(layer)) all.push_back(laser);
+    const auto file = open_recording(synthesise(options)[0]);
+    std::vector<double> all;
+    for (const LayerInfo& layer : file->layers())
+        for (const double value : file->labels(layer)) all.push_back(value);
     double speed = 0, power = 0, both = 0;
-    for (const LaserParameters& laser : all) {
-        const double s = (laser.speed_mm_s - 900) / 346.4, p = (laser.power_w - 225) / 72.2;
+    for (std::size_t i = 0; i < all.size(); i += 2) {
+        const double s = (all[i] - 900) / 346.4, p = (all[i + 1] - 225) / 72.2;
         speed += s;
         power += p;
         both += s * p;
     }
-    const auto count = double(all.size());  // 2000: standard error 0.022
+    const auto count = double(all.size()) / 2;  // 2000: standard error 0.022
     EXPECT_NEAR(speed / count, 0, 0.1);
     EXPECT_NEAR(power / count, 0, 0.1);
     EXPECT_NEAR(both / count, 0, 0.1);
@@ -103,8 +105,8 @@ TEST(Synth, HidesTheLabelsOfTestObjects) {
     options.objects = 3;
     options.hide_test_labels = true;
     const std::vector<std::string> files = synthesise(options);
-    EXPECT_TRUE(RaiseFile(files[0]).layers()[0].labelled);
-    EXPECT_FALSE(RaiseFile(files[2]).layers()[0].labelled) << "C029";
+    EXPECT_TRUE(open_recording(files[0])->layers()[0].labelled);
+    EXPECT_FALSE(open_recording(files[2])->layers()[0].labelled) << "C029";
 }
 
 TEST(Synth, StoppingLeavesNoHalfFile) {

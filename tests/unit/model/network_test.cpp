@@ -1,5 +1,6 @@
 #include "model/network.hpp"
 
+#include "model/outputs.hpp"
 #include "model/traced_network.hpp"
 #include "model/weights_file.hpp"
 #include "support/temporary_folder.hpp"
@@ -42,6 +43,23 @@ TEST_P(Networks, RunForwardAndBackwardWithFiniteNumbers) {
         ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
         EXPECT_TRUE(torch::isfinite(parameter.value().grad()).all().item<bool>())
             << parameter.key();
+    }
+}
+
+TEST_P(Networks, TakeAnyNumberOfOutputs) {
+    const test::TemporaryFolder folder;
+    for (const std::int64_t outputs : {1, 5}) {
+        const auto network = make_network(GetParam(), 1);
+        set_outputs(*network, outputs, 1);
+        const torch::Tensor clips = clips_for(GetParam(), 2);
+        const torch::Tensor output = network->forward(clips);
+        ASSERT_EQ(output.sizes(), (torch::IntArrayRef{2, outputs}));
+        output.square().mean().backward();
+        EXPECT_TRUE(network->parameters().back().grad().defined());
+        network->eval();
+        write_file_atomic(folder.path("weights"), encode_weights(weights_of(*network)));
+        const auto read = trained_network(GetParam(), folder.path("weights"));
+        EXPECT_TRUE(torch::allclose(read->forward(clips), network->forward(clips)));
     }
 }
 

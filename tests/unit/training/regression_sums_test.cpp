@@ -13,7 +13,7 @@ namespace {
 TEST(RegressionSums, GiveTheMetricsOfAWorkedExample) {
     const std::vector<float> target{1.0F, 0.5F, 0.5F, 1.5F};
     const std::vector<float> predicted{1.1F, 0.5F, 0.5F, 1.2F};
-    RegressionSums sums;
+    RegressionSums sums(raise_targets());
     sums.add(predicted.data(), target.data(), 2);
     const Metrics metrics = sums.metrics();
     EXPECT_NEAR(metrics.at("val_rmse"), std::sqrt((0.01 + 0.09) / 4), 1e-6);
@@ -23,13 +23,27 @@ TEST(RegressionSums, GiveTheMetricsOfAWorkedExample) {
     EXPECT_NEAR(metrics.at("r2_power"), 1 - 0.09 / 0.5, 1e-5);
 }
 
+TEST(RegressionSums, TakeAnyNumberOfTargets) {
+    RegressionSums one({{"depth", "um", 50}}), three({{"a", "", 1}, {"b", "", 1}, {"c", "K", 10}});
+    const std::vector<float> wanted{1, 2, 3, 1, 4, 3}, predicted{1, 2, 4, 1, 4, 2};
+    one.add(predicted.data(), wanted.data(), 6);
+    EXPECT_NEAR(one.metrics().at("val_rmse_depth_um"), 50 * std::sqrt(2 / 6.0), 1e-9);
+    EXPECT_NEAR(one.metrics().at("val_rmse"), std::sqrt(2 / 6.0), 1e-9);
+    EXPECT_EQ(one.metrics().count("r2_depth"), 1U);
+    three.add(predicted.data(), wanted.data(), 2);
+    EXPECT_EQ(three.metrics().at("val_rmse_a"), 0);
+    EXPECT_EQ(three.metrics().at("r2_b"), 1);
+    EXPECT_NEAR(three.metrics().at("val_rmse_c_k"), 10, 1e-9);
+    EXPECT_NEAR(three.metrics().at("val_rmse"), std::sqrt(2 / 6.0), 1e-9);
+}
+
 TEST(RegressionSums, PartsAddUpToTheWhole) {
     std::vector<float> target, predicted;
     for (int i = 0; i < 20; ++i) {
         target.push_back(0.1F * float(i));
         predicted.push_back(0.1F * float(i) + 0.01F * float(i % 3));
     }
-    RegressionSums whole, first, second;
+    RegressionSums whole(raise_targets()), first = whole, second = whole;
     whole.add(predicted.data(), target.data(), 10);
     first.add(predicted.data(), target.data(), 3);
     second.add(predicted.data() + 6, target.data() + 6, 7);
@@ -38,7 +52,7 @@ TEST(RegressionSums, PartsAddUpToTheWhole) {
 }
 
 TEST(RegressionSums, LeaveOutWhatIsNotDefined) {
-    RegressionSums sums;
+    RegressionSums sums(raise_targets());
     EXPECT_THROW((void)sums.metrics(), LogicError);
     const std::vector<float> target{1.0F, 0.5F}, predicted{1.0F, 0.5F};
     sums.add(predicted.data(), target.data(), 1);

@@ -3,6 +3,7 @@
 #include "model/network.hpp"
 #include "model/weights_file.hpp"
 #include "support/small_dataset.hpp"
+#include "support/target_dataset.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -10,7 +11,6 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/dataset.hpp"
-#include "edgeloop/data/preprocessing.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -63,11 +63,36 @@ TEST_F(TrainerTest, LearnsTheSyntheticTaskBetterThanItsMean) {
               mean_predictor_rmse(catalogue, SplitPart::validation));
     const double mean_train_rmse = mean_predictor_rmse(catalogue, SplitPart::train);
     EXPECT_LT(outcome.metrics.at("train_loss"), 0.5 * mean_train_rmse * mean_train_rmse);
-    const double from_parts =
-        std::hypot(outcome.metrics.at("val_rmse_speed_mm_s") / speed_scale_mm_s,
-                   outcome.metrics.at("val_rmse_power_w") / power_scale_w) /
-        std::sqrt(2.0);
+    const double from_parts = std::hypot(outcome.metrics.at("val_rmse_speed_mm_s") / 900,
+                                         outcome.metrics.at("val_rmse_power_w") / 215) /
+                              std::sqrt(2.0);
     EXPECT_NEAR(outcome.metrics.at("val_rmse"), from_parts, 1e-9);
+}
+
+TEST_F(TrainerTest, TrainsOnWhateverTargetsTheDatasetHas) {
+    const test::TemporaryFolder folder;
+    const std::vector<Target> all = {{"depth", "um", 40}, {"width", "um", 0.5}, {"pores", "", 1}};
+    for (const std::size_t count : {1U, 3U}) {
+        const std::vector<Target> targets(all.begin(), all.begin() + std::ptrdiff_t(count));
+        TrainingSettings other = settings();
+        other.shards = test::make_target_dataset(folder.path(std::to_string(count)), targets);
+        other.weights_dir = folder.path("weights");
+        const Outcome outcome =
+            train(other, candidate(R"({"learning_rate":0.01,"batch":4,"epochs":30})"));
+        ASSERT_EQ(outcome.status, Status::completed) << outcome.reason;
+        double squares = 0;
+        for (const Target& target : targets) {
+            squares +=
+                std::pow(outcome.metrics.at("val_rmse_" + metric_name(target)) / target.scale, 2);
+            EXPECT_EQ(outcome.metrics.count("r2_" + target.name), 1U);
+        }
+        EXPECT_NEAR(outcome.metrics.at("val_rmse"), std::sqrt(squares / double(count)), 1e-9);
+        EXPECT_EQ(outcome.metrics.count("val_rmse_pores"), count == 3 ? 1U : 0U);
+        EXPECT_LT(outcome.metrics.at("val_rmse"), 3);
+        const Weights weights =
+            decode_weights(read_file(folder.path("weights/7.safetensors")), "test");
+        EXPECT_EQ(weights.at("output.bias").numel(), std::int64_t(count));
+    }
 }
 
 TEST_F(TrainerTest, TheSameCandidateGivesTheSameNumbersToTheBit) {

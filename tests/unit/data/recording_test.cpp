@@ -1,4 +1,4 @@
-#include "edgeloop/data/raise_file.hpp"
+#include "edgeloop/data/recording.hpp"
 
 #include "data/hdf5.hpp"
 #include "unit/data/support.hpp"
@@ -20,11 +20,11 @@ std::vector<std::uint8_t> expected_crops(const std::string& layout) {
 }
 
 std::vector<std::uint8_t> crops_of(const std::string& name) {
-    const RaiseFile file(test::reference_file(name));
+    const auto file = open_recording(test::reference_file(name));
     std::vector<std::uint8_t> values;
-    for (const LayerInfo& layer : file.layers()) {
-        const LineIndex index = file.line_index(layer);
-        file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
+    for (const LayerInfo& layer : file->layers()) {
+        const LineIndex index = file->line_index(layer);
+        file->for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
             values.resize(values.size() + frames * crop_pixels);
             copy_window(line.pixels.data(), line.frames, centred_start(line.frames, frames, 1),
                         frames, 1, values.data() + values.size() - frames * crop_pixels);
@@ -33,24 +33,24 @@ std::vector<std::uint8_t> crops_of(const std::string& name) {
     return values;
 }
 
-TEST(RaiseFile, CropsOfLayout10EqualTheReference) {
+TEST(Recording, CropsOfLayout10EqualTheReference) {
     EXPECT_EQ(crops_of("raise_v1.0_train.hdf5"), expected_crops("v1.0"));
 }
 
-TEST(RaiseFile, CropsOfLayout11EqualTheReference) {
+TEST(Recording, CropsOfLayout11EqualTheReference) {
     EXPECT_EQ(crops_of("raise_v1.1_C099.hdf5"), expected_crops("v1.1"));
 }
 
-TEST(RaiseFile, RecognisesTheLayoutByItself) {
-    const RaiseFile old_file(test::reference_file("raise_v1.0_train.hdf5"));
-    ASSERT_EQ(old_file.groups().size(), 4U);
-    EXPECT_EQ(old_file.groups()[2].layout, RaiseLayout::v1_0);
-    EXPECT_EQ(old_file.groups()[2].path, "/C099/layer0005");
-    EXPECT_EQ(old_file.groups()[2].object, "C099");
-    const RaiseFile new_file(test::reference_file("raise_v1.1_C099.hdf5"));
-    ASSERT_EQ(new_file.groups().size(), 2U);
-    EXPECT_EQ(new_file.groups()[1].layout, RaiseLayout::v1_1);
-    EXPECT_EQ(new_file.groups()[1].path, "/layer0001");
+TEST(Recording, RecognisesTheLayoutByItself) {
+    const auto old_file = open_recording(test::reference_file("raise_v1.0_train.hdf5"));
+    ASSERT_EQ(old_file->groups().size(), 4U);
+    EXPECT_EQ(old_file->layout(), "v1.0");
+    EXPECT_EQ(old_file->groups()[2].path, "/C099/layer0005");
+    EXPECT_EQ(old_file->groups()[2].object, "C099");
+    const auto new_file = open_recording(test::reference_file("raise_v1.1_C099.hdf5"));
+    ASSERT_EQ(new_file->groups().size(), 2U);
+    EXPECT_EQ(new_file->layout(), "v1.1");
+    EXPECT_EQ(new_file->groups()[1].path, "/layer0001");
 }
 
 }  // namespace

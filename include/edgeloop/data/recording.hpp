@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/data/target.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -8,21 +9,14 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
 
-enum class RaiseLayout {
-    v1_0,  ///< groups /<object>/<layer>
-    v1_1,  ///< one object per file, named like the file; groups /<layer>
-};
-
-[[nodiscard]] const char* name_of(RaiseLayout layout);
-
 /// A group that looks like a layer, or a link that leads nowhere where layers are; nothing in it
 /// has been checked.
 struct LayerGroup {
-    RaiseLayout layout = RaiseLayout::v1_1;
     std::string object;  ///< e.g. "C027"
     std::string layer;   ///< e.g. "layer0003"
     std::string path;    ///< inside the file, e.g. "/layer0003"
@@ -33,21 +27,12 @@ struct LayerInfo {
     LayerGroup group;
     std::uint64_t frames = 0;
     int height = 0, width = 0;
-    bool labelled = true;                    ///< has laser_params
-    std::uint64_t labelled_lines = 0;        ///< rows of laser_params
+    bool labelled = true;                    ///< has targets
+    std::uint64_t labelled_lines = 0;        ///< rows of them
     std::string index_type;                  ///< e.g. "int64", "uint16"
     std::vector<std::uint64_t> frame_chunk;  ///< empty when contiguous
     std::set<std::string> files;  ///< that hold its data: the recording, and those it refers to
 };
-
-/// Speed and power of one scan line.
-struct LaserParameters {
-    double speed_mm_s = 0;
-    double power_w = 0;
-};
-
-/// Positive numbers of at most 1e9; false for NaN.
-[[nodiscard]] bool is_usable(const LaserParameters& laser);
 
 /// Which frames belong to which line of a layer, whatever their order in the file.
 struct LineIndex {
@@ -70,41 +55,53 @@ struct CroppedLine {
     std::vector<std::uint8_t> pixels;  ///< (frames, crop_side, crop_side)
 };
 
-/// A RAISE-LPBF file of either layout, read in pieces: memory does not grow with the file.
+/// The datasets of a layer, as they are named in errors.
+enum class LayerPart { frames, index, targets };
+
+/// A recording, read in pieces: memory does not grow with the file. Layouts differ in what is
+/// virtual; a further one is a class of its own and a line in recording.cpp.
 ///
 /// All errors are ConfigErrors that name file, group and dataset. Not for use from several threads
 /// at once, not even on different files: the HDF5 library is commonly built without thread safety.
-class RaiseFile {
+class Recording {
   public:
-    /// @throws ConfigError  no such file, not HDF5, truncated, no layer in it; IoError  no
-    /// permission.
-    explicit RaiseFile(const std::string& path);
-    ~RaiseFile();
-    RaiseFile(RaiseFile&&) noexcept;
-    RaiseFile& operator=(RaiseFile&&) noexcept;
+    virtual ~Recording() = default;
 
-    [[nodiscard]] const std::string& path() const;
+    [[nodiscard]] const std::string& path() const { return path_; }
     /// Everything that looks like a layer, by ascending name.
-    [[nodiscard]] const std::vector<LayerGroup>& groups() const&;
-    const std::vector<LayerGroup>& groups() && = delete;  // would dangle
+    [[nodiscard]] const std::vector<LayerGroup>& groups() const { return groups_; }
 
+    /// Name of the layout, e.g. "v1.1".
+    [[nodiscard]] virtual std::string layout() const = 0;
+    /// What its lines are labelled with.
+    [[nodiscard]] virtual const std::vector<Target>& targets() const = 0;
+    /// Whether a target can have this value; networks learn nothing from others.
+    [[nodiscard]] virtual bool is_usable(double value) const = 0;
+    /// File, group and dataset, for errors.
+    [[nodiscard]] virtual std::string place(const LayerGroup& group, LayerPart part) const = 0;
     /// Opens and checks one layer. @throws ConfigError  missing datasets, wrong rank, type or size,
     /// a link that leads nowhere, data that were never written or whose file is missing.
-    [[nodiscard]] LayerInfo layer(const LayerGroup& group) const;
+    [[nodiscard]] virtual LayerInfo layer(const LayerGroup& group) const = 0;
+    /// The line of each frame; negative: it belongs to none.
+    [[nodiscard]] virtual std::vector<std::int64_t> line_of_frames(
+        const LayerInfo& layer) const = 0;
+    /// (lines, targets) in physical units, as stored, also when not usable; empty when unlabelled.
+    /// @throws ConfigError  unreadable.
+    [[nodiscard]] virtual std::vector<double> stored_labels(const LayerInfo& layer) const = 0;
+    /// Frames [first, first + count) of the layer, (count, height, width) bytes.
+    virtual void read_frames(const LayerInfo& layer, std::uint64_t first, std::uint64_t count,
+                             std::uint8_t* out) const = 0;
+
     /// All layers. @throws ConfigError  as layer().
     [[nodiscard]] std::vector<LayerInfo> layers() const;
-
-    /// Labelled layers: one line per row of laser_params, also without frames. Others: one line per
-    /// value found. @throws ConfigError  an index pointing past laser_params.
+    /// Labelled layers: one line per row of targets, also without frames. Others: one line per
+    /// value found. @throws ConfigError  an index pointing past the targets.
     [[nodiscard]] LineIndex line_index(const LayerInfo& layer) const;
-    /// As stored, also when not finite; empty when unlabelled. @throws ConfigError  unreadable.
-    [[nodiscard]] std::vector<LaserParameters> raw_laser_parameters(const LayerInfo& layer) const;
-    /// @throws ConfigError  also when a line is not is_usable().
-    [[nodiscard]] std::vector<LaserParameters> laser_parameters(const LayerInfo& layer) const;
+    /// stored_labels(). @throws ConfigError  also when one is not usable.
+    [[nodiscard]] std::vector<double> labels(const LayerInfo& layer) const;
 
-    /// Frames [first, first + count) of the layer, (count, height, width) bytes.
-    void read_frames(const LayerInfo& layer, std::uint64_t first, std::uint64_t count,
-                     std::uint8_t* out) const;
+    /// is_usable() of all targets of a line.
+    [[nodiscard]] bool are_usable(const double* labels) const;
 
     /// Calls `use` for the lines [first, last) that have frames, in ascending order, each cropped
     /// as in the reference preprocessing. Reads each frame once as long as the frames of a line are
@@ -113,10 +110,18 @@ class RaiseFile {
     void for_each_line(const LayerInfo& layer, const LineIndex& index, std::size_t first,
                        std::size_t last, const std::function<void(CroppedLine&)>& use) const;
 
+  protected:
+    Recording(std::string path, std::vector<LayerGroup> groups)
+        : path_(std::move(path)), groups_(std::move(groups)) {}
+
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::string path_;
+    std::vector<LayerGroup> groups_;
 };
+
+/// Opens a recording of any layout. @throws ConfigError  no such file, not HDF5, truncated, no
+/// layer in it, layers of several layouts; IoError  no permission.
+[[nodiscard]] std::unique_ptr<const Recording> open_recording(const std::string& path);
 
 /// File names and patterns (`*`, `?`, `[...]`) to file names; a pattern's matches are sorted, a
 /// name given twice counts once. @throws ConfigError  a pattern matches nothing, or nothing was
