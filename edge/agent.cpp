@@ -131,7 +131,7 @@ void serve(const ServeOptions& options) {
         }
         guard.begin();
         const MeasurementResult result = measure(*held);
-        if (result.status == Status::lost && stop()) break;  // the goodbye gives the job back
+        if (result.status == Status::lost && stop()) break;  // Shutdown gives the job back
         report(held->id, held->job, result);
         if (const auto settled = guard.add(*held, result)) answer({*settled});
         losses.count(result);

@@ -8,8 +8,8 @@
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/link/bridge_client.hpp"
+#include "edgeloop/link/bridge_store.hpp"
 #include "edgeloop/link/broker.hpp"
-#include "edgeloop/link/journal_store.hpp"
 #include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
@@ -19,6 +19,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -56,8 +57,8 @@ void check_security(BrokerOptions& options, const std::string& key_file) {
 }
 
 int serve_command(int argc, const char* const* argv) {
-    JournalOptions journal;
-    journal.folder = "edgeloop-bridge";
+    BridgeStoreOptions kept;
+    kept.folder = "edgeloop-bridge";
     BrokerOptions options;
     options.endpoint = default_endpoint;
     std::string key_file, log_level = "info";
@@ -65,7 +66,7 @@ int serve_command(int argc, const char* const* argv) {
         "edgeloop-bridge serve",
         "The durable meeting point of searches and edge devices; both dial in.");
     parser.add("bind", &options.endpoint, "address to listen on, e.g. tcp://*:5701");
-    parser.add("store", &journal.folder, "folder for jobs, results and device records");
+    parser.add("store", &kept.folder, "folder for jobs and results");
     parser.group("Security");
     parser.add("keys", &key_file, "key file of this bridge (edgeloop-bridge keygen)");
     parser.add(
@@ -74,7 +75,7 @@ int serve_command(int argc, const char* const* argv) {
         "as that), or a file with one a line; read again when it changes");
     parser.add("insecure", &options.allow_plain_network, "listen to the network without keys");
     parser.group("Limits");
-    parser.add("max-results", &journal.max_results, "results to keep; the oldest are deleted first",
+    parser.add("max-results", &kept.max_results, "results to keep; the oldest are deleted first",
                at_least(1));
     parser.add("max-queued", &options.board.max_queued,
                "jobs in the queue; clients retry beyond that", at_least(1));
@@ -85,7 +86,7 @@ int serve_command(int argc, const char* const* argv) {
     install_stop_handlers();
     install_reload_handler();
     raise_descriptor_limit();
-    JournalStore store(journal);
+    BridgeStore store(kept);
     Broker broker(options, store);
     log::info("listening on {}{}", broker.endpoint(),
               options.keys.empty() ? " without keys"
@@ -112,7 +113,7 @@ void print_status(const Json& status) {
                    device.at("measured").get<std::uint64_t>(),
                    100 * device.at("busy_fraction").get<double>(),
                    device.at("measuring").get<bool>() ? "measuring" : "idle");
-    fmt::print("\n{:<24} {:>12}\n", "search", "waiting for");
+    if (!status.at("clients").empty()) fmt::print("\n{:<24} {:>12}\n", "search", "waiting for");
     for (const Json& client : status.at("clients"))
         fmt::print("{:<24} {:>12}\n", client.at("name").get<std::string>(),
                    client.at("waiting_for").get<std::uint64_t>());
@@ -125,6 +126,7 @@ void print_status(const Json& status) {
                    line.at("devices") == 0 && !wanted.empty()
                        ? fmt::format("  nobody can measure these; drop --class '{}'", wanted)
                        : "");
+        fmt::print("  jobs: {}\n", fmt::join(line.at("ids").get<std::vector<std::string>>(), " "));
     }
     if (!status.at("last_errors").empty()) fmt::print("\nlast errors\n");
     for (const Json& error : status.at("last_errors"))

@@ -48,9 +48,9 @@ CoreWitness::Look CoreWitness::look() {
     independent = std::min(independent, loops_.independent_ns(cycles));
     const double per_cycle = 4 * dependent / independent;
     // Two looks in a row must agree on a higher rate: one alone may be a clock that changed.
-    most_per_cycle_ = std::max(most_per_cycle_, std::min(per_cycle, last_per_cycle_));
+    max_per_cycle_ = std::max(max_per_cycle_, std::min(per_cycle, last_per_cycle_));
     last_per_cycle_ = per_cycle;
-    return {per_cycle >= alone_share * most_per_cycle_, 1e3 * cycles / dependent};
+    return {per_cycle >= alone_share * max_per_cycle_, 1e3 * cycles / dependent};
 }
 
 bool is_virtual_machine(const SystemFiles& files) {

@@ -39,7 +39,7 @@ class CoreWitness {
 
   private:
     Loops loops_;
-    double most_per_cycle_ = 4;  ///< independent operations of a core alone, as far as is known
+    double max_per_cycle_ = 4;  ///< independent operations of a core alone, as far as is known
     double last_per_cycle_ = 0;
 };
 

@@ -33,19 +33,6 @@ std::string own_path() {
     return std::string(path, static_cast<std::size_t>(length));
 }
 
-/// Every runtime of this build, for the device record.
-Json describe_runtimes() {
-    Json runtimes = describe_torch();
-    if (const std::string version = onnx_runtime_version(); !version.empty())
-        runtimes["onnxruntime"] = version;
-    return runtimes;
-}
-
-std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSettings& settings) {
-    const bool onnx = settings.runtime == "onnx" || settings.runtime == "tensorrt";
-    return onnx ? make_onnx_runtime(spec, settings) : make_torch_runtime(spec, settings);
-}
-
 ProcessOptions process_options(const cli::DeviceSettings& device) {
     require_cores(device.cores);
     ProcessOptions options;

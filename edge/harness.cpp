@@ -141,25 +141,25 @@ Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
     warm_up(run, plan, now, start, timing);
     Blocks blocks(run, now, speed);
     Blocks::Chosen chosen;
-    const std::size_t most_runs = disturbed_for_each * plan.most_samples;
+    const std::size_t max_runs = disturbed_for_each * plan.max_samples;
     std::size_t next_count = plan.min_samples;
     double next_s = plan.time_budget_s;
     while (true) {
-        blocks.take_one(most_runs);
+        blocks.take_one(max_runs);
         const std::size_t n = blocks.all_ms().size();
         const double elapsed = seconds(now() - start);
         if (n < plan.fewest_samples || (n < next_count && elapsed < next_s)) continue;
         chosen = blocks.undisturbed();
-        if (n >= most_runs || chosen.samples_ms.size() >= plan.most_samples) break;
+        if (n >= max_runs || chosen.samples_ms.size() >= plan.max_samples) break;
         if (steady_enough(chosen, plan)) break;
         const double lost = blocks.seconds() - chosen.seconds;
         const double allowed =
-            std::max(plan.time_budget_s, std::min(plan.time_budget_s + lost, plan.longest_s));
+            std::max(plan.time_budget_s, std::min(plan.time_budget_s + lost, plan.max_s));
         if (elapsed >= allowed) break;
         // A look at everything so far takes time and cache: the more there is, the rarer.
-        next_count = std::min(n + std::max(runs_per_look, n / 20), most_runs);
+        next_count = std::min(n + std::max(runs_per_look, n / 20), max_runs);
         next_s = std::min(std::max(allowed, lost > 0 ? 1.05 * elapsed : 0),
-                          std::max(plan.time_budget_s, plan.longest_s));
+                          std::max(plan.time_budget_s, plan.max_s));
     }
     timing.seconds = blocks.seconds();
     timing.disturbed_seconds = blocks.seconds() - chosen.seconds;

@@ -17,12 +17,12 @@ using NanosecondClock = std::function<std::int64_t()>;
 /// When to stop timing one thing.
 struct TimingPlan {
     double time_budget_s = 10;  ///< warm-up included; overstepped only for `fewest_samples`
-    double longest_s = 0;       ///< budget and what may be added for time lost to a disturbance
+    double max_s = 0;           ///< budget and what may be added for time lost to a disturbance
     double min_seconds = 0;     ///< the samples cover at least this: a clock may float
     std::size_t min_samples = 64;
     double iqr_ratio = 0.05;         ///< stop rule: interquartile range / median
     std::size_t fewest_samples = 3;  ///< taken even when each lasts longer than the budget
-    std::size_t most_samples = 1'000'000;
+    std::size_t max_samples = 1'000'000;
 };
 
 /// What timing gave, in the order taken.
@@ -42,7 +42,7 @@ struct Timing {
 /// With `speed` the runs are taken in blocks of about a millisecond with a question before and
 /// after each, and only blocks at full speed are samples: not those with an answer of 0, nor those
 /// more than 3 % below the speed that a tenth of the others exceed. Time lost so is added to the
-/// budget, up to `longest_s`. With fewer than `min_samples` such runs in the end all are samples
+/// budget, up to `max_s`. With fewer than `min_samples` such runs in the end all are samples
 /// and the stop rule has not held.
 ///
 /// @param run  one complete inference; the device has finished when it returns.

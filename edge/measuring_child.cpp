@@ -208,7 +208,7 @@ TimingPlan timing_plan(const MeasurementSettings& settings, const MeasuringLimit
     // The budget has the warm-up in it, which may take a quarter.
     plan.min_seconds = std::min(settings.min_seconds, 0.5 * settings.time_budget_s);
     // However patient, the job must be answered before its time limit ends it.
-    plan.longest_s = std::min(
+    plan.max_s = std::min(
         limits.patience * settings.time_budget_s,
         share_of_limit * limits.time_limit_s / static_cast<double>(settings.batches.size()));
     return plan;

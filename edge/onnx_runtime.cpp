@@ -100,14 +100,16 @@ class OnnxRuntime final : public Runtime {
     double build_ms_ = 0;
 };
 
-}  // namespace
-
 std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec, const MeasurementSettings& settings) {
     std::unique_ptr<Runtime> runtime;
     with_plain_errors([&] { runtime = std::make_unique<OnnxRuntime>(network_of(spec), settings); });
     return runtime;
 }
 
-std::string onnx_runtime_version() { return Ort::GetVersionString(); }
+const bool added = add_runtimes({{"onnx", "tensorrt"}, make_onnx_runtime, [](Json& record) {
+                                     record["onnxruntime"] = Ort::GetVersionString();
+                                 }});
+
+}  // namespace
 
 }  // namespace edgeloop

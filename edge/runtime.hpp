@@ -6,6 +6,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace edgeloop {
 
@@ -39,18 +41,25 @@ using RuntimeFactory =
 /// that a memory limit set afterwards is the network's alone. Called once, before the factory.
 using RuntimePreparation = std::function<void(const MeasurementSettings& settings)>;
 
-/// LibTorch, eager or as frozen TorchScript (settings.runtime), on the CPU or on CUDA.
-[[nodiscard]] std::unique_ptr<Runtime> make_torch_runtime(const Json& spec,
-                                                          const MeasurementSettings& settings);
-void prepare_torch(const MeasurementSettings& settings);
-/// ONNX Runtime (settings.runtime "onnx"), or TensorRT through it ("tensorrt").
-/// @throws ConfigError  also in a build that found no ONNX Runtime.
-[[nodiscard]] std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec,
-                                                         const MeasurementSettings& settings);
-/// Empty in a build without it.
-[[nodiscard]] std::string onnx_runtime_version();
+/// Runtimes that one source file of the agent brings: it adds them before main() (add_runtimes).
+/// With its name in CMakeLists.txt and theirs in link/measurement.cpp that is all.
+struct Runtimes {
+    std::vector<std::string> names;  ///< settings.runtime
+    RuntimeFactory make;
+    std::function<void(Json& record)> describe;  ///< adds what the device record says of runtimes
+};
+/// @return true.
+bool add_runtimes(Runtimes added);
+/// Names of those of this build.
+[[nodiscard]] std::vector<std::string> runtime_names();
+/// Builds the network of a job on the runtime that it asks for. @throws ConfigError  this build has
+/// none.
+[[nodiscard]] std::unique_ptr<Runtime> make_runtime(const Json& spec,
+                                                    const MeasurementSettings& settings);
+/// Versions and what they can do, for the device record.
+[[nodiscard]] Json describe_runtimes();
 
-/// Version and configuration of LibTorch for the device record.
-[[nodiscard]] Json describe_torch();
+/// See RuntimePreparation; for all runtimes.
+void prepare_torch(const MeasurementSettings& settings);
 
 }  // namespace edgeloop

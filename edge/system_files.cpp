@@ -1,5 +1,7 @@
 #include "system_files.hpp"
 
+#include "runtime.hpp"
+
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
@@ -25,10 +27,10 @@ const std::string cpu_folder = "/sys/devices/system/cpu";
 
 // Drivers report values that cannot be when a sensor is off or not there: -256 degrees on Jetson.
 // What lies outside is left out, as if it had not been told.
-constexpr double coldest_milli_c = -60e3, hottest_milli_c = 200e3;  ///< silicon neither survives
-constexpr double least_khz = 1e3, most_khz = 20e6;
-constexpr double least_volt = 0.5, most_volt = 80;  ///< of a supply that powers a board
-constexpr double most_watt = 5000;
+constexpr double min_milli_c = -60e3, max_milli_c = 200e3;  ///< silicon neither survives
+constexpr double min_khz = 1e3, max_khz = 20e6;
+constexpr double min_volt = 0.5, max_volt = 80;  ///< of a supply that powers a board
+constexpr double max_watt = 5000;
 
 std::string trim(const std::string& text) {
     const auto blank = [](unsigned char c) { return std::isspace(c) != 0 || c == 0; };
@@ -105,7 +107,7 @@ Json SystemFiles::clocks_mhz() const {
     Json clocks = Json::array();
     for (const std::string& cpu : entries(cpu_folder, "cpu"))
         if (const auto khz = number(cpu + "/cpufreq/scaling_cur_freq"))
-            if (*khz >= least_khz && *khz <= most_khz) clocks.push_back(*khz / 1000.0);
+            if (*khz >= min_khz && *khz <= max_khz) clocks.push_back(*khz / 1000.0);
     return clocks;
 }
 
@@ -113,7 +115,7 @@ Json SystemFiles::temperatures_c() const {
     Json temperatures = Json::object();
     for (const std::string& zone : entries("/sys/class/thermal", "thermal_zone"))
         if (const auto milli = number(zone + "/temp"))
-            if (*milli > coldest_milli_c && *milli < hottest_milli_c)
+            if (*milli > min_milli_c && *milli < max_milli_c)
                 temperatures[line(zone + "/type").value_or(zone)] = *milli / 1000.0;
     return temperatures;
 }
@@ -176,7 +178,7 @@ double SystemFiles::peak_resident_mib() const {
 
 namespace {
 
-constexpr int most_channels = 3;  ///< of an INA3221; further files of it are sums of shunt voltages
+constexpr int max_channels = 3;  ///< of an INA3221; further files of it are sums of shunt voltages
 
 /// Present power of one channel of a sensor, or nothing where it reports none that can be.
 std::optional<double> channel_watts(const SystemFiles& files, const std::string& sensor,
@@ -185,11 +187,11 @@ std::optional<double> channel_watts(const SystemFiles& files, const std::string&
         return files.number(fmt::format("{}/{}{}_input", sensor, kind, channel));
     };
     const auto plausible = [](double watts) -> std::optional<double> {
-        return watts >= 0 && watts <= most_watt ? std::optional(watts) : std::nullopt;
+        return watts >= 0 && watts <= max_watt ? std::optional(watts) : std::nullopt;
     };
     if (const auto microwatts = read("power")) return plausible(*microwatts * 1e-6);
     const auto mv = read("in"), ma = read("curr");
-    if (!mv || !ma || *mv < least_volt * 1e3 || *mv > most_volt * 1e3) return std::nullopt;
+    if (!mv || !ma || *mv < min_volt * 1e3 || *mv > max_volt * 1e3) return std::nullopt;
     return plausible(*mv * *ma * 1e-6);
 }
 
@@ -203,7 +205,7 @@ bool is_whole_supply(const std::string& label) {
 /// its 19 V side by side).
 std::optional<double> watts_of(const SystemFiles& files, const std::string& sensor) {
     std::optional<double> sum;
-    for (int channel = 1; channel <= most_channels; ++channel) {
+    for (int channel = 1; channel <= max_channels; ++channel) {
         const auto watts = channel_watts(files, sensor, channel);
         if (!watts) continue;
         const auto label = files.line(fmt::format("{}/in{}_label", sensor, channel));
@@ -215,7 +217,7 @@ std::optional<double> watts_of(const SystemFiles& files, const std::string& sens
 
 /// Whether the sensor measures the whole board's supply.
 bool has_whole_supply(const SystemFiles& files, const std::string& sensor) {
-    for (int channel = 1; channel <= most_channels; ++channel)
+    for (int channel = 1; channel <= max_channels; ++channel)
         if (is_whole_supply(files.line(fmt::format("{}/in{}_label", sensor, channel)).value_or("")))
             return true;
     return false;
@@ -257,7 +259,14 @@ struct EnergyMeter::Sampler {
         stopping = true;
         thread.join();
     }
-    void run() {
+    void run() noexcept {
+        try {
+            integrate();
+        } catch (const std::exception&) {
+            failed = true;
+        }
+    }
+    void integrate() {
         double last = steady_seconds();
         while (!stopping) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -273,7 +282,7 @@ struct EnergyMeter::Sampler {
     std::vector<std::string> sensors;
     std::mutex mutex;
     double joules = 0;
-    std::atomic<bool> stopping{false};
+    std::atomic<bool> stopping{false}, failed{false};
     std::thread thread;
 };
 
@@ -292,6 +301,7 @@ EnergyMeter::~EnergyMeter() = default;
 
 std::optional<double> EnergyMeter::joules() const {
     if (sampler_) {
+        if (sampler_->failed) return std::nullopt;
         const std::lock_guard lock(sampler_->mutex);
         return sampler_->joules;
     }
@@ -301,13 +311,13 @@ std::optional<double> EnergyMeter::joules() const {
     return total;
 }
 
-bool is_power(double watts) { return watts > 0 && watts <= most_watt; }
+bool is_power(double watts) { return watts > 0 && watts <= max_watt; }
 
 Json deliverables(const SystemFiles& files, const Json& runtime) {
     const bool cuda = runtime.value("cuda", false);
-    Json runtimes = {"eager", "torchscript"}, processors = {"cpu"};
-    if (runtime.contains("onnxruntime")) runtimes.push_back("onnx");
-    if (runtime.contains("onnxruntime") && cuda) runtimes.push_back("tensorrt");
+    Json runtimes = Json::array(), processors = {"cpu"};
+    for (const std::string& name : runtime_names())
+        if (cuda || !needs_cuda(name)) runtimes.push_back(name);
     if (cuda) processors.push_back("cuda");
     const Needs means = EnergyMeter(files).joules() ? Needs::power_meter : Needs::samples;
     return {{"runtimes", std::move(runtimes)},
@@ -333,8 +343,9 @@ std::string default_device_class(const SystemFiles& files, const Json& runtime) 
     if (model.empty()) model = machine.value("architecture", "unknown");
     std::string text = fmt::format("{}/{}-{}", slug(model), runtime.value("name", "none"),
                                    runtime.value("version", "0"));
-    if (runtime.contains("onnxruntime"))
-        text += "/onnxruntime-" + slug(runtime.at("onnxruntime").get<std::string>());
+    for (const auto& [key, value] : runtime.items())  // versions of further runtimes
+        if (value.is_string() && key != "name" && key != "version")
+            text += fmt::format("/{}-{}", key, slug(value.get<std::string>()));
     for (const char* key : {"power_mode", "governor"})
         if (machine.contains(key)) text += "/" + slug(machine.at(key).get<std::string>());
     return text;

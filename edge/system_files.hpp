@@ -66,7 +66,7 @@ class EnergyMeter {
 };
 
 /// What this machine can be asked for: {"runtimes", "processors", "metrics"}, lists of names.
-/// @param runtime  as describe_torch().
+/// @param runtime  as describe_runtimes().
 [[nodiscard]] Json deliverables(const SystemFiles& files, const Json& runtime);
 
 /// Whether a machine can draw so much: a counter that stands still, runs over or was reset shows
@@ -74,7 +74,7 @@ class EnergyMeter {
 [[nodiscard]] bool is_power(double watts);
 
 /// The device record of this machine for `edgeloop-edge info` and HELLO.
-/// @param runtime  as describe_torch().
+/// @param runtime  as describe_runtimes().
 [[nodiscard]] Json device_record(const SystemFiles& files, const std::string& name,
                                  const std::string& device_class, const Json& runtime);
 

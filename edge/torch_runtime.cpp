@@ -102,16 +102,6 @@ class TorchRuntime final : public Runtime {
     double build_ms_ = 0, traced_ms_ = 0;  ///< traced_ms_: of the first batch size
 };
 
-}  // namespace
-
-ArchitectureSpec network_of(const Json& spec) {
-    try {
-        return ArchitectureSpec::from_json(spec, "job");
-    } catch (const ConfigError& error) {
-        throw NetworkError(error.problem(), error.why(), error.suggestion());
-    }
-}
-
 std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementSettings& settings) {
     try {
         const torch::NoGradGuard no_grad;
@@ -128,14 +118,21 @@ std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementS
     }
 }
 
+void describe_torch(Json& record) {
+    record.update({{"name", "libtorch"},
+                   {"version", TORCH_VERSION},
+                   {"mkldnn", at::hasMKLDNN()},
+                   {"mkl", at::hasMKL()},
+                   {"openmp", at::hasOpenMP()},
+                   {"cuda", torch::cuda::is_available()}});
+}
+
+const bool added = add_runtimes({{"eager", "torchscript"}, make_torch_runtime, describe_torch});
+
+}  // namespace
+
 // Once and nowhere else: LibTorch makes a new pool each time that the number of threads is set, and
 // waits for ever for threads that it could not start.
 void prepare_torch(const MeasurementSettings& settings) { start_compute_threads(settings.threads); }
-
-Json describe_torch() {
-    return {{"name", "libtorch"},        {"version", TORCH_VERSION},
-            {"mkldnn", at::hasMKLDNN()}, {"mkl", at::hasMKL()},
-            {"openmp", at::hasOpenMP()}, {"cuda", torch::cuda::is_available()}};
-}
 
 }  // namespace edgeloop

@@ -15,7 +15,7 @@ tools=(
   cpp-12-aarch64-linux-gnu gcc-12-aarch64-linux-gnu g++-12-aarch64-linux-gnu libgcc-12-dev-arm64-cross
 )
 libraries=libc6-dev,linux-libc-dev,libstdc++-12-dev,libgcc-12-dev,libzmq3-dev,cppzmq-dev,libcereal-dev
-libraries+=,libspdlog-dev,libfmt-dev,nlohmann-json3-dev,zlib1g-dev,libxxhash-dev
+libraries+=,libspdlog-dev,libfmt-dev,nlohmann-json3-dev,zlib1g-dev,libxxhash-dev,libsqlite3-dev
 libraries+=,libboost-program-options-dev,libtorch-dev,libgtest-dev,libgmock-dev
 
 if [ ! -e "$folder/tools.done" ]; then

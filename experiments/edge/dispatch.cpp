@@ -2,10 +2,12 @@
 // 7 ms each way. Prints one line of JSON.
 #include "support/scripted_agent.hpp"
 #include "support/tcp_proxy.hpp"
+#include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/link/bridge_store.hpp"
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
@@ -34,7 +36,10 @@ void settle(RemoteProbe& probe, std::size_t count) {
 
 int run() {
     log::configure(log::Level::error);
-    MemoryJobStore store;
+    const test::TemporaryFolder folder;  // on a disk: what is acknowledged is synced
+    BridgeStoreOptions kept;
+    kept.folder = folder.path("store");
+    BridgeStore store(kept);
     BrokerOptions options;
     options.endpoint = "tcp://127.0.0.1:" + std::to_string(test::free_port());
     const Broker broker(options, store);

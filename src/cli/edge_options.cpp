@@ -120,8 +120,9 @@ void MeasurementChoice::add_to(OptionParser& parser) {
 
 void MeasurementChoice::check() {
     settings.batches = parse_batches(batches);
-    if (settings.runtime == "tensorrt" && settings.processor != "cuda")
-        throw ConfigError("--runtime tensorrt runs on GPUs only", {}, "add --processor cuda");
+    if (needs_cuda(settings.runtime) && settings.processor != "cuda")
+        throw ConfigError(fmt::format("--runtime {} runs on GPUs only", settings.runtime), {},
+                          "add --processor cuda");
     // Each is in its range: left is the name of --weights.
     settings = MeasurementSettings::from_json(settings.to_json(), "the options");
 }

@@ -20,9 +20,9 @@
 namespace edgeloop {
 namespace {
 
-constexpr double resend_s = 10;         ///< an unacknowledged result is sent again
-constexpr double farewell_s = 1;        ///< for results still to be delivered at the end
-constexpr double longest_wait_s = 0.5;  ///< of the I/O thread between two looks
+constexpr double resend_s = 10;     ///< an unacknowledged result is sent again
+constexpr double farewell_s = 1;    ///< for results still to be delivered at the end
+constexpr double max_wait_s = 0.5;  ///< of the I/O thread between two looks
 
 DialOptions dial_options(const AgentOptions& options) {
     wire::Hello hello;
@@ -31,7 +31,7 @@ DialOptions dial_options(const AgentOptions& options) {
     hello.nonce = random_bits();
     hello.device_class = options.device_class;
     hello.record = options.record;
-    return {options.endpoint, options.keys, options.server_key, hello, options.longest_back_off_s};
+    return {options.endpoint, options.keys, options.server_key, hello, options.max_back_off_s};
 }
 
 }  // namespace
@@ -155,12 +155,12 @@ void AgentSession::Impl::run() {
             if (told || now > deadline || !connected) break;
         }
         speak(now);
-        for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : longest_wait_s))
+        for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : max_wait_s))
             take(packet);
     }
     // Whoever leaves by an error may have been brought down by the job: it is not to be passed on
     // from device to device without being counted.
-    if (!by_an_error) dialer.say_goodbye();
+    if (!by_an_error) dialer.shut_down();
 }
 
 void AgentSession::Impl::run_guarded() {

@@ -26,7 +26,7 @@ Answer ask(const BridgeAddress& address, wire::Role role, const wire::Packet& qu
         if (dialer.take_opened()) dialer.send(question.message, question.request);
         for (const wire::Packet& packet : dialer.exchange(0.1))
             if (const auto* answer = std::get_if<Answer>(&packet.message)) {
-                dialer.say_goodbye();
+                dialer.shut_down();
                 return *answer;
             }
     }

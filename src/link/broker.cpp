@@ -24,14 +24,14 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t messages_per_round = 512;
-constexpr std::size_t largest_rate_table = 4096;
-constexpr std::size_t largest_key_table = 1024;
+constexpr std::size_t max_rate_table = 4096;
+constexpr std::size_t max_key_table = 1024;
 constexpr int bad_messages_allowed = 3;
 
 /// Token buckets and error counts by session, forgotten when the table grows too large.
-class Manners {
+class RateLimiter {
   public:
-    Manners(double per_s, double burst) : per_s_(per_s), burst_(burst) {}
+    RateLimiter(double per_s, double burst) : per_s_(per_s), burst_(burst) {}
 
     bool within_rate(const std::string& session, double now) {
         Entry& entry = find(session, now);
@@ -51,7 +51,7 @@ class Manners {
         int bad = 0;
     };
     Entry& find(const std::string& session, double now) {
-        if (entries_.size() > largest_rate_table) entries_.clear();
+        if (entries_.size() > max_rate_table) entries_.clear();
         return entries_.try_emplace(session, Entry{burst_, now}).first->second;
     }
 
@@ -67,7 +67,7 @@ struct Broker::Impl {
           store(memory),
           context(std::make_shared<ZmqContext>()),
           router(context->context, zmq::socket_type::router),
-          manners(given.messages_per_s, given.message_burst) {}
+          limiter(given.messages_per_s, given.message_burst) {}
 
     /// A session whose connection showed a key.
     struct Keyed {
@@ -100,7 +100,7 @@ struct Broker::Impl {
     std::optional<ZapServer> zap;
     zmq::socket_t router;
     std::optional<SocketMonitor> monitor;
-    Manners manners;
+    RateLimiter limiter;
     RareLog rare;
     std::map<JobBoard::Session, Keyed> keyed;
     std::string endpoint, local_endpoint = "inproc://edgeloop-broker";
@@ -262,7 +262,7 @@ bool Broker::Impl::admits(const std::string& session, const std::string& key,
 void Broker::Impl::receive(JobBoard& board, const std::string& session,
                            const zmq::message_t& message, double now) {
     const std::string_view bytes(static_cast<const char*>(message.data()), message.size());
-    if (!manners.within_rate(session, now)) {
+    if (!limiter.within_rate(session, now)) {
         rare.warning("rate", "a session sends too many messages; some are dropped", now);
         return;
     }
@@ -272,7 +272,7 @@ void Broker::Impl::receive(JobBoard& board, const std::string& session,
         throw;  // the store: nothing can be promised any more
     } catch (const CorruptState& error) {
         rare.warning("undecodable", error.what(), now);
-        if (manners.bad_again(session, now)) board.disconnected(session, now);
+        if (limiter.bad_again(session, now)) board.disconnected(session, now);
     } catch (const std::exception& error) {
         rare.warning("unexpected",
                      fmt::format("a message could not be handled: {} (this is a bug in edgeloop, "
@@ -294,7 +294,7 @@ void Broker::Impl::take(JobBoard& board, const std::string& session, const std::
     }
     const wire::Packet packet = wire::decode(bytes, "a peer");
     if (admits(session, key, packet, now)) board.receive(session, packet, now);
-    if (keyed.size() > largest_key_table)
+    if (keyed.size() > max_key_table)
         for (auto peer = keyed.begin(); peer != keyed.end();)
             peer = board.knows(peer->first) ? std::next(peer) : keyed.erase(peer);
 }

@@ -16,8 +16,8 @@ namespace edgeloop {
 namespace {
 
 constexpr double first_back_off_s = 0.05;
-/// Whoever is refused knocks again soon: lists change, and an earlier session of this name ends.
-constexpr double longest_refused_s = 2.5;
+/// Whoever is refused tries again soon: lists change, and an earlier session of this name ends.
+constexpr double max_refused_s = 2.5;
 constexpr double quiet_factor = 5;
 constexpr double missed_heartbeats = 5;
 constexpr double quiet_missed_heartbeats = 3;
@@ -62,8 +62,8 @@ void Dialer::open_socket(double now) {
 
 void Dialer::refused(const std::string& reason, double now) {
     fail("refused: " + reason, now);
-    if (back_off_s_ <= longest_refused_s) return;
-    back_off_s_ = longest_refused_s;
+    if (back_off_s_ <= max_refused_s) return;
+    back_off_s_ = max_refused_s;
     next_attempt_ = now + back_off_s_ * jitter();
 }
 
@@ -75,7 +75,7 @@ void Dialer::fail(const std::string& reason, double now) {
     monitor_.reset();
     socket_.reset();
     phase_ = Phase::resting;
-    back_off_s_ = std::clamp(back_off_s_ * 2, first_back_off_s, options_.longest_back_off_s);
+    back_off_s_ = std::clamp(back_off_s_ * 2, first_back_off_s, options_.max_back_off_s);
     next_attempt_ = now + back_off_s_ * jitter();
     reason_ = reason;
     if (logged_reason_ != reason) {
@@ -121,9 +121,9 @@ void Dialer::send(wire::Message message, std::uint64_t request) {
     if (!put(message, request)) fail("the connection does not take messages", steady_seconds());
 }
 
-void Dialer::say_goodbye() {
+void Dialer::shut_down() {
     if (phase_ != Phase::open) return;
-    put(wire::Goodbye{}, 0);
+    put(wire::Shutdown{}, 0);
     monitor_.reset();
     socket_->set(zmq::sockopt::linger, 500);
     socket_.reset();

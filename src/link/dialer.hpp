@@ -18,7 +18,7 @@ struct DialOptions {
     LinkKeys keys;
     std::string server_key;
     wire::Hello hello;
-    double longest_back_off_s = 32;
+    double max_back_off_s = 32;
     double answer_s = 5;  ///< a Hello without a Welcome for so long: start over
 };
 
@@ -40,7 +40,7 @@ class Dialer {
     /// Heartbeats carry this from now on; `quiet` ones are five times as rare.
     void set_heartbeat(const wire::Heartbeat& heartbeat, bool quiet);
     /// Ends the session in order.
-    void say_goodbye();
+    void shut_down();
 
     void wake() { waker_.wake(); }
     /// "connected", or since when not and why.

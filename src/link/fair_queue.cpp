@@ -6,23 +6,23 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t most_remembered_clients = 4096;
+constexpr std::size_t max_remembered_clients = 4096;
 
 }  // namespace
 
-FairQueue::Place FairQueue::place(Id id, const Entry& entry, std::int32_t priority) const {
+FairQueue::Position FairQueue::position(Id id, const Entry& entry, std::int32_t priority) const {
     return {-static_cast<std::int64_t>(priority), entry.order, id};
 }
 
 void FairQueue::stand(Id id, const Entry& entry, const std::string& client, std::int32_t priority) {
-    lines_[{entry.device_class, client}].insert(place(id, entry, priority));
+    lines_[{entry.device_class, client}].insert(position(id, entry, priority));
 }
 
 void FairQueue::step_out(Id id, const Entry& entry, const std::string& client,
                          std::int32_t priority) {
     const auto line = lines_.find({entry.device_class, client});
     if (line == lines_.end()) return;
-    line->second.erase(place(id, entry, priority));
+    line->second.erase(position(id, entry, priority));
     if (line->second.empty()) lines_.erase(line);
 }
 
@@ -76,7 +76,7 @@ bool FairQueue::wanted(Id id) const {
 
 std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class,
                                              const std::function<bool(Id)>& may) {
-    const Place* best = nullptr;
+    const Position* best = nullptr;
     std::string best_client;
     std::uint64_t best_turn = 0;
     for (const auto& [key, line] : lines_) {
@@ -86,8 +86,9 @@ std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class,
         std::uint64_t rank = turn == last_turn_.end() ? 0 : turn->second;
         if (client.empty()) rank = std::numeric_limits<std::uint64_t>::max();
         if (best != nullptr && rank > best_turn) continue;
-        const auto first = std::find_if(
-            line.begin(), line.end(), [&may](const Place& place) { return !may || may(place.id); });
+        const auto first = std::find_if(line.begin(), line.end(), [&may](const Position& place) {
+            return !may || may(place.id);
+        });
         if (first == line.end()) continue;
         if (best != nullptr && rank == best_turn && !(*first < *best)) continue;
         best = &*first;
@@ -96,7 +97,7 @@ std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class,
     }
     if (best == nullptr) return std::nullopt;
     const Id id = best->id;
-    if (last_turn_.size() > most_remembered_clients) last_turn_.clear();
+    if (last_turn_.size() > max_remembered_clients) last_turn_.clear();
     if (!best_client.empty()) last_turn_[best_client] = next_turn_++;
     remove(id);
     return id;

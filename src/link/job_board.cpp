@@ -12,13 +12,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t remembered_errors = 20;
-constexpr std::size_t longest_error = 400;
-constexpr std::size_t remembered_answers = 200;
-constexpr std::size_t remembered_unsure = 10'000;
-constexpr std::uint32_t largest_credit = 16;
-constexpr std::size_t most_named_searches = 8;  ///< that wait for jobs of one class
-constexpr std::size_t most_classes_shown = 64;
-constexpr std::size_t most_remembered_devices = 32;  ///< of those that one job was given to
+constexpr std::size_t max_error_length = 400;
 
 bool is_plain_text(const std::string& text) {
     return std::none_of(text.begin(), text.end(),
@@ -27,16 +21,15 @@ bool is_plain_text(const std::string& text) {
 
 bool is_plain_name(const std::string& text) { return !text.empty() && is_plain_text(text); }
 
-/// Under which a client's wishes are kept: what it is called and which process it is.
-std::string identity_of(const wire::Hello& hello) {
+}  // namespace
+
+std::string JobBoard::identity_of(const wire::Hello& hello) {
     return fmt::format("{}#{:016x}", hello.name, hello.nonce);
 }
 
-std::string name_in(const std::string& identity) { return identity.substr(0, identity.rfind('#')); }
-
-bool is_answer(Status status) { return status == Status::completed || status == Status::failed; }
-
-}  // namespace
+std::string JobBoard::name_in(const std::string& identity) {
+    return identity.substr(0, identity.rfind('#'));
+}
 
 JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t nonce, double now)
     : options_(options), store_(store), nonce_(nonce), started_at_(now) {
@@ -61,9 +54,9 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
 
     if (const auto* beat = std::get_if<wire::Heartbeat>(&packet.message)) {
         heartbeat(from, peer, *beat, now);
-    } else if (std::holds_alternative<wire::Goodbye>(packet.message)) {
+    } else if (std::holds_alternative<wire::Shutdown>(packet.message)) {
         peer.running = 0;  // an orderly end is no crash
-        peer.said_goodbye = true;
+        peer.shut_down = true;
         close(from, now);
     } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && !agent) {
         submit(from, peer, packet.request, *wanted);
@@ -73,7 +66,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
     } else if (const auto* what = std::get_if<wire::Drop>(&packet.message); what && !agent) {
         if (peer.hello.role == wire::Role::client) drop(from, packet.request, *what, now);
     } else if (const auto* ready = std::get_if<wire::Ready>(&packet.message); ready && agent) {
-        peer.credit = std::min(ready->credit, largest_credit);
+        peer.credit = std::min(ready->credit, max_credit);
         assign(now);
     } else if (std::holds_alternative<wire::Started>(packet.message) && agent) {
         started(from, peer, packet.request, now);
@@ -123,7 +116,7 @@ bool JobBoard::replace_earlier_session(const Session& from, const wire::Hello& m
     const Session older = known->second;
     if (peers_.at(older).hello.nonce != message.nonce) {
         // Another process. Either there are two, or the earlier one is dead: then its connection
-        // ends or it falls silent, and whoever knocks again gets in.
+        // ends or it falls silent, and whoever tries again gets in.
         send(older, wire::Heartbeat{});
         remember_error("name taken",
                        fmt::format("a second device called '{}' is refused", message.name), now);
@@ -160,9 +153,8 @@ void JobBoard::welcome_agent(const Session& from, const wire::Hello& message, do
     rare_.info("here",
                fmt::format("device '{}' (class {}) is here", message.name, message.device_class),
                now);
-    store_.set_device(message.name, message.record);
     for (auto& [id, work] : work_)
-        if (work.lost_with_nonce == message.nonce) {
+        if (message.nonce != 0 && work.lost_with_nonce == message.nonce) {
             // The same process is back: the link was down, the job killed nobody.
             work.lost_with_nonce = 0;
             store_.set_losses(id, --work.open.losses);
@@ -238,195 +230,11 @@ void JobBoard::cancel(const Peer& peer, std::uint64_t id) {
     }
 }
 
-void JobBoard::drop(const Session& from, std::uint64_t id, const wire::Drop& what, double now) {
-    const auto is_wanted_by = [&](const Work& work) {
-        return std::any_of(
-            work.clients.begin(), work.clients.end(),
-            [&](const std::string& client) { return name_in(client) == what.owner; });
-    };
-    std::vector<std::uint64_t> dropped;
-    for (const auto& [job, work] : work_)
-        if ((id == 0 || job == id) &&
-            (what.device_class.empty() || work.open.job.device_class == what.device_class) &&
-            (what.owner.empty() || is_wanted_by(work)))
-            dropped.push_back(job);
-    for (const std::uint64_t job : dropped) drop_one(job);
-    remember_error("dropped",
-                   fmt::format("'{}' dropped {} jobs", peers_.at(from).hello.name, dropped.size()),
-                   now);
-    send(from, wire::Dropped{static_cast<std::uint32_t>(dropped.size())}, id);
-}
-
-/// Those that wait for the job are told; whoever asks for it later starts it anew.
-void JobBoard::drop_one(std::uint64_t id) {
-    const Work& work = work_.at(id);
-    if (work.holder) peers_.at(*work.holder).held.erase(id);
-    MeasurementResult result;
-    result.status = Status::failed;
-    result.reason = "dropped at the bridge by its operator";
-    const std::set<std::string> clients = work.clients;
-    store_.drop_job(id);
-    drop_work(id);
-    answer(id, result, clients);
-}
-
 void JobBoard::started(const Session& from, Peer& peer, std::uint64_t id, double now) {
     const auto found = work_.find(id);
     if (found == work_.end() || found->second.holder != from) return;
     peer.running = id;
     if (!found->second.started) found->second.started = now;
-}
-
-/// Whether the device may answer or keep the job: it was sent to it, now or before an outage, a
-/// restart of ours or a lease that ran out. The first answer of such a device counts.
-bool JobBoard::was_given(const Work& work, const Peer& agent) {
-    const std::string& wanted = work.open.job.device_class;
-    if (!wanted.empty() && wanted != agent.hello.device_class) return false;
-    const auto& given = work.open.given;
-    return std::find(given.begin(), given.end(), agent.hello.name) != given.end();
-}
-
-void JobBoard::refuse_answer(const Session& from, const Peer& agent, std::uint64_t id, double now) {
-    ++refused_answers_;
-    remember_error("not given",
-                   fmt::format("device '{}' answers {:016x}, which it was not given: refused",
-                               agent.hello.name, id),
-                   now);
-    send(from, wire::ResultAck{}, id);  // it need not say it again
-}
-
-void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
-                      double now) {
-    if (peer.running == id) peer.running = 0;
-    const auto found = work_.find(id);
-    if (found != work_.end() && found->second.holder != from && !was_given(found->second, peer))
-        return refuse_answer(from, peer, id, now);
-    peer.held.erase(id);
-    if (found == work_.end()) return send(from, wire::ResultAck{}, id);  // answered already
-    Work& work = found->second;
-    if (!is_answer(result.status)) {  // the device could not: someone else, or later
-        if (work.holder != from) return send(from, wire::ResultAck{}, id);
-        if (++work.failures < options_.device_tries) {
-            take_back(id);
-            return send(from, wire::ResultAck{}, id);
-        }
-        result.status = Status::lost;
-    }
-    result.device = peer.hello.name;
-    if (result.status == Status::failed && result.failure_of == FailureOf::device &&
-        try_elsewhere(work, result.device)) {
-        remember_error("failed",
-                       fmt::format("{}: {}; another device tries", peer.hello.name, result.reason),
-                       now);
-        return send(from, wire::ResultAck{}, id);
-    }
-    ++peer.measured;
-    peer.busy_s += result.seconds;
-    ++answered_;
-    finished_at_.push_back(now);
-    if (finished_at_.size() > remembered_answers) finished_at_.pop_front();
-    if (result.status != Status::completed)
-        remember_error("failed", fmt::format("{}: {}", peer.hello.name, result.reason), now);
-    if (work.holder && work.holder != from) peers_.at(*work.holder).held.erase(id);
-    send(from, wire::ResultAck{}, id);
-    conclude(id, result);
-}
-
-bool JobBoard::untried_device_for(const Work& work) const {
-    return std::any_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
-        const std::string& wanted = work.open.job.device_class;
-        return work.tried_on.count(entry.first) == 0 &&
-               (wanted.empty() || wanted == peers_.at(entry.second).hello.device_class);
-    });
-}
-
-bool JobBoard::try_elsewhere(Work& work, const std::string& device) {
-    work.tried_on.insert(device);
-    if (++work.failures >= options_.device_tries || !untried_device_for(work)) return false;
-    take_back(work.open.id);
-    return true;
-}
-
-void JobBoard::conclude(std::uint64_t id, const MeasurementResult& result) {
-    const Work work = work_.at(id);
-    drop_work(id);
-    if (is_lasting(result)) {
-        unsure_.erase(id);
-        store_.add_result(id, result);
-    } else {
-        store_.drop_job(id);
-        if (result.status == Status::completed) {
-            if (unsure_.size() >= remembered_unsure) unsure_.clear();
-            unsure_[id] = work.tried_on;
-            unsure_[id].insert(result.device);
-        }
-    }
-    answer(id, result, work.clients);
-}
-
-void JobBoard::answer(std::uint64_t id, const MeasurementResult& result,
-                      const std::set<std::string>& clients) {
-    for (const std::string& name : clients) {
-        const auto session = clients_.find(name);
-        if (session != clients_.end()) send(session->second, wire::Result{result}, id);
-    }
-}
-
-void JobBoard::assign(double now) {
-    // Idle devices first, so that a job does not wait behind another while a device is free.
-    for (std::uint32_t depth = 0; depth < largest_credit && queue_.size() > 0; ++depth)
-        for (const auto& [name, session] : agents_) {
-            Peer& agent = peers_.at(session);
-            if (agent.held.size() != depth || agent.held.size() >= agent.credit) continue;
-            const auto may = [&, &device = name](std::uint64_t id) {
-                const Work& work = work_.at(id);
-                return work.tried_on.count(device) == 0 || !untried_device_for(work);
-            };
-            if (const auto id = queue_.pick(agent.hello.device_class, may))
-                send_job(session, work_.at(*id), now);
-        }
-}
-
-void JobBoard::send_job(const Session& to, Work& work, double now) {
-    work.holder = to;
-    work.leased = now;
-    work.started.reset();
-    Peer& agent = peers_.at(to);
-    agent.held.insert(work.open.id);
-    if (!was_given(work, agent)) {
-        auto& given = work.open.given;
-        if (given.size() >= most_remembered_devices) given.erase(given.begin());
-        given.push_back(agent.hello.name);
-        store_.give_job(work.open.id, agent.hello.name);
-    }
-    send(to, wire::Job{work.open.job}, work.open.id);
-}
-
-void JobBoard::enqueue(const Work& work) {
-    const OpenJob& open = work.open;
-    if (work.clients.empty()) queue_.add(open.id, open.job.device_class, "", open.priority);
-    for (const std::string& client : work.clients)
-        queue_.add(open.id, open.job.device_class, client, open.priority);
-}
-
-void JobBoard::take_back(std::uint64_t id) {
-    Work& work = work_.at(id);
-    if (work.holder) {
-        const auto holder = peers_.find(*work.holder);
-        if (holder != peers_.end()) holder->second.held.erase(id);
-    }
-    work.holder.reset();
-    work.started.reset();
-    enqueue(work);
-}
-
-void JobBoard::count_loss(Work& work, std::uint64_t nonce, const std::string& device, double now) {
-    work.lost_with_nonce = nonce;
-    store_.set_losses(work.open.id, ++work.open.losses);
-    remember_error("vanished",
-                   fmt::format("device '{}' vanished while measuring {:016x} ({} of {})", device,
-                               work.open.id, work.open.losses, options_.crash_limit),
-                   now);
 }
 
 void JobBoard::close(const Session& session, double now) {
@@ -451,7 +259,7 @@ void JobBoard::close(const Session& session, double now) {
 void JobBoard::close_agent(const Session& session, const Peer& peer, double now) {
     const auto named = agents_.find(peer.hello.name);
     if (named != agents_.end() && named->second == session) agents_.erase(named);
-    if (peer.said_goodbye)
+    if (peer.shut_down)
         rare_.info("left", fmt::format("device '{}' has left", peer.hello.name), now);
     else
         rare_.warning("gone", fmt::format("device '{}' is gone", peer.hello.name), now);
@@ -466,15 +274,6 @@ void JobBoard::close_agent(const Session& session, const Peer& peer, double now)
         else
             take_back(id);
     }
-}
-
-void JobBoard::report_crash(Work& work, const std::string& device) {
-    const std::uint64_t id = work.open.id;
-    MeasurementResult crashed;
-    crashed.status = Status::failed;
-    crashed.device = device;
-    crashed.reason = fmt::format("crashing: {} agents ended while measuring it", work.open.losses);
-    conclude(id, crashed);
 }
 
 bool JobBoard::suits(const Peer& client, const Peer& agent) {
@@ -525,31 +324,6 @@ void JobBoard::tick(double now) {
     if (reported_queue_ != queue_.size()) report_to_clients();
 }
 
-void JobBoard::check_leases(double now) {
-    std::vector<std::uint64_t> over;
-    for (const auto& [session, peer] : peers_)
-        for (const std::uint64_t id : peer.held) {
-            const auto found = work_.find(id);
-            if (found == work_.end() || found->second.holder != session) continue;
-            const Work& work = found->second;
-            const bool unseen =
-                now - work.leased > std::max(options_.waiting_lease_s, options_.quiet_dead_s);
-            const bool endless = peer.running == id && work.started &&
-                                 now - *work.started > options_.running_lease_s;
-            if (unseen || endless) over.push_back(id);
-        }
-    for (const std::uint64_t id : over) {
-        remember_error("lease", fmt::format("lease of {:016x} is over: back to the queue", id),
-                       now);
-        take_back(id);
-    }
-}
-
-void JobBoard::drop_work(std::uint64_t id) {
-    queue_.remove(id);
-    work_.erase(id);
-}
-
 void JobBoard::send(const Session& to, wire::Message message, std::uint64_t request) {
     outgoing_.push_back({to, {std::move(message), request}});
 }
@@ -560,7 +334,7 @@ void JobBoard::report_to_clients() {
 }
 
 void JobBoard::remember_error(const std::string& kind, const std::string& text, double now) {
-    const std::string line = printable(text.substr(0, longest_error));
+    const std::string line = printable(text.substr(0, max_error_length));
     rare_.warning(kind, line, now);
     if (std::find(last_errors_.begin(), last_errors_.end(), line) != last_errors_.end()) return;
     last_errors_.push_back(line);
@@ -571,89 +345,6 @@ std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() {
     std::vector<Outgoing> taken;
     taken.swap(outgoing_);
     return taken;
-}
-
-/// The status as it fits into a message, whatever names peers have chosen.
-std::string JobBoard::status_text(double now) const {
-    Json json = status(now);
-    const auto text = [&] { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
-    std::string whole = text();
-    for (const char* part : {"last_errors", "waiting", "clients", "devices"}) {
-        if (whole.size() <= wire::max_status_bytes) break;
-        json[part] = Json::array();
-        json["left_out"].push_back(part);
-        whole = text();
-    }
-    return whole;
-}
-
-/// Jobs no device has, by the class they ask for.
-Json JobBoard::waiting_jobs() const {
-    struct Line {
-        std::size_t jobs = 0;
-        std::set<std::string> searches;
-    };
-    std::map<std::string, Line> lines;
-    for (const auto& [id, work] : work_) {
-        if (work.holder) continue;
-        Line& line = lines[work.open.job.device_class];
-        ++line.jobs;
-        for (const std::string& client : work.clients)
-            if (line.searches.size() < most_named_searches) line.searches.insert(name_in(client));
-    }
-    Json waiting = Json::array();
-    for (const auto& [wanted, line] : lines) {
-        const auto devices = std::count_if(
-            agents_.begin(), agents_.end(), [&wanted_class = wanted, this](const auto& agent) {
-                return wanted_class.empty() ||
-                       peers_.at(agent.second).hello.device_class == wanted_class;
-            });
-        waiting.push_back({{"class", wanted},
-                           {"jobs", line.jobs},
-                           {"devices", devices},
-                           {"searches", line.searches}});
-        if (waiting.size() == most_classes_shown) break;
-    }
-    return waiting;
-}
-
-Json JobBoard::status(double now) const {
-    Json devices = Json::array();
-    for (const auto& [name, session] : agents_) {
-        const Peer& peer = peers_.at(session);
-        const double up = std::max(now - peer.opened, 1e-9);
-        devices.push_back({{"name", name},
-                           {"class", peer.hello.device_class},
-                           {"holding", peer.held.size()},
-                           {"measuring", peer.running != 0},
-                           {"measured", peer.measured},
-                           {"busy_fraction", std::min(1.0, peer.busy_s / up)},
-                           {"connected_s", up},
-                           {"silent_s", now - peer.last_seen}});
-    }
-    std::map<std::string, std::size_t> waiting;
-    for (const auto& [id, work] : work_)
-        for (const std::string& client : work.clients) ++waiting[client];
-    Json clients = Json::array();
-    for (const auto& [client, session] : clients_) {
-        clients.push_back({{"name", peers_.at(session).hello.name},
-                           {"waiting_for", waiting[client]},
-                           {"connected_s", now - peers_.at(session).opened}});
-    }
-    double per_minute = 0;
-    if (finished_at_.size() > 1 && now > finished_at_.front())
-        per_minute = 60.0 * static_cast<double>(finished_at_.size()) / (now - finished_at_.front());
-    return {{"devices", devices},
-            {"clients", clients},
-            {"waiting", waiting_jobs()},
-            {"queued", queue_.size()},
-            {"open_jobs", work_.size()},
-            {"results", store_.results()},
-            {"answered_since_start", answered_},
-            {"refused_answers", refused_answers_},
-            {"answers_per_minute", per_minute},
-            {"up_s", now - started_at_},
-            {"last_errors", last_errors_}};
 }
 
 }  // namespace edgeloop

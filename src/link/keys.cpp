@@ -27,7 +27,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t key_length = 40;
-constexpr std::size_t largest_key_file = 1 << 20;
+constexpr std::size_t max_key_file = 1 << 20;
 
 bool is_key(const std::string& text) {
     std::array<std::uint8_t, 32> raw{};
@@ -47,7 +47,7 @@ struct KeyLine {
 
 /// First two words of each line that is not blank and no comment.
 std::vector<KeyLine> key_lines(const std::string& path) {
-    std::istringstream text(read_file(path, largest_key_file));
+    std::istringstream text(read_file(path, max_key_file));
     std::vector<KeyLine> lines;
     for (std::string line; std::getline(text, line);) {
         std::istringstream parts(line);
@@ -205,8 +205,8 @@ void check_endpoint(const std::string& endpoint, EndpointUse use) {
     };
     const std::string ipc = "ipc://";
     if (starts(endpoint, ipc) && endpoint.size() > ipc.size()) {
-        if (endpoint.size() - ipc.size() > longest_socket_path)
-            refuse(fmt::format("the path of a socket has at most {} bytes", longest_socket_path),
+        if (endpoint.size() - ipc.size() > max_socket_path)
+            refuse(fmt::format("the path of a socket has at most {} bytes", max_socket_path),
                    "use a shorter path");
         return;
     }

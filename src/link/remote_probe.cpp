@@ -26,9 +26,9 @@ namespace {
 constexpr std::size_t submit_window = 64;  ///< submits on the way without an answer
 constexpr double resubmit_s = 10;
 constexpr double busy_pause_s = 2;
-constexpr double longest_wait_s = 0.5;
-constexpr std::size_t most_classes = 8;     ///< that a warning lists
-constexpr std::size_t most_records = 1024;  ///< a device may change its name as often as it likes
+constexpr double max_wait_s = 0.5;
+constexpr std::size_t max_classes = 8;     ///< that a warning lists
+constexpr std::size_t max_records = 1024;  ///< a device may change its name as often as it likes
 
 DialOptions dial_options(const RemoteProbeOptions& options, const std::string& endpoint,
                          bool inside) {
@@ -38,14 +38,13 @@ DialOptions dial_options(const RemoteProbeOptions& options, const std::string& e
     hello.nonce = random_bits();
     hello.device_class = options.device_class;
     if (inside) return {endpoint, {}, {}, hello, 1};
-    return {endpoint, options.keys, options.server_key, hello, options.longest_back_off_s};
+    return {endpoint, options.keys, options.server_key, hello, options.max_back_off_s};
 }
 
 /// What is asked for and only some devices have; they are waited for.
 std::optional<std::string> special_among(const MeasurementSettings& settings,
                                          const std::vector<std::string>& metrics) {
-    if (settings.runtime == "onnx" || settings.runtime == "tensorrt")
-        return "the runtime " + settings.runtime;
+    if (!is_everywhere(settings.runtime)) return "the runtime " + settings.runtime;
     if (settings.processor != "cpu") return "the processor " + settings.processor;
     for (const std::string& name : metrics)
         if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::power_meter)
@@ -159,10 +158,10 @@ void RemoteProbe::Impl::run_guarded() {
 void RemoteProbe::Impl::run() {
     while (!stopping) {
         speak(steady_seconds());
-        for (const wire::Packet& packet : dialer->exchange(longest_wait_s))
+        for (const wire::Packet& packet : dialer->exchange(max_wait_s))
             take(packet, steady_seconds());
     }
-    dialer->say_goodbye();
+    dialer->shut_down();
 }
 
 void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
@@ -185,10 +184,10 @@ void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
         device_count = report->devices;
     } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
         if (!options.device_class.empty() && device->device_class != options.device_class) {
-            if (other_classes.size() < most_classes) other_classes.insert(device->device_class);
+            if (other_classes.size() < max_classes) other_classes.insert(device->device_class);
             return;
         }
-        if (records.count(device->name) != 0 || records.size() < most_records)
+        if (records.count(device->name) != 0 || records.size() < max_records)
             records[device->name] = sound_record(device->record);
     }
 }

@@ -48,7 +48,7 @@ class Wan : public testing::Test {
         RemoteProbeOptions options;
         options.edge = {EdgeOption::Mode::connect, proxy.endpoint()};
         options.name = name;
-        options.longest_back_off_s = 0.5;
+        options.max_back_off_s = 0.5;
         return std::make_unique<RemoteProbe>(options);
     }
     static void submit(RemoteProbe& probe, int n) {

@@ -1,11 +1,13 @@
 // Random mutations of valid messages, with an eye on what the decoders allocate.
 #include "fuzz/link_inputs.hpp"
+#include "link/journal_records.hpp"
 #include "support/places.hpp"
 #include "support/sample_messages.hpp"
 #include "support/temporary_folder.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/link/journal_store.hpp"
+#include "edgeloop/link/bridge_store.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -124,33 +126,44 @@ TEST(LinkFuzzSeeds, EveryMessageIsDecoded) {
     }
 }
 
-TEST(LinkFuzzFile, ADamagedJournalStillOpens) {
-    const test::TemporaryFolder folder;
-    JournalOptions options;
+/// However much is damaged, a store opens with what is left and can be used.
+void expect_usable(const std::string& folder) {
+    BridgeStoreOptions options;
+    options.folder = folder;
+    BridgeStore store(options);
+    EXPECT_LE(store.open_jobs().size() + store.results(), 20u);
+    store.add_result(99, MeasurementResult{});
+    store.commit();
+    EXPECT_TRUE(store.result(99));
+}
+
+TEST(LinkFuzzFile, ADamagedStoreOrJournalStillOpens) {
+    const test::TemporaryFolder folder("/dev/shm");
+    BridgeStoreOptions options;
     options.folder = folder.path("store");
+    std::string journal;
     {
-        JournalStore store(options);
+        BridgeStore store(options);
         for (std::uint64_t id = 1; id <= 20; ++id) {
-            store.add_job({id, {"spec", "{}", ""}, 0, 0, {}});
+            const OpenJob open{id, {"spec", "{}", ""}, 0, 0, {}};
+            store.add_job(open);
             if (id % 2 == 0) store.add_result(id, MeasurementResult{});
+            journal += seal_job(open);
         }
         store.commit();
     }
-    std::ifstream file(options.folder + "/journal", std::ios::binary);
-    const std::string whole((std::istreambuf_iterator<char>(file)), {});
+    const std::string database = read_file(folder.path("store/store.db"));
     RandomStream random(3, "link fuzz");
     for (int i = 0; i < 300; ++i) {
-        // The first header stays: another version there is refused on purpose.
-        const std::string head = whole.substr(0, envelope_header_bytes);
-        const std::string tail = mutated(whole.substr(envelope_header_bytes), random);
+        // The journal's first header stays: another version there is refused on purpose.
+        const bool old = i % 2 == 0;
+        const std::string& whole = old ? journal : database;
+        const std::size_t head = old ? envelope_header_bytes : 0;
         std::filesystem::remove_all(options.folder);
         std::filesystem::create_directories(options.folder);
-        std::ofstream(options.folder + "/journal", std::ios::binary) << head << tail;
-        JournalStore store(options);
-        EXPECT_LE(store.open_jobs().size() + store.results(), 20u);
-        store.add_result(99, MeasurementResult{});
-        store.commit();
-        EXPECT_TRUE(store.result(99));
+        std::ofstream(options.folder + (old ? "/journal" : "/store.db"), std::ios::binary)
+            << whole.substr(0, head) << mutated(whole.substr(head), random);
+        expect_usable(options.folder);
     }
 }
 

@@ -8,14 +8,17 @@
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/link/bridge_store.hpp"
 #include "edgeloop/link/job_board.hpp"
-#include "edgeloop/link/journal_store.hpp"
 #include "edgeloop/link/keys.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -105,8 +108,9 @@ inline bool job(std::string_view bytes) {
     }
 }
 
-/// The journal of a bridge: records with sound checksums (type, id, piece) up to a type of 0xff,
-/// then bytes as they are. Whatever is there, the store opens, answers and can be written.
+/// The journal of an earlier release's bridge: records with sound checksums (type, id, piece) up to
+/// a type of 0xff, then bytes as they are. Whatever is there, the store opens, answers and can be
+/// written.
 inline bool journal(std::string_view bytes) {
     static const std::string folder = [] {
         std::filesystem::create_directories(scratch() + "/store");
@@ -130,12 +134,11 @@ inline bool journal(std::string_view bytes) {
     for (const auto& entry : std::filesystem::directory_iterator(folder))
         ::unlink(entry.path().c_str());
     put_file(folder + "/journal", file);
-    JournalOptions options;
+    BridgeStoreOptions options;
     options.folder = folder;
-    options.compact_bytes = 0;
     options.max_results = 4;
     try {
-        JournalStore store(options);
+        BridgeStore store(options);
         const std::size_t known = store.open_jobs().size() + store.results();
         for (const std::uint64_t id : ids) (void)store.result(id);
         store.add_result(1000, MeasurementResult{});
@@ -194,50 +197,112 @@ inline bool keys(std::string_view bytes) {
     return read;
 }
 
+inline void require(bool holds, const char* rule) {
+    if (!holds) throw LogicError(std::string("the board broke a rule: ") + rule);
+}
+
+/// Knows which jobs a restart would find.
+class WatchedStore final : public JobStore {
+  public:
+    [[nodiscard]] std::vector<OpenJob> open_jobs() override { return {}; }
+    void add_job(const OpenJob& job) override {
+        require(open.insert(job.id).second, "a job is stored once");
+    }
+    void set_losses(std::uint64_t id, int losses) override {
+        require(open.count(id) != 0 && losses >= 0, "only open jobs are lost");
+    }
+    void give_job(std::uint64_t id, const std::string&) override {
+        require(open.count(id) != 0, "only open jobs are given to devices");
+    }
+    void drop_job(std::uint64_t id) override { open.erase(id); }
+    void add_result(std::uint64_t id, const MeasurementResult& result) override {
+        require(open.erase(id) == 1 && is_lasting(result), "a lasting answer ends an open job");
+        answers.add_result(id, result);
+    }
+    [[nodiscard]] std::optional<MeasurementResult> result(std::uint64_t id) override {
+        return answers.result(id);
+    }
+    [[nodiscard]] std::size_t results() const override { return answers.results(); }
+    void commit() override {}
+
+    std::set<std::uint64_t> open;
+    MemoryJobStore answers;
+};
+
+/// What the input makes of a message: who it is, about which job, how it ended.
+inline void vary(wire::Packet& packet, std::uint8_t what, const std::vector<MeasurementJob>& jobs) {
+    const MeasurementJob& job = jobs[what % jobs.size()];
+    packet.request = request_id(job);
+    if (auto* hello = std::get_if<wire::Hello>(&packet.message)) {
+        hello->role = static_cast<wire::Role>(1 + what % 3);
+        hello->name = std::string(1, static_cast<char>('x' + (what >> 2) % 3));
+        hello->device_class = (what & 64) != 0 ? "class" : "";
+        hello->nonce = what >> 6;
+    } else if (auto* submit = std::get_if<wire::Submit>(&packet.message)) {
+        submit->job = job;
+        submit->priority = what >> 4;
+    } else if (auto* beat = std::get_if<wire::Heartbeat>(&packet.message)) {
+        beat->running = (what & 4) != 0 ? packet.request : 0;
+        beat->holding = {packet.request, request_id(jobs[(what >> 3) % jobs.size()])};
+    } else if (auto* done = std::get_if<wire::Result>(&packet.message)) {
+        done->result.status = static_cast<Status>((what >> 2) % 4);
+    } else if (auto* ready = std::get_if<wire::Ready>(&packet.message)) {
+        ready->credit = what >> 4;
+    }
+}
+
 /// The broker's rules under messages that are well formed and make no sense: who speaks, what,
-/// about which job, and how much time passes are the input's.
+/// about which job, and how much time passes are the input's. Whatever comes, the rules hold.
 inline bool board(std::string_view bytes) {
     static const std::vector<wire::Packet> samples = wire::sample_packets();
     static const std::vector<MeasurementJob> jobs = {
         {"{}", "a", ""}, {"{}", "b", "class"}, {"{}", "c", "other"}, {"{}", "d", ""}};
-    MemoryJobStore store;
+    WatchedStore store;
     BoardOptions options;
     options.max_sessions = 5;
     options.max_queued = 3;
     JobBoard board(options, store, 1, 0);
     double now = 0;
     std::size_t answers = 0;
+    std::map<JobBoard::Session, wire::Hello> peers;  // as they introduced themselves last
+    std::set<std::uint64_t> wanted;
     for (Bytes input(bytes); !input.empty();) {
         wire::Packet packet = samples[input.byte() % samples.size()];
         const JobBoard::Session from(1, static_cast<char>('a' + input.byte() % 6));
         const std::uint8_t what = input.byte();
-        const MeasurementJob& job = jobs[what % jobs.size()];
-        packet.request = request_id(job);
-        if (auto* hello = std::get_if<wire::Hello>(&packet.message)) {
-            hello->role = static_cast<wire::Role>(1 + what % 3);
-            hello->name = std::string(1, static_cast<char>('x' + (what >> 2) % 3));
-            hello->device_class = (what & 64) != 0 ? "class" : "";
-            hello->nonce = what >> 6;
-        } else if (auto* submit = std::get_if<wire::Submit>(&packet.message)) {
-            submit->job = job;
-            submit->priority = what >> 4;
-        } else if (auto* beat = std::get_if<wire::Heartbeat>(&packet.message)) {
-            beat->running = (what & 4) != 0 ? packet.request : 0;
-            beat->holding = {packet.request, request_id(jobs[(what >> 3) % jobs.size()])};
-        } else if (auto* done = std::get_if<wire::Result>(&packet.message)) {
-            done->result.status = static_cast<Status>((what >> 2) % 4);
-        } else if (auto* ready = std::get_if<wire::Ready>(&packet.message)) {
-            ready->credit = what >> 4;
-        }
+        vary(packet, what, jobs);
+        if (std::holds_alternative<wire::Submit>(packet.message)) wanted.insert(packet.request);
         board.receive(from, packet, now);
+        const auto* hello = std::get_if<wire::Hello>(&packet.message);
+        if (hello != nullptr && board.knows(from)) peers[from] = *hello;
         if ((what & 32) != 0) board.tick(now += what & 31);
         if (what == 255) board.disconnected(from, now);
-        for (const auto& sent : board.take_outgoing()) {
-            (void)wire::encode(sent.packet);
-            answers += std::holds_alternative<wire::Result>(sent.packet.message) ? 1 : 0;
+        for (const auto& [to, sent] : board.take_outgoing()) {
+            (void)wire::encode(sent);
+            const std::uint64_t id = sent.request;
+            if (const auto* given = std::get_if<wire::Job>(&sent.message)) {
+                require(peers[to].role == wire::Role::agent, "jobs go to devices");
+                require(given->job.device_class.empty() ||
+                            given->job.device_class == peers[to].device_class,
+                        "a device gets jobs of its class");
+                require(id == request_id(given->job) && wanted.count(id) != 0,
+                        "a job was asked for");
+            } else if (std::holds_alternative<wire::Accepted>(sent.message)) {
+                require(store.open.count(id) != 0 || store.result(id).has_value(),
+                        "what is accepted is stored");
+            } else if (std::holds_alternative<wire::Result>(sent.message)) {
+                require(peers[to].role == wire::Role::client && wanted.count(id) != 0,
+                        "answers go to clients that asked");
+                ++answers;
+            }
         }
+        const Json status = board.status(now);
+        require(status.at("open_jobs") == store.open.size(), "what is open is stored");
+        require(store.open.size() <= options.max_queued && board.queued() <= store.open.size(),
+                "the queue keeps its limit");
+        require(status.at("devices").size() + status.at("clients").size() <= options.max_sessions,
+                "sessions keep their limit");
     }
-    (void)board.status(now);
     return answers > 0;
 }
 

@@ -11,8 +11,6 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAX_FUNCTION, MAX_FILE = 60, 400
 EXCEPTIONS = {
-    "src/link/job_board.cpp",
-    "src/link/journal_store.cpp",
 }
 # Comments, literals and preprocessor lines may hold braces that count for nothing.
 NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\''

@@ -19,7 +19,7 @@ inline std::vector<Packet> sample_packets() {
             {Refused{"no"}, 1},
             {Heartbeat{7, {7, 8}}, 0},
             {UnknownSession{}, 0},
-            {Goodbye{}, 0},
+            {Shutdown{}, 0},
             {Submit{job, -3}, 5},
             {Accepted{}, 5},
             {Busy{}, 5},

@@ -58,7 +58,7 @@ class ScriptedAgent {
         made.name = name;
         made.device_class = device_class;
         made.record = Json{{"name", name}}.dump();
-        made.longest_back_off_s = 0.2;
+        made.max_back_off_s = 0.2;
         return made;
     }
 

@@ -18,7 +18,7 @@ struct AgentOptions {
     std::string device_class;    ///< what a job asks for
     std::string record = "{}";   ///< device record, JSON
     std::uint32_t prefetch = 2;  ///< jobs held at once: one measured, the others at hand
-    double longest_back_off_s = 32;
+    double max_back_off_s = 32;
 };
 
 /// The device's end of the link: dials out, asks for jobs by credit, sends heartbeats from a
@@ -32,8 +32,8 @@ class AgentSession {
 
     /// @throws ConfigError  a name, class or record that cannot be sent.
     explicit AgentSession(const AgentOptions& options);
-    /// Results not yet acknowledged get up to a second. Says goodbye, unless an exception ends it:
-    /// the job at hand then counts as one that an agent died on.
+    /// Results not yet acknowledged get up to a second. Sends Shutdown, unless an exception ends
+    /// it: the job at hand then counts as one that an agent died on.
     ~AgentSession();
     AgentSession(const AgentSession&) = delete;
     AgentSession& operator=(const AgentSession&) = delete;

@@ -41,11 +41,11 @@ class FairQueue {
     [[nodiscard]] bool wanted(Id id) const;
 
   private:
-    struct Place {
+    struct Position {
         std::int64_t negative_priority;
         std::uint64_t order;
         Id id;
-        friend bool operator<(const Place& a, const Place& b) {
+        friend bool operator<(const Position& a, const Position& b) {
             return std::tie(a.negative_priority, a.order, a.id) <
                    std::tie(b.negative_priority, b.order, b.id);
         }
@@ -57,12 +57,12 @@ class FairQueue {
     };
     using LineKey = std::pair<std::string, std::string>;  ///< device class, client
 
-    [[nodiscard]] Place place(Id id, const Entry& entry, std::int32_t priority) const;
+    [[nodiscard]] Position position(Id id, const Entry& entry, std::int32_t priority) const;
     void stand(Id id, const Entry& entry, const std::string& client, std::int32_t priority);
     void step_out(Id id, const Entry& entry, const std::string& client, std::int32_t priority);
 
     std::unordered_map<Id, Entry> entries_;
-    std::map<LineKey, std::set<Place>> lines_;
+    std::map<LineKey, std::set<Position>> lines_;
     std::map<std::string, std::uint64_t> last_turn_;  ///< client -> number of its last turn
     std::uint64_t next_order_ = 1;
     std::uint64_t next_turn_ = 1;

@@ -75,7 +75,7 @@ class JobBoard {
         std::set<std::uint64_t> held;
         std::uint64_t measured = 0;
         double busy_s = 0;
-        bool said_goodbye = false;
+        bool shut_down = false;
     };
     struct Work {
         OpenJob open;
@@ -88,6 +88,11 @@ class JobBoard {
         std::uint64_t lost_with_nonce = 0;  ///< process that was measuring it when it vanished
     };
 
+    static constexpr std::uint32_t max_credit = 16;
+
+    /// Under which a client's wishes are kept: what it is called and which process it is.
+    [[nodiscard]] static std::string identity_of(const wire::Hello& hello);
+    [[nodiscard]] static std::string name_in(const std::string& identity);
     void hello(const Session& from, const wire::Hello& message, double now);
     void welcome_client(const Session& to);
     void welcome_agent(const Session& from, const wire::Hello& message, double now);

@@ -19,7 +19,7 @@ struct OpenJob {
     std::vector<std::string> given;  ///< devices it was sent to: they may answer it
 };
 
-/// Memory of a broker: jobs, their results and device records. What was written before commit()
+/// Memory of a broker: jobs and their results. What was written before commit()
 /// returned is there after a restart, if the store is durable at all.
 ///
 /// All writes may throw IoError.
@@ -35,10 +35,8 @@ class JobStore {
     virtual void drop_job(std::uint64_t id) = 0;
     /// Ends the job.
     virtual void add_result(std::uint64_t id, const MeasurementResult& result) = 0;
-    [[nodiscard]] virtual bool has_result(std::uint64_t id) const = 0;
     [[nodiscard]] virtual std::optional<MeasurementResult> result(std::uint64_t id) = 0;
     [[nodiscard]] virtual std::size_t results() const = 0;
-    virtual void set_device(const std::string& name, const std::string& record) = 0;
     /// Makes everything written so far durable.
     virtual void commit() = 0;
 };
@@ -55,14 +53,12 @@ class MemoryJobStore final : public JobStore {
     void add_result(std::uint64_t id, const MeasurementResult& result) override {
         results_[id] = result;
     }
-    [[nodiscard]] bool has_result(std::uint64_t id) const override { return results_.count(id); }
     [[nodiscard]] std::optional<MeasurementResult> result(std::uint64_t id) override {
         const auto found = results_.find(id);
         if (found == results_.end()) return std::nullopt;
         return found->second;
     }
     [[nodiscard]] std::size_t results() const override { return results_.size(); }
-    void set_device(const std::string&, const std::string&) override {}
     void commit() override {}
 
   private:

@@ -48,7 +48,7 @@ struct AllowedKey {
 enum class EndpointUse { listen, connect };
 
 /// Of ipc://PATH: what a socket's address holds.
-constexpr std::size_t longest_socket_path = 107;
+constexpr std::size_t max_socket_path = 107;
 
 /// @throws ConfigError  for anything but tcp://HOST:PORT and ipc://PATH. libzmq would take a port
 /// above 65535 modulo 65536.

@@ -53,7 +53,7 @@ struct Heartbeat {
 /// again.
 struct UnknownSession {};
 /// An orderly end of a session.
-struct Goodbye {};
+struct Shutdown {};
 
 /// Client: please measure. Repeating it is harmless.
 struct Submit {
@@ -109,7 +109,7 @@ struct Dropped {
     std::uint32_t jobs = 0;
 };
 
-using Message = std::variant<Hello, Welcome, Refused, Heartbeat, UnknownSession, Goodbye, Submit,
+using Message = std::variant<Hello, Welcome, Refused, Heartbeat, UnknownSession, Shutdown, Submit,
                              Accepted, Busy, Cancel, Result, ResultAck, LinkReport, DeviceInfo,
                              Ready, Job, Started, StatusRequest, StatusReply, Drop, Dropped>;
 

@@ -85,7 +85,7 @@ struct RemoteProbeOptions {
     std::string allow_list;  ///< bind, with keys: who may connect; BrokerOptions::allow_list
     bool allow_plain_network = false;  ///< bind to the network without keys
     BoardOptions board;                ///< local and bind: heartbeats and leases
-    double longest_back_off_s = 32;
+    double max_back_off_s = 32;
 };
 
 /// Measures candidates on real devices over the link. An I/O thread of its own; no call blocks.

@@ -103,7 +103,7 @@ TEST(Harness, TimeLostToANeighbourIsAddedUpToALimit) {
     TimingPlan plan;
     plan.time_budget_s = 1;
     plan.min_seconds = 0.5;
-    plan.longest_s = 3;
+    plan.max_s = 3;
     // Quiet only after the budget.
     Shared late([](double s) { return s < 1.8; });
     const Timing waited = late.time(plan);
@@ -118,7 +118,7 @@ TEST(Harness, TimeLostToANeighbourIsAddedUpToALimit) {
     EXPECT_DOUBLE_EQ(lost.disturbed_seconds, lost.seconds);
     EXPECT_NEAR(never.seconds(), 3, 0.1);
 
-    plan.longest_s = 0;
+    plan.max_s = 0;
     Shared impatient([](double) { return true; });
     EXPECT_FALSE(impatient.time(plan).stop_rule_held);
     EXPECT_NEAR(impatient.seconds(), 1, 0.1);
@@ -133,7 +133,7 @@ TEST(Harness, RunsAtALowerClockAreNoSamplesAndARareHigherOneDoesNotCount) {
     };
     TimingPlan plan;
     plan.min_seconds = 2;
-    plan.longest_s = 30;
+    plan.max_s = 30;
     const Timing timing = time_runs([&] { now_ns += std::llround(2.4e6 / ghz()); }, plan,
                                     [&] { return now_ns; }, [&] { return 1000 * ghz(); });
     EXPECT_TRUE(timing.stop_rule_held);

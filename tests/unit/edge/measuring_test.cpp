@@ -53,11 +53,11 @@ TEST(MeasuringProcess, PatienceEndsBeforeTheTimeLimit) {
     MeasuringLimits limits;
     limits.patience = 3;
     limits.time_limit_s = 300;
-    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).longest_s, 30);
+    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).max_s, 30);
     settings.batches = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
-    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).longest_s, 21);
+    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).max_s, 21);
     limits.patience = 1;
-    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).longest_s, 10);
+    EXPECT_DOUBLE_EQ(timing_plan(settings, limits).max_s, 10);
 }
 
 TEST(MeasuringProcess, TheTimeBudgetEndsAMeasurementEarlierThanTheTimeToCover) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace edgeloop {
@@ -253,7 +254,7 @@ TEST_F(JobBoardTest, AnOrderlyEndIsNoCrash) {
     for (std::uint64_t nonce = 1; nonce <= 5; ++nonce) {
         board.agent("device", nonce);
         board.say("device", wire::Started{}, id);
-        board.say("device", wire::Goodbye{});
+        board.say("device", wire::Shutdown{});
     }
     EXPECT_TRUE(board.received<wire::Result>("search").empty());
 }
@@ -386,7 +387,7 @@ TEST_F(JobBoardTest, AClientMayNotPoseAsADevice) {
     board.client("mallory");
     board.finish("mallory", id, 0.001);
     EXPECT_TRUE(board.received<wire::Result>("search").empty());
-    EXPECT_FALSE(store.has_result(id));
+    EXPECT_FALSE(store.result(id));
 }
 
 TEST_F(JobBoardTest, ADeviceAnswersOnlyWhatItWasGiven) {
@@ -395,7 +396,7 @@ TEST_F(JobBoardTest, ADeviceAnswersOnlyWhatItWasGiven) {
     const std::uint64_t id = board.submit("search", job(1));
     board.agent("liar");
     board.finish("liar", id, 0.001);
-    EXPECT_FALSE(store.has_result(id));
+    EXPECT_FALSE(store.result(id));
     EXPECT_EQ(board.received<wire::ResultAck>("liar"), Ids{id}) << "or it says it for ever";
     EXPECT_EQ(board.status().at("refused_answers"), 1);
     EXPECT_NE(board.status().at("last_errors").dump().find("'liar'"), std::string::npos);
@@ -409,7 +410,7 @@ TEST_F(JobBoardTest, AWaitingJobIsNotClaimedByADeviceThatNeverGotIt) {
     board.agent("other", 1, 1, "other");
     board.say("other", wire::Heartbeat{id, {id}});
     board.finish("other", id, 0.001);
-    EXPECT_FALSE(store.has_result(id));
+    EXPECT_FALSE(store.result(id));
     board.agent("right", 1, 1, "wanted");
     EXPECT_EQ(board.received<wire::Job>("right"), Ids{id}) << "still in the queue";
 }
@@ -503,13 +504,26 @@ TEST_F(JobBoardTest, JobsThatNobodyCanMeasureAreShownAndDropped) {
     board.say("operator", wire::Drop{"nowhere", "search"});
     EXPECT_EQ(board.received<wire::Dropped>("operator").size(), 1u);
     EXPECT_EQ(board.received<wire::Result>("search"), Ids{id});
-    EXPECT_FALSE(store.has_result(id)) << "whoever asks again starts anew";
+    EXPECT_FALSE(store.result(id)) << "whoever asks again starts anew";
     EXPECT_EQ(board.status().at("open_jobs"), 2);
     board.say("operator", wire::Drop{}, running);
     EXPECT_EQ(board.received<wire::Result>("search"), Ids{running});
     board.finish("device", running);
     EXPECT_EQ(board.received<wire::ResultAck>("device"), Ids{running});
     EXPECT_EQ(board.status().at("open_jobs"), 1);
+}
+
+TEST_F(JobBoardTest, AJobOfAnyClassThatNobodyWaitsForIsDroppedByItsShownNumber) {
+    board.client("search");
+    const std::uint64_t id = board.submit("search", job(1));
+    board.say("search", wire::Shutdown{});
+    const Json waiting = board.status().at("waiting");
+    ASSERT_EQ(waiting.size(), 1u);
+    EXPECT_EQ(waiting[0].at("ids"), Json({fmt::format("{:016x}", id)}));
+    board.client("operator");
+    board.say("operator", wire::Drop{}, id);
+    EXPECT_EQ(board.status().at("open_jobs"), 0);
+    EXPECT_EQ(board.status().at("last_errors").back(), "'operator' dropped 1 job");
 }
 
 TEST_F(JobBoardTest, ADeviceDropsNothing) {

@@ -1,12 +1,18 @@
 // Search side, broker and a scripted device together, over real sockets.
 #include "support/scripted_agent.hpp"
+#include "support/setting.hpp"
+#include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/link/agent_session.hpp"
 #include "edgeloop/link/bridge_client.hpp"
+#include "edgeloop/link/bridge_store.hpp"
+#include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -59,6 +65,42 @@ TEST(Loop, MeasuresEveryCandidateOnce) {
     EXPECT_TRUE(probe.link().up);
     ASSERT_EQ(probe.devices().size(), 1u);
     EXPECT_NE(probe.devices()[0].find("device-1"), std::string::npos);
+}
+
+TEST(Loop, AMeasurementStartsWithinTwoRoundTripsAnd5MsOfItsSubmission) {
+    constexpr double one_way_ms = 7;
+    const test::TemporaryFolder folder;
+    BridgeStoreOptions kept;
+    kept.folder = folder.path("store");
+    BridgeStore store(kept);
+    BrokerOptions options;
+    options.endpoint = "tcp://127.0.0.1:*";
+    const Broker broker(options, store);
+    const auto port = static_cast<std::uint16_t>(
+        std::stoi(broker.endpoint().substr(broker.endpoint().rfind(':') + 1)));
+    test::TcpProxy to_agent(port, {one_way_ms, 0, 1e9}), to_search(port, {one_way_ms, 0, 1e9});
+    std::atomic<double> started{0};
+    ScriptedAgent agent(ScriptedAgent::options(to_agent.endpoint(), "device"),
+                        [&](const MeasurementJob&) {
+                            started = steady_seconds();
+                            MeasurementResult result;
+                            result.metrics["latency_ms"] = 1;
+                            return result;
+                        });
+    RemoteProbeOptions probe_options;
+    probe_options.edge = {EdgeOption::Mode::connect, to_search.endpoint()};
+    RemoteProbe probe(probe_options);
+    std::vector<double> delays_ms;
+    const int jobs = test::setting("EDGELOOP_LINK_JOBS", 12);
+    for (int n = 0; n <= jobs; ++n) {
+        const double sent = steady_seconds();
+        probe.submit(numbered_candidate(static_cast<CandidateId>(n + 1), n + 1));
+        ASSERT_EQ(collect(probe, 1).size(), 1u);
+        if (n > 0) delays_ms.push_back((started - sent) * 1e3);  // the first waits for the link
+    }
+    std::sort(delays_ms.begin(), delays_ms.end());
+    // The median of a machine with nothing else to do.
+    EXPECT_LT(delays_ms[delays_ms.size() / 4], 4 * one_way_ms + 5);
 }
 
 TEST(Loop, CandidatesThatDifferOnlyInTrainingShareOneMeasurement) {

@@ -162,7 +162,7 @@ class SearchWithKeys : public testing::Test {
         AgentOptions options = ScriptedAgent::options(probe->endpoint(), name);
         options.keys = keys;
         options.server_key = server.public_key;
-        options.longest_back_off_s = 32;
+        options.max_back_off_s = 32;
         return std::make_unique<ScriptedAgent>(options, [](const MeasurementJob&) {
             MeasurementResult result;
             result.metrics["latency_ms"] = 1;

@@ -1,0 +1,54 @@
+#include "runtime.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace edgeloop {
+namespace {
+
+std::vector<Runtimes>& all_runtimes() {
+    static std::vector<Runtimes> all;
+    return all;
+}
+
+}  // namespace
+
+ArchitectureSpec network_of(const Json& spec) {
+    try {
+        return ArchitectureSpec::from_json(spec, "job");
+    } catch (const ConfigError& error) {
+        throw NetworkError(error.problem(), error.why(), error.suggestion());
+    }
+}
+
+bool add_runtimes(Runtimes added) {
+    all_runtimes().push_back(std::move(added));
+    return true;
+}
+
+std::vector<std::string> runtime_names() {
+    std::vector<std::string> names;
+    for (const Runtimes& some : all_runtimes())
+        names.insert(names.end(), some.names.begin(), some.names.end());
+    return names;
+}
+
+std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSettings& settings) {
+    for (const Runtimes& some : all_runtimes())
+        if (std::find(some.names.begin(), some.names.end(), settings.runtime) != some.names.end())
+            return some.make(spec, settings);
+    throw ConfigError(
+        fmt::format("this agent was built without the runtime '{}'", settings.runtime), {},
+        fmt::format("it has {}; edge/README.md says what others need",
+                    fmt::join(runtime_names(), ", ")));
+}
+
+Json describe_runtimes() {
+    Json record = Json::object();
+    for (const Runtimes& some : all_runtimes()) some.describe(record);
+    return record;
+}
+
+}  // namespace edgeloop
