@@ -124,7 +124,7 @@ void MeasurementChoice::check() {
         throw ConfigError(fmt::format("--runtime {} runs on GPUs only", settings.runtime), {},
                           "add --processor cuda");
     // Each is in its range: left is the name of --weights.
-    settings = MeasurementSettings::from_json(settings.to_json(), "the options");
+    settings = MeasurementSettings::from_json(settings.to_json(), "--weights");
 }
 
 void add_log_level(OptionParser& parser, std::string& level) {
