@@ -13,10 +13,10 @@
 namespace edgeloop {
 
 // The members' names are the keys of the file.
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Target, name, unit, scale)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TargetStatistics, lines, mean, variance)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PartSummary, layers, lines, frames, targets)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogueShard, file, bytes, lines, frames, digest, content)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Target, name, unit, scale);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TargetStatistics, lines, mean, variance);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PartSummary, layers, lines, frames, targets);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogueShard, file, bytes, lines, frames, digest, content);
 
 static void to_json(Json& json, SplitPart part) { json = name_of(part); }
 static void from_json(const Json& json, SplitPart& part) {
@@ -26,9 +26,9 @@ static void to_json(Json& json, SplitMode mode) { json = name_of(mode); }
 static void from_json(const Json& json, SplitMode& mode) {
     mode = split_mode_from(json.get<std::string>());
 }
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitOptions, mode, seed, validation_fraction, test_fraction)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitOptions, mode, seed, validation_fraction, test_fraction);
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogueLayer, object, layer, source, part, first_line, lines,
-                                   frames)
+                                   frames);
 
 namespace {
 

@@ -11,7 +11,7 @@
 namespace edgeloop {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingProgress, epoch, step, samples, loss_sum, validated,
-                                   plateau_rmse, epochs_on_plateau, best_epoch, best_metrics)
+                                   plateau_rmse, epochs_on_plateau, best_epoch, best_metrics);
 
 namespace {
 

@@ -16,9 +16,9 @@
 
 namespace edgeloop {
 
-NLOHMANN_JSON_SERIALIZE_ENUM(Severity, {{Severity::note, "note"}, {Severity::error, "error"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileProblem, severity, place, text)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Distribution, count, minimum, p10, median, p90, maximum, mean)
+NLOHMANN_JSON_SERIALIZE_ENUM(Severity, {{Severity::note, "note"}, {Severity::error, "error"}});
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileProblem, severity, place, text);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Distribution, count, minimum, p10, median, p90, maximum, mean);
 
 namespace {
 
