@@ -51,6 +51,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
     Peer& peer = found->second;
     peer.last_seen = now;
     const bool agent = peer.hello.role == wire::Role::agent;
+    const bool client = peer.hello.role == wire::Role::client;  // an observer only asks for status
 
     if (const auto* beat = std::get_if<wire::Heartbeat>(&packet.message)) {
         heartbeat(from, peer, *beat, now);
@@ -58,13 +59,13 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
         peer.running = 0;  // an orderly end is no crash
         peer.shut_down = true;
         close(from, now);
-    } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && !agent) {
+    } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && client) {
         submit(from, peer, packet.request, *wanted);
         assign(now);
-    } else if (std::holds_alternative<wire::Cancel>(packet.message) && !agent) {
+    } else if (std::holds_alternative<wire::Cancel>(packet.message) && client) {
         cancel(peer, packet.request);
-    } else if (const auto* what = std::get_if<wire::Drop>(&packet.message); what && !agent) {
-        if (peer.hello.role == wire::Role::client) drop(from, packet.request, *what, now);
+    } else if (const auto* what = std::get_if<wire::Drop>(&packet.message); what && client) {
+        drop(from, packet.request, *what, now);
     } else if (const auto* ready = std::get_if<wire::Ready>(&packet.message); ready && agent) {
         peer.credit = std::min(ready->credit, max_credit);
         assign(now);

@@ -70,15 +70,16 @@ TEST(Edge, ANetworkThatCannotBeBuiltIsAFailureWithAReason) {
     RemoteProbe probe(probe_options({EdgeOption::Mode::local, agent.endpoint()}));
     Candidate broken;
     broken.id = 1;
-    Json spec = read_json_file(test::test_data("specs/cnn3d_tiny.json"));
-    spec["architecture"]["stages"][0]["pool"] = {16, 64, 64};  // larger than its clip
-    broken.design = Design::parse(spec.dump(), "broken");
+    broken.design = Design::parse(
+        R"({"family": "swin3d", "clip": {"frames": 4, "side": 8}, "architecture":
+            {"patch": [2, 4, 4], "embed_dim": 6, "depths": [1], "heads": [4]}})",
+        "broken");
     probe.submit(broken);
     probe.submit(tiny_candidate(2, 8));
     const auto outcomes = collect(probe, 2);
     ASSERT_EQ(outcomes.size(), 2u);
     EXPECT_EQ(outcomes.at(1).status, Status::failed);
-    EXPECT_NE(outcomes.at(1).reason, "");
+    EXPECT_NE(outcomes.at(1).reason.find("heads"), std::string::npos) << outcomes.at(1).reason;
     EXPECT_EQ(outcomes.at(2).status, Status::completed) << outcomes.at(2).reason;
 }
 

@@ -248,6 +248,18 @@ TEST_F(JobBoardTest, AJobSentOverALostConnectionIsSentAgain) {
     EXPECT_EQ(board.received<wire::Job>("new"), Ids{id});
 }
 
+TEST_F(JobBoardTest, AnObserverOnlyAsksForStatus) {
+    board.client("search");
+    const std::uint64_t id = board.submit("search", job(1));
+    board.say("observer", wire::Hello{wire::Role::observer, "observer", 1, "", "{}"});
+    (void)board.submit("observer", job(2));
+    board.say("observer", wire::Cancel{}, id);
+    board.say("observer", wire::Drop{}, id);
+    EXPECT_TRUE(board.received<wire::Accepted>("observer").empty());
+    board.agent("device", 1, 2);
+    EXPECT_EQ(board.received<wire::Job>("device"), Ids{id});
+}
+
 TEST_F(JobBoardTest, AnOrderlyEndIsNoCrash) {
     board.client("search");
     const std::uint64_t id = board.submit("search", job(1));

@@ -89,7 +89,7 @@ TEST_F(TrainerTest, TrainsOnWhateverTargetsTheDatasetHas) {
         EXPECT_NEAR(outcome.metrics.at("val_rmse"), std::sqrt(squares / double(count)), 1e-9);
         EXPECT_EQ(outcome.metrics.count("val_rmse_pores"), count == 3 ? 1U : 0U);
         EXPECT_LT(outcome.metrics.at("val_rmse"), 3);
-        const Weights weights =
+        const auto weights =
             decode_weights(read_file(folder.path("weights/7.safetensors")), "test");
         EXPECT_EQ(weights.at("output.bias").numel(), std::int64_t(count));
     }
