@@ -105,8 +105,9 @@ std::vector<Damage> damaged_specs() {
         {"heads that do not fit", R"({"family": "swin3d", "architecture": {
 "embed_dim": 24, "heads": [5], "depths": [2]}})",
          "", "heads 5 of stage 0 do not divide its width 24"},
-        {"too large", spec_with(R"({"channels": 65536, "kernel": [31, 31, 31]})"), "",
-         "parameters, over the limit"},
+        {"too large", spec_with(R"({"channels": 65536, "kernel": [3, 3, 3]},
+{"channels": 65536, "kernel": [3, 3, 3]})"),
+         "", "parameters, over the limit"},
     };
 }
 

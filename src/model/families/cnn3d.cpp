@@ -76,8 +76,8 @@ class Cnn3dNetwork : public Network {
 
 std::shared_ptr<Network> Cnn3d::build(const ClipShape& clip, std::uint64_t seed) const {
     auto network = std::make_shared<Cnn3dNetwork>(*this, clip);
-    initialise(*network, seed, [](const std::string& name, const torch::Tensor& weight) {
-        return name == "output.weight" ? 0.01 : he_deviation(weight);
+    initialise(*network, seed, [](const std::string& parameter, const torch::Tensor& weight) {
+        return parameter == "output.weight" ? 0.01 : he_deviation(weight);
     });
     return network;
 }

@@ -158,8 +158,8 @@ class Mbconv3dNetwork : public Network {
 
 std::shared_ptr<Network> Mbconv3d::build(const ClipShape&, std::uint64_t seed) const {
     auto network = std::make_shared<Mbconv3dNetwork>(*this);
-    initialise(*network, seed, [](const std::string& name, const torch::Tensor& weight) {
-        return name == "output.weight" ? 0.01 : he_deviation(weight);
+    initialise(*network, seed, [](const std::string& parameter, const torch::Tensor& weight) {
+        return parameter == "output.weight" ? 0.01 : he_deviation(weight);
     });
     return network;
 }

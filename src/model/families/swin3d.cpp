@@ -262,8 +262,8 @@ class Swin3dNetwork : public Network {
 
 std::shared_ptr<Network> Swin3d::build(const ClipShape&, std::uint64_t seed) const {
     auto network = std::make_shared<Swin3dNetwork>(*this);
-    initialise(*network, seed, [](const std::string& name, const torch::Tensor&) {
-        return name == "head.fc_cls.weight" ? 0.01 : 0.02;
+    initialise(*network, seed, [](const std::string& parameter, const torch::Tensor&) {
+        return parameter == "head.fc_cls.weight" ? 0.01 : 0.02;
     });
     return network;
 }
