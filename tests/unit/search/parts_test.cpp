@@ -48,11 +48,11 @@ TEST_F(PartRulesTest, BothPartsMakeAWholeInAnyOrder) {
         active_.kept.training = active_.kept.measuring = std::nullopt;
         EXPECT_TRUE(rules_->needs(active_, Part::training));
         EXPECT_TRUE(rules_->needs(active_, Part::measuring));
-        active_.part(training_first ? Part::training : Part::measuring) =
-            training_first ? trained : measured;
+        const Part first = training_first ? Part::training : Part::measuring;
+        const Part second = training_first ? Part::measuring : Part::training;
+        active_.part(first).emplace(training_first ? trained : measured);
         EXPECT_FALSE(judge());
-        active_.part(training_first ? Part::measuring : Part::training) =
-            training_first ? measured : trained;
+        active_.part(second).emplace(training_first ? measured : trained);
         const auto whole = judge();
         ASSERT_TRUE(whole);
         EXPECT_EQ(whole->status, Status::completed);
