@@ -28,6 +28,7 @@ class PartRulesTest : public testing::Test {
         outcome.seconds = seconds;
         return outcome;
     }
+    void come(Part part, const Outcome& outcome) { active_.part(part) = outcome; }
     /// Judges and puts together, as when a part has come.
     std::optional<CompletedCandidate> judge() {
         active_.verdict = rules_->early_end(active_);
@@ -45,14 +46,13 @@ TEST_F(PartRulesTest, BothPartsMakeAWholeInAnyOrder) {
     const Outcome trained = outcome(Status::completed, {{"f1", 0.5}}, 7);
     const Outcome measured = outcome(Status::completed, {{"latency_ms", 0.4}}, 2);
     for (const bool training_first : {true, false}) {
-        active_.kept.training = active_.kept.measuring = std::nullopt;
+        active_.kept.training.reset();
+        active_.kept.measuring.reset();
         EXPECT_TRUE(rules_->needs(active_, Part::training));
         EXPECT_TRUE(rules_->needs(active_, Part::measuring));
-        const Part first = training_first ? Part::training : Part::measuring;
-        const Part second = training_first ? Part::measuring : Part::training;
-        active_.part(first).emplace(training_first ? trained : measured);
+        come(training_first ? Part::training : Part::measuring, training_first ? trained : measured);
         EXPECT_FALSE(judge());
-        active_.part(second).emplace(training_first ? measured : trained);
+        come(training_first ? Part::measuring : Part::training, training_first ? measured : trained);
         const auto whole = judge();
         ASSERT_TRUE(whole);
         EXPECT_EQ(whole->status, Status::completed);
