@@ -1,6 +1,5 @@
 #include "apps/search_plan.hpp"
 
-#include "apps/scratch_folder.hpp"
 #include "apps/search_probe.hpp"
 #include "training/memory_budget.hpp"
 
@@ -23,6 +22,8 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -33,6 +34,23 @@ namespace {
 
 constexpr std::size_t train_samples_a_rank = 96, validation_samples_a_rank = 48;
 constexpr double max_simulating_s = 10;  // for each group size; --plan-seconds if less
+
+/// A folder that is deleted with everything in it, before and after. Made by whoever writes to it.
+class ScratchFolder {
+  public:
+    explicit ScratchFolder(std::string path) : path_(std::move(path)) { remove(); }
+    ~ScratchFolder() { remove(); }
+    ScratchFolder(const ScratchFolder&) = delete;
+    ScratchFolder& operator=(const ScratchFolder&) = delete;
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    void remove() const {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    std::string path_;
+};
 
 /// Since the system started this process, loading of libraries included; 0 if it does not say.
 double process_age_seconds() {
