@@ -2,10 +2,9 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/machine.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/link/messages.hpp"
 
-#include <charconv>
-#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -13,14 +12,6 @@
 
 namespace edgeloop::cli {
 namespace {
-
-/// The whole of `text` as a number that is not negative, or nothing.
-std::optional<int> number_in(std::string_view text) {
-    int value = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
-    return value;
-}
 
 std::vector<int> parse_batches(const std::string& text) {
     const Range range = MeasurementSettings::range("batches");
@@ -31,8 +22,8 @@ std::vector<int> parse_batches(const std::string& text) {
     std::vector<int> batches;
     std::istringstream parts(text);
     for (std::string part; std::getline(parts, part, ',');) {
-        const auto batch = number_in(part);
-        if (!batch) refuse(fmt::format("'{}' is not a number", part));
+        const auto batch = number_in<int>(part);
+        if (!batch || *batch < 0) refuse(fmt::format("'{}' is not a number", part));
         if (!range.has(*batch)) refuse("it takes batch sizes of " + range.text());
         batches.push_back(*batch);
     }

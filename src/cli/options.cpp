@@ -60,11 +60,7 @@ struct OptionParser::Impl {
         return *groups.back();
     }
 
-    void add(const std::string& name, const std::string& help, std::optional<Scope> own,
-             Bound option) {
-        option.name = name;
-        option.scope = own.value_or(scope);
-        option.help = help;
+    void add(Bound option) {
         if (option.range.needed) option.help += " [required]";
         if (const std::string range = option.range.text(); !range.empty())
             option.help += " [" + range + "]";
@@ -199,24 +195,25 @@ struct OptionParser::Impl {
         }
     }
 
-    // The config file.
-    [[nodiscard]] Given read(const std::string& path) const {
+    // A config file. One of an earlier version may name what is not known today, and is not
+    // checked.
+    [[nodiscard]] Given read(const std::string& text, const std::string& path, bool old) const {
         Given result;
-        for (const ConfigLine& line : read_config_lines(read_file(path, 1u << 20), path)) {
+        for (const ConfigLine& line : read_config_lines(text, path)) {
             const std::string where = fmt::format("{} line {}", path, line.line);
             const Bound* option = find(line.name);
+            if (option == nullptr && old) continue;
             if (option == nullptr) throw unknown(line.name, where);
             const bool first = result.count(line.name) == 0;
             std::vector<std::string>& values = result[line.name];
             if (option->takes == Takes::list) {
                 if (line.value.empty() && !line.quoted) continue;  // no value: the empty list
-            } else if (!first) {
+            } else if (!first && !old) {
                 throw twice(where, line.name);
             }
-            if (option->takes == Takes::nothing) {
+            if (option->takes == Takes::nothing && !old)
                 convert(where, line.name, line.value,
-                        [](const std::string& text) { (void)read_switch(text); });
-            }
+                        [](const std::string& said) { (void)read_switch(said); });
             values.push_back(line.value);
         }
         return result;
@@ -264,7 +261,11 @@ void OptionParser::group(const std::string& title, Scope scope) {
 
 void OptionParser::add(const std::string& name, Target value, const std::string& help,
                        const Range& range, std::optional<Scope> scope) {
-    impl_->add(name, help, scope, bound_to(value, range));
+    Bound option = bound_to(value, range);
+    option.name = name;
+    option.help = help;
+    option.scope = scope.value_or(impl_->scope);
+    impl_->add(std::move(option));
 }
 
 void OptionParser::positional(const std::string& name, std::vector<std::string>* values,
@@ -302,7 +303,7 @@ bool OptionParser::parse(int argc, const char* const* argv, int first) {
     }
     if (line.count("config") > 0) {
         const std::string path = line["config"].back();
-        Impl::Given file = impl_->read(path);
+        Impl::Given file = impl_->read(read_file(path, 1u << 20), path, false);
         for (const auto& each : line) file.erase(each.first);
         impl_->assign(file, path);
     }
@@ -347,15 +348,7 @@ void OptionParser::read_old(const std::string& path) {
                            line.compare(line.size() - 2, 2, " =") == 0;
         text += line.substr(empty ? 1 : 0) + '\n';
     }
-    Impl::Given file;
-    for (const ConfigLine& line : read_config_lines(text, path)) {
-        const Bound* option = impl_->find(line.name);
-        if (option == nullptr) continue;
-        std::vector<std::string>& values = file[line.name];
-        const bool none = option->takes == Takes::list && line.value.empty() && !line.quoted;
-        if (!none) values.push_back(line.value);
-    }
-    impl_->assign(file, path);
+    impl_->assign(impl_->read(text, path, true), path);
 }
 
 }  // namespace edgeloop::cli

@@ -1,12 +1,14 @@
 #include "cli/setting.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -15,17 +17,6 @@
 
 namespace edgeloop::cli {
 namespace {
-
-// The whole text as a number; only "+5" is more than from_chars() takes.
-template <class T>
-bool read_number(const std::string& text, T& value) {
-    const char* first = text.data() + (text.size() > 1 && text[0] == '+' && text[1] != '-' ? 1 : 0);
-    T number{};
-    const auto [end, error] = std::from_chars(first, text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) return false;
-    value = number;
-    return true;
-}
 
 // What a number has to be: a whole one of its type, or in the range.
 template <class T>
@@ -40,10 +31,12 @@ std::string numbers(const Range& range) {
 
 template <class T>
 void read_value(const std::string& text, T& value, const Range& range) {
-    T number{};
-    if (!read_number(text, number) || !std::isfinite(double(number)) || !range.has(double(number)))
+    // "+5" is more than number_in() takes.
+    const bool plus = text.size() > 1 && text[0] == '+' && text[1] != '-';
+    const std::optional<T> number = number_in<T>(std::string_view(text).substr(plus ? 1 : 0));
+    if (!number || !std::isfinite(double(*number)) || !range.has(double(*number)))
         throw ConfigError("it takes " + numbers<T>(range));
-    value = number;
+    value = *number;
 }
 
 void read_value(const std::string& text, std::string& value, const Range& range) {

@@ -2,9 +2,9 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -48,9 +48,8 @@ Note conditions_note(int number) { return {note_name, 0, std::to_string(number)}
 
 std::optional<int> conditions_in(const Note& note) {
     if (note.what != note_name) return std::nullopt;
-    int number = 0;
-    const char* end = note.reason.data() + note.reason.size();
-    if (std::from_chars(note.reason.data(), end, number).ptr != end || number < 1)
+    const std::optional<int> number = number_in<int>(note.reason);
+    if (number.value_or(0) < 1)
         throw CorruptState(fmt::format("the journal names conditions '{}'", note.reason));
     return number;
 }

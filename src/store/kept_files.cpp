@@ -2,9 +2,9 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -31,15 +31,12 @@ std::vector<File> files_in(const fs::path& folder, const std::string& ending) {
     std::vector<File> files;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-        const std::string stem = entry.path().stem().string();
-        CandidateId id = 0;
-        const auto parsed = std::from_chars(stem.data(), stem.data() + stem.size(), id);
-        if (parsed.ec != std::errc() || parsed.ptr != stem.data() + stem.size()) continue;
-        if (entry.path().extension() != ending) continue;
+        const auto id = number_in<CandidateId>(entry.path().stem().string());
+        if (!id || entry.path().extension() != ending) continue;
         std::error_code gone;
         const std::uint64_t bytes = entry.file_size(gone);
         const fs::file_time_type written = entry.last_write_time(gone);
-        if (!gone) files.push_back({entry.path(), id, bytes, written});
+        if (!gone) files.push_back({entry.path(), *id, bytes, written});
     }
     return files;
 }

@@ -4,10 +4,10 @@
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/binary_fields.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <sstream>
 #include <utility>
@@ -140,15 +140,13 @@ constexpr std::uint16_t population_type = 1;
 constexpr std::string_view prefix = "population-", suffix = ".ckpt";
 
 // The <n> of "population-<n>.ckpt", or nothing for any other name.
-std::optional<std::uint64_t> number_in(std::string_view name) {
+std::optional<std::uint64_t> number_of(std::string_view name) {
     if (name.size() <= prefix.size() + suffix.size() || name.substr(0, prefix.size()) != prefix ||
         name.substr(name.size() - suffix.size()) != suffix)
         return std::nullopt;
-    const char* const end = name.data() + name.size() - suffix.size();
-    std::uint64_t number = 0;
-    const auto parsed = std::from_chars(name.data() + prefix.size(), end, number);
-    if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-    return number;
+    name.remove_prefix(prefix.size());
+    name.remove_suffix(suffix.size());
+    return number_in<std::uint64_t>(name);
 }
 
 void read_in_flight(cereal::PortableBinaryInputArchive& archive, int version,
@@ -237,7 +235,7 @@ std::vector<std::uint64_t> SnapshotFolder::numbers() const {
     std::vector<std::uint64_t> numbers;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(path_, error))
-        if (const auto number = number_in(entry.path().filename().string()))
+        if (const auto number = number_of(entry.path().filename().string()))
             numbers.push_back(*number);
     std::sort(numbers.begin(), numbers.end());
     return numbers;
