@@ -12,18 +12,10 @@
 
 namespace edgeloop::apps {
 
-/// The engine's default settings, for a first try.
-[[nodiscard]] inline EngineSettings small_search() {
-    EngineSettings engine;
-    engine.population = 20;
-    engine.evaluations = 100;
-    return engine;
-}
-
 /// Every setting of edgeloop-search. What a module has a member for is in the module's own
 /// settings, with its default; search_config.cpp says the rest about each.
 struct SearchConfig {
-    EngineSettings engine = small_search();
+    EngineSettings engine;
     TrainingSettings training;
     DispatchOptions dispatch;
     RemoteProbeOptions probe;

@@ -63,8 +63,8 @@ struct SurrogateSettings {
 struct EngineSettings {
     EngineKind kind = EngineKind::generational;
     std::uint64_t seed = 1;
-    std::size_t population = 40;
-    std::uint64_t evaluations = 200;  ///< candidates to propose in all
+    std::size_t population = 20;      ///< as the next: for a first try
+    std::uint64_t evaluations = 100;  ///< candidates to propose in all
     int epochs = 0;  ///< training budget of every candidate; 0: as its own recipe says
     Goals goals;
     VariationSettings variation;
