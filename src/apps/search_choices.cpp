@@ -16,21 +16,6 @@
 #include <fmt/ranges.h>
 
 namespace edgeloop::apps {
-namespace {
-
-bool wants(const Goals& goals, const std::string& metric) {
-    const auto limits = [&](const Constraint& each) { return each.metric == metric; };
-    return std::count(goals.objectives.begin(), goals.objectives.end(), metric) > 0 ||
-           std::any_of(goals.constraints.begin(), goals.constraints.end(), limits);
-}
-
-Metrics count(const SearchSpace& space, const Genome& genome, const StaticMetrics& counted) {
-    Candidate candidate;
-    candidate.design = Design::of(space.decode(genome));
-    return counted(candidate);
-}
-
-}  // namespace
 
 void require_known_metrics(const Goals& goals, const std::vector<std::string>& delivered) {
     const auto check = [&](const std::string& metric, const char* what) {
@@ -66,7 +51,10 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
     if (goals.objectives.empty())
         goals.objectives = {"val_rmse", edge == "none" ? "flops" : "latency_ms"};
     require_known_metrics(goals, delivered);
-    const auto unwanted = [&](const std::string& name) { return !wants(goals, name); };
+    const std::vector<std::string> wanted = goals.wanted();
+    const auto unwanted = [&](const std::string& name) {
+        return std::count(wanted.begin(), wanted.end(), name) == 0;
+    };
     measured.erase(std::remove_if(measured.begin(), measured.end(), unwanted), measured.end());
     return measured;
 }
@@ -99,7 +87,9 @@ std::vector<std::string> add_given_designs(const std::vector<std::string>& paths
                 fmt::format("--seed-specs {}: the design is given twice and tried once", path));
             continue;
         }
-        if (const auto broken = engine.goals.broken(count(space, genome, counted)))
+        Candidate candidate;
+        candidate.design = Design::of(space.decode(genome));
+        if (const auto broken = engine.goals.broken(counted(candidate)))
             notes.push_back(fmt::format(
                 "--seed-specs {}: {}; it counts as infeasible and is not trained", path, *broken));
         first.push_back(std::move(genome));
@@ -131,15 +121,13 @@ void require_designs(const SearchSpace& space, const EngineSettings& engine,
                       "change the space or the option that the reason names");
 }
 
-double median_flops(const SearchSpace& space, const StaticMetrics& counted) {
+double median_flops(const SearchSpace& space) {
     constexpr std::size_t designs = 199;
     RandomStream random(0, "median design");
     std::vector<double> flops;
-    for (std::size_t i = 0; i < 100 * designs && flops.size() < designs; ++i) {
-        const Genome genome = space.sample(random);
-        if (!space.infeasibility(genome))
-            flops.push_back(count(space, genome, counted).at("flops"));
-    }
+    for (std::size_t i = 0; i < 100 * designs && flops.size() < designs; ++i)
+        if (const DesignPtr design = space.try_decode(space.sample(random)).design)
+            flops.push_back(static_cast<double>(design->counts().flops));
     return flops.empty() ? 0 : median(std::move(flops));
 }
 

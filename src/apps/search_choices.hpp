@@ -40,6 +40,6 @@ void require_designs(const SearchSpace& space, const EngineSettings& engine,
                      const StaticMetrics& counted);
 
 /// FLOPs of the median design of the space; 0: none is allowed.
-[[nodiscard]] double median_flops(const SearchSpace& space, const StaticMetrics& counted);
+[[nodiscard]] double median_flops(const SearchSpace& space);
 
 }  // namespace edgeloop::apps

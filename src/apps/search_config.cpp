@@ -273,8 +273,7 @@ void check_together(const SearchConfig& c) {
 }
 
 bool wants_samples(const Goals& goals) {
-    std::vector<std::string> names = goals.objectives;
-    for (const Constraint& constraint : goals.constraints) names.push_back(constraint.metric);
+    const std::vector<std::string> names = goals.wanted();
     return std::any_of(names.begin(), names.end(), [](const std::string& name) {
         const Metric* metric = find_metric(name);
         return metric != nullptr && metric->needs == Needs::samples;

@@ -224,11 +224,10 @@ class Plan {
         RandomStream random(config_.engine.seed, "plan memory");
         std::size_t unfit = 0, seen = 0;
         for (std::size_t i = 0; i < designs; ++i) {
-            const Genome genome = task_.space.sample(random);
-            if (task_.space.infeasibility(genome)) continue;
-            const ArchitectureSpec spec = task_.space.decode(genome);
+            const DesignPtr design = task_.space.try_decode(task_.space.sample(random)).design;
+            if (!design) continue;
             ++seen;
-            unfit += training_bytes(count(spec), spec.training) > limit ? 1 : 0;
+            unfit += training_bytes(design->counts(), design->spec().training) > limit ? 1 : 0;
         }
         return seen > 0 ? static_cast<double>(unfit) / static_cast<double>(seen) : 0;
     }

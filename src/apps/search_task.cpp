@@ -31,9 +31,7 @@ SearchTask problem_task(const SearchConfig& config) {
     }
     goals.constraints.insert(goals.constraints.end(), own.constraints.begin(),
                              own.constraints.end());
-    std::vector<std::string> delivered = own.objectives;
-    for (const Constraint& constraint : own.constraints) delivered.push_back(constraint.metric);
-    require_known_metrics(goals, delivered);
+    require_known_metrics(goals, own.wanted());
     task.make_worker = [problem]() -> WorkerFunction {
         return [problem](const Candidate& candidate, const Communicator&, const CancelToken&) {
             return evaluate(*problem, candidate);
@@ -79,8 +77,8 @@ SearchTask network_task(const SearchConfig& config) {
     task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
     if (config.large_ranks > 0) {
         // As long on --large-ranks as the median design on --ranks-per-candidate.
-        const double limit = median_flops(task.space, counted_metrics) * config.large_ranks /
-                             config.ranks_per_candidate;
+        const double limit =
+            median_flops(task.space) * config.large_ranks / config.ranks_per_candidate;
         task.is_large = [limit](const Candidate& candidate) {
             return candidate.known.at("flops") >= limit;
         };

@@ -7,6 +7,13 @@
 #include <fmt/format.h>
 
 namespace edgeloop {
+
+std::vector<std::string> Goals::wanted() const {
+    std::vector<std::string> names = objectives;
+    for (const Constraint& constraint : constraints) names.push_back(constraint.metric);
+    return names;
+}
+
 std::vector<double> Goals::values(const Metrics& metrics) const {
     std::vector<double> values;
     values.reserve(objectives.size());
@@ -19,16 +26,11 @@ std::vector<double> Goals::values(const Metrics& metrics) const {
 }
 
 std::optional<std::string> Goals::incomplete(const Metrics& metrics) const {
-    const auto missing = [&](const std::string& name) -> std::optional<std::string> {
+    for (const std::string& name : wanted()) {
         const auto found = metrics.find(name);
         if (found == metrics.end()) return fmt::format("{} was not measured", name);
         if (!std::isfinite(found->second)) return fmt::format("{} is {}", name, found->second);
-        return std::nullopt;
-    };
-    for (const std::string& name : objectives)
-        if (auto why = missing(name)) return why;
-    for (const Constraint& constraint : constraints)
-        if (auto why = missing(constraint.metric)) return why;
+    }
     return std::nullopt;
 }
 

@@ -145,13 +145,10 @@ class Planner {
     [[nodiscard]] std::vector<std::string> errors() const {
         std::vector<std::string> names =
             metric_names(Source::training, Needs::nothing, Meaning::smaller_is_better);
-        const Goals goals = run_.make_engine()->settings().goals;
-        const auto add = [&names](const std::string& name) {
+        for (const std::string& name : run_.make_engine()->settings().goals.wanted()) {
             const Metric* metric = find_metric(name);
             if (metric != nullptr && metric->source == Source::training) names.push_back(name);
-        };
-        for (const std::string& objective : goals.objectives) add(objective);
-        for (const Constraint& constraint : goals.constraints) add(constraint.metric);
+        }
         return names;
     }
 

@@ -16,6 +16,8 @@ struct Goals {
     /// Worst point that still counts for the hypervolume. Empty: taken from the first population.
     std::vector<double> reference;
 
+    /// Names of the metrics that objectives and constraints ask for.
+    [[nodiscard]] std::vector<std::string> wanted() const;
     /// Values of the objectives. Shape (objectives). @throws LogicError  when one is missing.
     [[nodiscard]] std::vector<double> values(const Metrics& metrics) const;
     /// Why these metrics are no complete result (one missing or not finite), or nothing.

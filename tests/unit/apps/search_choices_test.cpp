@@ -115,7 +115,7 @@ TEST(SearchedSpace, WithoutAnAllowedDesignIsRefused) {
 
 TEST(SearchedSpace, HasAMedianDesign) {
     const SearchSpace space = tiny();
-    const double median = median_flops(space, counted);
+    const double median = median_flops(space);
     int smaller = 0;
     RandomStream random(7, "test");
     for (int i = 0; i < 100; ++i)
