@@ -196,12 +196,12 @@ class Plan {
         run.ranks_per_candidate = config_.ranks_per_candidate;
         run.threads = config_.training.threads;
         // Of a larger allocation: enough, because there a rank gets its own.
-        run.cores = config_.plan_cores > 0  ? config_.plan_cores
-                    : run.ranks <= launched ? here
-                                            : std::max(here, run.ranks * run.threads);
+        run.machines.cores = config_.plan_cores > 0  ? config_.plan_cores
+                             : run.ranks <= launched ? here
+                                                     : std::max(here, run.ranks * run.threads);
         if (task_.measures_latency) {
-            run.devices = static_cast<std::size_t>(config_.plan_devices);
-            run.devices_share = config_.edge == "local" && run.ranks <= launched;
+            run.machines.devices = static_cast<std::size_t>(config_.plan_devices);
+            run.machines.devices_share = config_.edge == "local" && run.ranks <= launched;
         }
         if (task_.measures_latency && config_.edge != "model") {
             run.measuring_assumed =

@@ -7,6 +7,7 @@
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,8 +37,8 @@ double grace(double seconds) { return std::max(seconds, min_grace_s); }
 class TrainingTimer {
   public:
     TrainingTimer(Evaluator& evaluator, const TimedBy& by, const TimedGroups& groups,
-                  const std::vector<Candidate>& designs)
-        : evaluator_(evaluator), by_(by), groups_(groups), designs_(designs) {}
+                  Calibration& calibration)
+        : evaluator_(evaluator), by_(by), groups_(groups), calibration_(calibration) {}
 
     void run(double seconds) {
         const double start = by_.clock->now();
@@ -47,8 +48,7 @@ class TrainingTimer {
         while (true) {
             while (running_.size() < groups_.at_once && evaluator_.free_slots() > 0 && submit()) {
             }
-            took_ = by_.clock->now() - start;
-            if (running_.empty()) return;
+            if (running_.empty()) break;
             if (by_.should_stop() || by_.clock->now() > end_at_) cut_off();
             const std::vector<Outcome> outcomes = evaluator_.poll();
             for (const Outcome& outcome : outcomes) take(outcome);
@@ -58,21 +58,20 @@ class TrainingTimer {
             log::info("plan: {} timed on groups of {} in {:.0f} s",
                       plural(timed_.size(), "training"), groups_.ranks, by_.clock->now() - start);
         }
-    }
-
-    void teach(Calibration& calibration) const {
-        for (const auto& [load, seconds] : timed_.empty() ? first_ones_ : timed_)
-            calibration.training.learn(load, seconds);
-        calibration.largest_timed = std::max(calibration.largest_timed, largest_flops_);
-        calibration.given_up += given_up_;
-        calibration.trainings_took += took_;
-        if (!waits_.empty()) calibration.dispatch_seconds = median(waits_);
-        if (!errors_.empty()) calibration.errors = error_trend(errors_);
-        if (!timed_.empty() || !first_ones_.empty())
-            calibration.group_sizes.push_back(groups_.ranks);
+        calibration_.trainings_took += by_.clock->now() - start;
+        teach();
     }
 
   private:
+    void teach() {
+        for (const auto& [load, took] : timed_.empty() ? first_ones_ : timed_)
+            calibration_.training.learn(load, took);
+        if (!waits_.empty()) calibration_.dispatch_seconds = median(waits_);
+        if (!errors_.empty()) calibration_.errors = error_trend(errors_);
+        if (!timed_.empty() || !first_ones_.empty())
+            calibration_.group_sizes.push_back(groups_.ranks);
+    }
+
     struct Submitted {
         Candidate candidate;
         double at = 0;
@@ -96,14 +95,15 @@ class TrainingTimer {
 
     /// The next design that is expected to end in time, at first the smallest.
     std::optional<Candidate> choose(double seconds_left) {
-        const int epochs = (next_ + next_ / designs_.size()) % 2 == 0 ? few_epochs : more_epochs;
+        const std::vector<Candidate>& designs = calibration_.designs;
+        const int epochs = (next_ + next_ / designs.size()) % 2 == 0 ? few_epochs : more_epochs;
         if (seconds_a_flop_ == 0) {
-            Candidate smallest = *std::min_element(designs_.begin(), designs_.end(), is_smaller);
+            Candidate smallest = *std::min_element(designs.begin(), designs.end(), is_smaller);
             smallest.epochs = few_epochs;
             return smallest;
         }
-        for (std::size_t i = 0; i < designs_.size(); ++i) {
-            Candidate candidate = designs_[(next_ + i) % designs_.size()];
+        for (std::size_t i = 0; i < designs.size(); ++i) {
+            Candidate candidate = designs[(next_ + i) % designs.size()];
             for (const int tried : {epochs, few_epochs}) {
                 candidate.epochs = tried;
                 if (seconds_a_flop_ * flops_of(candidate) < seconds_left) return candidate;
@@ -127,7 +127,7 @@ class TrainingTimer {
         for (auto& [id, submitted] : running_) {
             if (submitted.cut_off) continue;
             submitted.cut_off = true;
-            ++given_up_;
+            ++calibration_.given_up;
             evaluator_.cancel(id);
         }
     }
@@ -152,7 +152,7 @@ class TrainingTimer {
         }
         learn_pace(submitted.candidate, outcome.seconds);
         const double flops = flops_of_clip(submitted.candidate);
-        largest_flops_ = std::max(largest_flops_, flops);
+        calibration_.largest_timed = std::max(calibration_.largest_timed, flops);
         const auto error = outcome.metrics.find("val_rmse");
         if (submitted.candidate.epochs == more_epochs && error != outcome.metrics.end() &&
             error->second > 0)
@@ -168,19 +168,41 @@ class TrainingTimer {
     Evaluator& evaluator_;
     const TimedBy& by_;
     const TimedGroups& groups_;
-    const std::vector<Candidate>& designs_;
+    Calibration& calibration_;
     std::size_t next_ = 0;
     std::map<CandidateId, Submitted> running_;
-    double begin_until_ = 0, end_at_ = 0, took_ = 0;
+    double begin_until_ = 0, end_at_ = 0;
     double paced_flops_ = 0, seconds_a_flop_ = 0;  ///< 0: no training has ended yet
-    double largest_flops_ = 0;                     ///< of a design that was timed
-    std::size_t given_up_ = 0;
     std::vector<std::pair<TrainingLoad, double>> timed_, first_ones_;
     std::vector<double> waits_;
     std::vector<TrainedSize> errors_;
 };
 
 }  // namespace
+
+ErrorTrend error_trend(const std::vector<TrainedSize>& designs) {
+    ErrorTrend trend;
+    if (designs.size() < 3) return trend;
+    const auto n = static_cast<double>(designs.size());
+    double size_mean = 0, error_mean = 0;
+    for (const TrainedSize& each : designs) {
+        size_mean += std::log10(each.flops) / n;
+        error_mean += std::log(each.error) / n;
+    }
+    double sizes = 0, both = 0, errors = 0;  // sums of squares and products around the means
+    for (const TrainedSize& each : designs) {
+        const double size = std::log10(each.flops) - size_mean;
+        const double error = std::log(each.error) - error_mean;
+        sizes += size * size;
+        both += size * error;
+        errors += error * error;
+    }
+    if (sizes == 0) return trend;
+    trend.gain = std::max(0.0, -both / sizes);
+    trend.scatter =
+        std::sqrt(std::max(0.0, errors + trend.gain * (2 * both + trend.gain * sizes)) / n);
+    return trend;
+}
 
 double Calibration::largest_flops() const {
     const auto largest = std::max_element(designs.begin(), designs.end(), is_smaller);
@@ -225,9 +247,7 @@ std::vector<int> sizes_to_time(int workers, int wanted) {
 void time_trainings(Evaluator& evaluator, const TimedBy& by, const TimedGroups& groups,
                     double seconds, Calibration& calibration) {
     if (calibration.designs.empty()) return;
-    TrainingTimer timer(evaluator, by, groups, calibration.designs);
-    timer.run(seconds);
-    timer.teach(calibration);
+    TrainingTimer(evaluator, by, groups, calibration).run(seconds);
 }
 
 void time_measurements(LatencyProbe& probe, const TimedBy& by, double seconds, double first_s,

@@ -51,10 +51,10 @@ class Planner {
         const double seconds = run_.start_up_seconds + run.seconds;
         Json json = {
             {"ranks", run_.ranks},
-            {"cores", run_.cores},
+            {"cores", run_.machines.cores},
             {"ranks_per_candidate", asked.ranks_per_candidate},
             {"groups", asked.machines.groups},
-            {"devices", run_.devices},
+            {"devices", run_.machines.devices},
             {"evaluations", run_.make_engine()->settings().evaluations},
             {"seconds", seconds},
             {"seconds_quartiles", {asked.quick, asked.slow}},
@@ -94,12 +94,9 @@ class Planner {
 
     /// @param scatter  which of the scatters of errors.
     [[nodiscard]] PlanMachines machines(int ranks_per_candidate) const {
-        PlanMachines machines;
+        PlanMachines machines = run_.machines;
         machines.groups = static_cast<std::size_t>(workers(run_) / ranks_per_candidate);
         machines.cores_of_group = static_cast<double>(ranks_per_candidate) * run_.threads;
-        machines.cores = run_.cores;
-        machines.devices = run_.devices;
-        machines.devices_share = run_.devices_share;
         return machines;
     }
 

@@ -53,7 +53,6 @@ Outcome outcome_of(const Candidate& candidate, double seconds,
 }
 
 std::function<double(const Candidate&)> halved(std::function<double(const Candidate&)> seconds) {
-    if (!seconds) return {};
     return [seconds = std::move(seconds)](const Candidate& one) { return seconds(one) / 2; };
 }
 
@@ -88,14 +87,12 @@ RunPrediction predict_run(Engine& engine, const PlanMachines& machines, const Pl
 
     prediction.seconds = clock.now();
     prediction.events = store.events;
-    prediction.storing_seconds = static_cast<double>(store.events) * costs.storing_seconds;
     prediction.training_seconds = evaluator.machines().spent_seconds();
-    if (probe) prediction.measuring_seconds = probe->machines().spent_seconds();
     if (prediction.seconds == 0) return prediction;
     prediction.groups_busy =
         prediction.training_seconds / (static_cast<double>(machines.groups) * prediction.seconds);
-    if (machines.devices > 0)
-        prediction.devices_busy = prediction.measuring_seconds /
+    if (probe)
+        prediction.devices_busy = probe->machines().spent_seconds() /
                                   (static_cast<double>(machines.devices) * prediction.seconds);
     return prediction;
 }
@@ -107,22 +104,19 @@ Bottleneck find_bottleneck(const std::function<std::unique_ptr<Engine>()>& make_
     };
     const double now = seconds_with(costs);
     Bottleneck worst{"training", 0};
-    const auto consider = [&](const char* part, const PlanCosts& changed) {
+    const auto consider = [&](const char* part, const std::function<void(PlanCosts&)>& halve) {
+        PlanCosts changed = costs;
+        halve(changed);
         const double saves = now > 0 ? 1 - seconds_with(changed) / now : 0;
         if (saves > worst.saves) worst = {part, saves};
     };
-    PlanCosts changed = costs;
-    changed.training_seconds = halved(costs.training_seconds);
-    consider("training", changed);
-    changed = costs;
-    changed.measuring_seconds = halved(costs.measuring_seconds);
-    if (machines.devices > 0) consider("measuring", changed);
-    changed = costs;
-    changed.dispatch_seconds /= 2;
-    consider("dispatch", changed);
-    changed = costs;
-    changed.storing_seconds /= 2;
-    consider("storing", changed);
+    consider("training",
+             [](PlanCosts& each) { each.training_seconds = halved(each.training_seconds); });
+    if (machines.devices > 0)
+        consider("measuring",
+                 [](PlanCosts& each) { each.measuring_seconds = halved(each.measuring_seconds); });
+    consider("dispatch", [](PlanCosts& each) { each.dispatch_seconds /= 2; });
+    consider("storing", [](PlanCosts& each) { each.storing_seconds /= 2; });
     return worst;
 }
 

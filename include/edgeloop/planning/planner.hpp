@@ -18,9 +18,7 @@ struct PlannedRun {
     int ranks = 1;  ///< of which one coordinates when there are more
     int ranks_per_candidate = 1;
     int threads = 1;                 ///< of each rank
-    double cores = 1;                ///< that all ranks share
-    std::size_t devices = 0;         ///< that measure; 0: nobody measures
-    bool devices_share = false;      ///< devices are processes on the same cores
+    PlanMachines machines;           ///< but for what the size of the groups decides
     double measuring_seconds = 0;    ///< of one measurement ...
     bool measuring_assumed = false;  ///< ... which nobody has said or timed
     double start_up_seconds = 0;

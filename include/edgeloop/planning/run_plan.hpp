@@ -35,10 +35,8 @@ struct PlanCosts {
 
 /// How a run would go.
 struct RunPrediction {
-    double seconds = 0;            ///< from the first candidate to the last
-    double training_seconds = 0;   ///< sum over groups
-    double measuring_seconds = 0;  ///< sum over devices
-    double storing_seconds = 0;
+    double seconds = 0;           ///< from the first candidate to the last
+    double training_seconds = 0;  ///< sum over groups
     std::uint64_t trainings = 0, events = 0;
     double groups_busy = 0;   ///< share of all groups' time
     double devices_busy = 0;  ///< share of all devices' time

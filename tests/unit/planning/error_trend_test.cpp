@@ -1,6 +1,5 @@
-#include "edgeloop/planning/error_trend.hpp"
-
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/planning/calibration.hpp"
 
 #include <cmath>
 

@@ -127,7 +127,7 @@ TEST_F(Planning, TimesMeasurementsForALittleLongerThanAskedUntilTheFirstIsThere)
 TEST_F(Planning, PredictsFewerSecondsOnMoreRanksAndFindsTheBestGroups) {
     calibrate({1, 2});
     run_.ranks = 3;
-    run_.cores = 8;
+    run_.machines.cores = 8;
     const Json two = make_plan(run_, calibration_);
     run_.ranks = 7;
     const Json six = make_plan(run_, calibration_);
@@ -143,7 +143,7 @@ TEST_F(Planning, PredictsFewerSecondsOnMoreRanksAndFindsTheBestGroups) {
             said = size.at("seconds");
     }
     EXPECT_EQ(said, best);
-    run_.devices = 1;
+    run_.machines.devices = 1;
     run_.measuring_seconds = 100;
     const Json slow = make_plan(run_, calibration_);
     EXPECT_EQ(slow.at("bottleneck"), "measuring");
@@ -175,8 +175,8 @@ TEST_F(Planning, SaysOneAndManyAsPeopleDo) {
     EXPECT_THAT(plan_text(one), Not(HasSubstr("not timed")));
     settings_.evaluations = 1;
     run_.ranks = 5;
-    run_.cores = 8;
-    run_.devices = 1;
+    run_.machines.cores = 8;
+    run_.machines.devices = 1;
     run_.measuring_seconds = 10;
     run_.measuring_assumed = true;
     const std::string text = plan_text(make_plan(run_, calibration_));

@@ -57,7 +57,6 @@ TEST(RunPlan, DispatchAndStoringAreAddedToTrainings) {
     with.storing_seconds = 0.01;
     const RunPrediction stored = predict_run(*engine(), machines(1), with);
     EXPECT_GE(stored.events, 16u);  // each candidate is at least proposed and told
-    EXPECT_NEAR(stored.storing_seconds, 0.01 * double(stored.events), 1e-9);
     EXPECT_GT(stored.seconds, 80);
 }
 
