@@ -25,13 +25,6 @@ namespace {
 constexpr std::size_t block_bytes = std::size_t(8) << 20;
 constexpr std::size_t problems_of_a_kind = 5;
 
-/// What is gathered over the layers of one file.
-struct Gathered {
-    std::vector<double> frames_per_line;
-    std::vector<std::vector<double>> labels;  ///< of each target
-    std::uint64_t pixels = 0, saturated = 0, grey_sum = 0;
-};
-
 /// Adds up to problems_of_a_kind entries, then one that counts the rest.
 class ProblemList {
   public:
@@ -70,7 +63,7 @@ class FileInspector {
             report_.bytes = std::filesystem::file_size(path);
             report_.layout = file->layout();
             report_.targets = file->targets();
-            gathered_.labels.resize(report_.targets.size());
+            labels_.resize(report_.targets.size());
             for (const LayerGroup& group : file->groups())
                 guarded(path, [&] { add_layer(*file, group); });
         });
@@ -120,7 +113,7 @@ class FileInspector {
             if (frames == 0)
                 empty.add(fmt::format("line {} has no frames", index.numbers[line]));
             else
-                gathered_.frames_per_line.push_back(double(frames));
+                frames_per_line_.push_back(double(frames));
         }
         if (index.without_line > 0)
             report_.problems.push_back(
@@ -142,7 +135,7 @@ class FileInspector {
             if (!file.are_usable(values))
                 unusable.add(fmt::format("line {} has {}", line, to_text(report_.targets, values)));
             else
-                for (std::size_t i = 0; i < targets; ++i) gathered_.labels[i].push_back(values[i]);
+                for (std::size_t i = 0; i < targets; ++i) labels_[i].push_back(values[i]);
         }
     }
 
@@ -164,24 +157,19 @@ class FileInspector {
     }
 
     void add_pixels(const std::uint8_t* pixels, std::size_t count) {
-        std::uint64_t sum = 0, saturated = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            sum += pixels[i];
-            saturated += pixels[i] == 255 ? 1 : 0;
-        }
-        gathered_.grey_sum += sum;
-        gathered_.saturated += saturated;
-        gathered_.pixels += count;
+        grey_sum_ += std::accumulate(pixels, pixels + count, std::uint64_t(0));
+        saturated_ += static_cast<std::uint64_t>(std::count(pixels, pixels + count, 255));
+        pixels_ += count;
     }
 
     void finish() {
-        report_.frames_per_line = distribution_of(std::move(gathered_.frames_per_line));
-        for (std::vector<double>& values : gathered_.labels)
+        report_.frames_per_line = distribution_of(std::move(frames_per_line_));
+        for (std::vector<double>& values : labels_)
             report_.labels.push_back(distribution_of(std::move(values)));
-        report_.frames_were_read = gathered_.pixels > 0;
-        if (gathered_.pixels > 0) {
-            report_.saturated_fraction = double(gathered_.saturated) / double(gathered_.pixels);
-            report_.mean_grey = double(gathered_.grey_sum) / double(gathered_.pixels);
+        report_.frames_were_read = pixels_ > 0;
+        if (pixels_ > 0) {
+            report_.saturated_fraction = double(saturated_) / double(pixels_);
+            report_.mean_grey = double(grey_sum_) / double(pixels_);
         }
     }
 
@@ -190,7 +178,10 @@ class FileInspector {
     const ProgressCallback& progress_;
     MontageSelection& montage_;
     FileInspection report_;
-    Gathered gathered_;
+    // Gathered over the layers of the file.
+    std::vector<double> frames_per_line_;
+    std::vector<std::vector<double>> labels_;  ///< of each target
+    std::uint64_t pixels_ = 0, saturated_ = 0, grey_sum_ = 0;
 };
 
 std::string describe(const Distribution& values, const std::string& unit) {

@@ -1,6 +1,6 @@
 #include "apps/data/inspect.hpp"
 
-#include "apps/data/png.hpp"
+#include "apps/data/montage.hpp"
 #include "unit/data/raise_writer.hpp"
 #include "unit/data/support.hpp"
 
@@ -142,7 +142,7 @@ TEST(Png, DecodesToThePicture) {
     const std::uint8_t image[4] = {1, 2, 3, 4};
     picture.paste(image, 2, 2, 9, 17, 3);  // partly outside
     std::uint32_t width = 0, height = 0;
-    EXPECT_EQ(decode_png(to_png(picture), width, height), picture.pixels());
+    EXPECT_EQ(decode_png(picture.png(), width, height), picture.pixels());
     EXPECT_EQ(width, 21U);
     EXPECT_EQ(height, 13U);
     EXPECT_EQ(picture.pixels()[9 * 21 + 20], 2);
