@@ -5,6 +5,7 @@
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -22,12 +23,6 @@ void refuse(const std::vector<std::string>& changed, const std::string& folder, 
     throw ConfigError(
         fmt::format("the run in '{}' was begun with {}", folder, fmt::join(changed, "; ")), why,
         suggestion);
-}
-
-std::vector<std::string> joined(std::vector<std::string> first,
-                                const std::vector<std::string>& second) {
-    first.insert(first.end(), second.begin(), second.end());
-    return first;
 }
 
 }  // namespace
@@ -91,8 +86,9 @@ void ConditionsTable::start(const RunConditions& now, bool allow_changed, const 
     const RunConditions before = at(current_);
     refuse(differences(before.search, now.search), folder, "it would go on with other designs",
            "resume with the options that began it, or choose another --run-dir");
-    const std::vector<std::string> changed = joined(differences(before.training, now.training),
-                                                    differences(before.measuring, now.measuring));
+    std::vector<std::string> changed = differences(before.training, now.training);
+    for (std::string& each : differences(before.measuring, now.measuring))
+        changed.push_back(std::move(each));
     if (!allow_changed)
         refuse(changed, folder, "results of different conditions would share one front",
                "resume with the options that began it, choose another --run-dir, or give "

@@ -173,7 +173,7 @@ class FieldReader {
 /// Reads line after line, keeping what later lines refer to.
 class JournalReader {
   public:
-    explicit JournalReader(bool designs) : designs_(designs) {}
+    JournalReader(Journal& journal, bool designs) : journal_(journal), designs_(designs) {}
 
     /// @throws CorruptState, or an exception of the JSON library: the line is bad.
     void read(std::string_view line) {
@@ -187,18 +187,16 @@ class JournalReader {
         if (next_ == 0)
             check_version(json);
         else
-            events_.push_back(event_from(json));
+            journal_.events.push_back(event_from(json));
         ++next_;
     }
 
-    [[nodiscard]] std::vector<Event> take() { return std::move(events_); }
-    [[nodiscard]] int version() const { return version_; }
-
   private:
     void check_version(const Json& json) {
-        version_ = json.at("version").get<int>();
-        if (version_ < 1 || version_ > journal_version)
-            throw CorruptState(fmt::format("journal format version {}", version_),
+        const int version = json.at("version").get<int>();
+        journal_.current = version == journal_version;
+        if (version < 1 || version > journal_version)
+            throw CorruptState(fmt::format("journal format version {}", version),
                                fmt::format("this program reads versions 1 to {}", journal_version),
                                "use the edgeloop release that wrote it");
     }
@@ -223,10 +221,9 @@ class JournalReader {
         return event;
     }
 
-    std::vector<Event> events_;
+    Journal& journal_;
     Candidates candidates_;
     std::uint64_t next_ = 0;
-    int version_ = journal_version;
     bool designs_;
 };
 
@@ -269,8 +266,8 @@ void JournalWriter::sync() {
 
 Journal read_journal(const std::string& path, bool designs) {
     const std::string bytes = read_file(path);
-    JournalReader reader(designs);
     Journal journal;
+    JournalReader reader(journal, designs);
     std::size_t start = 0, number = 1;
     while (start < bytes.size()) {
         const std::size_t end = bytes.find('\n', start);
@@ -292,8 +289,6 @@ Journal read_journal(const std::string& path, bool designs) {
         ++number;
     }
     journal.good_bytes = start;
-    journal.events = reader.take();
-    journal.current = reader.version() == journal_version;
     return journal;
 }
 

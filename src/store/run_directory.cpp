@@ -24,6 +24,8 @@
 namespace edgeloop {
 namespace {
 
+constexpr std::size_t snapshots_kept = 3;
+
 Descriptor lock_folder(const std::string& folder) {
     make_directories(folder);
     Descriptor lock = lock_file(folder + "/.lock");
@@ -35,12 +37,6 @@ Descriptor lock_folder(const std::string& folder) {
 }
 
 namespace fs = std::filesystem;
-
-Json to_json(const RunIdentity& identity) {
-    return {{"seed", identity.seed},
-            {"space", identity.space.hex()},
-            {"objectives", identity.objectives}};
-}
 
 void require_same_run(const Json& before, const Json& now, const std::string& folder) {
     for (const char* key : {"seed", "space", "objectives"})
@@ -82,13 +78,10 @@ std::string settings_in(const std::string& config_text) {
 
 }  // namespace
 
-RunIdentity identity_of(const Engine& engine) {
-    const EngineSettings& settings = engine.settings();
-    RunIdentity identity;
-    identity.seed = settings.seed;
-    identity.space = engine.space().identity();
-    identity.objectives = settings.goals.text();
-    return identity;
+Json identity_of(const Engine& engine) {
+    return {{"seed", engine.settings().seed},
+            {"space", engine.space().identity().hex()},
+            {"objectives", engine.settings().goals.text()}};
 }
 
 /// What a run directory consists of while it is open.
@@ -96,7 +89,7 @@ struct RunDirectory::Parts {
     explicit Parts(RunDirectoryOptions chosen)
         : options(std::move(chosen)),
           lock(lock_folder(options.path)),
-          snapshots(path("checkpoint"), options.snapshots_kept),
+          snapshots(path("checkpoint"), snapshots_kept),
           layout{options.space, options.objectives} {}
 
     [[nodiscard]] std::string path(const std::string& name) const {
@@ -122,7 +115,7 @@ struct RunDirectory::Parts {
         conditions.emplace(options.conditions, about_start());
         write_file_atomic(path("conditions.json"), pretty(conditions->json()));
         provenance = options.provenance;
-        provenance["identity"] = to_json(options.identity);
+        provenance["identity"] = options.identity;
         provenance["version"] = version();
         provenance["build"] = build_description();
         provenance["started_ms"] = unix_milliseconds();
@@ -154,7 +147,7 @@ struct RunDirectory::Parts {
                 : ConditionsTable(options.earlier,
                                   {{"build", provenance.value("build", "")}, {"known", "in part"}});
         conditions->start(options.conditions, options.allow_changed, options.path, about_start());
-        require_same_run(provenance.at("identity"), to_json(options.identity), options.path);
+        require_same_run(provenance.at("identity"), options.identity, options.path);
         make_directories(path("checkpoint"));
     }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/search/run_store.hpp"
 #include "edgeloop/store/conditions.hpp"
@@ -11,23 +10,16 @@
 
 namespace edgeloop {
 
-/// What makes two starts the same run, besides RunConditions::search. A resume with another
-/// identity is refused.
-struct RunIdentity {
-    std::uint64_t seed = 0;
-    Digest space;            ///< SearchSpace::identity()
-    std::string objectives;  ///< Goals::text()
-};
-
-/// Identity of a run with this engine.
-[[nodiscard]] RunIdentity identity_of(const Engine& engine);
+/// What makes a start with this engine the same run, besides RunConditions::search: seed, space and
+/// objectives. A resume with another identity is refused.
+[[nodiscard]] Json identity_of(const Engine& engine);
 
 enum class StartMode { fresh, resume };
 
 struct RunDirectoryOptions {
     std::string path;
     StartMode mode = StartMode::fresh;
-    RunIdentity identity;
+    Json identity;             ///< identity_of() its engine
     RunConditions conditions;  ///< goes to conditions.json
     /// Those of the run that is resumed as its other files tell: for what its conditions.json, if
     /// there is one, does not name.
@@ -35,7 +27,6 @@ struct RunDirectoryOptions {
     bool allow_changed = false;        ///< resume under other conditions of training and measuring
     std::string config_text;           ///< becomes config.ini
     Json provenance = Json::object();  ///< becomes provenance.json, together with the identity
-    std::size_t snapshots_kept = 3;
     const SearchSpace* space = nullptr;   ///< for the gene columns; must outlive the store
     std::vector<std::string> objectives;  ///< first columns of the tables after the id
 };
