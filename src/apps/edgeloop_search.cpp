@@ -1,7 +1,6 @@
+#include "apps/search_edge.hpp"
 #include "apps/search_leader.hpp"
-#include "apps/search_pause.hpp"
 #include "apps/search_plan.hpp"
-#include "apps/search_probe.hpp"
 #include "apps/search_task.hpp"
 
 #include "edgeloop/comm/binding.hpp"

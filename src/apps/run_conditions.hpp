@@ -2,7 +2,7 @@
 
 #include "apps/search_task.hpp"
 
-#include "edgeloop/store/conditions.hpp"
+#include "edgeloop/store/run_directory.hpp"
 
 #include <string>
 

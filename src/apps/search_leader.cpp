@@ -2,7 +2,6 @@
 
 #include "apps/run_conditions.hpp"
 #include "apps/search_console.hpp"
-#include "apps/search_probe.hpp"
 
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/clock.hpp"
@@ -13,7 +12,6 @@
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>

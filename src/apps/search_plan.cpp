@@ -1,6 +1,6 @@
 #include "apps/search_plan.hpp"
 
-#include "apps/search_probe.hpp"
+#include "apps/search_edge.hpp"
 #include "training/memory_budget.hpp"
 
 #include "edgeloop/architecture/counts.hpp"

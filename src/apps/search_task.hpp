@@ -5,7 +5,6 @@
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/planning/scaling_model.hpp"
 #include "edgeloop/search/engine.hpp"
-#include "edgeloop/store/run_directory.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <functional>

@@ -4,7 +4,6 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/text.hpp"
 
-#include <cstdio>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,14 +1,16 @@
 #pragma once
 
-#include "edgeloop/core/json.hpp"
-#include "edgeloop/search/run_store.hpp"
-#include "edgeloop/store/conditions.hpp"
+#include "edgeloop/store/run_directory.hpp"
 
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace edgeloop {
+
+/// "--threads 1, now 2" for each name that both have with different values.
+[[nodiscard]] std::vector<std::string> differences(const RunConditions::Values& before,
+                                                   const RunConditions::Values& now);
 
 /// A note in the journal: what follows was made under the conditions of this number.
 [[nodiscard]] Note conditions_note(int number);

@@ -4,11 +4,9 @@
 #include "store/journal.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/json.hpp"
 #include "edgeloop/search/seed_designs.hpp"
 
 #include <filesystem>
-#include <set>
 #include <unordered_map>
 #include <utility>
 

@@ -7,7 +7,6 @@
 #include <functional>
 #include <memory>
 #include <set>
-#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

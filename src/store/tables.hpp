@@ -4,7 +4,6 @@
 #include "edgeloop/search/run_store.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>

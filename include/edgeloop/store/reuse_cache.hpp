@@ -1,8 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/hash.hpp"
-#include "edgeloop/search/run_store.hpp"
-#include "edgeloop/store/conditions.hpp"
+#include "edgeloop/store/run_directory.hpp"
 
 #include <map>
 #include <optional>

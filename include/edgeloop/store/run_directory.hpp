@@ -2,13 +2,22 @@
 
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/search/run_store.hpp"
-#include "edgeloop/store/conditions.hpp"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace edgeloop {
+
+/// What the results of a run depend on: options, digests of data and the like, by name.
+struct RunConditions {
+    using Values = std::map<std::string, std::string>;
+
+    Values search;     ///< which designs are tried; the same for all of a run
+    Values training;   ///< what a training finds out
+    Values measuring;  ///< what a measurement finds out
+};
 
 /// What makes a start with this engine the same run, besides RunConditions::search: seed, space and
 /// objectives. A resume with another identity is refused.

@@ -1,17 +1,64 @@
-#include "apps/search_pause.hpp"
+#include "apps/search_edge.hpp"
 
+#include "edgeloop/architecture/latency_model.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/link/measuring_turns.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <mutex>
 #include <set>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace edgeloop::apps {
 namespace {
+
+// Host and run directory; of a long one only the end, where runs differ, and a digest of it all.
+std::string search_name(const std::string& run_dir) {
+    constexpr std::size_t longest = 200;  // of the 256 that a name may have on the link
+    std::string name = fmt::format("{}:{}", host_name(), run_dir);
+    if (name.size() <= longest) return name;
+    const std::string mark = digest(name).hex() + "...";
+    return mark + name.substr(name.size() - (longest - mark.size()));
+}
+
+RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent,
+                                 const std::vector<std::string>& measured) {
+    RemoteProbeOptions options = config.probe;
+    options.edge = parse_edge_option(config.edge);
+    options.name = search_name(config.run_dir);
+    options.metrics = measured;
+    if (agent != nullptr) options.edge.endpoint = agent->endpoint();
+    if (agent != nullptr || config.edge_keys.empty()) {
+        options.allow_list.clear();
+        return options;
+    }
+    options.keys = read_keys(config.edge_keys);
+    if (!config.edge_server_key.empty())
+        options.server_key = read_public_key(config.edge_server_key);
+    return options;
+}
+
+// The modelled latency of `--edge model`: repeatable to the bit, and marked in every record.
+class ModelledProbe : public LatencyProbe {
+  public:
+    void submit(const Candidate& candidate) override {
+        const double latency_ms = analytic_latency_ms(candidate.design->spec(), {});
+        done_.push_back({candidate.id,
+                         Status::completed,
+                         {{"latency_ms", latency_ms}, {"latency_is_modelled", 1}}});
+    }
+    void cancel(CandidateId) override {}
+    [[nodiscard]] std::vector<Outcome> poll() override { return std::exchange(done_, {}); }
+    [[nodiscard]] LinkState link() const override { return {"modelled", true, 0}; }
+
+  private:
+    std::vector<Outcome> done_;
+};
 
 // A rank that pauses still says that it lives.
 bool asked_while_paused(const CancelToken& token) {
@@ -36,8 +83,10 @@ class PausingToken : public CancelToken {
     TrainingTurn& turn_;
 };
 
-}  // namespace
-
+/// Whether the trainings of this machine have to pause for `--edge local` to measure with cores of
+/// its own: they do when they leave it none.
+///
+/// @param bindings  of all ranks; rank 0 runs where the agent does.
 bool trainings_leave_no_core(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
     std::set<int> cpus;
     std::size_t training_ranks = 0;
@@ -49,6 +98,17 @@ bool trainings_leave_no_core(const std::vector<RankBinding>& bindings, const Sea
     }
     const std::size_t busy = training_ranks * static_cast<std::size_t>(config.training.threads);
     return cpus.size() < busy + static_cast<std::size_t>(config.probe.settings.threads);
+}
+
+}  // namespace
+
+std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const LocalAgent* agent,
+                                         const std::vector<std::string>& measured) {
+    if (config.edge == "model") return std::make_unique<ModelledProbe>();
+    auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent, measured));
+    if (config.edge.rfind("bind:", 0) == 0)
+        log::info("agents may dial in to {}", probe->endpoint());
+    return probe;
 }
 
 std::string turns_file(const SearchConfig& config, const LocalAgent* agent,

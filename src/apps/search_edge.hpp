@@ -5,20 +5,22 @@
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/dispatch/worker.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace edgeloop::apps {
 
-/// Whether the trainings of this machine have to pause for `--edge local` to measure with cores of
-/// its own: they do when they leave it none.
-///
-/// @param bindings  of all ranks; rank 0 runs where the agent does.
-[[nodiscard]] bool trainings_leave_no_core(const std::vector<RankBinding>& bindings,
-                                           const SearchConfig& config);
+/// Who measures latencies according to `--edge`, which is not `none`.
+/// @param agent     of `--edge local`, else nullptr.
+/// @param measured  metrics that a device has to deliver.
+[[nodiscard]] std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config,
+                                                       const LocalAgent* agent,
+                                                       const std::vector<std::string>& measured);
 
 /// The file in which trainings and the agent of this machine take turns, for this rank; empty: none
 /// is needed. Collective.
