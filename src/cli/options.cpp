@@ -29,6 +29,12 @@ std::string plain_name(std::string name) {
     return name;
 }
 
+// A hint followed by where there is more.
+std::string see_help(const std::string& hint, const std::string& program) {
+    const char* between = hint.empty() ? "" : hint.back() == '?' ? " Or " : "; ";
+    return fmt::format("{}{}see {} --help", hint, between, program);
+}
+
 constexpr const char* positional_words = "positional-words";
 constexpr const char* no = "no-";  // before the name of a switch
 
@@ -85,7 +91,7 @@ struct OptionParser::Impl {
         for (const Bound& option : bound)
             if (option.range.needed && option.values() == std::vector<std::string>{""})
                 throw ConfigError(fmt::format("--{} is missing", option.name), {},
-                                  fmt::format("see {} --help", program));
+                                  see_help({}, program));
     }
 
     [[nodiscard]] const Bound* find(const std::string& name) const {
@@ -169,7 +175,7 @@ struct OptionParser::Impl {
             throw unknown(error.get_option_name(), program);
         } catch (const po::error& error) {
             throw ConfigError(fmt::format("{}: {}", program, error.what()), {},
-                              fmt::format("see {} --help", program));
+                              see_help({}, program));
         }
         return result;
     }
@@ -181,7 +187,7 @@ struct OptionParser::Impl {
             throw ConfigError(fmt::format("{}: takes no words without an option before them, "
                                           "found '{}'",
                                           program, each.value.at(0)),
-                              {}, fmt::format("see {} --help", program));
+                              {}, see_help({}, program));
         if (is_switch(name)) {
             result[name] = {"true"};
         } else if (name.rfind(no, 0) == 0 && is_switch(name.substr(3))) {
@@ -231,7 +237,7 @@ struct OptionParser::Impl {
             conversion(text);
         } catch (const ConfigError& reason) {
             throw ConfigError(fmt::format("{}: option '--{}' got '{}'", where, name, text),
-                              reason.problem(), fmt::format("see {} --help", program));
+                              reason.problem(), see_help({}, program));
         }
     }
 
@@ -349,6 +355,35 @@ void OptionParser::read_old(const std::string& path) {
         text += line.substr(empty ? 1 : 0) + '\n';
     }
     impl_->assign(impl_->read(text, path, true), path);
+}
+
+int run_subcommand(const std::string& program, const std::string& summary,
+                   const std::vector<Subcommand>& subcommands, int argc, const char* const* argv) {
+    std::vector<std::string> names;
+    std::string list;
+    for (const Subcommand& command : subcommands) {
+        names.push_back(command.name);
+        list += fmt::format("  {:<10} {}\n", command.name, command.summary);
+    }
+    if (argc < 2)
+        throw ConfigError(fmt::format("{}: which subcommand?", program), {},
+                          fmt::format("one of {}; see {} --help", fmt::join(names, ", "), program));
+    const std::string wanted = argv[1];
+    if (wanted == "--help" || wanted == "-h") {
+        fmt::print(
+            "{}: {}\n\nUsage: {} SUBCOMMAND [options]\n\n{}\n{} SUBCOMMAND --help "
+            "shows its options.\n",
+            program, summary, program, list, program);
+        return 0;
+    }
+    if (wanted == "--version") {
+        fmt::print("{} {}\n", program, build_description());
+        return 0;
+    }
+    for (const Subcommand& command : subcommands)
+        if (command.name == wanted) return command.run(argc, argv);
+    throw ConfigError(fmt::format("{}: unknown subcommand '{}'", program, wanted), {},
+                      see_help(did_you_mean(wanted, names), program));
 }
 
 }  // namespace edgeloop::cli

@@ -26,7 +26,4 @@ struct Bound {
 /// @throws ConfigError  with the reason only.
 [[nodiscard]] bool read_switch(const std::string& text);
 
-/// A hint followed by where there is more.
-[[nodiscard]] std::string see_help(const std::string& hint, const std::string& program);
-
 }  // namespace edgeloop::cli
