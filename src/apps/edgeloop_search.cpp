@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -96,15 +97,11 @@ GroupPlan plan_of(const std::vector<RankBinding>& bindings, const SearchConfig& 
                         static_cast<std::size_t>(config.large_ranks / config.ranks_per_candidate));
         return plan;
     }
-    if (config.large_ranks > 0)
-        throw ConfigError(fmt::format("--large-ranks is {}", config.large_ranks),
-                          "this process runs alone",
-                          fmt::format("start it with mpirun -n {}", config.large_ranks + 1));
-    if (config.ranks_per_candidate > 1)
-        throw ConfigError(
-            fmt::format("--ranks-per-candidate is {}", config.ranks_per_candidate),
-            "this process runs alone",
-            fmt::format("start it with mpirun -n {}", config.ranks_per_candidate + 1));
+    for (const auto& [option, ranks] : {std::pair("--large-ranks", config.large_ranks),
+                                        {"--ranks-per-candidate", config.ranks_per_candidate}})
+        if (ranks > 1)
+            throw ConfigError(fmt::format("{} is {}", option, ranks), "this process runs alone",
+                              fmt::format("start it with mpirun -n {}", ranks + 1));
     return {};
 }
 

@@ -48,10 +48,10 @@ std::vector<std::string> aligned(const std::vector<std::vector<std::string>>& ro
 
 // Genes as text, e.g. "family=cnn3d clip.side=16"; those that do not exist are left out.
 std::string design_text(const std::vector<std::string>& values, const SearchSpace& space,
-                        const std::vector<bool>& wanted) {
+                        const std::vector<bool>& common, bool wants_common) {
     std::vector<std::string> words;
     for (std::size_t i = 0; i < values.size(); ++i)
-        if (wanted[i] && !values[i].empty())
+        if (common[i] == wants_common && !values[i].empty())
             words.push_back(fmt::format("{}={}", space.variables()[i].name, values[i]));
     return fmt::format("{}", fmt::join(words, " "));
 }
@@ -144,21 +144,19 @@ std::string front_table(const std::vector<ArchiveMember>& front, const Goals& go
             rows[i + 1].emplace_back(measured_validly(member.completed.metrics) ? "yes" : "NO");
         genes.push_back(space.describe(member.completed.candidate.genome));
     }
-    std::vector<bool> common(space.variables().size()), differ(space.variables().size());
-    for (std::size_t i = 0; i < common.size(); ++i) {
+    std::vector<bool> common(space.variables().size());
+    for (std::size_t i = 0; i < common.size(); ++i)
         common[i] = shown > 1 && std::all_of(genes.begin(), genes.end(), [&](const auto& each) {
                         return each[i] == genes[0][i];
                     });
-        differ[i] = !common[i];
-    }
     std::vector<std::string> lines = aligned(rows);
     lines[0] += "  design";
     for (std::size_t i = 0; i < shown; ++i)
-        lines[i + 1] += "  " + design_text(genes[i], space, differ);
+        lines[i + 1] += "  " + design_text(genes[i], space, common, false);
     std::string text = fmt::format("{}\n", fmt::join(lines, "\n"));
     if (shown < front.size())
         text += fmt::format("  ... and {} more in pareto.csv\n", front.size() - shown);
-    if (const std::string same = design_text(genes[0], space, common); !same.empty())
+    if (const std::string same = design_text(genes[0], space, common, true); !same.empty())
         text += fmt::format("  all of these: {}\n", same);
     return text;
 }

@@ -39,10 +39,6 @@ Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks
     return provenance;
 }
 
-double time_limit(const SearchConfig& config) {
-    return config.time_limit > 0 ? config.time_limit : std::numeric_limits<double>::infinity();
-}
-
 // Seconds until SLURM ends the job, less a tenth or a minute for saving; infinity outside a job.
 double job_seconds_left() {
     const char* end = std::getenv("SLURM_JOB_END_TIME");
@@ -76,7 +72,9 @@ SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, i
 SearchOptions SearchLeader::options(const LatencyProbe* probe, LocalAgent* agent) const {
     SearchOptions options = config_.coordination;
     options.measured = task_.measured;
-    options.time_limit_seconds = std::min(time_limit(config_), job_seconds_left());
+    options.time_limit_seconds = job_seconds_left();
+    if (config_.time_limit > 0)
+        options.time_limit_seconds = std::min(options.time_limit_seconds, config_.time_limit);
     options.should_stop = [] { return stop_signal() != 0; };
     options.gave_up = [this, probe] { return device_gone(probe); };
     options.broken = [agent]() -> std::optional<std::string> {

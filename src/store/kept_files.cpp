@@ -45,12 +45,17 @@ void remove_file(const fs::path& path) {
     fs::remove(path, ignored);
 }
 
-// Removes the files of all other candidates from the list and the disk.
-void keep_only(const std::set<CandidateId>& wanted, std::vector<File>& files) {
-    const auto unwanted = std::partition(
-        files.begin(), files.end(), [&](const File& file) { return wanted.count(file.id) > 0; });
-    std::for_each(unwanted, files.end(), [](const File& file) { remove_file(file.path); });
-    files.erase(unwanted, files.end());
+// Those of these candidates come first. @return where the others begin.
+std::vector<File>::iterator first_of_others(const std::set<CandidateId>& wanted,
+                                            std::vector<File>& files) {
+    return std::partition(files.begin(), files.end(),
+                          [&](const File& file) { return wanted.count(file.id) > 0; });
+}
+
+// Removes the files from here on from the list and the disk.
+void drop(std::vector<File>& files, std::vector<File>::iterator first) {
+    std::for_each(first, files.end(), [](const File& file) { remove_file(file.path); });
+    files.erase(first, files.end());
 }
 
 std::uint64_t total(const std::vector<File>& files) {
@@ -61,22 +66,15 @@ std::uint64_t total(const std::vector<File>& files) {
 
 // Drops the oldest of those that only wait until they fit the limit.
 void limit_waiting(const EngineState& state, std::uint64_t limit, std::vector<File>& files) {
-    const std::set<CandidateId> active = under_way(state);
-    std::sort(files.begin(), files.end(), [](const File& a, const File& b) {
-        return std::pair(a.written, a.id) < std::pair(b.written, b.id);
+    const auto waiting = first_of_others(under_way(state), files);
+    std::sort(waiting, files.end(), [](const File& newer, const File& older) {
+        return std::pair(newer.written, newer.id) > std::pair(older.written, older.id);
     });
-    std::uint64_t waiting = 0;
-    for (const File& file : files)
-        if (active.count(file.id) == 0) waiting += file.bytes;
-    for (auto file = files.begin(); file != files.end() && waiting > limit;) {
-        if (active.count(file->id) > 0) {
-            ++file;
-            continue;
-        }
-        waiting -= file->bytes;
-        remove_file(file->path);
-        file = files.erase(file);
-    }
+    std::uint64_t bytes = 0;
+    drop(files, std::find_if(waiting, files.end(), [&](const File& file) {
+             bytes += file.bytes;
+             return bytes > limit;
+         }));
 }
 
 }  // namespace
@@ -94,12 +92,12 @@ KeptFiles::KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes)
 std::uint64_t KeptFiles::tidy(const EngineState& state) const {
     std::set<CandidateId> wanted = unfinished(state);
     std::vector<File> trainings = files_in(fs::path(run_dir_) / "training", ".state");
-    keep_only(wanted, trainings);
+    drop(trainings, first_of_others(wanted, trainings));
     limit_waiting(state, rung_limit_bytes_, trainings);
     for (const ArchiveMember& member : state.archive.members())
         wanted.insert(member.completed.candidate.id);
     std::vector<File> weights = files_in(fs::path(run_dir_) / "weights", ".safetensors");
-    keep_only(wanted, weights);
+    drop(weights, first_of_others(wanted, weights));
     return total(trainings) + total(weights);
 }
 

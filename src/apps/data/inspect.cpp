@@ -19,6 +19,9 @@ namespace edgeloop {
 NLOHMANN_JSON_SERIALIZE_ENUM(Severity, {{Severity::note, "note"}, {Severity::error, "error"}});
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileProblem, severity, place, text);
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Distribution, count, minimum, p10, median, p90, maximum, mean);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileInspection, path, bytes, layout, objects, layers,
+                                   unlabelled_layers, lines, frames, frame_sizes, frame_storage,
+                                   index_types, problems, saturated_fraction, mean_grey);
 
 namespace {
 
@@ -223,24 +226,12 @@ std::string to_text(const FileInspection& file) {
 Json json_of(const Distribution& values) { return values.count == 0 ? Json() : Json(values); }
 
 Json json_of(const FileInspection& file) {
-    Json json = {{"path", file.path},
-                 {"bytes", file.bytes},
-                 {"layout", file.layout.empty() ? Json(nullptr) : Json(file.layout)},
-                 {"objects", file.objects},
-                 {"layers", file.layers},
-                 {"unlabelled_layers", file.unlabelled_layers},
-                 {"lines", file.lines},
-                 {"frames", file.frames},
-                 {"frame_sizes", file.frame_sizes},
-                 {"frame_storage", file.frame_storage},
-                 {"index_types", file.index_types},
-                 {"frames_per_line", json_of(file.frames_per_line)},
-                 {"problems", file.problems}};
+    Json json = file;
+    json["frames_per_line"] = json_of(file.frames_per_line);
     for (std::size_t i = 0; i < file.targets.size(); ++i)
         json[metric_name(file.targets[i])] = json_of(file.labels[i]);
-    json["saturated_fraction"] =
-        file.frames_were_read ? Json(file.saturated_fraction) : Json(nullptr);
-    json["mean_grey"] = file.frames_were_read ? Json(file.mean_grey) : Json(nullptr);
+    if (file.layout.empty()) json["layout"] = nullptr;
+    if (!file.frames_were_read) json["saturated_fraction"] = json["mean_grey"] = nullptr;
     return json;
 }
 
