@@ -29,7 +29,7 @@ RunConditions::Values* part_of(RunConditions& conditions, const cli::Setting& se
         case Scope::none:
         case Scope::run:
             break;
-        case Scope::engine:  // RunIdentity has the space's content; its name may change
+        case Scope::engine:  // the identity has the space's content; its name may change
             return setting.name != "space" ? &conditions.search : nullptr;
         case Scope::training:
             return trains ? &conditions.training : nullptr;
@@ -98,7 +98,8 @@ RunConditions conditions_in_files(const std::string& run_dir) {
     RunConditions conditions;
     const std::string config = run_dir + "/config.ini", provenance = run_dir + "/provenance.json";
     if (std::filesystem::exists(config)) conditions = as_typed(read_old_config(config));
-    // What is resolved only with the space or the data at hand is compared as RunIdentity has it.
+    // What is resolved only with the space or the data at hand is compared as the run's identity
+    // has it.
     for (const char* name : {"objectives", "constraint", "seed-specs"})
         conditions.search.erase(name);
     for (const char* name : {"data", "device"}) conditions.training.erase(name);

@@ -40,11 +40,11 @@ namespace fs = std::filesystem;
 
 void require_same_run(const Json& before, const Json& now, const std::string& folder) {
     for (const char* key : {"seed", "space", "objectives"})
-        if (before.value(key, Json()) != now.at(key))
+        if (before.value(key, Json()) != now.value(key, Json()))
             throw ConfigError(
                 fmt::format("the run in '{}' has another {}: {}", folder, key,
                             before.value(key, Json()).dump()),
-                fmt::format("this start asks for {}", now.at(key).dump()),
+                fmt::format("this start asks for {}", now.value(key, Json()).dump()),
                 "resume with the configuration that started it, or choose another --run-dir");
 }
 

@@ -28,8 +28,8 @@ enum class StartMode { fresh, resume };
 struct RunDirectoryOptions {
     std::string path;
     StartMode mode = StartMode::fresh;
-    Json identity;             ///< identity_of() its engine
-    RunConditions conditions;  ///< goes to conditions.json
+    Json identity = Json::object();  ///< identity_of() its engine
+    RunConditions conditions;        ///< goes to conditions.json
     /// Those of the run that is resumed as its other files tell: for what its conditions.json, if
     /// there is one, does not name.
     RunConditions earlier;
