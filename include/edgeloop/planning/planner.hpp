@@ -2,13 +2,62 @@
 
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/planning/calibration.hpp"
-#include "edgeloop/planning/run_plan.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
 namespace edgeloop {
+
+/// The machines a run would have.
+struct PlanMachines {
+    std::size_t groups = 1;      ///< of ranks, each training one candidate at a time
+    double cores_of_group = 1;   ///< its ranks times their threads
+    double cores = 1;            ///< that all groups share
+    std::size_t devices = 0;     ///< that measure; 0: nobody measures
+    bool devices_share = false;  ///< devices are processes on the same cores
+};
+
+/// What the parts of a run cost.
+struct PlanCosts {
+    /// Of one training on a group that has its cores for itself.
+    std::function<double(const Candidate&)> training_seconds;
+    double measuring_seconds = 0;  ///< of one measurement
+    /// What a training or a measurement might deliver: it decides which designs follow.
+    std::function<Metrics(const Candidate&)> trained, measured;
+    double dispatch_seconds = 0;  ///< a group waits for between two candidates
+    double storing_seconds = 0;   ///< to keep one event; rank 0 does nothing else meanwhile
+    /// Asked all the time; once true, predicting ends with Stopped. Empty: never.
+    std::function<bool()> should_stop;
+};
+
+/// How a run would go.
+struct RunPrediction {
+    double seconds = 0;           ///< from the first candidate to the last
+    double training_seconds = 0;  ///< sum over groups
+    std::uint64_t trainings = 0, events = 0;
+    double groups_busy = 0;   ///< share of all groups' time
+    double devices_busy = 0;  ///< share of all devices' time
+};
+
+/// Runs engine and coordinator on a virtual clock with machines that only take time.
+/// @param kept  gets the run's events and snapshots, so that their cost can be measured; null:
+///              nobody does.
+RunPrediction predict_run(Engine& engine, const PlanMachines& machines, const PlanCosts& costs,
+                          RunStore* kept = nullptr);
+
+/// A part of a run, and the share of its time that would be saved if this part took half as long.
+struct Bottleneck {
+    std::string part;  ///< training, measuring, dispatch or storing
+    double saves = 0;
+};
+
+/// The part to improve first: of all parts, the one whose halving shortens the run most.
+/// @param make_engine  a new engine for each trial.
+Bottleneck find_bottleneck(const std::function<std::unique_ptr<Engine>()>& make_engine,
+                           const PlanMachines& machines, const PlanCosts& costs);
 
 /// The run that is planned.
 struct PlannedRun {

@@ -1,6 +1,6 @@
-#include "edgeloop/planning/run_plan.hpp"
-
 #include "support/search_support.hpp"
+
+#include "edgeloop/planning/planner.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ std::unique_ptr<Engine> engine(std::size_t population = 4, std::uint64_t evaluat
 PlanCosts costs(double training_s, double measuring_s = 0) {
     PlanCosts made;
     made.training_seconds = [=](const Candidate&) { return training_s; };
-    made.measuring_seconds = [=](const Candidate&) { return measuring_s; };
+    made.measuring_seconds = measuring_s;
     made.trained = [](const Candidate& one) { return test::zdt1(one.genome); };
     return made;
 }
