@@ -5,7 +5,6 @@
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -15,7 +14,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::array<const char*, 3> kind_names = {"generational", "steady-state", "random"};
 constexpr double reference_margin = 0.1;  // of each objective's extent, beyond the worst
 
 double smallest(const std::vector<ArchiveMember>& members, std::size_t objective) {
@@ -52,15 +50,6 @@ void check(const EngineSettings& settings) {
 }
 
 }  // namespace
-
-const char* to_string(EngineKind kind) { return kind_names.at(static_cast<std::size_t>(kind)); }
-
-EngineKind engine_kind_from(const std::string& name) {
-    const auto found = std::find(kind_names.begin(), kind_names.end(), name);
-    if (found != kind_names.end()) return static_cast<EngineKind>(found - kind_names.begin());
-    throw ConfigError(fmt::format("there is no engine '{}'", name), {},
-                      "choose generational, steady-state or random");
-}
 
 std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design) {
     return RandomStream(run_seed, "training", 0, design.low ^ design.high).next_u64();

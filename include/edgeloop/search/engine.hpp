@@ -26,10 +26,6 @@ enum class EngineKind {
     random,        ///< uniform sampling: the honest baseline
 };
 
-[[nodiscard]] const char* to_string(EngineKind kind);
-/// @throws ConfigError  naming the known ones.
-[[nodiscard]] EngineKind engine_kind_from(const std::string& name);
-
 /// When a candidate's known metrics (latency, parameters) make training it pointless.
 struct PruningSettings {
     bool infeasible = true;  ///< a constraint on a known metric is broken

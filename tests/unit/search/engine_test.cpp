@@ -145,9 +145,11 @@ INSTANTIATE_TEST_SUITE_P(Kinds, EveryEngine,
                          testing::Values(EngineKind::generational, EngineKind::steady_state,
                                          EngineKind::random),
                          [](const auto& kind) {
-                             return kind.param == EngineKind::steady_state
+                             return kind.param == EngineKind::generational
+                                        ? std::string("generational")
+                                    : kind.param == EngineKind::steady_state
                                         ? std::string("steady_state")
-                                        : std::string(to_string(kind.param));
+                                        : std::string("random");
                          });
 
 TEST(GenerationalEngine, ResultDoesNotDependOnTheOrderOfCompletion) {
@@ -258,11 +260,11 @@ TEST(GivenDesigns, AllAreTriedHoweverSmallThePopulation) {
         for (int i = 0; i < 7; ++i) settings.first.push_back({{0.1 * i, 0.5}});
         const auto engine = make_engine(space, settings);
         const std::vector<Candidate> tried = drive(*engine, evaluate_zdt1);
-        ASSERT_EQ(tried.size(), 20u) << to_string(kind);
+        ASSERT_EQ(tried.size(), 20u) << static_cast<int>(kind);
         std::set<std::vector<double>> different;
         for (std::size_t i = 0; i < tried.size(); ++i) {
             if (i < settings.first.size()) {
-                EXPECT_EQ(tried[i].genome, settings.first[i]) << to_string(kind) << ' ' << i;
+                EXPECT_EQ(tried[i].genome, settings.first[i]) << static_cast<int>(kind) << ' ' << i;
             }
             different.insert(tried[i].genome.genes);
         }
@@ -316,7 +318,6 @@ TEST(Engines, RefuseImpossibleSettings) {
     refuse([](EngineSettings& s) { s.goals.reference = {1}; });
     refuse([](EngineSettings& s) { s.ladder.epochs = {3, 3}; });
     refuse([](EngineSettings& s) { s.ladder.reduction = 1; });
-    EXPECT_THROW((void)engine_kind_from("annealing"), ConfigError);
 }
 
 TEST(Verdict, ABrokenConstraintOnAKnownMetricEndsTheCandidate) {
@@ -459,7 +460,7 @@ TEST(SurrogateEngine, FindsABetterFrontWithTheSameEvaluations) {
         };
         const double plain = volume(box_settings(kind, 20, 120));
         const double predicted = volume(surrogate_settings(kind, 20, 120));
-        EXPECT_GT(predicted, plain + 0.1) << to_string(kind);
+        EXPECT_GT(predicted, plain + 0.1) << static_cast<int>(kind);
     }
 }
 
@@ -510,7 +511,7 @@ TEST(SurrogateEngine, AResultIsJudgedByWhatTheFullBudgetIsExpectedToGive) {
         double best = 1;
         for (const Candidate& candidate : drive(*engine, slow_starter))
             if (candidate.rung == 1) best = std::min(best, 0.2 - 0.1 * candidate.genome.genes[0]);
-        EXPECT_LT(best, 0.105) << to_string(kind);
+        EXPECT_LT(best, 0.105) << static_cast<int>(kind);
     }
 }
 

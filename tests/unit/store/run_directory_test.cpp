@@ -171,8 +171,9 @@ TEST_F(RunDirectoryTest, RunsWithAModelAreResumedFromJournalAndCheckpointToTheSa
                 start(StartMode::fresh, stop, snapshot_seconds);
                 fs::remove_all(path_ + (snapshot_seconds > 0 ? "/checkpoint" : "/none"));
                 start(StartMode::resume);
-                EXPECT_EQ(file("pareto.csv"), pareto) << to_string(kind) << ' ' << stop;
-                EXPECT_EQ(file("evaluations.csv"), evaluations) << to_string(kind) << ' ' << stop;
+                EXPECT_EQ(file("pareto.csv"), pareto) << static_cast<int>(kind) << ' ' << stop;
+                EXPECT_EQ(file("evaluations.csv"), evaluations)
+                    << static_cast<int>(kind) << ' ' << stop;
             }
         }
     }
