@@ -1,8 +1,8 @@
 #include "edgeloop/core/machine.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
-#include <charconv>
 #include <sstream>
 #include <string_view>
 
@@ -14,9 +14,8 @@ namespace edgeloop {
 namespace {
 
 int parse_cpu(std::string_view text, const std::string& whole) {
-    int cpu = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cpu);
-    if (error != std::errc{} || end != text.data() + text.size() || cpu < 0 || cpu >= CPU_SETSIZE)
+    const int cpu = number_in<int>(text).value_or(-1);
+    if (cpu < 0 || cpu >= CPU_SETSIZE)
         throw ConfigError(fmt::format("'{}' is not a list of cores", whole),
                           fmt::format("a core is a number from 0 to {}", CPU_SETSIZE - 1),
                           "write it like 0,2-3");

@@ -2,10 +2,10 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/little_endian.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -17,11 +17,9 @@ constexpr std::size_t length_at = 16;       ///< in an envelope's header
 constexpr std::uint64_t max_payload = 1 << 20;
 
 std::int32_t number_from(std::string_view text) {
-    std::int32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size())
-        throw CorruptState("a record with a malformed number");
-    return value;
+    const auto value = number_in<std::int32_t>(text);
+    if (!value) throw CorruptState("a record with a malformed number");
+    return *value;
 }
 
 }  // namespace

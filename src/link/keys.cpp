@@ -5,11 +5,11 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/sync.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <sstream>
@@ -191,10 +191,8 @@ std::string host_of(const std::string& endpoint) {
 bool is_port(const std::string& text, EndpointUse use) {
     const bool listens = use == EndpointUse::listen;
     if (text == "*") return listens;
-    int port = -1;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, port);
-    return error == std::errc{} && stop == end && port >= (listens ? 0 : 1) && port <= 65535;
+    const int port = number_in<int>(text).value_or(-1);
+    return port >= (listens ? 0 : 1) && port <= 65535;
 }
 
 }  // namespace
