@@ -132,14 +132,12 @@ RunDirectoryOptions SearchLeader::store_options(int ranks) const {
     RunDirectoryOptions options;
     options.path = config_.run_dir;
     options.mode = config_.resume ? StartMode::resume : StartMode::fresh;
-    options.identity = identity_of(*engine_);
+    options.engine = engine_.get();
     options.conditions = run_conditions(config_, task_);
     if (config_.resume) options.earlier = conditions_in_files(config_.run_dir);
     options.allow_changed = config_.allow_changed;
     options.config_text = config_.text;
     options.provenance = provenance_of(config_, task_, ranks);
-    options.space = &task_.space;
-    options.objectives = task_.engine.goals.objectives;
     return options;
 }
 

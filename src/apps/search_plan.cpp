@@ -140,9 +140,8 @@ class Plan {
         const ScratchFolder scratch(scratch_path(config_) + "-run");
         RunDirectoryOptions options;
         options.path = scratch.path();
-        options.identity = identity_of(*engine());
-        options.space = &task_.space;
-        options.objectives = task_.engine.goals.objectives;
+        const std::unique_ptr<Engine> owner = engine();
+        options.engine = owner.get();
         RunDirectory store(options);
         run.storing_seconds =
             time_storing(run, calibration_, store, [&] { return store.seconds(); });

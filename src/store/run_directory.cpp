@@ -40,11 +40,11 @@ namespace fs = std::filesystem;
 
 void require_same_run(const Json& before, const Json& now, const std::string& folder) {
     for (const char* key : {"seed", "space", "objectives"})
-        if (before.value(key, Json()) != now.value(key, Json()))
+        if (before.value(key, Json()) != now.at(key))
             throw ConfigError(
                 fmt::format("the run in '{}' has another {}: {}", folder, key,
                             before.value(key, Json()).dump()),
-                fmt::format("this start asks for {}", now.value(key, Json()).dump()),
+                fmt::format("this start asks for {}", now.at(key).dump()),
                 "resume with the configuration that started it, or choose another --run-dir");
 }
 
@@ -76,13 +76,13 @@ std::string settings_in(const std::string& config_text) {
     return settings;
 }
 
-}  // namespace
-
 Json identity_of(const Engine& engine) {
     return {{"seed", engine.settings().seed},
             {"space", engine.space().identity().hex()},
             {"objectives", engine.settings().goals.text()}};
 }
+
+}  // namespace
 
 /// What a run directory consists of while it is open.
 struct RunDirectory::Parts {
@@ -90,7 +90,7 @@ struct RunDirectory::Parts {
         : options(std::move(chosen)),
           lock(lock_folder(options.path)),
           snapshots(path("checkpoint"), snapshots_kept),
-          layout{options.space, options.objectives} {}
+          layout{&options.engine->space(), options.engine->settings().goals.objectives} {}
 
     [[nodiscard]] std::string path(const std::string& name) const {
         return options.path + '/' + name;
@@ -115,7 +115,7 @@ struct RunDirectory::Parts {
         conditions.emplace(options.conditions, about_start());
         write_file_atomic(path("conditions.json"), pretty(conditions->json()));
         provenance = options.provenance;
-        provenance["identity"] = options.identity;
+        provenance["identity"] = identity_of(*options.engine);
         provenance["version"] = version();
         provenance["build"] = build_description();
         provenance["started_ms"] = unix_milliseconds();
@@ -147,7 +147,7 @@ struct RunDirectory::Parts {
                 : ConditionsTable(options.earlier,
                                   {{"build", provenance.value("build", "")}, {"known", "in part"}});
         conditions->start(options.conditions, options.allow_changed, options.path, about_start());
-        require_same_run(provenance.at("identity"), options.identity, options.path);
+        require_same_run(provenance.at("identity"), identity_of(*options.engine), options.path);
         make_directories(path("checkpoint"));
     }
 
@@ -283,7 +283,7 @@ class Timer {
 }  // namespace
 
 RunDirectory::RunDirectory(RunDirectoryOptions options) {
-    EDGELOOP_EXPECT(options.space != nullptr, "a run directory needs the search space");
+    EDGELOOP_EXPECT(options.engine != nullptr, "a run directory needs the engine");
     if (options.mode == StartMode::resume && !fs::is_directory(options.path))
         throw ConfigError(fmt::format("there is no run to resume in '{}'", options.path), {},
                           "check --run-dir, or start without --resume");

@@ -94,9 +94,7 @@ std::map<CandidateId, End> search(const GroupPlan& plan) {
     const auto engine = make_engine(space, settings);
     RunDirectoryOptions directory;
     directory.path = folder.path("run");
-    directory.identity = identity_of(*engine);
-    directory.space = &space;
-    directory.objectives = settings.goals.objectives;
+    directory.engine = engine.get();
     RunDirectory store(directory);
     DispatchOptions limits;
     limits.silence_limit_s = 4;

@@ -19,25 +19,21 @@ struct RunConditions {
     Values measuring;  ///< what a measurement finds out
 };
 
-/// What makes a start with this engine the same run, besides RunConditions::search: seed, space and
-/// objectives. A resume with another identity is refused.
-[[nodiscard]] Json identity_of(const Engine& engine);
-
 enum class StartMode { fresh, resume };
 
 struct RunDirectoryOptions {
     std::string path;
     StartMode mode = StartMode::fresh;
-    Json identity = Json::object();  ///< identity_of() its engine
-    RunConditions conditions;        ///< goes to conditions.json
+    /// Whose run it is; must outlive the store. Its seed, space and objectives make two starts the
+    /// same run, besides RunConditions::search: a resume with others is refused.
+    const Engine* engine = nullptr;
+    RunConditions conditions;  ///< goes to conditions.json
     /// Those of the run that is resumed as its other files tell: for what its conditions.json, if
     /// there is one, does not name.
     RunConditions earlier;
     bool allow_changed = false;        ///< resume under other conditions of training and measuring
     std::string config_text;           ///< becomes config.ini
     Json provenance = Json::object();  ///< becomes provenance.json, together with the identity
-    const SearchSpace* space = nullptr;   ///< for the gene columns; must outlive the store
-    std::vector<std::string> objectives;  ///< first columns of the tables after the id
 };
 
 /// A run directory on disk. Layout and file formats: src/store/README.md.

@@ -52,6 +52,7 @@ class RunConditionsTest : public testing::Test {
     /// What a start says; empty: it is let go on.
     std::string open(StartMode mode, const SearchConfig& config, const SearchTask& task,
                      bool allow_changed) {
+        const auto engine = make_engine(task.space, task.engine);
         RunDirectoryOptions options;
         options.path = folder_.path("run");
         options.mode = mode;
@@ -59,7 +60,7 @@ class RunConditionsTest : public testing::Test {
         options.earlier = conditions_in_files(options.path);
         options.allow_changed = allow_changed;
         options.config_text = "seed = 1\n";
-        options.space = &task.space;
+        options.engine = engine.get();
         try {
             RunDirectory directory(options);
             if (mode == StartMode::fresh) {  // a run begins with the first event
@@ -168,12 +169,13 @@ TEST_F(RunConditionsTest, WhatIsAllowedToChangeIsNumbered) {
     };
     const SearchTask task = made_up_task();
     const auto start = [&](const SearchConfig& config) {
+        const auto engine = make_engine(task.space, task.engine);
         RunDirectoryOptions options;
         options.path = folder_.path("run");
         options.mode = StartMode::resume;
         options.conditions = run_conditions(config, task);
         options.allow_changed = true;
-        options.space = &task.space;
+        options.engine = engine.get();
         RunDirectory directory(options);
         (void)directory.recover();
         return read_json_file(folder_.path("run/conditions.json")).at("current").get<int>();

@@ -62,10 +62,8 @@ class ReuseCacheTest : public testing::Test {
         const auto engine = make_engine(space_, settings());
         RunDirectoryOptions options;
         options.path = folder_.path(name);
-        options.identity = identity_of(*engine);
+        options.engine = engine.get();
         options.conditions = conditions();
-        options.space = &space_;
-        options.objectives = {"val_rmse", "latency_ms"};
         RunDirectory store(options);
         Counts counts;
         SerialEvaluator evaluator([&](const Candidate& candidate) {

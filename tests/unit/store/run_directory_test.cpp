@@ -36,12 +36,10 @@ class RunDirectoryTest : public testing::Test {
         RunDirectoryOptions options;
         options.path = path_;
         options.mode = mode;
-        options.identity = identity_of(engine);
+        options.engine = &engine;
         options.config_text = config_text_;
         options.conditions = conditions_;
         options.allow_changed = allow_changed_;
-        options.space = &space_;
-        options.objectives = {"f1", "f2"};
         return options;
     }
 
@@ -367,9 +365,7 @@ TEST(FormatVersions, ARunOfTheVersionBeforeIsContinued) {
         if (options.mode == StartMode::resume)
             fs::copy(test::test_data("store/v1"), options.path, fs::copy_options::recursive);
         const auto engine = make_engine(space, settings);
-        options.identity = identity_of(*engine);
-        options.space = &space;
-        options.objectives = settings.goals.objectives;
+        options.engine = engine.get();
         RunDirectory store(options);
         std::uint64_t evaluated = 0;
         SerialEvaluator evaluator([&](const Candidate& candidate) {
