@@ -3,7 +3,6 @@
 #include "edgeloop/core/error.hpp"
 
 #include <string_view>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,8 +11,7 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\v\f";
 // What stands behind a backslash, and what it means.
-constexpr std::pair<char, char> escapes[] = {
-    {'"', '"'}, {'\\', '\\'}, {'n', '\n'}, {'r', '\r'}, {'t', '\t'}};
+constexpr std::string_view escapes = "\"\\nrt", meanings = "\"\\\n\r\t";
 
 std::string_view trimmed(std::string_view text) {
     const auto first = text.find_first_not_of(blanks);
@@ -41,12 +39,10 @@ std::string quoted_value(std::string_view text) {
             continue;
         }
         ++i;
-        const char* meaning = nullptr;
-        for (const auto& escape : escapes)
-            if (i < text.size() && text[i] == escape.first) meaning = &escape.second;
-        if (meaning == nullptr)
+        const auto escape = i < text.size() ? escapes.find(text[i]) : std::string_view::npos;
+        if (escape == std::string_view::npos)
             throw ConfigError("a backslash in quotes stands before \" \\ n r t");
-        value += *meaning;
+        value += meanings[escape];
     }
     if (i >= text.size()) throw ConfigError("the quotes are not closed");
     const std::string_view rest = text.substr(i + 1);
@@ -98,11 +94,9 @@ std::string config_value(const std::string& value) {
     if (plain) return value;
     std::string text = "\"";
     for (const char c : value) {
-        const char* behind = nullptr;
-        for (const auto& escape : escapes)
-            if (c == escape.second) behind = &escape.first;
-        if (behind != nullptr) text += '\\';
-        text += behind != nullptr ? *behind : c;
+        const auto meaning = meanings.find(c);
+        if (meaning != std::string_view::npos) text += '\\';
+        text += meaning != std::string_view::npos ? escapes[meaning] : c;
     }
     return text + '"';
 }

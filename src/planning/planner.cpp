@@ -13,6 +13,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -222,11 +223,9 @@ class Planner {
 
     /// Group sizes to compare: those timed, and once exchange has been timed, all powers of 2.
     std::vector<Choice> choices() const {
-        std::vector<int> sizes = calibration_.group_sizes;
+        std::set<int> sizes(calibration_.group_sizes.begin(), calibration_.group_sizes.end());
         if (sizes.size() > 1)
-            for (int size = 1; size <= workers(run_); size *= 2) sizes.push_back(size);
-        std::sort(sizes.begin(), sizes.end());
-        sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+            for (int size = 1; size <= workers(run_); size *= 2) sizes.insert(size);
         std::vector<Choice> all;
         for (const int size : sizes)
             if (size <= workers(run_)) all.push_back(choose(size));

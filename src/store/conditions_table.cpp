@@ -49,28 +49,23 @@ std::optional<int> conditions_in(const Note& note) {
     return number;
 }
 
-ConditionsTable::ConditionsTable(const RunConditions& first, const Json& about) {
-    entries_.push_back({first, about});
-}
+ConditionsTable::ConditionsTable(const RunConditions& first, const Json& about)
+    : search_(first.search), entries_{{first.training, first.measuring, about}} {}
 
 ConditionsTable ConditionsTable::read(const std::string& path, const RunConditions& earlier) {
     try {
         const Json json = Json::parse(read_file(path));
-        ConditionsTable table({}, {});
-        table.entries_.clear();
+        const auto complete = [](const Json& part, const Values& from) {
+            auto values = part.get<Values>();
+            values.insert(from.begin(), from.end());
+            return values;
+        };
+        ConditionsTable table;
+        table.search_ = complete(json.at("search"), earlier.search);
         for (const Json& each : json.at("conditions"))
-            table.entries_.push_back(
-                {{json.at("search").get<Values>(), each.at("training").get<Values>(),
-                  each.at("measuring").get<Values>()},
-                 each.at("about")});
-        for (Entry& entry : table.entries_) {
-            const auto complete = [](Values& values, const Values& from) {
-                values.insert(from.begin(), from.end());
-            };
-            complete(entry.conditions.search, earlier.search);
-            complete(entry.conditions.training, earlier.training);
-            complete(entry.conditions.measuring, earlier.measuring);
-        }
+            table.entries_.push_back({complete(each.at("training"), earlier.training),
+                                      complete(each.at("measuring"), earlier.measuring),
+                                      each.at("about")});
         table.current_ = json.at("current").get<int>();
         (void)table.at(table.current_);
         return table;
@@ -83,8 +78,8 @@ ConditionsTable ConditionsTable::read(const std::string& path, const RunConditio
 
 void ConditionsTable::start(const RunConditions& now, bool allow_changed, const std::string& folder,
                             const Json& about) {
-    const RunConditions before = at(current_);
-    refuse(differences(before.search, now.search), folder, "it would go on with other designs",
+    const Entry& before = at(current_);
+    refuse(differences(search_, now.search), folder, "it would go on with other designs",
            "resume with the options that began it, or choose another --run-dir");
     std::vector<std::string> changed = differences(before.training, now.training);
     for (std::string& each : differences(before.measuring, now.measuring))
@@ -94,31 +89,30 @@ void ConditionsTable::start(const RunConditions& now, bool allow_changed, const 
                "resume with the options that began it, choose another --run-dir, or give "
                "--allow-changed: each result then says under which conditions it was made");
     const auto same = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-        return entry.conditions.training == now.training &&
-               entry.conditions.measuring == now.measuring;
+        return entry.training == now.training && entry.measuring == now.measuring;
     });
     current_ = static_cast<int>(same - entries_.begin()) + 1;
-    if (same == entries_.end()) entries_.push_back({now, about});
-    for (Entry& entry : entries_) entry.conditions.search = now.search;
+    if (same == entries_.end()) entries_.push_back({now.training, now.measuring, about});
+    search_ = now.search;
 }
 
-const RunConditions& ConditionsTable::at(int number) const {
+const ConditionsTable::Entry& ConditionsTable::at(int number) const {
     if (number < 1 || static_cast<std::size_t>(number) > entries_.size())
         throw CorruptState(fmt::format("the run has no conditions with the number {}", number), {},
                            "restore conditions.json from a copy or start a new run");
-    return entries_[static_cast<std::size_t>(number) - 1].conditions;
+    return entries_[static_cast<std::size_t>(number) - 1];
 }
 
 Json ConditionsTable::json() const {
     Json list = Json::array();
     for (const Entry& entry : entries_)
         list.push_back({{"number", list.size() + 1},
-                        {"training", entry.conditions.training},
-                        {"measuring", entry.conditions.measuring},
+                        {"training", entry.training},
+                        {"measuring", entry.measuring},
                         {"about", entry.about}});
     return {{"version", 1},
             {"current", current_},
-            {"search", entries_.front().conditions.search},
+            {"search", search_},
             {"conditions", std::move(list)}};
 }
 

@@ -37,16 +37,18 @@ class ConditionsTable {
                const Json& about);
 
     [[nodiscard]] int current() const { return current_; }
+    struct Entry {
+        RunConditions::Values training, measuring;
+        Json about;
+    };
     /// Those with this number. @throws CorruptState  there are none.
-    [[nodiscard]] const RunConditions& at(int number) const;
+    [[nodiscard]] const Entry& at(int number) const;
     [[nodiscard]] Json json() const;
 
   private:
-    struct Entry {
-        RunConditions conditions;
-        Json about;
-    };
+    ConditionsTable() = default;
 
+    RunConditions::Values search_;
     std::vector<Entry> entries_;  ///< number 1 first
     int current_ = 1;
 };

@@ -75,7 +75,7 @@ class ReuseCache::Reader {
     }
 
     void change_conditions(int number) {
-        const RunConditions& before = table_.at(number);
+        const ConditionsTable::Entry& before = table_.at(number);
         const RunConditions& now = cache_.options_.conditions;
         training_differs_ = other_conditions(before.training, now.training, "data");
         measuring_differs_ = other_conditions(before.measuring, now.measuring, "edge");
@@ -174,14 +174,14 @@ ReuseCount ReuseCache::add_run(const std::string& folder, const RunConditions& e
 
 std::optional<Outcome> ReuseCache::find(Part part, const Candidate& candidate) const {
     if (!candidate.design) return std::nullopt;
-    if (part == Part::measuring) {
-        if (measured_.empty()) return std::nullopt;
-        const auto found = measured_.find(candidate.design->network_identity());
-        return found == measured_.end() ? std::nullopt : std::optional<Outcome>(found->second);
-    }
+    const auto found_in = [](const auto& results, const auto& key) -> std::optional<Outcome> {
+        const auto found = results.find(key);
+        if (found == results.end()) return std::nullopt;
+        return found->second;
+    };
+    if (part == Part::measuring) return found_in(measured_, candidate.design->network_identity());
     if (candidate.keep_state) return std::nullopt;
-    const auto found = trained_.find(training_key(candidate));
-    return found == trained_.end() ? std::nullopt : std::optional<Outcome>(found->second);
+    return found_in(trained_, training_key(candidate));
 }
 
 std::string ReuseCache::weights_of(const Candidate& candidate) const {
