@@ -1,6 +1,5 @@
 #include "edgeloop/cli/options.hpp"
 
-#include "cli/config_file.hpp"
 #include "cli/setting.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"

@@ -18,6 +18,61 @@
 namespace edgeloop::cli {
 namespace {
 
+constexpr std::string_view blanks = " \t\r\v\f";
+// What stands behind a backslash, and what it means.
+constexpr std::string_view escapes = "\"\\nrt", meanings = "\"\\\n\r\t";
+
+std::string_view trimmed(std::string_view text) {
+    const auto first = text.find_first_not_of(blanks);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+bool is_blank(char c) { return blanks.find(c) != std::string_view::npos; }
+
+// Without a comment at its end.
+std::string_view bare_value(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if (text[i] == '#' && (i == 0 || is_blank(text[i - 1]))) return trimmed(text.substr(0, i));
+    return trimmed(text);
+}
+
+// @param text  begins with a quote.
+// @throws ConfigError  with a reason only.
+std::string quoted_value(std::string_view text) {
+    std::string value;
+    std::size_t i = 1;
+    for (; i < text.size() && text[i] != '"'; ++i) {
+        if (text[i] != '\\') {
+            value += text[i];
+            continue;
+        }
+        ++i;
+        const auto escape = i < text.size() ? escapes.find(text[i]) : std::string_view::npos;
+        if (escape == std::string_view::npos)
+            throw ConfigError("a backslash in quotes stands before \" \\ n r t");
+        value += meanings[escape];
+    }
+    if (i >= text.size()) throw ConfigError("the quotes are not closed");
+    const std::string_view rest = text.substr(i + 1);
+    if (!bare_value(rest).empty() || (!rest.empty() && rest[0] == '#'))
+        throw ConfigError(fmt::format("'{}' stands after the closing quote", trimmed(rest)));
+    return value;
+}
+
+ConfigLine config_line(std::string_view text) {
+    const auto equals = text.find('=');
+    if (text[0] == '[') throw ConfigError("it is a section, and config files have none");
+    if (equals == std::string_view::npos) throw ConfigError("it is not 'name = value'");
+    ConfigLine line;
+    line.name = trimmed(text.substr(0, equals));
+    if (line.name.empty()) throw ConfigError("it has no name before '='");
+    const std::string_view value = trimmed(text.substr(equals + 1));
+    line.quoted = !value.empty() && value[0] == '"';
+    line.value = line.quoted ? quoted_value(value) : std::string(bare_value(value));
+    return line;
+}
+
 // What a number has to be: a whole one of its type, or in the range.
 template <class T>
 std::string numbers(const Range& range) {
@@ -85,6 +140,41 @@ Bound bound_value(const Spelled& value, const Range& /*its words*/) {
 }
 
 }  // namespace
+
+std::vector<ConfigLine> read_config_lines(const std::string& text, const std::string& where) {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    std::string_view rest = text;
+    if (rest.substr(0, byte_order_mark.size()) == byte_order_mark)
+        rest.remove_prefix(byte_order_mark.size());
+    std::vector<ConfigLine> lines;
+    for (int number = 1; !rest.empty(); ++number) {
+        const auto end = rest.find('\n');
+        const std::string_view line = trimmed(rest.substr(0, end));
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+        if (line.empty() || line[0] == '#' || line[0] == ';') continue;
+        try {
+            lines.push_back(config_line(line));
+        } catch (const ConfigError& error) {
+            throw ConfigError(fmt::format("{} line {}: {}", where, number, line), error.problem(),
+                              "write name = value, one option a line");
+        }
+        lines.back().line = number;
+    }
+    return lines;
+}
+
+std::string config_value(const std::string& value) {
+    const bool plain = value == bare_value(value) && !value.empty() && value[0] != '"' &&
+                       value.find('\n') == std::string::npos;
+    if (plain) return value;
+    std::string text = "\"";
+    for (const char c : value) {
+        const auto meaning = meanings.find(c);
+        if (meaning != std::string_view::npos) text += '\\';
+        text += meaning != std::string_view::npos ? escapes[meaning] : c;
+    }
+    return text + '"';
+}
 
 Bound bound_to(const OptionParser::Target& target, const Range& range) {
     return std::visit([&](const auto& value) { return bound_value(value, range); }, target);

@@ -1,5 +1,5 @@
 #include "apps/search_config.hpp"
-#include "cli/config_file.hpp"
+#include "cli/setting.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/error.hpp"
