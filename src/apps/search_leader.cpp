@@ -90,12 +90,7 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
     ProgressPrinter printer(task_.engine.goals);
     const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
     RunDirectory& store = *store_;
-    StartCosts costs;
-    bool looked = false;
-    options.tidy = [&](const EngineState& state) {  // called at the start of a resume
-        if (!std::exchange(looked, true) && store.resumed()) costs.done_before = state.done;
-        return kept.tidy(state);
-    };
+    options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
     options.on_progress = [&](const Progress& progress) {
         if (probe != nullptr) store_->add_devices(probe->devices());
         printer(progress);
@@ -122,6 +117,8 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
             "{} of the front have no weights: they were trained before --save-weights "
             "was given",
             plural(missing, "design"));
+    StartCosts costs;
+    costs.done_before = result.progress.done_before;
     costs.elapsed_s = steady_seconds() - before;
     costs.storing_s = store.seconds();
     if (coordinates_only) costs.coordinating_s = cpu_seconds() - cpu_before;

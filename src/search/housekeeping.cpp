@@ -53,6 +53,7 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     const EngineState& state = engine_.state();
     progress.phase = phase;
     progress.done = state.done;
+    progress.done_before = done_before_;
     progress.total = engine_.settings().evaluations;
     progress.by_status = state.by_status;
     progress.generation = state.generation;

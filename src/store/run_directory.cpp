@@ -351,8 +351,6 @@ void RunDirectory::publish(const Progress& progress, const std::vector<ArchiveMe
     parts_->show_models(front);
 }
 
-bool RunDirectory::resumed() const { return parts_->resumed; }
-
 double RunDirectory::seconds() const { return parts_->seconds; }
 
 void RunDirectory::add_devices(const std::vector<std::string>& devices) {

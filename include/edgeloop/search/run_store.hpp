@@ -21,6 +21,7 @@ struct SearchState {
 /// How far a run is, for people and scripts.
 struct Progress {
     std::uint64_t done = 0, total = 0, running = 0;
+    std::uint64_t done_before = 0;  ///< of those done, by earlier starts
     std::map<Status, std::uint64_t> by_status;
     std::uint32_t generation = 0;
     Metrics best;  ///< smallest value of each objective on the front

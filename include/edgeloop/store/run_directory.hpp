@@ -61,8 +61,6 @@ class RunDirectory : public RunStore {
     /// Each is JSON text; what differs only in its "conditions" is the same device.
     void add_devices(const std::vector<std::string>& devices);
 
-    /// Whether an earlier start left something behind.
-    [[nodiscard]] bool resumed() const;
     /// Seconds so far in record(), commit(), snapshot() and publish(): what keeping the run costs.
     [[nodiscard]] double seconds() const;
 
