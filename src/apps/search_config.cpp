@@ -298,10 +298,9 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
     return true;
 }
 
-std::vector<cli::Setting> search_settings(const SearchConfig& config) {
-    SearchConfig copy = config;
+std::vector<cli::Setting> search_settings(SearchConfig config) {
     OptionParser parser("edgeloop-search", "");
-    add_settings(parser, copy);
+    add_settings(parser, config);
     return parser.settings();
 }
 

@@ -71,7 +71,7 @@ struct SearchConfig {
                                        bool speaks = true);
 
 /// Every setting there is, with its value in `config`.
-[[nodiscard]] std::vector<cli::Setting> search_settings(const SearchConfig& config);
+[[nodiscard]] std::vector<cli::Setting> search_settings(SearchConfig config);
 
 /// Reads a config.ini that this or an earlier version of the program wrote. Settings
 /// that it does not tell have their defaults.

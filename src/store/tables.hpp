@@ -20,25 +20,15 @@ struct TableLayout {
     std::map<CandidateId, std::string> devices = {};
 };
 
-/// pareto.csv: id, objectives, genes, other metrics, conditions ("1+2": begun under 1, ended
-/// under 2), device; in the order given. Metrics named *_seconds
-/// are left out, so that equal runs give equal bytes.
+// The files that src/store/README.md describes; rows in the order given. Metrics that are costs are
+// left out, so that equal runs give equal bytes.
 [[nodiscard]] std::string pareto_table(const TableLayout& layout,
                                        const std::vector<ArchiveMember>& front);
-
-/// evaluations.csv: id, status, the columns of pareto.csv, then generation, epochs, costs and the
-/// reason; in the order given.
 [[nodiscard]] std::string evaluations_table(const TableLayout& layout,
                                             const std::vector<const CompletedCandidate*>& rows);
-
-/// status.json.
 [[nodiscard]] Json status_json(const Progress& progress);
-
-/// First line of progress.csv.
+/// Of progress.csv the first line, and one of the others.
 [[nodiscard]] std::string progress_header(const TableLayout& layout);
-
-/// A line of progress.csv: time, candidates done, members of the front, its hypervolume (empty
-/// until the reference point is fixed), smallest value of each objective on it.
 [[nodiscard]] std::string progress_row(const TableLayout& layout, const Progress& progress,
                                        std::int64_t time_ms);
 
