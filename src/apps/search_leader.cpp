@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -47,36 +48,24 @@ double job_seconds_left() {
     return std::max(0.0, left - std::min(60.0, 0.1 * left));
 }
 
-std::uint64_t failures(const Progress& progress) {
-    std::uint64_t sum = 0;
-    for (const Status status : {Status::failed, Status::lost, Status::timed_out})
-        if (const auto found = progress.by_status.find(status); found != progress.by_status.end())
-            sum += found->second;
-    return sum;
-}
-
 // Of all threads of this process so far.
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-}  // namespace
-
-SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, int ranks)
-    : config_(config),
-      task_(task),
-      engine_(make_engine(task.space, task.engine, task.static_metrics)),
-      earlier_(earlier_results()),
-      store_options_(store_options(ranks)) {
-    for (const std::string& note : task.notes) log::warning("{}", note);
-}
-
-SearchOptions SearchLeader::options(const LatencyProbe* probe, LocalAgent* agent) const {
-    SearchOptions options = config_.coordination;
-    options.measured = task_.measured;
+SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
+                         const LatencyProbe* probe, LocalAgent* agent) {
+    SearchOptions options = config.coordination;
+    options.measured = task.measured;
     options.time_limit_seconds = job_seconds_left();
-    if (config_.time_limit > 0)
-        options.time_limit_seconds = std::min(options.time_limit_seconds, config_.time_limit);
+    if (config.time_limit > 0)
+        options.time_limit_seconds = std::min(options.time_limit_seconds, config.time_limit);
     options.should_stop = [] { return stop_signal() != 0; };
-    options.gave_up = [this, probe] { return device_gone(probe); };
+    const double limit_s = config.edge_timeout;
+    const auto* remote = dynamic_cast<const RemoteProbe*>(probe);
+    options.gave_up = [limit_s, remote]() -> std::optional<std::string> {
+        if (limit_s <= 0 || remote == nullptr || remote->seconds_without_device() <= limit_s)
+            return std::nullopt;
+        return fmt::format("no device that can measure for {} s (--edge-timeout)", limit_s);
+    };
     options.broken = [agent]() -> std::optional<std::string> {
         if (agent == nullptr || agent->running()) return std::nullopt;
         return "the agent of this machine has ended: its messages are above";
@@ -84,9 +73,72 @@ SearchOptions SearchLeader::options(const LatencyProbe* probe, LocalAgent* agent
     return options;
 }
 
+RunDirectoryOptions store_options(const SearchConfig& config, const SearchTask& task,
+                                  const Engine& engine, int ranks) {
+    RunDirectoryOptions options;
+    options.path = config.run_dir;
+    options.mode = config.resume ? StartMode::resume : StartMode::fresh;
+    options.engine = &engine;
+    options.conditions = run_conditions(config, task);
+    if (config.resume) options.earlier = conditions_in_files(config.run_dir);
+    options.allow_changed = config.allow_changed;
+    options.config_text = config.text;
+    options.provenance = provenance_of(config, task, ranks);
+    return options;
+}
+
+ReuseCache earlier_results(const SearchConfig& config, const SearchTask& task) {
+    ReuseOptions options;
+    options.space = &task.space;
+    options.engine = task.engine;
+    options.conditions = run_conditions(config, task);
+    options.latencies = config.edge == "model" || !config.probe.device_class.empty();
+    options.weights = config.save_weights;
+    ReuseCache cache(std::move(options));
+    for (const std::string& folder : config.reuse)
+        log::info("{}", cache.add_run(folder, conditions_in_files(folder)).text(folder));
+    return cache;
+}
+
+void report(const SearchConfig& config, const SearchTask& task, const SearchResult& result,
+            const StartCosts& costs) {
+    const Progress& progress = result.progress;
+    if (result.front.empty())
+        log::warning("no design came through; evaluations.csv in {} says why", config.run_dir);
+    fmt::print("\nPareto front: {} of {}\n{}", result.front.size(), plural(progress.done, "design"),
+               front_table(result.front, task.engine.goals, task.space));
+    const auto best = progress.best.find("val_rmse");
+    if (best != progress.best.end() && best->second > 0 && task.mean_predictor_rmse > 0)
+        fmt::print("{}\n", comparison_line(best->second, task.mean_predictor_rmse));
+    fmt::print("{}\n", cost_line(progress.done, costs));
+    if (progress.front_not_valid > 0) fmt::print("{}\n", not_valid_line(progress.front_not_valid));
+    const bool networks = config.problem.empty() && !result.front.empty();
+    fmt::print("{}", next_steps(config.run_dir, std::max(progress.total, progress.done), networks,
+                                config.save_weights));
+    std::fflush(stdout);
+    // A run of which every design failed has an exit code that says so.
+    std::map<Status, std::uint64_t> ended = progress.by_status;  // missing ones become 0
+    const std::uint64_t failed =
+        ended[Status::failed] + ended[Status::lost] + ended[Status::timed_out];
+    if (failed > 0 && failed >= progress.done)
+        throw IoError(fmt::format("all {} designs failed; evaluations.csv in {} says why", failed,
+                                  config.run_dir));
+}
+
+}  // namespace
+
+SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, int ranks)
+    : config_(config),
+      task_(task),
+      engine_(make_engine(task.space, task.engine, task.static_metrics)),
+      earlier_(earlier_results(config, task)),
+      store_options_(store_options(config, task, *engine_, ranks)) {
+    for (const std::string& note : task.notes) log::warning("{}", note);
+}
+
 void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,
                           bool coordinates_only) {
-    SearchOptions options = this->options(probe, agent);
+    SearchOptions options = options_of(config_, task_, probe, agent);
     ProgressPrinter printer(task_.engine.goals);
     const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
     RunDirectory& store = *store_;
@@ -122,64 +174,7 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
     costs.elapsed_s = steady_seconds() - before;
     costs.storing_s = store.seconds();
     if (coordinates_only) costs.coordinating_s = cpu_seconds() - cpu_before;
-    report(result, costs);
-}
-
-RunDirectoryOptions SearchLeader::store_options(int ranks) const {
-    RunDirectoryOptions options;
-    options.path = config_.run_dir;
-    options.mode = config_.resume ? StartMode::resume : StartMode::fresh;
-    options.engine = engine_.get();
-    options.conditions = run_conditions(config_, task_);
-    if (config_.resume) options.earlier = conditions_in_files(config_.run_dir);
-    options.allow_changed = config_.allow_changed;
-    options.config_text = config_.text;
-    options.provenance = provenance_of(config_, task_, ranks);
-    return options;
-}
-
-ReuseCache SearchLeader::earlier_results() const {
-    ReuseOptions options;
-    options.space = &task_.space;
-    options.engine = task_.engine;
-    options.conditions = run_conditions(config_, task_);
-    options.latencies = config_.edge == "model" || !config_.probe.device_class.empty();
-    options.weights = config_.save_weights;
-    ReuseCache cache(std::move(options));
-    for (const std::string& folder : config_.reuse)
-        log::info("{}", cache.add_run(folder, conditions_in_files(folder)).text(folder));
-    return cache;
-}
-
-std::optional<std::string> SearchLeader::device_gone(const LatencyProbe* probe) const {
-    const auto* remote = dynamic_cast<const RemoteProbe*>(probe);
-    if (config_.edge_timeout <= 0 || remote == nullptr ||
-        remote->seconds_without_device() <= config_.edge_timeout)
-        return std::nullopt;
-    return fmt::format("no device that can measure for {} s (--edge-timeout)",
-                       config_.edge_timeout);
-}
-
-void SearchLeader::report(const SearchResult& result, const StartCosts& costs) const {
-    const Progress& progress = result.progress;
-    if (result.front.empty())
-        log::warning("no design came through; evaluations.csv in {} says why", config_.run_dir);
-    fmt::print("\nPareto front: {} of {}\n{}", result.front.size(), plural(progress.done, "design"),
-               front_table(result.front, task_.engine.goals, task_.space));
-    const auto best = progress.best.find("val_rmse");
-    if (best != progress.best.end() && best->second > 0 && task_.mean_predictor_rmse > 0)
-        fmt::print("{}\n", comparison_line(best->second, task_.mean_predictor_rmse));
-    fmt::print("{}\n", cost_line(progress.done, costs));
-    if (progress.front_not_valid > 0) fmt::print("{}\n", not_valid_line(progress.front_not_valid));
-    const bool networks = config_.problem.empty() && !result.front.empty();
-    fmt::print("{}", next_steps(config_.run_dir, std::max(progress.total, progress.done), networks,
-                                config_.save_weights));
-    std::fflush(stdout);
-    // A run of which every design failed has an exit code that says so.
-    const std::uint64_t failed = failures(progress);
-    if (failed > 0 && failed >= progress.done)
-        throw IoError(fmt::format("all {} designs failed; evaluations.csv in {} says why", failed,
-                                  config_.run_dir));
+    report(config_, task_, result, costs);
 }
 
 }  // namespace edgeloop::apps

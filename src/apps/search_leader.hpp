@@ -13,8 +13,6 @@
 
 namespace edgeloop::apps {
 
-struct StartCosts;
-
 /// What only rank 0 does: it has the engine and the run directory, and says what came of a search.
 class SearchLeader {
   public:
@@ -31,12 +29,6 @@ class SearchLeader {
                 bool coordinates_only);
 
   private:
-    [[nodiscard]] RunDirectoryOptions store_options(int ranks) const;
-    [[nodiscard]] ReuseCache earlier_results() const;
-    [[nodiscard]] SearchOptions options(const LatencyProbe* probe, LocalAgent* agent) const;
-    [[nodiscard]] std::optional<std::string> device_gone(const LatencyProbe* probe) const;
-    void report(const SearchResult& result, const StartCosts& costs) const;
-
     const SearchConfig& config_;
     const SearchTask& task_;
     std::unique_ptr<Engine> engine_;
