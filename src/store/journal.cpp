@@ -292,12 +292,12 @@ Journal read_journal(const std::string& path, bool designs) {
 }
 
 bool has_events(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string first;
-    if (!std::getline(file, first)) return false;
     const std::string header = header_line();
-    if (file.eof()) return header.rfind(first, 0) != 0;  // a torn first line is no event
-    return first + '\n' != header || file.peek() != std::ifstream::traits_type::eof();
+    std::string begin(header.size() + 1, '\0');
+    std::ifstream file(path, std::ios::binary);
+    file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+    begin.resize(static_cast<std::size_t>(file.gcount()));
+    return header.compare(0, begin.size(), begin) != 0;  // a torn first line is no event
 }
 
 void upgrade_journal(const std::string& path) {

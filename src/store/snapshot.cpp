@@ -47,17 +47,6 @@ static void serialize(A& archive, InFlight& flight) {
     archive(flight.candidate, flight.training, flight.measuring, flight.cut_off);
 }
 
-/// Version 1 kept the number of losses in its place, which was not used again.
-struct InFlightV1 {
-    InFlight kept;
-};
-
-template <class A>
-static void serialize(A& archive, InFlightV1& flight) {
-    int lost = 0;
-    archive(flight.kept.candidate, flight.kept.training, flight.kept.measuring, lost);
-}
-
 template <class A>
 static void serialize(A& archive, Individual& individual) {
     archive(individual.id, individual.genome, individual.objectives, individual.violation);
@@ -149,17 +138,6 @@ std::optional<std::uint64_t> number_of(std::string_view name) {
     return number_in<std::uint64_t>(name);
 }
 
-void read_in_flight(cereal::PortableBinaryInputArchive& archive, int version,
-                    std::map<CandidateId, InFlight>& in_flight) {
-    if (version > 1) {
-        archive(in_flight);
-        return;
-    }
-    std::map<CandidateId, InFlightV1> old;
-    archive(old);
-    for (auto& [id, flight] : old) in_flight.emplace(id, std::move(flight.kept));
-}
-
 }  // namespace
 
 std::string encode_snapshot(const EngineState& engine,
@@ -182,8 +160,10 @@ Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
     try {
         std::istringstream payload(envelope.payload);
         cereal::PortableBinaryInputArchive archive(payload);
-        archive(snapshot.events, snapshot.state.engine);
-        read_in_flight(archive, version, snapshot.state.in_flight);
+        archive(snapshot.events, snapshot.state.engine, snapshot.state.in_flight);
+        // Version 1 kept the number of losses in its place, which was not used again.
+        for (auto& each : snapshot.state.in_flight)
+            if (version == 1) each.second.cut_off = 0;
         if (version > 2) archive(snapshot.state.engine.surfaces);
         if (payload.peek() != std::istringstream::traits_type::eof())
             throw CorruptState(fmt::format("{}: bytes are left over", where));

@@ -152,17 +152,14 @@ class FileInspector {
         for (std::uint64_t first = 0; first < layer.frames; first += step) {
             const std::uint64_t count = std::min(step, layer.frames - first);
             file.read_frames(layer, first, count, block.data());
-            add_pixels(block.data(), count * frame_bytes);
+            const auto end = block.begin() + static_cast<std::ptrdiff_t>(count * frame_bytes);
+            grey_sum_ += std::accumulate(block.begin(), end, std::uint64_t(0));
+            saturated_ += static_cast<std::uint64_t>(std::count(block.begin(), end, 255));
+            pixels_ += count * frame_bytes;
             state_.done += count;
             if (progress_) progress_(state_);
             if (stop_signal() != 0) throw Stopped("stopped before everything was inspected");
         }
-    }
-
-    void add_pixels(const std::uint8_t* pixels, std::size_t count) {
-        grey_sum_ += std::accumulate(pixels, pixels + count, std::uint64_t(0));
-        saturated_ += static_cast<std::uint64_t>(std::count(pixels, pixels + count, 255));
-        pixels_ += count;
     }
 
     void finish() {

@@ -186,11 +186,6 @@ std::string write_v1_0(Synthesiser& synthesiser, const std::string& path, int fi
     return path;
 }
 
-bool is_official_test_object(const std::string& name) {
-    const std::vector<std::string>& names = official_test_objects();
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 }  // namespace
 
 std::vector<std::string> synthesise(const SynthOptions& options, const ProgressCallback& progress) {
@@ -208,11 +203,13 @@ std::vector<std::string> synthesise(const SynthOptions& options, const ProgressC
                                        options.objects, !options.hide_test_labels));
         return files;
     }
+    const std::vector<std::string>& test = official_test_objects();
     for (int object = 0; object < options.objects; ++object) {
         const std::string name = object_name(object);
+        const bool hidden =
+            options.hide_test_labels && std::count(test.begin(), test.end(), name) > 0;
         RaiseWriter file(options.output + "/" + name + ".hdf5");
-        synthesiser.write_object(file, object, "",
-                                 !(options.hide_test_labels && is_official_test_object(name)));
+        synthesiser.write_object(file, object, "", !hidden);
         file.commit();
         files.push_back(options.output + "/" + name + ".hdf5");
     }
