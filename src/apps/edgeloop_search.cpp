@@ -72,7 +72,7 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
     const StopsAgent stops_agent{agent};
     if (probe != nullptr && agent != nullptr)
         check_local_device(*probe, *agent, config.probe.device_class.empty());
-    leader.open_run();
+    leader.open_store();
     if (world.size() == 1) {
         LocalEvaluator evaluator(alone, config.dispatch.candidate_limit_s, paused_s);
         return search_or_stop(leader, evaluator, probe.get(), agent, false);

@@ -8,8 +8,6 @@
 #include "edgeloop/store/run_directory.hpp"
 
 #include <memory>
-#include <optional>
-#include <string>
 
 namespace edgeloop::apps {
 
@@ -20,7 +18,7 @@ class SearchLeader {
 
     /// Makes or opens the run directory. Last of all preparations: a mistake found before it leaves
     /// nothing behind.
-    void open_run() { store_.emplace(store_options_); }
+    void open_store() { store_ = open_run(store_options_); }
 
     /// @param agent  of this machine; null: there is none.
     /// @param coordinates_only  this process trains nothing itself.
@@ -34,7 +32,7 @@ class SearchLeader {
     std::unique_ptr<Engine> engine_;
     ReuseCache earlier_;
     RunDirectoryOptions store_options_;
-    std::optional<RunDirectory> store_;
+    std::unique_ptr<RunDirectory> store_;
 };
 
 }  // namespace edgeloop::apps

@@ -142,9 +142,9 @@ class Plan {
         options.path = scratch.path();
         const std::unique_ptr<Engine> owner = engine();
         options.engine = owner.get();
-        RunDirectory store(options);
+        const auto store = open_run(options);
         run.storing_seconds =
-            time_storing(run, calibration_, store, [&] { return store.seconds(); });
+            time_storing(run, calibration_, *store, [&] { return store->seconds(); });
         return make_plan(run, calibration_);
     }
 

@@ -82,43 +82,134 @@ Json identity_of(const Engine& engine) {
             {"objectives", engine.settings().goals.text()}};
 }
 
-}  // namespace
+/// Adds the seconds of its life.
+class Timer {
+  public:
+    explicit Timer(double& total) : total_(total) {}
+    ~Timer() { total_ += steady_seconds() - start_; }
 
-/// What a run directory consists of while it is open.
-struct RunDirectory::Parts {
-    explicit Parts(RunDirectoryOptions chosen)
-        : options(std::move(chosen)),
-          lock(lock_folder(options.path)),
-          snapshots(path("checkpoint"), snapshots_kept),
-          layout{&options.engine->space(), options.engine->settings().goals.objectives} {}
+  private:
+    double& total_;
+    double start_ = steady_seconds();
+};
 
+class OpenDirectory final : public RunDirectory {
+  public:
+    explicit OpenDirectory(RunDirectoryOptions options)
+        : options_(std::move(options)),
+          lock_(lock_folder(options_.path)),
+          snapshots_(path("checkpoint"), snapshots_kept),
+          layout_{&options_.engine->space(), options_.engine->settings().goals.objectives},
+          resumed_(options_.mode == StartMode::resume && holds_run()) {
+        if (resumed_) {
+            reopen();
+        } else {
+            if (options_.mode == StartMode::resume)
+                log::info("'{}' holds nothing to resume yet: starting", options_.path);
+            start_fresh();
+        }
+    }
+
+    [[nodiscard]] std::optional<Recovery> recover() override {
+        const std::string file = path("journal.jsonl");
+        std::optional<Snapshot> snapshot = snapshots_.newest();
+        Journal past;
+        if (fs::exists(file)) past = take_journal();
+        if (snapshot && snapshot->events > past.events.size())
+            throw CorruptState(
+                fmt::format("'{}' ends at event {}", file, past.events.size()),
+                fmt::format("the newest checkpoint includes event {}", snapshot->events),
+                "restore the journal from a copy or start a new run");
+        journal_.emplace(file, past.good_bytes == 0 ? 0 : past.events.size() + 1);
+        if (!resumed_) return std::nullopt;
+        for (const Event& event : past.events) remember(event);
+        note_changes();
+        Recovery recovery;
+        const std::size_t included = snapshot ? snapshot->events : 0;
+        recovery.events.assign(
+            std::make_move_iterator(past.events.begin() + static_cast<std::ptrdiff_t>(included)),
+            std::make_move_iterator(past.events.end()));
+        if (snapshot) recovery.snapshot = std::move(snapshot->state);
+        return recovery;
+    }
+
+    void record(const Event& event) override {
+        const Timer timer(seconds_);
+        journal_->add(event);
+        remember(event);
+    }
+
+    void commit() override {
+        const Timer timer(seconds_);
+        journal_->commit();
+    }
+
+    void snapshot(const EngineState& engine,
+                  const std::map<CandidateId, InFlight>& in_flight) override {
+        const Timer timer(seconds_);
+        journal_->sync();
+        snapshots_.write(encode_snapshot(engine, in_flight, journal_->next() - 1));
+    }
+
+    void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
+                 bool tables) override {
+        const Timer timer(seconds_);
+        write_file_atomic(path("status.json"), pretty(status_json(progress)),
+                          Durability::process_crash);
+        note_progress(progress);
+        if (!tables) return;
+        write_tables(front);
+        show_models(front);
+    }
+
+    void add_devices(const std::vector<std::string>& devices) override {
+        Json records = provenance_.value("devices", Json::array());
+        bool grown = false;
+        for (const std::string& text : devices) {
+            Json device = parse_json(text, "device record");
+            const bool known = std::any_of(records.begin(), records.end(), [&](const Json& record) {
+                return without_conditions(record) == without_conditions(device);
+            });
+            if (known) continue;
+            records.push_back(std::move(device));
+            grown = true;
+        }
+        if (!grown) return;
+        provenance_["devices"] = std::move(records);
+        describe();
+    }
+
+    [[nodiscard]] double seconds() const override { return seconds_; }
+
+  private:
     [[nodiscard]] std::string path(const std::string& name) const {
-        return options.path + '/' + name;
+        return options_.path + '/' + name;
     }
     [[nodiscard]] bool exists(const std::string& name) const { return fs::exists(path(name)); }
 
     /// The journal and the checkpoints are the run; results are worth keeping even without them. A
     /// start that failed before its first candidate holds nothing, and its name may be used again.
     [[nodiscard]] bool holds_run() const {
-        return has_events(path("journal.jsonl")) || !snapshots.empty() || exists("evaluations.csv");
+        return has_events(path("journal.jsonl")) || !snapshots_.empty() ||
+               exists("evaluations.csv");
     }
 
-    void describe() const { write_file_atomic(path("provenance.json"), pretty(provenance)); }
+    void describe() const { write_file_atomic(path("provenance.json"), pretty(provenance_)); }
 
     void start_fresh() {
         if (holds_run())
-            throw ConfigError(fmt::format("'{}' holds a run already", options.path),
+            throw ConfigError(fmt::format("'{}' holds a run already", options_.path),
                               "its results would be overwritten",
                               "go on with it by --resume, or choose another --run-dir");
         make_directories(path("checkpoint"));
-        write_file_atomic(path("config.ini"), options.config_text);
-        conditions.emplace(options.conditions, about_start());
-        write_file_atomic(path("conditions.json"), pretty(conditions->json()));
-        provenance = options.provenance;
-        provenance["identity"] = identity_of(*options.engine);
-        provenance["version"] = version();
-        provenance["build"] = build_description();
-        provenance["started_ms"] = unix_milliseconds();
+        write_file_atomic(path("config.ini"), options_.config_text);
+        conditions_.emplace(options_.conditions, about_start());
+        write_file_atomic(path("conditions.json"), pretty(conditions_->json()));
+        provenance_ = options_.provenance;
+        provenance_["identity"] = identity_of(*options_.engine);
+        provenance_["version"] = version();
+        provenance_["build"] = build_description();
+        provenance_["started_ms"] = unix_milliseconds();
         note_start();
         describe();
     }
@@ -126,34 +217,35 @@ struct RunDirectory::Parts {
     [[nodiscard]] Json about_start() const {
         return {{"since_ms", unix_milliseconds()},
                 {"build", build_description()},
-                {"host", options.provenance.value("host", "")}};
+                {"host", options_.provenance.value("host", "")}};
     }
 
     void note_start() {
-        provenance["starts"].push_back({{"time_ms", unix_milliseconds()},
-                                        {"build", build_description()},
-                                        {"host", options.provenance.value("host", "")},
-                                        {"ranks", options.provenance.value("ranks", 1)},
-                                        {"conditions", conditions->current()}});
+        provenance_["starts"].push_back({{"time_ms", unix_milliseconds()},
+                                         {"build", build_description()},
+                                         {"host", options_.provenance.value("host", "")},
+                                         {"ranks", options_.provenance.value("ranks", 1)},
+                                         {"conditions", conditions_->current()}});
     }
 
     void reopen() {
-        provenance = read_provenance(path("provenance.json"));
-        if (!provenance.contains("identity"))
+        provenance_ = read_provenance(path("provenance.json"));
+        if (!provenance_.contains("identity"))
             throw CorruptState(fmt::format("'{}' has no identity", path("provenance.json")));
-        conditions =
-            exists("conditions.json")
-                ? ConditionsTable::read(path("conditions.json"), options.earlier)
-                : ConditionsTable(options.earlier,
-                                  {{"build", provenance.value("build", "")}, {"known", "in part"}});
-        conditions->start(options.conditions, options.allow_changed, options.path, about_start());
-        require_same_run(provenance.at("identity"), identity_of(*options.engine), options.path);
+        conditions_ = exists("conditions.json")
+                          ? ConditionsTable::read(path("conditions.json"), options_.earlier)
+                          : ConditionsTable(
+                                options_.earlier,
+                                {{"build", provenance_.value("build", "")}, {"known", "in part"}});
+        conditions_->start(options_.conditions, options_.allow_changed, options_.path,
+                           about_start());
+        require_same_run(provenance_.at("identity"), identity_of(*options_.engine), options_.path);
         make_directories(path("checkpoint"));
     }
 
     /// Notes in the files of a run that is continued what this start does differently.
     void note_changes() {
-        const std::string now = options.config_text;
+        const std::string now = options_.config_text;
         if (exists("config.ini") &&
             settings_in(read_file(path("config.ini"))) != settings_in(now)) {
             int number = 1;
@@ -161,12 +253,12 @@ struct RunDirectory::Parts {
             fs::rename(path("config.ini"), path(fmt::format("config-{}.ini", number)));
         }
         write_file_atomic(path("config.ini"), now);
-        write_file_atomic(path("conditions.json"), pretty(conditions->json()));
+        write_file_atomic(path("conditions.json"), pretty(conditions_->json()));
         note_start();
         describe();
-        if (conditions->current() == condition) return;
-        const Note note = conditions_note(conditions->current());
-        journal->add(note);
+        if (conditions_->current() == condition_) return;
+        const Note note = conditions_note(conditions_->current());
+        journal_->add(note);
         remember(note);
     }
 
@@ -183,18 +275,18 @@ struct RunDirectory::Parts {
 
     void remember(const Event& event) {
         if (const Note* note = std::get_if<Note>(&event))
-            condition = conditions_in(*note).value_or(condition);
+            condition_ = conditions_in(*note).value_or(condition_);
         if (const TrainingStarted* started = std::get_if<TrainingStarted>(&event))
             made_under(started->id);
         if (const PartDone* part = std::get_if<PartDone>(&event)) {
             made_under(part->outcome.id);
             if (!part->outcome.device.empty())
-                layout.devices[part->outcome.id] = part->outcome.device;
+                layout_.devices[part->outcome.id] = part->outcome.device;
         }
         if (const Told* told = std::get_if<Told>(&event)) {
-            if (layout.conditions.count(told->completed.candidate.id) == 0)
+            if (layout_.conditions.count(told->completed.candidate.id) == 0)
                 made_under(told->completed.candidate.id);
-            CompletedCandidate& row = rows[told->completed.candidate.id] = told->completed;
+            CompletedCandidate& row = rows_[told->completed.candidate.id] = told->completed;
             row.candidate.design.reset();
             row.candidate.known.clear();
             row.settled.clear();
@@ -203,31 +295,31 @@ struct RunDirectory::Parts {
 
     /// Something of this candidate was begun or done under the present conditions.
     void made_under(CandidateId id) {
-        std::vector<int>& numbers = layout.conditions[id];
-        if (std::find(numbers.begin(), numbers.end(), condition) == numbers.end())
-            numbers.push_back(condition);
+        std::vector<int>& numbers = layout_.conditions[id];
+        if (std::find(numbers.begin(), numbers.end(), condition_) == numbers.end())
+            numbers.push_back(condition_);
     }
 
     void write_tables(const std::vector<ArchiveMember>& front) const {
-        write_file_atomic(path("pareto.csv"), pareto_table(layout, front),
+        write_file_atomic(path("pareto.csv"), pareto_table(layout_, front),
                           Durability::process_crash);
         std::vector<const CompletedCandidate*> table;
-        table.reserve(rows.size());
-        for (const auto& row : rows) table.push_back(&row.second);
-        write_file_atomic(path("evaluations.csv"), evaluations_table(layout, table),
+        table.reserve(rows_.size());
+        for (const auto& row : rows_) table.push_back(&row.second);
+        write_file_atomic(path("evaluations.csv"), evaluations_table(layout_, table),
                           Durability::process_crash);
     }
 
     /// One line for each number of candidates that were done when somebody looked.
     void note_progress(const Progress& progress) {
-        if (!progress_file) {
+        if (!progress_file_) {
             const bool begun = exists("progress.csv");
-            progress_file.emplace(path("progress.csv"));
-            if (!begun) progress_file->append(progress_header(layout));
+            progress_file_.emplace(path("progress.csv"));
+            if (!begun) progress_file_->append(progress_header(layout_));
         }
-        if (noted_done == progress.done) return;
-        noted_done = progress.done;
-        progress_file->append(progress_row(layout, progress, unix_milliseconds()));
+        if (noted_done_ == progress.done) return;
+        noted_done_ = progress.done;
+        progress_file_->append(progress_row(layout_, progress, unix_milliseconds()));
     }
 
     /// models/ has the designs of the front; what we wrote for others goes.
@@ -252,122 +344,29 @@ struct RunDirectory::Parts {
         }
     }
 
-    RunDirectoryOptions options;
-    Descriptor lock;  ///< keeps a second process out
-    SnapshotFolder snapshots;
-    TableLayout layout;
-    Json provenance;
-    std::optional<ConditionsTable> conditions;
-    int condition = 1;  ///< number of the conditions of the newest event
-    bool resumed = false;
-    double seconds = 0;  ///< RunDirectory::seconds()
-    std::optional<JournalWriter> journal;
-    std::map<CandidateId, CompletedCandidate> rows;  ///< of evaluations.csv
-    std::optional<AppendFile> progress_file;
-    std::optional<std::uint64_t> noted_done;  ///< in the last line of progress.csv of this start
-};
-
-namespace {
-
-/// Adds the seconds of its life.
-class Timer {
-  public:
-    explicit Timer(double& total) : total_(total) {}
-    ~Timer() { total_ += steady_seconds() - start_; }
-
-  private:
-    double& total_;
-    double start_ = steady_seconds();
+    RunDirectoryOptions options_;
+    Descriptor lock_;  ///< keeps a second process out
+    SnapshotFolder snapshots_;
+    TableLayout layout_;
+    Json provenance_;
+    std::optional<ConditionsTable> conditions_;
+    int condition_ = 1;  ///< number of the conditions of the newest event
+    bool resumed_ = false;
+    double seconds_ = 0;  ///< RunDirectory::seconds()
+    std::optional<JournalWriter> journal_;
+    std::map<CandidateId, CompletedCandidate> rows_;  ///< of evaluations.csv
+    std::optional<AppendFile> progress_file_;
+    std::optional<std::uint64_t> noted_done_;  ///< in the last line of progress.csv of this start
 };
 
 }  // namespace
 
-RunDirectory::RunDirectory(RunDirectoryOptions options) {
+std::unique_ptr<RunDirectory> open_run(RunDirectoryOptions options) {
     EDGELOOP_EXPECT(options.engine != nullptr, "a run directory needs the engine");
     if (options.mode == StartMode::resume && !fs::is_directory(options.path))
         throw ConfigError(fmt::format("there is no run to resume in '{}'", options.path), {},
                           "check --run-dir, or start without --resume");
-    parts_ = std::make_unique<Parts>(std::move(options));
-    parts_->resumed = parts_->options.mode == StartMode::resume && parts_->holds_run();
-    if (parts_->resumed) {
-        parts_->reopen();
-    } else {
-        if (parts_->options.mode == StartMode::resume)
-            log::info("'{}' holds nothing to resume yet: starting", parts_->options.path);
-        parts_->start_fresh();
-    }
-}
-
-RunDirectory::~RunDirectory() = default;
-
-std::optional<Recovery> RunDirectory::recover() {
-    const std::string path = parts_->path("journal.jsonl");
-    std::optional<Snapshot> snapshot = parts_->snapshots.newest();
-    Journal journal;
-    if (fs::exists(path)) journal = parts_->take_journal();
-    if (snapshot && snapshot->events > journal.events.size())
-        throw CorruptState(fmt::format("'{}' ends at event {}", path, journal.events.size()),
-                           fmt::format("the newest checkpoint includes event {}", snapshot->events),
-                           "restore the journal from a copy or start a new run");
-    parts_->journal.emplace(path, journal.good_bytes == 0 ? 0 : journal.events.size() + 1);
-    if (!parts_->resumed) return std::nullopt;
-    for (const Event& event : journal.events) parts_->remember(event);
-    parts_->note_changes();
-    Recovery recovery;
-    const std::size_t included = snapshot ? snapshot->events : 0;
-    recovery.events.assign(
-        std::make_move_iterator(journal.events.begin() + static_cast<std::ptrdiff_t>(included)),
-        std::make_move_iterator(journal.events.end()));
-    if (snapshot) recovery.snapshot = std::move(snapshot->state);
-    return recovery;
-}
-
-void RunDirectory::record(const Event& event) {
-    const Timer timer(parts_->seconds);
-    parts_->journal->add(event);
-    parts_->remember(event);
-}
-
-void RunDirectory::commit() {
-    const Timer timer(parts_->seconds);
-    parts_->journal->commit();
-}
-
-void RunDirectory::snapshot(const EngineState& engine,
-                            const std::map<CandidateId, InFlight>& in_flight) {
-    const Timer timer(parts_->seconds);
-    parts_->journal->sync();
-    parts_->snapshots.write(encode_snapshot(engine, in_flight, parts_->journal->next() - 1));
-}
-
-void RunDirectory::publish(const Progress& progress, const std::vector<ArchiveMember>& front,
-                           bool tables) {
-    const Timer timer(parts_->seconds);
-    write_file_atomic(parts_->path("status.json"), pretty(status_json(progress)),
-                      Durability::process_crash);
-    parts_->note_progress(progress);
-    if (!tables) return;
-    parts_->write_tables(front);
-    parts_->show_models(front);
-}
-
-double RunDirectory::seconds() const { return parts_->seconds; }
-
-void RunDirectory::add_devices(const std::vector<std::string>& devices) {
-    Json records = parts_->provenance.value("devices", Json::array());
-    bool grown = false;
-    for (const std::string& text : devices) {
-        Json device = parse_json(text, "device record");
-        const bool known = std::any_of(records.begin(), records.end(), [&](const Json& record) {
-            return without_conditions(record) == without_conditions(device);
-        });
-        if (known) continue;
-        records.push_back(std::move(device));
-        grown = true;
-    }
-    if (!grown) return;
-    parts_->provenance["devices"] = std::move(records);
-    parts_->describe();
+    return std::make_unique<OpenDirectory>(std::move(options));
 }
 
 }  // namespace edgeloop

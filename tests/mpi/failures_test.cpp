@@ -95,14 +95,14 @@ std::map<CandidateId, End> search(const GroupPlan& plan) {
     RunDirectoryOptions directory;
     directory.path = folder.path("run");
     directory.engine = engine.get();
-    RunDirectory store(directory);
+    const auto store = open_run(directory);
     DispatchOptions limits;
     limits.silence_limit_s = 4;
     limits.stalled_shutdown_limit_s =
         40;  // the rank that hangs comes back, so that the test can end
     limits.shutdown_limit_s = 40;
     GroupEvaluator evaluator(world(), plan, limits);
-    EXPECT_EQ(run_search(*engine, evaluator, nullptr, store).progress.done, last);
+    EXPECT_EQ(run_search(*engine, evaluator, nullptr, *store).progress.done, last);
     EXPECT_TRUE(evaluator.shutdown());
     return ends_in(folder.path("run/journal.jsonl"));
 }

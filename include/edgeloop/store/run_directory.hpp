@@ -41,32 +41,18 @@ struct RunDirectoryOptions {
 /// One process at a time: a lock is held as long as the object lives.
 class RunDirectory : public RunStore {
   public:
-    /// Creates or reopens the directory.
-    /// @throws ConfigError  fresh and there is a run already; resume and there is none, or it is of
-    ///                      another space, seed, engine or set of objectives, or under other
-    ///                      conditions that are not allowed to change; another process holds it.
-    /// @throws IoError      cannot be written.
-    explicit RunDirectory(RunDirectoryOptions options);
-    ~RunDirectory() override;
-
-    [[nodiscard]] std::optional<Recovery> recover() override;
-    void record(const Event& event) override;
-    void commit() override;
-    void snapshot(const EngineState& engine,
-                  const std::map<CandidateId, InFlight>& in_flight) override;
-    void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
-                 bool tables) override;
-
     /// Adds records of the devices that measured to provenance.json, beside those that are there.
     /// Each is JSON text; what differs only in its "conditions" is the same device.
-    void add_devices(const std::vector<std::string>& devices);
-
+    virtual void add_devices(const std::vector<std::string>& devices) = 0;
     /// Seconds so far in record(), commit(), snapshot() and publish(): what keeping the run costs.
-    [[nodiscard]] double seconds() const;
-
-  private:
-    struct Parts;
-    std::unique_ptr<Parts> parts_;
+    [[nodiscard]] virtual double seconds() const = 0;
 };
+
+/// Creates or reopens the directory.
+/// @throws ConfigError  fresh and there is a run already; resume and there is none, or it is of
+///                      another space, seed, engine or set of objectives, or under other
+///                      conditions that are not allowed to change; another process holds it.
+/// @throws IoError      cannot be written.
+[[nodiscard]] std::unique_ptr<RunDirectory> open_run(RunDirectoryOptions options);
 
 }  // namespace edgeloop

@@ -62,11 +62,11 @@ class RunConditionsTest : public testing::Test {
         options.config_text = "seed = 1\n";
         options.engine = engine.get();
         try {
-            RunDirectory directory(options);
+            const auto directory = open_run(options);
             if (mode == StartMode::fresh) {  // a run begins with the first event
-                (void)directory.recover();
-                directory.record(Note{"begun", 0, ""});
-                directory.commit();
+                (void)directory->recover();
+                directory->record(Note{"begun", 0, ""});
+                directory->commit();
             }
         } catch (const ConfigError& error) {
             return error.what();
@@ -176,8 +176,8 @@ TEST_F(RunConditionsTest, WhatIsAllowedToChangeIsNumbered) {
         options.conditions = run_conditions(config, task);
         options.allow_changed = true;
         options.engine = engine.get();
-        RunDirectory directory(options);
-        (void)directory.recover();
+        const auto directory = open_run(options);
+        (void)directory->recover();
         return read_json_file(folder_.path("run/conditions.json")).at("current").get<int>();
     };
     EXPECT_EQ(numbers(), 1u);

@@ -64,7 +64,7 @@ class ReuseCacheTest : public testing::Test {
         options.path = folder_.path(name);
         options.engine = engine.get();
         options.conditions = conditions();
-        RunDirectory store(options);
+        const auto store = open_run(options);
         Counts counts;
         SerialEvaluator evaluator([&](const Candidate& candidate) {
             ++counts.trained;
@@ -81,7 +81,7 @@ class ReuseCacheTest : public testing::Test {
             search.lookup = [&](Part part, const Candidate& each) {
                 return cache->find(part, each);
             };
-        (void)run_search(*engine, evaluator, &probe, store, search);
+        (void)run_search(*engine, evaluator, &probe, *store, search);
         return counts;
     }
 

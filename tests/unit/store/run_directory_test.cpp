@@ -48,7 +48,7 @@ class RunDirectoryTest : public testing::Test {
                         double snapshot_seconds = 0, std::uint64_t seed = 1) {
         settings_.seed = seed;
         const auto engine = make_engine(space_, settings_);
-        RunDirectory store(options(mode, *engine));
+        const auto store = open_run(options(mode, *engine));
         std::uint64_t evaluated = 0;
         SerialEvaluator evaluator([&](const Candidate& candidate) {
             ++evaluated;
@@ -58,7 +58,7 @@ class RunDirectoryTest : public testing::Test {
         search.snapshot_seconds = snapshot_seconds;
         search.should_stop = [&] { return evaluated >= evaluations; };
         try {
-            (void)run_search(*engine, evaluator, nullptr, store, search);
+            (void)run_search(*engine, evaluator, nullptr, *store, search);
         } catch (const Stopped&) {
         }
         return evaluated;
@@ -196,11 +196,11 @@ TEST_F(RunDirectoryTest, RefusesToOverwriteARun) {
 // A mistake found between the making of the folder and the first candidate locked its name.
 TEST_F(RunDirectoryTest, AStartWithoutACandidateLeavesItsNameFree) {
     const auto engine = make_engine(space_, settings_);
-    { const RunDirectory opened(options(StartMode::fresh, *engine)); }
-    { const RunDirectory again(options(StartMode::fresh, *engine)); }
+    { const auto opened = open_run(options(StartMode::fresh, *engine)); }
+    { const auto again = open_run(options(StartMode::fresh, *engine)); }
     {
-        RunDirectory begun(options(StartMode::fresh, *engine));
-        EXPECT_FALSE(begun.recover().has_value());  // the journal has its first line now
+        const auto begun = open_run(options(StartMode::fresh, *engine));
+        EXPECT_FALSE(begun->recover().has_value());  // the journal has its first line now
     }
     ASSERT_TRUE(fs::exists(path_ + "/journal.jsonl"));
     EXPECT_EQ(start(StartMode::fresh), 40u);
@@ -212,7 +212,7 @@ TEST_F(RunDirectoryTest, AStartWithoutACandidateLeavesItsNameFree) {
 
 TEST_F(RunDirectoryTest, AResumeOfAStartWithoutACandidateIsAStart) {
     const auto engine = make_engine(space_, settings_);
-    { const RunDirectory opened(options(StartMode::fresh, *engine)); }
+    { const auto opened = open_run(options(StartMode::fresh, *engine)); }
     EXPECT_EQ(start(StartMode::resume), 40u);
 }
 
@@ -245,8 +245,8 @@ TEST_F(RunDirectoryTest, TheBudgetMayGrow) {
 
 TEST_F(RunDirectoryTest, ASecondProcessIsKeptOut) {
     const auto engine = make_engine(space_, settings_);
-    const RunDirectory first(options(StartMode::fresh, *engine));
-    EXPECT_THROW(RunDirectory(options(StartMode::resume, *engine)), ConfigError);
+    const auto first = open_run(options(StartMode::fresh, *engine));
+    EXPECT_THROW((void)open_run(options(StartMode::resume, *engine)), ConfigError);
 }
 
 TEST_F(RunDirectoryTest, ABadCheckpointFallsBackAndAllBadOnesAreReported) {
@@ -301,12 +301,12 @@ class DamageTest : public RunDirectoryTest {
     void expect_noticed(const std::string& name, const std::string& damaged) {
         std::ofstream(path_ + '/' + name, std::ios::binary) << damaged;
         const auto engine = make_engine(space_, settings_);
-        RunDirectory store(options(StartMode::resume, *engine));
+        const auto store = open_run(options(StartMode::resume, *engine));
         if (name == "journal.jsonl") {
-            EXPECT_THROW((void)store.recover(), CorruptState);
+            EXPECT_THROW((void)store->recover(), CorruptState);
             return;
         }
-        const std::optional<Recovery> recovery = store.recover();
+        const std::optional<Recovery> recovery = store->recover();
         ASSERT_TRUE(recovery && recovery->snapshot);
         ASSERT_LE(recovery->events.size(), events_);
     }
@@ -366,13 +366,13 @@ TEST(FormatVersions, ARunOfTheVersionBeforeIsContinued) {
             fs::copy(test::test_data("store/v1"), options.path, fs::copy_options::recursive);
         const auto engine = make_engine(space, settings);
         options.engine = engine.get();
-        RunDirectory store(options);
+        const auto store = open_run(options);
         std::uint64_t evaluated = 0;
         SerialEvaluator evaluator([&](const Candidate& candidate) {
             ++evaluated;
             return evaluate(problem, candidate);
         });
-        (void)run_search(*engine, evaluator, nullptr, store);
+        (void)run_search(*engine, evaluator, nullptr, *store);
         EXPECT_EQ(evaluated, options.mode == StartMode::resume ? 167u : 200u);
         fronts.push_back(read_file(options.path + "/pareto.csv"));
     }
@@ -426,23 +426,23 @@ TEST_F(RunDirectoryTest, ConfigFilesOfEarlierStartsAreKept) {
 
 TEST_F(RunDirectoryTest, DeviceRecordsGoIntoTheProvenance) {
     const auto engine = make_engine(space_, settings_);
-    RunDirectory store(options(StartMode::fresh, *engine));
-    store.add_devices({R"({"name":"board"})"});
+    const auto store = open_run(options(StartMode::fresh, *engine));
+    store->add_devices({R"({"name":"board"})"});
     EXPECT_EQ(Json::parse(file("provenance.json")).at("devices").at(0).at("name"), "board");
 }
 
 TEST_F(RunDirectoryTest, AResumeAddsItsDevicesToThoseOfBefore) {
     const auto engine = make_engine(space_, settings_);
     {
-        RunDirectory store(options(StartMode::fresh, *engine));
-        (void)store.recover();
-        store.record(Proposed{*engine->ask()});
-        store.commit();
-        store.add_devices({R"({"name":"a","conditions":{"load_1min":1}})", R"({"name":"b"})"});
+        const auto store = open_run(options(StartMode::fresh, *engine));
+        (void)store->recover();
+        store->record(Proposed{*engine->ask()});
+        store->commit();
+        store->add_devices({R"({"name":"a","conditions":{"load_1min":1}})", R"({"name":"b"})"});
     }
-    RunDirectory store(options(StartMode::resume, *engine));
-    (void)store.recover();
-    store.add_devices({R"({"name":"a","conditions":{"load_1min":2}})", R"({"name":"c"})"});
+    const auto store = open_run(options(StartMode::resume, *engine));
+    (void)store->recover();
+    store->add_devices({R"({"name":"a","conditions":{"load_1min":2}})", R"({"name":"c"})"});
     std::vector<std::string> names;
     const Json provenance = Json::parse(file("provenance.json"));
     for (const Json& device : provenance.at("devices")) names.push_back(device.at("name"));
@@ -453,26 +453,26 @@ TEST_F(RunDirectoryTest, TheTablesSayWhoMeasuredAlsoAfterAResume) {
     const auto engine = make_engine(space_, settings_);
     const Candidate candidate = *engine->ask();
     {
-        RunDirectory store(options(StartMode::fresh, *engine));
-        (void)store.recover();
-        store.record(Proposed{candidate});
+        const auto store = open_run(options(StartMode::fresh, *engine));
+        (void)store->recover();
+        store->record(Proposed{candidate});
         PartDone part;
         part.part = Part::measuring;
         part.outcome.id = candidate.id;
         part.outcome.device = "board";
         part.outcome.record = R"({"before":{"governor":"performance"}})";
-        store.record(part);
-        store.commit();
+        store->record(part);
+        store->commit();
     }
-    RunDirectory store(options(StartMode::resume, *engine));
-    const auto recovery = store.recover();
+    const auto store = open_run(options(StartMode::resume, *engine));
+    const auto recovery = store->recover();
     ASSERT_EQ(recovery->events.size(), 2u);
     const auto& outcome = std::get<PartDone>(recovery->events[1]).outcome;
     EXPECT_EQ(Json::parse(outcome.record).at("before").at("governor"), "performance");
     Told told;
     told.completed.candidate = candidate;
-    store.record(told);
-    store.publish({}, {}, true);
+    store->record(told);
+    store->publish({}, {}, true);
     EXPECT_NE(file("evaluations.csv").find(",board,"), std::string::npos);
 }
 
