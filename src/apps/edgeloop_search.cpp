@@ -1,6 +1,5 @@
 #include "apps/search_edge.hpp"
 #include "apps/search_leader.hpp"
-#include "apps/search_plan.hpp"
 #include "apps/search_task.hpp"
 
 #include "edgeloop/comm/binding.hpp"
@@ -105,14 +104,8 @@ GroupPlan plan_of(const std::vector<RankBinding>& bindings, const SearchConfig& 
     return {};
 }
 
-// Whether the user has said that ranks may share cores: to us or to mpirun.
-bool may_share_cores() {
-    const char* said = std::getenv("EDGELOOP_OVERSUBSCRIBE");
-    return (said != nullptr && std::string(said) == "allow") || launcher_may_share_cores();
-}
-
 // Says where ranks run, and refuses training ranks that would have to share cores unless the user
-// has said that they may.
+// has said that they may: to us or to mpirun.
 void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
     if (bindings.size() == 1 || !config.problem.empty()) return;
     for (const std::string& line : binding_report(bindings, config.training.threads))
@@ -121,7 +114,8 @@ void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig&
         check_oversubscription(bindings, config.training.threads,
                                config.coordinator_trains ? 0 : 1);
     } catch (const ConfigError& error) {
-        if (!may_share_cores()) throw;
+        const char* said = std::getenv("EDGELOOP_OVERSUBSCRIBE");
+        if ((said == nullptr || std::string(said) != "allow") && !launcher_may_share_cores()) throw;
         log::warning("{} ({})", error.problem(), error.why());
     }
 }

@@ -1,4 +1,4 @@
-#include "apps/run_conditions.hpp"
+#include "apps/search_task.hpp"
 
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
@@ -13,11 +13,6 @@ namespace edgeloop::apps {
 namespace {
 
 using cli::Scope;
-
-// Who measures, without the address.
-std::string edge_kind(const std::string& edge) {
-    return edge == "local" || edge == "model" || edge == "none" ? edge : "remote";
-}
 
 // The part of the conditions in which a setting counts; null: it has no say in what a run with
 // these others finds.
@@ -44,8 +39,10 @@ RunConditions as_typed(const SearchConfig& config) {
     for (const cli::Setting& setting : search_settings(config))
         if (RunConditions::Values* values = part_of(conditions, setting, config))
             (*values)[setting.name] = fmt::format("{}", fmt::join(setting.values, " "));
-    const auto edge = conditions.measuring.find("edge");
-    if (edge != conditions.measuring.end()) edge->second = edge_kind(edge->second);
+    // Who measures, without the address.
+    const std::set<std::string> kinds{"local", "model", "none"};
+    if (const auto edge = conditions.measuring.find("edge"); edge != conditions.measuring.end())
+        if (kinds.count(edge->second) == 0) edge->second = "remote";
     return conditions;
 }
 

@@ -1,6 +1,5 @@
 #include "apps/search_leader.hpp"
 
-#include "apps/run_conditions.hpp"
 #include "apps/search_console.hpp"
 
 #include "edgeloop/core/build_info.hpp"

@@ -2,10 +2,8 @@
 
 #include "apps/search_task.hpp"
 
-#include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/store/kept_files.hpp"
 #include "edgeloop/store/reuse_cache.hpp"
-#include "edgeloop/store/run_directory.hpp"
 
 #include <memory>
 

@@ -1,6 +1,5 @@
-#include "apps/search_plan.hpp"
-
 #include "apps/search_edge.hpp"
+#include "apps/search_task.hpp"
 #include "training/memory_budget.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
@@ -12,7 +11,6 @@
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"
 #include "edgeloop/planning/planner.hpp"
-#include "edgeloop/store/run_directory.hpp"
 
 #include <algorithm>
 #include <cstdio>

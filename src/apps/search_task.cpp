@@ -1,6 +1,5 @@
 #include "apps/search_task.hpp"
 
-#include "apps/run_conditions.hpp"
 #include "apps/search_choices.hpp"
 
 #include "edgeloop/architecture/counts.hpp"

@@ -23,11 +23,6 @@ namespace po = boost::program_options;
 namespace edgeloop::cli {
 namespace {
 
-std::string plain_name(std::string name) {
-    name.erase(0, name.find_first_not_of('-'));
-    return name;
-}
-
 // A hint followed by where there is more.
 std::string see_help(const std::string& hint, const std::string& program) {
     const char* between = hint.empty() ? "" : hint.back() == '?' ? " Or " : "; ";
@@ -59,12 +54,6 @@ struct OptionParser::Impl {
     bool silent = false;
     Scope scope = Scope::none;  ///< of the present group
 
-    po::options_description& current() {
-        if (groups.empty())
-            groups.push_back(std::make_unique<po::options_description>("Options", 110));
-        return *groups.back();
-    }
-
     void add(Bound option) {
         if (option.range.needed) option.help += " [required]";
         if (const std::string range = option.range.text(); !range.empty())
@@ -73,7 +62,9 @@ struct OptionParser::Impl {
         // the help.
         const std::vector<std::string> now = option.values();
         const std::string shown = fmt::format("{}", fmt::join(now, " "));
-        auto entry = current().add_options();
+        if (groups.empty())
+            groups.push_back(std::make_unique<po::options_description>("Options", 110));
+        auto entry = groups.back()->add_options();
         if (option.takes == Takes::nothing)
             entry(option.name.c_str(), option.help.c_str());
         else if (option.takes == Takes::list)
@@ -114,8 +105,9 @@ struct OptionParser::Impl {
     }
 
     [[nodiscard]] ConfigError unknown(const std::string& name, const std::string& where) const {
+        const std::string plain = name.substr(std::min(name.find_first_not_of('-'), name.size()));
         return ConfigError(fmt::format("{}: unknown option '{}'", where, name), {},
-                           see_help(did_you_mean(plain_name(name), names()), program));
+                           see_help(did_you_mean(plain, names()), program));
     }
 
     [[nodiscard]] std::string help_text(const po::options_description& common) const {

@@ -1,5 +1,4 @@
-#include "apps/run_conditions.hpp"
-
+#include "apps/search_task.hpp"
 #include "support/search_support.hpp"
 #include "support/temporary_folder.hpp"
 
