@@ -1,4 +1,4 @@
-#include "apps/search_choices.hpp"
+#include "apps/search_task.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/error.hpp"

@@ -1,7 +1,5 @@
 #include "apps/search_task.hpp"
 
-#include "apps/search_choices.hpp"
-
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/dataset.hpp"

@@ -1,6 +1,5 @@
-#include "edgeloop/planning/scaling_model.hpp"
-
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/planning/calibration.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,4 @@
-#include "apps/search_choices.hpp"
-
+#include "apps/search_task.hpp"
 #include "support/places.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -1,7 +1,6 @@
-#include "edgeloop/planning/scaling_model.hpp"
-
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/planning/calibration.hpp"
 
 #include <cmath>
 
