@@ -288,8 +288,7 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
         "searches for networks that are accurate and fast on an edge device (NSGA-II). "
         "Runs alone or under mpirun: rank 0 leads, the others train.");
     add_settings(parser, config);
-    if (!speaks) parser.silence();
-    if (!parser.parse(argc, argv)) return false;
+    if (!parser.parse(argc, argv, 1, speaks)) return false;
     check_together(config);
     config.text = parser.config_text();
     for (const std::string& text : config.constraints)

@@ -1,8 +1,6 @@
 #include "apps/search_console.hpp"
 
-#include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/child_process.hpp"
-#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
@@ -10,17 +8,14 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 namespace edgeloop::apps {
 namespace {
 
-constexpr double seconds_between_lines = 5;
 constexpr std::size_t longest_table = 25;  // rows
 
 // "best val_rmse 0.09" or, where the table has a word for it, "fastest 0.31 ms".
@@ -95,32 +90,6 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
     if (progress.eta_seconds) line += fmt::format(" | ETA {}", duration(*progress.eta_seconds));
     if (progress.link) line += fmt::format(" | edge: {}", progress.link->text);
     return line;
-}
-
-ProgressPrinter::ProgressPrinter(Goals goals)
-    // mpirun gives its ranks a pseudo-terminal even when its own output goes to a file.
-    : goals_(std::move(goals)), terminal_(::isatty(STDOUT_FILENO) != 0 && !launched_by_mpi()) {}
-
-void ProgressPrinter::operator()(const Progress& progress) {
-    const bool last = progress.phase != "running";
-    const double now = steady_seconds();
-    if (!terminal_ && !last && now < next_) return;
-    next_ = now + seconds_between_lines;
-    const std::string line = progress_line(progress, goals_);
-    if (terminal_) {
-        std::printf("\r%-*s%s", static_cast<int>(width_), line.c_str(), last ? "\n" : "");
-        width_ = line.size();
-    } else {
-        std::printf("%s\n", line.c_str());
-    }
-    std::fflush(stdout);
-}
-
-std::string not_valid_line(std::uint64_t designs) {
-    return fmt::format(
-        "{} of the front could not be measured validly: their core was disturbed or their times "
-        "spread (latency_valid 0 in pareto.csv); --require-valid leaves such designs out",
-        designs);
 }
 
 std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,

@@ -11,23 +11,6 @@ namespace edgeloop::apps {
 /// device".
 [[nodiscard]] std::string progress_line(const Progress& progress, const Goals& goals);
 
-/// Shows progress on stdout: a line that rewrites itself on a terminal, a new line every few
-/// seconds elsewhere.
-class ProgressPrinter {
-  public:
-    explicit ProgressPrinter(Goals goals);
-    void operator()(const Progress& progress);
-
-  private:
-    Goals goals_;
-    bool terminal_;
-    double next_ = 0;
-    std::size_t width_ = 0;
-};
-
-/// What is to be known about designs of the front whose measurement cannot be believed.
-[[nodiscard]] std::string not_valid_line(std::uint64_t designs);
-
 /// The front as a table for people: id, objectives and the genes in which its designs differ; the
 /// others are named once below. The longest fronts are cut.
 [[nodiscard]] std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,

@@ -2,6 +2,7 @@
 
 #include "apps/search_console.hpp"
 
+#include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
@@ -19,11 +20,42 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace edgeloop::apps {
 namespace {
 
 constexpr double mib = 1024.0 * 1024.0;
+constexpr double seconds_between_lines = 5;  // of progress
+
+/// Shows progress on stdout: a line that rewrites itself on a terminal, a new line every few
+/// seconds elsewhere.
+class ProgressPrinter {
+  public:
+    explicit ProgressPrinter(const Goals& goals) : goals_(goals) {}
+
+    void operator()(const Progress& progress) {
+        const bool last = progress.phase != "running";
+        const double now = steady_seconds();
+        if (!terminal_ && !last && now < next_) return;
+        next_ = now + seconds_between_lines;
+        const std::string line = progress_line(progress, goals_);
+        if (terminal_) {
+            std::printf("\r%-*s%s", static_cast<int>(width_), line.c_str(), last ? "\n" : "");
+            width_ = line.size();
+        } else {
+            std::printf("%s\n", line.c_str());
+        }
+        std::fflush(stdout);
+    }
+
+  private:
+    const Goals& goals_;
+    // mpirun gives its ranks a pseudo-terminal even when its own output goes to a file.
+    bool terminal_ = ::isatty(STDOUT_FILENO) != 0 && !launched_by_mpi();
+    double next_ = 0;
+    std::size_t width_ = 0;
+};
 
 Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks) {
     Json provenance = {{"program", "edgeloop-search"},
@@ -110,7 +142,12 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
     if (best != progress.best.end() && best->second > 0 && task.mean_predictor_rmse > 0)
         fmt::print("{}\n", comparison_line(best->second, task.mean_predictor_rmse));
     fmt::print("{}\n", cost_line(progress.done, costs));
-    if (progress.front_not_valid > 0) fmt::print("{}\n", not_valid_line(progress.front_not_valid));
+    if (progress.front_not_valid > 0)
+        fmt::print(
+            "{} of the front could not be measured validly: their core was disturbed or their "
+            "times spread (latency_valid 0 in pareto.csv); --require-valid leaves such designs "
+            "out\n",
+            progress.front_not_valid);
     const bool networks = config.problem.empty() && !result.front.empty();
     fmt::print("{}", next_steps(config.run_dir, std::max(progress.total, progress.done), networks,
                                 config.save_weights));

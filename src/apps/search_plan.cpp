@@ -187,7 +187,6 @@ class Plan {
         const int launched = world_.size(), here = cores_of(bindings_);
         PlannedRun run;
         run.make_engine = [this] { return engine(); };
-        run.seed = config_.engine.seed;
         run.data = task_.data_size;
         run.ranks = config_.plan_ranks > 0 ? config_.plan_ranks : launched;
         run.ranks_per_candidate = config_.ranks_per_candidate;

@@ -51,7 +51,6 @@ struct OptionParser::Impl {
     std::string positional_name;
     std::vector<std::string>* positional_values = nullptr;
     std::string positional_help;
-    bool silent = false;
     Scope scope = Scope::none;  ///< of the present group
 
     void add(Bound option) {
@@ -249,8 +248,6 @@ OptionParser::OptionParser(std::string program, std::string summary)
 }
 OptionParser::~OptionParser() = default;
 
-void OptionParser::silence() { impl_->silent = true; }
-
 void OptionParser::group(const std::string& title, Scope scope) {
     impl_->scope = scope;
     impl_->groups.push_back(std::make_unique<po::options_description>(title, 110));
@@ -272,7 +269,7 @@ void OptionParser::positional(const std::string& name, std::vector<std::string>*
     impl_->positional_help = help;
 }
 
-bool OptionParser::parse(int argc, const char* const* argv, int first) {
+bool OptionParser::parse(int argc, const char* const* argv, int first, bool speaks) {
     po::options_description common("Common", 110);
     common.add_options()("help,h", "show this help and exit")("version",
                                                               "show version and build and exit")(
@@ -282,7 +279,7 @@ bool OptionParser::parse(int argc, const char* const* argv, int first) {
     const std::vector<std::string> arguments(argv + std::min(first, argc), argv + argc);
     Impl::Given line = impl_->read(arguments, common);
     const auto answer = [&](const std::string& text) {
-        if (!impl_->silent) std::fputs(text.c_str(), stdout);
+        if (speaks) std::fputs(text.c_str(), stdout);
     };
     if (line.count("help") > 0) {
         answer(impl_->help_text(common));

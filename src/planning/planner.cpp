@@ -100,7 +100,7 @@ class Planner {
             {"ranks_per_candidate", asked.ranks_per_candidate},
             {"groups", asked.machines.groups},
             {"devices", run_.machines.devices},
-            {"evaluations", run_.make_engine()->settings().evaluations},
+            {"evaluations", settings_.evaluations},
             {"seconds", seconds},
             {"seconds_quartiles", {asked.quick, asked.slow}},
             {"hours", seconds / 3600},
@@ -171,8 +171,8 @@ class Planner {
     /// and so what its later trainings cost.
     Metrics plausible_errors(const std::vector<std::string>& names, const Candidate& candidate,
                              std::uint64_t scatter) const {
-        RandomStream random(run_.seed + scatter, "plan", static_cast<std::uint32_t>(candidate.rung),
-                            candidate.id);
+        RandomStream random(settings_.seed + scatter, "plan",
+                            static_cast<std::uint32_t>(candidate.rung), candidate.id);
         const double decades = std::log10(std::max(10.0, candidate.known.at("flops")));
         const ErrorTrend& errors = calibration_.errors;
         const double error = std::exp(errors.scatter * random.normal() - errors.gain * decades) /
@@ -187,7 +187,7 @@ class Planner {
     [[nodiscard]] std::vector<std::string> errors() const {
         std::vector<std::string> names =
             metric_names(Source::training, Needs::nothing, Meaning::smaller_is_better);
-        for (const std::string& name : run_.make_engine()->settings().goals.wanted()) {
+        for (const std::string& name : settings_.goals.wanted()) {
             const Metric* metric = find_metric(name);
             if (metric != nullptr && metric->source == Source::training) names.push_back(name);
         }
@@ -234,6 +234,7 @@ class Planner {
 
     const PlannedRun& run_;
     const Calibration& calibration_;
+    const EngineSettings settings_ = run_.make_engine()->settings();
 };
 
 }  // namespace

@@ -114,7 +114,14 @@ class OpenDirectory final : public RunDirectory {
         const std::string file = path("journal.jsonl");
         std::optional<Snapshot> snapshot = snapshots_.newest();
         Journal past;
-        if (fs::exists(file)) past = take_journal();
+        if (fs::exists(file)) {
+            past = read_journal(file);
+            if (past.good_bytes < fs::file_size(file)) {
+                log::warning("the last line of '{}' was cut off and is left out", file);
+                fs::resize_file(file, past.good_bytes);
+            }
+            if (!past.current && past.good_bytes > 0) upgrade_journal(file);
+        }
         if (snapshot && snapshot->events > past.events.size())
             throw CorruptState(
                 fmt::format("'{}' ends at event {}", file, past.events.size()),
@@ -158,7 +165,12 @@ class OpenDirectory final : public RunDirectory {
                           Durability::process_crash);
         note_progress(progress);
         if (!tables) return;
-        write_tables(front);
+        std::vector<const CompletedCandidate*> all;
+        for (const auto& row : rows_) all.push_back(&row.second);
+        write_file_atomic(path("pareto.csv"), pareto_table(layout_, front),
+                          Durability::process_crash);
+        write_file_atomic(path("evaluations.csv"), evaluations_table(layout_, all),
+                          Durability::process_crash);
         show_models(front);
     }
 
@@ -262,17 +274,6 @@ class OpenDirectory final : public RunDirectory {
         remember(note);
     }
 
-    [[nodiscard]] Journal take_journal() const {
-        Journal past = read_journal(path("journal.jsonl"));
-        if (past.good_bytes < fs::file_size(path("journal.jsonl"))) {
-            log::warning("the last line of '{}' was cut off and is left out",
-                         path("journal.jsonl"));
-            fs::resize_file(path("journal.jsonl"), past.good_bytes);
-        }
-        if (!past.current && past.good_bytes > 0) upgrade_journal(path("journal.jsonl"));
-        return past;
-    }
-
     void remember(const Event& event) {
         if (const Note* note = std::get_if<Note>(&event))
             condition_ = conditions_in(*note).value_or(condition_);
@@ -298,16 +299,6 @@ class OpenDirectory final : public RunDirectory {
         std::vector<int>& numbers = layout_.conditions[id];
         if (std::find(numbers.begin(), numbers.end(), condition_) == numbers.end())
             numbers.push_back(condition_);
-    }
-
-    void write_tables(const std::vector<ArchiveMember>& front) const {
-        write_file_atomic(path("pareto.csv"), pareto_table(layout_, front),
-                          Durability::process_crash);
-        std::vector<const CompletedCandidate*> table;
-        table.reserve(rows_.size());
-        for (const auto& row : rows_) table.push_back(&row.second);
-        write_file_atomic(path("evaluations.csv"), evaluations_table(layout_, table),
-                          Durability::process_crash);
     }
 
     /// One line for each number of candidates that were done when somebody looked.

@@ -124,8 +124,7 @@ std::string progress_header(const TableLayout& layout) {
 
 std::string progress_row(const TableLayout& layout, const Progress& progress,
                          std::int64_t time_ms) {
-    std::string out = std::to_string(time_ms) + ',' + std::to_string(progress.done) + ',' +
-                      std::to_string(progress.front) + ',';
+    std::string out = fmt::format("{},{},{},", time_ms, progress.done, progress.front);
     if (progress.hypervolume) out += shortest(*progress.hypervolume);
     for (const std::string& objective : layout.objectives) {
         const auto found = progress.best.find(objective);

@@ -101,15 +101,13 @@ class OptionParser {
     void positional(const std::string& name, std::vector<std::string>* values,
                     const std::string& help);
 
-    /// Answers to --help and the like are not printed: for the ranks of an MPI job other than 0.
-    void silence();
-
     /// Parses command line and config file and assigns the variables.
     ///
-    /// @param first  index in argv of the first argument that is an option (2 after a subcommand).
+    /// @param first   index in argv of the first argument that is an option (2 after a subcommand).
+    /// @param speaks  prints answers to --help and the like; of an MPI job only rank 0 does.
     /// @return false when --help, --version or --print-config was answered on stdout: exit with 0.
     /// @throws ConfigError
-    [[nodiscard]] bool parse(int argc, const char* const* argv, int first = 1);
+    [[nodiscard]] bool parse(int argc, const char* const* argv, int first = 1, bool speaks = true);
 
     /// What --print-config prints; call after parse().
     [[nodiscard]] std::string config_text() const;

@@ -62,7 +62,6 @@ Bottleneck find_bottleneck(const std::function<std::unique_ptr<Engine>()>& make_
 /// The run that is planned.
 struct PlannedRun {
     std::function<std::unique_ptr<Engine>()> make_engine;
-    std::uint64_t seed = 1;
     DataSize data;
     int ranks = 1;  ///< of which one coordinates when there are more
     int ranks_per_candidate = 1;
