@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -53,13 +54,6 @@ std::string designs_text(const std::vector<Genome>& designs) {
     return fmt::format("{} designs {}", designs.size(), digest(genes).hex());
 }
 
-// "data DIGEST train ...": how provenance.json described the data once.
-std::string digest_in(const std::string& text) {
-    constexpr std::string_view begin = "data ";
-    if (text.rfind(begin, 0) != 0) return {};
-    return text.substr(begin.size(), text.find(' ', begin.size()) - begin.size());
-}
-
 }  // namespace
 
 RunConditions run_conditions(const SearchConfig& config, const SearchTask& task) {
@@ -102,8 +96,10 @@ RunConditions conditions_in_files(const std::string& run_dir) {
     for (const char* name : {"data", "device"}) conditions.training.erase(name);
     if (!std::filesystem::exists(provenance)) return conditions;
     const Json identity = read_json_file(provenance).value("identity", Json::object());
-    const std::string data = digest_in(identity.value("training", ""));
-    if (!data.empty()) conditions.training["data"] = data;
+    // "data DIGEST train ...": how provenance.json described the data once.
+    std::istringstream training(identity.value("training", ""));
+    std::string what, data;
+    if (training >> what >> data && what == "data") conditions.training["data"] = data;
     return conditions;
 }
 

@@ -53,36 +53,6 @@ struct OptionParser::Impl {
     std::string positional_help;
     Scope scope = Scope::none;  ///< of the present group
 
-    void add(Bound option) {
-        if (option.range.needed) option.help += " [required]";
-        if (const std::string range = option.range.text(); !range.empty())
-            option.help += " [" + range + "]";
-        // For the library all values are text: it only takes the command line apart and writes
-        // the help.
-        const std::vector<std::string> now = option.values();
-        const std::string shown = fmt::format("{}", fmt::join(now, " "));
-        if (groups.empty())
-            groups.push_back(std::make_unique<po::options_description>("Options", 110));
-        auto entry = groups.back()->add_options();
-        if (option.takes == Takes::nothing)
-            entry(option.name.c_str(), option.help.c_str());
-        else if (option.takes == Takes::list)
-            entry(option.name.c_str(),
-                  po::value<std::vector<std::string>>()->multitoken()->default_value(now, shown),
-                  option.help.c_str());
-        else
-            entry(option.name.c_str(), po::value<std::string>()->default_value(shown, shown),
-                  option.help.c_str());
-        bound.push_back(std::move(option));
-    }
-
-    void require() const {
-        for (const Bound& option : bound)
-            if (option.range.needed && option.values() == std::vector<std::string>{""})
-                throw ConfigError(fmt::format("--{} is missing", option.name), {},
-                                  see_help({}, program));
-    }
-
     [[nodiscard]] const Bound* find(const std::string& name) const {
         const auto found = std::find_if(bound.begin(), bound.end(),
                                         [&](const Bound& option) { return option.name == name; });
@@ -259,7 +229,26 @@ void OptionParser::add(const std::string& name, Target value, const std::string&
     option.name = name;
     option.help = help;
     option.scope = scope.value_or(impl_->scope);
-    impl_->add(std::move(option));
+    if (option.range.needed) option.help += " [required]";
+    if (const std::string values = option.range.text(); !values.empty())
+        option.help += " [" + values + "]";
+    // For the library all values are text: it only takes the command line apart and writes
+    // the help.
+    const std::vector<std::string> now = option.values();
+    const std::string shown = fmt::format("{}", fmt::join(now, " "));
+    if (impl_->groups.empty())
+        impl_->groups.push_back(std::make_unique<po::options_description>("Options", 110));
+    auto entry = impl_->groups.back()->add_options();
+    if (option.takes == Takes::nothing)
+        entry(option.name.c_str(), option.help.c_str());
+    else if (option.takes == Takes::list)
+        entry(option.name.c_str(),
+              po::value<std::vector<std::string>>()->multitoken()->default_value(now, shown),
+              option.help.c_str());
+    else
+        entry(option.name.c_str(), po::value<std::string>()->default_value(shown, shown),
+              option.help.c_str());
+    impl_->bound.push_back(std::move(option));
 }
 
 void OptionParser::positional(const std::string& name, std::vector<std::string>* values,
@@ -280,15 +269,11 @@ bool OptionParser::parse(int argc, const char* const* argv, int first, bool spea
     Impl::Given line = impl_->read(arguments, common);
     const auto answer = [&](const std::string& text) {
         if (speaks) std::fputs(text.c_str(), stdout);
+        return false;
     };
-    if (line.count("help") > 0) {
-        answer(impl_->help_text(common));
-        return false;
-    }
-    if (line.count("version") > 0) {
-        answer(fmt::format("{} {}\n", impl_->program, build_description()));
-        return false;
-    }
+    if (line.count("help") > 0) return answer(impl_->help_text(common));
+    if (line.count("version") > 0)
+        return answer(fmt::format("{} {}\n", impl_->program, build_description()));
     for (auto& [name, values] : line) {
         const Bound* option = impl_->find(name);
         if (option != nullptr && option->takes == Takes::list &&
@@ -304,11 +289,11 @@ bool OptionParser::parse(int argc, const char* const* argv, int first, bool spea
     impl_->assign(line, impl_->program);
     if (impl_->positional_values != nullptr && line.count(positional_words) > 0)
         *impl_->positional_values = line[positional_words];
-    if (line.count("print-config") > 0) {
-        answer(config_text());
-        return false;
-    }
-    impl_->require();
+    if (line.count("print-config") > 0) return answer(config_text());
+    for (const Bound& option : impl_->bound)
+        if (option.range.needed && option.values() == std::vector<std::string>{""})
+            throw ConfigError(fmt::format("--{} is missing", option.name), {},
+                              see_help({}, impl_->program));
     return true;
 }
 

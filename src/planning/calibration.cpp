@@ -59,11 +59,6 @@ class TrainingTimer {
                       plural(timed_.size(), "training"), groups_.ranks, by_.clock->now() - start);
         }
         calibration_.trainings_took += by_.clock->now() - start;
-        teach();
-    }
-
-  private:
-    void teach() {
         for (const auto& [load, took] : timed_.empty() ? first_ones_ : timed_)
             calibration_.training.learn(load, took);
         if (!waits_.empty()) calibration_.dispatch_seconds = median(waits_);
@@ -72,6 +67,7 @@ class TrainingTimer {
             calibration_.group_sizes.push_back(groups_.ranks);
     }
 
+  private:
     struct Submitted {
         Candidate candidate;
         double at = 0;

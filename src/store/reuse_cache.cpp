@@ -28,18 +28,17 @@ std::string other_conditions(const Values& before, const Values& now, const char
     return changed.empty() ? "" : fmt::format("made with {}", fmt::join(changed, ", "));
 }
 
-ConditionsTable conditions_of(const std::string& folder, const RunConditions& earlier) {
-    const std::string path = folder + "/conditions.json";
-    return fs::exists(path) ? ConditionsTable::read(path, earlier) : ConditionsTable(earlier, {});
-}
-
 }  // namespace
 
 /// Goes through the journal of one run.
 class ReuseCache::Reader {
   public:
     Reader(ReuseCache& cache, const std::string& folder, const RunConditions& earlier)
-        : cache_(cache), folder_(folder), table_(conditions_of(folder, earlier)) {
+        : cache_(cache),
+          folder_(folder),
+          table_(fs::exists(folder + "/conditions.json")
+                     ? ConditionsTable::read(folder + "/conditions.json", earlier)
+                     : ConditionsTable(earlier, {})) {
         change_conditions(1);
     }
 

@@ -86,8 +86,6 @@ std::string table(const std::vector<Column>& columns, const std::vector<const Ro
     return out;
 }
 
-Json json_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-
 Column id() {
     return {"id", [](const Row& row) { return std::to_string(row.candidate.id); }};
 }
@@ -142,10 +140,10 @@ Json status_json(const Progress& progress) {
                  {"generation", progress.generation},
                  {"best", progress.best},
                  {"front", progress.front},
-                 {"hypervolume", json_or_null(progress.hypervolume)},
+                 {"hypervolume", progress.hypervolume ? Json(*progress.hypervolume) : Json()},
                  {"reference", progress.reference},
                  {"elapsed_s", progress.elapsed_seconds},
-                 {"eta_s", json_or_null(progress.eta_seconds)},
+                 {"eta_s", progress.eta_seconds ? Json(*progress.eta_seconds) : Json()},
                  {"training_s", progress.training_seconds},
                  {"measuring_s", progress.measuring_seconds},
                  {"kept_bytes", progress.kept_bytes},
