@@ -227,7 +227,7 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
 }  // namespace
 
 int search_main(int& argc, char**& argv) {
-    const bool leads = launcher_says_rank_zero();
+    const bool leads = launcher_rank() == 0;
     Input input;
     try {
         if (!parse_search_config(argc, argv, input.config, leads)) return 0;

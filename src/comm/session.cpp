@@ -99,8 +99,6 @@ void claim_cuda_device() {
     ::setenv("CUDA_VISIBLE_DEVICES", devices[own].c_str(), 1);
 }
 
-bool launcher_says_rank_zero() { return launcher_rank() == 0; }
-
 MpiSession::MpiSession(int& argc, char**& argv) : exceptions_at_start_(std::uncaught_exceptions()) {
     if (!launched_by_mpi()) return;
     // On a node with more ranks than cores Open MPI gives its core away at every empty probe. The
