@@ -52,7 +52,7 @@ struct GroupEvaluator::Impl {
         if (group.unsent.empty()) return;
         if (group.running.empty()) group.front_begins(steady_seconds(), paused());
         world.send(group.leader(), int(MessageTag::assign),
-                   encode_assignment({group.unsent, false}));
+                   encode(Assignment{group.unsent, false}));
         std::move(group.unsent.begin(), group.unsent.end(), std::back_inserter(group.running));
         group.unsent.clear();
     }
@@ -62,7 +62,7 @@ struct GroupEvaluator::Impl {
         for (const auto& [block, candidate] : large.begin_those_that_can()) {
             groups[block->front()].front_begins(steady_seconds(), paused());
             groups[block->front()].running.push_back(candidate);
-            const std::string bytes = encode_assignment({{candidate}, true});
+            const std::string bytes = encode(Assignment{{candidate}, true});
             for (const std::size_t member : *block)
                 world.send(groups[member].leader(), int(MessageTag::assign), bytes);
         }
@@ -86,7 +86,7 @@ struct GroupEvaluator::Impl {
         if (Group* group = group_with(message.source)) group->heard_s = steady_seconds();
         switch (MessageTag(message.tag)) {
             case MessageTag::results:
-                take_results(*group_with(message.source), decode_outcomes(message.bytes));
+                take_results(*group_with(message.source), message.bytes);
                 break;
             case MessageTag::heartbeat:
                 places[message.source] = message.bytes;
@@ -100,9 +100,9 @@ struct GroupEvaluator::Impl {
         }
     }
 
-    void take_results(Group& group, std::vector<Outcome> outcomes) {
+    void take_results(Group& group, const std::string& bytes) {
         if (group.stalled) return;  // its candidates have been reported already
-        for (Outcome& outcome : outcomes) {
+        for (Outcome& outcome : decode<std::vector<Outcome>>(bytes)) {
             EDGELOOP_EXPECT(!group.running.empty() && group.running.front().id == outcome.id,
                             "a group answers in the order in which it was asked");
             Candidate candidate = std::move(group.running.front());
@@ -197,7 +197,7 @@ struct GroupEvaluator::Impl {
 
     void cancel_front(Group& group) {
         group.cancelled_s = steady_seconds();
-        world.send(group.leader(), int(MessageTag::cancel), encode_id(group.running.front().id));
+        world.send(group.leader(), int(MessageTag::cancel), encode(group.running.front().id));
     }
 
     /// Ends what runs too long and gives up groups that no longer answer.
@@ -351,7 +351,7 @@ void GroupEvaluator::cancel(CandidateId id) {
         if (found == group.running.begin())
             impl_->cancel_front(group);
         else
-            impl_->world.send(group.leader(), int(MessageTag::cancel), encode_id(id));
+            impl_->world.send(group.leader(), int(MessageTag::cancel), encode(id));
     }
 }
 

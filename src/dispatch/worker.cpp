@@ -62,7 +62,7 @@ class Inbox {
     void take(const ReceivedMessage& message) {
         switch (MessageTag(message.tag)) {
             case MessageTag::assign: {
-                Assignment assignment = decode_assignment(message.bytes);
+                Assignment assignment = decode<Assignment>(message.bytes);
                 for (Candidate& candidate : assignment.candidates) {
                     cancelled_.erase(candidate.id);  // meant an earlier rung of it
                     queue_.push_back({{std::move(candidate)}, assignment.joined});
@@ -70,7 +70,7 @@ class Inbox {
                 break;
             }
             case MessageTag::cancel:
-                cancelled_.insert(decode_id(message.bytes));
+                cancelled_.insert(decode<CandidateId>(message.bytes));
                 break;
             case MessageTag::shutdown:
                 shutdown_ = true;
@@ -161,7 +161,7 @@ class OutcomeSender {
     }
     void flush() {
         if (outcomes_.empty()) return;
-        world_.send(coordinator, int(MessageTag::results), encode_outcomes(outcomes_));
+        world_.send(coordinator, int(MessageTag::results), encode(outcomes_));
         outcomes_.clear();
         sent_ = steady_seconds();
     }
@@ -198,7 +198,7 @@ void lead(const Communicator& world, const Groups& groups, const WorkerFunction&
             continue;
         }
         if (groups.own.size() > 1) {
-            std::string bytes = encode_assignment(assignment);
+            std::string bytes = encode(assignment);
             groups.own.broadcast(bytes, 0);
         }
         const Communicator& group = groups.of(assignment);
@@ -207,7 +207,7 @@ void lead(const Communicator& world, const Groups& groups, const WorkerFunction&
                                        WorkerToken(leads ? &inbox : nullptr, places, candidate.id));
         if (leads) sender.add(std::move(outcome));
     }
-    std::string nothing = encode_assignment({});
+    std::string nothing = encode(Assignment{});
     groups.own.broadcast(nothing, 0);
 }
 
@@ -216,7 +216,7 @@ void follow(const Communicator& world, const Groups& groups, const WorkerFunctio
     for (;;) {
         std::string bytes;
         groups.own.broadcast(bytes, 0);
-        const Assignment assignment = decode_assignment(bytes);
+        const Assignment assignment = decode<Assignment>(bytes);
         if (assignment.candidates.empty()) return;
         const Candidate& candidate = assignment.candidates.front();
         (void)run_in_group(run, candidate, groups.of(assignment),
