@@ -17,7 +17,6 @@
 #include <filesystem>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace edgeloop {
 namespace {
@@ -26,17 +25,10 @@ constexpr const char* child_command = "measuring-process";  // hidden
 constexpr int answer_fd = 3;
 constexpr int first_option = 2;  // argv[1] is the subcommand
 
-std::string own_path() {
-    char path[4096];
-    const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
-    if (length <= 0) throw IoError("cannot find the path of this program");
-    return std::string(path, static_cast<std::size_t>(length));
-}
-
 ProcessOptions process_options(const cli::DeviceSettings& device) {
     require_cores(device.cores);
     ProcessOptions options;
-    options.command = {own_path(), child_command};
+    options.command = {own_program(), child_command};
     options.cores = device.cores;
     options.weights_folder = device.weights_folder;
     options.memory_limit_mib = device.memory_limit_mib;
