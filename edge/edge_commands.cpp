@@ -1,7 +1,4 @@
-#include "edge_commands.hpp"
-
 #include "agent.hpp"
-#include "cores.hpp"
 #include "measuring_child.hpp"
 #include "runtime.hpp"
 #include "system_files.hpp"
@@ -10,13 +7,20 @@
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/machine.hpp"
+#include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/model/threads.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <numeric>
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sched.h>
 
 namespace edgeloop {
 namespace {
@@ -24,6 +28,30 @@ namespace {
 constexpr const char* child_command = "measuring-process";  // hidden
 constexpr int answer_fd = 3;
 constexpr int first_option = 2;  // argv[1] is the subcommand
+
+/// Cores that this process may be pinned to, ascending: those of the machine, or what a container
+/// has of them.
+std::vector<int> usable_cores() {
+    const std::vector<int> before = allowed_cpus();
+    if (before.empty()) throw IoError("cannot tell which cores there are", std::strerror(errno));
+    std::vector<int> all(CPU_SETSIZE);
+    std::iota(all.begin(), all.end(), 0);
+    if (!pin_to_cpus(all)) return before;
+    all = allowed_cpus();  // the kernel leaves of a wish what can be had
+    (void)pin_to_cpus(before);
+    return all;
+}
+
+/// @throws ConfigError  names the first core that is not there, and those that are.
+void require_cores(const std::vector<int>& cores) {
+    if (cores.empty()) return;
+    const std::vector<int> usable = usable_cores();
+    for (const int core : cores)
+        if (!std::binary_search(usable.begin(), usable.end(), core))
+            throw ConfigError(fmt::format("--cores: core {} is not there", core),
+                              fmt::format("this process may use {}", fmt::join(usable, ", ")),
+                              "choose from those");
+}
 
 ProcessOptions process_options(const cli::DeviceSettings& device) {
     require_cores(device.cores);
@@ -131,8 +159,6 @@ int info_command(int argc, const char* const* argv) {
     return 0;
 }
 
-}  // namespace
-
 int edge_program(int argc, const char* const* argv) {
     if (argc == 2 && std::strcmp(argv[1], child_command) == 0)
         return measuring_process_main(make_runtime, prepare_torch, answer_fd);
@@ -144,4 +170,10 @@ int edge_program(int argc, const char* const* argv) {
         argc, argv);
 }
 
+}  // namespace
 }  // namespace edgeloop
+
+int main(int argc, char** argv) {
+    edgeloop::restart_with_short_spinning(argv);
+    return edgeloop::run_program([&] { return edgeloop::edge_program(argc, argv); });
+}
