@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include <fmt/format.h>
 
@@ -180,8 +179,6 @@ Summary summarise(std::vector<double> samples_ms) {
     summary.n = samples_ms.size();
     summary.min_ms = samples_ms.front();
     summary.median_ms = quantile(samples_ms, 0.5);
-    summary.mean_ms =
-        std::accumulate(samples_ms.begin(), samples_ms.end(), 0.0) / static_cast<double>(summary.n);
     summary.p90_ms = quantile(samples_ms, 0.9);
     summary.iqr_ms = quantile(samples_ms, 0.75) - quantile(samples_ms, 0.25);
     if (summary.n >= p99_floor) summary.p99_ms = quantile(samples_ms, 0.99);

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iostream>
 #include <new>
 #include <optional>
 #include <utility>
@@ -42,35 +43,17 @@ std::string read_all(int descriptor) {
     }
 }
 
-/// The next line of standard input, without its end; nothing when the input has ended.
-std::optional<std::string> read_line() {
-    std::string line;
-    char c = 0;
-    while (true) {
-        const ssize_t got = ::read(STDIN_FILENO, &c, 1);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return std::nullopt;
-        if (c == '\n') return line;
-        line.push_back(c);
-    }
-}
-
 void hand_over(int descriptor, std::string_view text) {
     if (!write_all(descriptor, text))
         throw IoError("cannot hand over the result", std::strerror(errno));
-}
-
-void pin_to(const std::vector<int>& cores) {
-    if (!cores.empty() && !pin_to_cpus(cores))
-        throw ConfigError("cannot pin to the given cores", std::strerror(errno),
-                          "choose from those that nproc counts, from 0");
 }
 
 /// Lets this process allocate `mib` more than it has. RLIMIT_DATA counts what a network allocates;
 /// RLIMIT_AS would also count LibTorch's mappings.
 void limit_memory(double mib) {
     if (mib <= 0) return;
-    const auto bytes = static_cast<rlim_t>((SystemFiles().data_mib() + mib) * bytes_per_mib);
+    const auto bytes =
+        static_cast<rlim_t>((SystemFiles().memory_mib("VmData") + mib) * bytes_per_mib);
     const rlimit limit{bytes, bytes};
     if (::setrlimit(RLIMIT_DATA, &limit) != 0)
         throw IoError("cannot limit the memory of the measuring process", std::strerror(errno));
@@ -180,7 +163,7 @@ MeasurementSettings with_weights_path(MeasurementSettings settings, const std::s
 void measure_into(MeasurementResult& result, const Json& spec, const MeasurementSettings& settings,
                   const RuntimeFactory& factory, const MeasuringLimits& limits) {
     const SystemFiles system;
-    const double base_mib = system.resident_mib();
+    const double base_mib = system.memory_mib("VmRSS");
     const std::unique_ptr<Runtime> runtime =
         factory(spec, with_weights_path(settings, limits.weights_folder));
     const EnergyMeter energy(system);
@@ -193,7 +176,7 @@ void measure_into(MeasurementResult& result, const Json& spec, const Measurement
                           probe ? &*probe : nullptr, energy, result.metrics));
     record["after"] = system.conditions();
     result.metrics.merge(runtime->facts());
-    result.metrics["peak_memory_mib"] = system.peak_resident_mib();
+    result.metrics["peak_memory_mib"] = system.memory_mib("VmHWM");
     result.metrics["base_memory_mib"] = base_mib;
     result.record = record.dump();
 }
@@ -225,8 +208,7 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
         result.metrics.clear();
     };
     try {
-        const auto settings =
-            MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
+        const MeasurementSettings settings = settings_of(job);
         measure_into(result, parse_json(job.spec, "spec"), settings, factory, limits);
     } catch (const std::bad_alloc&) {
         failed("out of memory on the device");
@@ -250,8 +232,11 @@ void answer_request(const std::string& text, const RuntimeFactory& factory,
     settle_fork();
     MeasurementResult result;
     try {
-        pin_to(request.at("cores").get<std::vector<int>>());
-        prepare(MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings"));
+        const auto cores = request.at("cores").get<std::vector<int>>();
+        if (!cores.empty() && !pin_to_cpus(cores))
+            throw ConfigError("cannot pin to the given cores", std::strerror(errno),
+                              "choose from those that nproc counts, from 0");
+        prepare(settings_of(job));
         limit_memory(request.at("memory_limit_mib"));
         result = measure(
             job, factory,
@@ -304,8 +289,8 @@ std::string run_forked(const std::string& request, const RuntimeFactory& factory
 int measuring_process_main(const RuntimeFactory& factory, const RuntimePreparation& prepare,
                            int answer_fd) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlive the agent
-    while (const auto request = read_line())
-        hand_over(answer_fd, run_forked(*request, factory, prepare) + "\n");
+    for (std::string request; std::getline(std::cin, request) && !std::cin.eof();)
+        hand_over(answer_fd, run_forked(request, factory, prepare) + "\n");
     return 0;
 }
 

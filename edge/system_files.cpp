@@ -165,15 +165,8 @@ Json SystemFiles::machine() const {
     return facts;
 }
 
-double SystemFiles::resident_mib() const {
-    return mib_of(field("/proc/self/status", "VmRSS")).value_or(0);
-}
-
-double SystemFiles::data_mib() const {
-    return mib_of(field("/proc/self/status", "VmData")).value_or(0);
-}
-double SystemFiles::peak_resident_mib() const {
-    return mib_of(field("/proc/self/status", "VmHWM")).value_or(0);
+double SystemFiles::memory_mib(const std::string& kind) const {
+    return mib_of(field("/proc/self/status", kind)).value_or(0);
 }
 
 namespace {

@@ -152,6 +152,10 @@ Json MeasurementSettings::to_json() const {
 
 Range MeasurementSettings::range(const std::string& key) { return field_of(key, "settings").range; }
 
+MeasurementSettings settings_of(const MeasurementJob& job) {
+    return MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
+}
+
 bool is_lasting(const MeasurementResult& result) {
     if (result.status == Status::completed) return measured_validly(result.metrics);
     return result.status == Status::failed && result.failure_of == FailureOf::network;
