@@ -1,3 +1,5 @@
+#include "link/allow_list.hpp"
+
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/core/clock.hpp"
@@ -45,7 +47,7 @@ void check_security(BrokerOptions& options, const std::string& key_file) {
         throw ConfigError("--keys and --allow belong together");
     if (!key_file.empty()) {
         options.keys = read_keys(key_file);
-        static_cast<void>(read_allow_list(options.allow_list));  // a mistake is found now
+        static_cast<void>(AllowList(options.allow_list));  // a mistake is found now
     } else if (!is_local_endpoint(options.endpoint) && !options.allow_plain_network) {
         throw ConfigError(
             fmt::format("'{}' can be reached by others and no key is given", options.endpoint),

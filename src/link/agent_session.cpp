@@ -66,7 +66,6 @@ struct AgentSession::Impl {
     bool credit_changed = false;
     std::map<std::uint64_t, Answer> answers;
     std::string state = "not connected yet";
-    bool connected = false;
     std::exception_ptr failure;  ///< what ended the thread early
 
     std::atomic<bool> stopping{false};
@@ -136,10 +135,9 @@ void AgentSession::Impl::speak(double now) {
         }
         credit_changed = false;
     }
-    connected = dialer.up();
     // Nothing new is begun without the other side: it may give the job to another device. It sends
     // what is still ours when the session is open again.
-    if (!connected) waiting.clear();
+    if (!dialer.up()) waiting.clear();
     state = dialer.state(now);
 }
 
@@ -152,7 +150,7 @@ void AgentSession::Impl::run() {
             const std::lock_guard lock(mutex);
             // The other side has to know which job this one was at.
             const bool told = answers.empty() && !announce_start;
-            if (told || now > deadline || !connected) break;
+            if (told || now > deadline || !dialer.up()) break;
         }
         speak(now);
         for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : max_wait_s))
@@ -169,7 +167,6 @@ void AgentSession::Impl::run_guarded() {
     } catch (...) {
         const std::lock_guard lock(mutex);
         failure = std::current_exception();
-        connected = false;
         arrived.notify_all();
     }
 }
@@ -231,16 +228,6 @@ void AgentSession::finish(std::uint64_t id, MeasurementResult result) {
 std::string AgentSession::state() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->state;
-}
-
-bool AgentSession::connected() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->connected;
-}
-
-std::size_t AgentSession::undelivered() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->answers.size();
 }
 
 }  // namespace edgeloop

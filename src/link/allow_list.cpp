@@ -17,10 +17,6 @@ constexpr std::int64_t settled_ns = 2'000'000'000;
 
 }  // namespace
 
-AllowList::AllowList(const std::vector<AllowedKey>& keys) {
-    for (const AllowedKey& key : keys) add(keys_, key);
-}
-
 AllowList::AllowList(const std::string& path) : path_(path) {
     for (const KeyFile& file : key_files(path))
         for (const AllowedKey& key : keys_of(file)) add(keys_, key);

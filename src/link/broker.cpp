@@ -27,15 +27,15 @@ constexpr std::size_t messages_per_round = 512;
 constexpr std::size_t max_rate_table = 4096;
 constexpr std::size_t max_key_table = 1024;
 constexpr int bad_messages_allowed = 3;
+/// Per session; what is more is dropped.
+constexpr double max_messages_per_s = 5000, max_burst = 20000;
 
 /// Token buckets and error counts by session, forgotten when the table grows too large.
 class RateLimiter {
   public:
-    RateLimiter(double per_s, double burst) : per_s_(per_s), burst_(burst) {}
-
     bool within_rate(const std::string& session, double now) {
         Entry& entry = find(session, now);
-        entry.tokens = std::min(burst_, entry.tokens + (now - entry.time) * per_s_);
+        entry.tokens = std::min(max_burst, entry.tokens + (now - entry.time) * max_messages_per_s);
         entry.time = now;
         if (entry.tokens < 1) return false;
         entry.tokens -= 1;
@@ -52,10 +52,9 @@ class RateLimiter {
     };
     Entry& find(const std::string& session, double now) {
         if (entries_.size() > max_rate_table) entries_.clear();
-        return entries_.try_emplace(session, Entry{burst_, now}).first->second;
+        return entries_.try_emplace(session, Entry{max_burst, now}).first->second;
     }
 
-    double per_s_, burst_;
     std::unordered_map<std::string, Entry> entries_;
 };
 
@@ -66,8 +65,7 @@ struct Broker::Impl {
         : options(given),
           store(memory),
           context(std::make_shared<ZmqContext>()),
-          router(context->context, zmq::socket_type::router),
-          limiter(given.messages_per_s, given.message_burst) {}
+          router(context->context, zmq::socket_type::router) {}
 
     /// A session whose connection showed a key.
     struct Keyed {
@@ -137,9 +135,8 @@ void Broker::Impl::bind() {
 }
 
 void Broker::Impl::secure() {
-    allowed = options.allow_list.empty() ? AllowList(options.allowed_keys)
-                                         : AllowList(options.allow_list);
-    zap.emplace(context);
+    allowed = AllowList(options.allow_list);
+    zap.emplace(*context);
     router.set(zmq::sockopt::curve_server, true);
     router.set(zmq::sockopt::curve_secretkey, options.keys.secret_key);
     router.set(zmq::sockopt::zap_domain, std::string("edgeloop"));
@@ -218,9 +215,8 @@ void Broker::Impl::read_events(double now) {
     while (const auto event = monitor->next()) {
         // libzmq does not say whose connection ended; a message to each session finds out. The
         // pause lets it forget the route first.
-        if (event->kind == ConnectionEvent::Kind::disconnected && probe_at == 0)
-            probe_at = now + 0.05;
-        if (event->kind == ConnectionEvent::Kind::failed_handshake)
+        if (*event == ConnectionEvent::disconnected && probe_at == 0) probe_at = now + 0.05;
+        if (*event == ConnectionEvent::failed_handshake)
             rare.warning("handshake",
                          "a connection ended in its handshake: the peer has another server key, or "
                          "only one side uses keys",

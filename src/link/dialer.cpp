@@ -130,30 +130,23 @@ void Dialer::shut_down() {
     phase_ = Phase::resting;
 }
 
-bool Dialer::take_opened() {
-    const bool opened = opened_;
-    opened_ = false;
-    return opened;
-}
-
 void Dialer::read_events(double now) {
     while (phase_ != Phase::resting) {
         const auto event = monitor_->next();
         if (!event) return;
-        switch (event->kind) {
-            case ConnectionEvent::Kind::connected:
+        switch (*event) {
+            case ConnectionEvent::connected:
                 break;
-            case ConnectionEvent::Kind::refused_key:
+            case ConnectionEvent::refused_key:
                 refused("this side's key is not on the other's allow-list", now);
                 break;
-            case ConnectionEvent::Kind::failed_handshake:
+            case ConnectionEvent::failed_handshake:
                 fail(
                     "the handshake failed: the bridge is not running behind this address, it has "
-                    "another "
-                    "server key, or only one side uses keys",
+                    "another server key, or only one side uses keys",
                     now);
                 break;
-            case ConnectionEvent::Kind::disconnected:
+            case ConnectionEvent::disconnected:
                 if (phase_ != Phase::greeting) fail("the connection was closed", now);
                 break;
         }

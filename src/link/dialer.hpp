@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
@@ -33,7 +34,7 @@ class Dialer {
     /// Sends what is due, waits up to `seconds` for something to happen and returns what arrived.
     [[nodiscard]] std::vector<wire::Packet> exchange(double seconds);
     /// True once after each Welcome: everything open has to be said again.
-    [[nodiscard]] bool take_opened();
+    [[nodiscard]] bool take_opened() { return std::exchange(opened_, false); }
     [[nodiscard]] bool up() const { return phase_ == Phase::open; }
     /// Sends when the session is open; what can't be sent starts the session over.
     void send(wire::Message message, std::uint64_t request = 0);

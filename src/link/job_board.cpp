@@ -342,10 +342,6 @@ void JobBoard::remember_error(const std::string& kind, const std::string& text, 
     if (last_errors_.size() > remembered_errors) last_errors_.pop_front();
 }
 
-std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() {
-    std::vector<Outgoing> taken;
-    taken.swap(outgoing_);
-    return taken;
-}
+std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() { return std::exchange(outgoing_, {}); }
 
 }  // namespace edgeloop

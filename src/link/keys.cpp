@@ -68,19 +68,15 @@ AllowedKey::Role role_from(const std::string& word) {
 }
 
 void create_file(const std::string& path, const std::string& text, mode_t mode) {
-    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (file < 0) {
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (file.get() < 0) {
         if (errno == EEXIST)
             throw ConfigError(fmt::format("'{}' exists already", path),
                               "keys are never overwritten", "choose another name");
         throw IoError(fmt::format("cannot create '{}'", path), std::strerror(errno));
     }
-    const bool written =
-        ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-        sync_descriptor(file);
+    if (write_all(file.get(), text) && sync_descriptor(file.get())) return;
     const int code = errno;
-    ::close(file);
-    if (written) return;
     ::unlink(path.c_str());  // or the name would be taken by half a key
     throw IoError(fmt::format("cannot write '{}'", path), std::strerror(code));
 }
@@ -167,13 +163,6 @@ std::vector<AllowedKey> read_key_file(const KeyFile& file) {
     std::vector<AllowedKey> keys;
     for (const KeyLine& line : key_lines(file.path))
         keys.push_back({require_key(line.first, file.path), role_from(line.second)});
-    return keys;
-}
-
-std::vector<AllowedKey> read_allow_list(const std::string& path) {
-    std::vector<AllowedKey> keys;
-    for (const KeyFile& file : key_files(path))
-        for (AllowedKey& key : read_key_file(file)) keys.push_back(std::move(key));
     return keys;
 }
 

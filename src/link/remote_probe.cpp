@@ -6,6 +6,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/broker.hpp"
 
@@ -276,7 +277,7 @@ void RemoteProbe::Impl::update_state(double now) {
     else if (device_count == 0)
         state.text = without_device();
     else
-        state.text = fmt::format("{} device{}", device_count, device_count == 1 ? "" : "s");
+        state.text = plural(device_count, "device");
     if (reachable && device_count == 0 && !other_classes.empty() && !wanted.empty() &&
         warned != state.text) {
         warned = state.text;
@@ -344,9 +345,7 @@ std::vector<Outcome> RemoteProbe::poll() {
     if (impl_->broker) impl_->broker->check();
     const std::lock_guard lock(impl_->mutex);
     if (impl_->failure) std::rethrow_exception(impl_->failure);
-    std::vector<Outcome> taken;
-    taken.swap(impl_->outcomes);
-    return taken;
+    return std::exchange(impl_->outcomes, {});
 }
 
 LinkState RemoteProbe::link() const {

@@ -30,8 +30,7 @@ std::vector<zmq::message_t> next_request(zmq::socket_t& socket) {
 
 }  // namespace
 
-ZapServer::ZapServer(std::shared_ptr<ZmqContext> context)
-    : context_(std::move(context)), socket_(context_->context, zmq::socket_type::rep) {
+ZapServer::ZapServer(ZmqContext& context) : socket_(context.context, zmq::socket_type::rep) {
     socket_.set(zmq::sockopt::linger, 0);
     socket_.bind("inproc://zeromq.zap.01");
 }

@@ -5,19 +5,16 @@
 
 #include "edgeloop/link/rare_log.hpp"
 
-#include <memory>
-
 namespace edgeloop {
 
 /// Answers libzmq's authentication requests (ZAP, RFC 27) of one context: only listed keys enter.
 /// Every message of an admitted connection carries the key as its property "User-Id".
 ///
-/// REQUIRES: constructed before the sockets it guards are bound, destroyed after they are closed.
+/// REQUIRES: the context outlives it; constructed before the sockets it guards are bound, destroyed
+/// after they are closed.
 class ZapServer {
   public:
-    explicit ZapServer(std::shared_ptr<ZmqContext> context);
-    ZapServer(const ZapServer&) = delete;
-    ZapServer& operator=(const ZapServer&) = delete;
+    explicit ZapServer(ZmqContext& context);
 
     /// Poll this one for input, then call answer().
     [[nodiscard]] zmq::socket_t& socket() { return socket_; }
@@ -25,7 +22,6 @@ class ZapServer {
     void answer(const AllowList& allowed, RareLog& log, double now);
 
   private:
-    std::shared_ptr<ZmqContext> context_;
     zmq::socket_t socket_;
 };
 

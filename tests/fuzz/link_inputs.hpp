@@ -1,5 +1,6 @@
 #pragma once
 
+#include "link/allow_list.hpp"
 #include "link/fit.hpp"
 #include "support/sample_messages.hpp"
 #include "support/temporary_folder.hpp"
@@ -193,7 +194,7 @@ inline bool keys(std::string_view bytes) {
     };
     attempt(read_keys);
     attempt(read_public_key);
-    attempt(read_allow_list);
+    attempt([](const std::string& path) { return AllowList(path); });
     return read;
 }
 

@@ -51,9 +51,6 @@ class AgentSession {
     void finish(std::uint64_t id, MeasurementResult result);
     /// One line about the link, e.g. "connected" or "down for 12 s: connection refused".
     [[nodiscard]] std::string state() const;
-    [[nodiscard]] bool connected() const;
-    /// Results not yet acknowledged by the other side.
-    [[nodiscard]] std::size_t undelivered() const;
 
   private:
     struct Impl;
