@@ -299,7 +299,7 @@ inline bool board(std::string_view bytes) {
         }
         const Json status = board.status(now);
         require(status.at("open_jobs") == store.open.size(), "what is open is stored");
-        require(store.open.size() <= options.max_queued && board.queued() <= store.open.size(),
+        require(store.open.size() <= options.max_queued && status.at("queued") <= store.open.size(),
                 "the queue keeps its limit");
         require(status.at("devices").size() + status.at("clients").size() <= options.max_sessions,
                 "sessions keep their limit");
