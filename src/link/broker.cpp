@@ -3,13 +3,14 @@
 #include "link/allow_list.hpp"
 #include "link/fit.hpp"
 #include "link/socket.hpp"
-#include "link/zap.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/link/rare_log.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 #include <map>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -57,6 +59,53 @@ class RateLimiter {
 
     std::unordered_map<std::string, Entry> entries_;
 };
+
+constexpr std::size_t key_bytes = 32, key_text_bytes = 40;
+constexpr int requests_per_round = 64;
+
+std::string key_text(const zmq::message_t& raw) {
+    if (raw.size() != key_bytes) return {};
+    std::array<char, key_text_bytes + 1> text{};
+    zmq_z85_encode(text.data(), static_cast<const std::uint8_t*>(raw.data()), key_bytes);
+    return text.data();
+}
+
+/// The parts of the next request: version, request id, domain, address, identity, mechanism,
+/// credentials. Empty when there is none.
+std::vector<zmq::message_t> next_request(zmq::socket_t& socket) {
+    std::vector<zmq::message_t> frames(1);
+    if (!receive_now(socket, frames.back())) return {};
+    while (frames.back().more()) {
+        frames.emplace_back();
+        if (!receive_now(socket, frames.back())) break;  // libzmq delivers all parts or none
+    }
+    return frames;
+}
+
+/// Answers what libzmq asks of one context (ZAP, RFC 27), at most a bounded number at a time: only
+/// listed keys enter. Every message of an admitted connection carries the key as its property
+/// "User-Id".
+void answer_zap(zmq::socket_t& socket, const AllowList& allow_list, RareLog& log, double now) {
+    for (int i = 0; i < requests_per_round; ++i) {
+        const std::vector<zmq::message_t> frames = next_request(socket);
+        if (frames.empty()) return;
+        const std::string mechanism = frames.size() > 5 ? frames[5].to_string() : "";
+        const std::string key = frames.size() > 6 ? key_text(frames[6]) : "";
+        const bool allowed = mechanism == "CURVE" && allow_list.contains(key);
+        if (!allowed)
+            log.warning("key",
+                        fmt::format("connection from {} refused: key '{}' is not on the "
+                                    "allow-list",
+                                    frames.size() > 3 ? frames[3].to_string() : "?", key),
+                        now);
+        const std::string request = frames.size() > 1 ? frames[1].to_string() : "";
+        const std::array<std::string, 6> reply = {
+            "1.0", request, allowed ? "200" : "400", allowed ? "OK" : "not on the allow-list",
+            key,   ""};
+        for (std::size_t part = 0; part < reply.size(); ++part)
+            if (!send_now(socket, reply[part], part + 1 < reply.size())) return;
+    }
+}
 
 }  // namespace
 
@@ -108,7 +157,10 @@ struct Broker::Impl {
 
     void secure() {
         allowed = AllowList(options.allow_list);
-        zap.emplace(*context);
+        // Before the router is bound.
+        zap.emplace(context->context, zmq::socket_type::rep);
+        zap->set(zmq::sockopt::linger, 0);
+        zap->bind("inproc://zeromq.zap.01");
         router.set(zmq::sockopt::curve_server, true);
         router.set(zmq::sockopt::curve_secretkey, options.keys.secret_key);
         router.set(zmq::sockopt::zap_domain, std::string("edgeloop"));
@@ -139,7 +191,7 @@ struct Broker::Impl {
         const auto longest = std::chrono::milliseconds(
             std::clamp(static_cast<int>(options.board.heartbeat_s * 250), 5, 250));
         std::vector<zmq::socket_t*> sockets{&router, &monitor->socket()};
-        if (zap) sockets.push_back(&zap->socket());
+        if (zap) sockets.push_back(&*zap);
         wait_for_input(sockets, stop, longest);
         if (!stopping) stop.clear();
     }
@@ -150,7 +202,7 @@ struct Broker::Impl {
         const double now = steady_seconds();
         step = "checking keys";
         refresh_keys(board, now);
-        if (zap) zap->answer(allowed, rare, now);
+        if (zap) answer_zap(*zap, allowed, rare, now);
         step = "reading connection events";
         read_events(now);
         step = "reading messages";
@@ -296,7 +348,7 @@ struct Broker::Impl {
     JobStore& store;
     std::shared_ptr<ZmqContext> context;
     AllowList allowed;
-    std::optional<ZapServer> zap;
+    std::optional<zmq::socket_t> zap;  ///< answers libzmq's authentication requests
     zmq::socket_t router;
     std::optional<SocketMonitor> monitor;
     RateLimiter limiter;
