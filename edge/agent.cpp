@@ -3,8 +3,8 @@
 #include "harness.hpp"
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/link/measuring_turns.hpp"

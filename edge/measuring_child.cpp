@@ -31,18 +31,6 @@ constexpr double bytes_per_mib = 1024.0 * 1024.0;
 constexpr double own_share = 0.9;
 constexpr double share_of_limit = 0.7;  ///< of the time limit, for the timing of all batch sizes
 
-/// What is written to `descriptor` until it is closed.
-std::string read_all(int descriptor) {
-    std::string text;
-    char buffer[1 << 14];
-    while (true) {
-        const ssize_t got = ::read(descriptor, buffer, sizeof buffer);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return text;
-        text.append(buffer, static_cast<std::size_t>(got));
-    }
-}
-
 void hand_over(int descriptor, std::string_view text) {
     if (!write_all(descriptor, text))
         throw IoError("cannot hand over the result", std::strerror(errno));
@@ -273,7 +261,8 @@ std::string run_forked(const std::string& request, const RuntimeFactory& factory
         }));
     }
     pipe.write.close();
-    const std::string answer = read_all(pipe.read.get());
+    std::string answer;
+    (void)read_all(pipe.read.get(), answer);
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }

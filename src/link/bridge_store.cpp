@@ -5,10 +5,9 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/log.hpp"
-#include "edgeloop/core/sync.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <filesystem>

@@ -3,8 +3,8 @@
 #include "link/allow_list.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/sync.hpp"
 
 #include <algorithm>
 #include <array>
