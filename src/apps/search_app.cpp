@@ -74,8 +74,9 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
         check_local_device(*probe, *agent, config.probe.device_class.empty());
     leader.open_run();
     if (world.size() == 1) {
-        LocalEvaluator evaluator(alone, config.dispatch.candidate_limit_s, paused_s);
-        return search_or_stop(leader, evaluator, probe.get(), agent, false);
+        const auto evaluator =
+            make_local_evaluator(alone, config.dispatch.candidate_limit_s, paused_s);
+        return search_or_stop(leader, *evaluator, probe.get(), agent, false);
     }
     DispatchOptions options = config.dispatch;
     options.is_large = task.is_large;

@@ -33,8 +33,8 @@ struct GroupEvaluator::Impl {
           accounts(labels_of(plan, bool(own_work)), limits.accounts),
           large(plan.blocks, groups, accounts) {
         if (own_work)
-            local = std::make_unique<LocalEvaluator>(std::move(own_work), limits.candidate_limit_s,
-                                                     limits.paused_s);
+            local = make_local_evaluator(std::move(own_work), limits.candidate_limit_s,
+                                         limits.paused_s);
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
                         "a group evaluator lives on rank 0 and needs a group");
         (void)world.split(-1);  // groups
@@ -275,7 +275,7 @@ struct GroupEvaluator::Impl {
 
     Communicator world;
     DispatchOptions options;
-    std::unique_ptr<LocalEvaluator> local;  ///< what rank 0 evaluates itself, or nullptr
+    std::unique_ptr<Evaluator> local;  ///< what rank 0 evaluates itself, or nullptr
     std::vector<int> idle;
     std::vector<Group> groups;
     /// Failed at once on a group and not yet on enough of them.
