@@ -101,9 +101,7 @@ int serve_command(int argc, const char* const* argv) {
     const SystemFiles system;
     options.process = process_options(device);
     AgentOptions& link = options.link;
-    link.endpoint = way.address.endpoint;
-    link.keys = way.address.keys;
-    link.server_key = way.address.server_key;
+    static_cast<BridgeAddress&>(link) = way.address;
     link.name = device.name;
     link.device_class = class_of(device, system);
     link.record = device_record(system, link.name, link.device_class, describe_runtimes()).dump();

@@ -30,9 +30,7 @@ struct AgentSession::Impl {
     explicit Impl(const AgentOptions& given)
         : options(given),
           dialer(std::make_shared<ZmqContext>(),
-                 {given.endpoint,
-                  given.keys,
-                  given.server_key,
+                 {given,
                   {wire::Role::agent, given.name, random_bits(), given.device_class, given.record},
                   given.max_back_off_s}) {}
 

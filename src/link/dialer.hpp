@@ -14,13 +14,9 @@
 
 namespace edgeloop {
 
-struct DialOptions {
-    std::string endpoint;
-    LinkKeys keys;
-    std::string server_key;
+struct DialOptions : BridgeAddress {
     wire::Hello hello;
     double max_back_off_s = 32;
-    double answer_s = 5;  ///< a Hello without a Welcome for so long: start over
 };
 
 /// The dialling side of a session: connects, says Hello, keeps the session alive with heartbeats,

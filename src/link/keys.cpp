@@ -29,13 +29,9 @@ namespace {
 constexpr std::size_t key_length = 40;
 constexpr std::size_t max_key_file = 1 << 20;
 
-bool is_key(const std::string& text) {
-    std::array<std::uint8_t, 32> raw{};
-    return text.size() == key_length && zmq_z85_decode(raw.data(), text.c_str()) != nullptr;
-}
-
 std::string require_key(const std::string& text, const std::string& path) {
-    if (!is_key(text))
+    std::array<std::uint8_t, 32> raw{};
+    if (text.size() != key_length || zmq_z85_decode(raw.data(), text.c_str()) == nullptr)
         throw ConfigError(fmt::format("'{}' holds no valid key", path),
                           "a key is 40 characters of Z85", "make one with edgeloop-bridge keygen");
     return text;
@@ -110,18 +106,17 @@ LinkKeys read_keys(const std::string& path) {
         throw ConfigError(fmt::format("the key file '{}' can be read by others", path),
                           "whoever reads it can pose as its owner",
                           fmt::format("chmod 600 {}", path));
-    const std::vector<KeyLine> lines = key_lines(path);
-    if (lines.size() != 2)
-        throw ConfigError(fmt::format("'{}' is not a key file", path),
-                          "it needs a secret and a public key",
+    const auto refuse = [&](const char* why) {
+        throw ConfigError(fmt::format("'{}' is not a key file", path), why,
                           "make one with edgeloop-bridge keygen");
+    };
+    const std::vector<KeyLine> lines = key_lines(path);
+    if (lines.size() != 2) refuse("it needs a secret and a public key");
     const std::string secret_key = require_key(lines[0].first, path);
     std::array<char, key_length + 1> derived{};
     if (zmq_curve_public(derived.data(), secret_key.c_str()) != 0 ||
         lines[1].first != derived.data())
-        throw ConfigError(fmt::format("'{}' is not a key file", path),
-                          "its two keys do not belong together",
-                          "make one with edgeloop-bridge keygen");
+        refuse("its two keys do not belong together");
     return {lines[1].first, secret_key};
 }
 

@@ -35,8 +35,8 @@ DialOptions dial_options(const RemoteProbeOptions& options, const std::string& e
                          bool inside) {
     const wire::Hello hello{
         wire::Role::client, wire::fit_name(options.name), random_bits(), options.device_class, {}};
-    if (inside) return {endpoint, {}, {}, hello, 1};
-    return {endpoint, options.keys, options.server_key, hello, options.max_back_off_s};
+    if (inside) return {{endpoint, {}, {}}, hello, 1};
+    return {{endpoint, options.keys, options.server_key}, hello, options.max_back_off_s};
 }
 
 /// What is asked for and only some devices have; they are waited for.

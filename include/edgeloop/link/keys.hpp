@@ -13,6 +13,13 @@ struct LinkKeys {
     [[nodiscard]] bool empty() const { return secret_key.empty(); }
 };
 
+/// The address and keys with which to reach a bridge, or a search that binds.
+struct BridgeAddress {
+    std::string endpoint;
+    LinkKeys keys;           ///< of this side; empty: no encryption
+    std::string server_key;  ///< public key of the other side, with `keys`
+};
+
 /// A fresh key pair. @throws CommError when this libzmq was built without CURVE.
 [[nodiscard]] LinkKeys generate_keys();
 
