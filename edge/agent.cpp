@@ -51,10 +51,7 @@ MeasurementResult measure_guarded(MeasuringProcess& process, const MeasurementJo
     try {
         return process.measure(job, stop);
     } catch (const std::exception& error) {
-        MeasurementResult result;
-        result.status = Status::lost;
-        result.reason = error.what();
-        return result;
+        return {{0, Status::lost, {}, error.what()}};
     }
 }
 

@@ -12,7 +12,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t p99_floor = p99_samples;
 constexpr std::size_t group = 5;           ///< warm-up runs compared with the ones before
 constexpr double stable_within = 0.05;     ///< difference of two groups' medians
 constexpr double warm_up_share = 0.25;     ///< of the time budget
@@ -181,7 +180,7 @@ Summary summarise(std::vector<double> samples_ms) {
     summary.median_ms = quantile(samples_ms, 0.5);
     summary.p90_ms = quantile(samples_ms, 0.9);
     summary.iqr_ms = quantile(samples_ms, 0.75) - quantile(samples_ms, 0.25);
-    if (summary.n >= p99_floor) summary.p99_ms = quantile(samples_ms, 0.99);
+    if (summary.n >= std::size_t(p99_samples)) summary.p99_ms = quantile(samples_ms, 0.99);
     return summary;
 }
 

@@ -47,12 +47,6 @@ void limit_memory(double mib) {
         throw IoError("cannot limit the memory of the measuring process", std::strerror(errno));
 }
 
-void settle_fork() {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const rlimit no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
-}
-
 struct Usage {
     double cpu_s;
     long involuntary_switches;
@@ -217,7 +211,9 @@ void answer_request(const std::string& text, const RuntimeFactory& factory,
     const Json request = parse_json(text, "request");
     const MeasurementJob job{request.at("spec"), request.at("settings"),
                              request.at("device_class")};
-    settle_fork();
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
     MeasurementResult result;
     try {
         const auto cores = request.at("cores").get<std::vector<int>>();
@@ -231,8 +227,7 @@ void answer_request(const std::string& text, const RuntimeFactory& factory,
             {request.at("weights_folder"), request.at("time_limit_s"), request.at("patience")});
     } catch (const Error& error) {
         // An answer, so that the reason is said once and by the one who asked.
-        result.status = Status::failed;
-        result.reason = error.what();
+        result = {{0, Status::failed, {}, error.what()}};
     }
     hand_over(answer_fd, result_to_json(result).dump());
 }
@@ -267,10 +262,7 @@ std::string run_forked(const std::string& request, const RuntimeFactory& factory
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (status == 0 && !answer.empty()) return answer;
-    MeasurementResult died;
-    died.status = Status::failed;
-    died.reason = cause_of_death(status);
-    return result_to_json(died).dump();
+    return result_to_json({{0, Status::failed, {}, cause_of_death(status)}}).dump();
 }
 
 }  // namespace

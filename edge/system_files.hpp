@@ -36,7 +36,6 @@ class SystemFiles {
   private:
     [[nodiscard]] Json clocks_mhz() const;
     [[nodiscard]] Json temperatures_c() const;
-    [[nodiscard]] std::optional<std::string> power_mode() const;
 
     std::string root_;
 };
