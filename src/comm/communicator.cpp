@@ -18,21 +18,6 @@ namespace {
 /// MPI counts are int: longer buffers travel in pieces of this many values.
 constexpr std::size_t piece_values = std::size_t(1) << 28;
 
-template <class Value>
-MPI_Datatype mpi_type();
-template <>
-MPI_Datatype mpi_type<float>() {
-    return MPI_FLOAT;
-}
-template <>
-MPI_Datatype mpi_type<double>() {
-    return MPI_DOUBLE;
-}
-template <>
-MPI_Datatype mpi_type<char>() {
-    return MPI_CHAR;
-}
-
 /// Calls body(first, count) for each piece of a buffer.
 template <class Body>
 void for_each_piece(std::size_t count, const Body& body) {
@@ -48,13 +33,13 @@ void complete(const char* call, const Start& start, double poll_s = 0) {
     wait_request(request, poll_s);
 }
 
-template <class Value>
-void broadcast_values(const Communicator::Impl& impl, Value* values, std::size_t count, int root) {
+/// As they are: all ranks run the same program on the same kind of processor.
+void broadcast_bytes(const Communicator::Impl& impl, void* bytes, std::size_t count, int root) {
     if (impl.alone()) return;
     for_each_piece(count, [&](std::size_t first, int length) {
         complete("MPI_Ibcast", [&](MPI_Request* request) {
-            return MPI_Ibcast(values + first, length, mpi_type<Value>(), root, impl.handle,
-                              request);
+            return MPI_Ibcast(static_cast<char*>(bytes) + first, length, MPI_BYTE, root,
+                              impl.handle, request);
         });
     });
 }
@@ -142,14 +127,14 @@ std::optional<Communicator> Communicator::split(int colour) const {
 
 void Communicator::broadcast(std::string& bytes, int root) const {
     if (impl_->alone()) return;
-    double length = double(bytes.size());
-    broadcast_values(*impl_, &length, 1, root);
-    bytes.resize(std::size_t(length));
-    broadcast_values(*impl_, bytes.data(), bytes.size(), root);
+    std::size_t length = bytes.size();
+    broadcast_bytes(*impl_, &length, sizeof length, root);
+    bytes.resize(length);
+    broadcast_bytes(*impl_, bytes.data(), length, root);
 }
 
 void Communicator::broadcast(float* values, std::size_t count, int root) const {
-    broadcast_values(*impl_, values, count, root);
+    broadcast_bytes(*impl_, values, count * sizeof(float), root);
 }
 
 void Communicator::all_reduce(double* values, std::size_t count, Reduction reduction) const {
