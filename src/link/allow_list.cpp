@@ -39,7 +39,8 @@ std::string AllowList::refusal(const std::string& key, wire::Role role) const {
 }
 
 void AllowList::complain(const std::string& text) {
-    if (text != complaint_) log::warning("{}; what it listed before stays in force", text);
+    if (!text.empty() && text != complaint_)
+        log::warning("{}; what it listed before stays in force", text);
     complaint_ = text;
 }
 
@@ -80,10 +81,7 @@ bool AllowList::look(Keys& seen) {
         complain(error.what());
         return false;
     }
-    if (!complaint.empty())
-        complain(complaint);
-    else
-        complaint_.clear();
+    complain(complaint);
     return true;
 }
 

@@ -169,7 +169,10 @@ struct Broker::Impl {
     void run() {
         std::exception_ptr what;
         try {
-            run_rounds();
+            JobBoard board(options.board, store, random_bits(), steady_seconds());
+            while (!stopping) round(board);
+            step = "writing its store";
+            store.commit();
         } catch (const Error&) {
             what = std::current_exception();
         } catch (const std::exception& error) {
@@ -178,13 +181,6 @@ struct Broker::Impl {
         }
         const std::lock_guard lock(failure_mutex);
         failure = what;
-    }
-
-    void run_rounds() {
-        JobBoard board(options.board, store, random_bits(), steady_seconds());
-        while (!stopping) round(board);
-        step = "writing its store";
-        store.commit();
     }
 
     void wait() {

@@ -31,14 +31,6 @@ constexpr double max_wait_s = 0.5;
 constexpr std::size_t max_classes = 8;     ///< that a warning lists
 constexpr std::size_t max_records = 1024;  ///< a device may change its name as often as it likes
 
-DialOptions dial_options(const RemoteProbeOptions& options, const std::string& endpoint,
-                         bool inside) {
-    const wire::Hello hello{
-        wire::Role::client, wire::fit_name(options.name), random_bits(), options.device_class, {}};
-    if (inside) return {{endpoint, {}, {}}, hello, 1};
-    return {{endpoint, options.keys, options.server_key}, hello, options.max_back_off_s};
-}
-
 /// What is asked for and only some devices have; they are waited for.
 std::optional<std::string> special_among(const MeasurementSettings& settings,
                                          const std::vector<std::string>& metrics) {
@@ -78,48 +70,45 @@ struct RemoteProbe::Impl {
         : options(given), special(special_among(given.settings, given.metrics)) {}
 
     void start() {
-        std::shared_ptr<ZmqContext> context;
-        std::string endpoint = options.edge.endpoint;
-        const bool inside = options.edge.mode != EdgeOption::Mode::connect;
-        if (inside) {
-            BrokerOptions broker_options;
-            broker_options.endpoint = endpoint;
-            broker_options.keys = options.keys;
-            broker_options.allow_list = options.allow_list;
-            broker_options.allow_plain_network = options.allow_plain_network;
-            broker_options.board = options.board;
-            broker = std::make_unique<Broker>(broker_options, store);
+        BridgeAddress address{options.edge.endpoint, options.keys, options.server_key};
+        auto context = std::make_shared<ZmqContext>();
+        double max_back_off_s = options.max_back_off_s;
+        if (options.edge.mode != EdgeOption::Mode::connect) {
+            broker = std::make_unique<Broker>(
+                BrokerOptions{address.endpoint, options.keys, options.allow_list,
+                              options.allow_plain_network, options.board},
+                store);
             context = broker->context();
-            endpoint = broker->local_endpoint();
-        } else {
-            if (options.keys.empty() && !is_local_endpoint(endpoint) &&
-                !options.allow_plain_network)
-                throw ConfigError(
-                    fmt::format("'{}' is reached over a network and no key is given", endpoint),
-                    "anyone on the way could read and change what is sent",
-                    "give keys, use an ssh tunnel to 127.0.0.1, or allow it explicitly");
-            context = std::make_shared<ZmqContext>();
+            address = {broker->local_endpoint(), {}, {}};
+            max_back_off_s = 1;
+        } else if (options.keys.empty() && !is_local_endpoint(address.endpoint) &&
+                   !options.allow_plain_network) {
+            throw ConfigError(
+                fmt::format("'{}' is reached over a network and no key is given", address.endpoint),
+                "anyone on the way could read and change what is sent",
+                "give keys, use an ssh tunnel to 127.0.0.1, or allow it explicitly");
         }
-        dialer = std::make_unique<Dialer>(context, dial_options(options, endpoint, inside));
-        thread = std::thread([this] { run_guarded(); });
+        const wire::Hello hello{wire::Role::client,
+                                wire::fit_name(options.name),
+                                random_bits(),
+                                options.device_class,
+                                {}};
+        dialer = std::make_unique<Dialer>(context, DialOptions{address, hello, max_back_off_s});
+        thread = std::thread([this] { run(); });
     }
 
-    void run_guarded() {
+    void run() {
         try {
-            run();
+            while (!stopping) {
+                speak(steady_seconds());
+                for (const wire::Packet& packet : dialer->exchange(max_wait_s))
+                    take(packet, steady_seconds());
+            }
+            dialer->shut_down();
         } catch (...) {
             const std::lock_guard lock(mutex);
             failure = std::current_exception();
         }
-    }
-
-    void run() {
-        while (!stopping) {
-            speak(steady_seconds());
-            for (const wire::Packet& packet : dialer->exchange(max_wait_s))
-                take(packet, steady_seconds());
-        }
-        dialer->shut_down();
     }
 
     void take(const wire::Packet& packet, double now) {
