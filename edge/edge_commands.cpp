@@ -65,9 +65,13 @@ ProcessOptions process_options(const cli::DeviceSettings& device) {
     return options;
 }
 
-std::string class_of(const cli::DeviceSettings& device, const SystemFiles& system) {
-    return device.device_class.empty() ? default_device_class(system, describe_runtimes())
-                                       : device.device_class;
+Json record_of(const cli::DeviceSettings& device) {
+    const SystemFiles system;
+    const Json runtimes = describe_runtimes();
+    return device_record(
+        system, device.name,
+        device.device_class.empty() ? default_device_class(system, runtimes) : device.device_class,
+        runtimes);
 }
 
 int serve_command(int argc, const char* const* argv) {
@@ -98,24 +102,16 @@ int serve_command(int argc, const char* const* argv) {
     device.check();
     log::configure(log::level_from(log_level));
     install_stop_handlers();
-    const SystemFiles system;
     options.process = process_options(device);
+    const Json record = record_of(device);
     AgentOptions& link = options.link;
     static_cast<BridgeAddress&>(link) = way.address;
     link.name = device.name;
-    link.device_class = class_of(device, system);
-    link.record = device_record(system, link.name, link.device_class, describe_runtimes()).dump();
+    link.device_class = record.at("class");
+    link.record = record.dump();
     log::info("device '{}', class {}", link.name, link.device_class);
     serve(options);
     return 0;
-}
-
-void print_measurement(const MeasurementResult& result, bool as_json) {
-    if (as_json) {
-        fmt::print("{}\n", result_to_json(result).dump(2));
-        return;
-    }
-    for (const auto& [name, value] : result.metrics) fmt::print("{:<24} {:g}\n", name, value);
 }
 
 int measure_command(int argc, const char* const* argv) {
@@ -140,7 +136,10 @@ int measure_command(int argc, const char* const* argv) {
     const MeasurementResult result = process.measure(job, [] { return stop_signal() != 0; });
     if (result.status != Status::completed)
         throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), result.reason);
-    print_measurement(result, json);
+    if (json)
+        fmt::print("{}\n", result_to_json(result).dump(2));
+    else
+        for (const auto& [name, value] : result.metrics) fmt::print("{:<24} {:g}\n", name, value);
     return 0;
 }
 
@@ -150,10 +149,7 @@ int info_command(int argc, const char* const* argv) {
     device.add_to(parser);
     if (!parser.parse(argc, argv, first_option)) return 0;
     device.check();
-    const SystemFiles system;
-    const Json record =
-        device_record(system, device.name, class_of(device, system), describe_runtimes());
-    fmt::print("{}\n", record.dump(2));
+    fmt::print("{}\n", record_of(device).dump(2));
     return 0;
 }
 

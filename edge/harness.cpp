@@ -56,14 +56,14 @@ class Blocks {
            const std::function<double()>& speed)
         : run_(run), now_(now), speed_(speed), last_speed_(speed ? speed() : 1) {}
 
-    void take_one(std::size_t most) {
+    void take_one(std::size_t max_runs) {
         const double before = last_speed_;
         double total_s = 0;
         const std::size_t first = runs_ms_.size();
         do {
             runs_ms_.push_back(timed_ms(run_, now_));
             total_s += runs_ms_.back() * 1e-3;
-        } while (speed_ && total_s < block_s && runs_ms_.size() < most);
+        } while (speed_ && total_s < block_s && runs_ms_.size() < max_runs);
         if (speed_) last_speed_ = speed_();
         blocks_.push_back({std::min(before, last_speed_), total_s, first});
         seconds_ += total_s;

@@ -184,11 +184,11 @@ struct Broker::Impl {
     }
 
     void wait() {
-        const auto longest = std::chrono::milliseconds(
+        const auto max_wait = std::chrono::milliseconds(
             std::clamp(static_cast<int>(options.board.heartbeat_s * 250), 5, 250));
         std::vector<zmq::socket_t*> sockets{&router, &monitor->socket()};
         if (zap) sockets.push_back(&*zap);
-        wait_for_input(sockets, stop, longest);
+        wait_for_input(sockets, stop, max_wait);
         if (!stopping) stop.clear();
     }
 
