@@ -3,8 +3,8 @@
 #include "harness.hpp"
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/link/measuring_turns.hpp"
@@ -25,9 +25,9 @@
 namespace edgeloop {
 namespace {
 
-constexpr int lost_in_a_row = 5;   ///< measuring processes that ended before the agent gives up
-constexpr double look_s = 0.2;     ///< between two looks at the stop signal while idle
-constexpr double max_wait_s = 60;  ///< for trainings to reach the end of a step
+constexpr int max_lost_in_a_row = 5;  ///< measuring processes that ended
+constexpr double look_s = 0.2;        ///< between two looks at the stop signal while idle
+constexpr double max_wait_s = 60;     ///< for trainings to reach the end of a step
 
 /// One agent per name and machine: two would disturb each other's measurements and fight over the
 /// name. Released by the kernel however the process ends.
@@ -51,45 +51,18 @@ MeasurementResult measure_guarded(MeasuringProcess& process, const MeasurementJo
     try {
         return process.measure(job, stop);
     } catch (const std::exception& error) {
-        MeasurementResult result;
-        result.status = Status::lost;
-        result.reason = error.what();
-        return result;
+        return {{0, Status::lost, {}, error.what()}};
     }
 }
 
 void report(std::uint64_t id, const MeasurementJob& job, const MeasurementResult& result) {
     if (result.status != Status::completed) return log::warning("{:016x}: {}", id, result.reason);
-    const auto settings =
-        MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
-    const std::string name = latency_name(settings.batches.front()) + "_ms";
+    const std::string name = latency_name(settings_of(job).batches.front()) + "_ms";
     const auto latency = result.metrics.find(name);
     if (latency == result.metrics.end()) return log::warning("{:016x}: no {}", id, name);
     log::info("measured {:016x}: {:.3f} ms in {:.1f} s{}", id, latency->second, result.seconds,
               measured_validly(result.metrics) ? "" : ", not valid");
 }
-
-/// Counts measuring processes that end. After a few in a row a network that every device measures
-/// tells whether the jobs were to blame.
-class Losses {
-  public:
-    explicit Losses(std::function<MeasurementResult()> known_good)
-        : known_good_(std::move(known_good)) {}
-    /// @throws IoError  this device cannot measure at all.
-    void count(const MeasurementResult& result) {
-        in_a_row_ = result.status == Status::lost ? in_a_row_ + 1 : 0;
-        if (in_a_row_ < lost_in_a_row) return;
-        const MeasurementResult check = known_good_();
-        if (check.status != Status::completed)
-            throw IoError("measuring processes keep ending", check.reason,
-                          "run 'edgeloop-edge measure' by hand to see why");
-        in_a_row_ = 0;
-    }
-
-  private:
-    std::function<MeasurementResult()> known_good_;
-    int in_a_row_ = 0;
-};
 
 }  // namespace
 
@@ -121,7 +94,7 @@ void serve(const ServeOptions& options) {
     const auto answer = [&](const std::vector<DriftGuard::Settled>& settled) {
         for (const auto& [id, result] : settled) session.finish(id, result);
     };
-    Losses losses([&] { return measure_guarded(process, reference_job(), stop); });
+    int lost = 0;
     while (!stop()) {
         if (guard.due(false)) answer(guard.settle());
         auto held = session.next(look_s);
@@ -134,9 +107,16 @@ void serve(const ServeOptions& options) {
         if (result.status == Status::lost && stop()) break;  // Shutdown gives the job back
         report(held->id, held->job, result);
         if (const auto settled = guard.add(*held, result)) answer({*settled});
-        losses.count(result);
+        lost = result.status == Status::lost ? lost + 1 : 0;
+        if (lost < max_lost_in_a_row) continue;
+        // A network that every device measures tells whether the jobs were to blame.
+        const MeasurementResult check = measure_guarded(process, reference_job(), stop);
+        if (check.status != Status::completed)
+            throw IoError("measuring processes keep ending", check.reason,
+                          "run 'edgeloop-edge measure' by hand to see why");
+        lost = 0;
     }
-    answer(guard.give_up());
+    answer(guard.release());
 }
 
 }  // namespace edgeloop

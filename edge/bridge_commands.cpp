@@ -1,10 +1,11 @@
-#include "bridge_commands.hpp"
+#include "link/allow_list.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/link/bridge_client.hpp"
@@ -46,7 +47,7 @@ void check_security(BrokerOptions& options, const std::string& key_file) {
         throw ConfigError("--keys and --allow belong together");
     if (!key_file.empty()) {
         options.keys = read_keys(key_file);
-        static_cast<void>(read_allow_list(options.allow_list));  // a mistake is found now
+        static_cast<void>(AllowList(options.allow_list));  // a mistake is found now
     } else if (!is_local_endpoint(options.endpoint) && !options.allow_plain_network) {
         throw ConfigError(
             fmt::format("'{}' can be reached by others and no key is given", options.endpoint),
@@ -186,20 +187,15 @@ int drop_command(int argc, const char* const* argv) {
     return 0;
 }
 
-struct Waiting {
-    bool wait = false;
-    double timeout_s = 0;  ///< 0: as long as it takes
-};
-
 /// Waits until the bridge keeps the job or, with --wait, until the outcome is there.
-std::optional<Outcome> await(RemoteProbe& probe, const Waiting& how) {
+/// @param timeout_s  0: as long as it takes.
+std::optional<Outcome> await(RemoteProbe& probe, bool wait, double timeout_s) {
     const double start = steady_seconds();
     while (stop_signal() == 0) {
         for (Outcome& outcome : probe.poll()) return std::move(outcome);
-        if (!how.wait && probe.unconfirmed() == 0) return std::nullopt;
-        if (how.timeout_s > 0 && steady_seconds() - start > how.timeout_s)
-            throw CommError(fmt::format("no answer within {:g} s", how.timeout_s),
-                            probe.link().text);
+        if (!wait && probe.unconfirmed() == 0) return std::nullopt;
+        if (timeout_s > 0 && steady_seconds() - start > timeout_s)
+            throw CommError(fmt::format("no answer within {:g} s", timeout_s), probe.link().text);
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     throw Stopped("stopped by a signal");
@@ -209,13 +205,13 @@ int submit_command(int argc, const char* const* argv) {
     cli::LinkSettings way(default_endpoint);
     cli::MeasurementChoice choice;
     RemoteProbeOptions options;
-    Waiting how;
-    bool json = false;
+    bool json = false, wait = false;
+    double timeout_s = 0;
     cli::OptionParser parser("edgeloop-bridge submit",
                              "Has one network measured by a device of a running bridge.");
     parser.add("device", &options.device_class, "device class to measure on; empty: any");
-    parser.add("wait", &how.wait, "wait for the result and print it");
-    parser.add("timeout", &how.timeout_s, "time limit in seconds; 0: none", at_least(0));
+    parser.add("wait", &wait, "wait for the result and print it");
+    parser.add("timeout", &timeout_s, "time limit in seconds; 0: none", at_least(0));
     cli::add_json(parser, json);
     choice.add_to(parser);
     way.add_to(parser);
@@ -238,7 +234,7 @@ int submit_command(int argc, const char* const* argv) {
     candidate.id = 1;
     candidate.design = Design::of(spec);
     probe.submit(candidate);
-    const auto outcome = await(probe, how);
+    const auto outcome = await(probe, wait, timeout_s);
     if (!outcome) return 0;
     if (outcome->status != Status::completed)
         throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), outcome->reason);
@@ -261,8 +257,6 @@ int keygen_command(int argc, const char* const* argv) {
     return 0;
 }
 
-}  // namespace
-
 int bridge_program(int argc, const char* const* argv) {
     return cli::run_subcommand("edgeloop-bridge",
                                "Relays measuring jobs between searches and edge devices.",
@@ -274,4 +268,9 @@ int bridge_program(int argc, const char* const* argv) {
                                argc, argv);
 }
 
+}  // namespace
 }  // namespace edgeloop
+
+int main(int argc, char** argv) {
+    return edgeloop::run_program([&] { return edgeloop::bridge_program(argc, argv); });
+}

@@ -68,13 +68,6 @@ bool DriftGuard::due(bool idle) const {
     return !kept_.empty() && (idle || static_cast<int>(kept_.size()) >= options_.every);
 }
 
-void DriftGuard::repeat_all() {
-    for (Kept& kept : kept_) {
-        kept.result = measure_(kept.job);
-        kept.repeated = true;
-    }
-}
-
 void DriftGuard::annotate(Kept& kept, double before_ms, double after_ms) const {
     if (kept.result.status != Status::completed) return;
     kept.result.metrics["reference_drift"] = drift(after_ms);
@@ -96,8 +89,6 @@ std::vector<DriftGuard::Settled> DriftGuard::release() {
     return settled;
 }
 
-std::vector<DriftGuard::Settled> DriftGuard::give_up() { return release(); }
-
 std::vector<DriftGuard::Settled> DriftGuard::settle() {
     std::optional<double> now_ms = look();
     if (disturbed(now_ms)) {
@@ -112,7 +103,7 @@ std::vector<DriftGuard::Settled> DriftGuard::settle() {
         }
         if (now_ms && !disturbed(now_ms)) {
             log::info("it has recovered: {} jobs are measured again", kept_.size());
-            repeat_all();
+            for (Kept& kept : kept_) kept = {kept.job, measure_(kept.job), true};
             now_ms = look();
         }
     }

@@ -51,8 +51,8 @@ class DriftGuard {
     [[nodiscard]] bool due(bool idle) const;
     /// Looks at the reference and settles everything kept back.
     [[nodiscard]] std::vector<Settled> settle();
-    /// Gives up everything kept back, unconfirmed: the agent stops.
-    [[nodiscard]] std::vector<Settled> give_up();
+    /// Gives up everything kept back: unconfirmed, when the agent stops.
+    [[nodiscard]] std::vector<Settled> release();
 
   private:
     struct Kept {
@@ -64,9 +64,7 @@ class DriftGuard {
     [[nodiscard]] std::optional<double> look();
     [[nodiscard]] double drift(double milliseconds) const;
     [[nodiscard]] bool disturbed(const std::optional<double>& milliseconds) const;
-    void repeat_all();
     void annotate(Kept& kept, double before_ms, double after_ms) const;
-    [[nodiscard]] std::vector<Settled> release();
 
     DriftOptions options_;
     Measure measure_;

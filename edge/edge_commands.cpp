@@ -1,7 +1,4 @@
-#include "edge_commands.hpp"
-
 #include "agent.hpp"
-#include "cores.hpp"
 #include "measuring_child.hpp"
 #include "runtime.hpp"
 #include "system_files.hpp"
@@ -10,14 +7,20 @@
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/machine.hpp"
+#include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/model/threads.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <numeric>
 
-#include <fmt/format.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
+#include <sched.h>
 
 namespace edgeloop {
 namespace {
@@ -26,17 +29,34 @@ constexpr const char* child_command = "measuring-process";  // hidden
 constexpr int answer_fd = 3;
 constexpr int first_option = 2;  // argv[1] is the subcommand
 
-std::string own_path() {
-    char path[4096];
-    const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
-    if (length <= 0) throw IoError("cannot find the path of this program");
-    return std::string(path, static_cast<std::size_t>(length));
+/// Cores that this process may be pinned to, ascending: those of the machine, or what a container
+/// has of them.
+std::vector<int> usable_cores() {
+    const std::vector<int> before = allowed_cpus();
+    if (before.empty()) throw IoError("cannot tell which cores there are", std::strerror(errno));
+    std::vector<int> all(CPU_SETSIZE);
+    std::iota(all.begin(), all.end(), 0);
+    if (!pin_to_cpus(all)) return before;
+    all = allowed_cpus();  // the kernel leaves of a wish what can be had
+    (void)pin_to_cpus(before);
+    return all;
+}
+
+/// @throws ConfigError  names the first core that is not there, and those that are.
+void require_cores(const std::vector<int>& cores) {
+    if (cores.empty()) return;
+    const std::vector<int> usable = usable_cores();
+    for (const int core : cores)
+        if (!std::binary_search(usable.begin(), usable.end(), core))
+            throw ConfigError(fmt::format("--cores: core {} is not there", core),
+                              fmt::format("this process may use {}", fmt::join(usable, ", ")),
+                              "choose from those");
 }
 
 ProcessOptions process_options(const cli::DeviceSettings& device) {
     require_cores(device.cores);
     ProcessOptions options;
-    options.command = {own_path(), child_command};
+    options.command = {own_program(), child_command};
     options.cores = device.cores;
     options.weights_folder = device.weights_folder;
     options.memory_limit_mib = device.memory_limit_mib;
@@ -45,9 +65,13 @@ ProcessOptions process_options(const cli::DeviceSettings& device) {
     return options;
 }
 
-std::string class_of(const cli::DeviceSettings& device, const SystemFiles& system) {
-    return device.device_class.empty() ? default_device_class(system, describe_runtimes())
-                                       : device.device_class;
+Json record_of(const cli::DeviceSettings& device) {
+    const SystemFiles system;
+    const Json runtimes = describe_runtimes();
+    return device_record(
+        system, device.name,
+        device.device_class.empty() ? default_device_class(system, runtimes) : device.device_class,
+        runtimes);
 }
 
 int serve_command(int argc, const char* const* argv) {
@@ -78,26 +102,16 @@ int serve_command(int argc, const char* const* argv) {
     device.check();
     log::configure(log::level_from(log_level));
     install_stop_handlers();
-    const SystemFiles system;
     options.process = process_options(device);
+    const Json record = record_of(device);
     AgentOptions& link = options.link;
-    link.endpoint = way.address.endpoint;
-    link.keys = way.address.keys;
-    link.server_key = way.address.server_key;
+    static_cast<BridgeAddress&>(link) = way.address;
     link.name = device.name;
-    link.device_class = class_of(device, system);
-    link.record = device_record(system, link.name, link.device_class, describe_runtimes()).dump();
+    link.device_class = record.at("class");
+    link.record = record.dump();
     log::info("device '{}', class {}", link.name, link.device_class);
     serve(options);
     return 0;
-}
-
-void print_measurement(const MeasurementResult& result, bool as_json) {
-    if (as_json) {
-        fmt::print("{}\n", result_to_json(result).dump(2));
-        return;
-    }
-    for (const auto& [name, value] : result.metrics) fmt::print("{:<24} {:g}\n", name, value);
 }
 
 int measure_command(int argc, const char* const* argv) {
@@ -122,7 +136,10 @@ int measure_command(int argc, const char* const* argv) {
     const MeasurementResult result = process.measure(job, [] { return stop_signal() != 0; });
     if (result.status != Status::completed)
         throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), result.reason);
-    print_measurement(result, json);
+    if (json)
+        fmt::print("{}\n", result_to_json(result).dump(2));
+    else
+        for (const auto& [name, value] : result.metrics) fmt::print("{:<24} {:g}\n", name, value);
     return 0;
 }
 
@@ -132,14 +149,9 @@ int info_command(int argc, const char* const* argv) {
     device.add_to(parser);
     if (!parser.parse(argc, argv, first_option)) return 0;
     device.check();
-    const SystemFiles system;
-    const Json record =
-        device_record(system, device.name, class_of(device, system), describe_runtimes());
-    fmt::print("{}\n", record.dump(2));
+    fmt::print("{}\n", record_of(device).dump(2));
     return 0;
 }
-
-}  // namespace
 
 int edge_program(int argc, const char* const* argv) {
     if (argc == 2 && std::strcmp(argv[1], child_command) == 0)
@@ -152,4 +164,10 @@ int edge_program(int argc, const char* const* argv) {
         argc, argv);
 }
 
+}  // namespace
 }  // namespace edgeloop
+
+int main(int argc, char** argv) {
+    edgeloop::restart_with_short_spinning(argv);
+    return edgeloop::run_program([&] { return edgeloop::edge_program(argc, argv); });
+}

@@ -6,14 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t p99_floor = p99_samples;
 constexpr std::size_t group = 5;           ///< warm-up runs compared with the ones before
 constexpr double stable_within = 0.05;     ///< difference of two groups' medians
 constexpr double warm_up_share = 0.25;     ///< of the time budget
@@ -58,14 +56,14 @@ class Blocks {
            const std::function<double()>& speed)
         : run_(run), now_(now), speed_(speed), last_speed_(speed ? speed() : 1) {}
 
-    void take_one(std::size_t most) {
+    void take_one(std::size_t max_runs) {
         const double before = last_speed_;
         double total_s = 0;
         const std::size_t first = runs_ms_.size();
         do {
             runs_ms_.push_back(timed_ms(run_, now_));
             total_s += runs_ms_.back() * 1e-3;
-        } while (speed_ && total_s < block_s && runs_ms_.size() < most);
+        } while (speed_ && total_s < block_s && runs_ms_.size() < max_runs);
         if (speed_) last_speed_ = speed_();
         blocks_.push_back({std::min(before, last_speed_), total_s, first});
         seconds_ += total_s;
@@ -180,11 +178,9 @@ Summary summarise(std::vector<double> samples_ms) {
     summary.n = samples_ms.size();
     summary.min_ms = samples_ms.front();
     summary.median_ms = quantile(samples_ms, 0.5);
-    summary.mean_ms =
-        std::accumulate(samples_ms.begin(), samples_ms.end(), 0.0) / static_cast<double>(summary.n);
     summary.p90_ms = quantile(samples_ms, 0.9);
     summary.iqr_ms = quantile(samples_ms, 0.75) - quantile(samples_ms, 0.25);
-    if (summary.n >= p99_floor) summary.p99_ms = quantile(samples_ms, 0.99);
+    if (summary.n >= std::size_t(p99_samples)) summary.p99_ms = quantile(samples_ms, 0.99);
     return summary;
 }
 

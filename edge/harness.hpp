@@ -55,7 +55,7 @@ struct Timing {
 /// Order statistics of samples. Quantiles interpolate linearly between neighbours.
 struct Summary {
     std::size_t n = 0;
-    double min_ms = 0, median_ms = 0, mean_ms = 0, p90_ms = 0, iqr_ms = 0;
+    double min_ms = 0, median_ms = 0, p90_ms = 0, iqr_ms = 0;
     std::optional<double> p99_ms;  ///< only with the 662 samples it needs (MLPerf LoadGen's floor)
 };
 

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iostream>
 #include <new>
 #include <optional>
 #include <utility>
@@ -30,56 +31,20 @@ constexpr double bytes_per_mib = 1024.0 * 1024.0;
 constexpr double own_share = 0.9;
 constexpr double share_of_limit = 0.7;  ///< of the time limit, for the timing of all batch sizes
 
-/// What is written to `descriptor` until it is closed.
-std::string read_all(int descriptor) {
-    std::string text;
-    char buffer[1 << 14];
-    while (true) {
-        const ssize_t got = ::read(descriptor, buffer, sizeof buffer);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return text;
-        text.append(buffer, static_cast<std::size_t>(got));
-    }
-}
-
-/// The next line of standard input, without its end; nothing when the input has ended.
-std::optional<std::string> read_line() {
-    std::string line;
-    char c = 0;
-    while (true) {
-        const ssize_t got = ::read(STDIN_FILENO, &c, 1);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return std::nullopt;
-        if (c == '\n') return line;
-        line.push_back(c);
-    }
-}
-
 void hand_over(int descriptor, std::string_view text) {
     if (!write_all(descriptor, text))
         throw IoError("cannot hand over the result", std::strerror(errno));
-}
-
-void pin_to(const std::vector<int>& cores) {
-    if (!cores.empty() && !pin_to_cpus(cores))
-        throw ConfigError("cannot pin to the given cores", std::strerror(errno),
-                          "choose from those that nproc counts, from 0");
 }
 
 /// Lets this process allocate `mib` more than it has. RLIMIT_DATA counts what a network allocates;
 /// RLIMIT_AS would also count LibTorch's mappings.
 void limit_memory(double mib) {
     if (mib <= 0) return;
-    const auto bytes = static_cast<rlim_t>((SystemFiles().data_mib() + mib) * bytes_per_mib);
+    const auto bytes =
+        static_cast<rlim_t>((SystemFiles().memory_mib("VmData") + mib) * bytes_per_mib);
     const rlimit limit{bytes, bytes};
     if (::setrlimit(RLIMIT_DATA, &limit) != 0)
         throw IoError("cannot limit the memory of the measuring process", std::strerror(errno));
-}
-
-void settle_fork() {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const rlimit no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
 }
 
 struct Usage {
@@ -180,7 +145,7 @@ MeasurementSettings with_weights_path(MeasurementSettings settings, const std::s
 void measure_into(MeasurementResult& result, const Json& spec, const MeasurementSettings& settings,
                   const RuntimeFactory& factory, const MeasuringLimits& limits) {
     const SystemFiles system;
-    const double base_mib = system.resident_mib();
+    const double base_mib = system.memory_mib("VmRSS");
     const std::unique_ptr<Runtime> runtime =
         factory(spec, with_weights_path(settings, limits.weights_folder));
     const EnergyMeter energy(system);
@@ -193,7 +158,7 @@ void measure_into(MeasurementResult& result, const Json& spec, const Measurement
                           probe ? &*probe : nullptr, energy, result.metrics));
     record["after"] = system.conditions();
     result.metrics.merge(runtime->facts());
-    result.metrics["peak_memory_mib"] = system.peak_resident_mib();
+    result.metrics["peak_memory_mib"] = system.memory_mib("VmHWM");
     result.metrics["base_memory_mib"] = base_mib;
     result.record = record.dump();
 }
@@ -225,8 +190,7 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
         result.metrics.clear();
     };
     try {
-        const auto settings =
-            MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
+        const MeasurementSettings settings = settings_of(job);
         measure_into(result, parse_json(job.spec, "spec"), settings, factory, limits);
     } catch (const std::bad_alloc&) {
         failed("out of memory on the device");
@@ -247,19 +211,23 @@ void answer_request(const std::string& text, const RuntimeFactory& factory,
     const Json request = parse_json(text, "request");
     const MeasurementJob job{request.at("spec"), request.at("settings"),
                              request.at("device_class")};
-    settle_fork();
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
     MeasurementResult result;
     try {
-        pin_to(request.at("cores").get<std::vector<int>>());
-        prepare(MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings"));
+        const auto cores = request.at("cores").get<std::vector<int>>();
+        if (!cores.empty() && !pin_to_cpus(cores))
+            throw ConfigError("cannot pin to the given cores", std::strerror(errno),
+                              "choose from those that nproc counts, from 0");
+        prepare(settings_of(job));
         limit_memory(request.at("memory_limit_mib"));
         result = measure(
             job, factory,
             {request.at("weights_folder"), request.at("time_limit_s"), request.at("patience")});
     } catch (const Error& error) {
         // An answer, so that the reason is said once and by the one who asked.
-        result.status = Status::failed;
-        result.reason = error.what();
+        result = {{0, Status::failed, {}, error.what()}};
     }
     hand_over(answer_fd, result_to_json(result).dump());
 }
@@ -288,15 +256,13 @@ std::string run_forked(const std::string& request, const RuntimeFactory& factory
         }));
     }
     pipe.write.close();
-    const std::string answer = read_all(pipe.read.get());
+    std::string answer;
+    (void)read_all(pipe.read.get(), answer);
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (status == 0 && !answer.empty()) return answer;
-    MeasurementResult died;
-    died.status = Status::failed;
-    died.reason = cause_of_death(status);
-    return result_to_json(died).dump();
+    return result_to_json({{0, Status::failed, {}, cause_of_death(status)}}).dump();
 }
 
 }  // namespace
@@ -304,8 +270,8 @@ std::string run_forked(const std::string& request, const RuntimeFactory& factory
 int measuring_process_main(const RuntimeFactory& factory, const RuntimePreparation& prepare,
                            int answer_fd) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlive the agent
-    while (const auto request = read_line())
-        hand_over(answer_fd, run_forked(*request, factory, prepare) + "\n");
+    for (std::string request; std::getline(std::cin, request) && !std::cin.eof();)
+        hand_over(answer_fd, run_forked(request, factory, prepare) + "\n");
     return 0;
 }
 

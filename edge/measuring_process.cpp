@@ -97,7 +97,7 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
     };
     MeasurementSettings settings;
     try {
-        settings = MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
+        settings = settings_of(job);
     } catch (const ConfigError& error) {
         result.reason = error.what();
         return finished(result);
@@ -117,23 +117,14 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
     std::string answer;
     const End end =
         send(request.dump() + "\n") ? receive(answer, start_time + limit_s, give_up) : End::died;
-    if (end != End::answered) stop();
-    switch (end) {
-        case End::given_up:
-            result.status = Status::lost;
-            result.reason = "the agent was stopped";
-            return finished(result);
-        case End::too_long:
-            result.reason = fmt::format("no answer within {:g} s", limit_s);
-            return finished(result);
-        case End::died:
-            result.status = Status::lost;  // not the fork that runs the network: not its fault
-            result.reason = "the measuring process ended";
-            return finished(result);
-        case End::answered:
-            break;
-    }
-    return finished(result_from_json(parse_json(answer, "answer")));
+    if (end == End::answered) return finished(result_from_json(parse_json(answer, "answer")));
+    stop();
+    // When it died, it was not the fork that runs the network: not the network's fault.
+    if (end != End::too_long) result.status = Status::lost;
+    result.reason = end == End::too_long   ? fmt::format("no answer within {:g} s", limit_s)
+                    : end == End::given_up ? "the agent was stopped"
+                                           : "the measuring process ended";
+    return finished(result);
 }
 
 }  // namespace edgeloop

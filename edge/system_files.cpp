@@ -140,11 +140,6 @@ Json SystemFiles::conditions() const {
     return now;
 }
 
-std::optional<std::string> SystemFiles::power_mode() const {
-    if (const auto jetson = line("/var/lib/nvpmodel/status")) return jetson;
-    return line("/sys/firmware/acpi/platform_profile");
-}
-
 Json SystemFiles::machine() const {
     utsname system{};
     ::uname(&system);
@@ -158,22 +153,16 @@ Json SystemFiles::machine() const {
     put(facts, "cpu", cpu);
     put(facts, "memory_mib", mib_of(field("/proc/meminfo", "MemTotal")));
     put(facts, "governor", line(cpu_folder + "/cpu0/cpufreq/scaling_governor"));
-    put(facts, "power_mode", power_mode());
+    const auto jetson = line("/var/lib/nvpmodel/status");
+    put(facts, "power_mode", jetson ? jetson : line("/sys/firmware/acpi/platform_profile"));
     std::ifstream release(root_ + "/etc/os-release");
     for (std::string text; std::getline(release, text);)
         if (text.rfind("PRETTY_NAME=", 0) == 0) facts["os"] = text.substr(13, text.size() - 14);
     return facts;
 }
 
-double SystemFiles::resident_mib() const {
-    return mib_of(field("/proc/self/status", "VmRSS")).value_or(0);
-}
-
-double SystemFiles::data_mib() const {
-    return mib_of(field("/proc/self/status", "VmData")).value_or(0);
-}
-double SystemFiles::peak_resident_mib() const {
-    return mib_of(field("/proc/self/status", "VmHWM")).value_or(0);
+double SystemFiles::memory_mib(const std::string& kind) const {
+    return mib_of(field("/proc/self/status", kind)).value_or(0);
 }
 
 namespace {
@@ -261,20 +250,15 @@ struct EnergyMeter::Sampler {
     }
     void run() noexcept {
         try {
-            integrate();
+            for (double now, last = steady_seconds(); !stopping; last = now) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(10));
+                const double watts = sum_of_watts(files, sensors);
+                now = steady_seconds();
+                const std::lock_guard lock(mutex);
+                joules += watts * (now - last);
+            }
         } catch (const std::exception&) {
             failed = true;
-        }
-    }
-    void integrate() {
-        double last = steady_seconds();
-        while (!stopping) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-            const double watts = sum_of_watts(files, sensors);
-            const double now = steady_seconds();
-            const std::lock_guard lock(mutex);
-            joules += watts * (now - last);
-            last = now;
         }
     }
 

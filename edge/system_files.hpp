@@ -19,11 +19,9 @@ class SystemFiles {
     [[nodiscard]] Json conditions() const;
     /// What does not: CPU, memory, kernel, operating system, power mode.
     [[nodiscard]] Json machine() const;
-    /// Of this process.
-    [[nodiscard]] double resident_mib() const;
-    [[nodiscard]] double peak_resident_mib() const;
-    /// What RLIMIT_DATA counts.
-    [[nodiscard]] double data_mib() const;
+    /// Memory of this process. @param kind  of /proc/self/status, e.g. VmRSS; 0 when it is not
+    /// there.
+    [[nodiscard]] double memory_mib(const std::string& kind) const;
 
     /// First line of a file, or nothing.
     [[nodiscard]] std::optional<std::string> line(const std::string& path) const;
@@ -38,7 +36,6 @@ class SystemFiles {
   private:
     [[nodiscard]] Json clocks_mhz() const;
     [[nodiscard]] Json temperatures_c() const;
-    [[nodiscard]] std::optional<std::string> power_mode() const;
 
     std::string root_;
 };

@@ -73,8 +73,9 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
         check_local_device(*probe, *agent, config.probe.device_class.empty());
     leader.open_store();
     if (world.size() == 1) {
-        LocalEvaluator evaluator(alone, config.dispatch.candidate_limit_s, paused_s);
-        return search_or_stop(leader, evaluator, probe.get(), agent, false);
+        const auto evaluator =
+            make_local_evaluator(alone, config.dispatch.candidate_limit_s, paused_s);
+        return search_or_stop(leader, *evaluator, probe.get(), agent, false);
     }
     DispatchOptions options = config.dispatch;
     options.is_large = task.is_large;
@@ -217,7 +218,7 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
 /// edgeloop-search on this rank: rank 0 leads the search, every other rank trains. @return exit
 /// code.
 int search_main(int& argc, char**& argv) {
-    const bool leads = launcher_says_rank_zero();
+    const bool leads = launcher_rank() == 0;
     Input input;
     try {
         if (!parse_search_config(argc, argv, input.config, leads)) return 0;

@@ -172,10 +172,7 @@ class Plan {
                                      std::clamp<std::size_t>(fit, 1, evaluator.free_slots())};
             edgeloop::time_trainings(evaluator, by_, groups, config_.plan_seconds, calibration_);
         };
-        if (world_.size() == 1) {
-            LocalEvaluator evaluator(work);
-            return time(evaluator);
-        }
+        if (world_.size() == 1) return time(*make_local_evaluator(work));
         const GroupPlan plan = plan_groups(bindings_, size);
         if (world_.rank() > 0) return serve_candidates(world_, plan, work);
         GroupEvaluator evaluator(world_, plan);

@@ -18,33 +18,6 @@ namespace {
 /// MPI counts are int: longer buffers travel in pieces of this many values.
 constexpr std::size_t piece_values = std::size_t(1) << 28;
 
-template <class Value>
-MPI_Datatype mpi_type();
-template <>
-MPI_Datatype mpi_type<float>() {
-    return MPI_FLOAT;
-}
-template <>
-MPI_Datatype mpi_type<double>() {
-    return MPI_DOUBLE;
-}
-template <>
-MPI_Datatype mpi_type<char>() {
-    return MPI_CHAR;
-}
-
-MPI_Op mpi_op(Reduction reduction) {
-    switch (reduction) {
-        case Reduction::sum:
-            return MPI_SUM;
-        case Reduction::max:
-            return MPI_MAX;
-        case Reduction::min:
-            return MPI_MIN;
-    }
-    return MPI_SUM;
-}
-
 /// Calls body(first, count) for each piece of a buffer.
 template <class Body>
 void for_each_piece(std::size_t count, const Body& body) {
@@ -52,73 +25,61 @@ void for_each_piece(std::size_t count, const Body& body) {
         body(first, int(std::min(piece_values, count - first)));
 }
 
-template <class Value>
-void broadcast_values(const Communicator::Impl& impl, Value* values, std::size_t count, int root) {
-    if (impl.alone()) return;
-    for_each_piece(count, [&](std::size_t first, int length) {
-        MPI_Request request = MPI_REQUEST_NULL;
-        check_mpi(
-            MPI_Ibcast(values + first, length, mpi_type<Value>(), root, impl.handle, &request),
-            "MPI_Ibcast");
-        wait_request(request, Patience::patient);
-    });
+/// Begins something that does not block, by `start`, and completes it as wait_request().
+template <class Start>
+void complete(const char* call, const Start& start, double poll_s = 0) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(start(&request), call);
+    wait_request(request, poll_s);
 }
 
-template <class Value>
-void reduce_values(const Communicator::Impl& impl, Value* values, std::size_t count,
-                   Reduction reduction) {
+/// As they are: all ranks run the same program on the same kind of processor.
+void broadcast_bytes(const Communicator::Impl& impl, void* bytes, std::size_t count, int root) {
     if (impl.alone()) return;
     for_each_piece(count, [&](std::size_t first, int length) {
-        MPI_Request request = MPI_REQUEST_NULL;
-        check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values + first, length, mpi_type<Value>(),
-                                 mpi_op(reduction), impl.handle, &request),
-                  "MPI_Iallreduce");
-        wait_request(request, Patience::eager);
+        complete("MPI_Ibcast", [&](MPI_Request* request) {
+            return MPI_Ibcast(static_cast<char*>(bytes) + first, length, MPI_BYTE, root,
+                              impl.handle, request);
+        });
     });
 }
 
 /// The parts of an error, as they travel to the other ranks.
-struct ErrorParts {
-    ExitCode code = ExitCode::done;
-    std::string problem, why, suggestion;
-};
-
-std::string encode(const ErrorParts& parts) {
-    if (parts.code == ExitCode::done) return {};
-    return Json{int(parts.code), parts.problem, parts.why, parts.suggestion}.dump(
-        -1, ' ', false, Json::error_handler_t::replace);
+std::string report_of(ExitCode code, const std::string& problem, const std::string& why = {},
+                      const std::string& suggestion = {}) {
+    return Json{int(code), problem, why, suggestion}.dump(-1, ' ', false,
+                                                          Json::error_handler_t::replace);
 }
 
-ErrorParts decode(const std::string& text) {
-    const Json parts = Json::parse(text);
-    return {ExitCode(parts.at(0).get<int>()), parts.at(1), parts.at(2), parts.at(3)};
-}
-
-[[noreturn]] void throw_parts(const ErrorParts& parts) {
-    switch (parts.code) {
+/// Throws what another rank reported as an error of the same class.
+[[noreturn]] void throw_reported(const std::string& where, const std::string& report) {
+    const Json parts = Json::parse(report);
+    const std::string problem = where + parts.at(1).get<std::string>(), why = parts.at(2),
+                      suggestion = parts.at(3);
+    switch (ExitCode(parts.at(0).get<int>())) {
         case ExitCode::bad_input:
-            throw ConfigError(parts.problem, parts.why, parts.suggestion);
+            throw ConfigError(problem, why, suggestion);
         case ExitCode::environment:
-            throw CommError(parts.problem, parts.why, parts.suggestion);
+            throw CommError(problem, why, suggestion);
         case ExitCode::corrupt_state:
-            throw CorruptState(parts.problem, parts.why, parts.suggestion);
+            throw CorruptState(problem, why, suggestion);
         case ExitCode::stopped:
-            throw Stopped(parts.problem, parts.why, parts.suggestion);
+            throw Stopped(problem, why, suggestion);
         default:
-            throw LogicError(parts.problem, parts.why, parts.suggestion);
+            throw LogicError(problem, why, suggestion);
     }
 }
 
-/// Runs the phase and keeps what it threw, as parts and as itself.
-std::exception_ptr capture(const std::function<void()>& phase, ErrorParts& parts) {
+/// Runs the phase and keeps what it threw, as a report and as itself.
+std::exception_ptr capture(const std::function<void()>& phase, std::string& report) {
     try {
         phase();
         return nullptr;
     } catch (const Error& error) {
-        parts = {error.exit_code(), error.problem(), error.why(), error.suggestion()};
+        report = report_of(error.exit_code(), error.problem(), error.why(), error.suggestion());
         return std::current_exception();
     } catch (const std::exception& error) {
-        parts = {ExitCode::bug, error.what(), {}, {}};
+        report = report_of(ExitCode::bug, error.what());
         return std::current_exception();
     }
 }
@@ -145,7 +106,7 @@ bool PendingSum::done() {
 }
 
 void PendingSum::wait() {
-    if (impl_->request != MPI_REQUEST_NULL) wait_request(impl_->request, Patience::pressing);
+    if (impl_->request != MPI_REQUEST_NULL) wait_request(impl_->request, pressing_s);
 }
 
 Communicator::Communicator() : impl_(std::make_shared<Impl>()) {}
@@ -164,31 +125,30 @@ std::optional<Communicator> Communicator::split(int colour) const {
     return Communicator(std::make_shared<Impl>(part, true));
 }
 
-void Communicator::barrier() const {
-    if (impl_->alone()) return;
-    MPI_Request request = MPI_REQUEST_NULL;
-    check_mpi(MPI_Ibarrier(impl_->handle, &request), "MPI_Ibarrier");
-    wait_request(request, Patience::patient);
-}
-
 void Communicator::broadcast(std::string& bytes, int root) const {
     if (impl_->alone()) return;
-    double length = double(bytes.size());
-    broadcast_values(*impl_, &length, 1, root);
-    bytes.resize(std::size_t(length));
-    broadcast_values(*impl_, bytes.data(), bytes.size(), root);
+    std::size_t length = bytes.size();
+    broadcast_bytes(*impl_, &length, sizeof length, root);
+    bytes.resize(length);
+    broadcast_bytes(*impl_, bytes.data(), length, root);
 }
 
 void Communicator::broadcast(float* values, std::size_t count, int root) const {
-    broadcast_values(*impl_, values, count, root);
-}
-
-void Communicator::all_reduce(float* values, std::size_t count, Reduction reduction) const {
-    reduce_values(*impl_, values, count, reduction);
+    broadcast_bytes(*impl_, values, count * sizeof(float), root);
 }
 
 void Communicator::all_reduce(double* values, std::size_t count, Reduction reduction) const {
-    reduce_values(*impl_, values, count, reduction);
+    if (impl_->alone()) return;
+    const MPI_Op operation = reduction == Reduction::sum ? MPI_SUM : MPI_MAX;
+    for_each_piece(count, [&](std::size_t first, int length) {
+        complete(
+            "MPI_Iallreduce",
+            [&](MPI_Request* request) {
+                return MPI_Iallreduce(MPI_IN_PLACE, values + first, length, MPI_DOUBLE, operation,
+                                      impl_->handle, request);
+            },
+            eager_s);
+    });
 }
 
 double Communicator::all_reduce(double value, Reduction reduction) const {
@@ -200,33 +160,26 @@ std::vector<std::string> Communicator::all_gather(std::string_view bytes) const 
     if (impl_->alone()) return {std::string(bytes)};
     std::vector<int> lengths(std::size_t(size()), 0);
     const int length = int(bytes.size());
-    MPI_Request request = MPI_REQUEST_NULL;
-    check_mpi(
-        MPI_Iallgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, impl_->handle, &request),
-        "MPI_Iallgather");
-    wait_request(request, Patience::patient);
+    complete("MPI_Iallgather", [&](MPI_Request* request) {
+        return MPI_Iallgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, impl_->handle,
+                              request);
+    });
 
     std::vector<int> offsets(lengths.size(), 0);
     std::partial_sum(lengths.begin(), lengths.end() - 1, offsets.begin() + 1);
     std::string all(std::size_t(offsets.back() + lengths.back()), '\0');
-    check_mpi(MPI_Iallgatherv(bytes.data(), length, MPI_CHAR, all.data(), lengths.data(),
-                              offsets.data(), MPI_CHAR, impl_->handle, &request),
-              "MPI_Iallgatherv");
-    wait_request(request, Patience::eager);
+    complete(
+        "MPI_Iallgatherv",
+        [&](MPI_Request* request) {
+            return MPI_Iallgatherv(bytes.data(), length, MPI_CHAR, all.data(), lengths.data(),
+                                   offsets.data(), MPI_CHAR, impl_->handle, request);
+        },
+        eager_s);
 
     std::vector<std::string> result;
     for (std::size_t r = 0; r < lengths.size(); ++r)
         result.push_back(all.substr(std::size_t(offsets[r]), std::size_t(lengths[r])));
     return result;
-}
-
-void Communicator::sum_now(float* values, std::size_t count) const {
-    if (impl_->alone()) return;
-    for_each_piece(count, [&](std::size_t first, int length) {
-        check_mpi(
-            MPI_Allreduce(MPI_IN_PLACE, values + first, length, MPI_FLOAT, MPI_SUM, impl_->handle),
-            "MPI_Allreduce");
-    });
 }
 
 PendingSum Communicator::start_sum(float* values, std::size_t count) const {
@@ -298,21 +251,16 @@ bool Communicator::is_same_on_all_ranks(std::string_view bytes) const {
 }
 
 void Communicator::agree(const std::string& what, const std::function<void()>& phase) const {
-    ErrorParts own;
+    if (impl_->alone()) return phase();
+    std::string own;
     const std::exception_ptr thrown = capture(phase, own);
-    if (impl_->alone()) {
-        if (thrown) std::rethrow_exception(thrown);
-        return;
-    }
-    if (all_reduce(double(int(own.code)), Reduction::max) == 0) return;
-    const std::vector<std::string> reports = all_gather(encode(own));
+    if (all_reduce(thrown ? 1 : 0, Reduction::max) == 0) return;
+    const std::vector<std::string> reports = all_gather(own);
     if (thrown) std::rethrow_exception(thrown);
     const auto failed = std::find_if(reports.begin(), reports.end(),
                                      [](const std::string& report) { return !report.empty(); });
-    ErrorParts parts = decode(*failed);
-    parts.problem =
-        what + " failed on rank " + std::to_string(failed - reports.begin()) + ": " + parts.problem;
-    throw_parts(parts);
+    throw_reported(what + " failed on rank " + std::to_string(failed - reports.begin()) + ": ",
+                   *failed);
 }
 
 }  // namespace edgeloop

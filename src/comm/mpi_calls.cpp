@@ -3,30 +3,15 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 
-#include <chrono>
 #include <thread>
 
 namespace edgeloop {
 namespace {
 
-constexpr double eager_seconds = 2e-3;
-// Large sums move only while somebody polls: a sleep between two of their many pieces is longer
-// than the piece. Ranks of a group arrive within fractions of a step.
-constexpr double pressing_seconds = 0.25;
-
 bool finished(MPI_Request& request) {
     int done = 0;
     check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
     return done != 0;
-}
-
-bool poll_eagerly(MPI_Request& request, double seconds) {
-    const double until = steady_seconds() + seconds;
-    do {
-        if (finished(request)) return true;
-        std::this_thread::yield();
-    } while (steady_seconds() < until);
-    return false;
 }
 
 }  // namespace
@@ -39,11 +24,14 @@ void check_mpi(int code, const char* call) {
     throw CommError(std::string(call) + " failed", std::string(text, std::size_t(length)));
 }
 
-void wait_request(MPI_Request& request, Patience patience) {
-    if (patience == Patience::eager && poll_eagerly(request, eager_seconds)) return;
-    if (patience == Patience::pressing && poll_eagerly(request, pressing_seconds)) return;
+void wait_request(MPI_Request& request, double poll_s) {
+    const double until = steady_seconds() + poll_s;
     BackOff pause;
-    while (!finished(request)) pause.wait();
+    while (!finished(request))
+        if (steady_seconds() < until)
+            std::this_thread::yield();
+        else
+            pause.wait();
 }
 
 Communicator::Impl::Impl(MPI_Comm comm, bool take_ownership) : handle(comm), owned(take_ownership) {

@@ -12,15 +12,16 @@ namespace edgeloop {
 /// Throws CommError with MPI's own text unless `code` is MPI_SUCCESS.
 void check_mpi(int code, const char* call);
 
-/// How a wait spends its time.
-enum class Patience {
-    pressing,  ///< polls for long: the others are in the same step
-    eager,     ///< polls for a while before it begins to sleep: the others are about to arrive
-    patient    ///< sleeps from the start: the others may be long
-};
+/// Seconds to poll before a wait begins to sleep: when the others are about to arrive.
+constexpr double eager_s = 2e-3;
+/// The same when they are in the same step. Large sums move only while somebody polls: a sleep
+/// between two of their many pieces is longer than the piece. Ranks of a group arrive within
+/// fractions of a step.
+constexpr double pressing_s = 0.25;
 
-/// Completes a request. @throws CommError.
-void wait_request(MPI_Request& request, Patience patience);
+/// Completes a request. @param poll_s  0: sleeps from the start, the others may be long.
+/// @throws CommError.
+void wait_request(MPI_Request& request, double poll_s = 0);
 
 /// A send whose bytes must live until MPI is done with them.
 struct OutgoingMessage {

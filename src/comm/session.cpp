@@ -4,12 +4,11 @@
 
 #include "edgeloop/core/error.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <initializer_list>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -28,14 +27,8 @@ int number_or_zero(const char* text) { return text == nullptr ? 0 : std::atoi(te
 
 /// Whether a mapping policy, e.g. "slot:PE=2:OVERSUBSCRIBE", has the modifier that allows sharing.
 bool policy_oversubscribes(const char* policy) {
-    std::istringstream words(policy == nullptr ? "" : policy);
-    bool found = false;
-    for (std::string word; std::getline(words, word, ':');) {
-        std::transform(word.begin(), word.end(), word.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        found |= word == "oversubscribe";
-    }
-    return found;
+    static const std::regex modifier("(.*:)?oversubscribe(:.*)?", std::regex::icase);
+    return policy != nullptr && std::regex_match(policy, modifier);
 }
 
 int node_ranks = 1;
@@ -98,8 +91,6 @@ void claim_cuda_device() {
     const auto own = std::size_t(launcher_local_rank()) % devices.size();
     ::setenv("CUDA_VISIBLE_DEVICES", devices[own].c_str(), 1);
 }
-
-bool launcher_says_rank_zero() { return launcher_rank() == 0; }
 
 MpiSession::MpiSession(int& argc, char**& argv) : exceptions_at_start_(std::uncaught_exceptions()) {
     if (!launched_by_mpi()) return;

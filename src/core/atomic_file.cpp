@@ -1,7 +1,6 @@
 #include "edgeloop/core/atomic_file.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/sync.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -45,18 +44,10 @@ std::string read_file(const std::string& path, std::uint64_t limit_bytes) {
                           fmt::format("at most {} are read", limit_bytes));
     std::string bytes;
     bytes.reserve(static_cast<std::size_t>(info.st_size));
-    char buffer[1 << 16];
-    while (true) {
-        const ssize_t got = ::read(file.get(), buffer, sizeof buffer);
-        if (got == 0) return bytes;
-        if (got < 0) {
-            if (errno == EINTR) continue;
-            throw system_error("read", path);
-        }
-        bytes.append(buffer, static_cast<std::size_t>(got));
-        if (bytes.size() > limit_bytes)
-            throw ConfigError(fmt::format("'{}' is larger than {} bytes", path, limit_bytes));
-    }
+    if (!read_all(file.get(), bytes, limit_bytes)) throw system_error("read", path);
+    if (bytes.size() > limit_bytes)
+        throw ConfigError(fmt::format("'{}' is larger than {} bytes", path, limit_bytes));
+    return bytes;
 }
 
 void write_file_atomic(const std::string& given, std::string_view bytes, Durability durability) {

@@ -78,10 +78,6 @@ ChildProcess::ChildProcess(const ChildOptions& options) {
     }
 }
 
-ChildProcess::ChildProcess(ChildProcess&& other) noexcept : pid_(other.pid_), exit_(other.exit_) {
-    other.pid_ = -1;
-}
-
 ChildProcess::~ChildProcess() {
     if (pid_ > 0 && !poll()) terminate(1.0);
 }
@@ -115,11 +111,16 @@ void ChildProcess::terminate(double grace_seconds) {
     wait_for(10.0);
 }
 
-std::string sibling_program(const std::string& name) {
+std::string own_program() {
     std::error_code error;
-    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-    const auto path = self.parent_path() / name;
-    if (error || ::access(path.c_str(), X_OK) != 0)
+    const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (error) throw IoError("cannot find the path of this program", error.message());
+    return path.string();
+}
+
+std::string sibling_program(const std::string& name) {
+    const auto path = std::filesystem::path(own_program()).replace_filename(name);
+    if (::access(path.c_str(), X_OK) != 0)
         throw IoError(fmt::format("the program '{}' was not found beside this one", name),
                       path.string(), "install all edgeloop programs into one folder");
     return path.string();

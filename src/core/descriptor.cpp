@@ -1,11 +1,15 @@
 #include "edgeloop/core/descriptor.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
 
 namespace edgeloop {
 
@@ -23,6 +27,47 @@ bool write_all(int descriptor, std::string_view bytes) {
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return true;
+}
+
+bool read_all(int descriptor, std::string& bytes, std::uint64_t limit) {
+    char buffer[1 << 16];
+    while (bytes.size() <= limit) {
+        const ssize_t got = ::read(descriptor, buffer, sizeof buffer);
+        if (got == 0) break;
+        if (got > 0)
+            bytes.append(buffer, static_cast<std::size_t>(got));
+        else if (errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+bool is_sync_unsupported(int code) {
+    static_assert(ENOTSUP == EOPNOTSUPP);
+    return code == EINVAL || code == ENOTSUP || code == ENOSYS;
+}
+
+bool sync_descriptor(int descriptor) {
+    return ::fsync(descriptor) == 0 || is_sync_unsupported(errno);
+}
+
+void sync_folder_of(const std::string& path) {
+    const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+    const Descriptor folder(
+        ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0 && errno == EACCES) return;  // may be written, but not read
+    if (folder.get() < 0 || !sync_descriptor(folder.get()))
+        throw IoError(fmt::format("cannot sync the folder of '{}'", path), std::strerror(errno));
+}
+
+Descriptor lock_file(const std::string& path) {
+    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (file.get() < 0) throw IoError("cannot open '" + path + "'", std::strerror(errno));
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+    if (errno == EWOULDBLOCK) return {};
+    log::warning("'{}' cannot be locked: {}; make sure that no other process uses it", path,
+                 std::strerror(errno));
+    return file;
 }
 
 }  // namespace edgeloop

@@ -1,7 +1,5 @@
 #include "edgeloop/core/hash.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <xxhash.h>
 #include <zlib.h>
@@ -16,14 +14,9 @@ Digest digest(std::string_view bytes) {
 }
 
 std::uint32_t crc32(std::string_view bytes, std::uint32_t previous) {
-    uLong value = previous;
-    while (!bytes.empty()) {
-        const std::size_t piece = std::min<std::size_t>(bytes.size(), 1u << 30);
-        value =
-            ::crc32(value, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(piece));
-        bytes.remove_prefix(piece);
-    }
-    return static_cast<std::uint32_t>(value);
+    if (bytes.empty()) return previous;  // zlib begins anew when there are no data
+    return static_cast<std::uint32_t>(
+        ::crc32_z(previous, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace edgeloop

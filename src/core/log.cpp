@@ -13,17 +13,9 @@ namespace edgeloop::log {
 namespace {
 
 spdlog::level::level_enum spdlog_level(Level level) {
-    switch (level) {
-        case Level::debug:
-            return spdlog::level::debug;
-        case Level::info:
-            return spdlog::level::info;
-        case Level::warning:
-            return spdlog::level::warn;
-        case Level::error:
-            return spdlog::level::err;
-    }
-    return spdlog::level::info;
+    static_assert(int(Level::debug) == SPDLOG_LEVEL_DEBUG &&
+                  int(Level::error) == SPDLOG_LEVEL_ERROR);
+    return static_cast<spdlog::level::level_enum>(level);
 }
 
 std::shared_ptr<spdlog::logger> make_logger(Level level, const std::string& name,

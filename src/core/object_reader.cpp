@@ -15,9 +15,9 @@ class PositionScanner {
   public:
     explicit PositionScanner(std::string_view text) : text_(text) {}
 
-    PositionIndex scan() {
+    auto scan() {
         value("");
-        return std::move(positions_);
+        return std::make_shared<const decltype(positions_)>(std::move(positions_));
     }
 
   private:
@@ -57,7 +57,7 @@ class PositionScanner {
     std::string_view text_;
     std::size_t at_ = 0;
     std::size_t line_ = 1, line_start_ = 0;
-    PositionIndex positions_;
+    std::map<std::string, TextPosition> positions_;
 };
 
 [[noreturn]] void reject(const Place& place, const std::string& problem) {
@@ -71,9 +71,8 @@ void require_between(double value, Bounds bounds, const Place& place, const char
 
 }  // namespace
 
-PositionIndex index_positions(std::string_view json_text) {
-    return PositionScanner(json_text).scan();
-}
+Place::Place(std::string document, std::string_view json_text)
+    : document_(std::move(document)), positions_(PositionScanner(json_text).scan()) {}
 
 Place Place::operator/(const std::string& key) const {
     Place child = *this;

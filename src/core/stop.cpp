@@ -20,24 +20,22 @@ extern "C" void on_stop_signal(int signal) {
 
 extern "C" void on_reload_signal(int) { reload.store(true); }
 
+void handle(int signal, void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    ::sigaction(signal, &action, nullptr);
+}
+
 }  // namespace
 
 void install_stop_handlers(int extra_signal) {
-    struct sigaction action {};
-    action.sa_handler = on_stop_signal;
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_RESTART;
     for (const int signal : {SIGINT, SIGTERM, extra_signal})
-        if (signal != 0) ::sigaction(signal, &action, nullptr);
+        if (signal != 0) handle(signal, on_stop_signal);
 }
 
-void install_reload_handler() {
-    struct sigaction action {};
-    action.sa_handler = on_reload_signal;
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_RESTART;
-    ::sigaction(SIGHUP, &action, nullptr);
-}
+void install_reload_handler() { handle(SIGHUP, on_reload_signal); }
 
 bool take_reload_request() noexcept { return reload.exchange(false); }
 

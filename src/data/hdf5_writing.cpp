@@ -3,7 +3,6 @@
 
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/sync.hpp"
 
 #include <cerrno>
 #include <cstdio>

@@ -37,9 +37,9 @@ struct Group {
     [[nodiscard]] int leader() const { return ranks.front(); }
     [[nodiscard]] std::size_t load() const { return unsent.size() + running.size(); }
     [[nodiscard]] std::size_t room() const {
-        const std::size_t most = trusted ? depth.value() : 1;
-        if (stalled || reserved || lent || joined || load() >= most) return 0;
-        return most - load();
+        const std::size_t max_load = trusted ? depth.value() : 1;
+        if (stalled || reserved || lent || joined || load() >= max_load) return 0;
+        return max_load - load();
     }
     void front_begins(double now, double paused) {
         started_s = heard_s = now;

@@ -87,15 +87,13 @@ void GroupAccounts::take_out_if_guilty(Account& account) {
         account.label, account.reason);
 }
 
-void GroupAccounts::acquit(Account& account, CandidateId id) {
-    account.held.erase(std::remove(account.held.begin(), account.held.end(), id),
-                       account.held.end());
-}
-
 void GroupAccounts::forget(CandidateId id) {
     const auto found = failed_on_.find(id);
     if (found == failed_on_.end()) return;
-    for (const std::size_t group : found->second) acquit(accounts_[group], id);
+    for (const std::size_t group : found->second) {
+        std::vector<CandidateId>& held = accounts_[group].held;
+        held.erase(std::remove(held.begin(), held.end(), id), held.end());
+    }
     failed_on_.erase(found);
 }
 

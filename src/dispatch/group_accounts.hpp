@@ -58,7 +58,6 @@ class GroupAccounts {
     void passed(Account& account);
     void passed_elsewhere(Account& account, CandidateId id);
     void take_out_if_guilty(Account& account);
-    static void acquit(Account& account, CandidateId id);
     /// 0: nothing against it; 1: something; 2: out.
     [[nodiscard]] static int suspicion(const Account& account);
     [[nodiscard]] bool tried(CandidateId id, std::size_t group) const;

@@ -33,8 +33,8 @@ struct GroupEvaluator::Impl {
           accounts(labels_of(plan, bool(own_work)), limits.accounts),
           large(plan.blocks, groups, accounts) {
         if (own_work)
-            local = std::make_unique<LocalEvaluator>(std::move(own_work), limits.candidate_limit_s,
-                                                     limits.paused_s);
+            local = make_local_evaluator(std::move(own_work), limits.candidate_limit_s,
+                                         limits.paused_s);
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
                         "a group evaluator lives on rank 0 and needs a group");
         (void)world.split(-1);  // groups
@@ -52,7 +52,7 @@ struct GroupEvaluator::Impl {
         if (group.unsent.empty()) return;
         if (group.running.empty()) group.front_begins(steady_seconds(), paused());
         world.send(group.leader(), int(MessageTag::assign),
-                   encode_assignment({group.unsent, false}));
+                   encode(Assignment{group.unsent, false}));
         std::move(group.unsent.begin(), group.unsent.end(), std::back_inserter(group.running));
         group.unsent.clear();
     }
@@ -62,7 +62,7 @@ struct GroupEvaluator::Impl {
         for (const auto& [block, candidate] : large.begin_those_that_can()) {
             groups[block->front()].front_begins(steady_seconds(), paused());
             groups[block->front()].running.push_back(candidate);
-            const std::string bytes = encode_assignment({{candidate}, true});
+            const std::string bytes = encode(Assignment{{candidate}, true});
             for (const std::size_t member : *block)
                 world.send(groups[member].leader(), int(MessageTag::assign), bytes);
         }
@@ -86,7 +86,7 @@ struct GroupEvaluator::Impl {
         if (Group* group = group_with(message.source)) group->heard_s = steady_seconds();
         switch (MessageTag(message.tag)) {
             case MessageTag::results:
-                take_results(*group_with(message.source), decode_outcomes(message.bytes));
+                take_results(*group_with(message.source), message.bytes);
                 break;
             case MessageTag::heartbeat:
                 places[message.source] = message.bytes;
@@ -100,9 +100,9 @@ struct GroupEvaluator::Impl {
         }
     }
 
-    void take_results(Group& group, std::vector<Outcome> outcomes) {
+    void take_results(Group& group, const std::string& bytes) {
         if (group.stalled) return;  // its candidates have been reported already
-        for (Outcome& outcome : outcomes) {
+        for (Outcome& outcome : decode<std::vector<Outcome>>(bytes)) {
             EDGELOOP_EXPECT(!group.running.empty() && group.running.front().id == outcome.id,
                             "a group answers in the order in which it was asked");
             Candidate candidate = std::move(group.running.front());
@@ -197,7 +197,7 @@ struct GroupEvaluator::Impl {
 
     void cancel_front(Group& group) {
         group.cancelled_s = steady_seconds();
-        world.send(group.leader(), int(MessageTag::cancel), encode_id(group.running.front().id));
+        world.send(group.leader(), int(MessageTag::cancel), encode(group.running.front().id));
     }
 
     /// Ends what runs too long and gives up groups that no longer answer.
@@ -275,7 +275,7 @@ struct GroupEvaluator::Impl {
 
     Communicator world;
     DispatchOptions options;
-    std::unique_ptr<LocalEvaluator> local;  ///< what rank 0 evaluates itself, or nullptr
+    std::unique_ptr<Evaluator> local;  ///< what rank 0 evaluates itself, or nullptr
     std::vector<int> idle;
     std::vector<Group> groups;
     /// Failed at once on a group and not yet on enough of them.
@@ -351,7 +351,7 @@ void GroupEvaluator::cancel(CandidateId id) {
         if (found == group.running.begin())
             impl_->cancel_front(group);
         else
-            impl_->world.send(group.leader(), int(MessageTag::cancel), encode_id(id));
+            impl_->world.send(group.leader(), int(MessageTag::cancel), encode(id));
     }
 }
 

@@ -11,25 +11,16 @@
 
 namespace edgeloop {
 
-int GroupPlan::group_of(int rank) const {
-    const auto holds = [rank](const std::vector<int>& group) {
-        return std::find(group.begin(), group.end(), rank) != group.end();
-    };
-    const auto found = std::find_if(groups.begin(), groups.end(), holds);
-    return found == groups.end() ? -1 : int(found - groups.begin());
-}
-
-int GroupPlan::block_of(int rank) const {
-    const int group = group_of(rank);
-    const auto holds = [group](const std::vector<std::size_t>& block) {
-        return group >= 0 &&
-               std::find(block.begin(), block.end(), std::size_t(group)) != block.end();
-    };
-    const auto found = std::find_if(blocks.begin(), blocks.end(), holds);
-    return found == blocks.end() ? -1 : int(found - blocks.begin());
-}
-
 namespace {
+
+/// Index of the list that holds the item, or -1.
+template <class Item>
+int index_with(Item item, const std::vector<std::vector<Item>>& lists) {
+    const auto found = std::find_if(lists.begin(), lists.end(), [item](const auto& list) {
+        return std::find(list.begin(), list.end(), item) != list.end();
+    });
+    return found == lists.end() ? -1 : int(found - lists.begin());
+}
 
 void check_size(int workers, int ranks_per_candidate) {
     if (ranks_per_candidate < 1)
@@ -54,8 +45,11 @@ void cut(std::vector<int>& ranks, std::size_t size, GroupPlan& plan) {
 
 }  // namespace
 
-GroupPlan plan_groups(int world_size, int ranks_per_candidate) {
-    return plan_groups(std::vector<RankBinding>(std::size_t(world_size)), ranks_per_candidate);
+int GroupPlan::group_of(int rank) const { return index_with(rank, groups); }
+
+int GroupPlan::block_of(int rank) const {
+    const int group = group_of(rank);
+    return group < 0 ? -1 : index_with(std::size_t(group), blocks);
 }
 
 GroupPlan plan_groups(const std::vector<RankBinding>& bindings, int ranks_per_candidate) {

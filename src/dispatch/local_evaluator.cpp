@@ -16,57 +16,83 @@
 #include <utility>
 
 namespace edgeloop {
+namespace {
 
-struct LocalEvaluator::Impl {
+class LocalEvaluator final : public Evaluator {
+  public:
+    LocalEvaluator(WorkerFunction run, double limit_s, std::function<double()> paused_s)
+        : run_(std::move(run)),
+          limit_s_(limit_s),
+          paused_s_(std::move(paused_s)),
+          thread_([this] { work(); }) {}
+    ~LocalEvaluator() override {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        wake_.notify_all();
+        thread_.join();
+    }
+
+    [[nodiscard]] std::size_t free_slots() const override {
+        const std::lock_guard lock(mutex_);
+        return depth_.value() - std::min(depth_.value(), outstanding_.size());
+    }
+
+    void submit(const Candidate& candidate) override {
+        EDGELOOP_EXPECT(free_slots() > 0, "submit() needs a free slot");
+        {
+            const std::lock_guard lock(mutex_);
+            queue_.push_back(candidate);
+            outstanding_.insert(candidate.id);
+        }
+        wake_.notify_one();
+    }
+
+    void cancel(CandidateId id) override {
+        const std::lock_guard lock(mutex_);
+        if (outstanding_.count(id) > 0) cancelled_.insert(id);
+    }
+
+    [[nodiscard]] std::vector<Outcome> poll() override {
+        const std::lock_guard lock(mutex_);
+        return std::exchange(done_, {});
+    }
+
+  private:
     /// Asks the evaluator whether its candidate was cancelled.
     class Token : public CancelToken {
       public:
-        Token(Impl& impl, CandidateId id) : impl_(impl), id_(id) {}
+        Token(LocalEvaluator& evaluator, CandidateId id) : evaluator_(evaluator), id_(id) {}
         [[nodiscard]] bool requested() const override {
-            const std::lock_guard<std::mutex> lock(impl_.mutex);
-            return impl_.stopping || impl_.cancelled.count(id_) > 0 || past_limit();
+            const std::lock_guard lock(evaluator_.mutex_);
+            return evaluator_.stopping_ || evaluator_.cancelled_.count(id_) > 0 || past_limit();
         }
         [[nodiscard]] bool will_resume() const override {
-            const std::lock_guard<std::mutex> lock(impl_.mutex);
-            return impl_.stopping;
+            const std::lock_guard lock(evaluator_.mutex_);
+            return evaluator_.stopping_;
         }
-
         [[nodiscard]] bool past_limit() const {
-            if (impl_.limit_s <= 0) return false;
-            const double paused = impl_.paused() - paused_;
-            return steady_seconds() - started_ - paused > impl_.limit_s;
+            if (evaluator_.limit_s_ <= 0) return false;
+            const double paused = evaluator_.paused() - paused_;
+            return steady_seconds() - started_ - paused > evaluator_.limit_s_;
         }
 
       private:
-        Impl& impl_;
+        LocalEvaluator& evaluator_;
         CandidateId id_;
-        double started_ = steady_seconds(), paused_ = impl_.paused();
+        double started_ = steady_seconds(), paused_ = evaluator_.paused();
     };
-
-    Impl(WorkerFunction function, double candidate_limit_s, std::function<double()> pauses)
-        : run(std::move(function)),
-          limit_s(candidate_limit_s),
-          paused_s(std::move(pauses)),
-          thread([this] { work(); }) {}
-
-    ~Impl() {
-        {
-            const std::lock_guard<std::mutex> lock(mutex);
-            stopping = true;
-        }
-        wake.notify_all();
-        thread.join();
-    }
 
     void work() {
         while (const std::optional<Candidate> candidate = next()) {
             const Token token(*this, candidate->id);
             Outcome outcome = token.requested()
                                   ? cancelled_before_start(candidate->id)
-                                  : guarded_run(run, *candidate, Communicator(), token);
+                                  : guarded_run(run_, *candidate, Communicator(), token);
             if (outcome.status == Status::cancelled && token.past_limit()) {
                 outcome.status = Status::timed_out;
-                outcome.reason = past_limit_text(limit_s);
+                outcome.reason = past_limit_text(limit_s_);
             }
             finish(std::move(outcome));
         }
@@ -74,66 +100,42 @@ struct LocalEvaluator::Impl {
 
     /// The next candidate, once there is one; nothing when the evaluator goes away.
     std::optional<Candidate> next() {
-        std::unique_lock<std::mutex> lock(mutex);
-        wake.wait(lock, [this] { return stopping || !queue.empty(); });
-        if (stopping) return std::nullopt;
-        Candidate candidate = std::move(queue.front());
-        queue.pop_front();
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+        if (stopping_) return std::nullopt;
+        Candidate candidate = std::move(queue_.front());
+        queue_.pop_front();
         return candidate;
     }
 
     void finish(Outcome outcome) {
-        const std::lock_guard<std::mutex> lock(mutex);
-        outstanding.erase(outcome.id);
-        cancelled.erase(outcome.id);
-        if (outcome.status == Status::completed) depth.learn(outcome.seconds);
-        done.push_back(std::move(outcome));
+        const std::lock_guard lock(mutex_);
+        outstanding_.erase(outcome.id);
+        cancelled_.erase(outcome.id);
+        if (outcome.status == Status::completed) depth_.learn(outcome.seconds);
+        done_.push_back(std::move(outcome));
     }
 
-    [[nodiscard]] double paused() const { return paused_s ? paused_s() : 0; }
+    [[nodiscard]] double paused() const { return paused_s_ ? paused_s_() : 0; }
 
-    WorkerFunction run;
-    double limit_s;
-    std::function<double()> paused_s;
-    std::mutex mutex;
-    std::condition_variable wake;
-    std::deque<Candidate> queue;
-    std::set<CandidateId> outstanding;
-    std::set<CandidateId> cancelled;
-    std::vector<Outcome> done;
-    QueueDepth depth;
-    bool stopping = false;
-    std::thread thread;  // last: it uses all of the above
+    WorkerFunction run_;
+    double limit_s_;
+    std::function<double()> paused_s_;
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<Candidate> queue_;
+    std::set<CandidateId> outstanding_, cancelled_;
+    std::vector<Outcome> done_;
+    QueueDepth depth_;
+    bool stopping_ = false;
+    std::thread thread_;  // last: it uses all of the above
 };
 
-LocalEvaluator::LocalEvaluator(WorkerFunction run, double candidate_limit_s,
-                               std::function<double()> paused_s)
-    : impl_(std::make_unique<Impl>(std::move(run), candidate_limit_s, std::move(paused_s))) {}
-LocalEvaluator::~LocalEvaluator() = default;
+}  // namespace
 
-std::size_t LocalEvaluator::free_slots() const {
-    const std::lock_guard<std::mutex> lock(impl_->mutex);
-    return impl_->depth.value() - std::min(impl_->depth.value(), impl_->outstanding.size());
-}
-
-void LocalEvaluator::submit(const Candidate& candidate) {
-    EDGELOOP_EXPECT(free_slots() > 0, "submit() needs a free slot");
-    {
-        const std::lock_guard<std::mutex> lock(impl_->mutex);
-        impl_->queue.push_back(candidate);
-        impl_->outstanding.insert(candidate.id);
-    }
-    impl_->wake.notify_one();
-}
-
-void LocalEvaluator::cancel(CandidateId id) {
-    const std::lock_guard<std::mutex> lock(impl_->mutex);
-    if (impl_->outstanding.count(id) > 0) impl_->cancelled.insert(id);
-}
-
-std::vector<Outcome> LocalEvaluator::poll() {
-    const std::lock_guard<std::mutex> lock(impl_->mutex);
-    return std::exchange(impl_->done, {});
+std::unique_ptr<Evaluator> make_local_evaluator(WorkerFunction run, double candidate_limit_s,
+                                                std::function<double()> paused_s) {
+    return std::make_unique<LocalEvaluator>(std::move(run), candidate_limit_s, std::move(paused_s));
 }
 
 }  // namespace edgeloop

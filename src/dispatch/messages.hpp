@@ -1,17 +1,23 @@
 #pragma once
 
-#include "edgeloop/evaluation/candidate.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/evaluation/binary_fields.hpp"
 
+#include <sstream>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include <cereal/archives/binary.hpp>
+#include <cereal/types/map.hpp>
+#include <cereal/types/string.hpp>
+#include <cereal/types/vector.hpp>
 
 namespace edgeloop {
 
 /// Tags of the messages between coordinator and workers. All ranks run the same program, so the
 /// payloads carry no version.
 enum class MessageTag : int {
-    assign = 1,  ///< to a leader: candidates to evaluate, in order
+    assign = 1,  ///< to a leader: Assignment, candidates to evaluate, in order
     cancel,      ///< to a leader: id of a candidate to end early
     shutdown,    ///< to every worker: no more candidates
     results,     ///< from a leader: outcomes
@@ -23,13 +29,35 @@ enum class MessageTag : int {
 struct Assignment {
     std::vector<Candidate> candidates;
     bool joined = false;  ///< all groups of the block train the one candidate together
+
+    template <class Archive>
+    void serialize(Archive& archive) {
+        archive(candidates, joined);
+    }
 };
 
-[[nodiscard]] std::string encode_assignment(const Assignment& assignment);
-[[nodiscard]] Assignment decode_assignment(const std::string& bytes);
-[[nodiscard]] std::string encode_outcomes(const std::vector<Outcome>& outcomes);
-[[nodiscard]] std::vector<Outcome> decode_outcomes(const std::string& bytes);
-[[nodiscard]] std::string encode_id(CandidateId id);
-[[nodiscard]] CandidateId decode_id(const std::string& bytes);
+/// The payload of a message.
+template <class Value>
+[[nodiscard]] std::string encode(const Value& value) {
+    std::ostringstream stream;
+    cereal::BinaryOutputArchive archive(stream);
+    archive(value);
+    return std::move(stream).str();
+}
+
+/// @throws CommError.
+template <class Value>
+[[nodiscard]] Value decode(const std::string& bytes) {
+    Value value{};
+    try {
+        std::istringstream stream(bytes);
+        cereal::BinaryInputArchive archive(stream);
+        archive(value);
+    } catch (const cereal::Exception& error) {
+        throw CommError("a message between ranks cannot be read", error.what(),
+                        "start all ranks with the same build of edgeloop");
+    }
+    return value;
+}
 
 }  // namespace edgeloop

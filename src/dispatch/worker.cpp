@@ -62,7 +62,7 @@ class Inbox {
     void take(const ReceivedMessage& message) {
         switch (MessageTag(message.tag)) {
             case MessageTag::assign: {
-                Assignment assignment = decode_assignment(message.bytes);
+                Assignment assignment = decode<Assignment>(message.bytes);
                 for (Candidate& candidate : assignment.candidates) {
                     cancelled_.erase(candidate.id);  // meant an earlier rung of it
                     queue_.push_back({{std::move(candidate)}, assignment.joined});
@@ -70,7 +70,7 @@ class Inbox {
                 break;
             }
             case MessageTag::cancel:
-                cancelled_.insert(decode_id(message.bytes));
+                cancelled_.insert(decode<CandidateId>(message.bytes));
                 break;
             case MessageTag::shutdown:
                 shutdown_ = true;
@@ -87,32 +87,13 @@ class Inbox {
     bool shutdown_ = false;
 };
 
-/// Tells the coordinator where this rank is: at the first place of each candidate, then now and
-/// then.
-class Heartbeats {
-  public:
-    explicit Heartbeats(const Communicator& world) : world_(world) {}
-
-    void at(CandidateId candidate, const std::string& place) {
-        const double now = steady_seconds();
-        if (candidate == candidate_ && now - sent_ < heartbeat_interval_s) return;
-        candidate_ = candidate;
-        sent_ = now;
-        world_.send(coordinator, int(MessageTag::heartbeat),
-                    "candidate " + std::to_string(candidate) + ", " + place);
-    }
-
-  private:
-    const Communicator& world_;
-    CandidateId candidate_ = 0;
-    double sent_ = 0;
-};
-
-/// The token of a leader, which listens to the coordinator, or of a member, which does not.
+/// The token of a leader, which listens to the coordinator, or of a member, which does not. Tells
+/// the coordinator where this rank is: at the first place of each candidate, then now and then.
 class WorkerToken : public CancelToken {
   public:
-    WorkerToken(Inbox* inbox, Heartbeats& places, CandidateId id)
-        : inbox_(inbox), places_(places), id_(id) {}
+    /// @param inbox  of a leader; a member has none.
+    WorkerToken(const Communicator& world, Inbox* inbox, CandidateId id)
+        : world_(world), inbox_(inbox), id_(id) {}
 
     [[nodiscard]] bool requested() const override {
         if (inbox_ == nullptr) return false;
@@ -122,12 +103,18 @@ class WorkerToken : public CancelToken {
     [[nodiscard]] bool will_resume() const override {
         return inbox_ != nullptr && inbox_->shutdown();
     }
-    void at(const std::string& place) const override { places_.at(id_, place); }
+    void at(const std::string& place) const override {
+        if (steady_seconds() - told_ < heartbeat_interval_s) return;
+        told_ = steady_seconds();
+        world_.send(coordinator, int(MessageTag::heartbeat),
+                    "candidate " + std::to_string(id_) + ", " + place);
+    }
 
   private:
+    const Communicator& world_;
     Inbox* inbox_;
-    Heartbeats& places_;
     CandidateId id_;
+    mutable double told_ = -heartbeat_interval_s;
 };
 
 /// Runs a candidate on all ranks of the group; a failure on any of them is the candidate's.
@@ -150,28 +137,6 @@ Outcome run_in_group(const WorkerFunction& run, const Candidate& candidate,
     return outcome;
 }
 
-/// Outcomes on their way to the coordinator, several to a message when they are quick.
-class OutcomeSender {
-  public:
-    explicit OutcomeSender(const Communicator& world) : world_(world) {}
-
-    void add(Outcome outcome) {
-        outcomes_.push_back(std::move(outcome));
-        if (steady_seconds() - sent_ > results_interval_s) flush();
-    }
-    void flush() {
-        if (outcomes_.empty()) return;
-        world_.send(coordinator, int(MessageTag::results), encode_outcomes(outcomes_));
-        outcomes_.clear();
-        sent_ = steady_seconds();
-    }
-
-  private:
-    const Communicator& world_;
-    std::vector<Outcome> outcomes_;
-    double sent_ = 0;
-};
-
 /// The groups a rank works in.
 struct Groups {
     Communicator own;
@@ -184,43 +149,51 @@ struct Groups {
 
 void lead(const Communicator& world, const Groups& groups, const WorkerFunction& run) {
     Inbox inbox(world);
-    Heartbeats places(world);
-    OutcomeSender sender(world);
+    std::vector<Outcome> outcomes;  // several to a message when they are quick
+    double sent = 0;
+    const auto flush = [&] {
+        if (outcomes.empty()) return;
+        world.send(coordinator, int(MessageTag::results), encode(std::exchange(outcomes, {})));
+        sent = steady_seconds();
+    };
+    const auto answer = [&](Outcome outcome) {
+        outcomes.push_back(std::move(outcome));
+        if (steady_seconds() - sent > results_interval_s) flush();
+    };
     for (;;) {
-        if (inbox.empty()) sender.flush();
+        if (inbox.empty()) flush();
         inbox.wait_for_work();
         if (inbox.shutdown()) inbox.forget_own_work();
         if (inbox.empty()) break;
         const Assignment assignment = inbox.next();
         const Candidate& candidate = assignment.candidates.front();
         if (!assignment.joined && inbox.is_cancelled(candidate.id)) {
-            sender.add(cancelled_before_start(candidate.id));
+            answer(cancelled_before_start(candidate.id));
             continue;
         }
         if (groups.own.size() > 1) {
-            std::string bytes = encode_assignment(assignment);
+            std::string bytes = encode(assignment);
             groups.own.broadcast(bytes, 0);
         }
         const Communicator& group = groups.of(assignment);
         const bool leads = group.rank() == 0;
         Outcome outcome = run_in_group(run, candidate, group,
-                                       WorkerToken(leads ? &inbox : nullptr, places, candidate.id));
-        if (leads) sender.add(std::move(outcome));
+                                       WorkerToken(world, leads ? &inbox : nullptr, candidate.id));
+        if (leads) answer(std::move(outcome));
     }
-    std::string nothing = encode_assignment({});
+    std::string nothing = encode(Assignment{});
     groups.own.broadcast(nothing, 0);
 }
 
 void follow(const Communicator& world, const Groups& groups, const WorkerFunction& run) {
-    Heartbeats places(world);
     for (;;) {
         std::string bytes;
         groups.own.broadcast(bytes, 0);
-        const Assignment assignment = decode_assignment(bytes);
+        const Assignment assignment = decode<Assignment>(bytes);
         if (assignment.candidates.empty()) return;
         const Candidate& candidate = assignment.candidates.front();
         (void)run_in_group(run, candidate, groups.of(assignment),
-                           WorkerToken(nullptr, places, candidate.id));
+                           WorkerToken(world, nullptr, candidate.id));
     }
 }
 

@@ -24,35 +24,112 @@ constexpr double resend_s = 10;     ///< an unacknowledged result is sent again
 constexpr double farewell_s = 1;    ///< for results still to be delivered at the end
 constexpr double max_wait_s = 0.5;  ///< of the I/O thread between two looks
 
-DialOptions dial_options(const AgentOptions& options) {
-    wire::Hello hello;
-    hello.role = wire::Role::agent;
-    hello.name = options.name;
-    hello.nonce = random_bits();
-    hello.device_class = options.device_class;
-    hello.record = options.record;
-    return {options.endpoint, options.keys, options.server_key, hello, options.max_back_off_s};
-}
-
 }  // namespace
 
 struct AgentSession::Impl {
     explicit Impl(const AgentOptions& given)
-        : options(given), dialer(std::make_shared<ZmqContext>(), dial_options(given)) {}
+        : options(given),
+          dialer(std::make_shared<ZmqContext>(),
+                 {given,
+                  {wire::Role::agent, given.name, random_bits(), given.device_class, given.record},
+                  given.max_back_off_s}) {}
 
     struct Answer {
         MeasurementResult result;
         double sent = 0;  ///< when; 0: not yet in this session
     };
 
-    void run();
-    void run_guarded();
-    void take(const wire::Packet& packet);
-    void speak(double now);
-    void begin_session();
-    void deliver(double now);
-    [[nodiscard]] wire::Heartbeat heartbeat() const;
-    [[nodiscard]] bool holds(std::uint64_t id) const;
+    [[nodiscard]] bool holds(std::uint64_t id) const {
+        return id == running || answers.count(id) != 0 || withheld.count(id) != 0 ||
+               std::any_of(waiting.begin(), waiting.end(),
+                           [id](const HeldJob& held) { return held.id == id; });
+    }
+
+    [[nodiscard]] wire::Heartbeat heartbeat() const {
+        wire::Heartbeat beat;
+        beat.running = running;
+        if (running != 0) beat.holding.push_back(running);
+        for (const HeldJob& held : waiting) beat.holding.push_back(held.id);
+        for (const std::uint64_t id : withheld)
+            if (id != running && beat.holding.size() < wire::max_held_jobs)
+                beat.holding.push_back(id);
+        for (const auto& [id, answer] : answers)
+            if (beat.holding.size() < wire::max_held_jobs) beat.holding.push_back(id);
+        return beat;
+    }
+
+    void take(const wire::Packet& packet) {
+        const std::lock_guard lock(mutex);
+        if (const auto* job = std::get_if<wire::Job>(&packet.message)) {
+            const auto answered = answers.find(packet.request);
+            if (answered != answers.end()) answered->second.sent = 0;  // say it again
+            if (holds(packet.request) || waiting.size() >= wire::max_held_jobs / 2) return;
+            waiting.push_back({packet.request, job->job});
+            arrived.notify_one();
+        } else if (std::holds_alternative<wire::ResultAck>(packet.message)) {
+            answers.erase(packet.request);
+            arrived.notify_all();
+        }
+    }
+
+    void speak(double now) {
+        const std::lock_guard lock(mutex);
+        const bool opened = dialer.take_opened();
+        if (opened) {
+            dialer.send(heartbeat());  // first of all: what is held is not given to others
+            for (auto& [id, answer] : answers) answer.sent = 0;
+            announce_start = running != 0;
+        }
+        dialer.set_heartbeat(heartbeat(), running != 0);
+        if (dialer.up()) {
+            for (auto& [id, answer] : answers) {
+                if (answer.sent != 0 && now - answer.sent < resend_s) continue;
+                answer.sent = now;
+                dialer.send(wire::Result{answer.result}, id);
+            }
+            if (announce_start) dialer.send(wire::Started{}, running);
+            announce_start = false;
+            if (opened || credit_changed) {
+                const auto kept = static_cast<std::uint32_t>(withheld.size());
+                dialer.send(wire::Ready{stopping ? 0 : options.prefetch + kept});
+            }
+            credit_changed = false;
+        }
+        // Nothing new is begun without the other side: it may give the job to another device. It
+        // sends what is still ours when the session is open again.
+        if (!dialer.up()) waiting.clear();
+        state = dialer.state(now);
+    }
+
+    void run() {
+        double deadline = 0;
+        while (true) {
+            const double now = steady_seconds();
+            if (stopping) {
+                if (deadline == 0) deadline = now + farewell_s;
+                const std::lock_guard lock(mutex);
+                // The other side has to know which job this one was at.
+                const bool told = answers.empty() && !announce_start;
+                if (told || now > deadline || !dialer.up()) break;
+            }
+            speak(now);
+            for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : max_wait_s))
+                take(packet);
+        }
+        // Whoever leaves by an error may have been brought down by the job: it is not to be passed
+        // on from device to device without being counted.
+        if (!by_an_error) dialer.shut_down();
+    }
+
+    void run_guarded() {
+        try {
+            run();
+        } catch (...) {
+            const std::lock_guard lock(mutex);
+            failure = std::current_exception();
+            arrived.notify_all();
+        }
+    }
 
     AgentOptions options;
     Dialer dialer;
@@ -66,7 +143,6 @@ struct AgentSession::Impl {
     bool credit_changed = false;
     std::map<std::uint64_t, Answer> answers;
     std::string state = "not connected yet";
-    bool connected = false;
     std::exception_ptr failure;  ///< what ended the thread early
 
     std::atomic<bool> stopping{false};
@@ -74,105 +150,6 @@ struct AgentSession::Impl {
     int exceptions = std::uncaught_exceptions();  ///< when the session began
     std::thread thread;
 };
-
-bool AgentSession::Impl::holds(std::uint64_t id) const {
-    return id == running || answers.count(id) != 0 || withheld.count(id) != 0 ||
-           std::any_of(waiting.begin(), waiting.end(),
-                       [id](const HeldJob& held) { return held.id == id; });
-}
-
-wire::Heartbeat AgentSession::Impl::heartbeat() const {
-    wire::Heartbeat beat;
-    beat.running = running;
-    if (running != 0) beat.holding.push_back(running);
-    for (const HeldJob& held : waiting) beat.holding.push_back(held.id);
-    for (const std::uint64_t id : withheld)
-        if (id != running && beat.holding.size() < wire::max_held_jobs) beat.holding.push_back(id);
-    for (const auto& [id, answer] : answers)
-        if (beat.holding.size() < wire::max_held_jobs) beat.holding.push_back(id);
-    return beat;
-}
-
-void AgentSession::Impl::take(const wire::Packet& packet) {
-    const std::lock_guard lock(mutex);
-    if (const auto* job = std::get_if<wire::Job>(&packet.message)) {
-        const auto answered = answers.find(packet.request);
-        if (answered != answers.end()) answered->second.sent = 0;  // say it again
-        if (holds(packet.request) || waiting.size() >= wire::max_held_jobs / 2) return;
-        waiting.push_back({packet.request, job->job});
-        arrived.notify_one();
-    } else if (std::holds_alternative<wire::ResultAck>(packet.message)) {
-        answers.erase(packet.request);
-        arrived.notify_all();
-    }
-}
-
-void AgentSession::Impl::begin_session() {
-    dialer.send(heartbeat());  // first of all: what is held is not given to others
-    for (auto& [id, answer] : answers) answer.sent = 0;
-    announce_start = running != 0;
-}
-
-void AgentSession::Impl::deliver(double now) {
-    for (auto& [id, answer] : answers) {
-        if (answer.sent != 0 && now - answer.sent < resend_s) continue;
-        answer.sent = now;
-        dialer.send(wire::Result{answer.result}, id);
-    }
-}
-
-void AgentSession::Impl::speak(double now) {
-    const std::lock_guard lock(mutex);
-    const bool opened = dialer.take_opened();
-    if (opened) begin_session();
-    dialer.set_heartbeat(heartbeat(), running != 0);
-    if (dialer.up()) {
-        deliver(now);
-        if (announce_start) dialer.send(wire::Started{}, running);
-        announce_start = false;
-        if (opened || credit_changed) {
-            const auto kept = static_cast<std::uint32_t>(withheld.size());
-            dialer.send(wire::Ready{stopping ? 0 : options.prefetch + kept});
-        }
-        credit_changed = false;
-    }
-    connected = dialer.up();
-    // Nothing new is begun without the other side: it may give the job to another device. It sends
-    // what is still ours when the session is open again.
-    if (!connected) waiting.clear();
-    state = dialer.state(now);
-}
-
-void AgentSession::Impl::run() {
-    double deadline = 0;
-    while (true) {
-        const double now = steady_seconds();
-        if (stopping) {
-            if (deadline == 0) deadline = now + farewell_s;
-            const std::lock_guard lock(mutex);
-            // The other side has to know which job this one was at.
-            const bool told = answers.empty() && !announce_start;
-            if (told || now > deadline || !connected) break;
-        }
-        speak(now);
-        for (const wire::Packet& packet : dialer.exchange(stopping ? 0.02 : max_wait_s))
-            take(packet);
-    }
-    // Whoever leaves by an error may have been brought down by the job: it is not to be passed on
-    // from device to device without being counted.
-    if (!by_an_error) dialer.shut_down();
-}
-
-void AgentSession::Impl::run_guarded() {
-    try {
-        run();
-    } catch (...) {
-        const std::lock_guard lock(mutex);
-        failure = std::current_exception();
-        connected = false;
-        arrived.notify_all();
-    }
-}
 
 AgentSession::AgentSession(const AgentOptions& options) : impl_(std::make_unique<Impl>(options)) {
     if (options.name.empty()) throw ConfigError("an agent needs a name");
@@ -231,16 +208,6 @@ void AgentSession::finish(std::uint64_t id, MeasurementResult result) {
 std::string AgentSession::state() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->state;
-}
-
-bool AgentSession::connected() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->connected;
-}
-
-std::size_t AgentSession::undelivered() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->answers.size();
 }
 
 }  // namespace edgeloop

@@ -17,10 +17,6 @@ constexpr std::int64_t settled_ns = 2'000'000'000;
 
 }  // namespace
 
-AllowList::AllowList(const std::vector<AllowedKey>& keys) {
-    for (const AllowedKey& key : keys) add(keys_, key);
-}
-
 AllowList::AllowList(const std::string& path) : path_(path) {
     for (const KeyFile& file : key_files(path))
         for (const AllowedKey& key : keys_of(file)) add(keys_, key);
@@ -43,7 +39,8 @@ std::string AllowList::refusal(const std::string& key, wire::Role role) const {
 }
 
 void AllowList::complain(const std::string& text) {
-    if (text != complaint_) log::warning("{}; what it listed before stays in force", text);
+    if (!text.empty() && text != complaint_)
+        log::warning("{}; what it listed before stays in force", text);
     complaint_ = text;
 }
 
@@ -84,10 +81,7 @@ bool AllowList::look(Keys& seen) {
         complain(error.what());
         return false;
     }
-    if (!complaint.empty())
-        complain(complaint);
-    else
-        complaint_.clear();
+    complain(complaint);
     return true;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "edgeloop/link/keys.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <cstdint>
@@ -10,6 +9,13 @@
 #include <vector>
 
 namespace edgeloop {
+
+/// A public key that may connect, and as what.
+struct AllowedKey {
+    enum class Role { any, device, search };
+    std::string key;
+    Role role = Role::any;
+};
 
 /// A file of an allow-list.
 struct KeyFile {
@@ -24,15 +30,15 @@ struct KeyFile {
 /// @throws ConfigError  malformed; IoError.
 [[nodiscard]] std::vector<AllowedKey> read_key_file(const KeyFile& file);
 
-/// Who may connect, and as what: fixed, or files that are looked at again while we run.
+/// Who may connect, and as what: files that are looked at again while we run.
 ///
 /// New keys count at once. A key that is gone must be gone at two looks, and a file that cannot be
 /// read keeps what it had: a list that is being written throws nobody out.
 class AllowList {
   public:
+    /// Nobody.
     AllowList() = default;
-    explicit AllowList(const std::vector<AllowedKey>& keys);
-    /// Reads the list. @throws ConfigError, IoError.
+    /// Reads the list: BrokerOptions::allow_list. @throws ConfigError, IoError.
     explicit AllowList(const std::string& path);
 
     /// Looks at the files, at most once a second unless `at_once`. @return whether the list
@@ -42,7 +48,6 @@ class AllowList {
     [[nodiscard]] bool contains(const std::string& key) const { return keys_.count(key) != 0; }
     /// Why this key may not open a session of this role; empty: it may.
     [[nodiscard]] std::string refusal(const std::string& key, wire::Role role) const;
-    [[nodiscard]] std::size_t size() const { return keys_.size(); }
 
   private:
     using Keys = std::map<std::string, AllowedKey::Role>;
@@ -59,7 +64,7 @@ class AllowList {
     void complain(const std::string& text);
     void adopt(Keys seen);
 
-    std::string path_;  ///< empty: fixed
+    std::string path_;  ///< empty: nobody
     Keys keys_, seen_before_;
     std::map<std::string, Known> files_;
     std::string complaint_;

@@ -15,12 +15,9 @@ namespace {
 template <class Answer>
 Answer ask(const BridgeAddress& address, wire::Role role, const wire::Packet& question,
            double timeout_s) {
-    wire::Hello hello;
-    hello.role = role;
-    hello.name = fmt::format("operator-{}", ::getpid());
-    hello.nonce = random_bits();
-    Dialer dialer(std::make_shared<ZmqContext>(),
-                  {address.endpoint, address.keys, address.server_key, hello, 1});
+    Dialer dialer(
+        std::make_shared<ZmqContext>(),
+        {address, {role, fmt::format("operator-{}", ::getpid()), random_bits(), {}, {}}, 1});
     const double deadline = steady_seconds() + timeout_s;
     while (steady_seconds() < deadline) {
         if (dialer.take_opened()) dialer.send(question.message, question.request);

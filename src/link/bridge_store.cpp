@@ -5,10 +5,9 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/log.hpp"
-#include "edgeloop/core/sync.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <filesystem>
@@ -127,13 +126,13 @@ class BridgeStore::Tables {
         return open;
     }
     [[nodiscard]] std::size_t count(Kind kind) const { return tables_[kind].count; }
-    void keep_newest_results(std::size_t most) {
+    void keep_newest_results(std::size_t max_results) {
         std::size_t& count = tables_[result_table].count;
-        if (count <= most + most / 1024) return;
+        if (count <= max_results + max_results / 1024) return;
         begin();
         database_.run(fmt::format(
             "DELETE FROM result WHERE age IN (SELECT age FROM result ORDER BY age LIMIT {})",
-            count - most));
+            count - max_results));
         count -= static_cast<std::size_t>(database_.changes());
     }
     /// @return whether there was something to make durable.

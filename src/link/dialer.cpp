@@ -18,6 +18,7 @@ namespace {
 constexpr double first_back_off_s = 0.05;
 /// Whoever is refused tries again soon: lists change, and an earlier session of this name ends.
 constexpr double max_refused_s = 2.5;
+constexpr double max_answer_s = 5;  ///< a Hello without a Welcome for so long: start over
 constexpr double quiet_factor = 5;
 constexpr double missed_heartbeats = 5;
 constexpr double quiet_missed_heartbeats = 3;
@@ -62,8 +63,7 @@ void Dialer::open_socket(double now) {
 
 void Dialer::refused(const std::string& reason, double now) {
     fail("refused: " + reason, now);
-    if (back_off_s_ <= max_refused_s) return;
-    back_off_s_ = max_refused_s;
+    back_off_s_ = std::min(back_off_s_, max_refused_s);
     next_attempt_ = now + back_off_s_ * jitter();
 }
 
@@ -95,7 +95,7 @@ bool Dialer::put(const wire::Message& message, std::uint64_t request) {
 
 void Dialer::greet(double now) {
     if (phase_ == Phase::greeting && put(options_.hello, 0)) phase_ = Phase::waiting;
-    if (now - greeted_ <= options_.answer_s) return;
+    if (now - greeted_ <= max_answer_s) return;
     fail(phase_ == Phase::greeting ? "no connection" : "connected, but no answer", now);
 }
 
@@ -130,30 +130,23 @@ void Dialer::shut_down() {
     phase_ = Phase::resting;
 }
 
-bool Dialer::take_opened() {
-    const bool opened = opened_;
-    opened_ = false;
-    return opened;
-}
-
 void Dialer::read_events(double now) {
     while (phase_ != Phase::resting) {
         const auto event = monitor_->next();
         if (!event) return;
-        switch (event->kind) {
-            case ConnectionEvent::Kind::connected:
+        switch (*event) {
+            case ConnectionEvent::connected:
                 break;
-            case ConnectionEvent::Kind::refused_key:
+            case ConnectionEvent::refused_key:
                 refused("this side's key is not on the other's allow-list", now);
                 break;
-            case ConnectionEvent::Kind::failed_handshake:
+            case ConnectionEvent::failed_handshake:
                 fail(
                     "the handshake failed: the bridge is not running behind this address, it has "
-                    "another "
-                    "server key, or only one side uses keys",
+                    "another server key, or only one side uses keys",
                     now);
                 break;
-            case ConnectionEvent::Kind::disconnected:
+            case ConnectionEvent::disconnected:
                 if (phase_ != Phase::greeting) fail("the connection was closed", now);
                 break;
         }

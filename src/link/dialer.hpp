@@ -9,17 +9,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
 
-struct DialOptions {
-    std::string endpoint;
-    LinkKeys keys;
-    std::string server_key;
+struct DialOptions : BridgeAddress {
     wire::Hello hello;
     double max_back_off_s = 32;
-    double answer_s = 5;  ///< a Hello without a Welcome for so long: start over
 };
 
 /// The dialling side of a session: connects, says Hello, keeps the session alive with heartbeats,
@@ -33,7 +30,7 @@ class Dialer {
     /// Sends what is due, waits up to `seconds` for something to happen and returns what arrived.
     [[nodiscard]] std::vector<wire::Packet> exchange(double seconds);
     /// True once after each Welcome: everything open has to be said again.
-    [[nodiscard]] bool take_opened();
+    [[nodiscard]] bool take_opened() { return std::exchange(opened_, false); }
     [[nodiscard]] bool up() const { return phase_ == Phase::open; }
     /// Sends when the session is open; what can't be sent starts the session over.
     void send(wire::Message message, std::uint64_t request = 0);

@@ -69,11 +69,6 @@ void FairQueue::remove(Id id) {
     entries_.erase(found);
 }
 
-bool FairQueue::wanted(Id id) const {
-    const auto found = entries_.find(id);
-    return found != entries_.end() && found->second.clients.count("") == 0;
-}
-
 std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class,
                                              const std::function<bool(Id)>& may) {
     const Position* best = nullptr;
@@ -87,7 +82,7 @@ std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class,
         if (client.empty()) rank = std::numeric_limits<std::uint64_t>::max();
         if (best != nullptr && rank > best_turn) continue;
         const auto first = std::find_if(line.begin(), line.end(), [&may](const Position& place) {
-            return !may || may(place.id);
+            return !may || may(std::get<2>(place));
         });
         if (first == line.end()) continue;
         if (best != nullptr && rank == best_turn && !(*first < *best)) continue;
@@ -96,7 +91,7 @@ std::optional<FairQueue::Id> FairQueue::pick(const std::string& device_class,
         best_turn = rank;
     }
     if (best == nullptr) return std::nullopt;
-    const Id id = best->id;
+    const Id id = std::get<2>(*best);
     if (last_turn_.size() > max_remembered_clients) last_turn_.clear();
     if (!best_client.empty()) last_turn_[best_client] = next_turn_++;
     remove(id);

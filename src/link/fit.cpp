@@ -1,7 +1,5 @@
 #include "link/fit.hpp"
 
-#include "link/payload.hpp"
-
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
@@ -22,9 +20,18 @@ void fit_to_limits(MeasurementResult& result) {
         metric = std::isfinite(metric->second) ? std::next(metric) : result.metrics.erase(metric);
     while (result.metrics.size() > wire::max_metrics)
         result.metrics.erase(std::prev(result.metrics.end()));
-    if (result.record.size() > wire::max_document_bytes || !wire::is_utf8(result.record))
+    if (result.record.size() > wire::max_document_bytes || !is_utf8(result.record))
         result.record = "{}";
     if (!std::isfinite(result.seconds)) result.seconds = 0;
+}
+
+bool is_utf8(const std::string& text) {
+    try {
+        (void)Json(text).dump();  // refuses anything else
+        return true;
+    } catch (const Json::type_error&) {
+        return false;
+    }
 }
 
 std::string printable(std::string text) {

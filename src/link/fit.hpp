@@ -8,6 +8,9 @@ namespace edgeloop {
 /// are not finite are left out (not measured), a record that is too large is dropped.
 void fit_to_limits(MeasurementResult& result);
 
+/// Whether `text` is well-formed UTF-8 (no overlong forms, surrogates or values above U+10FFFF).
+[[nodiscard]] bool is_utf8(const std::string& text);
+
 /// `text` of a peer for a log or a terminal: control characters become blanks.
 [[nodiscard]] std::string printable(std::string text);
 

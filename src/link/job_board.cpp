@@ -14,12 +14,7 @@ namespace {
 constexpr std::size_t remembered_errors = 20;
 constexpr std::size_t max_error_length = 400;
 
-bool is_plain_text(const std::string& text) {
-    return std::none_of(text.begin(), text.end(),
-                        [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
-bool is_plain_name(const std::string& text) { return !text.empty() && is_plain_text(text); }
+bool is_plain_text(const std::string& text) { return text == printable(text); }
 
 }  // namespace
 
@@ -58,7 +53,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
     } else if (std::holds_alternative<wire::Shutdown>(packet.message)) {
         peer.running = 0;  // an orderly end is no crash
         peer.shut_down = true;
-        close(from, now);
+        disconnected(from, now);
     } else if (const auto* wanted = std::get_if<wire::Submit>(&packet.message); wanted && client) {
         submit(from, peer, packet.request, *wanted);
         assign(now);
@@ -79,7 +74,8 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
 }
 
 void JobBoard::hello(const Session& from, const wire::Hello& message, double now) {
-    if (!is_plain_name(message.name) || !is_plain_text(message.device_class))
+    if (message.name.empty() || !is_plain_text(message.name) ||
+        !is_plain_text(message.device_class))
         return send(from, wire::Refused{"a session needs a name of printable characters"});
     if (peers_.count(from) == 0 && peers_.size() >= options_.max_sessions) {
         remember_error("full",
@@ -110,7 +106,7 @@ bool JobBoard::replace_earlier_session(const Session& from, const wire::Hello& m
     if (same != peers_.end() &&
         (same->second.hello.name != message.name || same->second.hello.role != message.role ||
          same->second.hello.nonce != message.nonce))
-        close(from, now);
+        disconnected(from, now);
     if (message.role != wire::Role::agent) return true;
     const auto known = agents_.find(message.name);
     if (known == agents_.end() || known->second == from) return true;
@@ -141,7 +137,7 @@ bool JobBoard::replace_earlier_session(const Session& from, const wire::Hello& m
 /// use it gets the record.
 wire::DeviceInfo JobBoard::info_for(const Peer& client, const Peer& device) {
     return {device.hello.name, device.hello.device_class,
-            suits(client, device) ? device.hello.record : "{}"};
+            suits(client.hello.device_class, device) ? device.hello.record : "{}"};
 }
 
 void JobBoard::welcome_client(const Session& to) {
@@ -238,7 +234,7 @@ void JobBoard::started(const Session& from, Peer& peer, std::uint64_t id, double
     if (!found->second.started) found->second.started = now;
 }
 
-void JobBoard::close(const Session& session, double now) {
+void JobBoard::disconnected(const Session& session, double now) {
     const auto found = peers_.find(session);
     if (found == peers_.end()) return;
     const Peer peer = found->second;
@@ -277,19 +273,20 @@ void JobBoard::close_agent(const Session& session, const Peer& peer, double now)
     }
 }
 
-bool JobBoard::suits(const Peer& client, const Peer& agent) {
-    return client.hello.device_class.empty() ||
-           client.hello.device_class == agent.hello.device_class;
+bool JobBoard::suits(const std::string& wanted, const Peer& agent) {
+    return wanted.empty() || wanted == agent.hello.device_class;
+}
+
+std::size_t JobBoard::devices_for(const std::string& wanted) const {
+    return std::size_t(std::count_if(agents_.begin(), agents_.end(), [&](const auto& entry) {
+        return suits(wanted, peers_.at(entry.second));
+    }));
 }
 
 wire::LinkReport JobBoard::report_for(const Peer& client) const {
-    const auto suitable = std::count_if(agents_.begin(), agents_.end(), [&](const auto& entry) {
-        return suits(client, peers_.at(entry.second));
-    });
-    return {static_cast<std::uint32_t>(suitable), static_cast<std::uint32_t>(queue_.size())};
+    return {static_cast<std::uint32_t>(devices_for(client.hello.device_class)),
+            static_cast<std::uint32_t>(queue_.size())};
 }
-
-void JobBoard::disconnected(const Session& session, double now) { close(session, now); }
 
 void JobBoard::dismiss(const Session& session, double now) {
     const auto found = peers_.find(session);
@@ -297,23 +294,20 @@ void JobBoard::dismiss(const Session& session, double now) {
     found->second.running = 0;
     rare_.warning("dismissed", fmt::format("'{}' may no longer connect", found->second.hello.name),
                   now);
-    close(session, now);
+    disconnected(session, now);
 }
 
 void JobBoard::probe_sessions() {
     for (const auto& [session, peer] : peers_) send(session, wire::Heartbeat{});
 }
 
-bool JobBoard::dead(const Peer& peer, double now) const {
-    const double silence = peer.running != 0 ? options_.quiet_dead_s : options_.peer_dead_s;
-    return now - peer.last_seen > silence;
-}
-
 void JobBoard::tick(double now) {
     std::vector<Session> gone;
     for (const auto& [session, peer] : peers_)
-        if (dead(peer, now)) gone.push_back(session);
-    for (const Session& session : gone) close(session, now);
+        if (now - peer.last_seen >
+            (peer.running != 0 ? options_.quiet_dead_s : options_.peer_dead_s))
+            gone.push_back(session);
+    for (const Session& session : gone) disconnected(session, now);
 
     if (reclaiming_ && now - started_at_ >= options_.reclaim_s) {
         reclaiming_ = false;
@@ -342,10 +336,6 @@ void JobBoard::remember_error(const std::string& kind, const std::string& text, 
     if (last_errors_.size() > remembered_errors) last_errors_.pop_front();
 }
 
-std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() {
-    std::vector<Outgoing> taken;
-    taken.swap(outgoing_);
-    return taken;
-}
+std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() { return std::exchange(outgoing_, {}); }
 
 }  // namespace edgeloop

@@ -1,4 +1,5 @@
 // What becomes of jobs: given to devices, answered, tried once more, dropped.
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/link/job_board.hpp"
 
 #include <algorithm>
@@ -53,14 +54,17 @@ void JobBoard::enqueue(const Work& work) {
         queue_.add(open.id, open.job.device_class, client, open.priority);
 }
 
-void JobBoard::take_back(std::uint64_t id) {
-    Work& work = work_.at(id);
-    if (work.holder) {
-        const auto holder = peers_.find(*work.holder);
-        if (holder != peers_.end()) holder->second.held.erase(id);
-    }
+/// No device has it any more.
+void JobBoard::release(Work& work) {
+    const auto holder = work.holder ? peers_.find(*work.holder) : peers_.end();
+    if (holder != peers_.end()) holder->second.held.erase(work.open.id);
     work.holder.reset();
     work.started.reset();
+}
+
+void JobBoard::take_back(std::uint64_t id) {
+    Work& work = work_.at(id);
+    release(work);
     enqueue(work);
 }
 
@@ -101,8 +105,7 @@ void JobBoard::drop_work(std::uint64_t id) {
 /// Whether the device may answer or keep the job: it was sent to it, now or before an outage, a
 /// restart of ours or a lease that ran out. The first answer of such a device counts.
 bool JobBoard::was_given(const Work& work, const Peer& agent) {
-    const std::string& wanted = work.open.job.device_class;
-    if (!wanted.empty() && wanted != agent.hello.device_class) return false;
+    if (!suits(work.open.job.device_class, agent)) return false;
     const auto& given = work.open.given;
     return std::find(given.begin(), given.end(), agent.hello.name) != given.end();
 }
@@ -148,16 +151,14 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
     if (finished_at_.size() > remembered_answers) finished_at_.pop_front();
     if (result.status != Status::completed)
         remember_error("failed", fmt::format("{}: {}", peer.hello.name, result.reason), now);
-    if (work.holder && work.holder != from) peers_.at(*work.holder).held.erase(id);
     send(from, wire::ResultAck{}, id);
     conclude(id, result);
 }
 
 bool JobBoard::untried_device_for(const Work& work) const {
     return std::any_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
-        const std::string& wanted = work.open.job.device_class;
         return work.tried_on.count(entry.first) == 0 &&
-               (wanted.empty() || wanted == peers_.at(entry.second).hello.device_class);
+               suits(work.open.job.device_class, peers_.at(entry.second));
     });
 }
 
@@ -169,6 +170,7 @@ bool JobBoard::try_elsewhere(Work& work, const std::string& device) {
 }
 
 void JobBoard::conclude(std::uint64_t id, const MeasurementResult& result) {
+    release(work_.at(id));
     const Work work = work_.at(id);
     drop_work(id);
     if (is_lasting(result)) {
@@ -194,12 +196,13 @@ void JobBoard::answer(std::uint64_t id, const MeasurementResult& result,
 }
 
 void JobBoard::report_crash(Work& work, const std::string& device) {
-    const std::uint64_t id = work.open.id;
-    MeasurementResult crashed;
-    crashed.status = Status::failed;
-    crashed.device = device;
-    crashed.reason = fmt::format("crashing: {} agents ended while measuring it", work.open.losses);
-    conclude(id, crashed);
+    conclude(work.open.id,
+             {{0,
+               Status::failed,
+               {},
+               fmt::format("crashing: {} agents ended while measuring it", work.open.losses),
+               0,
+               device}});
 }
 
 void JobBoard::drop(const Session& from, std::uint64_t id, const wire::Drop& what, double now) {
@@ -214,25 +217,13 @@ void JobBoard::drop(const Session& from, std::uint64_t id, const wire::Drop& wha
             (what.device_class.empty() || work.open.job.device_class == what.device_class) &&
             (what.owner.empty() || is_wanted_by(work)))
             dropped.push_back(job);
-    for (const std::uint64_t job : dropped) drop_one(job);
-    remember_error("dropped",
-                   fmt::format("'{}' dropped {} job{}", peers_.at(from).hello.name, dropped.size(),
-                               dropped.size() == 1 ? "" : "s"),
-                   now);
+    for (const std::uint64_t job : dropped)  // whoever asks for it later starts it anew
+        conclude(job, {{0, Status::failed, {}, "dropped at the bridge by its operator"}});
+    remember_error(
+        "dropped",
+        fmt::format("'{}' dropped {}", peers_.at(from).hello.name, plural(dropped.size(), "job")),
+        now);
     send(from, wire::Dropped{static_cast<std::uint32_t>(dropped.size())}, id);
-}
-
-/// Those that wait for the job are told; whoever asks for it later starts it anew.
-void JobBoard::drop_one(std::uint64_t id) {
-    const Work& work = work_.at(id);
-    if (work.holder) peers_.at(*work.holder).held.erase(id);
-    MeasurementResult result;
-    result.status = Status::failed;
-    result.reason = "dropped at the bridge by its operator";
-    const std::set<std::string> clients = work.clients;
-    store_.drop_job(id);
-    drop_work(id);
-    answer(id, result, clients);
 }
 
 }  // namespace edgeloop

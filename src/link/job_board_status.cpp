@@ -43,14 +43,9 @@ Json JobBoard::waiting_jobs() const {
     }
     Json waiting = Json::array();
     for (const auto& [wanted, line] : lines) {
-        const auto devices = std::count_if(
-            agents_.begin(), agents_.end(), [&wanted_class = wanted, this](const auto& agent) {
-                return wanted_class.empty() ||
-                       peers_.at(agent.second).hello.device_class == wanted_class;
-            });
         waiting.push_back({{"class", wanted},
                            {"jobs", line.jobs},
-                           {"devices", devices},
+                           {"devices", devices_for(wanted)},
                            {"searches", line.searches},
                            {"ids", line.ids}});
         if (waiting.size() == max_classes_shown) break;

@@ -3,8 +3,8 @@
 #include "link/allow_list.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/sync.hpp"
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
@@ -29,13 +29,9 @@ namespace {
 constexpr std::size_t key_length = 40;
 constexpr std::size_t max_key_file = 1 << 20;
 
-bool is_key(const std::string& text) {
-    std::array<std::uint8_t, 32> raw{};
-    return text.size() == key_length && zmq_z85_decode(raw.data(), text.c_str()) != nullptr;
-}
-
 std::string require_key(const std::string& text, const std::string& path) {
-    if (!is_key(text))
+    std::array<std::uint8_t, 32> raw{};
+    if (text.size() != key_length || zmq_z85_decode(raw.data(), text.c_str()) == nullptr)
         throw ConfigError(fmt::format("'{}' holds no valid key", path),
                           "a key is 40 characters of Z85", "make one with edgeloop-bridge keygen");
     return text;
@@ -68,19 +64,15 @@ AllowedKey::Role role_from(const std::string& word) {
 }
 
 void create_file(const std::string& path, const std::string& text, mode_t mode) {
-    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (file < 0) {
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (file.get() < 0) {
         if (errno == EEXIST)
             throw ConfigError(fmt::format("'{}' exists already", path),
                               "keys are never overwritten", "choose another name");
         throw IoError(fmt::format("cannot create '{}'", path), std::strerror(errno));
     }
-    const bool written =
-        ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-        sync_descriptor(file);
+    if (write_all(file.get(), text) && sync_descriptor(file.get())) return;
     const int code = errno;
-    ::close(file);
-    if (written) return;
     ::unlink(path.c_str());  // or the name would be taken by half a key
     throw IoError(fmt::format("cannot write '{}'", path), std::strerror(code));
 }
@@ -114,18 +106,17 @@ LinkKeys read_keys(const std::string& path) {
         throw ConfigError(fmt::format("the key file '{}' can be read by others", path),
                           "whoever reads it can pose as its owner",
                           fmt::format("chmod 600 {}", path));
-    const std::vector<KeyLine> lines = key_lines(path);
-    if (lines.size() != 2)
-        throw ConfigError(fmt::format("'{}' is not a key file", path),
-                          "it needs a secret and a public key",
+    const auto refuse = [&](const char* why) {
+        throw ConfigError(fmt::format("'{}' is not a key file", path), why,
                           "make one with edgeloop-bridge keygen");
+    };
+    const std::vector<KeyLine> lines = key_lines(path);
+    if (lines.size() != 2) refuse("it needs a secret and a public key");
     const std::string secret_key = require_key(lines[0].first, path);
     std::array<char, key_length + 1> derived{};
     if (zmq_curve_public(derived.data(), secret_key.c_str()) != 0 ||
         lines[1].first != derived.data())
-        throw ConfigError(fmt::format("'{}' is not a key file", path),
-                          "its two keys do not belong together",
-                          "make one with edgeloop-bridge keygen");
+        refuse("its two keys do not belong together");
     return {lines[1].first, secret_key};
 }
 
@@ -167,13 +158,6 @@ std::vector<AllowedKey> read_key_file(const KeyFile& file) {
     std::vector<AllowedKey> keys;
     for (const KeyLine& line : key_lines(file.path))
         keys.push_back({require_key(line.first, file.path), role_from(line.second)});
-    return keys;
-}
-
-std::vector<AllowedKey> read_allow_list(const std::string& path) {
-    std::vector<AllowedKey> keys;
-    for (const KeyFile& file : key_files(path))
-        for (AllowedKey& key : read_key_file(file)) keys.push_back(std::move(key));
     return keys;
 }
 

@@ -51,8 +51,7 @@ EdgeOption parse_edge_option(const std::string& text) {
         "use local, model, none, tcp://HOST:PORT, bind:tcp://*:PORT, or ipc://PATH for tcp://");
 }
 
-LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::string& log_file,
-                       const std::string& program)
+LocalAgent::LocalAgent(const std::string& program)
     : folder_(private_folder()), endpoint_("ipc://" + folder_ + socket_name) {
     ChildOptions child;
     child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program, "serve",
@@ -61,8 +60,6 @@ LocalAgent::LocalAgent(const std::vector<std::string>& arguments, const std::str
                        // The search loads this machine now more, now less: there is no undisturbed
                        // state that a reference network could confirm.
                        "--reference-every", "0", "--patience", "1", "--turns-file", turns_file()};
-    child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
-    child.output_file = log_file;
     process_ = std::make_unique<ChildProcess>(child);
 }
 

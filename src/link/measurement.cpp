@@ -15,25 +15,6 @@
 namespace edgeloop {
 namespace {
 
-struct KnownRuntime {
-    const char* name;
-    bool everywhere = false, cuda_only = false;
-};
-const KnownRuntime known_runtimes[] = {
-    {"eager", true}, {"torchscript", true}, {"onnx"}, {"tensorrt", false, true}};
-
-std::vector<std::string> runtime_names() {
-    std::vector<std::string> names;
-    for (const KnownRuntime& known : known_runtimes) names.emplace_back(known.name);
-    return names;
-}
-
-KnownRuntime find_runtime(const std::string& name) {
-    for (const KnownRuntime& known : known_runtimes)
-        if (name == known.name) return known;
-    return {""};
-}
-
 using Settings = MeasurementSettings;
 
 /// A member with its key and the values it may have.
@@ -58,7 +39,7 @@ const std::vector<SettingField>& fields() {
         {"iqr_ratio", &Settings::iqr_ratio, between(0, 10), true},
         {"time_limit_s", &Settings::time_limit_s, between(0.1, 86400), true},
         {"memory_limit_mib", &Settings::memory_limit_mib, between(0, 1e9), true},
-        {"runtime", &Settings::runtime, one_of(runtime_names()), true},
+        {"runtime", &Settings::runtime, one_of({"eager", "torchscript", "onnx", "tensorrt"}), true},
         {"processor", &Settings::processor, one_of({"cpu", "cuda"})},
         {"weights", &Settings::weights, {}},
         {"repeat", &Settings::repeat, between(0, 1'000'000), true}};
@@ -118,8 +99,10 @@ bool is_file_name(const std::string& text) {
 
 }  // namespace
 
-bool is_everywhere(const std::string& runtime) { return find_runtime(runtime).everywhere; }
-bool needs_cuda(const std::string& runtime) { return find_runtime(runtime).cuda_only; }
+bool is_everywhere(const std::string& runtime) {
+    return runtime == "eager" || runtime == "torchscript";
+}
+bool needs_cuda(const std::string& runtime) { return runtime == "tensorrt"; }
 
 MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::string& where) {
     if (!json.is_object()) throw ConfigError(where + ": expected an object");
@@ -151,6 +134,10 @@ Json MeasurementSettings::to_json() const {
 }
 
 Range MeasurementSettings::range(const std::string& key) { return field_of(key, "settings").range; }
+
+MeasurementSettings settings_of(const MeasurementJob& job) {
+    return MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
+}
 
 bool is_lasting(const MeasurementResult& result) {
     if (result.status == Status::completed) return measured_validly(result.metrics);

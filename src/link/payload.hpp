@@ -1,7 +1,8 @@
 #pragma once
 
+#include "link/fit.hpp"
+
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/evaluation/candidate.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -15,9 +16,6 @@
 #include <fmt/format.h>
 
 namespace edgeloop::wire {
-
-/// Whether `text` is well-formed UTF-8 (no overlong forms, surrogates or values above U+10FFFF).
-[[nodiscard]] bool is_utf8(std::string_view text);
 
 /// Writes fields: a byte that says little-endian, then numbers of their size and texts and lists
 /// after their length (32 bit). Same method names as PayloadReader, so that one function lists the

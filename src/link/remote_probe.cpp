@@ -6,6 +6,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/broker.hpp"
 
@@ -29,17 +30,6 @@ constexpr double busy_pause_s = 2;
 constexpr double max_wait_s = 0.5;
 constexpr std::size_t max_classes = 8;     ///< that a warning lists
 constexpr std::size_t max_records = 1024;  ///< a device may change its name as often as it likes
-
-DialOptions dial_options(const RemoteProbeOptions& options, const std::string& endpoint,
-                         bool inside) {
-    wire::Hello hello;
-    hello.role = wire::Role::client;
-    hello.name = wire::fit_name(options.name);
-    hello.nonce = random_bits();
-    hello.device_class = options.device_class;
-    if (inside) return {endpoint, {}, {}, hello, 1};
-    return {endpoint, options.keys, options.server_key, hello, options.max_back_off_s};
-}
 
 /// What is asked for and only some devices have; they are waited for.
 std::optional<std::string> special_among(const MeasurementSettings& settings,
@@ -79,17 +69,167 @@ struct RemoteProbe::Impl {
     explicit Impl(const RemoteProbeOptions& given)
         : options(given), special(special_among(given.settings, given.metrics)) {}
 
-    void start();
-    void run();
-    void run_guarded();
-    void take(const wire::Packet& packet, double now);
-    void settle(std::uint64_t id, Outcome outcome);
-    void speak(double now);
-    void submit_more(double now);
-    void resend_all();
-    void update_state(double now);
-    [[nodiscard]] std::string without_device() const;
-    [[nodiscard]] std::optional<std::string> lacks() const;
+    void start() {
+        BridgeAddress address{options.edge.endpoint, options.keys, options.server_key};
+        auto context = std::make_shared<ZmqContext>();
+        double max_back_off_s = options.max_back_off_s;
+        if (options.edge.mode != EdgeOption::Mode::connect) {
+            broker = std::make_unique<Broker>(
+                BrokerOptions{address.endpoint, options.keys, options.allow_list,
+                              options.allow_plain_network, options.board},
+                store);
+            context = broker->context();
+            address = {broker->local_endpoint(), {}, {}};
+            max_back_off_s = 1;
+        } else if (options.keys.empty() && !is_local_endpoint(address.endpoint) &&
+                   !options.allow_plain_network) {
+            throw ConfigError(
+                fmt::format("'{}' is reached over a network and no key is given", address.endpoint),
+                "anyone on the way could read and change what is sent",
+                "give keys, use an ssh tunnel to 127.0.0.1, or allow it explicitly");
+        }
+        const wire::Hello hello{wire::Role::client,
+                                wire::fit_name(options.name),
+                                random_bits(),
+                                options.device_class,
+                                {}};
+        dialer = std::make_unique<Dialer>(context, DialOptions{address, hello, max_back_off_s});
+        thread = std::thread([this] { run(); });
+    }
+
+    void run() {
+        try {
+            while (!stopping) {
+                speak(steady_seconds());
+                for (const wire::Packet& packet : dialer->exchange(max_wait_s))
+                    take(packet, steady_seconds());
+            }
+            dialer->shut_down();
+        } catch (...) {
+            const std::lock_guard lock(mutex);
+            failure = std::current_exception();
+        }
+    }
+
+    void take(const wire::Packet& packet, double now) {
+        const std::lock_guard lock(mutex);
+        const std::uint64_t id = packet.request;
+        in_flight.erase(id);  // Accepted says no more
+        if (std::holds_alternative<wire::Busy>(packet.message)) {
+            to_submit.push_back(id);
+            resume_submits = now + busy_pause_s;
+        } else if (const auto* result = std::get_if<wire::Result>(&packet.message)) {
+            settle(id, result->result);
+            dialer->send(wire::ResultAck{}, id);
+        } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message)) {
+            settle(id, {0, Status::failed, {}, "refused by the bridge: " + refused->reason});
+        } else if (const auto* report = std::get_if<wire::LinkReport>(&packet.message)) {
+            device_count = report->devices;
+        } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
+            if (!options.device_class.empty() && device->device_class != options.device_class) {
+                if (other_classes.size() < max_classes) other_classes.insert(device->device_class);
+                return;
+            }
+            if (records.count(device->name) != 0 || records.size() < max_records)
+                records[device->name] = sound_record(device->record);
+        }
+    }
+
+    void settle(std::uint64_t id, Outcome outcome) {
+        const auto found = wanted.find(id);
+        if (found == wanted.end()) return;  // answered before, or cancelled
+        if (!outcome.record.empty()) outcome.record = sound_record(outcome.record);
+        if (!outcome.device.empty()) measured_by.insert(outcome.device);
+        for (const CandidateId candidate : found->second.candidates) {
+            outcome.id = candidate;
+            outcomes.push_back(outcome);
+        }
+        wanted.erase(found);
+    }
+
+    void resend_all() {
+        in_flight.clear();
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> ordered;
+        for (const auto& [id, item] : wanted) ordered.emplace_back(item.order, id);
+        std::sort(ordered.begin(), ordered.end());
+        to_submit.clear();
+        for (const auto& [order, id] : ordered) to_submit.push_back(id);
+    }
+
+    void submit_more(double now) {
+        for (auto& [id, sent] : in_flight)
+            if (now - sent > resubmit_s && wanted.count(id) != 0) {
+                sent = now;
+                dialer->send(wire::Submit{wanted.at(id).job, 0}, id);
+            }
+        if (now < resume_submits) return;
+        while (!to_submit.empty() && in_flight.size() < submit_window && dialer->up()) {
+            const std::uint64_t id = to_submit.front();
+            to_submit.pop_front();
+            const auto found = wanted.find(id);
+            if (found == wanted.end()) continue;
+            in_flight[id] = now;
+            dialer->send(wire::Submit{found->second.job, 0}, id);
+        }
+    }
+
+    void speak(double now) {
+        const std::lock_guard lock(mutex);
+        if (dialer->take_opened()) resend_all();
+        if (dialer->up()) {
+            for (const std::uint64_t id : to_cancel) dialer->send(wire::Cancel{}, id);
+            to_cancel.clear();
+            submit_more(now);
+        }
+        update_state(now);
+    }
+
+    [[nodiscard]] std::string without_device() const {
+        std::string text =
+            options.device_class.empty()
+                ? "no device connected"
+                : fmt::format("no device of class '{}' connected", options.device_class);
+        if (options.edge.mode == EdgeOption::Mode::bind) text += " to " + broker->endpoint();
+        if (!other_classes.empty())
+            text += fmt::format(" (those that are: '{}')", fmt::join(other_classes, "', '"));
+        return text;
+    }
+
+    /// What every device that has been here lacks; mutex is held.
+    [[nodiscard]] std::optional<std::string> lacks() const {
+        std::optional<std::string> what;
+        for (const auto& [name, record] : records) {
+            const auto missing = lacking(record, options.settings, options.metrics);
+            if (!missing) return std::nullopt;
+            what = fmt::format("device '{}' delivers {}", name, *missing);
+        }
+        if (records.empty() && special)
+            what = "no device has said yet that it delivers " + *special;
+        return what;
+    }
+
+    void update_state(double now) {
+        const bool reachable = dialer->up();
+        if (!reachable) {
+            device_count = 0;
+            other_classes.clear();
+        }
+        state.devices = device_count;
+        state.up = reachable && device_count > 0;
+        if (!reachable)
+            state.text = dialer->state(now);
+        else if (device_count == 0)
+            state.text = without_device();
+        else
+            state.text = plural(device_count, "device");
+        if (reachable && device_count == 0 && !other_classes.empty() && !wanted.empty() &&
+            warned != state.text) {
+            warned = state.text;
+            log::warning("{} {}: {}", wanted.size(),
+                         wanted.size() == 1 ? "design waits" : "designs wait", state.text);
+        }
+        if (!lacks() && (state.up || wanted.empty())) last_fine = now;
+    }
 
     RemoteProbeOptions options;
     MemoryJobStore store;
@@ -119,172 +259,6 @@ struct RemoteProbe::Impl {
     std::atomic<bool> stopping{false};
     std::thread thread;
 };
-
-void RemoteProbe::Impl::start() {
-    std::shared_ptr<ZmqContext> context;
-    std::string endpoint = options.edge.endpoint;
-    const bool inside = options.edge.mode != EdgeOption::Mode::connect;
-    if (inside) {
-        BrokerOptions broker_options;
-        broker_options.endpoint = endpoint;
-        broker_options.keys = options.keys;
-        broker_options.allow_list = options.allow_list;
-        broker_options.allow_plain_network = options.allow_plain_network;
-        broker_options.board = options.board;
-        broker = std::make_unique<Broker>(broker_options, store);
-        context = broker->context();
-        endpoint = broker->local_endpoint();
-    } else {
-        if (options.keys.empty() && !is_local_endpoint(endpoint) && !options.allow_plain_network)
-            throw ConfigError(
-                fmt::format("'{}' is reached over a network and no key is given", endpoint),
-                "anyone on the way could read and change what is sent",
-                "give keys, use an ssh tunnel to 127.0.0.1, or allow it explicitly");
-        context = std::make_shared<ZmqContext>();
-    }
-    dialer = std::make_unique<Dialer>(context, dial_options(options, endpoint, inside));
-    thread = std::thread([this] { run_guarded(); });
-}
-
-void RemoteProbe::Impl::run_guarded() {
-    try {
-        run();
-    } catch (...) {
-        const std::lock_guard lock(mutex);
-        failure = std::current_exception();
-    }
-}
-
-void RemoteProbe::Impl::run() {
-    while (!stopping) {
-        speak(steady_seconds());
-        for (const wire::Packet& packet : dialer->exchange(max_wait_s))
-            take(packet, steady_seconds());
-    }
-    dialer->shut_down();
-}
-
-void RemoteProbe::Impl::take(const wire::Packet& packet, double now) {
-    const std::lock_guard lock(mutex);
-    const std::uint64_t id = packet.request;
-    if (std::holds_alternative<wire::Accepted>(packet.message)) {
-        in_flight.erase(id);
-    } else if (std::holds_alternative<wire::Busy>(packet.message)) {
-        in_flight.erase(id);
-        to_submit.push_back(id);
-        resume_submits = now + busy_pause_s;
-    } else if (const auto* result = std::get_if<wire::Result>(&packet.message)) {
-        in_flight.erase(id);
-        settle(id, result->result);
-        dialer->send(wire::ResultAck{}, id);
-    } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message)) {
-        in_flight.erase(id);
-        settle(id, {0, Status::failed, {}, "refused by the bridge: " + refused->reason});
-    } else if (const auto* report = std::get_if<wire::LinkReport>(&packet.message)) {
-        device_count = report->devices;
-    } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
-        if (!options.device_class.empty() && device->device_class != options.device_class) {
-            if (other_classes.size() < max_classes) other_classes.insert(device->device_class);
-            return;
-        }
-        if (records.count(device->name) != 0 || records.size() < max_records)
-            records[device->name] = sound_record(device->record);
-    }
-}
-
-void RemoteProbe::Impl::settle(std::uint64_t id, Outcome outcome) {
-    const auto found = wanted.find(id);
-    if (found == wanted.end()) return;  // answered before, or cancelled
-    if (!outcome.record.empty()) outcome.record = sound_record(outcome.record);
-    if (!outcome.device.empty()) measured_by.insert(outcome.device);
-    for (const CandidateId candidate : found->second.candidates) {
-        outcome.id = candidate;
-        outcomes.push_back(outcome);
-    }
-    wanted.erase(found);
-}
-
-void RemoteProbe::Impl::resend_all() {
-    in_flight.clear();
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> ordered;
-    for (const auto& [id, item] : wanted) ordered.emplace_back(item.order, id);
-    std::sort(ordered.begin(), ordered.end());
-    to_submit.clear();
-    for (const auto& [order, id] : ordered) to_submit.push_back(id);
-}
-
-void RemoteProbe::Impl::submit_more(double now) {
-    for (auto& [id, sent] : in_flight)
-        if (now - sent > resubmit_s && wanted.count(id) != 0) {
-            sent = now;
-            dialer->send(wire::Submit{wanted.at(id).job, 0}, id);
-        }
-    if (now < resume_submits) return;
-    while (!to_submit.empty() && in_flight.size() < submit_window && dialer->up()) {
-        const std::uint64_t id = to_submit.front();
-        to_submit.pop_front();
-        const auto found = wanted.find(id);
-        if (found == wanted.end()) continue;
-        in_flight[id] = now;
-        dialer->send(wire::Submit{found->second.job, 0}, id);
-    }
-}
-
-void RemoteProbe::Impl::speak(double now) {
-    const std::lock_guard lock(mutex);
-    if (dialer->take_opened()) resend_all();
-    if (dialer->up()) {
-        for (const std::uint64_t id : to_cancel) dialer->send(wire::Cancel{}, id);
-        to_cancel.clear();
-        submit_more(now);
-    }
-    update_state(now);
-}
-
-std::string RemoteProbe::Impl::without_device() const {
-    std::string text = options.device_class.empty()
-                           ? "no device connected"
-                           : fmt::format("no device of class '{}' connected", options.device_class);
-    if (options.edge.mode == EdgeOption::Mode::bind) text += " to " + broker->endpoint();
-    if (!other_classes.empty())
-        text += fmt::format(" (those that are: '{}')", fmt::join(other_classes, "', '"));
-    return text;
-}
-
-/// What every device that has been here lacks; mutex is held.
-std::optional<std::string> RemoteProbe::Impl::lacks() const {
-    std::optional<std::string> what;
-    for (const auto& [name, record] : records) {
-        const auto missing = lacking(record, options.settings, options.metrics);
-        if (!missing) return std::nullopt;
-        what = fmt::format("device '{}' delivers {}", name, *missing);
-    }
-    if (records.empty() && special) what = "no device has said yet that it delivers " + *special;
-    return what;
-}
-
-void RemoteProbe::Impl::update_state(double now) {
-    const bool reachable = dialer->up();
-    if (!reachable) {
-        device_count = 0;
-        other_classes.clear();
-    }
-    state.devices = device_count;
-    state.up = reachable && device_count > 0;
-    if (!reachable)
-        state.text = dialer->state(now);
-    else if (device_count == 0)
-        state.text = without_device();
-    else
-        state.text = fmt::format("{} device{}", device_count, device_count == 1 ? "" : "s");
-    if (reachable && device_count == 0 && !other_classes.empty() && !wanted.empty() &&
-        warned != state.text) {
-        warned = state.text;
-        log::warning("{} {}: {}", wanted.size(),
-                     wanted.size() == 1 ? "design waits" : "designs wait", state.text);
-    }
-    if (!lacks() && (state.up || wanted.empty())) last_fine = now;
-}
 
 RemoteProbe::RemoteProbe(const RemoteProbeOptions& options)
     : impl_(std::make_unique<Impl>(options)) {
@@ -344,9 +318,7 @@ std::vector<Outcome> RemoteProbe::poll() {
     if (impl_->broker) impl_->broker->check();
     const std::lock_guard lock(impl_->mutex);
     if (impl_->failure) std::rethrow_exception(impl_->failure);
-    std::vector<Outcome> taken;
-    taken.swap(impl_->outcomes);
-    return taken;
+    return std::exchange(impl_->outcomes, {});
 }
 
 LinkState RemoteProbe::link() const {

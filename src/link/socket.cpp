@@ -20,20 +20,18 @@ constexpr int queue_limit = 1000;
 }  // namespace
 
 Waker::Waker() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (descriptor_ < 0) throw IoError("cannot create an eventfd", std::strerror(errno));
+    if (descriptor() < 0) throw IoError("cannot create an eventfd", std::strerror(errno));
 }
-
-Waker::~Waker() { ::close(descriptor_); }
 
 void Waker::wake() {
     const std::uint64_t one = 1;
     // Full is as good as written: the other side wakes either way.
-    [[maybe_unused]] const ssize_t written = ::write(descriptor_, &one, sizeof one);
+    [[maybe_unused]] const ssize_t written = ::write(descriptor(), &one, sizeof one);
 }
 
 void Waker::clear() {
     std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(descriptor_, &count, sizeof count);
+    [[maybe_unused]] const ssize_t got = ::read(descriptor(), &count, sizeof count);
 }
 
 SocketMonitor::SocketMonitor(zmq::context_t& context, zmq::socket_t& socket)
@@ -60,13 +58,13 @@ std::optional<ConnectionEvent> SocketMonitor::next() {
     if (head.size() >= sizeof number) std::memcpy(&number, head.data(), sizeof number);
     switch (number) {
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-            return ConnectionEvent{ConnectionEvent::Kind::connected};
+            return ConnectionEvent::connected;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-            return ConnectionEvent{ConnectionEvent::Kind::refused_key};
+            return ConnectionEvent::refused_key;
         case ZMQ_EVENT_DISCONNECTED:
-            return ConnectionEvent{ConnectionEvent::Kind::disconnected};
+            return ConnectionEvent::disconnected;
         default:
-            return ConnectionEvent{ConnectionEvent::Kind::failed_handshake};
+            return ConnectionEvent::failed_handshake;
     }
 }
 

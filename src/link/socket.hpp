@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/link/keys.hpp"
 
 #include <chrono>
@@ -24,23 +25,16 @@ class ZmqContext {
 class Waker {
   public:
     Waker();
-    ~Waker();
-    Waker(const Waker&) = delete;
-    Waker& operator=(const Waker&) = delete;
-
     void wake();   ///< from any thread
     void clear();  ///< by the thread that polls
-    [[nodiscard]] int descriptor() const { return descriptor_; }
+    [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
   private:
-    int descriptor_;
+    Descriptor descriptor_;
 };
 
 /// What a socket's connection went through, from libzmq's monitor.
-struct ConnectionEvent {
-    enum class Kind { connected, disconnected, refused_key, failed_handshake };
-    Kind kind = Kind::connected;
-};
+enum class ConnectionEvent { connected, disconnected, refused_key, failed_handshake };
 
 /// Listens to the connection events of one socket.
 class SocketMonitor {

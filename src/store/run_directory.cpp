@@ -8,8 +8,8 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/log.hpp"
 
 #include <algorithm>

@@ -73,9 +73,9 @@ class MeasuringSearch : public testing::Test {
 
 bool connected(const AgentSession& session) {
     const double deadline = steady_seconds() + 30;
-    while (!session.connected() && steady_seconds() < deadline)
+    while (session.state() != "connected" && steady_seconds() < deadline)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    return session.connected();
+    return session.state() == "connected";
 }
 
 MeasurementResult answer(bool valid) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "link/allow_list.hpp"
 #include "link/fit.hpp"
 #include "support/sample_messages.hpp"
 #include "support/temporary_folder.hpp"
@@ -193,7 +194,7 @@ inline bool keys(std::string_view bytes) {
     };
     attempt(read_keys);
     attempt(read_public_key);
-    attempt(read_allow_list);
+    attempt([](const std::string& path) { return AllowList(path); });
     return read;
 }
 
@@ -298,7 +299,7 @@ inline bool board(std::string_view bytes) {
         }
         const Json status = board.status(now);
         require(status.at("open_jobs") == store.open.size(), "what is open is stored");
-        require(store.open.size() <= options.max_queued && board.queued() <= store.open.size(),
+        require(store.open.size() <= options.max_queued && status.at("queued") <= store.open.size(),
                 "the queue keeps its limit");
         require(status.at("devices").size() + status.at("clients").size() <= options.max_sessions,
                 "sessions keep their limit");

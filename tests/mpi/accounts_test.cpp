@@ -57,7 +57,7 @@ void search_or_serve(const GroupPlan& plan, const DispatchOptions& options,
     } else {
         serve_candidates(world(), plan, work);
     }
-    world().barrier();
+    test::wait_for_all();
 }
 
 /// The front of a search, on rank 0.
@@ -73,7 +73,7 @@ std::map<CandidateId, Metrics> front(Ill& ill, std::map<Status, std::uint64_t>& 
     options.accounts.probe_after_s = 3600;
     std::map<CandidateId, Metrics> members;
     search_or_serve(
-        plan_groups(world().size(), 1), options,
+        plan_groups(std::vector<RankBinding>(world().size()), 1), options,
         [&](const Candidate& candidate, const Communicator&, const CancelToken&) {
             ill.maybe_throw();
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -112,7 +112,7 @@ TEST(Accounts, ARankComesBackWhenAProbePasses) {
     DispatchOptions options;
     options.accounts.probe_after_s = 0.05;
     search_or_serve(
-        plan_groups(world().size(), 1), options,
+        plan_groups(std::vector<RankBinding>(world().size()), 1), options,
         [&](const Candidate&, const Communicator&, const CancelToken&) {
             ill.maybe_throw();
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -142,7 +142,7 @@ TEST(Accounts, ARankComesBackWhenAProbePasses) {
 
 TEST(Accounts, ACandidateThatFailsEverywhereFailsAndNobodyIsTakenOut) {
     search_or_serve(
-        plan_groups(world().size(), 1), {},
+        plan_groups(std::vector<RankBinding>(world().size()), 1), {},
         [&](const Candidate& one, const Communicator&, const CancelToken&) {
             if (one.id % 2 == 0) throw std::runtime_error("a bad design");
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -174,7 +174,7 @@ TEST(Accounts, ACandidateThatFailsEverywhereFailsAndNobodyIsTakenOut) {
 
 TEST(Accounts, WhenEveryGroupFailsEverythingEachCandidateEndsAndIsToldSo) {
     search_or_serve(
-        plan_groups(world().size(), 1), {},
+        plan_groups(std::vector<RankBinding>(world().size()), 1), {},
         [](const Candidate&, const Communicator&, const CancelToken&) -> Outcome {
             throw IoError("the disk is full");
         },

@@ -26,13 +26,9 @@ TEST(Comm, ReductionsHaveTheValuesThatFollowFromRankAndSize) {
     const double own = world().rank() + 1;
     EXPECT_EQ(world().all_reduce(own, Reduction::sum), triangle());
     EXPECT_EQ(world().all_reduce(own, Reduction::max), world().size());
-    EXPECT_EQ(world().all_reduce(own, Reduction::min), 1);
-    std::vector<float> values(1001, float(own));
+    std::vector<double> values(1001, own);
     world().all_reduce(values.data(), values.size(), Reduction::sum);
-    EXPECT_EQ(values, std::vector<float>(1001, float(triangle())));
-    values.assign(5, float(own));
-    world().sum_now(values.data(), values.size());
-    EXPECT_EQ(values, std::vector<float>(5, float(triangle())));
+    EXPECT_EQ(values, std::vector<double>(1001, triangle()));
 }
 
 TEST(Comm, PendingSumsFinishWhileOthersAreStarted) {
@@ -90,7 +86,7 @@ TEST(Comm, SendNeverWaitsForAReceiverAndKeepsOrder) {
             for (int m = 0; m < messages; ++m)
                 world().send(r, m, std::string(100000, char('a' + m)));
     }
-    world().barrier();
+    test::wait_for_all();
     if (world().rank() != 0) {
         for (int m = 0; m < messages; ++m) {
             const ReceivedMessage message = world().receive();
@@ -100,15 +96,15 @@ TEST(Comm, SendNeverWaitsForAReceiverAndKeepsOrder) {
         }
     }
     EXPECT_TRUE(world().flush(10));
-    world().barrier();
+    test::wait_for_all();
 }
 
 TEST(Comm, WaitingRanksSleep) {
     if (world().size() == 1) return;
-    world().barrier();
+    test::wait_for_all();
     const double before = cpu_seconds();
     if (world().rank() == 0) std::this_thread::sleep_for(std::chrono::seconds(1));
-    world().barrier();
+    test::wait_for_all();
     EXPECT_LT(cpu_seconds() - before, 0.25);
 }
 

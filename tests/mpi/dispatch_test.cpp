@@ -44,13 +44,14 @@ void with_workers(const GroupPlan& plan, const WorkerFunction& work,
     } else {
         serve_candidates(world(), plan, work);
     }
-    world().barrier();
+    test::wait_for_all();
 }
 
 void with_workers(int ranks_per_candidate, const WorkerFunction& work,
                   const std::function<void(GroupEvaluator&)>& coordinate,
                   const DispatchOptions& options = {}) {
-    with_workers(plan_groups(world().size(), ranks_per_candidate), work, coordinate, options);
+    with_workers(plan_groups(std::vector<RankBinding>(world().size()), ranks_per_candidate), work,
+                 coordinate, options);
 }
 
 std::map<CandidateId, Outcome> evaluate(Evaluator& evaluator, CandidateId count) {
@@ -91,7 +92,7 @@ Outcome run_until_cancelled(const Candidate&, const Communicator& group, const C
 /// Groups of one rank that join, all that there are, for every third candidate.
 void with_joining_workers(const WorkerFunction& work,
                           const std::function<void(GroupEvaluator&)>& coordinate) {
-    GroupPlan plan = plan_groups(world().size(), 1);
+    GroupPlan plan = plan_groups(std::vector<RankBinding>(world().size()), 1);
     plan_blocks(plan, plan.groups.size());
     DispatchOptions options;
     options.is_large = [](const Candidate& one) { return one.id % 3 == 0; };
@@ -238,7 +239,7 @@ TEST(Dispatch, TheCoordinatorTakesWhatTheGroupsCannot) {
         outcome.metrics["rank"] = world().rank();
         return outcome;
     };
-    const GroupPlan plan = plan_groups(world().size(), 1);
+    const GroupPlan plan = plan_groups(std::vector<RankBinding>(world().size()), 1);
     if (world().rank() == 0) {
         GroupEvaluator evaluator(world(), plan, {}, work);
         EXPECT_EQ(evaluator.free_slots(), std::size_t(world().size()));
@@ -249,7 +250,7 @@ TEST(Dispatch, TheCoordinatorTakesWhatTheGroupsCannot) {
     } else {
         serve_candidates(world(), plan, work);
     }
-    world().barrier();
+    test::wait_for_all();
 }
 
 TEST(Dispatch, AStalledGroupIsGivenUpAndTheOthersGoOn) {

@@ -173,7 +173,7 @@ TEST_F(TrainingTest, APhaseThatThrowsOnAnyRankEndsTheCandidateOnAllAndTheGroupGo
         for (int rank = 0; rank < world().size(); ++rank) {
             SCOPED_TRACE(std::string(name_of(phase)) + " on rank " + std::to_string(rank));
             if (world().rank() == 0) write_file_atomic(state_file, state);
-            world().barrier();
+            test::wait_for_all();
             const bool ours = (index + std::size_t(rank)) % 2 == 0;
             const FaultyPhase token(phase, rank, ours);
             const double start = steady_seconds();
@@ -216,7 +216,7 @@ TEST_F(TrainingTest, RanksThatSeeDifferentDataDoNotTrainTogether) {
     TrainingSettings different = settings();
     const bool odd = world().rank() == world().size() - 1;
     if (odd) different.shards = test::make_small_dataset(shards() + "/../other", 14);
-    world().barrier();
+    test::wait_for_all();
     const Outcome outcome = train(candidate("{}"), CancelToken(), different);
     EXPECT_EQ(outcome.status, Status::lost);
     EXPECT_NE(outcome.reason.find("different copies"), std::string::npos) << outcome.reason;

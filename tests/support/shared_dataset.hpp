@@ -22,7 +22,7 @@ class SharedDatasetTest : public testing::Test {
         world().broadcast(shards_, 0);
     }
     static void TearDownTestSuite() {
-        world().barrier();
+        wait_for_all();
         folder_.reset();
     }
     [[nodiscard]] static const std::string& shards() { return shards_; }

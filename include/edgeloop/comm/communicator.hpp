@@ -10,7 +10,7 @@
 
 namespace edgeloop {
 
-enum class Reduction { sum, max, min };
+enum class Reduction { sum, max };
 
 /// A message that has been received.
 struct ReceivedMessage {
@@ -44,7 +44,7 @@ class PendingSum {
 ///
 /// Copies share one MPI communicator, freed with the last of them. Collectives must be called by
 /// all ranks in the same order. All waits sleep between probes, so an idle rank costs next to
-/// nothing; sum_now() alone waits at full speed. A communicator belongs to the thread that uses it.
+/// nothing. A communicator belongs to the thread that uses it.
 class Communicator {
   public:
     /// A group of this process alone, without MPI.
@@ -56,18 +56,13 @@ class Communicator {
     /// Ranks with the same colour form a group, ordered by rank; colour < 0 gives no group.
     [[nodiscard]] std::optional<Communicator> split(int colour) const;
 
-    void barrier() const;
     void broadcast(std::string& bytes, int root) const;
     void broadcast(float* values, std::size_t count, int root) const;
-    void all_reduce(float* values, std::size_t count, Reduction reduction) const;
     void all_reduce(double* values, std::size_t count, Reduction reduction) const;
     [[nodiscard]] double all_reduce(double value, Reduction reduction) const;
     /// The bytes of every rank, on every rank. Shape (size).
     [[nodiscard]] std::vector<std::string> all_gather(std::string_view bytes) const;
 
-    /// Sum over ranks in place, for ranks that arrive together: lowest latency, waits without
-    /// sleeping.
-    void sum_now(float* values, std::size_t count) const;
     /// Begins a sum over ranks in place. Every rank starts its sums in the same order.
     [[nodiscard]] PendingSum start_sum(float* values, std::size_t count) const;
 

@@ -25,9 +25,6 @@ namespace edgeloop {
 /// CUDA_VISIBLE_DEVICES. Call before MpiSession: an MPI that knows CUDA takes the device it finds.
 void claim_cuda_device();
 
-/// launcher_rank() == 0.
-[[nodiscard]] bool launcher_says_rank_zero();
-
 /// MPI from start to end of the program. Started by mpirun or srun it initialises MPI; otherwise it
 /// does nothing and world() is this process alone.
 ///

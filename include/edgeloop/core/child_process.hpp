@@ -35,9 +35,8 @@ class ChildProcess {
     /// @throws IoError when the program cannot be started.
     explicit ChildProcess(const ChildOptions& options);
     ~ChildProcess();
-    ChildProcess(ChildProcess&& other) noexcept;
-    ChildProcess& operator=(ChildProcess&&) = delete;
     ChildProcess(const ChildProcess&) = delete;
+    ChildProcess& operator=(const ChildProcess&) = delete;
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     /// Non-blocking; repeated calls give the same answer once it has ended.
@@ -52,6 +51,8 @@ class ChildProcess {
     std::optional<ChildExit> exit_;
 };
 
+/// Path of the running program. @throws IoError.
+[[nodiscard]] std::string own_program();
 /// Path of a program in the same folder as the running one. @throws IoError when it is not there.
 [[nodiscard]] std::string sibling_program(const std::string& name);
 

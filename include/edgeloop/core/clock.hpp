@@ -24,18 +24,14 @@ namespace edgeloop {
 /// a busy one answers at once.
 class BackOff {
   public:
-    explicit BackOff(std::chrono::microseconds first = std::chrono::microseconds(20),
-                     std::chrono::microseconds longest = std::chrono::microseconds(2000))
-        : first_(first), longest_(longest), next_(first) {}
-
     void wait() {
         std::this_thread::sleep_for(next_);
-        next_ = std::min(next_ * 2, longest_);
+        next_ = std::min(next_ * 2, std::chrono::microseconds(2000));
     }
-    void reset() { next_ = first_; }
+    void reset() { *this = {}; }
 
   private:
-    std::chrono::microseconds first_, longest_, next_;
+    std::chrono::microseconds next_{20};
 };
 
 }  // namespace edgeloop

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -37,5 +39,29 @@ struct Pipe {
 
 /// Writes all of it, whatever interrupts. @return false when that failed, errno says why.
 [[nodiscard]] bool write_all(int descriptor, std::string_view bytes);
+
+/// Adds all that can be read to `bytes`, until its end or until there are more than `limit` in all.
+/// @return false when that failed, errno says why.
+[[nodiscard]] bool read_all(int descriptor, std::string& bytes,
+                            std::uint64_t limit = ~std::uint64_t{0});
+
+/// Whether the error `code` of fsync(2) says that the file system cannot do that (EINVAL, ENOTSUP,
+/// ENOSYS), as several network and FUSE file systems say for folders: there is nothing to wait for.
+[[nodiscard]] bool is_sync_unsupported(int code);
+
+/// Waits until what was written to a file or folder is on the disk: fsync(2).
+/// @return false when that failed, errno says why; true also when the file system cannot do that.
+[[nodiscard]] bool sync_descriptor(int descriptor);
+
+/// Waits until a new name in the folder of `path` is on the disk, where the file system can do that
+/// and the folder may be opened. @throws IoError.
+void sync_folder_of(const std::string& path);
+
+/// Opens or creates `path` and keeps other processes from locking it, until the descriptor is
+/// destroyed or the process dies. A file system that cannot lock is warned of, not refused.
+///
+/// @return none (negative) when another process holds it.
+/// @throws IoError  the file cannot be opened, or is a symbolic link.
+[[nodiscard]] Descriptor lock_file(const std::string& path);
 
 }  // namespace edgeloop

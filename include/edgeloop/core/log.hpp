@@ -6,7 +6,7 @@
 
 namespace edgeloop::log {
 
-enum class Level { debug, info, warning, error };
+enum class Level { debug = 1, info, warning, error };  // numbers of spdlog
 
 /// Where and how much this process logs. Call once at start; without it: info and above to stderr.
 ///

@@ -16,10 +16,6 @@ struct TextPosition {
     std::size_t line = 1, column = 1;
 };
 
-/// Position of every value of a JSON text, by JSON pointer. REQUIRES: valid JSON.
-using PositionIndex = std::map<std::string, TextPosition>;
-[[nodiscard]] PositionIndex index_positions(std::string_view json_text);
-
 /// Where a JSON value stands in its document, to be named in errors:
 /// "cnn3d.json, line 12, column 20: variables[3].choices".
 class Place {
@@ -28,9 +24,7 @@ class Place {
     /// lines.
     explicit Place(std::string document) : document_(std::move(document)) {}
     /// The root of a document with its text. REQUIRES: valid JSON.
-    Place(std::string document, std::string_view json_text)
-        : document_(std::move(document)),
-          positions_(std::make_shared<const PositionIndex>(index_positions(json_text))) {}
+    Place(std::string document, std::string_view json_text);
 
     [[nodiscard]] Place operator/(const std::string& key) const;
     [[nodiscard]] Place operator/(std::size_t index) const;
@@ -40,7 +34,7 @@ class Place {
     std::string document_;
     std::string pointer_;   ///< JSON pointer, e.g. /variables/3
     std::string readable_;  ///< e.g. variables[3]
-    std::shared_ptr<const PositionIndex> positions_;
+    std::shared_ptr<const std::map<std::string, TextPosition>> positions_;  ///< by pointer
 };
 
 /// Inclusive bounds of a number.

@@ -20,16 +20,12 @@ struct GroupPlan {
     [[nodiscard]] int block_of(int rank) const;
 };
 
-/// Cuts the ranks 1 … world_size-1 into groups of equal size.
-///
-/// @param ranks_per_candidate  size of a group; ranks that fill no group are idle.
-/// @throws ConfigError  less than 1, or more than there are workers.
-[[nodiscard]] GroupPlan plan_groups(int world_size, int ranks_per_candidate);
-
-/// The same with neighbours in a group: first within a NUMA domain, then within a node; only what
-/// is left over forms groups across nodes.
+/// Cuts the ranks from 1 on into groups of equal size, with neighbours in a group: first within a
+/// NUMA domain, then within a node; only what is left over forms groups across nodes.
 ///
 /// @param bindings  of all ranks, see gather_bindings(). Shape (world size).
+/// @param ranks_per_candidate  size of a group; ranks that fill no group are idle.
+/// @throws ConfigError  less than 1, or more than there are workers.
 [[nodiscard]] GroupPlan plan_groups(const std::vector<RankBinding>& bindings,
                                     int ranks_per_candidate);
 

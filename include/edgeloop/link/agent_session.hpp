@@ -10,10 +10,7 @@
 
 namespace edgeloop {
 
-struct AgentOptions {
-    std::string endpoint;        ///< of a bridge or of a search that binds
-    LinkKeys keys;               ///< empty: no encryption
-    std::string server_key;      ///< public key of the other side, with `keys`
+struct AgentOptions : BridgeAddress {
     std::string name;            ///< of the device; stable over restarts
     std::string device_class;    ///< what a job asks for
     std::string record = "{}";   ///< device record, JSON
@@ -51,9 +48,6 @@ class AgentSession {
     void finish(std::uint64_t id, MeasurementResult result);
     /// One line about the link, e.g. "connected" or "down for 12 s: connection refused".
     [[nodiscard]] std::string state() const;
-    [[nodiscard]] bool connected() const;
-    /// Results not yet acknowledged by the other side.
-    [[nodiscard]] std::size_t undelivered() const;
 
   private:
     struct Impl;

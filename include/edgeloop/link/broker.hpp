@@ -6,7 +6,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace edgeloop {
 
@@ -15,14 +14,13 @@ class ZmqContext;  // src/link/socket.hpp
 struct BrokerOptions {
     std::string endpoint = "tcp://127.0.0.1:*";  ///< port * : the system chooses
     LinkKeys keys;                               ///< empty: no encryption
-    /// With `keys`: who may connect, as in read_allow_list(). Read again whenever it changes: new
-    /// keys get in within seconds, sessions of those that are gone end.
+    /// With `keys`: who may connect. Keys one a line, Z85, then optionally the word device or
+    /// search, then anything; '#' starts a comment. Or a folder: every *.pub in it, those in its
+    /// subfolders devices/ and searches/ only as that. Read again whenever it changes: new keys get
+    /// in within seconds, sessions of those that are gone end.
     std::string allow_list;
-    std::vector<AllowedKey> allowed_keys;  ///< without `allow_list`: the same, fixed
-    bool allow_plain_network = false;      ///< accept an endpoint others can reach without keys
+    bool allow_plain_network = false;  ///< accept an endpoint others can reach without keys
     BoardOptions board;
-    double messages_per_s = 5000;  ///< per session, above which a session is closed
-    double message_burst = 20000;
 };
 
 /// The meeting point of searches and devices: both dial in to its one ROUTER socket.

@@ -37,19 +37,10 @@ class FairQueue {
 
     [[nodiscard]] bool contains(Id id) const { return entries_.count(id) != 0; }
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
-    /// Whether some client waits for it.
-    [[nodiscard]] bool wanted(Id id) const;
 
   private:
-    struct Position {
-        std::int64_t negative_priority;
-        std::uint64_t order;
-        Id id;
-        friend bool operator<(const Position& a, const Position& b) {
-            return std::tie(a.negative_priority, a.order, a.id) <
-                   std::tie(b.negative_priority, b.order, b.id);
-        }
-    };
+    /// Negative priority, order, job: the least goes first.
+    using Position = std::tuple<std::int64_t, std::uint64_t, Id>;
     struct Entry {
         std::string device_class;
         std::uint64_t order = 0;

@@ -60,8 +60,6 @@ class JobBoard {
     void tick(double now);
     [[nodiscard]] std::vector<Outgoing> take_outgoing();
 
-    [[nodiscard]] std::size_t devices() const { return agents_.size(); }
-    [[nodiscard]] std::size_t queued() const { return queue_.size(); }
     /// Devices, queues, rates and last errors, for people and scripts.
     [[nodiscard]] Json status(double now) const;
 
@@ -103,7 +101,6 @@ class JobBoard {
     void submit(const Session& from, const Peer& peer, std::uint64_t id, const wire::Submit& m);
     void cancel(const Peer& peer, std::uint64_t id);
     void drop(const Session& from, std::uint64_t id, const wire::Drop& what, double now);
-    void drop_one(std::uint64_t id);
     void started(const Session& from, Peer& peer, std::uint64_t id, double now);
     void finish(const Session& from, Peer& peer, std::uint64_t id, MeasurementResult result,
                 double now);
@@ -117,15 +114,17 @@ class JobBoard {
     void conclude(std::uint64_t id, const MeasurementResult& result);
     void assign(double now);
     void send_job(const Session& to, Work& work, double now);
+    void release(Work& work);
     void take_back(std::uint64_t id);
     void count_loss(Work& work, std::uint64_t nonce, const std::string& device, double now);
     void enqueue(const Work& work);
-    void close(const Session& session, double now);
     void close_agent(const Session& session, const Peer& peer, double now);
     void report_crash(Work& work, const std::string& device);
     [[nodiscard]] Json waiting_jobs() const;
     [[nodiscard]] static wire::DeviceInfo info_for(const Peer& client, const Peer& device);
-    [[nodiscard]] static bool suits(const Peer& client, const Peer& agent);
+    /// Whether the device may have what is for this class, or for any.
+    [[nodiscard]] static bool suits(const std::string& wanted, const Peer& agent);
+    [[nodiscard]] std::size_t devices_for(const std::string& wanted) const;
     [[nodiscard]] wire::LinkReport report_for(const Peer& client) const;
     void check_leases(double now);
     void answer(std::uint64_t id, const MeasurementResult& result,
@@ -135,7 +134,6 @@ class JobBoard {
     void report_to_clients();
     void remember_error(const std::string& kind, const std::string& text, double now);
     [[nodiscard]] std::string status_text(double now) const;
-    [[nodiscard]] bool dead(const Peer& peer, double now) const;
 
     BoardOptions options_;
     JobStore& store_;

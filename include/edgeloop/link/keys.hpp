@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <string>
-#include <vector>
 
 namespace edgeloop {
 
@@ -12,6 +11,13 @@ struct LinkKeys {
     std::string public_key, secret_key;
 
     [[nodiscard]] bool empty() const { return secret_key.empty(); }
+};
+
+/// The address and keys with which to reach a bridge, or a search that binds.
+struct BridgeAddress {
+    std::string endpoint;
+    LinkKeys keys;           ///< of this side; empty: no encryption
+    std::string server_key;  ///< public key of the other side, with `keys`
 };
 
 /// A fresh key pair. @throws CommError when this libzmq was built without CURVE.
@@ -26,23 +32,6 @@ void write_keys(const std::string& path, const LinkKeys& keys);
 
 /// Public key from a .pub file (or from a file of read_keys()). @throws ConfigError.
 [[nodiscard]] std::string read_public_key(const std::string& path);
-
-/// A public key that may connect, and as what.
-struct AllowedKey {
-    enum class Role { any, device, search };
-    std::string key;
-    Role role = Role::any;
-
-    friend bool operator==(const AllowedKey& a, const AllowedKey& b) {
-        return a.key == b.key && a.role == b.role;
-    }
-};
-
-/// Keys allowed to connect: one a line, Z85, then optionally the word device or search, then
-/// anything; '#' starts a comment. Or a folder: every *.pub in it, those in its subfolders devices/
-/// and searches/ only as that.
-/// @throws ConfigError.
-[[nodiscard]] std::vector<AllowedKey> read_allow_list(const std::string& path);
 
 /// What an address is for. Only one to listen on may leave the port open: '*' or 0, any free one.
 enum class EndpointUse { listen, connect };

@@ -52,6 +52,9 @@ struct MeasurementJob {
     }
 };
 
+/// @throws ConfigError  as from_json().
+[[nodiscard]] MeasurementSettings settings_of(const MeasurementJob& job);
+
 /// Whose failure a failed measurement is.
 enum class FailureOf : std::uint8_t {
     device,   ///< or the settings': out of memory, a runtime that is not there, a crash

@@ -32,7 +32,7 @@ struct EdgeOption {
 /// An agent on this machine for `--edge local`.
 ///
 ///     // rank 0, before MPI_Init (starting processes later is unsafe):
-///     LocalAgent agent({"--threads", "1"});
+///     LocalAgent agent;
 ///     // after MPI_Init:
 ///     RemoteProbeOptions options;
 ///     options.edge = {EdgeOption::Mode::local, agent.endpoint()};
@@ -43,12 +43,9 @@ struct EdgeOption {
 class LocalAgent {
   public:
     /// Starts edgeloop-edge.
-    /// @param arguments  further arguments of `edgeloop-edge serve`.
-    /// @param log_file   its output; empty: this program's.
-    /// @param program    its path; empty: in the folder of the running program.
+    /// @param program  its path; empty: in the folder of the running program.
     /// @throws IoError.
-    explicit LocalAgent(const std::vector<std::string>& arguments = {},
-                        const std::string& log_file = {}, const std::string& program = {});
+    explicit LocalAgent(const std::string& program = {});
     ~LocalAgent();
     LocalAgent(const LocalAgent&) = delete;
     LocalAgent& operator=(const LocalAgent&) = delete;

@@ -25,7 +25,7 @@ class Environment {
 
 TEST(Session, WithoutALauncherThisProcessIsAloneAndRankZero) {
     EXPECT_FALSE(launched_by_mpi());
-    EXPECT_TRUE(launcher_says_rank_zero());
+    EXPECT_EQ(launcher_rank(), 0);
     int argc = 0;
     char** argv = nullptr;
     const MpiSession session(argc, argv);
@@ -39,7 +39,6 @@ TEST(Session, ReadsTheRankOfEachLauncherBeforeMpiStarts) {
         const Environment rank(name, "3");
         EXPECT_TRUE(launched_by_mpi()) << name;
         EXPECT_EQ(launcher_rank(), 3) << name;
-        EXPECT_FALSE(launcher_says_rank_zero()) << name;
     }
 }
 
@@ -89,7 +88,6 @@ TEST(Session, AloneEveryCollectiveIsTheIdentity) {
     const Communicator alone;
     std::string text = "same";
     alone.broadcast(text, 0);
-    alone.barrier();
     EXPECT_EQ(text, "same");
     EXPECT_EQ(alone.all_reduce(2.5, Reduction::sum), 2.5);
     EXPECT_EQ(alone.all_gather("a"), std::vector<std::string>{"a"});

@@ -3,7 +3,6 @@
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/dominance.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/file_lock.hpp"
 #include "edgeloop/core/little_endian.hpp"
 #include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/quantile.hpp"

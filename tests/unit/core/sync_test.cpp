@@ -1,9 +1,8 @@
 // File systems that cannot sync folders are no fault of the user's.
-#include "edgeloop/core/sync.hpp"
-
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 
 #include <cerrno>

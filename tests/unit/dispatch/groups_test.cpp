@@ -12,7 +12,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 TEST(Groups, AreCutInRankOrderAndLeaveTheRestIdle) {
-    const GroupPlan plan = plan_groups(8, 3);
+    const GroupPlan plan = plan_groups(std::vector<RankBinding>(8), 3);
     EXPECT_THAT(plan.groups, ElementsAre(ElementsAre(1, 2, 3), ElementsAre(4, 5, 6)));
     EXPECT_THAT(plan.idle, ElementsAre(7));
     EXPECT_EQ(plan.group_of(0), -1);
@@ -21,13 +21,13 @@ TEST(Groups, AreCutInRankOrderAndLeaveTheRestIdle) {
 }
 
 TEST(Groups, AProcessAloneHasNone) {
-    const GroupPlan plan = plan_groups(1, 4);
+    const GroupPlan plan = plan_groups(std::vector<RankBinding>(1), 4);
     EXPECT_THAT(plan.groups, IsEmpty());
     EXPECT_THAT(plan.idle, IsEmpty());
 }
 
 TEST(Groups, NeighboursFormBlocksAndTheRestStaysAlone) {
-    GroupPlan plan = plan_groups(6, 1);
+    GroupPlan plan = plan_groups(std::vector<RankBinding>(6), 1);
     EXPECT_THAT(plan.blocks, IsEmpty());
     plan_blocks(plan, 2);
     EXPECT_THAT(plan.blocks, ElementsAre(ElementsAre(0u, 1u), ElementsAre(2u, 3u)));
@@ -40,9 +40,9 @@ TEST(Groups, NeighboursFormBlocksAndTheRestStaysAlone) {
 }
 
 TEST(Groups, ImpossibleSizesAreTheUsersMistake) {
-    EXPECT_THROW((void)plan_groups(4, 0), ConfigError);
-    EXPECT_THROW((void)plan_groups(4, 4), ConfigError);
-    EXPECT_NO_THROW((void)plan_groups(4, 3));
+    EXPECT_THROW((void)plan_groups(std::vector<RankBinding>(4), 0), ConfigError);
+    EXPECT_THROW((void)plan_groups(std::vector<RankBinding>(4), 4), ConfigError);
+    EXPECT_NO_THROW((void)plan_groups(std::vector<RankBinding>(4), 3));
 }
 
 TEST(Groups, StayWithinNumaDomainsAndNodesAsLongAsPossible) {

@@ -34,7 +34,7 @@ void spin_until_cancelled(const CancelToken& token) {
 }
 
 TEST(LocalEvaluator, EveryCandidateComesBackOnce) {
-    LocalEvaluator evaluator(
+    const auto evaluator = make_local_evaluator(
         [](const Candidate& one, const Communicator& group, const CancelToken&) {
             EXPECT_EQ(group.size(), 1);
             Outcome outcome;
@@ -44,43 +44,45 @@ TEST(LocalEvaluator, EveryCandidateComesBackOnce) {
     std::map<CandidateId, double> squares;
     CandidateId next = 1;
     while (squares.size() < 500) {
-        while (next <= 500 && evaluator.free_slots() > 0) evaluator.submit(candidate(next++));
-        for (const Outcome& outcome : evaluator.poll())
+        while (next <= 500 && evaluator->free_slots() > 0) evaluator->submit(candidate(next++));
+        for (const Outcome& outcome : evaluator->poll())
             EXPECT_TRUE(squares.emplace(outcome.id, outcome.metrics.at("square")).second);
     }
     for (const auto& [id, square] : squares) EXPECT_EQ(square, double(id * id));
 }
 
 TEST(LocalEvaluator, AnExceptionFailsTheCandidateAndTheNextOneRuns) {
-    LocalEvaluator evaluator([](const Candidate& one, const Communicator&, const CancelToken&) {
-        if (one.id == 1) throw ConfigError("heads do not divide the width");
-        return Outcome{};
-    });
-    evaluator.submit(candidate(1));
-    const Outcome failed = wait_for(evaluator, 1).front();
+    const auto evaluator =
+        make_local_evaluator([](const Candidate& one, const Communicator&, const CancelToken&) {
+            if (one.id == 1) throw ConfigError("heads do not divide the width");
+            return Outcome{};
+        });
+    evaluator->submit(candidate(1));
+    const Outcome failed = wait_for(*evaluator, 1).front();
     EXPECT_EQ(failed.status, Status::failed);
     EXPECT_EQ(failed.reason, "heads do not divide the width");
-    evaluator.submit(candidate(2));
-    EXPECT_EQ(wait_for(evaluator, 1).front().status, Status::completed);
+    evaluator->submit(candidate(2));
+    EXPECT_EQ(wait_for(*evaluator, 1).front().status, Status::completed);
 }
 
 TEST(LocalEvaluator, CancelReachesTheRunningCandidateAlone) {
-    LocalEvaluator evaluator([](const Candidate&, const Communicator&, const CancelToken& token) {
-        spin_until_cancelled(token);
-        Outcome outcome;
-        outcome.status = Status::cancelled;
-        return outcome;
-    });
-    evaluator.cancel(1);  // unknown: forgotten, does not hit a later candidate of that id
-    evaluator.submit(candidate(1));
-    EXPECT_EQ(evaluator.free_slots(), 0u);
-    EXPECT_TRUE(evaluator.poll().empty());
-    evaluator.cancel(1);
-    EXPECT_EQ(wait_for(evaluator, 1).front().status, Status::cancelled);
+    const auto evaluator =
+        make_local_evaluator([](const Candidate&, const Communicator&, const CancelToken& token) {
+            spin_until_cancelled(token);
+            Outcome outcome;
+            outcome.status = Status::cancelled;
+            return outcome;
+        });
+    evaluator->cancel(1);  // unknown: forgotten, does not hit a later candidate of that id
+    evaluator->submit(candidate(1));
+    EXPECT_EQ(evaluator->free_slots(), 0u);
+    EXPECT_TRUE(evaluator->poll().empty());
+    evaluator->cancel(1);
+    EXPECT_EQ(wait_for(*evaluator, 1).front().status, Status::cancelled);
 }
 
 TEST(LocalEvaluator, ACandidatePastItsLimitTimesOut) {
-    LocalEvaluator evaluator(
+    const auto evaluator = make_local_evaluator(
         [](const Candidate& one, const Communicator&, const CancelToken& token) {
             Outcome outcome;
             if (one.id == 2) return outcome;
@@ -89,24 +91,24 @@ TEST(LocalEvaluator, ACandidatePastItsLimitTimesOut) {
             return outcome;
         },
         0.05);
-    evaluator.submit(candidate(1));
-    EXPECT_EQ(wait_for(evaluator, 1).front().status, Status::timed_out);
-    evaluator.submit(candidate(2));
-    EXPECT_EQ(wait_for(evaluator, 1).front().status, Status::completed);
+    evaluator->submit(candidate(1));
+    EXPECT_EQ(wait_for(*evaluator, 1).front().status, Status::timed_out);
+    evaluator->submit(candidate(2));
+    EXPECT_EQ(wait_for(*evaluator, 1).front().status, Status::completed);
 }
 
 TEST(LocalEvaluator, GoesAwayWhileACandidateRuns) {
     std::atomic<bool> ended{false};
     {
         std::atomic<bool> began{false};
-        LocalEvaluator evaluator(
+        const auto evaluator = make_local_evaluator(
             [&](const Candidate&, const Communicator&, const CancelToken& token) {
                 began = true;
                 spin_until_cancelled(token);
                 ended = true;
                 return Outcome{};
             });
-        evaluator.submit(candidate(1));
+        evaluator->submit(candidate(1));
         BackOff pause;
         while (!began) pause.wait();
     }

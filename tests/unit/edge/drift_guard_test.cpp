@@ -131,7 +131,7 @@ TEST_F(DriftGuardTest, StoppingHandsOverWhatIsThere) {
     DriftGuard watched = guard();
     watched.begin();
     add(watched, 1);
-    const auto settled = watched.give_up();
+    const auto settled = watched.release();
     ASSERT_EQ(settled.size(), 1u);
     EXPECT_EQ(settled[0].result.metrics.count("reference_drift"), 0u) << "not confirmed";
     pauses = 100;  // a stop while waiting for the device to recover

@@ -41,9 +41,10 @@ class SecuredLink : public testing::Test {
   protected:
     SecuredLink() {
         options.keys = server;
-        options.allowed_keys = {{listed.public_key},
-                                {device_key.public_key, AllowedKey::Role::device},
-                                {search_key.public_key, AllowedKey::Role::search}};
+        options.allow_list = folder.path("allowed");
+        std::ofstream(options.allow_list) << listed.public_key << "\n"
+                                          << device_key.public_key << " device\n"
+                                          << search_key.public_key << " search\n";
         broker = std::make_unique<Broker>(options, store);
     }
     [[nodiscard]] AgentOptions agent(const LinkKeys& keys, const std::string& server_key) const {
@@ -59,10 +60,11 @@ class SecuredLink : public testing::Test {
             return session.state().find("down") == 0 &&
                    session.state().find("not connected yet") == std::string::npos;
         }));
-        EXPECT_FALSE(session.connected());
+        EXPECT_NE(session.state(), "connected");
         return session.state();
     }
 
+    test::TemporaryFolder folder;
     LinkKeys server = generate_keys(), listed = generate_keys(), unlisted = generate_keys();
     LinkKeys device_key = generate_keys(), search_key = generate_keys();
     MemoryJobStore store;
@@ -72,7 +74,7 @@ class SecuredLink : public testing::Test {
 
 TEST_F(SecuredLink, AListedKeyGetsIn) {
     const AgentSession session(agent(listed, server.public_key));
-    EXPECT_TRUE(eventually([&] { return session.connected(); })) << session.state();
+    EXPECT_TRUE(eventually([&] { return session.state() == "connected"; })) << session.state();
 }
 
 TEST_F(SecuredLink, AnUnlistedKeyIsToldSo) {
@@ -82,7 +84,7 @@ TEST_F(SecuredLink, AnUnlistedKeyIsToldSo) {
 
 TEST_F(SecuredLink, AKeyBoundToARoleOpensNoOtherSession) {
     const AgentSession device(agent(device_key, server.public_key));
-    EXPECT_TRUE(eventually([&] { return device.connected(); })) << device.state();
+    EXPECT_TRUE(eventually([&] { return device.state() == "connected"; })) << device.state();
     const std::string text = refusal_of(agent(search_key, server.public_key));
     EXPECT_NE(text.find("listed for a search, not for a device"), std::string::npos) << text;
 
@@ -136,7 +138,7 @@ TEST_F(SecuredLink, StrangersDoNotDisturbASessionAtWork) {
         settled += probe.poll().size();
         return settled == 50;
     }));
-    for (const auto& stranger : strangers) EXPECT_FALSE(stranger->connected());
+    for (const auto& stranger : strangers) EXPECT_NE(stranger->state(), "connected");
 }
 
 /// A search that devices dial in to, with keys and a folder that says which.
@@ -187,20 +189,20 @@ TEST_F(SearchWithKeys, GetsAnswersFromADeviceThatIsListed) {
 
 TEST_F(SearchWithKeys, LetsANewDeviceInAndARemovedOneOutWithoutARestart) {
     const auto one = device("first", first), two = device("second", second);
-    EXPECT_TRUE(eventually([&] { return one->session().connected(); }));
+    EXPECT_TRUE(eventually([&] { return one->session().state() == "connected"; }));
     EXPECT_TRUE(eventually([&] {
         return two->session().state().find("allow-list") != std::string::npos;
     })) << two->session().state();
     list("second", second);
-    EXPECT_TRUE(eventually([&] { return two->session().connected(); }, 20))
+    EXPECT_TRUE(eventually([&] { return two->session().state() == "connected"; }, 20))
         << two->session().state();
     std::filesystem::remove(file_of("first"));
-    EXPECT_TRUE(eventually([&] { return !one->session().connected(); }, 20));
+    EXPECT_TRUE(eventually([&] { return one->session().state() != "connected"; }, 20));
     EXPECT_TRUE(eventually([&] { return probe->link().devices == 1; }));
     EXPECT_TRUE(eventually([&] {
         return one->session().state().find("not on the other's allow-list") != std::string::npos;
     })) << one->session().state();
-    EXPECT_TRUE(two->session().connected());
+    EXPECT_EQ(two->session().state(), "connected");
     submit(1);
     EXPECT_TRUE(eventually([&] { return !probe->poll().empty(); })) << probe->link().text;
     EXPECT_EQ(two->measured(), 1u);
@@ -277,7 +279,7 @@ TEST(OpenLink, GarbageAndOversizedMessagesDoNotDisturbASession) {
     MemoryJobStore store;
     const Broker broker(BrokerOptions{}, store);
     const AgentSession session(ScriptedAgent::options(broker.endpoint(), "device"));
-    ASSERT_TRUE(eventually([&] { return session.connected(); }));
+    ASSERT_TRUE(eventually([&] { return session.state() == "connected"; }));
     zmq::context_t context;
     for (int i = 0; i < 20; ++i) {
         zmq::socket_t noise(context, zmq::socket_type::dealer);
@@ -289,7 +291,7 @@ TEST(OpenLink, GarbageAndOversizedMessagesDoNotDisturbASession) {
         noise.send(zmq::buffer(std::string("frames")));
     }
     EXPECT_NO_THROW(broker.check());
-    EXPECT_TRUE(session.connected());
+    EXPECT_EQ(session.state(), "connected");
 }
 
 TEST(Endpoints, HaveAPortThatExists) {
@@ -457,7 +459,7 @@ TEST_F(WatchedList, AMalformedFileInAFolderDoesNotStopTheOthers) {
 TEST(Keys, AMissingAllowListSaysHowToMakeIt) {
     const test::TemporaryFolder folder;
     try {
-        (void)read_allow_list(folder.path("allowed"));
+        (void)AllowList(folder.path("allowed"));
         FAIL();
     } catch (const ConfigError& error) {
         EXPECT_NE(error.suggestion().find("mkdir"), std::string::npos);
@@ -470,16 +472,22 @@ TEST(Keys, AnAllowListIsAFileOrAFolder) {
     std::ofstream(folder.path("list")) << "# devices\n"
                                        << a.public_key << " lab\n\n"
                                        << b.public_key << " device shelf 2\n";
-    EXPECT_EQ(read_allow_list(folder.path("list")),
-              (std::vector<AllowedKey>{{a.public_key}, {b.public_key, AllowedKey::Role::device}}));
+    const AllowList list(folder.path("list"));
+    EXPECT_EQ(list.refusal(a.public_key, wire::Role::client), "");
+    EXPECT_EQ(list.refusal(a.public_key, wire::Role::agent), "");
+    EXPECT_NE(list.refusal(b.public_key, wire::Role::client), "");
+    EXPECT_EQ(list.refusal(b.public_key, wire::Role::agent), "");
     std::filesystem::create_directories(folder.path("keys/searches"));
     std::ofstream(folder.path("keys/a.pub")) << a.public_key << "\n";
     std::ofstream(folder.path("keys/notes.txt")) << "not a key\n";
     std::ofstream(folder.path("keys/searches/b.pub")) << b.public_key << "\n";
-    EXPECT_EQ(read_allow_list(folder.path("keys")),
-              (std::vector<AllowedKey>{{a.public_key}, {b.public_key, AllowedKey::Role::search}}));
+    const AllowList keys(folder.path("keys"));
+    EXPECT_EQ(keys.refusal(a.public_key, wire::Role::client), "");
+    EXPECT_EQ(keys.refusal(a.public_key, wire::Role::agent), "");
+    EXPECT_EQ(keys.refusal(b.public_key, wire::Role::client), "");
+    EXPECT_NE(keys.refusal(b.public_key, wire::Role::agent), "");
     std::ofstream(folder.path("bad")) << "nonsense\n";
-    EXPECT_THROW((void)read_allow_list(folder.path("bad")), ConfigError);
+    EXPECT_THROW((void)AllowList(folder.path("bad")), ConfigError);
 }
 
 }  // namespace
