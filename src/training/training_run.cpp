@@ -3,7 +3,6 @@
 #include "device_choice.hpp"
 #include "memory_budget.hpp"
 #include "model/mixed_precision.hpp"
-#include "model/outputs.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
 
@@ -41,8 +40,7 @@ void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec
 std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,
                                std::uint64_t seed, std::size_t targets, torch::Device device) {
     if (device.is_cpu()) check_memory(settings, spec);
-    std::shared_ptr<Network> network = make_network(spec, seed);
-    set_outputs(*network, std::int64_t(targets), seed);
+    std::shared_ptr<Network> network = make_network(spec, seed, int(targets));
     network->set_kernels(kernels_for(settings, device));
     network->to(device);
     return network;
