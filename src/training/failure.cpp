@@ -2,9 +2,11 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <initializer_list>
 #include <new>
 #include <system_error>
 #include <vector>
@@ -16,32 +18,22 @@ namespace {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-bool tells_of_memory(const std::string& text) {
-    return text.find("not enough memory") != std::string::npos ||
-           text.find("out of memory") != std::string::npos ||
-           text.find("can't allocate memory") != std::string::npos;
-}
-
-/// A broken accelerator or driver fails every design; LibTorch has no class of its own for it.
-bool tells_of_device(const std::string& text) {
-    for (const char* mark : {"CUDA error", "CUDA driver", "cuDNN error", "cudnn", "CUBLAS_STATUS",
-                             "NCCL error", "HIP error", "no CUDA GPUs"})
-        if (text.find(mark) != std::string::npos) return true;
-    return false;
-}
-
-/// The operating system's own words for what no design can cause; some libraries pass on nothing
-/// else.
-bool tells_of_system(const std::string& text) {
-    for (const int code :
-         {ENOSPC, EDQUOT, EROFS, EIO, ESTALE, ENODEV, ENXIO, ENOTCONN, EMFILE, ENFILE})
-        if (text.find(std::strerror(code)) != std::string::npos) return true;
-    return false;
+bool has_any(const std::string& text, std::initializer_list<const char*> marks) {
+    return std::any_of(marks.begin(), marks.end(),
+                       [&](const char* mark) { return text.find(mark) != std::string::npos; });
 }
 
 Failure from_text(const std::string& text) {
-    if (tells_of_memory(text)) return {Status::failed, "out of memory: " + text};
-    const bool ours = tells_of_device(text) || tells_of_system(text);
+    if (has_any(text, {"not enough memory", "out of memory", "can't allocate memory"}))
+        return {Status::failed, "out of memory: " + text};
+    // A broken accelerator or driver fails every design; LibTorch has no class of its own for it.
+    bool ours = has_any(text, {"CUDA error", "CUDA driver", "cuDNN error", "cudnn", "CUBLAS_STATUS",
+                               "NCCL error", "HIP error", "no CUDA GPUs"});
+    // The operating system's own words for what no design can cause; some libraries pass on nothing
+    // else.
+    for (const int code :
+         {ENOSPC, EDQUOT, EROFS, EIO, ESTALE, ENODEV, ENXIO, ENOTCONN, EMFILE, ENFILE})
+        ours = ours || has_any(text, {std::strerror(code)});
     return {ours ? Status::lost : Status::failed, text};
 }
 
