@@ -2,7 +2,6 @@
 
 #include "data/lzf.hpp"
 #include "data/stored_data.hpp"
-#include "data/virtual_data.hpp"
 
 #include "edgeloop/core/error.hpp"
 
@@ -10,6 +9,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include <fcntl.h>
@@ -237,6 +238,10 @@ Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options)
     read_chunk_shape(dataset);
     if (options.stored == Stored::required) require_stored(dataset, options.depth);
     return dataset;
+}
+
+std::uint64_t elements_of(const std::vector<std::uint64_t>& shape) {
+    return std::accumulate(shape.begin(), shape.end(), std::uint64_t(1), std::multiplies<>());
 }
 
 RowSelection select_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count) {

@@ -64,13 +64,16 @@ struct Place {
 /// Names of the links of a group in ascending order. @throws ConfigError.
 [[nodiscard]] std::vector<std::string> link_names(hid_t group, const Place& place);
 /// What a link leads to. `broken`: to nothing that can be opened.
-enum class LinkEnd { missing, broken, group, dataset, other };
+enum class LinkEnd { missing, broken, group, other };
 [[nodiscard]] LinkEnd link_end(hid_t parent, const std::string& name);
 /// Whether there is a link of this name, wherever it leads.
 [[nodiscard]] bool link_exists(hid_t parent, const std::string& name);
 /// Says which link on the way to an object leads nowhere, and where to; empty when none does.
 /// @param path  from the root of the file.
 [[nodiscard]] std::string broken_link(hid_t file, const std::string& path);
+
+/// The product of a shape.
+[[nodiscard]] std::uint64_t elements_of(const std::vector<std::uint64_t>& shape);
 
 enum class NumberKind { integer, real, other };
 

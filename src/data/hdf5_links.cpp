@@ -50,28 +50,15 @@ LinkEnd link_end(hid_t parent, const std::string& name) {
     const Handle object(H5Oopen(parent, name.c_str(), H5P_DEFAULT), H5Oclose);
     H5Eclear2(H5E_DEFAULT);
     if (!object.valid()) return LinkEnd::broken;
-    switch (H5Iget_type(object.get())) {
-        case H5I_GROUP:
-            return LinkEnd::group;
-        case H5I_DATASET:
-            return LinkEnd::dataset;
-        default:
-            return LinkEnd::other;
-    }
+    return H5Iget_type(object.get()) == H5I_GROUP ? LinkEnd::group : LinkEnd::other;
 }
 
 std::string broken_link(hid_t file, const std::string& path) {
     for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
         const std::string part = path.substr(0, end);
-        switch (link_end(file, part)) {
-            case LinkEnd::missing:
-                return {};
-            case LinkEnd::broken:
-                return describe_link(file, part);
-            default:
-                break;
-        }
-        if (end == std::string::npos) return {};
+        const LinkEnd leads_to = link_end(file, part);
+        if (leads_to == LinkEnd::broken) return describe_link(file, part);
+        if (leads_to == LinkEnd::missing || end == std::string::npos) return {};
     }
 }
 

@@ -1,7 +1,6 @@
 #include "edgeloop/data/recording.hpp"
 
 #include "data/layouts.hpp"
-#include "data/line_batches.hpp"
 
 #include "edgeloop/core/error.hpp"
 
@@ -17,10 +16,6 @@ namespace {
 
 /// All layouts there are.
 constexpr OpenLayout layouts[] = {open_raise_v1_0, open_raise_v1_1};
-
-constexpr std::size_t max_frames_in_line = 65536;
-/// Bytes of whole frames held at once while lines are cut out.
-constexpr std::size_t frame_budget_bytes = std::size_t(48) << 20;
 
 [[noreturn]] void refuse(const std::string& place, const std::string& problem,
                          const std::string& suggestion = {}) {
@@ -122,17 +117,6 @@ std::vector<double> Recording::labels(const LayerInfo& layer) const {
 bool Recording::are_usable(const double* labels) const {
     return std::all_of(labels, labels + targets().size(),
                        [this](double value) { return is_usable(value); });
-}
-
-void Recording::for_each_line(const LayerInfo& layer, const LineIndex& index, std::size_t first,
-                              std::size_t last,
-                              const std::function<void(CroppedLine&)>& use) const {
-    for (std::size_t line = first; line < last; ++line)
-        if (index.frames_of(line) > max_frames_in_line)
-            refuse(place(layer.group, LayerPart::index),
-                   fmt::format("line {} has {} frames; at most {} are supported",
-                               index.numbers[line], index.frames_of(line), max_frames_in_line));
-    LineBatches(*this, layer, index, frame_budget_bytes).for_each(first, last, use);
 }
 
 std::vector<std::string> expand_files(const std::vector<std::string>& patterns) {

@@ -36,9 +36,7 @@ std::vector<T> read_table(hid_t file, const std::string& path, const char* name,
     const hdf5::Dataset dataset = hdf5::open_dataset(file, {path, name});
     if (dataset.shape != shape || dataset.kind == hdf5::NumberKind::other)
         hdf5::throw_bad_input(dataset.place, "unexpected shape or type");
-    std::uint64_t count = 1;
-    for (const std::uint64_t extent : shape) count *= extent;
-    std::vector<T> values(count);
+    std::vector<T> values(hdf5::elements_of(shape));
     hdf5::read_rows(dataset, 0, shape[0], type, values.data());
     return values;
 }
