@@ -31,7 +31,7 @@ class Dataset {
 
     [[nodiscard]] const std::string& folder() const { return folder_; }
     [[nodiscard]] const Catalogue& catalogue() const { return catalogue_; }
-    /// catalogue_digest() of it: equal on all ranks that see the same data.
+    /// The catalogue's: equal on all ranks that see the same data.
     [[nodiscard]] const std::string& digest() const { return catalogue_.digest; }
     /// Of a part, in catalogue order.
     [[nodiscard]] const std::vector<Sample>& samples(SplitPart part) const {

@@ -10,6 +10,8 @@
 
 namespace edgeloop {
 
+struct ShardPlan;
+
 struct ShardOptions {
     std::vector<std::string> input;  ///< RAISE-LPBF files or patterns, either layout
     std::string output;              ///< folder for the shards and catalogue.json
@@ -28,14 +30,11 @@ class ShardJob {
   public:
     /// @throws ConfigError  an unusable input (file, group and dataset are named), fewer lines than
     /// shards, a split that does not work.
-    explicit ShardJob(const ShardOptions& options);
-    ~ShardJob();
-    ShardJob(const ShardJob&) = delete;
-    ShardJob& operator=(const ShardJob&) = delete;
+    explicit ShardJob(ShardOptions options);
 
     /// Of all that decides the shards' content, as far as it was looked at: the same on every rank
     /// that sees the same recordings.
-    [[nodiscard]] const std::string& settings_digest() const;
+    [[nodiscard]] const std::string& settings_digest() const { return catalogue_.settings_digest; }
 
     /// Creates the folder and records the settings. Shards of recordings that changed since, by
     /// size, time or sampled content, are removed, and all shards with `force`. @throws ConfigError
@@ -49,8 +48,11 @@ class ShardJob {
     Catalogue finish() const;
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    [[nodiscard]] std::string path_of(const CatalogueShard& shard) const;
+
+    ShardOptions options_;
+    std::shared_ptr<const ShardPlan> plan_;
+    Catalogue catalogue_;  ///< without the shards' sizes and digests
 };
 
 /// All three phases in this process.

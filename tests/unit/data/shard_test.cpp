@@ -216,11 +216,13 @@ TEST_F(Shards, ARecordingChangedInPlaceIsCutAnew) {
     for (const bool keep_time : {false, true}) {
         use_plain_recording();
         std::filesystem::remove_all(options_.output);
-        const Catalogue before = make_shards(options_);
+        (void)make_shards(options_);
+        const Catalogue before = read_catalogue(options_.output);
         darken(keep_time);
         ASSERT_FALSE(HasFatalFailure());
-        const Catalogue after = make_shards(options_);
-        EXPECT_NE(catalogue_digest(after), catalogue_digest(before));
+        (void)make_shards(options_);
+        const Catalogue after = read_catalogue(options_.output);
+        EXPECT_NE(after.digest, before.digest);
         const MappedShard shard = open_shard(options_.output, after, after.shards[0]);
         EXPECT_EQ(shard.pixels(0)[20 * crop_side + 20], 1);
         std::filesystem::remove_all(folder_.path("reference"));
@@ -229,12 +231,14 @@ TEST_F(Shards, ARecordingChangedInPlaceIsCutAnew) {
 }
 
 TEST_F(Shards, ATouchedRecordingGivesTheSameDataset) {
-    const std::string digest = catalogue_digest(make_shards(options_));
+    (void)make_shards(options_);
+    const std::string digest = read_catalogue(options_.output).digest;
     std::filesystem::last_write_time(options_.input[0],
                                      std::filesystem::file_time_type::clock::now());
     const std::string shard = options_.output + "/" + shard_name(1);
     const auto before = std::filesystem::last_write_time(shard);
-    EXPECT_EQ(catalogue_digest(make_shards(options_)), digest) << "the time is no part of it";
+    (void)make_shards(options_);
+    EXPECT_EQ(read_catalogue(options_.output).digest, digest) << "the time is no part of it";
     EXPECT_NE(std::filesystem::last_write_time(shard), before) << "made anew";
 }
 
