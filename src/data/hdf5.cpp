@@ -68,6 +68,14 @@ herr_t keep_innermost(unsigned, const H5E_error2_t* error, void* text) {
     return 0;
 }
 
+/// The innermost message on HDF5's error stack, or an empty string.
+std::string library_message() {
+    std::string innermost;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, &innermost);
+    H5Eclear2(H5E_DEFAULT);
+    return innermost.empty() ? "" : "HDF5: " + innermost;
+}
+
 herr_t find_consistency_flags(unsigned, const H5E_error2_t* error, void* found) {
     if (error->desc != nullptr && std::strstr(error->desc, "consistency flags") != nullptr)
         *static_cast<bool*>(found) = true;
@@ -158,18 +166,6 @@ Handle open_attribute(hid_t owner, const Place& place, const std::string& name,
 
 }  // namespace
 
-Handle::Handle(Handle&& other) noexcept
-    : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
-
-Handle& Handle::operator=(Handle&& other) noexcept {
-    if (this != &other) {
-        close();
-        id_ = std::exchange(other.id_, -1);
-        closer_ = other.closer_;
-    }
-    return *this;
-}
-
 bool Handle::close() {
     const hid_t id = std::exchange(id_, -1);
     return id < 0 || closer_(id) >= 0;
@@ -180,24 +176,14 @@ std::string Place::text() const {
                           : fmt::format("file '{}', '{}'", file, object);
 }
 
-std::string library_message() {
-    std::string innermost;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, &innermost);
-    H5Eclear2(H5E_DEFAULT);
-    return innermost;
-}
-
 void throw_bad_input(const Place& place, const std::string& problem,
                      const std::string& suggestion) {
-    const std::string reason = library_message();
-    throw ConfigError(fmt::format("{}: {}", place.text(), problem),
-                      reason.empty() ? "" : "HDF5: " + reason, suggestion);
+    throw ConfigError(fmt::format("{}: {}", place.text(), problem), library_message(), suggestion);
 }
 
 void throw_io(const Place& place, const std::string& problem) {
-    const std::string reason = library_message();
-    throw IoError(fmt::format("{}: {}", place.text(), problem),
-                  reason.empty() ? "" : "HDF5: " + reason, "check free space and permissions");
+    throw IoError(fmt::format("{}: {}", place.text(), problem), library_message(),
+                  "check free space and permissions");
 }
 
 Handle open_for_reading(const std::string& path) {

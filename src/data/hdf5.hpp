@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <hdf5.h>
@@ -22,10 +23,12 @@ class Handle {
     Handle() = default;
     Handle(hid_t id, Closer closer) : id_(id), closer_(closer) {}
     ~Handle() { close(); }
-    Handle(Handle&& other) noexcept;
-    Handle& operator=(Handle&& other) noexcept;
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
+    Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
+    Handle& operator=(Handle&& other) noexcept {
+        std::swap(id_, other.id_);
+        std::swap(closer_, other.closer_);
+        return *this;
+    }
 
     [[nodiscard]] hid_t get() const { return id_; }
     [[nodiscard]] bool valid() const { return id_ >= 0; }
@@ -44,9 +47,6 @@ struct Place {
 
     [[nodiscard]] std::string text() const;
 };
-
-/// The innermost message on HDF5's error stack, or an empty string.
-[[nodiscard]] std::string library_message();
 
 /// Throws ConfigError "problem in file 'F', 'object' (HDF5's own words)".
 [[noreturn]] void throw_bad_input(const Place& place, const std::string& problem,

@@ -15,7 +15,7 @@ namespace edgeloop {
 namespace {
 
 /// All layouts there are.
-constexpr OpenLayout layouts[] = {open_raise_v1_0, open_raise_v1_1};
+constexpr OpenLayout layouts[] = {open_raise};
 
 [[noreturn]] void refuse(const std::string& place, const std::string& problem,
                          const std::string& suggestion = {}) {
@@ -60,25 +60,13 @@ LineIndex sort_by_line(const std::vector<std::int64_t>& lines, std::vector<std::
 
 std::unique_ptr<const Recording> open_recording(const std::string& path) {
     const auto file = std::make_shared<const hdf5::Handle>(hdf5::open_for_reading(path));
-    std::unique_ptr<const Recording> found;
-    for (const OpenLayout open : layouts) {
-        std::unique_ptr<const Recording> recording = open(file, path);
-        if (found && recording)
-            throw ConfigError(
-                fmt::format("file '{}' has layers of both layouts: '{}' ({}) and '{}' ({})", path,
-                            found->groups().front().path, found->layout(),
-                            recording->groups().front().path, recording->layout()),
-                "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0)",
-                "make a file of each");
-        if (recording) found = std::move(recording);
-    }
-    if (!found)
-        throw ConfigError(
-            fmt::format("file '{}' has no layer", path),
-            "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0) with "
-            "datasets frame and scan_line_index",
-            "check that this is the right file");
-    return found;
+    for (const OpenLayout open : layouts)
+        if (std::unique_ptr<const Recording> recording = open(file, path)) return recording;
+    throw ConfigError(
+        fmt::format("file '{}' has no layer", path),
+        "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0) with "
+        "datasets frame and scan_line_index",
+        "check that this is the right file");
 }
 
 std::vector<LayerInfo> Recording::layers() const {

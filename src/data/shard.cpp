@@ -153,8 +153,9 @@ void write_shard(const ShardPlan& plan, std::size_t shard, const std::string& fo
 
 ShardJob::ShardJob(ShardOptions options)
     : options_(std::move(options)),
-      plan_(std::make_shared<const ShardPlan>(make_shard_plan(options_))),
-      catalogue_(plan_catalogue(*plan_, options_.split)) {}
+      plan_(std::make_shared<const ShardPlan>(make_shard_plan(options_))) {}
+
+const std::string& ShardJob::settings_digest() const { return plan_->catalogue.settings_digest; }
 
 std::string ShardJob::path_of(const CatalogueShard& shard) const {
     return options_.output + "/" + shard.file;
@@ -183,7 +184,7 @@ void ShardJob::prepare() const {
 }
 
 void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) const {
-    const std::vector<CatalogueShard>& shards = catalogue_.shards;
+    const std::vector<CatalogueShard>& shards = plan_->catalogue.shards;
     JobProgress state;
     const auto step = static_cast<std::size_t>(ranks);
     for (auto shard = static_cast<std::size_t>(rank); shard < shards.size(); shard += step)
@@ -204,7 +205,7 @@ void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) cons
 Catalogue ShardJob::finish() const {
     for (const auto& [path, stamp] : plan_->seen)
         if (stamp_of(path) != stamp) recording_changed(path);
-    Catalogue catalogue = catalogue_;
+    Catalogue catalogue = plan_->catalogue;
     for (CatalogueShard& shard : catalogue.shards) {
         const std::string path = path_of(shard);
         const auto content = finished_shard(path, settings_digest());

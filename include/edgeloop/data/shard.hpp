@@ -34,7 +34,7 @@ class ShardJob {
 
     /// Of all that decides the shards' content, as far as it was looked at: the same on every rank
     /// that sees the same recordings.
-    [[nodiscard]] const std::string& settings_digest() const { return catalogue_.settings_digest; }
+    [[nodiscard]] const std::string& settings_digest() const;
 
     /// Creates the folder and records the settings. Shards of recordings that changed since, by
     /// size, time or sampled content, are removed, and all shards with `force`. @throws ConfigError
@@ -52,7 +52,6 @@ class ShardJob {
 
     ShardOptions options_;
     std::shared_ptr<const ShardPlan> plan_;
-    Catalogue catalogue_;  ///< without the shards' sizes and digests
 };
 
 /// All three phases in this process.
