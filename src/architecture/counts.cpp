@@ -45,7 +45,6 @@ void LayerList::add_dense(const std::string& name, std::int64_t inputs, std::int
     LayerElements elements =
         linear_elements(1, static_cast<double>(inputs), static_cast<double>(outputs));
     elements.saved = elements.input + more_saved;
-    elements.working = elements.input + elements.output;
     add(name, "linear", {outputs}, elements);
 }
 
@@ -72,6 +71,7 @@ LayerElements linear_elements(double rows, double inputs, double outputs, bool w
     elements.flops = 2 * rows * inputs * outputs;
     elements.input = rows * inputs;
     elements.output = rows * outputs;
+    elements.working = elements.input + elements.output;
     return elements;
 }
 

@@ -139,8 +139,6 @@ torch::Tensor from_windows(const torch::Tensor& values, std::int64_t batch,
         .contiguous();
 }
 
-}  // namespace
-
 torch::Tensor plain_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                      const torch::Tensor& table, const WindowGeometry& geometry) {
     const WindowParts parts = window_parts(qkv, padding, table, geometry);
@@ -175,6 +173,8 @@ torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Te
     return plain_window_attention(qkv, padding, table, geometry);
 #endif
 }
+
+}  // namespace
 
 torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                const torch::Tensor& table, const WindowGeometry& geometry,

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <optional>
-#include <string_view>
-
 namespace edgeloop {
 
 /// Which implementation of its layers a network runs. All agree to rounding.
@@ -17,13 +14,6 @@ constexpr Kernels all_kernels[] = {Kernels::plain, Kernels::fused, Kernels::libr
 
 [[nodiscard]] constexpr const char* to_string(Kernels kernels) {
     return kernels == Kernels::fused ? "fused" : kernels == Kernels::library ? "library" : "plain";
-}
-
-/// The kernels of this name; nothing for another word.
-[[nodiscard]] constexpr std::optional<Kernels> kernels_from(std::string_view name) {
-    for (const Kernels kernels : all_kernels)
-        if (name == to_string(kernels)) return kernels;
-    return std::nullopt;
 }
 
 }  // namespace edgeloop

@@ -116,10 +116,5 @@ TEST(MixedPrecision, EndsWithWhatHeldBefore) {
     EXPECT_EQ(torch::mm(x, x.t()).scalar_type(), torch::kFloat);
 }
 
-TEST(KernelsNames, AreReadBack) {
-    for (const Kernels kernels : all_kernels) EXPECT_EQ(kernels_from(to_string(kernels)), kernels);
-    EXPECT_FALSE(kernels_from("both"));
-}
-
 }  // namespace
 }  // namespace edgeloop
