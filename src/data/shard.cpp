@@ -4,18 +4,14 @@
 #include "data/shard_plan.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
-#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace edgeloop {
@@ -25,14 +21,6 @@ namespace fs = std::filesystem;
 
 std::string plan_path(const std::string& folder) { return folder + "/plan.json"; }
 std::string catalogue_path(const std::string& folder) { return folder + "/catalogue.json"; }
-
-std::string digest_of_file(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
-    const std::size_t bytes = fs::file_size(path);
-    const auto mapping = map_file(file.get(), bytes, path);
-    return digest({reinterpret_cast<const char*>(mapping.get()), bytes}).hex();
-}
 
 /// Names of the settings that differ, e.g. "seed, shards".
 std::string differing_keys(const Json& before, const Json& now) {
@@ -208,13 +196,14 @@ Catalogue ShardJob::finish() const {
     Catalogue catalogue = plan_->catalogue;
     for (CatalogueShard& shard : catalogue.shards) {
         const std::string path = path_of(shard);
-        const auto content = finished_shard(path, settings_digest());
-        if (!content)
+        const std::optional<MappedShard> mapped = finished_shard(path, settings_digest());
+        if (!mapped)
             throw IoError(fmt::format("shard '{}' is not there", path),
                           "another process may have removed it", "run the same command again");
-        shard.bytes = fs::file_size(path);
-        shard.digest = digest_of_file(path);
-        shard.content = *content;
+        shard.bytes = mapped->file_bytes;
+        shard.digest =
+            digest({reinterpret_cast<const char*>(mapped->mapping.get()), shard.bytes}).hex();
+        shard.content = mapped->content;
     }
     write_file_atomic(catalogue_path(options_.output), format_catalogue(catalogue));
     return catalogue;

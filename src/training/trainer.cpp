@@ -97,9 +97,9 @@ class TrainingLoop {
 
     void share_weights() {
         if (group_.size() == 1) return;
-        std::vector<torch::Tensor> host;
-        guard_.run(Phase::share_weights, [&] { host = run_->weights_on_host(); });
-        for (torch::Tensor& values : host)
+        Weights host;
+        guard_.run(Phase::share_weights, [&] { host = run_->weights(); });
+        for (auto& [name, values] : host)
             group_.broadcast(values.data_ptr<float>(), std::size_t(values.numel()), 0);
         guard_.attempt(Phase::share_weights, {}, [&] { run_->set_weights(host); });
     }

@@ -111,16 +111,14 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
                           "shard it again with a validation part");
 }
 
-std::vector<torch::Tensor> TrainingRun::weights_on_host() const {
-    std::vector<torch::Tensor> host;
-    for (const torch::Tensor& parameter : parameters_)
-        host.push_back(parameter.detach().to(torch::kCPU).contiguous());
-    return host;
+Weights TrainingRun::weights() const {
+    Weights copies = weights_of(*network_);
+    for (auto& [name, tensor] : copies) tensor = tensor.clone();
+    return copies;
 }
 
-void TrainingRun::set_weights(const std::vector<torch::Tensor>& host) {
-    const torch::NoGradGuard no_grad;
-    for (std::size_t i = 0; i < host.size(); ++i) parameters_[i].copy_(host[i]);
+void TrainingRun::set_weights(const Weights& host) {
+    load_weights(*network_, host, "weights of the leader");
 }
 
 void TrainingRun::start_epoch(int epoch, std::size_t step) {
@@ -213,12 +211,6 @@ std::string TrainingRun::save(const TrainingProgress& progress, const Weights& b
 
 RestoredTraining TrainingRun::restore(const std::string& bytes, const std::string& where) {
     return restore_training_state(bytes, identity(), *network_, *optimizer_, where);
-}
-
-Weights TrainingRun::weights() const {
-    Weights copies = weights_of(*network_);
-    for (auto& [name, tensor] : copies) tensor = tensor.clone();
-    return copies;
 }
 
 }  // namespace edgeloop

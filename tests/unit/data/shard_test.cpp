@@ -91,14 +91,14 @@ TEST_F(Shards, HoldTheCropsLabelsAndOriginOfEveryLine) {
             const LineIndex index = file->line_index(layer);
             const auto labels = file->labels(layer);
             file->for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
-                if (position == shards[shard].lines().size()) {
+                if (position == shards[shard].lines.size()) {
                     ++shard;
                     position = 0;
                 }
-                const ShardLine& stored = shards[shard].lines()[position];
+                const ShardLine& stored = shards[shard].lines[position];
                 EXPECT_EQ(stored.number, number++);
                 EXPECT_EQ(stored.scan_line, std::int64_t(line.line));
-                const std::vector<double>& kept = shards[shard].labels();
+                const std::vector<double>& kept = shards[shard].labels;
                 EXPECT_EQ(kept[2 * position], labels[2 * line.line]);
                 EXPECT_EQ(kept[2 * position + 1], labels[2 * line.line + 1]);
                 ASSERT_EQ(stored.frames, line.frames);
@@ -117,7 +117,7 @@ TEST_F(Shards, LinesOfOneLayerShareTheirPart) {
     std::map<std::uint64_t, SplitPart> part_of_line;
     for (const CatalogueShard& shard : catalogue.shards) {
         const MappedShard mapped(options_.output + "/" + shard.file, catalogue.settings_digest);
-        for (const ShardLine& line : mapped.lines()) part_of_line[line.number] = line.part;
+        for (const ShardLine& line : mapped.lines) part_of_line[line.number] = line.part;
     }
     ASSERT_EQ(catalogue.layers.size(), 10U);
     ASSERT_EQ(part_of_line.size(), 70U);
@@ -289,7 +289,7 @@ TEST_F(Shards, WithTheSameSettingsButOtherContentAreRefused) {
     use_plain_recording();
     const Catalogue catalogue = make_shards(options_);
     const std::string path = options_.output + "/" + catalogue.shards[0].file;
-    EXPECT_EQ(MappedShard(path, catalogue.settings_digest).content(), catalogue.shards[0].content);
+    EXPECT_EQ(MappedShard(path, catalogue.settings_digest).content, catalogue.shards[0].content);
     CatalogueShard other = catalogue.shards[0];
     other.content[0] = other.content[0] == '0' ? '1' : '0';
     EXPECT_THROW((void)open_shard(options_.output, catalogue, other), ConfigError);
@@ -378,7 +378,7 @@ TEST_F(Shards, BothLayoutsGiveTheSameLines) {
     }
     const MappedShard first(options_.output + "/" + shard_name(0), a.settings_digest);
     const MappedShard second(old_layout.output + "/" + shard_name(0), b.settings_digest);
-    ASSERT_EQ(first.lines().size(), second.lines().size());
+    ASSERT_EQ(first.lines.size(), second.lines.size());
     EXPECT_TRUE(std::equal(first.pixels(0), first.pixels(0) + 100 * crop_pixels, second.pixels(0)));
 }
 
