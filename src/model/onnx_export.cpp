@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <new>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -322,25 +321,17 @@ std::string Translator::group_norm(const Node& node) {
         add("InstanceNormalization",
             {grouped, constant(torch::ones(groups)), constant(torch::zeros(groups))},
             {{"epsilon", value(node, 4).toDouble()}});
-    std::string name = reshaped(normalised, shape);
     Shape per_channel(shape.size() - 1, 1);
     per_channel[0] = shape[1];
-    if (!value(node, 2).isNone())
-        name = add("Mul", {name, constant(tensor(node, 2).reshape(per_channel))});
-    if (!value(node, 3).isNone())
-        name = add("Add", {name, constant(tensor(node, 3).reshape(per_channel))});
-    return name;
+    const std::string scaled =
+        add("Mul", {reshaped(normalised, shape), constant(tensor(node, 2).reshape(per_channel))});
+    return add("Add", {scaled, constant(tensor(node, 3).reshape(per_channel))});
 }
 
 std::string Translator::layer_norm(const Node& node) {
-    const Shape over = integers(node, 1);
-    const bool scaled = !value(node, 2).isNone();
-    std::vector<std::string> inputs{input(node, 0),
-                                    scaled ? input(node, 2) : constant(torch::ones(over))};
-    if (!value(node, 3).isNone()) inputs.push_back(input(node, 3));
-    return add("LayerNormalization", inputs,
-               {{"axis", -static_cast<std::int64_t>(over.size())},
-                {"epsilon", value(node, 4).toDouble()}});
+    const auto over = static_cast<std::int64_t>(integers(node, 1).size());
+    return add("LayerNormalization", {input(node, 0), input(node, 2), input(node, 3)},
+               {{"axis", -over}, {"epsilon", value(node, 4).toDouble()}});
 }
 
 // LibTorch: pairs from the last dimension on. ONNX: all beginnings, then all ends.
@@ -381,14 +372,7 @@ std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights
                                           max_model_bytes));
         return model;
     };
-    return translate_torch_errors("exporting", [&] {
-        try {
-            return exported();
-        } catch (const c10::Error& error) {
-            if (is_out_of_memory(error)) throw std::bad_alloc();
-            throw;
-        }
-    });
+    return translate_torch_errors("exporting", [&] { return with_bad_alloc(exported); });
 }
 
 }  // namespace edgeloop

@@ -3,6 +3,7 @@
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
 
 #include <array>
 #include <cstdint>
@@ -15,6 +16,9 @@
 #include <torch/version.h>
 
 namespace edgeloop {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankDevice, trains, has_cuda, host, model);
+
 namespace {
 
 /// From CUDA's driver, which LibTorch has loaded: LibTorch's own interface has no names without
@@ -44,16 +48,6 @@ RankDevice device_of_this_rank(Device wanted, bool trains) {
     own.has_cuda = true;
     own.model = cuda_model(choose_device(Device::cuda).index());
     return own;
-}
-
-// One line a part; no part has line breaks.
-std::string encode(const RankDevice& rank) {
-    return fmt::format("{:d}{:d}{}\n{}", rank.trains, rank.has_cuda, rank.host, rank.model);
-}
-
-RankDevice decode(const std::string& text) {
-    const std::size_t line = text.find('\n');
-    return {text[0] == '1', text[1] == '1', text.substr(2, line - 2), text.substr(line + 1)};
 }
 
 }  // namespace
@@ -129,9 +123,9 @@ TrainingDevices decide_devices(const TrainingSettings& settings,
 TrainingDevices agree_on_devices(const Communicator& world, const TrainingSettings& settings,
                                  bool trains) {
     std::vector<RankDevice> ranks;
-    for (const std::string& text :
-         world.all_gather(encode(device_of_this_rank(settings.device, trains))))
-        ranks.push_back(decode(text));
+    const Json own = device_of_this_rank(settings.device, trains);
+    for (const std::string& text : world.all_gather(own.dump()))
+        ranks.push_back(Json::parse(text).get<RankDevice>());
     return decide_devices(settings, ranks);
 }
 

@@ -23,7 +23,7 @@ bool has_any(const std::string& text, std::initializer_list<const char*> marks) 
                        [&](const char* mark) { return text.find(mark) != std::string::npos; });
 }
 
-Failure from_text(const std::string& text) {
+EarlyEnd from_text(const std::string& text) {
     if (has_any(text, {"not enough memory", "out of memory", "can't allocate memory"}))
         return {Status::failed, "out of memory: " + text};
     // A broken accelerator or driver fails every design; LibTorch has no class of its own for it.
@@ -39,33 +39,34 @@ Failure from_text(const std::string& text) {
 
 }  // namespace
 
-std::optional<Failure> attempt(const std::function<void()>& work) {
+std::optional<EarlyEnd> attempt(const std::function<void()>& work) {
     try {
         work();
         return std::nullopt;
     } catch (const std::bad_alloc&) {
-        return Failure{Status::failed, "out of memory: an allocation failed"};
+        return EarlyEnd{Status::failed, "out of memory: an allocation failed"};
     } catch (const c10::Error& error) {
         return from_text(first_line(error.what_without_backtrace()));
     } catch (const Error& error) {
         const bool ours = error.exit_code() == ExitCode::environment;
-        return Failure{ours ? Status::lost : Status::failed, first_line(error.what())};
+        return EarlyEnd{ours ? Status::lost : Status::failed, first_line(error.what())};
     } catch (const std::system_error& error) {  // of files and threads
-        return Failure{Status::lost, first_line(error.what())};
+        return EarlyEnd{Status::lost, first_line(error.what())};
     } catch (const std::exception& error) {
         return from_text(first_line(error.what()));
     } catch (...) {
-        return Failure{Status::failed, "something was thrown that is no exception"};
+        return EarlyEnd{Status::failed, "something was thrown that is no exception"};
     }
 }
 
-std::optional<Failure> first_failure(const Communicator& group, const std::optional<Failure>& own) {
+std::optional<EarlyEnd> first_failure(const Communicator& group,
+                                      const std::optional<EarlyEnd>& own) {
     if (group.size() == 1) return own;
     const std::vector<std::string> all = group.all_gather(
         own ? std::string(1, own->status == Status::lost ? 'l' : 'f') + own->reason : "");
     for (std::size_t rank = 0; rank < all.size(); ++rank)
         if (!all[rank].empty())
-            return Failure{
+            return EarlyEnd{
                 all[rank].front() == 'l' ? Status::lost : Status::failed,
                 "rank " + std::to_string(rank) + " of the group: " + all[rank].substr(1)};
     return std::nullopt;

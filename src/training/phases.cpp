@@ -50,9 +50,9 @@ bool PhaseGuard::agree(bool asks) const {
 }
 
 void PhaseGuard::leave() const {
-    const std::optional<Failure> first = first_failure(group_, failure_);
+    const std::optional<EarlyEnd> first = first_failure(group_, failure_);
     if (!first) throw LogicError("ranks left a phase without a failure");
-    throw EarlyEnd{first->status, first->reason};
+    throw *first;
 }
 
 }  // namespace edgeloop

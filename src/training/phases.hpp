@@ -36,12 +36,6 @@ constexpr std::size_t phase_count = static_cast<std::size_t>(Phase::count);
 /// For messages and watchdogs, e.g. "building the network".
 [[nodiscard]] const char* name_of(Phase phase);
 
-/// An end before the last step, thrown on all ranks of a group alike.
-struct EarlyEnd {
-    Status status = Status::failed;
-    std::string reason;
-};
-
 /// The one way through every phase of a training, so that whatever goes wrong on a rank, all ranks
 /// learn of it and leave together, in the same class.
 ///
@@ -58,7 +52,7 @@ class PhaseGuard {
     /// Tells the token where this rank is, then works; keeps what is thrown until the ranks agree.
     /// @param detail  of the place, e.g. "epoch 1 step 17".
     void attempt(Phase phase, const std::string& detail, const std::function<void()>& work);
-    [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
+    [[nodiscard]] const std::optional<EarlyEnd>& failure() const { return failure_; }
 
     /// Whether any rank asks for an end. Collective. @throws EarlyEnd  on all ranks, when any
     /// failed.
@@ -69,7 +63,7 @@ class PhaseGuard {
   private:
     const Communicator& group_;
     const CancelToken& token_;
-    std::optional<Failure> failure_;
+    std::optional<EarlyEnd> failure_;
 };
 
 }  // namespace edgeloop
