@@ -8,7 +8,7 @@
 
 namespace edgeloop {
 
-Dataset::Dataset(const std::string& folder) : folder_(folder), catalogue_(read_catalogue(folder)) {
+Dataset::Dataset(const std::string& folder) : catalogue_(read_catalogue(folder)) {
     const std::size_t targets = catalogue_.targets.size();
     for (const CatalogueShard& entry : catalogue_.shards) {
         const MappedShard shard = open_shard(folder, catalogue_, entry);

@@ -9,14 +9,14 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <numeric>
+#include <system_error>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace edgeloop::hdf5 {
 namespace {
@@ -99,29 +99,26 @@ herr_t find_consistency_flags(unsigned, const H5E_error2_t* error, void* found) 
 /// What the operating system says of a path before the library sees it.
 /// Does not open the file: that is left to the library, once.
 void check_readable(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
-        const int code = errno;
-        if (code == ENOENT || code == ENOTDIR)
-            throw ConfigError(fmt::format("file '{}' does not exist", path), {}, "check the path");
-        throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(code));
-    }
-    if (S_ISDIR(info.st_mode))
+    namespace fs = std::filesystem;
+    std::error_code failed;
+    const fs::file_status status = fs::status(path, failed);
+    if (status.type() == fs::file_type::not_found)
+        throw ConfigError(fmt::format("file '{}' does not exist", path), {}, "check the path");
+    if (failed) throw IoError(fmt::format("cannot examine file '{}'", path), failed.message());
+    if (fs::is_directory(status))
         throw ConfigError(fmt::format("'{}' is a directory", path), {}, "name the files in it");
-    if (!S_ISREG(info.st_mode))
+    if (!fs::is_regular_file(status))
         throw ConfigError(fmt::format("'{}' is not a regular file", path), {}, "check the path");
-    if (info.st_size == 0)
+    if (fs::file_size(path, failed) == 0)
         throw ConfigError(fmt::format("file '{}' is empty", path), {}, "copy or download it again");
 }
 
 /// Why the library could not open a file. @throws IoError  the system does not give it to us.
 void check_opens(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (std::ifstream(path)) return;
     const int code = errno;
-    if (descriptor < 0)
-        throw IoError(fmt::format("cannot open file '{}'", path), std::strerror(code),
-                      code == EACCES ? "grant read permission" : "");
-    ::close(descriptor);
+    throw IoError(fmt::format("cannot open file '{}'", path), std::strerror(code),
+                  code == EACCES ? "grant read permission" : "");
 }
 
 void read_chunk_shape(Dataset& dataset) {

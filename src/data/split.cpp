@@ -54,14 +54,6 @@ void check(const std::vector<SplitLayer>& layers, const SplitOptions& options) {
                 "name each file once");
 }
 
-/// Shuffled units, so that a unit's part does not depend on the order of the files.
-std::vector<std::string> shuffled(const std::set<std::string>& units, std::uint64_t seed) {
-    std::vector<std::string> order(units.begin(), units.end());
-    RandomStream stream(seed, "data split");
-    stream.shuffle(order);
-    return order;
-}
-
 /// How many of `count` units a fraction takes: rounded, but at least `least`.
 std::size_t share(std::size_t count, double fraction, std::size_t least) {
     const auto rounded = static_cast<std::size_t>(std::lround(fraction * double(count)));
@@ -83,7 +75,11 @@ std::map<std::string, SplitPart> deal(const std::set<std::string>& units,
         std::min(share(count, test_fraction, count >= 3 ? 1 : 0), count - 1 - validation);
     std::map<std::string, SplitPart> parts;
     std::size_t next = 0;
-    for (const std::string& unit : shuffled(units, options.seed)) {
+    // Sorted before it is shuffled: a unit's part does not depend on the order of the files.
+    std::vector<std::string> order(units.begin(), units.end());
+    RandomStream stream(options.seed, "data split");
+    stream.shuffle(order);
+    for (const std::string& unit : order) {
         parts[unit] = next < validation          ? SplitPart::validation
                       : next < validation + test ? SplitPart::test
                                                  : SplitPart::train;

@@ -240,12 +240,13 @@ class TrainingLoop {
     void keep_state(Status end) const {
         const bool stopped = end == Status::cancelled && token_.will_resume();
         const bool goes_on = end == Status::completed && candidate_.keep_state;
+        const std::string path = training_state_path(settings_.state_dir, candidate_.id);
         if (run_ && (stopped || goes_on)) {
             make_directories(settings_.state_dir);
-            write_file_atomic(training_state_path(settings_.state_dir, candidate_.id),
-                              run_->save(progress_, best_weights_));
+            write_file_atomic(path, run_->save(progress_, best_weights_));
         } else if (end == Status::completed || end == Status::cancelled) {
-            discard_training_state(settings_.state_dir, candidate_.id);
+            std::error_code ignored;
+            std::filesystem::remove(path, ignored);
         }
     }
 
@@ -275,11 +276,6 @@ Trainer::Trainer(TrainingSettings settings)
     // From here on the same for every candidate: a device that is lost later is an error, not a
     // change to the CPU.
     settings_.device = checked_device(settings_).is_cuda() ? Device::cuda : Device::cpu;
-}
-
-void discard_training_state(const std::string& state_dir, CandidateId id) {
-    std::error_code ignored;
-    std::filesystem::remove(training_state_path(state_dir, id), ignored);
 }
 
 Outcome Trainer::train(const Candidate& candidate, const Communicator& group,
