@@ -131,22 +131,17 @@ void cut(ShardPlan& plan, int shards) {
     }
 }
 
-/// Running mean and variance (Welford) of one target.
-class Moments {
-  public:
+/// Running mean and sum of squared deviations (Welford) of one target.
+struct Moments {
     void add(double value) {
-        ++count_;
-        const double change = value - mean_;
-        mean_ += change / double(count_);
-        squares_ += change * (value - mean_);
+        ++count;
+        const double change = value - mean;
+        mean += change / double(count);
+        squares += change * (value - mean);
     }
-    [[nodiscard]] std::uint64_t count() const { return count_; }
-    [[nodiscard]] double mean() const { return mean_; }
-    [[nodiscard]] double variance() const { return squares_ / double(count_); }
 
-  private:
-    std::uint64_t count_ = 0;
-    double mean_ = 0, squares_ = 0;
+    std::uint64_t count = 0;
+    double mean = 0, squares = 0;
 };
 
 void summarise_targets(ShardPlan& plan) {
@@ -159,11 +154,11 @@ void summarise_targets(ShardPlan& plan) {
             moments[part * targets + t].add(plan.labels[i * targets + t]);
     }
     for (std::size_t i = 0; i < moments.size(); ++i) {
-        if (moments[i].count() == 0) continue;
+        if (moments[i].count == 0) continue;
         TargetStatistics& statistics = plan.catalogue.parts[i / targets].targets;
-        statistics.lines = moments[i].count();
-        statistics.mean.push_back(moments[i].mean());
-        statistics.variance.push_back(moments[i].variance());
+        statistics.lines = moments[i].count;
+        statistics.mean.push_back(moments[i].mean);
+        statistics.variance.push_back(moments[i].squares / double(moments[i].count));
     }
 }
 

@@ -50,6 +50,16 @@ RankDevice device_of_this_rank(Device wanted, bool trains) {
     return own;
 }
 
+/// @throws ConfigError  the settings do not fit the device that they led to.
+void check_fit(const TrainingSettings& settings, torch::DeviceType device) {
+    (void)kernels_for(settings, device);
+    if (settings.mixed_precision && device == torch::kCPU && settings.device != Device::cpu)
+        throw ConfigError("mixed precision was asked for, but LibTorch sees no CUDA device",
+                          "few CPUs gain from it",
+                          "drop --mixed-precision, or add --device cpu to compute in bfloat16 on "
+                          "the CPU nevertheless");
+}
+
 }  // namespace
 
 torch::Device choose_device(Device wanted) {
@@ -70,20 +80,6 @@ Kernels kernels_for(const TrainingSettings& settings, torch::Device device) {
                           "use --kernels auto, library or plain");
     return *settings.kernels;
 }
-
-namespace {
-
-/// @throws ConfigError  the settings do not fit the device that they led to.
-void check_fit(const TrainingSettings& settings, torch::DeviceType device) {
-    (void)kernels_for(settings, device);
-    if (settings.mixed_precision && device == torch::kCPU && settings.device != Device::cpu)
-        throw ConfigError("mixed precision was asked for, but LibTorch sees no CUDA device",
-                          "few CPUs gain from it",
-                          "drop --mixed-precision, or add --device cpu to compute in bfloat16 on "
-                          "the CPU nevertheless");
-}
-
-}  // namespace
 
 torch::Device checked_device(const TrainingSettings& settings) {
     const torch::Device device = choose_device(settings.device);
