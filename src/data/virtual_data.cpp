@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <vector>
 
@@ -71,14 +72,10 @@ std::vector<std::string> places_of(const std::string& name, const std::string& v
     if (absolute) places.push_back(name);
     const std::string rest = absolute ? fs::path(name).filename().string() : name;
     if (const char* prefixes = std::getenv("HDF5_VDS_PREFIX")) {
-        const std::string all = prefixes;
-        for (std::size_t begin = 0; begin <= all.size();) {
-            const std::size_t end = std::min(all.find(':', begin), all.size());
-            const std::string prefix = all.substr(begin, end - begin);
+        std::istringstream all(prefixes);
+        for (std::string prefix; std::getline(all, prefix, ':');)
             if (!prefix.empty())
                 places.push_back((fs::path(with_origin(prefix, virtual_file)) / rest).string());
-            begin = end + 1;
-        }
     }
     places.push_back((fs::path(virtual_file).parent_path() / rest).string());
     places.push_back(rest);

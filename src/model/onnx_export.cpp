@@ -340,9 +340,7 @@ std::string onnx_of(const std::shared_ptr<Network>& network, const ArchitectureS
     const torch::Tensor example = torch::zeros({batch, 1, clip.frames, clip.side, clip.side});
     const torch::jit::Module module = traced_network(network, example);
     const auto graph = module.get_method("forward").graph();
-    return Translator(*graph, example)
-        .translate()
-        .model("edgeloop", spec.family, {{"spec", spec.canonical()}});
+    return Translator(*graph, example).translate().model(spec.family, spec.canonical());
 }
 
 }  // namespace

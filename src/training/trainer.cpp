@@ -121,7 +121,7 @@ class TrainingLoop {
 
     /// The saved state, restored on this rank; empty when there is none that fits.
     std::string usable_state() {
-        const std::string path = training_state_path(settings_.state_dir, candidate_.id);
+        const std::string path = state_path();
         if (!std::filesystem::exists(path)) return {};
         try {
             std::string bytes = read_file(path);
@@ -222,6 +222,9 @@ class TrainingLoop {
     [[nodiscard]] bool on_plateau() const {
         return watches_plateau() && progress_.epochs_on_plateau >= settings_.patience_epochs;
     }
+    [[nodiscard]] std::string state_path() const {
+        return fmt::format("{}/{}.state", settings_.state_dir, candidate_.id);
+    }
     [[nodiscard]] bool leads() const { return group_.rank() == 0; }
 
     /// Saves or deletes this candidate's state, and saves its weights. A result is a result also
@@ -240,7 +243,7 @@ class TrainingLoop {
     void keep_state(Status end) const {
         const bool stopped = end == Status::cancelled && token_.will_resume();
         const bool goes_on = end == Status::completed && candidate_.keep_state;
-        const std::string path = training_state_path(settings_.state_dir, candidate_.id);
+        const std::string path = state_path();
         if (run_ && (stopped || goes_on)) {
             make_directories(settings_.state_dir);
             write_file_atomic(path, run_->save(progress_, best_weights_));

@@ -16,10 +16,6 @@ namespace {
 
 // Letters: B batch, (T, H, W) token grid, C channels. Tokens have shape (B, T, H, W, C).
 
-Grid3 grid_of(const torch::Tensor& tokens) {
-    return {tokens.size(1), tokens.size(2), tokens.size(3)};
-}
-
 /// Stochastic depth: drops a residual branch for whole samples in training.
 /// Source: Huang et al., "Deep networks with stochastic depth", ECCV 2016.
 torch::Tensor drop_path(const torch::Tensor& branch, double probability) {
@@ -68,41 +64,18 @@ class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
 };
 TORCH_MODULE(PatchEmbed);
 
-class AttentionImpl : public torch::nn::Module, public KernelChoice {
-  public:
-    AttentionImpl(std::int64_t channels, std::int64_t heads, const Extent3& window, bool shifted)
-        : window_(window), shifted_(shifted) {
-        const std::int64_t rows = window_geometry({1, 1, 1}, window, false).table_rows();
-        qkv = register_module("qkv", Linear(channels, 3 * channels));
-        proj = register_module("proj", Linear(channels, channels));
-        table = register_parameter("relative_position_bias_table", torch::empty({rows, heads}));
-    }
-
-    /// @param tokens  projected by qkv: (B, T, H, W, 3 C).
-    /// @return (B, T, H, W, C).
-    [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
-        const WindowGeometry geometry = window_geometry(grid_of(tokens), window_, shifted_);
-        return dense_linear(proj, window_attention(tokens, qkv->bias, table, geometry, kernels),
-                            kernels);
-    }
-
-    Linear qkv{nullptr}, proj{nullptr};
-    torch::Tensor table;
-
-  private:
-    Extent3 window_;
-    bool shifted_;
-};
-TORCH_MODULE(Attention);
-
 class BlockImpl : public torch::nn::Module, public KernelChoice {
   public:
     BlockImpl(const Swin3d& config, std::size_t stage, bool shifted, double drop_probability)
-        : drop_probability_(drop_probability) {
+        : window_(config.window), shifted_(shifted), drop_probability_(drop_probability) {
         const int channels = config.width(stage);
+        const std::int64_t rows = window_geometry({1, 1, 1}, window_, false).table_rows();
         norm1_ = register_module("norm1", LayerNorm(channels));
-        attn_ = register_module("attn",
-                                Attention(channels, config.heads[stage], config.window, shifted));
+        const auto attention = register_module("attn", std::make_shared<torch::nn::Module>());
+        qkv_ = attention->register_module("qkv", Linear(channels, 3 * channels));
+        proj_ = attention->register_module("proj", Linear(channels, channels));
+        table_ = attention->register_parameter("relative_position_bias_table",
+                                               torch::empty({rows, config.heads[stage]}));
         norm2_ = register_module("norm2", LayerNorm(channels));
         const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>());
         fc1_ = mlp->register_module("fc1", Linear(channels, config.mlp_width(stage)));
@@ -110,8 +83,13 @@ class BlockImpl : public torch::nn::Module, public KernelChoice {
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
+        const WindowGeometry geometry =
+            window_geometry({tokens.size(1), tokens.size(2), tokens.size(3)}, window_, shifted_);
         const torch::Tensor mixed =
-            sum(tokens, attn_->forward(norm_linear(norm1_, attn_->qkv, tokens, kernels)));
+            sum(tokens, dense_linear(proj_,
+                                     window_attention(norm_linear(norm1_, qkv_, tokens, kernels),
+                                                      qkv_->bias, table_, geometry, kernels),
+                                     kernels));
         return sum(mixed, gelu_linear(fc2_, norm_linear(norm2_, fc1_, mixed, kernels), kernels));
     }
 
@@ -123,10 +101,12 @@ class BlockImpl : public torch::nn::Module, public KernelChoice {
         return branch.add_(tokens);
     }
 
+    Extent3 window_;
+    bool shifted_;
     double drop_probability_;
     LayerNorm norm1_{nullptr}, norm2_{nullptr};
-    Attention attn_{nullptr};
-    Linear fc1_{nullptr}, fc2_{nullptr};
+    Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
+    torch::Tensor table_;
 };
 TORCH_MODULE(Block);
 
