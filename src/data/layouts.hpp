@@ -9,10 +9,8 @@
 
 namespace edgeloop {
 
-/// Opens a file as a recording of one layout; nothing when it has no layer where that layout has
-/// its layers.
-using OpenLayout = std::unique_ptr<const Recording> (*)(std::shared_ptr<const hdf5::Handle> file,
-                                                        const std::string& path);
+// Each opens a file as a recording of one layout; nothing when it has no layer where that layout
+// has its layers.
 
 /// RAISE-LPBF v1.0, groups /<object>/<layer>, or v1.1, groups /<layer>; the object is the file's
 /// name. @throws ConfigError  layers of both.

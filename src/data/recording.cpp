@@ -14,9 +14,6 @@
 namespace edgeloop {
 namespace {
 
-/// All layouts there are.
-constexpr OpenLayout layouts[] = {open_raise};
-
 [[noreturn]] void refuse(const std::string& place, const std::string& problem,
                          const std::string& suggestion = {}) {
     throw ConfigError(fmt::format("{}: {}", place, problem), {}, suggestion);
@@ -60,8 +57,7 @@ LineIndex sort_by_line(const std::vector<std::int64_t>& lines, std::vector<std::
 
 std::unique_ptr<const Recording> open_recording(const std::string& path) {
     const auto file = std::make_shared<const hdf5::Handle>(hdf5::open_for_reading(path));
-    for (const OpenLayout open : layouts)
-        if (std::unique_ptr<const Recording> recording = open(file, path)) return recording;
+    if (auto recording = open_raise(file, path)) return recording;
     throw ConfigError(
         fmt::format("file '{}' has no layer", path),
         "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0) with "
