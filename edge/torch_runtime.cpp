@@ -1,4 +1,5 @@
 #include "model/network.hpp"
+#include "model/processor.hpp"
 #include "model/torch_error.hpp"
 #include "model/traced_network.hpp"
 #include "model/weights_file.hpp"
@@ -9,7 +10,6 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/model/threads.hpp"
 
-#include <new>
 #include <optional>
 #include <string_view>
 
@@ -22,21 +22,11 @@ namespace {
 /// First line of a c10 message: the rest is a stack trace.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-/// Runs `body`; memory that LibTorch was refused becomes what it is everywhere else.
-template <class Body>
-void with_plain_errors(const Body& body) {
-    try {
-        body();
-    } catch (const c10::Error& error) {
-        if (is_out_of_memory(error)) throw std::bad_alloc();
-        throw;
-    }
-}
-
 class TorchRuntime final : public Runtime {
   public:
     TorchRuntime(const ArchitectureSpec& spec, const MeasurementSettings& settings)
-        : clip_(spec.clip), device_(device_of(settings)) {
+        : clip_(spec.clip),
+          device_(device_of(settings.processor == "cpu" ? Processor::cpu : Processor::cuda)) {
         const double start = steady_seconds();
         network_ = trained_network(spec, settings.weights);
         network_->to(device_);
@@ -50,7 +40,7 @@ class TorchRuntime final : public Runtime {
     }
 
     void prepare(int batch) override {
-        with_plain_errors([&] {
+        with_bad_alloc([&] {
             inputs_ = {clips(batch)};
             const double start = steady_seconds();
             // Windows are part of the batch dimension inside: each batch size is a graph of its
@@ -61,7 +51,7 @@ class TorchRuntime final : public Runtime {
     }
 
     void run() override {
-        with_plain_errors([this] { infer(); });
+        with_bad_alloc([this] { infer(); });
     }
 
     [[nodiscard]] Metrics facts() const override {
@@ -80,13 +70,7 @@ class TorchRuntime final : public Runtime {
         const torch::InferenceMode inference;
         const torch::Tensor& input = inputs_.front().toTensor();
         output_ = script_ ? script_->forward(inputs_).toTensor() : network_->forward(input);
-        if (device_.is_cuda()) torch::cuda::synchronize();
-    }
-    static torch::Device device_of(const MeasurementSettings& settings) {
-        if (settings.processor == "cpu") return torch::kCPU;
-        if (!torch::cuda::is_available())
-            throw ConfigError("LibTorch finds no CUDA processor on this device");
-        return torch::kCUDA;
+        wait_for(device_);
     }
     [[nodiscard]] torch::Tensor clips(int batch) const {
         return torch::randn({batch, 1, clip_.frames, clip_.side, clip_.side}).to(device_);
@@ -105,10 +89,9 @@ class TorchRuntime final : public Runtime {
 std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementSettings& settings) {
     try {
         const torch::NoGradGuard no_grad;
-        std::unique_ptr<Runtime> runtime;
-        with_plain_errors(
-            [&] { runtime = std::make_unique<TorchRuntime>(network_of(spec), settings); });
-        return runtime;
+        return with_bad_alloc([&]() -> std::unique_ptr<Runtime> {
+            return std::make_unique<TorchRuntime>(network_of(spec), settings);
+        });
     } catch (const c10::Error& error) {
         const char* const problem = "LibTorch cannot build this network";
         // Without a GPU and weights of the device nothing but the network is left.

@@ -53,7 +53,7 @@ std::vector<double> PerSamplePath::load(const Line& line, float* clip) const {
     MeanFrame mean(height, width);
     for (std::size_t i = 0; i < count; ++i) mean.add(pixels.data() + i * frame_bytes);
     const PixelPosition centre = mean.brightest();
-    const std::size_t start = centred_start(count, frames_, 1);
+    const std::size_t start = window_start(count, frames_, 1);
     std::vector<std::uint8_t> crop(crop_pixels);
     std::vector<float> normalised(crop_pixels);
     for (std::size_t i = 0; i < std::size_t(frames_); ++i) {

@@ -22,17 +22,10 @@ std::int64_t bytes_of(double elements) { return whole(bytes_per_element * elemen
 
 void LayerList::add(const std::string& name, const std::string& kind,
                     std::vector<std::int64_t> shape, const LayerElements& elements) {
-    LayerCounts layer;
-    layer.name = name;
-    layer.kind = kind;
-    layer.shape = std::move(shape);
-    layer.parameters = whole(elements.parameters);
-    layer.flops = whole(elements.flops);
-    layer.input_bytes = bytes_of(elements.input);
-    layer.output_bytes = bytes_of(elements.output);
-    layer.saved_bytes = bytes_of(elements.saved);
-    layer.working_bytes = bytes_of(elements.working);
-    counts_.layers.push_back(std::move(layer));
+    counts_.layers.push_back({name, kind, std::move(shape), whole(elements.parameters),
+                              whole(elements.flops), bytes_of(elements.input),
+                              bytes_of(elements.output), bytes_of(elements.saved),
+                              bytes_of(elements.working)});
     sum_.parameters += elements.parameters;
     sum_.flops += elements.flops;
     sum_.saved += elements.saved;
@@ -45,7 +38,6 @@ void LayerList::add_dense(const std::string& name, std::int64_t inputs, std::int
     LayerElements elements =
         linear_elements(1, static_cast<double>(inputs), static_cast<double>(outputs));
     elements.saved = elements.input + more_saved;
-    elements.working = elements.input + elements.output;
     add(name, "linear", {outputs}, elements);
 }
 
@@ -72,6 +64,7 @@ LayerElements linear_elements(double rows, double inputs, double outputs, bool w
     elements.flops = 2 * rows * inputs * outputs;
     elements.input = rows * inputs;
     elements.output = rows * outputs;
+    elements.working = elements.input + elements.output;
     return elements;
 }
 

@@ -39,7 +39,7 @@ class LayerList {
     double convolution_flops_ = 0, mean_input_ = 0;
 };
 
-/// Counts of a linear layer over `rows` rows, without what it saves and keeps alive.
+/// Counts of a linear layer over `rows` rows, without what it saves.
 [[nodiscard]] LayerElements linear_elements(double rows, double inputs, double outputs,
                                             bool with_bias = true);
 /// An operation that keeps the number of elements.

@@ -29,8 +29,7 @@ std::int32_t WindowGeometry::code_offset() const {
 
 int WindowGeometry::region(int dimension, std::int64_t position) const {
     const auto d = static_cast<std::size_t>(dimension);
-    if (shift[d] == 0) return 0;
-    if (position < padded[d] - window[d]) return 0;
+    if (shift[d] == 0 || position < padded[d] - window[d]) return 0;
     return position < padded[d] - shift[d] ? 1 : 2;
 }
 
@@ -46,11 +45,5 @@ WindowGeometry window_geometry(const Grid3& grid, const Extent3& window, bool sh
     }
     return geometry;
 }
-
-Grid3 patch_grid(const ClipShape& clip, const Extent3& patch) {
-    return ceil_divide({clip.frames, clip.side, clip.side}, patch);
-}
-
-Grid3 merged_grid(const Grid3& grid) { return ceil_divide(grid, {1, 2, 2}); }
 
 }  // namespace edgeloop

@@ -193,10 +193,6 @@ Catalogue read_catalogue(const std::string& folder) {
     return parse_catalogue(read_file(path, catalogue_limit_bytes), fmt::format("'{}'", path));
 }
 
-std::string catalogue_digest(const Catalogue& catalogue) {
-    return catalogue.digest.empty() ? digest(json_of(catalogue).dump()).hex() : catalogue.digest;
-}
-
 double mean_predictor_rmse(const Catalogue& catalogue, SplitPart part) {
     const TargetStatistics& train = catalogue.part(SplitPart::train).targets;
     const TargetStatistics& other = catalogue.part(part).targets;

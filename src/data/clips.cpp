@@ -97,10 +97,9 @@ class ClipFile {
         return hdf5::create_dataset(file_.id(), file_.place(name), type, shape, {});
     }
     [[nodiscard]] std::size_t start_of(std::size_t available) const {
-        if (options_.center) return centred_start(available, options_.frames, options_.stride);
-        const std::size_t span = window_span(options_.frames, options_.stride);
         RandomStream random(options_.seed, "clip window", 0, where_.size());
-        return available > span ? random.below(available - span + 1) : 0;
+        return window_start(available, options_.frames, options_.stride,
+                            options_.center ? nullptr : &random);
     }
 
     const ClipsOptions& options_;

@@ -8,16 +8,16 @@
 
 namespace edgeloop {
 
-Dataset::Dataset(const std::string& folder) : folder_(folder), catalogue_(read_catalogue(folder)) {
+Dataset::Dataset(const std::string& folder) : catalogue_(read_catalogue(folder)) {
     const std::size_t targets = catalogue_.targets.size();
     for (const CatalogueShard& entry : catalogue_.shards) {
         const MappedShard shard = open_shard(folder, catalogue_, entry);
-        mappings_.push_back(shard.mapping());
-        std::vector<float>& values = targets_.emplace_back(shard.labels().size());
+        mappings_.push_back(shard.mapping);
+        std::vector<float>& values = targets_.emplace_back(shard.labels.size());
         for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = float(shard.labels()[i] / catalogue_.targets[i % targets].scale);
-        for (std::size_t i = 0; i < shard.lines().size(); ++i) {
-            const ShardLine& line = shard.lines()[i];
+            values[i] = float(shard.labels[i] / catalogue_.targets[i % targets].scale);
+        for (std::size_t i = 0; i < shard.lines.size(); ++i) {
+            const ShardLine& line = shard.lines[i];
             samples_[static_cast<std::size_t>(line.part)].push_back(
                 {shard.pixels(i), line.frames, line.number, values.data() + i * targets});
         }

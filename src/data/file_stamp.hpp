@@ -10,10 +10,9 @@ struct FileStamp {
     std::uint64_t bytes = 0;
     std::int64_t modified_ns = 0;  ///< time of the last change, since 1970
 
-    friend bool operator==(const FileStamp& a, const FileStamp& b) {
-        return a.bytes == b.bytes && a.modified_ns == b.modified_ns;
+    friend bool operator!=(const FileStamp& a, const FileStamp& b) {
+        return a.bytes != b.bytes || a.modified_ns != b.modified_ns;
     }
-    friend bool operator!=(const FileStamp& a, const FileStamp& b) { return !(a == b); }
 };
 
 /// @throws IoError  it cannot be examined.

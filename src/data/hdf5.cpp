@@ -2,20 +2,22 @@
 
 #include "data/lzf.hpp"
 #include "data/stored_data.hpp"
-#include "data/virtual_data.hpp"
 
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <system_error>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace edgeloop::hdf5 {
 namespace {
@@ -67,6 +69,14 @@ herr_t keep_innermost(unsigned, const H5E_error2_t* error, void* text) {
     return 0;
 }
 
+/// The innermost message on HDF5's error stack, or an empty string.
+std::string library_message() {
+    std::string innermost;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, &innermost);
+    H5Eclear2(H5E_DEFAULT);
+    return innermost.empty() ? "" : "HDF5: " + innermost;
+}
+
 herr_t find_consistency_flags(unsigned, const H5E_error2_t* error, void* found) {
     if (error->desc != nullptr && std::strstr(error->desc, "consistency flags") != nullptr)
         *static_cast<bool*>(found) = true;
@@ -90,29 +100,26 @@ herr_t find_consistency_flags(unsigned, const H5E_error2_t* error, void* found) 
 /// What the operating system says of a path before the library sees it.
 /// Does not open the file: that is left to the library, once.
 void check_readable(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
-        const int code = errno;
-        if (code == ENOENT || code == ENOTDIR)
-            throw ConfigError(fmt::format("file '{}' does not exist", path), {}, "check the path");
-        throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(code));
-    }
-    if (S_ISDIR(info.st_mode))
+    namespace fs = std::filesystem;
+    std::error_code failed;
+    const fs::file_status status = fs::status(path, failed);
+    if (status.type() == fs::file_type::not_found)
+        throw ConfigError(fmt::format("file '{}' does not exist", path), {}, "check the path");
+    if (failed) throw IoError(fmt::format("cannot examine file '{}'", path), failed.message());
+    if (fs::is_directory(status))
         throw ConfigError(fmt::format("'{}' is a directory", path), {}, "name the files in it");
-    if (!S_ISREG(info.st_mode))
+    if (!fs::is_regular_file(status))
         throw ConfigError(fmt::format("'{}' is not a regular file", path), {}, "check the path");
-    if (info.st_size == 0)
+    if (fs::file_size(path, failed) == 0)
         throw ConfigError(fmt::format("file '{}' is empty", path), {}, "copy or download it again");
 }
 
 /// Why the library could not open a file. @throws IoError  the system does not give it to us.
 void check_opens(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (std::ifstream(path)) return;
     const int code = errno;
-    if (descriptor < 0)
-        throw IoError(fmt::format("cannot open file '{}'", path), std::strerror(code),
-                      code == EACCES ? "grant read permission" : "");
-    ::close(descriptor);
+    throw IoError(fmt::format("cannot open file '{}'", path), std::strerror(code),
+                  code == EACCES ? "grant read permission" : "");
 }
 
 void read_chunk_shape(Dataset& dataset) {
@@ -155,19 +162,29 @@ Handle open_attribute(hid_t owner, const Place& place, const std::string& name,
     return attribute;
 }
 
-}  // namespace
-
-Handle::Handle(Handle&& other) noexcept
-    : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
-
-Handle& Handle::operator=(Handle&& other) noexcept {
-    if (this != &other) {
-        close();
-        id_ = std::exchange(other.id_, -1);
-        closer_ = other.closer_;
-    }
-    return *this;
+herr_t append_name(hid_t, const char* name, const H5L_info_t*, void* names) {
+    static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+    return 0;
 }
+
+/// What a link that leads nowhere says of its end.
+std::string describe_link(hid_t file, const std::string& path) {
+    H5L_info_t info;
+    std::array<char, 4096> value{};
+    if (H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) >= 0 &&
+        (info.type == H5L_TYPE_SOFT || info.type == H5L_TYPE_EXTERNAL) &&
+        H5Lget_val(file, path.c_str(), value.data(), value.size() - 1, H5P_DEFAULT) >= 0) {
+        if (info.type == H5L_TYPE_SOFT)
+            return fmt::format("'{}' is a link to '{}', which is not there", path, value.data());
+        const char *target_file = nullptr, *target = nullptr;
+        if (H5Lunpack_elink_val(value.data(), info.u.val_size, nullptr, &target_file, &target) >= 0)
+            return fmt::format("'{}' is a link to '{}' in the file '{}', which cannot be opened",
+                               path, target, target_file);
+    }
+    return fmt::format("'{}' is damaged and cannot be opened", path);
+}
+
+}  // namespace
 
 bool Handle::close() {
     const hid_t id = std::exchange(id_, -1);
@@ -179,24 +196,14 @@ std::string Place::text() const {
                           : fmt::format("file '{}', '{}'", file, object);
 }
 
-std::string library_message() {
-    std::string innermost;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, &innermost);
-    H5Eclear2(H5E_DEFAULT);
-    return innermost;
-}
-
 void throw_bad_input(const Place& place, const std::string& problem,
                      const std::string& suggestion) {
-    const std::string reason = library_message();
-    throw ConfigError(fmt::format("{}: {}", place.text(), problem),
-                      reason.empty() ? "" : "HDF5: " + reason, suggestion);
+    throw ConfigError(fmt::format("{}: {}", place.text(), problem), library_message(), suggestion);
 }
 
 void throw_io(const Place& place, const std::string& problem) {
-    const std::string reason = library_message();
-    throw IoError(fmt::format("{}: {}", place.text(), problem),
-                  reason.empty() ? "" : "HDF5: " + reason, "check free space and permissions");
+    throw IoError(fmt::format("{}: {}", place.text(), problem), library_message(),
+                  "check free space and permissions");
 }
 
 Handle open_for_reading(const std::string& path) {
@@ -237,6 +244,10 @@ Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options)
     read_chunk_shape(dataset);
     if (options.stored == Stored::required) require_stored(dataset, options.depth);
     return dataset;
+}
+
+std::uint64_t elements_of(const std::vector<std::uint64_t>& shape) {
+    return std::accumulate(shape.begin(), shape.end(), std::uint64_t(1), std::multiplies<>());
 }
 
 RowSelection select_rows(const Dataset& dataset, std::uint64_t first, std::uint64_t count) {
@@ -313,6 +324,36 @@ int descriptor_of(hid_t file, const std::string& path) {
     if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0 || descriptor == nullptr)
         throw_io({path, {}}, "the file has no descriptor");
     return *static_cast<const int*>(descriptor);
+}
+
+std::vector<std::string> link_names(hid_t group, const Place& place) {
+    std::vector<std::string> names;
+    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &names) < 0)
+        throw_bad_input(place, "the group cannot be listed");
+    return names;
+}
+
+bool link_exists(hid_t parent, const std::string& name) {
+    const bool exists = H5Lexists(parent, name.c_str(), H5P_DEFAULT) > 0;
+    H5Eclear2(H5E_DEFAULT);
+    return exists;
+}
+
+LinkEnd link_end(hid_t parent, const std::string& name) {
+    if (!link_exists(parent, name)) return LinkEnd::missing;
+    const Handle object(H5Oopen(parent, name.c_str(), H5P_DEFAULT), H5Oclose);
+    H5Eclear2(H5E_DEFAULT);
+    if (!object.valid()) return LinkEnd::broken;
+    return H5Iget_type(object.get()) == H5I_GROUP ? LinkEnd::group : LinkEnd::other;
+}
+
+std::string broken_link(hid_t file, const std::string& path) {
+    for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+        const std::string part = path.substr(0, end);
+        const LinkEnd leads_to = link_end(file, part);
+        if (leads_to == LinkEnd::broken) return describe_link(file, part);
+        if (leads_to == LinkEnd::missing || end == std::string::npos) return {};
+    }
 }
 
 }  // namespace edgeloop::hdf5

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <hdf5.h>
@@ -22,10 +23,12 @@ class Handle {
     Handle() = default;
     Handle(hid_t id, Closer closer) : id_(id), closer_(closer) {}
     ~Handle() { close(); }
-    Handle(Handle&& other) noexcept;
-    Handle& operator=(Handle&& other) noexcept;
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
+    Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
+    Handle& operator=(Handle&& other) noexcept {
+        std::swap(id_, other.id_);
+        std::swap(closer_, other.closer_);
+        return *this;
+    }
 
     [[nodiscard]] hid_t get() const { return id_; }
     [[nodiscard]] bool valid() const { return id_ >= 0; }
@@ -45,9 +48,6 @@ struct Place {
     [[nodiscard]] std::string text() const;
 };
 
-/// The innermost message on HDF5's error stack, or an empty string.
-[[nodiscard]] std::string library_message();
-
 /// Throws ConfigError "problem in file 'F', 'object' (HDF5's own words)".
 [[noreturn]] void throw_bad_input(const Place& place, const std::string& problem,
                                   const std::string& suggestion = {});
@@ -64,13 +64,16 @@ struct Place {
 /// Names of the links of a group in ascending order. @throws ConfigError.
 [[nodiscard]] std::vector<std::string> link_names(hid_t group, const Place& place);
 /// What a link leads to. `broken`: to nothing that can be opened.
-enum class LinkEnd { missing, broken, group, dataset, other };
+enum class LinkEnd { missing, broken, group, other };
 [[nodiscard]] LinkEnd link_end(hid_t parent, const std::string& name);
 /// Whether there is a link of this name, wherever it leads.
 [[nodiscard]] bool link_exists(hid_t parent, const std::string& name);
 /// Says which link on the way to an object leads nowhere, and where to; empty when none does.
 /// @param path  from the root of the file.
 [[nodiscard]] std::string broken_link(hid_t file, const std::string& path);
+
+/// The product of a shape.
+[[nodiscard]] std::uint64_t elements_of(const std::vector<std::uint64_t>& shape);
 
 enum class NumberKind { integer, real, other };
 

@@ -9,16 +9,12 @@
 
 namespace edgeloop {
 
-/// Opens a file as a recording of one layout; nothing when it has no layer where that layout has
-/// its layers.
-using OpenLayout = std::unique_ptr<const Recording> (*)(std::shared_ptr<const hdf5::Handle> file,
-                                                        const std::string& path);
+// Each opens a file as a recording of one layout; nothing when it has no layer where that layout
+// has its layers.
 
-/// Groups /<object>/<layer>.
-[[nodiscard]] std::unique_ptr<const Recording> open_raise_v1_0(
-    std::shared_ptr<const hdf5::Handle> file, const std::string& path);
-/// Groups /<layer>; the object is the file's name.
-[[nodiscard]] std::unique_ptr<const Recording> open_raise_v1_1(
-    std::shared_ptr<const hdf5::Handle> file, const std::string& path);
+/// RAISE-LPBF v1.0, groups /<object>/<layer>, or v1.1, groups /<layer>; the object is the file's
+/// name. @throws ConfigError  layers of both.
+[[nodiscard]] std::unique_ptr<const Recording> open_raise(std::shared_ptr<const hdf5::Handle> file,
+                                                          const std::string& path);
 
 }  // namespace edgeloop

@@ -118,18 +118,12 @@ struct Loader::Impl {
 
     void copy_sample(const Sample& sample, std::uint8_t* window) const {
         const auto available = static_cast<std::size_t>(sample.frames);
-        if (!training()) {
-            copy_window(sample.pixels, available,
-                        centred_start(available, options.frames, options.stride), options.frames,
-                        options.stride, window);
-            return;
-        }
         RandomStream stream(options.seed, "data window", static_cast<std::uint32_t>(epoch),
                             sample.number);
-        const std::size_t span = window_span(options.frames, options.stride);
-        const std::size_t start = available > span ? stream.below(available - span + 1) : 0;
+        const std::size_t start =
+            window_start(available, options.frames, options.stride, training() ? &stream : nullptr);
         copy_window(sample.pixels, available, start, options.frames, options.stride, window);
-        if (options.augment)
+        if (training() && options.augment)
             turn_clip(window, options.frames, crop_side, static_cast<int>(stream.below(8)));
     }
 

@@ -1,5 +1,7 @@
 #include "edgeloop/data/preprocessing.hpp"
 
+#include "edgeloop/core/random_stream.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -58,13 +60,10 @@ void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition 
     }
 }
 
-std::size_t window_span(int frames, int stride) {
-    return static_cast<std::size_t>(frames - 1) * static_cast<std::size_t>(stride) + 1;
-}
-
-std::size_t centred_start(std::size_t available, int frames, int stride) {
-    const std::size_t span = window_span(frames, stride);
-    return available > span ? (available - span) / 2 : 0;
+std::size_t window_start(std::size_t available, int frames, int stride, RandomStream* random) {
+    const std::size_t span = std::size_t(frames - 1) * std::size_t(stride) + 1;
+    if (available <= span) return 0;
+    return random != nullptr ? random->below(available - span + 1) : (available - span) / 2;
 }
 
 void copy_window(const std::uint8_t* line, std::size_t available, std::size_t start, int frames,

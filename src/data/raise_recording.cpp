@@ -222,38 +222,39 @@ void add_layers_of_object(hid_t file, const std::string& path, const std::string
         groups.push_back({object, name, place.object + "/" + name});
 }
 
-/// Layers in groups in the root.
-std::vector<LayerGroup> layers_of_objects(hid_t file, const std::string& path, Level& root) {
-    std::vector<LayerGroup> groups;
-    std::sort(root.others.begin(), root.others.end());
-    for (const std::string& name : root.others) add_layers_of_object(file, path, name, groups);
-    return groups;
-}
-
-}  // namespace
-
-std::unique_ptr<const Recording> open_raise_v1_0(std::shared_ptr<const hdf5::Handle> file,
-                                                 const std::string& path) {
-    Level root = examine(file->get(), {path, "/"});
-    std::vector<LayerGroup> groups = layers_of_objects(file->get(), path, root);
-    if (groups.empty()) return nullptr;
-    // A link that leads nowhere may have been an object.
-    for (const std::string& name : root.broken) groups.push_back({name, "", "/" + name});
-    return std::make_unique<RaiseRecording>(std::move(file), path, "v1.0", std::move(groups));
-}
-
-std::unique_ptr<const Recording> open_raise_v1_1(std::shared_ptr<const hdf5::Handle> file,
-                                                 const std::string& path) {
-    Level root = examine(file->get(), {path, "/"});
-    if (root.layers.empty() &&
-        (root.broken.empty() || !layers_of_objects(file->get(), path, root).empty()))
-        return nullptr;
+/// Layers in the root, in the v1.1 layout.
+std::vector<LayerGroup> layers_in_root(const std::string& path, Level root) {
     root.layers.insert(root.layers.end(), root.broken.begin(), root.broken.end());
     std::sort(root.layers.begin(), root.layers.end());
     std::vector<LayerGroup> groups;
     const std::string object = std::filesystem::path(path).stem().string();
     for (const std::string& name : root.layers) groups.push_back({object, name, "/" + name});
-    return std::make_unique<RaiseRecording>(std::move(file), path, "v1.1", std::move(groups));
+    return groups;
+}
+
+}  // namespace
+
+std::unique_ptr<const Recording> open_raise(std::shared_ptr<const hdf5::Handle> file,
+                                            const std::string& path) {
+    Level root = examine(file->get(), {path, "/"});
+    std::sort(root.others.begin(), root.others.end());
+    std::vector<LayerGroup> groups;
+    for (const std::string& name : root.others)
+        add_layers_of_object(file->get(), path, name, groups);
+    const bool in_objects = !groups.empty();
+    if (in_objects && !root.layers.empty())
+        throw ConfigError(
+            fmt::format("file '{}' has layers of both layouts: '{}' (v1.0) and '{}' (v1.1)", path,
+                        groups.front().path, layers_in_root(path, root).front().path),
+            "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0)",
+            "make a file of each");
+    if (!in_objects) groups = layers_in_root(path, root);
+    if (groups.empty()) return nullptr;
+    // A link that leads nowhere may have been an object.
+    for (std::size_t i = 0; in_objects && i < root.broken.size(); ++i)
+        groups.push_back({root.broken[i], "", "/" + root.broken[i]});
+    return std::make_unique<RaiseRecording>(std::move(file), path, in_objects ? "v1.0" : "v1.1",
+                                            std::move(groups));
 }
 
 }  // namespace edgeloop

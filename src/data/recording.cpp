@@ -1,7 +1,6 @@
 #include "edgeloop/data/recording.hpp"
 
 #include "data/layouts.hpp"
-#include "data/line_batches.hpp"
 
 #include "edgeloop/core/error.hpp"
 
@@ -14,13 +13,6 @@
 
 namespace edgeloop {
 namespace {
-
-/// All layouts there are.
-constexpr OpenLayout layouts[] = {open_raise_v1_0, open_raise_v1_1};
-
-constexpr std::size_t max_frames_in_line = 65536;
-/// Bytes of whole frames held at once while lines are cut out.
-constexpr std::size_t frame_budget_bytes = std::size_t(48) << 20;
 
 [[noreturn]] void refuse(const std::string& place, const std::string& problem,
                          const std::string& suggestion = {}) {
@@ -65,25 +57,12 @@ LineIndex sort_by_line(const std::vector<std::int64_t>& lines, std::vector<std::
 
 std::unique_ptr<const Recording> open_recording(const std::string& path) {
     const auto file = std::make_shared<const hdf5::Handle>(hdf5::open_for_reading(path));
-    std::unique_ptr<const Recording> found;
-    for (const OpenLayout open : layouts) {
-        std::unique_ptr<const Recording> recording = open(file, path);
-        if (found && recording)
-            throw ConfigError(
-                fmt::format("file '{}' has layers of both layouts: '{}' ({}) and '{}' ({})", path,
-                            found->groups().front().path, found->layout(),
-                            recording->groups().front().path, recording->layout()),
-                "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0)",
-                "make a file of each");
-        if (recording) found = std::move(recording);
-    }
-    if (!found)
-        throw ConfigError(
-            fmt::format("file '{}' has no layer", path),
-            "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0) with "
-            "datasets frame and scan_line_index",
-            "check that this is the right file");
-    return found;
+    if (auto recording = open_raise(file, path)) return recording;
+    throw ConfigError(
+        fmt::format("file '{}' has no layer", path),
+        "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0) with "
+        "datasets frame and scan_line_index",
+        "check that this is the right file");
 }
 
 std::vector<LayerInfo> Recording::layers() const {
@@ -122,17 +101,6 @@ std::vector<double> Recording::labels(const LayerInfo& layer) const {
 bool Recording::are_usable(const double* labels) const {
     return std::all_of(labels, labels + targets().size(),
                        [this](double value) { return is_usable(value); });
-}
-
-void Recording::for_each_line(const LayerInfo& layer, const LineIndex& index, std::size_t first,
-                              std::size_t last,
-                              const std::function<void(CroppedLine&)>& use) const {
-    for (std::size_t line = first; line < last; ++line)
-        if (index.frames_of(line) > max_frames_in_line)
-            refuse(place(layer.group, LayerPart::index),
-                   fmt::format("line {} has {} frames; at most {} are supported",
-                               index.numbers[line], index.frames_of(line), max_frames_in_line));
-    LineBatches(*this, layer, index, frame_budget_bytes).for_each(first, last, use);
 }
 
 std::vector<std::string> expand_files(const std::vector<std::string>& patterns) {

@@ -59,6 +59,51 @@ struct TapBlock {
     std::array<float, lanes> weight{};
 };
 
+EDGELOOP_VECTORISED
+void normalise(const std::uint8_t* image, int count, float* out) {
+    constexpr float scale = 1 / (255 * pixel_deviation), offset = -pixel_mean / pixel_deviation;
+    for (int i = 0; i < count; ++i) out[i] = float(image[i]) * scale + offset;
+}
+
+EDGELOOP_VECTORISED
+void widen_block(const float* pixels, int height, int width, const TapBlock& block, float* wide,
+                 int side) {
+    Vector weight;
+    Lanes low_at, high_at;
+    std::memcpy(&low_at, block.low.data(), sizeof low_at);
+    std::memcpy(&high_at, block.high.data(), sizeof high_at);
+    std::memcpy(&weight, block.weight.data(), sizeof weight);
+    const float* from = pixels + block.first;
+    float* to = wide + block.column;
+    for (int row = 0; row < height; ++row, from += width, to += side) {
+        Vector eight, low, high;
+        std::memcpy(&eight, from, sizeof eight);
+        EDGELOOP_PERMUTE(low, eight, low_at);
+        EDGELOOP_PERMUTE(high, eight, high_at);
+        const Vector mixed = low + (high - low) * weight;
+        std::memcpy(to, &mixed, sizeof mixed);
+    }
+}
+
+void widen_plainly(const float* pixels, int height, int width, const Tap* taps, float* wide,
+                   int side) {
+    for (int row = 0; row < height; ++row, pixels += width, wide += side)
+        for (int column = 0; column < side; ++column) {
+            const Tap& tap = taps[column];
+            wide[column] = pixels[tap.low] + (pixels[tap.high] - pixels[tap.low]) * tap.weight;
+        }
+}
+
+EDGELOOP_VECTORISED
+void heighten(const float* wide, const Tap* taps, int side, float* out) {
+    for (int row = 0; row < side; ++row, out += side) {
+        const float* low = wide + std::ptrdiff_t(taps[row].low) * side;
+        const float* high = wide + std::ptrdiff_t(taps[row].high) * side;
+        const float weight = taps[row].weight;
+        for (int i = 0; i < side; ++i) out[i] = low[i] + (high[i] - low[i]) * weight;
+    }
+}
+
 /// Resizing of one square image, with everything that depends on the sizes alone worked out.
 class Resizer {
   public:
@@ -107,64 +152,12 @@ class Resizer {
         }
     }
 
-    static void normalise(const std::uint8_t* image, int count, float* out);
-    static void widen_block(const float* pixels, int height, int width, const TapBlock& block,
-                            float* wide, int side);
-    static void widen_plainly(const float* pixels, int height, int width, const Tap* taps,
-                              float* wide, int side);
-    static void heighten(const float* wide, const Tap* taps, int side, float* out);
-
     int height_, width_, side_;
     std::vector<Tap> columns_, rows_;
     std::vector<TapBlock> blocks_;
     std::vector<float> pixels_;  ///< normalised; padded, as a block may read past its row
     std::vector<float> wide_;    ///< resized along the rows: (height, side)
 };
-
-EDGELOOP_VECTORISED
-void Resizer::normalise(const std::uint8_t* image, int count, float* out) {
-    constexpr float scale = 1 / (255 * pixel_deviation), offset = -pixel_mean / pixel_deviation;
-    for (int i = 0; i < count; ++i) out[i] = float(image[i]) * scale + offset;
-}
-
-EDGELOOP_VECTORISED
-void Resizer::widen_block(const float* pixels, int height, int width, const TapBlock& block,
-                          float* wide, int side) {
-    Vector weight;
-    Lanes low_at, high_at;
-    std::memcpy(&low_at, block.low.data(), sizeof low_at);
-    std::memcpy(&high_at, block.high.data(), sizeof high_at);
-    std::memcpy(&weight, block.weight.data(), sizeof weight);
-    const float* from = pixels + block.first;
-    float* to = wide + block.column;
-    for (int row = 0; row < height; ++row, from += width, to += side) {
-        Vector eight, low, high;
-        std::memcpy(&eight, from, sizeof eight);
-        EDGELOOP_PERMUTE(low, eight, low_at);
-        EDGELOOP_PERMUTE(high, eight, high_at);
-        const Vector mixed = low + (high - low) * weight;
-        std::memcpy(to, &mixed, sizeof mixed);
-    }
-}
-
-void Resizer::widen_plainly(const float* pixels, int height, int width, const Tap* taps,
-                            float* wide, int side) {
-    for (int row = 0; row < height; ++row, pixels += width, wide += side)
-        for (int column = 0; column < side; ++column) {
-            const Tap& tap = taps[column];
-            wide[column] = pixels[tap.low] + (pixels[tap.high] - pixels[tap.low]) * tap.weight;
-        }
-}
-
-EDGELOOP_VECTORISED
-void Resizer::heighten(const float* wide, const Tap* taps, int side, float* out) {
-    for (int row = 0; row < side; ++row, out += side) {
-        const float* low = wide + std::ptrdiff_t(taps[row].low) * side;
-        const float* high = wide + std::ptrdiff_t(taps[row].high) * side;
-        const float weight = taps[row].weight;
-        for (int i = 0; i < side; ++i) out[i] = low[i] + (high[i] - low[i]) * weight;
-    }
-}
 
 }  // namespace
 

@@ -4,18 +4,14 @@
 #include "data/shard_plan.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
-#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/stop.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace edgeloop {
@@ -25,14 +21,6 @@ namespace fs = std::filesystem;
 
 std::string plan_path(const std::string& folder) { return folder + "/plan.json"; }
 std::string catalogue_path(const std::string& folder) { return folder + "/catalogue.json"; }
-
-std::string digest_of_file(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0) throw IoError(fmt::format("cannot open '{}'", path), std::strerror(errno));
-    const std::size_t bytes = fs::file_size(path);
-    const auto mapping = map_file(file.get(), bytes, path);
-    return digest({reinterpret_cast<const char*>(mapping.get()), bytes}).hex();
-}
 
 /// Names of the settings that differ, e.g. "seed, shards".
 std::string differing_keys(const Json& before, const Json& now) {
@@ -101,95 +89,72 @@ void check_stop(const std::string& folder) {
             "run the same command again to continue");
 }
 
-}  // namespace
-
-struct ShardJob::Impl {
-    ShardOptions options;
-    ShardPlan plan;
-
-    /// The settings, and when the recordings were changed last: not a part of them, because a copy
-    /// of the same recordings gives the same shards.
-    [[nodiscard]] Json plan_json() const {
-        Json json = plan.settings;
-        json["seen"] = Json::array();
-        for (const auto& [path, stamp] : plan.seen)
-            json["seen"].push_back({{"file", fs::path(path).filename().string()},
-                                    {"bytes", stamp.bytes},
-                                    {"modified_ns", stamp.modified_ns}});
-        return json;
-    }
-    void check_recordings() const {
-        for (const auto& [path, stamp] : plan.seen)
-            if (stamp_of(path) != stamp) recording_changed(path);
-    }
-
-    [[nodiscard]] std::string path_of(std::size_t shard) const {
-        return options.output + "/" + shard_name(shard);
-    }
-    [[nodiscard]] std::size_t shards() const { return plan.cuts.size() - 1; }
-    [[nodiscard]] std::uint64_t frames_of(std::size_t shard) const {
-        std::uint64_t frames = 0;
-        for (std::size_t i = plan.cuts[shard]; i < plan.cuts[shard + 1]; ++i)
-            frames += plan.lines[i].frames;
-        return frames;
-    }
-
-    void write_shard(std::size_t shard, const std::function<void(std::uint64_t)>& wrote) const {
-        ShardWriter writer(path_of(shard), shard_head(plan, shard));
-        std::size_t line = plan.cuts[shard];
-        while (line < plan.cuts[shard + 1]) {
-            const std::size_t end = end_of_layer(line, plan.cuts[shard + 1]);
-            copy_lines(writer, line, end, wrote);
-            line = end;
-        }
-        writer.commit();
-    }
-
-    /// First line after `line` that is of another layer, at most `limit`.
-    [[nodiscard]] std::size_t end_of_layer(std::size_t line, std::size_t limit) const {
-        std::size_t end = line;
-        while (end < limit && plan.lines[end].layer == plan.lines[line].layer) ++end;
-        return end;
-    }
-
-    /// Copies the lines [first, last), all of one layer.
-    void copy_lines(ShardWriter& writer, std::size_t first, std::size_t last,
-                    const std::function<void(std::uint64_t)>& wrote) const {
-        const PlannedLayer& layer = plan.layers[plan.lines[first].layer];
-        const auto file = open_recording(plan.files[layer.file]);
-        const LineIndex index = file->line_index(layer.info);
-        const std::size_t end = plan.lines[last - 1].position + std::size_t(1);
-        if (index.lines() < end) recording_changed(file->path());
-        std::size_t next = first;
-        file->for_each_line(layer.info, index, plan.lines[first].position, end,
-                            [&](CroppedLine& line) {
-                                check_stop(options.output);
-                                if (next == last || plan.lines[next].position != line.line ||
-                                    plan.lines[next].frames != line.frames)
-                                    recording_changed(file->path());
-                                writer.append(line);
-                                wrote(line.frames);
-                                ++next;
-                            });
-        if (next != last) recording_changed(file->path());
-    }
-};
-
-ShardJob::ShardJob(const ShardOptions& options) : impl_(std::make_unique<Impl>()) {
-    impl_->options = options;
-    impl_->plan = make_shard_plan(options);
+/// The settings, and when the recordings were changed last: not a part of them, because a copy of
+/// the same recordings gives the same shards.
+Json plan_json(const ShardPlan& plan) {
+    Json json = plan.settings;
+    json["seen"] = Json::array();
+    for (const auto& [path, stamp] : plan.seen)
+        json["seen"].push_back({{"file", fs::path(path).filename().string()},
+                                {"bytes", stamp.bytes},
+                                {"modified_ns", stamp.modified_ns}});
+    return json;
 }
 
-ShardJob::~ShardJob() = default;
+using Wrote = std::function<void(std::uint64_t frames)>;
 
-const std::string& ShardJob::settings_digest() const { return impl_->plan.settings_digest; }
+/// Copies the lines [first, last), all of one layer.
+void copy_lines(const ShardPlan& plan, ShardWriter& writer, std::size_t first, std::size_t last,
+                const std::string& folder, const Wrote& wrote) {
+    const PlannedLayer& layer = plan.layers[plan.lines[first].layer];
+    const auto file = open_recording(plan.files[layer.file]);
+    const LineIndex index = file->line_index(layer.info);
+    const std::size_t end = plan.lines[last - 1].position + std::size_t(1);
+    if (index.lines() < end) recording_changed(file->path());
+    std::size_t next = first;
+    file->for_each_line(layer.info, index, plan.lines[first].position, end, [&](CroppedLine& line) {
+        check_stop(folder);
+        if (next == last || plan.lines[next].position != line.line ||
+            plan.lines[next].frames != line.frames)
+            recording_changed(file->path());
+        writer.append(line);
+        wrote(line.frames);
+        ++next;
+    });
+    if (next != last) recording_changed(file->path());
+}
+
+void write_shard(const ShardPlan& plan, std::size_t shard, const std::string& folder,
+                 const Wrote& wrote) {
+    ShardWriter writer(folder + "/" + shard_name(shard), shard_head(plan, shard));
+    const std::size_t last = plan.cuts[shard + 1];
+    for (std::size_t first = plan.cuts[shard]; first < last;) {
+        std::size_t end = first;
+        while (end < last && plan.lines[end].layer == plan.lines[first].layer) ++end;
+        copy_lines(plan, writer, first, end, folder, wrote);
+        first = end;
+    }
+    writer.commit();
+}
+
+}  // namespace
+
+ShardJob::ShardJob(ShardOptions options)
+    : options_(std::move(options)),
+      plan_(std::make_shared<const ShardPlan>(make_shard_plan(options_))) {}
+
+const std::string& ShardJob::settings_digest() const { return plan_->catalogue.settings_digest; }
+
+std::string ShardJob::path_of(const CatalogueShard& shard) const {
+    return options_.output + "/" + shard.file;
+}
 
 void ShardJob::prepare() const {
-    const std::string& folder = impl_->options.output;
+    const std::string& folder = options_.output;
     make_directories(folder);
     remove_files(shards_in(folder, ".partial"));
-    const Json now = impl_->plan_json();
-    if (holds_shards(folder) && !impl_->options.force) {
+    const Json now = plan_json(*plan_);
+    if (holds_shards(folder) && !options_.force) {
         const Json before = read_plan(folder);
         if (before == now) return;
         const Json old = without_content(before), wanted = without_content(now);
@@ -207,37 +172,40 @@ void ShardJob::prepare() const {
 }
 
 void ShardJob::write(int rank, int ranks, const ProgressCallback& progress) const {
+    const std::vector<CatalogueShard>& shards = plan_->catalogue.shards;
     JobProgress state;
     const auto step = static_cast<std::size_t>(ranks);
-    for (auto shard = static_cast<std::size_t>(rank); shard < impl_->shards(); shard += step)
-        state.total += impl_->frames_of(shard);
+    for (auto shard = static_cast<std::size_t>(rank); shard < shards.size(); shard += step)
+        state.total += shards[shard].frames;
     const auto advance = [&](std::uint64_t frames) {
         state.done += frames;
         if (progress) progress(state);
     };
-    for (auto shard = static_cast<std::size_t>(rank); shard < impl_->shards(); shard += step) {
-        check_stop(impl_->options.output);
-        if (finished_shard(impl_->path_of(shard), impl_->plan.settings_digest))
-            advance(impl_->frames_of(shard));
+    for (auto shard = static_cast<std::size_t>(rank); shard < shards.size(); shard += step) {
+        check_stop(options_.output);
+        if (finished_shard(path_of(shards[shard]), settings_digest()))
+            advance(shards[shard].frames);
         else
-            impl_->write_shard(shard, advance);
+            write_shard(*plan_, shard, options_.output, advance);
     }
 }
 
 Catalogue ShardJob::finish() const {
-    impl_->check_recordings();
-    Catalogue catalogue = plan_catalogue(impl_->plan, impl_->options.split);
-    for (std::size_t shard = 0; shard < catalogue.shards.size(); ++shard) {
-        const std::string path = impl_->path_of(shard);
-        const auto content = finished_shard(path, impl_->plan.settings_digest);
-        if (!content)
+    for (const auto& [path, stamp] : plan_->seen)
+        if (stamp_of(path) != stamp) recording_changed(path);
+    Catalogue catalogue = plan_->catalogue;
+    for (CatalogueShard& shard : catalogue.shards) {
+        const std::string path = path_of(shard);
+        const std::optional<MappedShard> mapped = finished_shard(path, settings_digest());
+        if (!mapped)
             throw IoError(fmt::format("shard '{}' is not there", path),
                           "another process may have removed it", "run the same command again");
-        catalogue.shards[shard].bytes = fs::file_size(path);
-        catalogue.shards[shard].digest = digest_of_file(path);
-        catalogue.shards[shard].content = *content;
+        shard.bytes = mapped->file_bytes;
+        shard.digest =
+            digest({reinterpret_cast<const char*>(mapped->mapping.get()), shard.bytes}).hex();
+        shard.content = mapped->content;
     }
-    write_file_atomic(catalogue_path(impl_->options.output), format_catalogue(catalogue));
+    write_file_atomic(catalogue_path(options_.output), format_catalogue(catalogue));
     return catalogue;
 }
 

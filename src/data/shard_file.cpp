@@ -36,9 +36,7 @@ std::vector<T> read_table(hid_t file, const std::string& path, const char* name,
     const hdf5::Dataset dataset = hdf5::open_dataset(file, {path, name});
     if (dataset.shape != shape || dataset.kind == hdf5::NumberKind::other)
         hdf5::throw_bad_input(dataset.place, "unexpected shape or type");
-    std::uint64_t count = 1;
-    for (const std::uint64_t extent : shape) count *= extent;
-    std::vector<T> values(count);
+    std::vector<T> values(hdf5::elements_of(shape));
     hdf5::read_rows(dataset, 0, shape[0], type, values.data());
     return values;
 }
@@ -145,21 +143,12 @@ void ShardWriter::commit() {
     file_.commit(Durability::power_cut);
 }
 
-std::shared_ptr<const std::uint8_t> map_file(int descriptor, std::size_t bytes,
-                                             const std::string& path) {
-    void* mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
-    if (mapping == MAP_FAILED)
-        throw IoError(fmt::format("cannot map '{}' into memory", path), std::strerror(errno));
-    return {static_cast<const std::uint8_t*>(mapping),
-            [mapping, bytes](const std::uint8_t*) { ::munmap(mapping, bytes); }};
-}
-
 MappedShard::MappedShard(const std::string& path, const std::string& settings_digest) {
     ++opened;
     const hdf5::Handle file = hdf5::open_for_reading(path);
     check_header(file.get(), path, settings_digest);
     if (hdf5::has_attribute(file.get(), content_attribute))
-        content_ = hdf5::read_string_attribute(file.get(), {path, "/"}, content_attribute);
+        content = hdf5::read_string_attribute(file.get(), {path, "/"}, content_attribute);
     read_tables(file.get(), path);
     const hdf5::Dataset frames = hdf5::open_dataset(file.get(), {path, "frames"});
     const auto side = std::uint64_t(crop_side);
@@ -181,20 +170,20 @@ void MappedShard::read_tables(hid_t file, const std::string& path) {
     const hdf5::Dataset target = hdf5::open_dataset(file, {path, "target"});
     if (target.shape.size() != 2 || target.shape[1] == 0 || target.shape[1] > max_targets)
         hdf5::throw_bad_input(target.place, "unexpected shape");
-    targets_ = target.shape[1];
-    labels_ = read_table<double>(file, path, "target", H5T_NATIVE_DOUBLE, {count, targets_});
+    targets = target.shape[1];
+    labels = read_table<double>(file, path, "target", H5T_NATIVE_DOUBLE, {count, targets});
     starts_ = read_table<std::uint64_t>(file, path, "line_start", H5T_NATIVE_UINT64, {count + 1});
     if (starts_[0] != 0) hdf5::throw_bad_input({path, "line_start"}, "must begin with 0");
     if (starts_[count] > max_frames_in_shard)
         hdf5::throw_bad_input({path, "line_start"}, "more frames than a shard can have");
-    lines_.reserve(count);
+    lines.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         if (starts_[i + 1] <= starts_[i])
             hdf5::throw_bad_input({path, "line_start"}, fmt::format("line {} is empty", i));
         if (part[i] >= split_part_count)
             hdf5::throw_bad_input({path, "part"}, fmt::format("line {} has part {}", i, part[i]));
-        lines_.push_back({number[i], layer[i], scan_line[i], starts_[i + 1] - starts_[i],
-                          static_cast<SplitPart>(part[i])});
+        lines.push_back({number[i], layer[i], scan_line[i], starts_[i + 1] - starts_[i],
+                         static_cast<SplitPart>(part[i])});
     }
 }
 
@@ -204,13 +193,16 @@ void MappedShard::map(int descriptor, const std::string& path, std::uint64_t off
     struct stat info {};
     if (::fstat(descriptor, &info) != 0)
         throw IoError(fmt::format("cannot examine file '{}'", path), std::strerror(errno));
-    file_bytes_ = static_cast<std::uint64_t>(info.st_size);
-    if (offset > file_bytes_ || bytes > file_bytes_ - offset)
+    file_bytes = static_cast<std::uint64_t>(info.st_size);
+    if (offset > file_bytes || bytes > file_bytes - offset)
         throw ConfigError(fmt::format("shard '{}' is truncated", path), {},
                           "make the shards again with edgeloop-data shard --force");
-    if (bytes == 0) return;
-    mapping_ = map_file(descriptor, file_bytes_, path);
-    pixels_ = mapping_.get() + offset;
+    void* start = ::mmap(nullptr, file_bytes, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (start == MAP_FAILED)
+        throw IoError(fmt::format("cannot map '{}' into memory", path), std::strerror(errno));
+    mapping = {static_cast<const std::uint8_t*>(start),
+               [start, size = file_bytes](const std::uint8_t*) { ::munmap(start, size); }};
+    pixels_ = mapping.get() + offset;
 }
 
 std::uint64_t opened_shards() { return opened; }
@@ -219,24 +211,24 @@ MappedShard open_shard(const std::string& folder, const Catalogue& catalogue,
                        const CatalogueShard& shard) {
     const std::string path = folder + "/" + shard.file;
     MappedShard mapped(path, catalogue.settings_digest);
-    const bool same_content = shard.content.empty() || mapped.content() == shard.content;
-    if (mapped.file_bytes() != shard.bytes || !same_content ||
-        mapped.targets() != catalogue.targets.size())
+    const bool same_content = shard.content.empty() || mapped.content == shard.content;
+    if (mapped.file_bytes != shard.bytes || !same_content ||
+        mapped.targets != catalogue.targets.size())
         throw ConfigError(fmt::format("shard '{}' is not the one that its catalogue lists", path),
                           "shards of two datasets would be read as one",
                           "make the shards again with edgeloop-data shard --force");
     return mapped;
 }
 
-std::optional<std::string> finished_shard(const std::string& path,
+std::optional<MappedShard> finished_shard(const std::string& path,
                                           const std::string& settings_digest) {
     if (!std::filesystem::exists(path)) return std::nullopt;
     try {
-        const std::string content = MappedShard(path, settings_digest).content();
-        return content.empty() ? std::nullopt : std::optional<std::string>(content);
-    } catch (const ConfigError&) {
-        return std::nullopt;
+        MappedShard shard(path, settings_digest);
+        if (!shard.content.empty()) return shard;
+    } catch (const ConfigError&) {  // damaged, or of other settings: as good as none
     }
+    return std::nullopt;
 }
 
 }  // namespace edgeloop

@@ -60,43 +60,32 @@ class ShardWriter {
     std::size_t next_ = 0;
 };
 
-/// Maps a file into memory; pages are read when touched, and the system may drop them.
-/// @throws IoError.
-[[nodiscard]] std::shared_ptr<const std::uint8_t> map_file(int descriptor, std::size_t bytes,
-                                                           const std::string& path);
-
-/// A whole shard mapped into memory for reading; pages are read when touched.
+/// A whole shard mapped into memory for reading; pages are read when touched, and the system may
+/// drop them.
 class MappedShard {
   public:
-    /// @throws ConfigError  missing, damaged, of another version or made with other settings.
+    /// @throws ConfigError  missing, damaged, of another version or made with other settings;
+    /// IoError.
     MappedShard(const std::string& path, const std::string& settings_digest);
 
-    [[nodiscard]] const std::vector<ShardLine>& lines() const { return lines_; }
-    [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
-    /// Number of targets of each line.
-    [[nodiscard]] std::size_t targets() const { return targets_; }
-    /// (lines, targets) in physical units; NaN when unlabelled.
-    [[nodiscard]] const std::vector<double>& labels() const { return labels_; }
-    /// Keeps the pixels valid.
-    [[nodiscard]] const std::shared_ptr<const std::uint8_t>& mapping() const { return mapping_; }
-    /// Digest of its lines and pixels as they were written; empty in shards of older programs.
-    [[nodiscard]] const std::string& content() const { return content_; }
     /// First pixel of line `i`: (frames, crop_side, crop_side). Valid as long as the mapping.
     [[nodiscard]] const std::uint8_t* pixels(std::size_t i) const {
         return pixels_ + starts_[i] * crop_pixels;
     }
 
+    std::vector<ShardLine> lines;
+    std::size_t targets = 0;     ///< of each line
+    std::vector<double> labels;  ///< (lines, targets) in physical units; NaN when unlabelled
+    /// Digest of its lines and pixels as they were written; empty in shards of older programs.
+    std::string content;
+    std::shared_ptr<const std::uint8_t> mapping;  ///< of the whole file
+    std::uint64_t file_bytes = 0;
+
   private:
     void read_tables(hid_t file, const std::string& path);
     void map(int descriptor, const std::string& path, std::uint64_t offset, std::uint64_t bytes);
 
-    std::vector<ShardLine> lines_;
-    std::size_t targets_ = 0;
-    std::vector<double> labels_;
-    std::string content_;
     std::vector<std::uint64_t> starts_;
-    std::shared_ptr<const std::uint8_t> mapping_;
-    std::uint64_t file_bytes_ = 0;
     const std::uint8_t* pixels_ = nullptr;
 };
 
@@ -105,8 +94,8 @@ class MappedShard {
 [[nodiscard]] MappedShard open_shard(const std::string& folder, const Catalogue& catalogue,
                                      const CatalogueShard& shard);
 
-/// Digest of the content of a finished shard with these settings; nothing when there is none.
-[[nodiscard]] std::optional<std::string> finished_shard(const std::string& path,
+/// A finished shard with these settings and a digest of its content; nothing when there is none.
+[[nodiscard]] std::optional<MappedShard> finished_shard(const std::string& path,
                                                         const std::string& settings_digest);
 
 }  // namespace edgeloop

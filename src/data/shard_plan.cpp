@@ -29,13 +29,14 @@ void check_options(const ShardOptions& options) {
 }
 
 /// Adds the lines of one layer that have frames. Returns a digest of its labels and line lengths.
-std::string add_layer(ShardPlan& plan, const Recording& file, PlannedLayer layer) {
-    const LineIndex index = file.line_index(layer.info);
-    std::vector<double> labels = file.labels(layer.info);
-    const std::size_t targets = plan.targets.size();
-    if (!layer.info.labelled)
+std::string add_layer(ShardPlan& plan, const Recording& file, const LayerInfo& info) {
+    const LineIndex index = file.line_index(info);
+    std::vector<double> labels = file.labels(info);
+    const std::size_t targets = plan.catalogue.targets.size();
+    if (!info.labelled)
         labels.assign(index.lines() * targets, std::numeric_limits<double>::quiet_NaN());
     std::string identity;
+    CatalogueLayer layer{info.group.object, info.group.layer, file_name(file.path())};
     layer.first_line = plan.lines.size();
     for (std::size_t i = 0; i < index.lines(); ++i) {
         const std::size_t frames = index.frames_of(i);
@@ -43,7 +44,7 @@ std::string add_layer(ShardPlan& plan, const Recording& file, PlannedLayer layer
         const auto end = begin + std::ptrdiff_t(targets);
         identity += fmt::format("{} {} {}\n", index.numbers[i], frames, fmt::join(begin, end, " "));
         if (frames == 0) {
-            ++plan.lines_without_frames;
+            ++plan.catalogue.lines_without_frames;
             continue;
         }
         plan.lines.push_back({static_cast<std::uint32_t>(plan.layers.size()),
@@ -53,8 +54,8 @@ std::string add_layer(ShardPlan& plan, const Recording& file, PlannedLayer layer
         layer.frames += frames;
     }
     layer.lines = plan.lines.size() - layer.first_line;
-    plan.frames_without_line += index.without_line;
-    plan.layers.push_back(std::move(layer));
+    plan.catalogue.frames_without_line += index.without_line;
+    plan.catalogue.layers.push_back(std::move(layer));
     return digest(identity).hex();
 }
 
@@ -70,21 +71,20 @@ Json read_inputs(ShardPlan& plan) {
     Json inputs = Json::array();
     for (std::size_t i = 0; i < plan.files.size(); ++i) {
         const auto file = open_recording(plan.files[i]);
-        if (i == 0) plan.targets = file->targets();
-        if (file->targets() != plan.targets)
+        std::vector<Target>& targets = plan.catalogue.targets;
+        if (i == 0) targets = file->targets();
+        if (file->targets() != targets)
             throw ConfigError(
                 fmt::format("the recordings '{}' and '{}' differ in their targets", plan.files[0],
                             plan.files[i]),
-                fmt::format("{} against {}", to_text(plan.targets), to_text(file->targets())),
+                fmt::format("{} against {}", to_text(targets), to_text(file->targets())),
                 "make shards of each kind");
         Json layers = Json::object();
         std::set<std::string> files = {plan.files[i]};
         for (const LayerInfo& info : file->layers()) {
             files.insert(info.files.begin(), info.files.end());
-            PlannedLayer layer;
-            layer.file = i;
-            layer.info = info;
-            layers[info.group.path] = add_layer(plan, *file, std::move(layer));
+            layers[info.group.path] = add_layer(plan, *file, info);
+            plan.layers.push_back({i, info});
         }
         for (const std::string& part : files) plan.seen[part] = stamp_of(part);
         inputs.push_back({{"file", file_name(plan.files[i])},
@@ -97,12 +97,20 @@ Json read_inputs(ShardPlan& plan) {
 
 void assign_parts(ShardPlan& plan, const SplitOptions& split) {
     std::vector<SplitLayer> layers;
-    layers.reserve(plan.layers.size());
-    for (const PlannedLayer& layer : plan.layers)
-        layers.push_back({layer.info.group.object, layer.info.group.layer,
-                          file_name(plan.files[layer.file]), layer.info.labelled});
+    for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+        const CatalogueLayer& layer = plan.catalogue.layers[i];
+        layers.push_back({layer.object, layer.layer, layer.source, plan.layers[i].info.labelled});
+    }
     const std::vector<SplitPart> parts = split_layers(layers, split);
-    for (std::size_t i = 0; i < parts.size(); ++i) plan.layers[i].part = parts[i];
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        CatalogueLayer& layer = plan.catalogue.layers[i];
+        layer.part = parts[i];
+        PartSummary& part = plan.catalogue.parts[static_cast<std::size_t>(layer.part)];
+        ++part.layers;
+        part.lines += layer.lines;
+        part.frames += layer.frames;
+    }
+    plan.catalogue.split = split;
 }
 
 void cut(ShardPlan& plan, int shards) {
@@ -113,41 +121,44 @@ void cut(ShardPlan& plan, int shards) {
     weights.reserve(plan.lines.size());
     for (const PlannedLine& line : plan.lines) weights.push_back(line.frames);
     plan.cuts = balanced_cuts(weights, static_cast<std::size_t>(shards));
+    for (std::size_t shard = 0; shard + 1 < plan.cuts.size(); ++shard) {
+        CatalogueShard entry;
+        entry.file = shard_name(shard);
+        entry.lines = plan.cuts[shard + 1] - plan.cuts[shard];
+        for (std::size_t i = plan.cuts[shard]; i < plan.cuts[shard + 1]; ++i)
+            entry.frames += plan.lines[i].frames;
+        plan.catalogue.shards.push_back(std::move(entry));
+    }
 }
 
-/// Running mean and variance (Welford) of one target.
-class Moments {
-  public:
+/// Running mean and sum of squared deviations (Welford) of one target.
+struct Moments {
     void add(double value) {
-        ++count_;
-        const double change = value - mean_;
-        mean_ += change / double(count_);
-        squares_ += change * (value - mean_);
+        ++count;
+        const double change = value - mean;
+        mean += change / double(count);
+        squares += change * (value - mean);
     }
-    [[nodiscard]] std::uint64_t count() const { return count_; }
-    [[nodiscard]] double mean() const { return mean_; }
-    [[nodiscard]] double variance() const { return squares_ / double(count_); }
 
-  private:
-    std::uint64_t count_ = 0;
-    double mean_ = 0, squares_ = 0;
+    std::uint64_t count = 0;
+    double mean = 0, squares = 0;
 };
 
-void summarise_targets(const ShardPlan& plan, Catalogue& catalogue) {
-    const std::size_t targets = plan.targets.size();
+void summarise_targets(ShardPlan& plan) {
+    const std::size_t targets = plan.catalogue.targets.size();
     std::vector<Moments> moments(split_part_count * targets);
     for (std::size_t i = 0; i < plan.lines.size(); ++i) {
-        const PlannedLayer& layer = plan.layers[plan.lines[i].layer];
-        for (std::size_t t = 0; layer.info.labelled && t < targets; ++t)
-            moments[static_cast<std::size_t>(layer.part) * targets + t].add(
-                plan.labels[i * targets + t]);
+        const std::uint32_t layer = plan.lines[i].layer;
+        const auto part = static_cast<std::size_t>(plan.catalogue.layers[layer].part);
+        for (std::size_t t = 0; plan.layers[layer].info.labelled && t < targets; ++t)
+            moments[part * targets + t].add(plan.labels[i * targets + t]);
     }
     for (std::size_t i = 0; i < moments.size(); ++i) {
-        if (moments[i].count() == 0) continue;
-        TargetStatistics& statistics = catalogue.parts[i / targets].targets;
-        statistics.lines = moments[i].count();
-        statistics.mean.push_back(moments[i].mean());
-        statistics.variance.push_back(moments[i].variance());
+        if (moments[i].count == 0) continue;
+        TargetStatistics& statistics = plan.catalogue.parts[i / targets].targets;
+        statistics.lines = moments[i].count;
+        statistics.mean.push_back(moments[i].mean);
+        statistics.variance.push_back(moments[i].squares / double(moments[i].count));
     }
 }
 
@@ -184,6 +195,7 @@ ShardPlan make_shard_plan(const ShardOptions& options) {
     Json inputs = read_inputs(plan);
     assign_parts(plan, options.split);
     cut(plan, options.shards);
+    summarise_targets(plan);
     plan.settings = {{"format_version", shard_version},
                      {"crop_side", crop_side},
                      {"shards", options.shards},
@@ -192,59 +204,30 @@ ShardPlan make_shard_plan(const ShardOptions& options) {
                      {"validation_fraction", options.split.validation_fraction},
                      {"test_fraction", options.split.test_fraction},
                      {"inputs", std::move(inputs)}};
-    plan.settings_digest = digest(plan.settings.dump()).hex();
+    plan.catalogue.settings_digest = digest(plan.settings.dump()).hex();
     return plan;
 }
 
 ShardHead shard_head(const ShardPlan& plan, std::size_t shard) {
     ShardHead head;
-    head.settings_digest = plan.settings_digest;
+    head.settings_digest = plan.catalogue.settings_digest;
     const std::size_t first = plan.cuts[shard], last = plan.cuts[shard + 1];
+    const std::vector<CatalogueLayer>& layers = plan.catalogue.layers;
     const std::uint32_t first_layer = plan.lines[first].layer;
-    for (std::uint32_t i = first_layer; i <= plan.lines[last - 1].layer; ++i) {
-        const PlannedLayer& layer = plan.layers[i];
-        head.layers.push_back(fmt::format("{}:{}/{}", file_name(plan.files[layer.file]),
-                                          layer.info.group.object, layer.info.group.layer));
-    }
+    for (std::uint32_t i = first_layer; i <= plan.lines[last - 1].layer; ++i)
+        head.layers.push_back(
+            fmt::format("{}:{}/{}", layers[i].source, layers[i].object, layers[i].layer));
     for (std::size_t i = first; i < last; ++i) {
         const PlannedLine& line = plan.lines[i];
-        head.lines.push_back({i, line.layer - first_layer, line.scan_line, line.frames,
-                              plan.layers[line.layer].part});
+        head.lines.push_back(
+            {i, line.layer - first_layer, line.scan_line, line.frames, layers[line.layer].part});
     }
-    head.targets = plan.targets;
+    head.targets = plan.catalogue.targets;
     const auto labels = plan.labels.begin();
-    const auto targets = std::ptrdiff_t(plan.targets.size());
+    const auto targets = std::ptrdiff_t(head.targets.size());
     head.labels.assign(labels + std::ptrdiff_t(first) * targets,
                        labels + std::ptrdiff_t(last) * targets);
     return head;
-}
-
-Catalogue plan_catalogue(const ShardPlan& plan, const SplitOptions& split) {
-    Catalogue catalogue;
-    catalogue.targets = plan.targets;
-    catalogue.split = split;
-    catalogue.settings_digest = plan.settings_digest;
-    catalogue.lines_without_frames = plan.lines_without_frames;
-    catalogue.frames_without_line = plan.frames_without_line;
-    for (const PlannedLayer& layer : plan.layers) {
-        catalogue.layers.push_back({layer.info.group.object, layer.info.group.layer,
-                                    file_name(plan.files[layer.file]), layer.part, layer.first_line,
-                                    layer.lines, layer.frames});
-        PartSummary& part = catalogue.parts[static_cast<std::size_t>(layer.part)];
-        ++part.layers;
-        part.lines += layer.lines;
-        part.frames += layer.frames;
-    }
-    summarise_targets(plan, catalogue);
-    for (std::size_t shard = 0; shard + 1 < plan.cuts.size(); ++shard) {
-        CatalogueShard entry;
-        entry.file = shard_name(shard);
-        entry.lines = plan.cuts[shard + 1] - plan.cuts[shard];
-        for (std::size_t i = plan.cuts[shard]; i < plan.cuts[shard + 1]; ++i)
-            entry.frames += plan.lines[i].frames;
-        catalogue.shards.push_back(std::move(entry));
-    }
-    return catalogue;
 }
 
 }  // namespace edgeloop

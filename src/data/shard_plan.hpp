@@ -14,16 +14,15 @@
 
 namespace edgeloop {
 
+/// Where the lines of a layer of the catalogue come from.
 struct PlannedLayer {
     std::size_t file = 0;  ///< position in ShardPlan::files
     LayerInfo info;
-    SplitPart part = SplitPart::train;
-    std::uint64_t first_line = 0, lines = 0, frames = 0;
 };
 
 /// A line that has frames; its global number is its position in ShardPlan::lines.
 struct PlannedLine {
-    std::uint32_t layer = 0;     ///< position in ShardPlan::layers
+    std::uint32_t layer = 0;     ///< position in the layers of plan and catalogue
     std::uint32_t position = 0;  ///< in the layer's LineIndex
     std::int64_t scan_line = 0;
     std::uint32_t frames = 0;
@@ -34,13 +33,11 @@ struct ShardPlan {
     std::vector<std::string> files;
     std::vector<PlannedLayer> layers;
     std::vector<PlannedLine> lines;
-    std::vector<Target> targets;    ///< of all recordings alike
     std::vector<double> labels;     ///< (lines, targets) in physical units; NaN when unlabelled
     std::vector<std::size_t> cuts;  ///< shard s holds the lines [cuts[s], cuts[s + 1])
-    std::uint64_t lines_without_frames = 0, frames_without_line = 0;
     std::map<std::string, FileStamp> seen;  ///< every file that holds a part of the recordings
     Json settings;                          ///< all that decides the shards' content
-    std::string settings_digest;            ///< of `settings`
+    Catalogue catalogue;                    ///< without the shards' sizes and digests
 };
 
 /// @throws ConfigError  as ShardJob's constructor.
@@ -56,7 +53,5 @@ struct ShardPlan {
 /// "shard-00003.h5".
 [[nodiscard]] std::string shard_name(std::size_t shard);
 [[nodiscard]] ShardHead shard_head(const ShardPlan& plan, std::size_t shard);
-/// The catalogue, without the shards' sizes and digests.
-[[nodiscard]] Catalogue plan_catalogue(const ShardPlan& plan, const SplitOptions& split);
 
 }  // namespace edgeloop

@@ -18,8 +18,21 @@ constexpr std::array<const char*, split_part_count> part_names = {"train", "vali
                                                                   "prediction"};
 constexpr std::array<const char*, 3> mode_names = {"layer", "object", "official"};
 
+const std::vector<std::string> train_objects = {"C027", "C028", "C030", "C031", "C033", "C034",
+                                                "C036", "C037", "C038", "C039", "C041", "C042"};
+
 bool contains(const std::vector<std::string>& sorted, const std::string& item) {
     return std::binary_search(sorted.begin(), sorted.end(), item);
+}
+
+/// @throws ConfigError  "unknown <what> '<name>'".
+template <class Value, std::size_t n>
+Value value_named(const std::array<const char*, n>& names, const std::string& name,
+                  const char* what, const char* suggestion) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end())
+        throw ConfigError(fmt::format("unknown {} '{}'", what, name), {}, suggestion);
+    return static_cast<Value>(found - names.begin());
 }
 
 std::string unit_of(const SplitLayer& layer, SplitMode mode) {
@@ -39,14 +52,6 @@ void check(const std::vector<SplitLayer>& layers, const SplitOptions& options) {
                 fmt::format("object '{}', layer '{}' is given twice", layer.object, layer.layer),
                 "a layer in two files would end up in two parts of the split",
                 "name each file once");
-}
-
-/// Shuffled units, so that a unit's part does not depend on the order of the files.
-std::vector<std::string> shuffled(const std::set<std::string>& units, std::uint64_t seed) {
-    std::vector<std::string> order(units.begin(), units.end());
-    RandomStream stream(seed, "data split");
-    stream.shuffle(order);
-    return order;
 }
 
 /// How many of `count` units a fraction takes: rounded, but at least `least`.
@@ -70,7 +75,11 @@ std::map<std::string, SplitPart> deal(const std::set<std::string>& units,
         std::min(share(count, test_fraction, count >= 3 ? 1 : 0), count - 1 - validation);
     std::map<std::string, SplitPart> parts;
     std::size_t next = 0;
-    for (const std::string& unit : shuffled(units, options.seed)) {
+    // Sorted before it is shuffled: a unit's part does not depend on the order of the files.
+    std::vector<std::string> order(units.begin(), units.end());
+    RandomStream stream(options.seed, "data split");
+    stream.shuffle(order);
+    for (const std::string& unit : order) {
         parts[unit] = next < validation          ? SplitPart::validation
                       : next < validation + test ? SplitPart::test
                                                  : SplitPart::train;
@@ -88,14 +97,13 @@ bool is_official_test(const SplitLayer& layer) {
 void check_official(const SplitLayer& layer) {
     const bool v10 = layer.file.find("_train.") != std::string::npos ||
                      layer.file.find("_test.") != std::string::npos;
-    if (v10 || contains(official_train_objects(), layer.object) ||
+    if (v10 || contains(train_objects, layer.object) ||
         contains(official_test_objects(), layer.object))
         return;
-    throw ConfigError(
-        fmt::format("object '{}' is not in the official split", layer.object),
-        fmt::format("train is {}; test is {}", fmt::join(official_train_objects(), " "),
-                    fmt::join(official_test_objects(), " ")),
-        "split by layer or by object");
+    throw ConfigError(fmt::format("object '{}' is not in the official split", layer.object),
+                      fmt::format("train is {}; test is {}", fmt::join(train_objects, " "),
+                                  fmt::join(official_test_objects(), " ")),
+                      "split by layer or by object");
 }
 
 }  // namespace
@@ -103,28 +111,14 @@ void check_official(const SplitLayer& layer) {
 const char* name_of(SplitPart part) { return part_names.at(static_cast<std::size_t>(part)); }
 
 SplitPart split_part_from(const std::string& name) {
-    const auto found = std::find(part_names.begin(), part_names.end(), name);
-    if (found == part_names.end())
-        throw ConfigError(fmt::format("unknown part '{}'", name), {},
-                          "use train, validation, test or prediction");
-    return static_cast<SplitPart>(found - part_names.begin());
+    return value_named<SplitPart>(part_names, name, "part",
+                                  "use train, validation, test or prediction");
 }
 
 const char* name_of(SplitMode mode) { return mode_names.at(static_cast<std::size_t>(mode)); }
 
 SplitMode split_mode_from(const std::string& name) {
-    const auto found = std::find(mode_names.begin(), mode_names.end(), name);
-    if (found == mode_names.end())
-        throw ConfigError(fmt::format("unknown split '{}'", name), {},
-                          "use layer, object or official");
-    return static_cast<SplitMode>(found - mode_names.begin());
-}
-
-const std::vector<std::string>& official_train_objects() {
-    static const std::vector<std::string> objects = {"C027", "C028", "C030", "C031",
-                                                     "C033", "C034", "C036", "C037",
-                                                     "C038", "C039", "C041", "C042"};
-    return objects;
+    return value_named<SplitMode>(mode_names, name, "split", "use layer, object or official");
 }
 
 const std::vector<std::string>& official_test_objects() {

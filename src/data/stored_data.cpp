@@ -1,7 +1,6 @@
 #include "data/stored_data.hpp"
 
 #include "data/lzf.hpp"
-#include "data/virtual_data.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,12 +17,6 @@ namespace {
 constexpr const char* incomplete =
     "record or copy it again, or leave out this part of the recording";
 
-std::uint64_t elements_of(const Dataset& dataset) {
-    std::uint64_t count = 1;
-    for (const std::uint64_t extent : dataset.shape) count *= extent;
-    return count;
-}
-
 /// Names of registered filters, for files that do not tell.
 std::string filter_name(H5Z_filter_t number, const char* in_file) {
     static const std::map<H5Z_filter_t, const char*> names = {
@@ -36,9 +29,8 @@ std::string filter_name(H5Z_filter_t number, const char* in_file) {
 
 /// The parameter says what a chunk decompresses to at least, so it must not be less than a chunk.
 void check_lzf(const Dataset& dataset, std::size_t parameters, const unsigned* values) {
-    std::uint64_t bytes = dataset.element_bytes;
-    for (const std::uint64_t extent : dataset.chunk) bytes *= extent;
-    if (parameters <= lzf::chunk_bytes_parameter || values[lzf::chunk_bytes_parameter] < bytes)
+    if (parameters <= lzf::chunk_bytes_parameter ||
+        values[lzf::chunk_bytes_parameter] < dataset.element_bytes * elements_of(dataset.chunk))
         throw_bad_input(dataset.place, "the parameters of its filter 'lzf' do not fit its chunks",
                         "copy or download the file again");
 }
@@ -114,7 +106,7 @@ std::string path_of_external(const Dataset& dataset, const std::string& name) {
 }
 
 void check_external_files(Dataset& dataset, hid_t list, int count) {
-    std::uint64_t wanted = elements_of(dataset) * dataset.element_bytes;
+    std::uint64_t wanted = elements_of(dataset.shape) * dataset.element_bytes;
     for (int i = 0; i < count && wanted > 0; ++i) {
         std::array<char, 4096> name{};
         off_t offset = 0;
@@ -156,7 +148,7 @@ void require_stored(Dataset& dataset, int depth) {
     dataset.files.insert(file_of(dataset));
     const Handle list(H5Dget_create_plist(dataset.id.get()), H5Pclose);
     check_filters(dataset, list.get());
-    if (elements_of(dataset) == 0 && H5Pget_layout(list.get()) != H5D_VIRTUAL) return;
+    if (elements_of(dataset.shape) == 0 && H5Pget_layout(list.get()) != H5D_VIRTUAL) return;
     switch (H5Pget_layout(list.get())) {
         case H5D_CHUNKED:
             check_chunks(dataset);

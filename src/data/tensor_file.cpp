@@ -53,45 +53,36 @@ herr_t collect_dataset_name(hid_t group, const char* name, const H5L_info_t* lin
 
 }  // namespace
 
-struct TensorFile::Impl {
-    std::string path;
-    hdf5::Handle file;
-};
-
-TensorFile::TensorFile(const std::string& path) : impl_(std::make_unique<Impl>()) {
-    impl_->path = path;
-    impl_->file = hdf5::open_for_reading(path);
-}
-
-TensorFile::~TensorFile() = default;
+TensorFile::TensorFile(const std::string& path)
+    : path_(path), file_(std::make_shared<const hdf5::Handle>(hdf5::open_for_reading(path))) {}
 
 std::optional<std::string> TensorFile::text_attribute(const std::string& name) const {
-    if (!hdf5::has_attribute(impl_->file.get(), name)) return std::nullopt;
-    return hdf5::read_string_attribute(impl_->file.get(), {impl_->path, "/"}, name);
+    if (!hdf5::has_attribute(file_->get(), name)) return std::nullopt;
+    return hdf5::read_string_attribute(file_->get(), {path_, "/"}, name);
 }
 
 std::optional<FloatArray> TensorFile::read(const std::string& name) const {
-    if (!exists(impl_->file.get(), {impl_->path, name})) return std::nullopt;
-    return read_array(hdf5::open_dataset(impl_->file.get(), {impl_->path, name}));
+    if (!exists(file_->get(), {path_, name})) return std::nullopt;
+    return read_array(hdf5::open_dataset(file_->get(), {path_, name}));
 }
 
 FloatArray TensorFile::require(const std::string& name) const {
     std::optional<FloatArray> array = read(name);
-    if (!array) hdf5::throw_bad_input({impl_->path, name}, "the dataset is missing");
+    if (!array) hdf5::throw_bad_input({path_, name}, "the dataset is missing");
     return std::move(*array);
 }
 
 std::map<std::string, FloatArray> TensorFile::read_group(const std::string& group) const {
     std::map<std::string, FloatArray> arrays;
-    const hid_t file = impl_->file.get();
-    if (!exists(file, {impl_->path, group})) return arrays;
+    const hid_t file = file_->get();
+    if (!exists(file, {path_, group})) return arrays;
     if (hdf5::link_end(file, group) != hdf5::LinkEnd::group)
-        hdf5::throw_bad_input({impl_->path, group}, "not a group");
+        hdf5::throw_bad_input({path_, group}, "not a group");
     const hdf5::Handle opened(H5Gopen2(file, group.c_str(), H5P_DEFAULT), H5Gclose);
     std::vector<std::string> names;
     if (!opened.valid() ||
         H5Lvisit(opened.get(), H5_INDEX_NAME, H5_ITER_INC, collect_dataset_name, &names) < 0)
-        hdf5::throw_bad_input({impl_->path, group}, "the group cannot be read to its end");
+        hdf5::throw_bad_input({path_, group}, "the group cannot be read to its end");
     for (const std::string& name : names) {
         std::string dotted = name;
         std::replace(dotted.begin(), dotted.end(), '/', '.');

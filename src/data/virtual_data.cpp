@@ -1,4 +1,4 @@
-#include "data/virtual_data.hpp"
+#include "data/stored_data.hpp"
 
 #include "edgeloop/core/error.hpp"
 
@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <vector>
 
@@ -25,18 +26,21 @@ struct Mapping {
     Handle target, source;      ///< selections
 };
 
-std::string text_of(ssize_t (*get)(hid_t, std::size_t, char*, std::size_t), hid_t list,
-                    std::size_t index) {
-    const ssize_t length = get(list, index, nullptr, 0);
+/// What get(buffer, size) writes of a text whose length it returns; empty when there is none.
+template <class Get>
+std::string text_of(const Get& get) {
+    const ssize_t length = get(nullptr, 0);
     std::string text(length > 0 ? static_cast<std::size_t>(length) + 1 : 1, '\0');
-    if (length > 0) get(list, index, text.data(), text.size());
+    if (length > 0) get(text.data(), text.size());
     text.pop_back();
     return text;
 }
 
 Mapping mapping_of(hid_t list, std::size_t index) {
-    return {text_of(H5Pget_virtual_filename, list, index),
-            text_of(H5Pget_virtual_dsetname, list, index),
+    const auto name = [&](auto get) {
+        return text_of([&](char* to, std::size_t size) { return get(list, index, to, size); });
+    };
+    return {name(H5Pget_virtual_filename), name(H5Pget_virtual_dsetname),
             Handle(H5Pget_virtual_vspace(list, index), H5Sclose),
             Handle(H5Pget_virtual_srcspace(list, index), H5Sclose)};
 }
@@ -68,14 +72,10 @@ std::vector<std::string> places_of(const std::string& name, const std::string& v
     if (absolute) places.push_back(name);
     const std::string rest = absolute ? fs::path(name).filename().string() : name;
     if (const char* prefixes = std::getenv("HDF5_VDS_PREFIX")) {
-        const std::string all = prefixes;
-        for (std::size_t begin = 0; begin <= all.size();) {
-            const std::size_t end = std::min(all.find(':', begin), all.size());
-            const std::string prefix = all.substr(begin, end - begin);
+        std::istringstream all(prefixes);
+        for (std::string prefix; std::getline(all, prefix, ':');)
             if (!prefix.empty())
                 places.push_back((fs::path(with_origin(prefix, virtual_file)) / rest).string());
-            begin = end + 1;
-        }
     }
     places.push_back((fs::path(virtual_file).parent_path() / rest).string());
     places.push_back(rest);
@@ -97,34 +97,31 @@ std::string find_source(const Dataset& dataset, const std::string& name) {
                     bring_source);
 }
 
-/// The hyperslab of a selection along every axis.
-struct Slab {
-    std::vector<hsize_t> start, stride, count, block;
+/// A regular hyperslab of which one axis has no end.
+struct EndlessSlab {
+    std::vector<hsize_t> start, stride, count, block;  ///< along every axis
+    std::size_t axis = 0;                              ///< the one without an end
 };
 
-std::optional<Slab> regular_slab(hid_t space) {
+/// Nothing when the selection is none, or has ends everywhere.
+std::optional<EndlessSlab> endless_slab(hid_t space) {
     if (H5Sget_select_type(space) != H5S_SEL_HYPERSLABS || H5Sis_regular_hyperslab(space) <= 0)
         return std::nullopt;
-    const auto rank = static_cast<std::size_t>(std::max(H5Sget_simple_extent_ndims(space), 0));
-    Slab slab{std::vector<hsize_t>(rank), std::vector<hsize_t>(rank), std::vector<hsize_t>(rank),
-              std::vector<hsize_t>(rank)};
+    const std::vector<hsize_t> zeros(std::size_t(std::max(H5Sget_simple_extent_ndims(space), 0)));
+    EndlessSlab slab{zeros, zeros, zeros, zeros};
     if (H5Sget_regular_hyperslab(space, slab.start.data(), slab.stride.data(), slab.count.data(),
                                  slab.block.data()) < 0)
         return std::nullopt;
-    return slab;
+    for (; slab.axis < zeros.size(); ++slab.axis)
+        if (slab.count[slab.axis] == H5S_UNLIMITED || slab.block[slab.axis] == H5S_UNLIMITED)
+            return slab;
+    return std::nullopt;
 }
 
 /// Blocks that begin before `end` on an axis.
-hsize_t blocks_before(const Slab& slab, std::size_t axis, hsize_t end) {
+hsize_t blocks_before(const EndlessSlab& slab, std::size_t axis, hsize_t end) {
     if (end <= slab.start[axis]) return 0;
     return (end - slab.start[axis] + slab.stride[axis] - 1) / slab.stride[axis];
-}
-
-/// The axis without an end; nothing when the selection has ends everywhere.
-std::optional<std::size_t> endless_axis(const Slab& slab) {
-    for (std::size_t axis = 0; axis < slab.count.size(); ++axis)
-        if (slab.count[axis] == H5S_UNLIMITED || slab.block[axis] == H5S_UNLIMITED) return axis;
-    return std::nullopt;
 }
 
 /// What the mappings give of a dataset.
@@ -136,11 +133,10 @@ class Coverage {
         H5Sselect_none(covered_.get());
     }
     void add(hid_t target) {
-        std::optional<Slab> slab = regular_slab(target);
         if (H5Sget_select_type(target) == H5S_SEL_ALL) {
             all_ = true;
-        } else if (const auto axis = slab ? endless_axis(*slab) : std::nullopt) {
-            if (!end_at_shape(*slab, *axis)) return;
+        } else if (std::optional<EndlessSlab> slab = endless_slab(target)) {
+            if (!end_at_shape(*slab)) return;
             H5Sselect_hyperslab(covered_.get(), H5S_SELECT_OR, slab->start.data(),
                                 slab->stride.data(), slab->count.data(), slab->block.data());
         } else if (H5Sget_select_type(covered_.get()) == H5S_SEL_NONE) {
@@ -151,8 +147,7 @@ class Coverage {
     }
     /// Call it last.
     [[nodiscard]] hsize_t missing() {
-        hsize_t elements = 1;
-        for (const hsize_t extent : shape_) elements *= extent;
+        const hsize_t elements = elements_of({shape_.begin(), shape_.end()});
         if (all_) return 0;
         if (H5Sget_select_type(covered_.get()) == H5S_SEL_NONE) return elements;
         const std::vector<hsize_t> zeros(shape_.size(), 0), ones(shape_.size(), 1);
@@ -165,7 +160,8 @@ class Coverage {
   private:
     /// Ends a selection without end where the dataset ends, or within a block after that; false
     /// when nothing is left.
-    [[nodiscard]] bool end_at_shape(Slab& slab, std::size_t axis) const {
+    [[nodiscard]] bool end_at_shape(EndlessSlab& slab) const {
+        const std::size_t axis = slab.axis;
         const hsize_t end = shape_[axis];
         if (end <= slab.start[axis]) return false;
         if (slab.block[axis] == H5S_UNLIMITED) {
@@ -183,7 +179,7 @@ class Coverage {
 };
 
 /// Elements of a selection on one axis of a dataset with `end` entries on it.
-hsize_t entries_on(const Slab& slab, std::size_t axis, hsize_t end) {
+hsize_t entries_on(const EndlessSlab& slab, std::size_t axis, hsize_t end) {
     if (slab.block[axis] == H5S_UNLIMITED) return end - std::min(end, slab.start[axis]);
     if (slab.count[axis] != H5S_UNLIMITED) return slab.count[axis] * slab.block[axis];
     const hsize_t blocks = blocks_before(slab, axis, end);
@@ -194,24 +190,24 @@ hsize_t entries_on(const Slab& slab, std::size_t axis, hsize_t end) {
 
 /// Elements that a mapping must give; `one_block`: a single one of a selection without end.
 hsize_t elements_wanted(const Dataset& dataset, hid_t target, bool one_block) {
-    const std::optional<Slab> slab = regular_slab(target);
-    const std::optional<std::size_t> endless = slab ? endless_axis(*slab) : std::nullopt;
-    if (!endless) return hsize_t(std::max<hssize_t>(H5Sget_select_npoints(target), 0));
+    const std::optional<EndlessSlab> slab = endless_slab(target);
+    if (!slab) return hsize_t(std::max<hssize_t>(H5Sget_select_npoints(target), 0));
     hsize_t elements = 1;
     for (std::size_t axis = 0; axis < dataset.shape.size(); ++axis)
-        elements *= axis == *endless && one_block ? slab->block[axis]
-                                                  : entries_on(*slab, axis, dataset.shape[axis]);
+        elements *= axis == slab->axis && one_block ? slab->block[axis]
+                                                    : entries_on(*slab, axis, dataset.shape[axis]);
     return elements;
 }
 
 /// Elements that a source has for a mapping. A whole source has all it has now.
 hsize_t elements_given(const Dataset& source, hid_t taken, hsize_t wanted) {
-    const std::optional<Slab> slab = regular_slab(taken);
+    const std::optional<EndlessSlab> slab = endless_slab(taken);
     const bool whole = H5Sget_select_type(taken) == H5S_SEL_ALL;
-    if (whole || (slab && endless_axis(*slab))) {
+    if (whole) return elements_of(source.shape);
+    if (slab) {
         hsize_t elements = 1;
         for (std::size_t axis = 0; axis < source.shape.size(); ++axis)
-            elements *= whole ? source.shape[axis] : entries_on(*slab, axis, source.shape[axis]);
+            elements *= entries_on(*slab, axis, source.shape[axis]);
         return elements;
     }
     std::vector<hsize_t> first(source.shape.size()), last(source.shape.size());
@@ -255,12 +251,9 @@ void check_source(Dataset& dataset, const Mapping& mapping, const std::string& f
 }  // namespace
 
 std::string file_of(const Dataset& dataset) {
-    const ssize_t length = H5Fget_name(dataset.id.get(), nullptr, 0);
-    if (length <= 0) return dataset.place.file;
-    std::string name(static_cast<std::size_t>(length) + 1, '\0');
-    H5Fget_name(dataset.id.get(), name.data(), name.size());
-    name.pop_back();
-    return name;
+    const std::string name = text_of(
+        [&](char* to, std::size_t size) { return H5Fget_name(dataset.id.get(), to, size); });
+    return name.empty() ? dataset.place.file : name;
 }
 
 std::string with_origin(std::string prefix, const std::string& file) {
@@ -279,10 +272,9 @@ void check_virtual(Dataset& dataset, hid_t creation_list, int depth) {
     Coverage coverage(dataset);
     for (std::size_t i = 0; i < mappings; ++i) {
         const Mapping mapping = mapping_of(creation_list, i);
-        const std::optional<Slab> slab = regular_slab(mapping.target.get());
-        const std::optional<std::size_t> axis = slab ? endless_axis(*slab) : std::nullopt;
-        if (axis && is_numbered(mapping)) {
-            const hsize_t blocks = blocks_before(*slab, *axis, dataset.shape[*axis]);
+        const std::optional<EndlessSlab> slab = endless_slab(mapping.target.get());
+        if (slab && is_numbered(mapping)) {
+            const hsize_t blocks = blocks_before(*slab, slab->axis, dataset.shape[slab->axis]);
             for (hsize_t block = 0; block < std::max<hsize_t>(blocks, 1); ++block)
                 check_source(dataset, mapping, numbered(mapping.file, block),
                              numbered(mapping.dataset, block), depth);

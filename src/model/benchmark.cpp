@@ -43,9 +43,7 @@ class TimedPass {
           pass_(settings.pass),
           device_(device_of(settings.processor)),
           mixed_(settings.mixed_precision) {
-        input_ = torch::rand({settings.input[0], settings.input[1], settings.input[2],
-                              settings.input[3], settings.input[4]})
-                     .to(device_);
+        input_ = torch::rand(settings.input).to(device_);
         target_ = torch::rand({settings.input[0], 2}).to(device_);
         network_->set_kernels(settings.kernels);
         network_->to(device_);

@@ -3,7 +3,6 @@
 #include "model/parallel_tasks.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -22,18 +21,12 @@
 namespace edgeloop {
 namespace {
 
-using Lengths = std::array<std::int64_t, 3>;
-
 struct Shape {
     std::int64_t batch = 0, channels = 0;
-    Lengths input{}, output{}, kernel{}, stride{};
-
-    [[nodiscard]] std::int64_t input_size() const { return input[0] * input[1] * input[2]; }
-    [[nodiscard]] std::int64_t output_size() const { return output[0] * output[1] * output[2]; }
-    [[nodiscard]] std::int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+    Grid3 input{}, output{}, kernel{}, stride{};
 };
 
-Shape shape_of(const torch::Tensor& x, const torch::Tensor& weight, const Lengths& stride) {
+Shape shape_of(const torch::Tensor& x, const torch::Tensor& weight, const Grid3& stride) {
     Shape shape;
     shape.batch = x.size(0);
     shape.channels = x.size(1);
@@ -41,7 +34,7 @@ Shape shape_of(const torch::Tensor& x, const torch::Tensor& weight, const Length
     for (std::size_t d = 0; d < 3; ++d) {
         shape.input[d] = x.size(static_cast<std::int64_t>(d) + 2);
         shape.kernel[d] = weight.size(static_cast<std::int64_t>(d) + 2);
-        shape.output[d] = (shape.input[d] + stride[d] - 1) / stride[d];
+        shape.output[d] = ceil_divide(shape.input[d], stride[d]);
     }
     return shape;
 }
@@ -61,9 +54,9 @@ inline EDGELOOP_PART_OF_CALLER void for_each_row(const Shape& s, const Body& bod
                         continue;
                     for (std::int64_t c = 0; c < kw; ++c) {
                         const std::int64_t shift = c - kw / 2, step = s.stride[2];
-                        const std::int64_t first = shift < 0 ? (-shift + step - 1) / step : 0;
+                        const std::int64_t first = shift < 0 ? ceil_divide(-shift, step) : 0;
                         const std::int64_t end =
-                            std::min(s.output[2], (s.input[2] - shift + step - 1) / step);
+                            std::min(s.output[2], ceil_divide(s.input[2] - shift, step));
                         if (first >= end) continue;
                         body((a * kh + b) * kw + c,
                              (from_t * s.input[1] + from_h) * s.input[2] + first * step + shift,
@@ -74,7 +67,7 @@ inline EDGELOOP_PART_OF_CALLER void for_each_row(const Shape& s, const Body& bod
 
 EDGELOOP_INSTRUCTION_SETS
 void convolve(const Shape& s, const float* x, const float* weight, float* y) {
-    std::fill_n(y, s.output_size(), 0.0f);
+    std::fill_n(y, volume(s.output), 0.0f);
     const std::int64_t step = s.stride[2];
     for_each_row(s, [&](std::int64_t tap, std::int64_t in, std::int64_t out, std::int64_t count)
                         EDGELOOP_PART_OF_CALLER {
@@ -91,7 +84,7 @@ void convolve(const Shape& s, const float* x, const float* weight, float* y) {
 
 EDGELOOP_INSTRUCTION_SETS
 void input_gradient(const Shape& s, const float* d_y, const float* weight, float* d_x) {
-    std::fill_n(d_x, s.input_size(), 0.0f);
+    std::fill_n(d_x, volume(s.input), 0.0f);
     const std::int64_t step = s.stride[2];
     for_each_row(s, [&](std::int64_t tap, std::int64_t in, std::int64_t out, std::int64_t count)
                         EDGELOOP_PART_OF_CALLER {
@@ -123,7 +116,7 @@ void weight_gradient(const Shape& s, const float* x, const float* d_y, float* d_
 }
 
 torch::Tensor run_forward(const torch::Tensor& x, const torch::Tensor& weight,
-                          const Lengths& stride) {
+                          const Grid3& stride) {
     const Shape s = shape_of(x, weight, stride);
     torch::Tensor y =
         torch::empty({s.batch, s.channels, s.output[0], s.output[1], s.output[2]}, x.options());
@@ -131,8 +124,8 @@ torch::Tensor run_forward(const torch::Tensor& x, const torch::Tensor& weight,
     const float* weights = weight.data_ptr<float>();
     float* to = y.data_ptr<float>();
     for_each_task(s.batch * s.channels, [&](std::int64_t map, int) {
-        convolve(s, from + map * s.input_size(), weights + map % s.channels * s.taps(),
-                 to + map * s.output_size());
+        convolve(s, from + map * volume(s.input), weights + map % s.channels * volume(s.kernel),
+                 to + map * volume(s.output));
     });
     return y;
 }
@@ -140,7 +133,7 @@ torch::Tensor run_forward(const torch::Tensor& x, const torch::Tensor& weight,
 class DepthwiseConv3d : public torch::autograd::Function<DepthwiseConv3d> {
   public:
     static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
-                                 const torch::Tensor& weight, const Lengths& stride) {
+                                 const torch::Tensor& weight, const Grid3& stride) {
         context->save_for_backward({x, weight});
         context->saved_data["stride"] = std::vector<std::int64_t>(stride.begin(), stride.end());
         return run_forward(x, weight, stride);
@@ -162,10 +155,10 @@ class DepthwiseConv3d : public torch::autograd::Function<DepthwiseConv3d> {
         for_each_task(s.channels, [&](std::int64_t channel, int) {
             for (std::int64_t clip = 0; clip < s.batch; ++clip) {
                 const std::int64_t map = clip * s.channels + channel;
-                input_gradient(s, from + map * s.output_size(), weight + channel * s.taps(),
-                               to + map * s.input_size());
-                weight_gradient(s, x + map * s.input_size(), from + map * s.output_size(),
-                                weights + channel * s.taps());
+                input_gradient(s, from + map * volume(s.output),
+                               weight + channel * volume(s.kernel), to + map * volume(s.input));
+                weight_gradient(s, x + map * volume(s.input), from + map * volume(s.output),
+                                weights + channel * volume(s.kernel));
             }
         });
         return {d_x, d_weight, torch::Tensor()};
@@ -176,7 +169,7 @@ class DepthwiseConv3d : public torch::autograd::Function<DepthwiseConv3d> {
 
 torch::Tensor depthwise_conv3d(const torch::Tensor& x, const torch::Tensor& weight,
                                const Extent3& stride) {
-    const Lengths steps{stride[0], stride[1], stride[2]};
+    const Grid3 steps{stride[0], stride[1], stride[2]};
     if (!x.device().is_cpu() || x.scalar_type() != torch::kFloat)
         return torch::conv3d(x, weight, {}, steps,
                              {weight.size(2) / 2, weight.size(3) / 2, weight.size(4) / 2},

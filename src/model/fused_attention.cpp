@@ -12,68 +12,28 @@ namespace {
 
 using kernels::AttentionShape;
 
-constexpr std::int64_t scratch_alignment = 16;  // floats
-
 /// Backward tasks to aim for: enough to balance many cores; never depends on how many there are, so
 /// that sums are formed in the same order on every machine.
 constexpr std::int64_t backward_tasks = 64;
 
-/// Where each place of each window comes from. Shape of both (windows, N).
-struct WindowLayout {
-    std::vector<std::int32_t> token;   ///< -1 at padding
-    std::vector<std::uint8_t> region;  ///< empty when the grid is not shifted
-};
-
-WindowLayout layout_of(const WindowGeometry& g) {
-    WindowLayout layout;
-    layout.token.reserve(static_cast<std::size_t>(g.windows() * g.window_tokens()));
-    const auto add_place = [&](const Grid3& place) {
-        std::int64_t token = 0;
-        bool is_padding = false;
-        int region = 0;
-        for (std::size_t d = 0; d < 3; ++d) {
-            const std::int64_t position = (place[d] + g.shift[d]) % g.padded[d];
-            is_padding |= position >= g.grid[d];
-            token = token * g.grid[d] + position;
-            region = region * 3 + g.region(static_cast<int>(d), place[d]);
-        }
-        layout.token.push_back(is_padding ? -1 : static_cast<std::int32_t>(token));
-        if (g.is_shifted()) layout.region.push_back(static_cast<std::uint8_t>(region));
-    };
-    for (std::int64_t t0 = 0; t0 < g.padded[0]; t0 += g.window[0])
-        for (std::int64_t h0 = 0; h0 < g.padded[1]; h0 += g.window[1])
-            for (std::int64_t w0 = 0; w0 < g.padded[2]; w0 += g.window[2])
-                for (std::int64_t t = t0; t < t0 + g.window[0]; ++t)
-                    for (std::int64_t h = h0; h < h0 + g.window[1]; ++h)
-                        for (std::int64_t w = w0; w < w0 + g.window[2]; ++w) add_place({t, h, w});
-    return layout;
-}
-
-/// One buffer of floats for each thread, aligned for vectors.
+/// One buffer of floats for each thread, aligned for vectors: LibTorch's memory begins so.
 class Scratch {
   public:
     explicit Scratch(std::int64_t size)
-        : stride_(row_stride(size)),
-          buffer_(torch::empty({omp_get_max_threads() * stride_ + scratch_alignment})) {
-        const auto address = reinterpret_cast<std::uintptr_t>(buffer_.data_ptr<float>());
-        const std::uintptr_t alignment = scratch_alignment * sizeof(float);
-        start_ = buffer_.data_ptr<float>() +
-                 (alignment - address % alignment) % alignment / sizeof(float);
+        : buffer_(torch::empty({omp_get_max_threads(), row_stride(size)})) {}
+    [[nodiscard]] float* of(int thread) const {
+        return buffer_.data_ptr<float>() + thread * buffer_.size(1);
     }
-    [[nodiscard]] float* of(int thread) const { return start_ + thread * stride_; }
 
   private:
-    std::int64_t stride_;
     torch::Tensor buffer_;
-    float* start_;
 };
 
 /// Everything one call needs besides its tensors.
 class Problem {
   public:
     Problem(const WindowGeometry& geometry, const torch::Tensor& qkv, const torch::Tensor& table)
-        : layout_(layout_of(geometry)),
-          codes_(geometry.position_codes()),
+        : codes_(geometry.position_codes()),
           code_offset_(geometry.code_offset()),
           clips_(qkv.size(0)) {
         shape_.heads = table.size(1);
@@ -82,15 +42,13 @@ class Problem {
         shape_.windows = geometry.windows();
         shape_.window_tokens = geometry.window_tokens();
         shape_.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(shape_.head_dim)));
-        shape_.token = layout_.token.data();
-        shape_.region = layout_.region.empty() ? nullptr : layout_.region.data();
+        lay_out(geometry);
         expand_bias(table);
     }
     Problem(const Problem&) = delete;
     Problem& operator=(const Problem&) = delete;
 
     [[nodiscard]] const AttentionShape& shape() const { return shape_; }
-    [[nodiscard]] std::int64_t clips() const { return clips_; }
     [[nodiscard]] std::int64_t all_windows() const { return clips_ * shape_.windows; }
 
     /// Adds the gradient of a head's expanded bias (N, row_stride(N)) to its table column.
@@ -105,6 +63,32 @@ class Problem {
     [[nodiscard]] std::int64_t row_of(std::int64_t i, std::int64_t j) const {
         return codes_[static_cast<std::size_t>(i)] - codes_[static_cast<std::size_t>(j)] +
                code_offset_;
+    }
+
+    void lay_out(const WindowGeometry& g) {
+        token_.reserve(static_cast<std::size_t>(g.windows() * g.window_tokens()));
+        for (std::int64_t t0 = 0; t0 < g.padded[0]; t0 += g.window[0])
+            for (std::int64_t h0 = 0; h0 < g.padded[1]; h0 += g.window[1])
+                for (std::int64_t w0 = 0; w0 < g.padded[2]; w0 += g.window[2])
+                    for (std::int64_t t = t0; t < t0 + g.window[0]; ++t)
+                        for (std::int64_t h = h0; h < h0 + g.window[1]; ++h)
+                            for (std::int64_t w = w0; w < w0 + g.window[2]; ++w)
+                                add_place(g, {t, h, w});
+        shape_.token = token_.data();
+        shape_.region = region_.empty() ? nullptr : region_.data();
+    }
+    void add_place(const WindowGeometry& g, const Grid3& place) {
+        std::int64_t token = 0;
+        bool is_padding = false;
+        int region = 0;
+        for (std::size_t d = 0; d < 3; ++d) {
+            const std::int64_t position = (place[d] + g.shift[d]) % g.padded[d];
+            is_padding |= position >= g.grid[d];
+            token = token * g.grid[d] + position;
+            region = region * 3 + g.region(static_cast<int>(d), place[d]);
+        }
+        token_.push_back(is_padding ? -1 : static_cast<std::int32_t>(token));
+        if (g.is_shifted()) region_.push_back(static_cast<std::uint8_t>(region));
     }
 
     /// Looks the bias of every pair up. (rows, heads) -> (heads, N, row_stride(N)).
@@ -125,7 +109,9 @@ class Problem {
         shape_.bias = bias;
     }
 
-    WindowLayout layout_;
+    // Where each place of each window comes from. Shape of both (windows, N).
+    std::vector<std::int32_t> token_;   ///< -1 at padding
+    std::vector<std::uint8_t> region_;  ///< empty when the grid is not shifted
     std::vector<std::int32_t> codes_;
     std::int32_t code_offset_;
     std::int64_t clips_;
@@ -133,49 +119,40 @@ class Problem {
     AttentionShape shape_;
 };
 
-struct ForwardResult {
-    torch::Tensor output, log_sum;
-};
-
-enum class Keep { nothing, log_sum };
-
-ForwardResult run_forward(const torch::Tensor& qkv, const torch::Tensor& padding,
-                          const torch::Tensor& table, const WindowGeometry& geometry, Keep keep) {
+/// @param log_sum  is set for the backward pass; null when there will be none.
+torch::Tensor run_forward(const torch::Tensor& qkv, const torch::Tensor& padding,
+                          const torch::Tensor& table, const WindowGeometry& geometry,
+                          torch::Tensor* log_sum) {
     const Problem problem(geometry, qkv, table);
     const AttentionShape& shape = problem.shape();
     const kernels::AttentionKernels& kernel = kernels::attention_kernels();
     std::vector<std::int64_t> sizes = qkv.sizes().vec();
     sizes.back() /= 3;
-    ForwardResult result;
-    result.output = torch::empty(sizes);
+    const torch::Tensor output = torch::empty(sizes);
     kernels::ForwardArrays arrays;
     arrays.qkv = qkv.data_ptr<float>();
     arrays.padding = padding.data_ptr<float>();
-    arrays.output = result.output.data_ptr<float>();
-    if (keep == Keep::log_sum) {
-        result.log_sum =
-            torch::empty({problem.clips(), shape.windows, shape.heads, shape.window_tokens});
-        arrays.log_sum = result.log_sum.data_ptr<float>();
+    arrays.output = output.data_ptr<float>();
+    if (log_sum != nullptr) {
+        *log_sum = torch::empty({qkv.size(0), shape.windows, shape.heads, shape.window_tokens});
+        arrays.log_sum = log_sum->data_ptr<float>();
     }
     const Scratch scratch(kernel.scratch_size(shape));
     // Windows of one head follow each other, so that its bias stays in cache.
-    for_each_task(shape.heads * problem.all_windows(), [&](std::int64_t task, int thread) {
-        const std::int64_t window = task % problem.all_windows();
-        kernel.forward(
-            shape, {window / shape.windows, window % shape.windows, task / problem.all_windows()},
-            arrays, scratch.of(thread));
+    const std::int64_t windows = problem.all_windows();
+    for_each_task(shape.heads * windows, [&](std::int64_t task, int thread) {
+        const std::int64_t window = task % windows;
+        kernel.forward(shape, {window / shape.windows, window % shape.windows, task / windows},
+                       arrays, scratch.of(thread));
     });
-    return result;
+    return output;
 }
 
-struct BackwardResult {
-    torch::Tensor d_qkv, d_padding, d_table;
-};
-
-BackwardResult run_backward(const torch::Tensor& d_output, const torch::Tensor& qkv,
-                            const torch::Tensor& padding, const torch::Tensor& table,
-                            const torch::Tensor& output, const torch::Tensor& log_sum,
-                            const WindowGeometry& geometry) {
+/// Gradients of qkv, padding and table.
+torch::autograd::tensor_list run_backward(const torch::Tensor& d_output, const torch::Tensor& qkv,
+                                          const torch::Tensor& padding, const torch::Tensor& table,
+                                          const torch::Tensor& output, const torch::Tensor& log_sum,
+                                          const WindowGeometry& geometry) {
     const Problem problem(geometry, qkv, table);
     const AttentionShape& shape = problem.shape();
     const kernels::AttentionKernels& kernel = kernels::attention_kernels();
@@ -183,18 +160,17 @@ BackwardResult run_backward(const torch::Tensor& d_output, const torch::Tensor& 
     const std::int64_t chunks = std::clamp<std::int64_t>(backward_tasks / shape.heads, 1, windows);
     const std::int64_t bias_size = shape.window_tokens * row_stride(shape.window_tokens);
 
-    BackwardResult result;
-    result.d_qkv = torch::empty_like(qkv);
+    const torch::Tensor d_qkv = torch::empty_like(qkv);
     // Each task has sums of its own, added up in the order of tasks below.
-    torch::Tensor d_columns = torch::zeros({shape.heads, chunks, table.size(0)});
-    torch::Tensor d_paddings = torch::zeros({shape.heads, chunks, 3, shape.head_dim});
+    const torch::Tensor d_columns = torch::zeros({shape.heads, chunks, table.size(0)});
+    const torch::Tensor d_paddings = torch::zeros({shape.heads, chunks, 3, shape.head_dim});
     kernels::BackwardArrays shared;
     shared.qkv = qkv.data_ptr<float>();
     shared.padding = padding.data_ptr<float>();
     shared.output = output.data_ptr<float>();
     shared.log_sum = log_sum.data_ptr<float>();
     shared.d_output = d_output.data_ptr<float>();
-    shared.d_qkv = result.d_qkv.data_ptr<float>();
+    shared.d_qkv = d_qkv.data_ptr<float>();
     float* const columns = d_columns.data_ptr<float>();
     float* const paddings = d_paddings.data_ptr<float>();
     const std::int64_t table_rows = table.size(0);
@@ -211,26 +187,8 @@ BackwardResult run_backward(const torch::Tensor& d_output, const torch::Tensor& 
                             scratch.of(thread));
         problem.fold_bias(arrays.d_bias, columns + task * table_rows);
     });
-    result.d_table = d_columns.sum(1).t().contiguous();
-    result.d_padding = d_paddings.sum(1).transpose(0, 1).reshape({-1});
-    return result;
-}
-
-std::vector<std::int64_t> pack(const WindowGeometry& g) {
-    std::vector<std::int64_t> packed;
-    for (const Grid3* part : {&g.grid, &g.window, &g.shift, &g.padded, &g.full_window})
-        packed.insert(packed.end(), part->begin(), part->end());
-    return packed;
-}
-
-WindowGeometry unpack(const std::vector<std::int64_t>& packed) {
-    WindowGeometry g;
-    auto from = packed.begin();
-    for (Grid3* part : {&g.grid, &g.window, &g.shift, &g.padded, &g.full_window}) {
-        std::copy_n(from, part->size(), part->begin());
-        from += static_cast<std::ptrdiff_t>(part->size());
-    }
-    return g;
+    return {d_qkv, d_paddings.sum(1).transpose(0, 1).reshape({-1}),
+            d_columns.sum(1).t().contiguous()};
 }
 
 class WindowAttention : public torch::autograd::Function<WindowAttention> {
@@ -238,19 +196,29 @@ class WindowAttention : public torch::autograd::Function<WindowAttention> {
     static torch::Tensor forward(torch::autograd::AutogradContext* context,
                                  const torch::Tensor& qkv, const torch::Tensor& padding,
                                  const torch::Tensor& table, const WindowGeometry& geometry) {
-        const ForwardResult result = run_forward(qkv, padding, table, geometry, Keep::log_sum);
-        context->save_for_backward({qkv, padding, table, result.output, result.log_sum});
-        context->saved_data["geometry"] = pack(geometry);
-        return result.output;
+        torch::Tensor log_sum;
+        const torch::Tensor output = run_forward(qkv, padding, table, geometry, &log_sum);
+        context->save_for_backward({qkv, padding, table, output, log_sum});
+        const auto& [t, h, w] = geometry.full_window;
+        context->saved_data["grid"] =
+            std::vector<std::int64_t>(geometry.grid.begin(), geometry.grid.end());
+        context->saved_data["window"] = std::vector<std::int64_t>{t, h, w};
+        context->saved_data["shifted"] = geometry.is_shifted();
+        return output;
     }
 
     static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::tensor_list& d_output) {
         const auto saved = context->get_saved_variables();
-        const WindowGeometry geometry = unpack(context->saved_data["geometry"].toIntVector());
-        const BackwardResult result = run_backward(d_output[0].contiguous(), saved[0], saved[1],
-                                                   saved[2], saved[3], saved[4], geometry);
-        return {result.d_qkv, result.d_padding, result.d_table, torch::Tensor()};
+        const auto grid = context->saved_data["grid"].toIntVector();
+        const auto window = context->saved_data["window"].toIntVector();
+        const WindowGeometry geometry = window_geometry(
+            {grid[0], grid[1], grid[2]}, {int(window[0]), int(window[1]), int(window[2])},
+            context->saved_data["shifted"].toBool());
+        torch::autograd::tensor_list gradients = run_backward(
+            d_output[0].contiguous(), saved[0], saved[1], saved[2], saved[3], saved[4], geometry);
+        gradients.emplace_back();  // of the geometry
+        return gradients;
     }
 };
 
@@ -260,7 +228,7 @@ torch::Tensor fused_window_attention(const torch::Tensor& qkv, const torch::Tens
                                      const torch::Tensor& table, const WindowGeometry& geometry) {
     const torch::Tensor dense = qkv.contiguous();
     if (!torch::GradMode::is_enabled())
-        return run_forward(dense, padding, table, geometry, Keep::nothing).output;
+        return run_forward(dense, padding, table, geometry, nullptr);
     return WindowAttention::apply(dense, padding.contiguous(), table, geometry);
 }
 

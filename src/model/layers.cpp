@@ -4,11 +4,6 @@
 
 namespace edgeloop {
 
-void choose_kernels(torch::nn::Module& module, Kernels kernels) {
-    for (const auto& layer : module.modules())
-        if (auto* choice = dynamic_cast<KernelChoice*>(layer.get())) choice->kernels = kernels;
-}
-
 torch::Tensor in_type(torch::ScalarType type, const torch::Tensor& x) {
     return x.scalar_type() == type ? x : x.to(type);
 }

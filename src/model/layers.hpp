@@ -13,15 +13,12 @@ namespace edgeloop {
 // without touching LibTorch's global generator. Parameter names are those of the PyTorch layers.
 // Letters of shapes: B batch, C channels, T time, H height, W width; ... any leading dimensions.
 
-/// A layer with a fused and a plain implementation.
+/// A layer with a fused and a plain implementation: Network::set_kernels() sets it.
 class KernelChoice {
   public:
     virtual ~KernelChoice() = default;
     Kernels kernels = Kernels::fused;
 };
-
-/// Sets the implementation of all layers below `module` that have a choice.
-void choose_kernels(torch::nn::Module& module, Kernels kernels);
 
 /// x in this type; x itself, without an operation that a trace would show, where it has it already.
 [[nodiscard]] torch::Tensor in_type(torch::ScalarType type, const torch::Tensor& x);

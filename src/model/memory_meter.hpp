@@ -1,7 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 
 namespace edgeloop {
 
@@ -10,21 +15,41 @@ namespace edgeloop {
 /// Tensors that existed before do not count, also when they are freed.
 class MemoryMeter {
   public:
-    MemoryMeter();
-    ~MemoryMeter();
-    MemoryMeter(const MemoryMeter&) = delete;
-    MemoryMeter& operator=(const MemoryMeter&) = delete;
-
     /// Bytes alive now.
-    [[nodiscard]] std::int64_t live_bytes() const;
+    [[nodiscard]] std::int64_t live_bytes() const {
+        const std::lock_guard<std::mutex> lock(receiver_->mutex);
+        return receiver_->live;
+    }
     /// Most bytes alive at once so far.
-    [[nodiscard]] std::int64_t peak_bytes() const;
-    /// Starts a new peak from what is alive now.
-    void reset_peak();
+    [[nodiscard]] std::int64_t peak_bytes() const {
+        const std::lock_guard<std::mutex> lock(receiver_->mutex);
+        return receiver_->peak;
+    }
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    /// Receives LibTorch's reports of allocations (positive) and releases (negative).
+    struct Receiver : c10::MemoryReportingInfoBase {
+        // LibTorch's versions differ in the type of the totals, which we do not need: one of the
+        // two overrides the base's function.
+        void reportMemoryUsage(void*, std::int64_t bytes, std::int64_t, std::int64_t, c10::Device) {
+            add(bytes);
+        }
+        void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t, c10::Device) {
+            add(bytes);
+        }
+        [[nodiscard]] bool memoryProfilingEnabled() const override { return true; }
+        void add(std::int64_t bytes) {
+            const std::lock_guard<std::mutex> lock(mutex);
+            live += bytes;
+            peak = std::max(peak, live);
+        }
+
+        std::mutex mutex;
+        std::int64_t live = 0, peak = 0;
+    };
+
+    std::shared_ptr<Receiver> receiver_ = std::make_shared<Receiver>();
+    c10::DebugInfoGuard guard_{c10::DebugInfoKind::PROFILER_STATE, receiver_};
 };
 
 }  // namespace edgeloop

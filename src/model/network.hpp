@@ -17,22 +17,28 @@
 
 namespace edgeloop {
 
-/// A regression network from clips to (speed/900, power/215).
+/// A regression network from clips to (speed/900, power/215), or to as many other targets.
 class Network : public torch::nn::Module {
   public:
     /// @param clips  (B, 1, frames, side, side) float32, normalised.
-    /// @return (B, 2) normalised targets.
+    /// @return (B, outputs) normalised targets.
     [[nodiscard]] virtual torch::Tensor forward(const torch::Tensor& clips) = 0;
+    /// Standard deviation of the initial values of a weight of two dimensions or more. Default: for
+    /// layers followed by ReLU, sqrt(2 / fan-in), and a small one for the layer "output".
+    /// Source: He et al., "Delving deep into rectifiers", ICCV 2015.
+    [[nodiscard]] virtual double initial_deviation(const std::string& parameter,
+                                                   const torch::Tensor& weight) const;
     /// All choices agree to rounding. Default: fused. Networks without fused layers ignore it.
-    virtual void set_kernels(Kernels) {}
+    void set_kernels(Kernels kernels);
 };
 
 /// Builds the network of a spec with initial weights that depend on (spec, seed) alone, not on
 /// LibTorch's global generator. It starts in training mode on the CPU.
 ///
+/// @param outputs  one for each target.
 /// @throws ConfigError  the spec is not one that can be built.
 [[nodiscard]] std::shared_ptr<Network> make_network(const ArchitectureSpec& spec,
-                                                    std::uint64_t seed);
+                                                    std::uint64_t seed, int outputs = 2);
 /// Copies weights into a network by name. The tables `*.relative_position_index` of PyTorch's state
 /// dictionaries are passed over: they follow from the window.
 ///

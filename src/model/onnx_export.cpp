@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <new>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -111,8 +110,41 @@ class Translator {
         return add("Reshape", {name, constant(shape)});
     }
 
-    void take(const Node& node);
-    void forget(const Value* value);
+    void take(const Node& node) {
+        const Value* output = node.output();
+        if (node.kind() == c10::prim::Constant) {
+            values_[output] = {torch::jit::toIValue(output).value(), {}, true};
+            return;
+        }
+        torch::jit::Stack stack;
+        bool constant = true;
+        for (const Value* each : node.inputs()) {
+            stack.push_back(values_.at(each).value);
+            constant = constant && values_.at(each).constant;
+        }
+        if (node.kind() == c10::prim::ListConstruct) {
+            c10::List<torch::Tensor> list;
+            for (const IValue& each : stack) list.push_back(each.toTensor());
+            values_[output] = {list, {}, constant};
+            return;
+        }
+        node.getOperation()(stack);
+        values_[output] = {stack.back(), {}, constant};
+        if (constant) return;
+        stack.clear();
+        const auto found = translations().find(node.kind().toQualString());
+        if (found == translations().end()) throw unknown(node);
+        values_[output].name = (this->*found->second)(node);
+        for (const Value* each : node.inputs()) forget(each);
+    }
+    /// Drops what the example gave for a value that all its users have seen, as the runtime would.
+    void forget(const Value* value) {
+        Known& known = values_.at(value);
+        if (known.constant || ++known.seen < value->uses().size()) return;
+        known.value = IValue();
+        if (value->node()->kind() == c10::prim::ListConstruct)
+            for (const Value* each : value->node()->inputs()) forget(each);
+    }
 
     // One for each operator, or for those that translate alike. They return the result's name.
     std::string addition(const Node& node) {
@@ -146,16 +178,68 @@ class Translator {
         const std::string product = add("MatMul", {input(node, 0), constant(tensor(node, 1).t())});
         return bias ? add("Add", {product, input(node, 2)}) : product;
     }
-    std::string convolution(const Node& node);
-    std::string max_pool(const Node& node);
-    std::string group_norm(const Node& node);
-    std::string layer_norm(const Node& node);
+    std::string convolution(const Node& node) {
+        if (value(node, 6).toBool()) throw unknown(node, "transposed");
+        std::vector<std::string> inputs{input(node, 0), input(node, 1)};
+        if (!value(node, 2).isNone()) inputs.push_back(input(node, 2));
+        Shape pads = integers(node, 4);
+        pads.insert(pads.end(), pads.begin(), pads.end());  // before and after
+        return add("Conv", inputs,
+                   {{"strides", integers(node, 3)},
+                    {"pads", pads},
+                    {"dilations", integers(node, 5)},
+                    {"group", integer(node, 8)}});
+    }
+    std::string max_pool(const Node& node) {
+        const Shape kernel = integers(node, 1), strides = integers(node, 2);
+        Shape pads = integers(node, 3);
+        pads.resize(kernel.size(), pads.back());  // one number stands for all
+        pads.insert(pads.end(), pads.begin(), pads.end());
+        Shape dilations = integers(node, 4);
+        dilations.resize(kernel.size(), dilations.back());
+        return add("MaxPool", {input(node, 0)},
+                   {{"kernel_shape", kernel},
+                    {"strides", strides.empty() ? kernel : strides},
+                    {"pads", pads},
+                    {"dilations", dilations},
+                    {"ceil_mode", std::int64_t{value(node, 5).toBool()}}});
+    }
+    // Operator set 17 has none; a group is an instance of its own.
+    std::string group_norm(const Node& node) {
+        const Shape shape = tensor(node, 0).sizes().vec();
+        const std::int64_t groups = integer(node, 1);
+        const std::string grouped = reshaped(input(node, 0), {shape[0], groups, -1});
+        const std::string normalised =
+            add("InstanceNormalization",
+                {grouped, constant(torch::ones(groups)), constant(torch::zeros(groups))},
+                {{"epsilon", value(node, 4).toDouble()}});
+        Shape per_channel(shape.size() - 1, 1);
+        per_channel[0] = shape[1];
+        const std::string scaled = add(
+            "Mul", {reshaped(normalised, shape), constant(tensor(node, 2).reshape(per_channel))});
+        return add("Add", {scaled, constant(tensor(node, 3).reshape(per_channel))});
+    }
+    std::string layer_norm(const Node& node) {
+        const auto over = static_cast<std::int64_t>(integers(node, 1).size());
+        return add("LayerNormalization", {input(node, 0), input(node, 2), input(node, 3)},
+                   {{"axis", -over}, {"epsilon", value(node, 4).toDouble()}});
+    }
     std::string mean(const Node& node) {
         Shape axes = integers(node, 1);
         return add("ReduceMean", {input(node, 0)},
                    {{"axes", axes}, {"keepdims", std::int64_t{value(node, 2).toBool()}}});
     }
-    std::string pad(const Node& node);
+    // LibTorch: pairs from the last dimension on. ONNX: all beginnings, then all ends.
+    std::string pad(const Node& node) {
+        const Shape pairs = integers(node, 1);
+        const auto rank = static_cast<std::size_t>(tensor(node, 0).dim());
+        Shape pads(2 * rank, 0);
+        for (std::size_t i = 0; i < pairs.size() / 2; ++i) {
+            pads[rank - 1 - i] = pairs[2 * i];
+            pads[2 * rank - 1 - i] = pairs[2 * i + 1];
+        }
+        return add("Pad", {input(node, 0), constant(pads), input(node, 2)});
+    }
     std::string reshape(const Node& node) { return reshaped(input(node, 0), result_shape(node)); }
     std::string same(const Node& node) { return input(node, 0); }
     std::string permute(const Node& node) {
@@ -248,113 +332,6 @@ const std::map<std::string, Translator::Translation>& Translator::translations()
     return table;
 }
 
-void Translator::take(const Node& node) {
-    const Value* output = node.output();
-    if (node.kind() == c10::prim::Constant) {
-        values_[output] = {torch::jit::toIValue(output).value(), {}, true};
-        return;
-    }
-    torch::jit::Stack stack;
-    bool constant = true;
-    for (const Value* each : node.inputs()) {
-        stack.push_back(values_.at(each).value);
-        constant = constant && values_.at(each).constant;
-    }
-    if (node.kind() == c10::prim::ListConstruct) {
-        c10::List<torch::Tensor> list;
-        for (const IValue& each : stack) list.push_back(each.toTensor());
-        values_[output] = {list, {}, constant};
-        return;
-    }
-    node.getOperation()(stack);
-    values_[output] = {stack.back(), {}, constant};
-    if (constant) return;
-    stack.clear();
-    const auto found = translations().find(node.kind().toQualString());
-    if (found == translations().end()) throw unknown(node);
-    values_[output].name = (this->*found->second)(node);
-    for (const Value* each : node.inputs()) forget(each);
-}
-
-/// Drops what the example gave for a value that all its users have seen, as the runtime would.
-void Translator::forget(const Value* value) {
-    Known& known = values_.at(value);
-    if (known.constant || ++known.seen < value->uses().size()) return;
-    known.value = IValue();
-    if (value->node()->kind() == c10::prim::ListConstruct)
-        for (const Value* each : value->node()->inputs()) forget(each);
-}
-
-std::string Translator::convolution(const Node& node) {
-    if (value(node, 6).toBool()) throw unknown(node, "transposed");
-    std::vector<std::string> inputs{input(node, 0), input(node, 1)};
-    if (!value(node, 2).isNone()) inputs.push_back(input(node, 2));
-    Shape pads = integers(node, 4);
-    pads.insert(pads.end(), pads.begin(), pads.end());  // before and after
-    return add("Conv", inputs,
-               {{"strides", integers(node, 3)},
-                {"pads", pads},
-                {"dilations", integers(node, 5)},
-                {"group", integer(node, 8)}});
-}
-
-std::string Translator::max_pool(const Node& node) {
-    const Shape kernel = integers(node, 1), strides = integers(node, 2);
-    Shape pads = integers(node, 3);
-    pads.resize(kernel.size(), pads.back());  // one number stands for all
-    pads.insert(pads.end(), pads.begin(), pads.end());
-    Shape dilations = integers(node, 4);
-    dilations.resize(kernel.size(), dilations.back());
-    return add("MaxPool", {input(node, 0)},
-               {{"kernel_shape", kernel},
-                {"strides", strides.empty() ? kernel : strides},
-                {"pads", pads},
-                {"dilations", dilations},
-                {"ceil_mode", std::int64_t{value(node, 5).toBool()}}});
-}
-
-// Operator set 17 has none; a group is an instance of its own.
-std::string Translator::group_norm(const Node& node) {
-    const Shape shape = tensor(node, 0).sizes().vec();
-    const std::int64_t groups = integer(node, 1);
-    const std::string grouped = reshaped(input(node, 0), {shape[0], groups, -1});
-    const std::string normalised =
-        add("InstanceNormalization",
-            {grouped, constant(torch::ones(groups)), constant(torch::zeros(groups))},
-            {{"epsilon", value(node, 4).toDouble()}});
-    std::string name = reshaped(normalised, shape);
-    Shape per_channel(shape.size() - 1, 1);
-    per_channel[0] = shape[1];
-    if (!value(node, 2).isNone())
-        name = add("Mul", {name, constant(tensor(node, 2).reshape(per_channel))});
-    if (!value(node, 3).isNone())
-        name = add("Add", {name, constant(tensor(node, 3).reshape(per_channel))});
-    return name;
-}
-
-std::string Translator::layer_norm(const Node& node) {
-    const Shape over = integers(node, 1);
-    const bool scaled = !value(node, 2).isNone();
-    std::vector<std::string> inputs{input(node, 0),
-                                    scaled ? input(node, 2) : constant(torch::ones(over))};
-    if (!value(node, 3).isNone()) inputs.push_back(input(node, 3));
-    return add("LayerNormalization", inputs,
-               {{"axis", -static_cast<std::int64_t>(over.size())},
-                {"epsilon", value(node, 4).toDouble()}});
-}
-
-// LibTorch: pairs from the last dimension on. ONNX: all beginnings, then all ends.
-std::string Translator::pad(const Node& node) {
-    const Shape pairs = integers(node, 1);
-    const auto rank = static_cast<std::size_t>(tensor(node, 0).dim());
-    Shape pads(2 * rank, 0);
-    for (std::size_t i = 0; i < pairs.size() / 2; ++i) {
-        pads[rank - 1 - i] = pairs[2 * i];
-        pads[2 * rank - 1 - i] = pairs[2 * i + 1];
-    }
-    return add("Pad", {input(node, 0), constant(pads), input(node, 2)});
-}
-
 /// Of a network in evaluation mode with plain kernels.
 std::string onnx_of(const std::shared_ptr<Network>& network, const ArchitectureSpec& spec,
                     int batch) {
@@ -363,9 +340,7 @@ std::string onnx_of(const std::shared_ptr<Network>& network, const ArchitectureS
     const torch::Tensor example = torch::zeros({batch, 1, clip.frames, clip.side, clip.side});
     const torch::jit::Module module = traced_network(network, example);
     const auto graph = module.get_method("forward").graph();
-    return Translator(*graph, example)
-        .translate()
-        .model("edgeloop", spec.family, {{"spec", spec.canonical()}});
+    return Translator(*graph, example).translate().model(spec.family, spec.canonical());
 }
 
 }  // namespace
@@ -381,14 +356,7 @@ std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights
                                           max_model_bytes));
         return model;
     };
-    return translate_torch_errors("exporting", [&] {
-        try {
-            return exported();
-        } catch (const c10::Error& error) {
-            if (is_out_of_memory(error)) throw std::bad_alloc();
-            throw;
-        }
-    });
+    return translate_torch_errors("exporting", [&] { return with_bad_alloc(exported); });
 }
 
 }  // namespace edgeloop

@@ -119,16 +119,13 @@ void OnnxWriter::add_output(const std::string& name, const std::vector<std::int6
     outputs_ += Message().message(12, value_info(name, shape)).bytes();
 }
 
-std::string OnnxWriter::model(
-    const std::string& producer, const std::string& graph,
-    const std::vector<std::pair<std::string, std::string>>& properties) const {
+std::string OnnxWriter::model(const std::string& graph, const std::string& spec) const {
     Message body;
     body.append(nodes_).text(2, graph).append(constants_).append(inputs_).append(outputs_);
     Message model;
-    model.integer(1, ir_version).text(2, producer).message(7, body);
+    model.integer(1, ir_version).text(2, "edgeloop").message(7, body);
     model.message(8, Message().text(1, "").integer(2, operator_set));
-    for (const auto& [key, value] : properties)
-        model.message(14, Message().text(1, key).text(2, value));
+    model.message(14, Message().text(1, "spec").text(2, spec));
     return model.bytes();
 }
 

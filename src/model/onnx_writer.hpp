@@ -29,10 +29,8 @@ class OnnxWriter {
     void add_input(const std::string& name, const std::vector<std::int64_t>& shape);
     void add_output(const std::string& name, const std::vector<std::int64_t>& shape);
 
-    /// The file's bytes. @param properties  of the model, e.g. its specification.
-    [[nodiscard]] std::string model(
-        const std::string& producer, const std::string& graph,
-        const std::vector<std::pair<std::string, std::string>>& properties) const;
+    /// The file's bytes, with the network's specification as a property of the model.
+    [[nodiscard]] std::string model(const std::string& graph, const std::string& spec) const;
 
   private:
     std::string nodes_, constants_, inputs_, outputs_;  // fields of a GraphProto, encoded

@@ -14,22 +14,16 @@ constexpr const char* where = "architecture of the reference";
 constexpr std::int64_t max_length = 65536;
 
 /// Names other implementations give to swin3d's keys.
-const std::map<std::string, std::string>& swin3d_synonyms() {
-    static const std::map<std::string, std::string> synonyms{
-        {"patch_size", "patch"},           {"num_heads", "heads"},
-        {"window_size", "window"},         {"drop_path_rate", "drop_path"},
-        {"stochastic_depth", "drop_path"}, {"dropout_ratio", "dropout"}};
-    return synonyms;
-}
+const std::map<std::string, std::string> swin3d_synonyms{
+    {"patch_size", "patch"},           {"num_heads", "heads"},
+    {"window_size", "window"},         {"drop_path_rate", "drop_path"},
+    {"stochastic_depth", "drop_path"}, {"dropout_ratio", "dropout"}};
 
 /// Keys that state what the family always does; any other value cannot be built.
-const std::map<std::string, Json>& swin3d_constants() {
-    static const std::map<std::string, Json> constants{
-        {"in_channels", 1},    {"in_chans", 1},    {"outputs", 2},
-        {"num_outputs", 2},    {"qkv_bias", true}, {"patch_norm", false},
-        {"qk_scale", nullptr}, {"drop_rate", 0.0}, {"attn_drop_rate", 0.0}};
-    return constants;
-}
+const std::map<std::string, Json> swin3d_constants{
+    {"in_channels", 1},    {"in_chans", 1},    {"outputs", 2},
+    {"num_outputs", 2},    {"qkv_bias", true}, {"patch_norm", false},
+    {"qk_scale", nullptr}, {"drop_rate", 0.0}, {"attn_drop_rate", 0.0}};
 
 void require_constant(const std::string& key, const Json& value, const Json& expected) {
     if (value != expected)
@@ -54,12 +48,12 @@ void set_head(const Json& given, Json& architecture) {
 Json swin3d_architecture(const Json& given) {
     Json architecture = Json::object();
     for (const auto& [key, value] : given.items()) {
-        const auto synonym = swin3d_synonyms().find(key);
-        const auto constant = swin3d_constants().find(key);
+        const auto synonym = swin3d_synonyms.find(key);
+        const auto constant = swin3d_constants.find(key);
         if (key == "family" || key == "head_hidden" || key == "fc_hidden") continue;
-        if (synonym != swin3d_synonyms().end())
+        if (synonym != swin3d_synonyms.end())
             architecture[synonym->second] = value;
-        else if (constant != swin3d_constants().end())
+        else if (constant != swin3d_constants.end())
             require_constant(key, value, constant->second);
         else
             architecture[key] = value;  // our own names; unknown ones are refused when it is read

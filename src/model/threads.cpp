@@ -54,6 +54,4 @@ void restart_with_short_spinning(char** argv) {
     ::execv("/proc/self/exe", argv);  // on failure the program goes on, only slower
 }
 
-int compute_threads() { return at::get_num_threads(); }
-
 }  // namespace edgeloop

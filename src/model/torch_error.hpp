@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -9,9 +10,17 @@
 
 namespace edgeloop {
 
-/// Whether LibTorch was refused memory; it has no type of its own for that.
-inline bool is_out_of_memory(const c10::Error& error) {
-    return std::string_view(error.what()).find("can't allocate memory") != std::string_view::npos;
+/// Runs `body`; memory that LibTorch was refused, for which it has no type of its own, becomes
+/// std::bad_alloc.
+template <class Body>
+auto with_bad_alloc(Body&& body) {
+    try {
+        return body();
+    } catch (const c10::Error& error) {
+        const std::string_view text = error.what();
+        if (text.find("can't allocate memory") != std::string_view::npos) throw std::bad_alloc();
+        throw;
+    }
 }
 
 /// Runs `body`; LibTorch's exceptions leave as IoError (out of memory and the like), because no

@@ -1,7 +1,5 @@
 #include "weights_file.hpp"
 
-#include "model/outputs.hpp"
-
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
@@ -87,11 +85,14 @@ std::map<std::string, torch::Tensor> weights_of(const torch::nn::Module& network
 
 std::shared_ptr<Network> trained_network(const ArchitectureSpec& spec, const std::string& file) {
     constexpr std::uint64_t seed = 1;
-    const auto network = make_network(spec, seed);
+    auto network = make_network(spec, seed);
     if (!file.empty()) {
         const auto weights = decode_weights(read_file(file), file);
-        const auto last_bias = weights.find(network->named_parameters().keys().back());
-        if (last_bias != weights.end()) set_outputs(*network, last_bias->second.numel(), seed);
+        // In every family the layer that is registered last is the output layer.
+        const auto last = network->named_parameters().back();
+        const auto bias = weights.find(last.key());
+        if (bias != weights.end() && bias->second.numel() != last.value().numel())
+            network = make_network(spec, seed, static_cast<int>(bias->second.numel()));
         load_weights(*network, weights, file);
     }
     network->eval();

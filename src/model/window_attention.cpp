@@ -80,17 +80,12 @@ struct WindowConstants {
 
 /// Computed once for each geometry: on the host, which would keep a GPU waiting in every block.
 WindowConstants constants_of(const WindowGeometry& g, const torch::Tensor& like) {
-    using Key = std::tuple<Grid3, Grid3, Grid3, Grid3, Grid3, std::string, torch::ScalarType>;
+    // From these the rest of a geometry follows.
+    using Key = std::tuple<Grid3, Grid3, bool, std::string, torch::ScalarType>;
     constexpr std::size_t max_bytes = std::size_t(256) << 20;
     thread_local std::map<Key, WindowConstants> kept;
     thread_local std::size_t bytes = 0;
-    const Key key{g.grid,
-                  g.window,
-                  g.shift,
-                  g.padded,
-                  g.full_window,
-                  like.device().str(),
-                  like.scalar_type()};
+    const Key key{g.grid, g.full_window, g.is_shifted(), like.device().str(), like.scalar_type()};
     if (const auto found = kept.find(key); found != kept.end()) return found->second;
     // What is kept may be used in training, whoever asked first.
     const c10::InferenceMode no_inference(false);
@@ -144,8 +139,6 @@ torch::Tensor from_windows(const torch::Tensor& values, std::int64_t batch,
         .contiguous();
 }
 
-}  // namespace
-
 torch::Tensor plain_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                      const torch::Tensor& table, const WindowGeometry& geometry) {
     const WindowParts parts = window_parts(qkv, padding, table, geometry);
@@ -180,6 +173,8 @@ torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Te
     return plain_window_attention(qkv, padding, table, geometry);
 #endif
 }
+
+}  // namespace
 
 torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                const torch::Tensor& table, const WindowGeometry& geometry,

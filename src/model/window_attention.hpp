@@ -9,7 +9,10 @@ namespace edgeloop {
 
 // Letters: B batch, (T, H, W) token grid, C channels, h heads, N tokens of a window.
 
-/// Attention of 3-D (shifted) windows, from queries, keys and values to weighted values.
+/// Attention of 3-D (shifted) windows, from queries, keys and values to weighted values, with the
+/// kernels that are asked for. Devices and types that the fused ones are not for take the
+/// library's: LibTorch's own fused attention, which it has since 2.0; the plain way on older
+/// versions.
 ///
 /// Partition into windows, cyclic shift, padding, relative position bias and the mask between
 /// regions of a shifted grid are part of the operation.
@@ -18,32 +21,18 @@ namespace edgeloop {
 /// @param padding  (3 C): what qkv is at padded positions, i.e. the bias of its projection.
 /// @param table    (geometry.table_rows(), heads): relative position bias.
 /// @return (B, T, H, W, C).
-[[nodiscard]] torch::Tensor plain_window_attention(const torch::Tensor& qkv,
-                                                   const torch::Tensor& padding,
-                                                   const torch::Tensor& table,
-                                                   const WindowGeometry& geometry);
+[[nodiscard]] torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
+                                             const torch::Tensor& table,
+                                             const WindowGeometry& geometry, Kernels kernels);
 
-/// The same through the library's own fused attention, which LibTorch has since 2.0; the plain way
-/// on older versions.
-[[nodiscard]] torch::Tensor library_window_attention(const torch::Tensor& qkv,
-                                                     const torch::Tensor& padding,
-                                                     const torch::Tensor& table,
-                                                     const WindowGeometry& geometry);
-
-/// The same as one operation: no copies into windows, no mask, bias and softmax in one pass over
-/// scores that never leave the cache, and a backward pass that computes probabilities again instead
-/// of keeping them. Results do not depend on the number of threads.
+/// The fused way as one operation: no copies into windows, no mask, bias and softmax in one pass
+/// over scores that never leave the cache, and a backward pass that computes probabilities again
+/// instead of keeping them. Results do not depend on the number of threads.
 ///
 /// REQUIRES: CPU and float32. Not differentiable twice.
 [[nodiscard]] torch::Tensor fused_window_attention(const torch::Tensor& qkv,
                                                    const torch::Tensor& padding,
                                                    const torch::Tensor& table,
                                                    const WindowGeometry& geometry);
-
-/// The one that is asked for. Devices and types that the fused one has no kernels for take the
-/// library's.
-[[nodiscard]] torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
-                                             const torch::Tensor& table,
-                                             const WindowGeometry& geometry, Kernels kernels);
 
 }  // namespace edgeloop

@@ -3,6 +3,7 @@
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/session.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
 
 #include <array>
 #include <cstdint>
@@ -15,6 +16,9 @@
 #include <torch/version.h>
 
 namespace edgeloop {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankDevice, trains, has_cuda, host, model);
+
 namespace {
 
 /// From CUDA's driver, which LibTorch has loaded: LibTorch's own interface has no names without
@@ -46,14 +50,14 @@ RankDevice device_of_this_rank(Device wanted, bool trains) {
     return own;
 }
 
-// One line a part; no part has line breaks.
-std::string encode(const RankDevice& rank) {
-    return fmt::format("{:d}{:d}{}\n{}", rank.trains, rank.has_cuda, rank.host, rank.model);
-}
-
-RankDevice decode(const std::string& text) {
-    const std::size_t line = text.find('\n');
-    return {text[0] == '1', text[1] == '1', text.substr(2, line - 2), text.substr(line + 1)};
+/// @throws ConfigError  the settings do not fit the device that they led to.
+void check_fit(const TrainingSettings& settings, torch::DeviceType device) {
+    (void)kernels_for(settings, device);
+    if (settings.mixed_precision && device == torch::kCPU && settings.device != Device::cpu)
+        throw ConfigError("mixed precision was asked for, but LibTorch sees no CUDA device",
+                          "few CPUs gain from it",
+                          "drop --mixed-precision, or add --device cpu to compute in bfloat16 on "
+                          "the CPU nevertheless");
 }
 
 }  // namespace
@@ -76,20 +80,6 @@ Kernels kernels_for(const TrainingSettings& settings, torch::Device device) {
                           "use --kernels auto, library or plain");
     return *settings.kernels;
 }
-
-namespace {
-
-/// @throws ConfigError  the settings do not fit the device that they led to.
-void check_fit(const TrainingSettings& settings, torch::DeviceType device) {
-    (void)kernels_for(settings, device);
-    if (settings.mixed_precision && device == torch::kCPU && settings.device != Device::cpu)
-        throw ConfigError("mixed precision was asked for, but LibTorch sees no CUDA device",
-                          "few CPUs gain from it",
-                          "drop --mixed-precision, or add --device cpu to compute in bfloat16 on "
-                          "the CPU nevertheless");
-}
-
-}  // namespace
 
 torch::Device checked_device(const TrainingSettings& settings) {
     const torch::Device device = choose_device(settings.device);
@@ -129,9 +119,9 @@ TrainingDevices decide_devices(const TrainingSettings& settings,
 TrainingDevices agree_on_devices(const Communicator& world, const TrainingSettings& settings,
                                  bool trains) {
     std::vector<RankDevice> ranks;
-    for (const std::string& text :
-         world.all_gather(encode(device_of_this_rank(settings.device, trains))))
-        ranks.push_back(decode(text));
+    const Json own = device_of_this_rank(settings.device, trains);
+    for (const std::string& text : world.all_gather(own.dump()))
+        ranks.push_back(Json::parse(text).get<RankDevice>());
     return decide_devices(settings, ranks);
 }
 

@@ -1,7 +1,5 @@
 #include "gradient_averager.hpp"
 
-#include "edgeloop/core/clock.hpp"
-
 #include <algorithm>
 #include <array>
 #include <functional>
@@ -69,7 +67,9 @@ void GradientAverager::add_bucket(const std::vector<torch::Tensor>& members, boo
     Bucket bucket;
     bucket.parameters = members.size();
     bucket.values = torch::zeros({size}, members.front().options().requires_grad(false));
-    bucket.staging = staging_of(bucket.values);
+    // Only a machine with a device can pin memory for it.
+    const auto on_host = torch::TensorOptions().pinned_memory(!bucket.values.device().is_cpu());
+    bucket.staging = staged_ ? torch::zeros({size}, on_host) : bucket.values;
     std::int64_t offset = 0;
     for (const torch::Tensor& member : members) {
         member.mutable_grad() =
@@ -78,13 +78,6 @@ void GradientAverager::add_bucket(const std::vector<torch::Tensor>& members, boo
         if (overlap_) watch(member, buckets_.size());
     }
     buckets_.push_back(std::move(bucket));
-}
-
-torch::Tensor GradientAverager::staging_of(const torch::Tensor& values) const {
-    if (!staged_) return values;
-    // Only a machine with a device can pin memory for it.
-    return torch::zeros(values.sizes(),
-                        torch::TensorOptions().pinned_memory(!values.device().is_cpu()));
 }
 
 void GradientAverager::watch(const torch::Tensor& parameter, std::size_t bucket) {
@@ -114,12 +107,11 @@ void GradientAverager::arrived(std::size_t index) {
 }
 
 void GradientAverager::post_up_to(std::size_t end) {
-    for (; posted_ < end; ++posted_) post(buckets_[posted_]);
-}
-
-void GradientAverager::post(Bucket& bucket) {
-    bucket.sum =
-        group_.start_sum(bucket.staging.data_ptr<float>(), std::size_t(bucket.staging.numel()));
+    for (; posted_ < end; ++posted_) {
+        const torch::Tensor& values = buckets_[posted_].staging;
+        buckets_[posted_].sum =
+            group_.start_sum(values.data_ptr<float>(), std::size_t(values.numel()));
+    }
 }
 
 void GradientAverager::stage() {
@@ -130,15 +122,18 @@ void GradientAverager::stage() {
 
 StepTotals GradientAverager::exchange(const StepTotals& own) {
     active_ = false;
-    write_totals(own);
-    const double start = steady_seconds();
+    // Behind the last bucket's gradients, on the host.
+    const torch::Tensor& last = buckets_.back().staging;
+    float* const totals = last.data_ptr<float>() + last.numel() - totals_count;
+    const std::array<double, totals_count> values{own.samples, own.loss_sum, own.cancelled,
+                                                  own.failed};
+    std::copy(values.begin(), values.end(), totals);
     if (group_.size() > 1) {
         post_up_to(buckets_.size());
         for (Bucket& bucket : buckets_) bucket.sum->wait();
     }
     posted_ = 0;
-    waiting_s_ += steady_seconds() - start;
-    return read_totals();
+    return {totals[0], totals[1], totals[2], totals[3]};
 }
 
 void GradientAverager::average(const StepTotals& totals) {
@@ -148,22 +143,6 @@ void GradientAverager::average(const StepTotals& totals) {
         if (staged_ && group_.size() > 1) bucket.values.copy_(bucket.staging);
         bucket.values.div_(totals.samples);
     }
-}
-
-float* GradientAverager::totals() const {
-    const torch::Tensor& last = buckets_.back().staging;
-    return last.data_ptr<float>() + last.numel() - totals_count;
-}
-
-void GradientAverager::write_totals(const StepTotals& own) {
-    const std::array<double, totals_count> values{own.samples, own.loss_sum, own.cancelled,
-                                                  own.failed};
-    std::copy(values.begin(), values.end(), totals());
-}
-
-StepTotals GradientAverager::read_totals() const {
-    const float* values = totals();
-    return {values[0], values[1], values[2], values[3]};
 }
 
 }  // namespace edgeloop

@@ -49,10 +49,6 @@ class GradientAverager {
     /// Makes every .grad the mean over the samples of all ranks. REQUIRES: no rank failed.
     void average(const StepTotals& totals);
 
-    /// Time spent in waiting for sums so far: what was not hidden behind backward.
-    [[nodiscard]] double waiting_seconds() const { return waiting_s_; }
-    [[nodiscard]] std::size_t bucket_count() const { return buckets_.size(); }
-
   private:
     struct Bucket {
         torch::Tensor values;     ///< flat, on the parameters' device
@@ -66,12 +62,7 @@ class GradientAverager {
     void add_bucket(const std::vector<torch::Tensor>& members, bool last);
     void watch(const torch::Tensor& parameter, std::size_t bucket);
     void arrived(std::size_t bucket);
-    [[nodiscard]] torch::Tensor staging_of(const torch::Tensor& values) const;
     void post_up_to(std::size_t end);
-    void post(Bucket& bucket);
-    void write_totals(const StepTotals& own);
-    [[nodiscard]] StepTotals read_totals() const;
-    [[nodiscard]] float* totals() const;  ///< behind the last bucket's gradients, on the host
 
     std::vector<torch::Tensor> parameters_;
     Communicator group_;
@@ -80,7 +71,6 @@ class GradientAverager {
     std::vector<std::shared_ptr<torch::autograd::Node>> accumulators_;
     std::size_t posted_ = 0;
     bool active_ = false;
-    double waiting_s_ = 0;
 };
 
 }  // namespace edgeloop

@@ -1,7 +1,5 @@
 #pragma once
 
-#include "failure.hpp"
-
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/evaluation/cancel_token.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
@@ -36,11 +34,17 @@ constexpr std::size_t phase_count = static_cast<std::size_t>(Phase::count);
 /// For messages and watchdogs, e.g. "building the network".
 [[nodiscard]] const char* name_of(Phase phase);
 
-/// An end before the last step, thrown on all ranks of a group alike.
+/// Why a training ends before its last step, in terms of a candidate's life. Thrown on all ranks of
+/// a group alike; what went wrong on this rank alone is a value.
 struct EarlyEnd {
+    /// cancelled; failed; or lost when files, the network, the accelerator or the operating system
+    /// are to blame, which another group may well have in order.
     Status status = Status::failed;
-    std::string reason;
+    std::string reason;  ///< one line
 };
+
+/// Runs `work`; what it throws becomes a failure. Exhausted memory gives "out of memory: …".
+[[nodiscard]] std::optional<EarlyEnd> attempt(const std::function<void()>& work);
 
 /// The one way through every phase of a training, so that whatever goes wrong on a rank, all ranks
 /// learn of it and leave together, in the same class.
@@ -58,18 +62,19 @@ class PhaseGuard {
     /// Tells the token where this rank is, then works; keeps what is thrown until the ranks agree.
     /// @param detail  of the place, e.g. "epoch 1 step 17".
     void attempt(Phase phase, const std::string& detail, const std::function<void()>& work);
-    [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
+    [[nodiscard]] const std::optional<EarlyEnd>& failure() const { return failure_; }
 
     /// Whether any rank asks for an end. Collective. @throws EarlyEnd  on all ranks, when any
     /// failed.
     bool agree(bool asks = false) const;
-    /// For ranks that know already that one of them failed. Collective. @throws EarlyEnd.
+    /// For ranks that know already that one of them failed. Collective. @throws EarlyEnd  the
+    /// failure of the first rank that has one, naming it.
     [[noreturn]] void leave() const;
 
   private:
     const Communicator& group_;
     const CancelToken& token_;
-    std::optional<Failure> failure_;
+    std::optional<EarlyEnd> failure_;
 };
 
 }  // namespace edgeloop

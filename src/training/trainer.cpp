@@ -97,9 +97,9 @@ class TrainingLoop {
 
     void share_weights() {
         if (group_.size() == 1) return;
-        std::vector<torch::Tensor> host;
-        guard_.run(Phase::share_weights, [&] { host = run_->weights_on_host(); });
-        for (torch::Tensor& values : host)
+        Weights host;
+        guard_.run(Phase::share_weights, [&] { host = run_->weights(); });
+        for (auto& [name, values] : host)
             group_.broadcast(values.data_ptr<float>(), std::size_t(values.numel()), 0);
         guard_.attempt(Phase::share_weights, {}, [&] { run_->set_weights(host); });
     }
@@ -121,7 +121,7 @@ class TrainingLoop {
 
     /// The saved state, restored on this rank; empty when there is none that fits.
     std::string usable_state() {
-        const std::string path = training_state_path(settings_.state_dir, candidate_.id);
+        const std::string path = state_path();
         if (!std::filesystem::exists(path)) return {};
         try {
             std::string bytes = read_file(path);
@@ -222,6 +222,9 @@ class TrainingLoop {
     [[nodiscard]] bool on_plateau() const {
         return watches_plateau() && progress_.epochs_on_plateau >= settings_.patience_epochs;
     }
+    [[nodiscard]] std::string state_path() const {
+        return fmt::format("{}/{}.state", settings_.state_dir, candidate_.id);
+    }
     [[nodiscard]] bool leads() const { return group_.rank() == 0; }
 
     /// Saves or deletes this candidate's state, and saves its weights. A result is a result also
@@ -240,12 +243,13 @@ class TrainingLoop {
     void keep_state(Status end) const {
         const bool stopped = end == Status::cancelled && token_.will_resume();
         const bool goes_on = end == Status::completed && candidate_.keep_state;
+        const std::string path = state_path();
         if (run_ && (stopped || goes_on)) {
             make_directories(settings_.state_dir);
-            write_file_atomic(training_state_path(settings_.state_dir, candidate_.id),
-                              run_->save(progress_, best_weights_));
+            write_file_atomic(path, run_->save(progress_, best_weights_));
         } else if (end == Status::completed || end == Status::cancelled) {
-            discard_training_state(settings_.state_dir, candidate_.id);
+            std::error_code ignored;
+            std::filesystem::remove(path, ignored);
         }
     }
 
@@ -275,11 +279,6 @@ Trainer::Trainer(TrainingSettings settings)
     // From here on the same for every candidate: a device that is lost later is an error, not a
     // change to the CPU.
     settings_.device = checked_device(settings_).is_cuda() ? Device::cuda : Device::cpu;
-}
-
-void discard_training_state(const std::string& state_dir, CandidateId id) {
-    std::error_code ignored;
-    std::filesystem::remove(training_state_path(state_dir, id), ignored);
 }
 
 Outcome Trainer::train(const Candidate& candidate, const Communicator& group,

@@ -3,7 +3,6 @@
 #include "device_choice.hpp"
 #include "memory_budget.hpp"
 #include "model/mixed_precision.hpp"
-#include "model/outputs.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
 
@@ -41,8 +40,7 @@ void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec
 std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,
                                std::uint64_t seed, std::size_t targets, torch::Device device) {
     if (device.is_cpu()) check_memory(settings, spec);
-    std::shared_ptr<Network> network = make_network(spec, seed);
-    set_outputs(*network, std::int64_t(targets), seed);
+    std::shared_ptr<Network> network = make_network(spec, seed, int(targets));
     network->set_kernels(kernels_for(settings, device));
     network->to(device);
     return network;
@@ -113,16 +111,14 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
                           "shard it again with a validation part");
 }
 
-std::vector<torch::Tensor> TrainingRun::weights_on_host() const {
-    std::vector<torch::Tensor> host;
-    for (const torch::Tensor& parameter : parameters_)
-        host.push_back(parameter.detach().to(torch::kCPU).contiguous());
-    return host;
+Weights TrainingRun::weights() const {
+    Weights copies = weights_of(*network_);
+    for (auto& [name, tensor] : copies) tensor = tensor.clone();
+    return copies;
 }
 
-void TrainingRun::set_weights(const std::vector<torch::Tensor>& host) {
-    const torch::NoGradGuard no_grad;
-    for (std::size_t i = 0; i < host.size(); ++i) parameters_[i].copy_(host[i]);
+void TrainingRun::set_weights(const Weights& host) {
+    load_weights(*network_, host, "weights of the leader");
 }
 
 void TrainingRun::start_epoch(int epoch, std::size_t step) {
@@ -215,12 +211,6 @@ std::string TrainingRun::save(const TrainingProgress& progress, const Weights& b
 
 RestoredTraining TrainingRun::restore(const std::string& bytes, const std::string& where) {
     return restore_training_state(bytes, identity(), *network_, *optimizer_, where);
-}
-
-Weights TrainingRun::weights() const {
-    Weights copies = weights_of(*network_);
-    for (auto& [name, tensor] : copies) tensor = tensor.clone();
-    return copies;
 }
 
 }  // namespace edgeloop

@@ -28,9 +28,9 @@ class TrainingRun {
     TrainingRun(const TrainingSettings& settings, std::shared_ptr<const Dataset> dataset,
                 const Candidate& candidate, const Communicator& group);
 
-    /// Weights in host memory, and back.
-    [[nodiscard]] std::vector<torch::Tensor> weights_on_host() const;
-    void set_weights(const std::vector<torch::Tensor>& host);
+    /// A copy in host memory, and back.
+    [[nodiscard]] Weights weights() const;
+    void set_weights(const Weights& host);
 
     /// @param step  where to go on in a begun epoch.
     void start_epoch(int epoch, std::size_t step);
@@ -51,8 +51,6 @@ class TrainingRun {
     [[nodiscard]] std::string save(const TrainingProgress& progress, const Weights& best) const;
     /// @throws CorruptState  the network may then hold anything.
     [[nodiscard]] RestoredTraining restore(const std::string& bytes, const std::string& where);
-    /// A copy in host memory.
-    [[nodiscard]] Weights weights() const;
 
     [[nodiscard]] std::size_t train_steps() const { return train_.steps_per_epoch(); }
     [[nodiscard]] std::size_t validation_steps() const { return validation_.steps_per_epoch(); }

@@ -79,8 +79,4 @@ RestoredTraining restore_training_state(const std::string& bytes, const std::str
     }
 }
 
-std::string training_state_path(const std::string& state_dir, CandidateId id) {
-    return state_dir + "/" + std::to_string(id) + ".state";
-}
-
 }  // namespace edgeloop

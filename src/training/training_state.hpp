@@ -51,6 +51,4 @@ struct RestoredTraining {
                                                       torch::optim::Optimizer& optimizer,
                                                       const std::string& where);
 
-[[nodiscard]] std::string training_state_path(const std::string& state_dir, CandidateId id);
-
 }  // namespace edgeloop

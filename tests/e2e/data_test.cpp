@@ -256,7 +256,7 @@ TEST_F(DataProgram, WhatIsMissingInARecordingIsAnErrorWithItsPlace) {
 TEST_F(DataProgram, ARecordingChangedInPlaceGivesNewShardsAndForceAlwaysDoes) {
     const std::string input = make_recordings(), output = folder_.path("shards");
     ASSERT_EQ(run(shard_command(input, output)).code, 0);
-    const std::string before = catalogue_digest(read_catalogue(output));
+    const std::string before = read_catalogue(output).digest;
     const auto shard_time = [&] { return fs::last_write_time(output + "/shard-00003.h5"); };
     auto time = shard_time();
     ASSERT_EQ(run(shard_command(input, output)).code, 0);
@@ -265,7 +265,7 @@ TEST_F(DataProgram, ARecordingChangedInPlaceGivesNewShardsAndForceAlwaysDoes) {
     forced.push_back("--force");
     ASSERT_EQ(run(forced).code, 0);
     EXPECT_NE(shard_time(), time);
-    EXPECT_EQ(catalogue_digest(read_catalogue(output)), before) << "of the same recordings";
+    EXPECT_EQ(read_catalogue(output).digest, before) << "of the same recordings";
     const std::string path = folder_.path("raise") + "/C027.hdf5";
     change_file(path, [&](hid_t file) {
         const hdf5::Dataset frames = hdf5::open_dataset(file, {path, "/layer0002/frame"});
@@ -275,7 +275,7 @@ TEST_F(DataProgram, ARecordingChangedInPlaceGivesNewShardsAndForceAlwaysDoes) {
     const Result again = run(shard_command(input, output));
     ASSERT_EQ(again.code, 0) << again.output;
     EXPECT_THAT(again.output, HasSubstr("changed since the shards"));
-    EXPECT_NE(catalogue_digest(read_catalogue(output)), before);
+    EXPECT_NE(read_catalogue(output).digest, before);
     ASSERT_EQ(run(shard_command(input, folder_.path("expected"))).code, 0);
     EXPECT_EQ(content(output), content(folder_.path("expected")));
 }

@@ -42,7 +42,7 @@ inline std::string make_target_dataset(const std::string& folder, std::vector<Ta
         writer.append({i, {}, 4, std::vector<std::uint8_t>(4 * crop_pixels, std::uint8_t(40 * i))});
     writer.commit();
     catalogue.shards = {{name, std::filesystem::file_size(path), 6, 24, "digest",
-                         finished_shard(path, catalogue.settings_digest).value()}};
+                         finished_shard(path, catalogue.settings_digest).value().content}};
     write_file_atomic(folder + "/catalogue.json", format_catalogue(catalogue));
     return folder;
 }

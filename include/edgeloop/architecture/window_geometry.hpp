@@ -1,6 +1,5 @@
 #pragma once
 
-#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/architecture/grid.hpp"
 
 #include <cstdint>
@@ -19,11 +18,9 @@ struct WindowGeometry {
     Grid3 padded{};       ///< grid rounded up to whole windows
     Grid3 full_window{};  ///< before clipping: what the bias table is laid out for
 
-    [[nodiscard]] std::int64_t tokens() const { return grid[0] * grid[1] * grid[2]; }
-    [[nodiscard]] std::int64_t window_tokens() const { return window[0] * window[1] * window[2]; }
-    [[nodiscard]] std::int64_t windows() const {
-        return padded[0] * padded[1] * padded[2] / window_tokens();
-    }
+    [[nodiscard]] std::int64_t tokens() const { return volume(grid); }
+    [[nodiscard]] std::int64_t window_tokens() const { return volume(window); }
+    [[nodiscard]] std::int64_t windows() const { return volume(padded) / volume(window); }
     [[nodiscard]] bool is_shifted() const { return shift[0] > 0 || shift[1] > 0 || shift[2] > 0; }
     /// Rows of the relative position bias table.
     [[nodiscard]] std::int64_t table_rows() const;
@@ -39,10 +36,5 @@ struct WindowGeometry {
 
 [[nodiscard]] WindowGeometry window_geometry(const Grid3& grid, const Extent3& window,
                                              bool shifted);
-
-/// Token grid after patch embedding: whole patches, the last one padded.
-[[nodiscard]] Grid3 patch_grid(const ClipShape& clip, const Extent3& patch);
-/// Token grid after patch merging: height and width halved, rounded up.
-[[nodiscard]] Grid3 merged_grid(const Grid3& grid);
 
 }  // namespace edgeloop

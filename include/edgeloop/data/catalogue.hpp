@@ -49,7 +49,11 @@ struct Catalogue {
     std::vector<CatalogueShard> shards;
     std::vector<CatalogueLayer> layers;
     std::array<PartSummary, split_part_count> parts;
-    std::string digest;  ///< as it was read; empty when it was not
+    /// Identifies shards and split: 32 hexadecimal digits, as they were read; empty when it was
+    /// not. It covers the digest of each shard's bytes, so it changes with any pixel, label or
+    /// part; not with the folder or the time. Records of a search keep it, so that a later
+    /// evaluation can tell whether it uses the same data.
+    std::string digest;
 
     [[nodiscard]] const PartSummary& part(SplitPart which) const {
         return parts[static_cast<std::size_t>(which)];
@@ -70,11 +74,6 @@ constexpr int catalogue_version = 3;
 
 /// Reads `folder`/catalogue.json. @throws ConfigError  missing or as parse_catalogue().
 [[nodiscard]] Catalogue read_catalogue(const std::string& folder);
-
-/// Digest that identifies shards and split: 32 hexadecimal digits. It covers the digest of each
-/// shard's bytes, so it changes with any pixel, label or part; not with the folder or the time.
-/// Records of a search keep it, so that a later evaluation can tell whether it uses the same data.
-[[nodiscard]] std::string catalogue_digest(const Catalogue& catalogue);
 
 /// val_rmse (all normalised targets together) of always predicting the training part's mean; the
 /// figure a model has to beat. @throws ConfigError  the part has no labelled lines.

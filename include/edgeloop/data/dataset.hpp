@@ -29,9 +29,8 @@ class Dataset {
     Dataset(const Dataset&) = delete;
     Dataset& operator=(const Dataset&) = delete;
 
-    [[nodiscard]] const std::string& folder() const { return folder_; }
     [[nodiscard]] const Catalogue& catalogue() const { return catalogue_; }
-    /// catalogue_digest() of it: equal on all ranks that see the same data.
+    /// The catalogue's: equal on all ranks that see the same data.
     [[nodiscard]] const std::string& digest() const { return catalogue_.digest; }
     /// Of a part, in catalogue order.
     [[nodiscard]] const std::vector<Sample>& samples(SplitPart part) const {
@@ -39,7 +38,6 @@ class Dataset {
     }
 
   private:
-    std::string folder_;
     Catalogue catalogue_;
     std::vector<std::shared_ptr<const std::uint8_t>> mappings_;
     std::vector<std::vector<float>> targets_;  ///< of each shard: (lines, targets)

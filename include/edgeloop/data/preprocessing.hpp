@@ -6,6 +6,8 @@
 
 namespace edgeloop {
 
+class RandomStream;
+
 /// Side of the square that is cut around the melt pool, in pixels.
 constexpr int crop_side = 41;
 constexpr std::size_t crop_pixels = std::size_t(crop_side) * crop_side;
@@ -41,12 +43,10 @@ class MeanFrame {
 void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition centre,
                 std::uint8_t* crop);
 
-/// Frames a window of `frames` frames at `stride` spans.
-[[nodiscard]] std::size_t window_span(int frames, int stride);
-
-/// First frame of the deterministic window in a line of `available` frames: (n - span)/2 rounded
-/// down, 0 for shorter lines.
-[[nodiscard]] std::size_t centred_start(std::size_t available, int frames, int stride);
+/// First frame of a window in a line of `available` frames, 0 for lines shorter than it.
+/// @param random  draws it; none: the window in the middle, (n - span)/2 rounded down.
+[[nodiscard]] std::size_t window_start(std::size_t available, int frames, int stride,
+                                       RandomStream* random = nullptr);
 
 /// Copies a window out of a cropped line; frames past its end become zeros.
 ///

@@ -10,6 +10,8 @@
 
 namespace edgeloop {
 
+struct ShardPlan;
+
 struct ShardOptions {
     std::vector<std::string> input;  ///< RAISE-LPBF files or patterns, either layout
     std::string output;              ///< folder for the shards and catalogue.json
@@ -28,10 +30,7 @@ class ShardJob {
   public:
     /// @throws ConfigError  an unusable input (file, group and dataset are named), fewer lines than
     /// shards, a split that does not work.
-    explicit ShardJob(const ShardOptions& options);
-    ~ShardJob();
-    ShardJob(const ShardJob&) = delete;
-    ShardJob& operator=(const ShardJob&) = delete;
+    explicit ShardJob(ShardOptions options);
 
     /// Of all that decides the shards' content, as far as it was looked at: the same on every rank
     /// that sees the same recordings.
@@ -49,8 +48,10 @@ class ShardJob {
     Catalogue finish() const;
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    [[nodiscard]] std::string path_of(const CatalogueShard& shard) const;
+
+    ShardOptions options_;
+    std::shared_ptr<const ShardPlan> plan_;
 };
 
 /// All three phases in this process.

@@ -55,8 +55,7 @@ struct SplitLayer {
 [[nodiscard]] std::vector<SplitPart> split_layers(const std::vector<SplitLayer>& layers,
                                                   const SplitOptions& options);
 
-/// Objects of the official v1.1 split, in ascending order.
-[[nodiscard]] const std::vector<std::string>& official_train_objects();
+/// Test objects of the official v1.1 split, in ascending order.
 [[nodiscard]] const std::vector<std::string>& official_test_objects();
 
 }  // namespace edgeloop

@@ -9,14 +9,15 @@
 
 namespace edgeloop {
 
+namespace hdf5 {
+class Handle;
+}
+
 /// Read access to named numeric datasets and text attributes of an HDF5 file.
 class TensorFile {
   public:
     /// @throws ConfigError  it does not exist, or is not a whole HDF5 file.
     explicit TensorFile(const std::string& path);
-    ~TensorFile();
-    TensorFile(const TensorFile&) = delete;
-    TensorFile& operator=(const TensorFile&) = delete;
 
     /// Text of an attribute of the root group (fixed or variable length), or nothing.
     [[nodiscard]] std::optional<std::string> text_attribute(const std::string& name) const;
@@ -32,8 +33,8 @@ class TensorFile {
     [[nodiscard]] std::map<std::string, FloatArray> read_group(const std::string& group) const;
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::string path_;
+    std::shared_ptr<const hdf5::Handle> file_;
 };
 
 }  // namespace edgeloop

@@ -23,7 +23,4 @@ void start_compute_threads(int threads);
 /// begins, so this restarts the program, once, with it set. What the user has set stays.
 void restart_with_short_spinning(char** argv);
 
-/// Threads an operation may use now.
-[[nodiscard]] int compute_threads();
-
 }  // namespace edgeloop

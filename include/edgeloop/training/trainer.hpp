@@ -57,7 +57,7 @@ struct TrainingSettings {
     /// one, its metrics and its weights; 0: train to the end and give the last.
     int patience_epochs = 0;
     /// Folder, seen by all ranks, where unfinished training is kept between rungs and across a
-    /// stop; empty: nowhere, and training starts anew. See discard_training_state().
+    /// stop; empty: nowhere, and training starts anew.
     std::string state_dir;
     /// Conditions of the results that are none of the above: they tell trainings apart, too.
     std::string conditions;
@@ -118,8 +118,5 @@ struct TrainingDevices {
 ///                      settings and device do not fit, as for the constructor of Trainer.
 [[nodiscard]] TrainingDevices agree_on_devices(const Communicator& world,
                                                const TrainingSettings& settings, bool trains);
-
-/// Deletes the saved state of a candidate that is not trained any further. Nothing there: no error.
-void discard_training_state(const std::string& state_dir, CandidateId id);
 
 }  // namespace edgeloop

@@ -13,7 +13,8 @@ namespace {
 class Counter {
   public:
     Counter(const Swin3d& network, const ClipShape& clip)
-        : network_(network), grid_(patch_grid(clip, network.patch)) {}
+        : network_(network),
+          grid_(ceil_divide({clip.frames, clip.side, clip.side}, network.patch)) {}
 
     [[nodiscard]] ModelCounts run() && {
         patch_embed();
@@ -46,7 +47,6 @@ class Counter {
         LayerElements elements = linear_elements(rows(), pixels, network_.embed_dim);
         elements.is_convolution = true;
         elements.saved = elements.input;
-        elements.working = elements.input + elements.output;
         layers_.add("patch_embed.proj", "patch embedding", tokens_of(network_.embed_dim), elements);
     }
 
@@ -93,11 +93,10 @@ class Counter {
     void patch_merging(std::size_t stage) {
         const int channels = network_.width(stage);
         const std::string name = "layers." + std::to_string(stage) + ".downsample.";
-        grid_ = merged_grid(grid_);
+        grid_ = ceil_divide(grid_, {1, 2, 2});
         norm(name + "norm", 4 * channels);
-        LayerElements elements = linear_elements(rows(), 4 * channels, 2 * channels, false);
-        elements.working = elements.input + elements.output;
-        layers_.add(name + "reduction", "linear", tokens_of(2 * channels), elements);
+        layers_.add(name + "reduction", "linear", tokens_of(2 * channels),
+                    linear_elements(rows(), 4 * channels, 2 * channels, false));
     }
 
     void head() {

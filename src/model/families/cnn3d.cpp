@@ -1,6 +1,5 @@
 #include "edgeloop/architecture/families/cnn3d.hpp"
 
-#include "model/initialisation.hpp"
 #include "model/layers.hpp"
 #include "model/network.hpp"
 
@@ -13,11 +12,8 @@ namespace {
 class StageImpl : public torch::nn::Module {
   public:
     StageImpl(std::int64_t inputs, const Cnn3d::Stage& stage, bool has_norm) : stage_(stage) {
-        Conv3dOptions options;
-        options.inputs = inputs;
-        options.outputs = stage.channels;
-        options.kernel = stage.kernel;
-        conv_ = register_module("conv", Conv3d(options));
+        conv_ =
+            register_module("conv", Conv3d(Conv3dOptions{inputs, stage.channels, stage.kernel}));
         if (has_norm) norm_ = register_module("norm", GroupNorm(stage.channels));
     }
 
@@ -39,7 +35,7 @@ TORCH_MODULE(Stage);
 
 class Cnn3dNetwork : public Network {
   public:
-    explicit Cnn3dNetwork(const Cnn3d& config, const ClipShape& clip)
+    Cnn3dNetwork(const Cnn3d& config, const ClipShape& clip, int outputs)
         : is_mean_(config.reduce == "mean"), dropout_(config.dropout) {
         std::int64_t channels = 1;
         for (const Cnn3d::Stage& stage : config.stages) {
@@ -53,7 +49,7 @@ class Cnn3dNetwork : public Network {
             width = hidden;
         }
         register_module("hidden", hidden_);
-        output_ = register_module("output", Linear(width, 2));
+        output_ = register_module("output", Linear(width, outputs));
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
@@ -74,12 +70,8 @@ class Cnn3dNetwork : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> Cnn3d::build(const ClipShape& clip, std::uint64_t seed) const {
-    auto network = std::make_shared<Cnn3dNetwork>(*this, clip);
-    initialise(*network, seed, [](const std::string& parameter, const torch::Tensor& weight) {
-        return parameter == "output.weight" ? 0.01 : he_deviation(weight);
-    });
-    return network;
+std::shared_ptr<Network> Cnn3d::build(const ClipShape& clip, int outputs) const {
+    return std::make_shared<Cnn3dNetwork>(*this, clip, outputs);
 }
 
 }  // namespace edgeloop

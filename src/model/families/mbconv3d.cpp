@@ -1,7 +1,6 @@
 #include "edgeloop/architecture/families/mbconv3d.hpp"
 
 #include "model/depthwise_conv3d.hpp"
-#include "model/initialisation.hpp"
 #include "model/layers.hpp"
 #include "model/network.hpp"
 
@@ -13,28 +12,35 @@ namespace {
 // Letters: B batch, C channels, (T, H, W) grid. Maps have shape (B, C, T, H, W).
 
 /// Convolution without bias, then norm, whose bias takes its place.
-class ConvNormImpl : public torch::nn::Module {
+class ConvNormImpl : public torch::nn::Module, public KernelChoice {
   public:
-    explicit ConvNormImpl(Conv3dOptions options) {
+    enum class Channels { mixed, each_by_itself };
+    explicit ConvNormImpl(Conv3dOptions options, Channels channels = Channels::mixed)
+        : stride_(options.stride) {
+        const Extent3& kernel = options.kernel;
+        has_fused_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
+                     kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
         options.bias = LinearImpl::Bias::no;
+        if (channels == Channels::each_by_itself) options.groups = options.inputs;
         conv_ = register_module("conv", Conv3d(options));
         norm_ = register_module("norm", GroupNorm(options.outputs));
     }
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        return norm_->forward(conv_->forward(x));
+        const bool is_fused = kernels == Kernels::fused && has_fused_;
+        return norm_->forward(is_fused ? depthwise_conv3d(x, conv_->weight, stride_)
+                                       : conv_->forward(x));
     }
 
   private:
+    Extent3 stride_;
+    bool has_fused_;
     Conv3d conv_{nullptr};
     GroupNorm norm_{nullptr};
 };
 TORCH_MODULE(ConvNorm);
 
 ConvNorm pointwise(std::int64_t inputs, std::int64_t outputs) {
-    Conv3dOptions options;
-    options.inputs = inputs;
-    options.outputs = outputs;
-    return ConvNorm(options);
+    return ConvNorm(Conv3dOptions{inputs, outputs});
 }
 
 /// Weighs channels by a small network of their means.
@@ -57,34 +63,6 @@ class SqueezeImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Squeeze);
 
-/// Convolution of each channel by itself, then norm.
-class DepthwiseNormImpl : public torch::nn::Module, public KernelChoice {
-  public:
-    DepthwiseNormImpl(std::int64_t channels, const Extent3& kernel, const Extent3& stride)
-        : stride_(stride) {
-        Conv3dOptions options;
-        options.inputs = options.outputs = options.groups = channels;
-        options.kernel = kernel;
-        options.stride = stride;
-        options.bias = LinearImpl::Bias::no;
-        conv_ = register_module("conv", Conv3d(options));
-        norm_ = register_module("norm", GroupNorm(channels));
-        has_odd_kernel_ = kernel[0] % 2 == 1 && kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
-    }
-    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        const bool is_fused = kernels == Kernels::fused && has_odd_kernel_;
-        return norm_->forward(is_fused ? depthwise_conv3d(x, conv_->weight, stride_)
-                                       : conv_->forward(x));
-    }
-
-  private:
-    Extent3 stride_;
-    bool has_odd_kernel_ = true;
-    Conv3d conv_{nullptr};
-    GroupNorm norm_{nullptr};
-};
-TORCH_MODULE(DepthwiseNorm);
-
 /// Widens, convolves each channel by itself, weighs channels, narrows; with a residual where the
 /// shape stays.
 class InvertedResidualImpl : public torch::nn::Module {
@@ -93,7 +71,9 @@ class InvertedResidualImpl : public torch::nn::Module {
         : residual_(inputs == stage.channels && volume(stride) == 1) {
         const int width = stage.expanded(inputs);
         expand_ = register_module("expand", pointwise(inputs, width));
-        depthwise_ = register_module("depthwise", DepthwiseNorm(width, stage.kernel, stride));
+        depthwise_ =
+            register_module("depthwise", ConvNorm(Conv3dOptions{width, width, stage.kernel, stride},
+                                                  ConvNormImpl::Channels::each_by_itself));
         if (stage.squeeze > 0)
             squeeze_ = register_module("squeeze", Squeeze(width, stage.squeezed(inputs)));
         project_ = register_module("project", pointwise(width, stage.channels));
@@ -108,19 +88,15 @@ class InvertedResidualImpl : public torch::nn::Module {
 
   private:
     bool residual_;
-    ConvNorm expand_{nullptr}, project_{nullptr};
-    DepthwiseNorm depthwise_{nullptr};
+    ConvNorm expand_{nullptr}, depthwise_{nullptr}, project_{nullptr};
     Squeeze squeeze_{nullptr};
 };
 TORCH_MODULE(InvertedResidual);
 
 class Mbconv3dNetwork : public Network {
   public:
-    explicit Mbconv3dNetwork(const Mbconv3d& config) : dropout_(config.dropout) {
-        Conv3dOptions stem;
-        stem.outputs = config.stem;
-        stem.kernel = {3, 3, 3};
-        stem_ = register_module("stem", ConvNorm(stem));
+    Mbconv3dNetwork(const Mbconv3d& config, int outputs) : dropout_(config.dropout) {
+        stem_ = register_module("stem", ConvNorm(Conv3dOptions{1, config.stem, {3, 3, 3}}));
         int channels = config.stem;
         for (const Mbconv3d::Stage& stage : config.stages) {
             torch::nn::ModuleList blocks;
@@ -134,7 +110,7 @@ class Mbconv3dNetwork : public Network {
         }
         register_module("stages", stages_);
         head_ = register_module("head", pointwise(channels, config.head));
-        output_ = register_module("output", Linear(config.head, 2));
+        output_ = register_module("output", Linear(config.head, outputs));
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
@@ -143,8 +119,6 @@ class Mbconv3dNetwork : public Network {
         x = torch::silu(head_->forward(x)).mean({2, 3, 4});
         return output_->forward(torch::dropout(x, dropout_, is_training()));
     }
-
-    void set_kernels(Kernels kernels) override { choose_kernels(*this, kernels); }
 
   private:
     double dropout_;
@@ -156,12 +130,8 @@ class Mbconv3dNetwork : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> Mbconv3d::build(const ClipShape&, std::uint64_t seed) const {
-    auto network = std::make_shared<Mbconv3dNetwork>(*this);
-    initialise(*network, seed, [](const std::string& parameter, const torch::Tensor& weight) {
-        return parameter == "output.weight" ? 0.01 : he_deviation(weight);
-    });
-    return network;
+std::shared_ptr<Network> Mbconv3d::build(const ClipShape&, int outputs) const {
+    return std::make_shared<Mbconv3dNetwork>(*this, outputs);
 }
 
 }  // namespace edgeloop

@@ -1,7 +1,6 @@
 #include "edgeloop/architecture/families/swin3d.hpp"
 
 #include "model/fused_layers.hpp"
-#include "model/initialisation.hpp"
 #include "model/layers.hpp"
 #include "model/network.hpp"
 #include "model/window_attention.hpp"
@@ -17,10 +16,6 @@ namespace {
 
 // Letters: B batch, (T, H, W) token grid, C channels. Tokens have shape (B, T, H, W, C).
 
-Grid3 grid_of(const torch::Tensor& tokens) {
-    return {tokens.size(1), tokens.size(2), tokens.size(3)};
-}
-
 /// Stochastic depth: drops a residual branch for whole samples in training.
 /// Source: Huang et al., "Deep networks with stochastic depth", ECCV 2016.
 torch::Tensor drop_path(const torch::Tensor& branch, double probability) {
@@ -32,11 +27,8 @@ torch::Tensor drop_path(const torch::Tensor& branch, double probability) {
 class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
   public:
     PatchEmbedImpl(const Extent3& patch, std::int64_t channels) : patch_(patch) {
-        Conv3dOptions options;
-        options.outputs = channels;
-        options.kernel = options.stride = patch;
-        options.border = Border::valid;
-        proj = register_module("proj", Conv3d(options));
+        proj = register_module("proj",
+                               Conv3d(Conv3dOptions{1, channels, patch, patch, 1, Border::valid}));
     }
 
     /// (B, 1, frames, height, width) -> (B, T, H, W, C), padded at the end to whole patches.
@@ -72,61 +64,33 @@ class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
 };
 TORCH_MODULE(PatchEmbed);
 
-class AttentionImpl : public torch::nn::Module, public KernelChoice {
-  public:
-    AttentionImpl(std::int64_t channels, std::int64_t heads, const Extent3& window, bool shifted)
-        : window_(window), shifted_(shifted) {
-        const std::int64_t rows = window_geometry({1, 1, 1}, window, false).table_rows();
-        qkv = register_module("qkv", Linear(channels, 3 * channels));
-        proj = register_module("proj", Linear(channels, channels));
-        table = register_parameter("relative_position_bias_table", torch::empty({rows, heads}));
-    }
-
-    /// @param tokens  projected by qkv: (B, T, H, W, 3 C).
-    /// @return (B, T, H, W, C).
-    [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
-        const WindowGeometry geometry = window_geometry(grid_of(tokens), window_, shifted_);
-        return dense_linear(proj, window_attention(tokens, qkv->bias, table, geometry, kernels),
-                            kernels);
-    }
-
-    Linear qkv{nullptr}, proj{nullptr};
-    torch::Tensor table;
-
-  private:
-    Extent3 window_;
-    bool shifted_;
-};
-TORCH_MODULE(Attention);
-
-class MlpImpl : public torch::nn::Module {
-  public:
-    MlpImpl(std::int64_t channels, std::int64_t hidden) {
-        fc1 = register_module("fc1", Linear(channels, hidden));
-        fc2 = register_module("fc2", Linear(hidden, channels));
-    }
-
-    Linear fc1{nullptr}, fc2{nullptr};
-};
-TORCH_MODULE(Mlp);
-
 class BlockImpl : public torch::nn::Module, public KernelChoice {
   public:
     BlockImpl(const Swin3d& config, std::size_t stage, bool shifted, double drop_probability)
-        : drop_probability_(drop_probability) {
+        : window_(config.window), shifted_(shifted), drop_probability_(drop_probability) {
         const int channels = config.width(stage);
+        const std::int64_t rows = window_geometry({1, 1, 1}, window_, false).table_rows();
         norm1_ = register_module("norm1", LayerNorm(channels));
-        attn_ = register_module("attn",
-                                Attention(channels, config.heads[stage], config.window, shifted));
+        const auto attention = register_module("attn", std::make_shared<torch::nn::Module>());
+        qkv_ = attention->register_module("qkv", Linear(channels, 3 * channels));
+        proj_ = attention->register_module("proj", Linear(channels, channels));
+        table_ = attention->register_parameter("relative_position_bias_table",
+                                               torch::empty({rows, config.heads[stage]}));
         norm2_ = register_module("norm2", LayerNorm(channels));
-        mlp_ = register_module("mlp", Mlp(channels, config.mlp_width(stage)));
+        const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>());
+        fc1_ = mlp->register_module("fc1", Linear(channels, config.mlp_width(stage)));
+        fc2_ = mlp->register_module("fc2", Linear(config.mlp_width(stage), channels));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
+        const WindowGeometry geometry =
+            window_geometry({tokens.size(1), tokens.size(2), tokens.size(3)}, window_, shifted_);
         const torch::Tensor mixed =
-            sum(tokens, attn_->forward(norm_linear(norm1_, attn_->qkv, tokens, kernels)));
-        return sum(mixed,
-                   gelu_linear(mlp_->fc2, norm_linear(norm2_, mlp_->fc1, mixed, kernels), kernels));
+            sum(tokens, dense_linear(proj_,
+                                     window_attention(norm_linear(norm1_, qkv_, tokens, kernels),
+                                                      qkv_->bias, table_, geometry, kernels),
+                                     kernels));
+        return sum(mixed, gelu_linear(fc2_, norm_linear(norm2_, fc1_, mixed, kernels), kernels));
     }
 
   private:
@@ -137,10 +101,12 @@ class BlockImpl : public torch::nn::Module, public KernelChoice {
         return branch.add_(tokens);
     }
 
+    Extent3 window_;
+    bool shifted_;
     double drop_probability_;
     LayerNorm norm1_{nullptr}, norm2_{nullptr};
-    Attention attn_{nullptr};
-    Mlp mlp_{nullptr};
+    Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
+    torch::Tensor table_;
 };
 TORCH_MODULE(Block);
 
@@ -197,34 +163,9 @@ class StageImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Stage);
 
-class ClassifierImpl : public torch::nn::Module {
-  public:
-    ClassifierImpl(std::int64_t inputs, std::int64_t outputs) {
-        fc_cls = register_module("fc_cls", Linear(inputs, outputs));
-    }
-    Linear fc_cls{nullptr};
-};
-TORCH_MODULE(Classifier);
-
-/// Two layers with ReLU between them, named as in a PyTorch Sequential.
-class RegressorImpl : public torch::nn::Module {
-  public:
-    RegressorImpl(std::int64_t inputs, std::int64_t hidden) {
-        first_ = register_module("0", Linear(inputs, hidden));
-        second_ = register_module("2", Linear(hidden, 2));
-    }
-    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        return second_->forward(torch::relu(first_->forward(x)));
-    }
-
-  private:
-    Linear first_{nullptr}, second_{nullptr};
-};
-TORCH_MODULE(Regressor);
-
 class Swin3dNetwork : public Network {
   public:
-    explicit Swin3dNetwork(const Swin3d& config) : dropout_(config.dropout) {
+    Swin3dNetwork(const Swin3d& config, int outputs) : dropout_(config.dropout) {
         patch_embed_ = register_module("patch_embed", PatchEmbed(config.patch, config.embed_dim));
         int blocks = 0;
         for (std::size_t stage = 0; stage < config.depths.size(); ++stage) {
@@ -234,9 +175,13 @@ class Swin3dNetwork : public Network {
         register_module("layers", layers_);
         const int width = config.width(config.depths.size() - 1);
         norm_ = register_module("norm", LayerNorm(width));
-        head_ = register_module("head", Classifier(width, config.head_hidden[0]));
-        linear_layers_ = register_module("linear_layers",
-                                         Regressor(config.head_hidden[0], config.head_hidden[1]));
+        const auto [first, second] = config.head_hidden;
+        const auto head = register_module("head", std::make_shared<torch::nn::Module>());
+        head_ = head->register_module("fc_cls", Linear(width, first));
+        // Two layers with ReLU between them, named as in a PyTorch Sequential.
+        const auto layers = register_module("linear_layers", std::make_shared<torch::nn::Module>());
+        hidden_ = layers->register_module("0", Linear(first, second));
+        output_ = layers->register_module("2", Linear(second, outputs));
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
@@ -244,28 +189,26 @@ class Swin3dNetwork : public Network {
         for (const auto& stage : *layers_) x = stage->as<Stage>()->forward(x);
         x = norm_->forward(x).mean({1, 2, 3});
         x = torch::dropout(x, dropout_, is_training());
-        return linear_layers_->forward(head_->fc_cls->forward(x));
+        return output_->forward(torch::relu(hidden_->forward(head_->forward(x))));
     }
 
-    void set_kernels(Kernels kernels) override { choose_kernels(*this, kernels); }
+    [[nodiscard]] double initial_deviation(const std::string& parameter,
+                                           const torch::Tensor&) const override {
+        return parameter == "head.fc_cls.weight" ? 0.01 : 0.02;
+    }
 
   private:
     double dropout_;
     PatchEmbed patch_embed_{nullptr};
     torch::nn::ModuleList layers_;
     LayerNorm norm_{nullptr};
-    Classifier head_{nullptr};
-    Regressor linear_layers_{nullptr};
+    Linear head_{nullptr}, hidden_{nullptr}, output_{nullptr};
 };
 
 }  // namespace
 
-std::shared_ptr<Network> Swin3d::build(const ClipShape&, std::uint64_t seed) const {
-    auto network = std::make_shared<Swin3dNetwork>(*this);
-    initialise(*network, seed, [](const std::string& parameter, const torch::Tensor&) {
-        return parameter == "head.fc_cls.weight" ? 0.01 : 0.02;
-    });
-    return network;
+std::shared_ptr<Network> Swin3d::build(const ClipShape&, int outputs) const {
+    return std::make_shared<Swin3dNetwork>(*this, outputs);
 }
 
 }  // namespace edgeloop

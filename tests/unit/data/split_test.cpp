@@ -61,10 +61,8 @@ TEST(Split, KeepsObjectsWhole) {
 }
 
 TEST(Split, OfficialSplitFollowsThePublishedObjects) {
-    std::vector<std::string> objects = official_train_objects();
-    EXPECT_EQ(objects.size(), 12U);
-    EXPECT_EQ(official_test_objects().size(), 4U);
-    objects.insert(objects.end(), official_test_objects().begin(), official_test_objects().end());
+    std::vector<std::string> objects;
+    for (int number = 27; number <= 42; ++number) objects.push_back("C0" + std::to_string(number));
     SplitOptions options;
     options.mode = SplitMode::official;
     const std::vector<SplitLayer> layers = layers_of(objects, 5);

@@ -58,7 +58,7 @@ TEST_P(FusedAttention, AgreesWithThePlainWayInDoublePrecision) {
     const Leaves leaves = leaves_of(GetParam());
     const Leaves exact = as(leaves, torch::kDouble), own = as(leaves, torch::kFloat);
     const torch::Tensor expected =
-        plain_window_attention(exact.qkv, exact.padding, exact.table, geometry);
+        window_attention(exact.qkv, exact.padding, exact.table, geometry, Kernels::plain);
     const torch::Tensor output = fused_window_attention(own.qkv, own.padding, own.table, geometry);
     EXPECT_LT(relative_error(output.detach(), expected.detach()), 2e-6);
     const torch::Tensor weights = torch::randn_like(output);
@@ -78,7 +78,7 @@ TEST_P(FusedAttention, TheLibrarysAgreesWithThePlainWay) {
     const Leaves leaves = leaves_of(GetParam());
     const Leaves exact = as(leaves, torch::kDouble), own = as(leaves, torch::kFloat);
     const torch::Tensor expected =
-        plain_window_attention(exact.qkv, exact.padding, exact.table, geometry);
+        window_attention(exact.qkv, exact.padding, exact.table, geometry, Kernels::plain);
     const torch::Tensor output =
         window_attention(own.qkv, own.padding, own.table, geometry, Kernels::library);
     EXPECT_LT(relative_error(output.detach(), expected.detach()), 2e-6);
@@ -97,7 +97,7 @@ TEST_P(FusedAttention, LeavesOtherTypesToTheLibrary) {
     const torch::Tensor output =
         window_attention(own.qkv, own.padding, own.table, geometry, Kernels::fused);
     const torch::Tensor expected =
-        plain_window_attention(exact.qkv, exact.padding, exact.table, geometry);
+        window_attention(exact.qkv, exact.padding, exact.table, geometry, Kernels::plain);
     EXPECT_LT(relative_error(output.detach(), expected.detach()), 1e-12);
     output.square().sum().backward();
     expected.square().sum().backward();
@@ -187,7 +187,7 @@ TEST(FusedAttentionNumbers, SurviveExtremeScores) {
     const torch::Tensor output =
         fused_window_attention(own.qkv, own.padding, own.table, geometry_of(c));
     const torch::Tensor expected =
-        plain_window_attention(own.qkv, own.padding, own.table, geometry_of(c));
+        window_attention(own.qkv, own.padding, own.table, geometry_of(c), Kernels::plain);
     EXPECT_TRUE(torch::allclose(output, expected, 1e-4, 1e-3));
 }
 

@@ -1,6 +1,5 @@
 #include "model/network.hpp"
 
-#include "model/outputs.hpp"
 #include "model/traced_network.hpp"
 #include "model/weights_file.hpp"
 #include "support/temporary_folder.hpp"
@@ -48,9 +47,8 @@ TEST_P(Networks, RunForwardAndBackwardWithFiniteNumbers) {
 
 TEST_P(Networks, TakeAnyNumberOfOutputs) {
     const test::TemporaryFolder folder;
-    for (const std::int64_t outputs : {1, 5}) {
-        const auto network = make_network(GetParam(), 1);
-        set_outputs(*network, outputs, 1);
+    for (const int outputs : {1, 5}) {
+        const auto network = make_network(GetParam(), 1, outputs);
         const torch::Tensor clips = clips_for(GetParam(), 2);
         const torch::Tensor output = network->forward(clips);
         ASSERT_EQ(output.sizes(), (torch::IntArrayRef{2, outputs}));

@@ -1,4 +1,4 @@
-#include "training/failure.hpp"
+#include "training/phases.hpp"
 
 #include "edgeloop/core/error.hpp"
 

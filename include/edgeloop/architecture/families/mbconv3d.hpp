@@ -66,7 +66,7 @@ struct Mbconv3d {
     [[nodiscard]] std::optional<std::string> problem() const { return std::nullopt; }
     [[nodiscard]] ModelCounts count(const ClipShape& clip) const;
     /// In src/model/families/.
-    [[nodiscard]] std::shared_ptr<Network> build(const ClipShape& clip, std::uint64_t seed) const;
+    [[nodiscard]] std::shared_ptr<Network> build(const ClipShape& clip, int outputs) const;
 };
 
 }  // namespace edgeloop
