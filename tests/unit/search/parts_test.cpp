@@ -50,9 +50,11 @@ TEST_F(PartRulesTest, BothPartsMakeAWholeInAnyOrder) {
         active_.kept.measuring.reset();
         EXPECT_TRUE(rules_->needs(active_, Part::training));
         EXPECT_TRUE(rules_->needs(active_, Part::measuring));
-        come(training_first ? Part::training : Part::measuring, training_first ? trained : measured);
+        come(training_first ? Part::training : Part::measuring,
+             training_first ? trained : measured);
         EXPECT_FALSE(judge());
-        come(training_first ? Part::measuring : Part::training, training_first ? measured : trained);
+        come(training_first ? Part::measuring : Part::training,
+             training_first ? measured : trained);
         const auto whole = judge();
         ASSERT_TRUE(whole);
         EXPECT_EQ(whole->status, Status::completed);
