@@ -65,16 +65,15 @@ Json to_json(const ModelCounts& counts) {
 
 void print_table(const ModelCounts& counts) {
     constexpr const char* row = "{:<34} {:<24} {:>18} {:>12} {:>12} {:>10} {:>10}\n";
+    const auto shown = [](double value) { return fmt::format("{:.2f}", value); };
     fmt::print(row, "layer", "kind", "output", "parameters", "MFLOP", "train MiB", "infer MiB");
     for (const LayerCounts& layer : counts.layers)
         fmt::print(row, layer.name, layer.kind, fmt::format("{}", fmt::join(layer.shape, "x")),
-                   layer.parameters, fmt::format("{:.2f}", million(layer.flops)),
-                   fmt::format("{:.2f}", mib(layer.saved_bytes)),
-                   fmt::format("{:.2f}", mib(layer.working_bytes)));
-    fmt::print(row, "total", "", "", counts.parameters,
-               fmt::format("{:.2f}", million(counts.flops)),
-               fmt::format("{:.2f}", mib(counts.training_activation_bytes)),
-               fmt::format("{:.2f}", mib(counts.inference_activation_bytes)));
+                   layer.parameters, shown(million(layer.flops)), shown(mib(layer.saved_bytes)),
+                   shown(mib(layer.working_bytes)));
+    fmt::print(row, "total", "", "", counts.parameters, shown(million(counts.flops)),
+               shown(mib(counts.training_activation_bytes)),
+               shown(mib(counts.inference_activation_bytes)));
     fmt::print(
         "\nparameters              {:.2f} M ({:.1f} MiB)\n"
         "matrix products         {:.3f} GFLOP per clip (2 per multiply-add)\n"

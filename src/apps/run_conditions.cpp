@@ -47,13 +47,6 @@ RunConditions as_typed(const SearchConfig& config) {
     return conditions;
 }
 
-std::string designs_text(const std::vector<Genome>& designs) {
-    if (designs.empty()) return {};
-    std::string genes;
-    for (const Genome& design : designs) genes += fmt::format("{};", fmt::join(design.genes, ","));
-    return fmt::format("{} designs {}", designs.size(), digest(genes).hex());
-}
-
 }  // namespace
 
 RunConditions run_conditions(const SearchConfig& config, const SearchTask& task) {
@@ -66,7 +59,11 @@ RunConditions run_conditions(const SearchConfig& config, const SearchTask& task)
     for (const Constraint& constraint : goals.constraints) limits.push_back(to_string(constraint));
     conditions.search["objectives"] = fmt::format("{}", fmt::join(goals.objectives, " "));
     conditions.search["constraint"] = fmt::format("{}", fmt::join(limits, " "));
-    conditions.search["seed-specs"] = designs_text(task.engine.first);
+    const std::vector<Genome>& given = task.engine.first;
+    std::string genes;
+    for (const Genome& design : given) genes += fmt::format("{};", fmt::join(design.genes, ","));
+    conditions.search["seed-specs"] =
+        given.empty() ? "" : fmt::format("{} designs {}", given.size(), digest(genes).hex());
     return conditions;
 }
 

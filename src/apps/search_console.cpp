@@ -18,14 +18,6 @@ namespace {
 
 constexpr std::size_t longest_table = 25;  // rows
 
-// "best val_rmse 0.09" or, where the table has a word for it, "fastest 0.31 ms".
-std::string best_of(const std::string& objective, double value) {
-    const Metric* metric = find_metric(objective);
-    if (metric != nullptr && !metric->best.empty())
-        return fmt::format("{} {:.3g} {}", metric->best, value, metric->unit);
-    return fmt::format("best {} {:.4g}", objective, value);
-}
-
 // Columns of equal width, right aligned; one line a row.
 std::vector<std::string> aligned(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths(rows[0].size());
@@ -76,9 +68,15 @@ std::string command_of(const std::string& program) {
 std::string progress_line(const Progress& progress, const Goals& goals) {
     std::string line =
         fmt::format("{}/{} designs", progress.done, std::max(progress.done, progress.total));
-    for (const std::string& objective : goals.objectives)
-        if (const auto best = progress.best.find(objective); best != progress.best.end())
-            line += " | " + best_of(objective, best->second);
+    for (const std::string& objective : goals.objectives) {
+        const auto best = progress.best.find(objective);
+        if (best == progress.best.end()) continue;
+        const Metric* metric = find_metric(objective);
+        if (metric != nullptr && !metric->best.empty())  // a word for it, e.g. "fastest 0.31 ms"
+            line += fmt::format(" | {} {:.3g} {}", metric->best, best->second, metric->unit);
+        else
+            line += fmt::format(" | best {} {:.4g}", objective, best->second);
+    }
     if (progress.hypervolume) line += fmt::format(" | hypervolume {:.4g}", *progress.hypervolume);
     for (const Status status : {Status::failed, Status::lost, Status::timed_out})
         if (const auto found = progress.by_status.find(status);

@@ -40,7 +40,6 @@ class ScratchFolder {
     ~ScratchFolder() { remove(); }
     ScratchFolder(const ScratchFolder&) = delete;
     ScratchFolder& operator=(const ScratchFolder&) = delete;
-    [[nodiscard]] const std::string& path() const { return path_; }
 
   private:
     void remove() const {
@@ -135,9 +134,9 @@ class Plan {
     [[nodiscard]] Json predict(double start_up_s) const {
         PlannedRun run = planned_run(start_up_s);
         check_plan(run, calibration_);
-        const ScratchFolder scratch(scratch_path(config_) + "-run");
         RunDirectoryOptions options;
-        options.path = scratch.path();
+        options.path = scratch_path(config_) + "-run";
+        const ScratchFolder scratch(options.path);
         const std::unique_ptr<Engine> owner = engine();
         options.engine = owner.get();
         const auto store = open_run(options);

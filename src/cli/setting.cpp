@@ -28,12 +28,11 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-bool is_blank(char c) { return blanks.find(c) != std::string_view::npos; }
-
 // Without a comment at its end.
 std::string_view bare_value(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i)
-        if (text[i] == '#' && (i == 0 || is_blank(text[i - 1]))) return trimmed(text.substr(0, i));
+        if (text[i] == '#' && (i == 0 || blanks.find(text[i - 1]) != std::string_view::npos))
+            return trimmed(text.substr(0, i));
     return trimmed(text);
 }
 

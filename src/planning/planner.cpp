@@ -157,7 +157,13 @@ class Planner {
             return plausible_errors(names, candidate, scatter);
         };
         costs.measured = [this](const Candidate& candidate) {
-            return plausible_latency(candidate);
+            const double latency_ms = calibration_.latency_over_model *
+                                      analytic_latency_ms(candidate.design->spec(), DeviceModel{});
+            Metrics metrics;
+            for (const std::string& name :
+                 metric_names(Source::measuring, Needs::power_meter, Meaning::smaller_is_better))
+                metrics[name] = latency_ms;
+            return metrics;
         };
         costs.dispatch_seconds = calibration_.dispatch_seconds;
         costs.storing_seconds = run_.storing_seconds;
@@ -192,16 +198,6 @@ class Planner {
             if (metric != nullptr && metric->source == Source::training) names.push_back(name);
         }
         return names;
-    }
-
-    Metrics plausible_latency(const Candidate& candidate) const {
-        const double latency_ms = calibration_.latency_over_model *
-                                  analytic_latency_ms(candidate.design->spec(), DeviceModel{});
-        Metrics metrics;
-        for (const std::string& name :
-             metric_names(Source::measuring, Needs::power_meter, Meaning::smaller_is_better))
-            metrics[name] = latency_ms;
-        return metrics;
     }
 
     Choice choose(int ranks_per_candidate) const {

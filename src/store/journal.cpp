@@ -267,8 +267,8 @@ Journal read_journal(const std::string& path, bool designs) {
     const std::string bytes = read_file(path);
     Journal journal;
     JournalReader reader(journal, designs);
-    std::size_t start = 0, number = 1;
-    while (start < bytes.size()) {
+    std::size_t start = 0;
+    for (std::size_t number = 1; start < bytes.size(); ++number) {
         const std::size_t end = bytes.find('\n', start);
         if (end == std::string::npos) break;
         std::string problem;
@@ -285,7 +285,6 @@ Journal read_journal(const std::string& path, bool designs) {
                                "the history of the run cannot be trusted",
                                "restore the folder from a copy or start a new run");
         start = end + 1;
-        ++number;
     }
     journal.good_bytes = start;
     return journal;

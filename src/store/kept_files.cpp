@@ -132,9 +132,9 @@ std::size_t KeptFiles::finish(const std::vector<ArchiveMember>& front) const {
     std::size_t missing = 0;
     for (const ArchiveMember& member : front) {
         const std::string id = std::to_string(member.completed.candidate.id);
-        fs::rename(run / "weights" / (id + ".safetensors"),
-                   run / "models" / id / "weights.safetensors", ignored);
-        missing += fs::exists(run / "models" / id / "weights.safetensors", ignored) ? 0 : 1;
+        const fs::path shown = run / "models" / id / "weights.safetensors";
+        fs::rename(run / "weights" / (id + ".safetensors"), shown, ignored);
+        missing += fs::exists(shown, ignored) ? 0 : 1;
     }
     fs::remove_all(run / "weights", ignored);
     fs::remove_all(run / "training", ignored);

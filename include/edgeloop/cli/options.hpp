@@ -74,8 +74,6 @@ class OptionParser {
     /// @param summary   one or two sentences for --help.
     OptionParser(std::string program, std::string summary);
     ~OptionParser();
-    OptionParser(const OptionParser&) = delete;
-    OptionParser& operator=(const OptionParser&) = delete;
 
     /// Starts a new group of options in --help.
     /// @param scope  of each of them that does not say another.

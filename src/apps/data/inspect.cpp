@@ -70,7 +70,14 @@ class FileInspector {
             for (const LayerGroup& group : file->groups())
                 guarded(path, [&] { add_layer(*file, group); });
         });
-        finish();
+        report_.frames_per_line = distribution_of(std::move(frames_per_line_));
+        for (std::vector<double>& values : labels_)
+            report_.labels.push_back(distribution_of(std::move(values)));
+        report_.frames_were_read = pixels_ > 0;
+        if (pixels_ > 0) {
+            report_.saturated_fraction = double(saturated_) / double(pixels_);
+            report_.mean_grey = double(grey_sum_) / double(pixels_);
+        }
         return std::move(report_);
     }
 
@@ -159,17 +166,6 @@ class FileInspector {
             state_.done += count;
             if (progress_) progress_(state_);
             if (stop_signal() != 0) throw Stopped("stopped before everything was inspected");
-        }
-    }
-
-    void finish() {
-        report_.frames_per_line = distribution_of(std::move(frames_per_line_));
-        for (std::vector<double>& values : labels_)
-            report_.labels.push_back(distribution_of(std::move(values)));
-        report_.frames_were_read = pixels_ > 0;
-        if (pixels_ > 0) {
-            report_.saturated_fraction = double(saturated_) / double(pixels_);
-            report_.mean_grey = double(grey_sum_) / double(pixels_);
         }
     }
 

@@ -121,7 +121,11 @@ class Synthesiser {
             const std::size_t last = end_of_batch(lines, first);
             const std::uint64_t frames = draw(lines, first, last, object, layer);
             file.append_frames(buffer_.data(), frames);
-            report(last - first);
+            state_.done += last - first;
+            if (progress_) progress_(state_);
+            if (stop_signal() != 0)
+                throw Stopped(fmt::format("stopped by signal {} while generating", stop_signal()),
+                              "the unfinished file was removed", "run the same command again");
             first = last;
         }
     }
@@ -155,14 +159,6 @@ class Synthesiser {
         };
         parallel_for(last - first, threads_, make_worker);
         return starts.back();
-    }
-
-    void report(std::size_t lines) {
-        state_.done += lines;
-        if (progress_) progress_(state_);
-        if (stop_signal() != 0)
-            throw Stopped(fmt::format("stopped by signal {} while generating", stop_signal()),
-                          "the unfinished file was removed", "run the same command again");
     }
 
     const SynthOptions& options_;
