@@ -250,7 +250,7 @@ struct EnergyMeter::Sampler {
     }
     void run() noexcept {
         try {
-            for (double now, last = steady_seconds(); !stopping; last = now) {
+            for (double last = steady_seconds(), now = last; !stopping; last = now) {
                 std::this_thread::sleep_for(std::chrono::milliseconds(10));
                 const double watts = sum_of_watts(files, sensors);
                 now = steady_seconds();
