@@ -1,6 +1,7 @@
 #include "training_state.hpp"
 
 #include "model/weights_file.hpp"
+#include "optimizer_state.hpp"
 
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
@@ -15,10 +16,11 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingProgress, epoch, step, samples, loss_
 
 namespace {
 
-// Version 2: one line of JSON with identity, progress and lengths; then LibTorch's archive of the
-// network, the best weights so far as safetensors (maybe none), and LibTorch's archive of the
-// optimiser. Version 1 knew no best weights.
-constexpr EnvelopeFormat format{"ELTS", 2};
+// Version 3: one line of JSON with identity, progress, lengths and the optimiser's steps; then
+// LibTorch's archive of the network, the best weights so far as safetensors (maybe none), and the
+// optimiser's tensors as safetensors. In version 2 the optimiser is LibTorch's archive, without
+// steps in the first line. Version 1 knew no best weights.
+constexpr EnvelopeFormat format{"ELTS", 3}, format_2{"ELTS", 2};
 
 template <class Part>
 std::string archive_of(const Part& part) {
@@ -44,19 +46,23 @@ std::string encode_training_state(const std::string& identity, const TrainingPro
                                   const torch::optim::Optimizer& optimizer) {
     const std::string weights = archive_of(network);
     const std::string best_weights = best.empty() ? std::string() : encode_weights(best);
+    const OptimizerState state = state_of(optimizer);
     const Json head = {{"identity", identity},
                        {"progress", progress},
                        {"network_bytes", weights.size()},
-                       {"best_bytes", best_weights.size()}};
-    return seal(format,
-                {0, 0, head.dump() + "\n" + weights + best_weights + archive_of(optimizer)});
+                       {"best_bytes", best_weights.size()},
+                       {"optimizer_steps", state.steps}};
+    return seal(
+        format,
+        {0, 0, head.dump() + "\n" + weights + best_weights + encode_weights(state.tensors)});
 }
 
 RestoredTraining restore_training_state(const std::string& bytes, const std::string& identity,
                                         torch::nn::Module& network,
                                         torch::optim::Optimizer& optimizer,
                                         const std::string& where) {
-    const std::string payload = open_envelope(format, bytes, where).payload;
+    const bool is_older = envelope_version(format, bytes) == format_2.version;
+    const std::string payload = open_envelope(is_older ? format_2 : format, bytes, where).payload;
     try {
         const std::size_t line = payload.find('\n');
         const Json head = Json::parse(payload.substr(0, line));
@@ -68,7 +74,12 @@ RestoredTraining restore_training_state(const std::string& bytes, const std::str
         const auto best = head.at("best_bytes").get<std::size_t>();
         restore(network, payload.substr(begin, length));
         if (best > 0) restored.best = decode_weights(payload.substr(begin + length, best), where);
-        restore(optimizer, payload.substr(begin + length + best));
+        const std::string rest = payload.substr(begin + length + best);
+        if (is_older)
+            set_state(optimizer, state_in_archive(rest));
+        else
+            set_state(optimizer, {head.at("optimizer_steps").get<std::vector<std::int64_t>>(),
+                                  decode_weights(rest, where)});
         return restored;
     } catch (const Json::exception& error) {
         throw CorruptState(where + " cannot be read", error.what());

@@ -48,6 +48,65 @@ TEST(TrainingState, ComesBack) {
     EXPECT_TRUE(torch::equal(kept.at("weight"), best.at("weight")));
 }
 
+/// One more step on other inputs, the same for all.
+template <class Optimizer>
+void step(torch::nn::Linear& network, Optimizer& optimizer) {
+    optimizer.zero_grad();
+    network->forward(torch::arange(6).to(torch::kFloat32).reshape({2, 3}))
+        .square()
+        .sum()
+        .backward();
+    optimizer.step();
+}
+
+/// A network of which one parameter has no gradient, trained for three steps.
+template <class Optimizer, class Options>
+struct Learner {
+    explicit Learner(const Options& options) : optimizer(network->parameters(), options) {}
+    void learn() {
+        network->bias.set_requires_grad(false);
+        for (int i = 0; i < 3; ++i) step(network, optimizer);
+    }
+    torch::nn::Linear network{3, 2};
+    Optimizer optimizer;
+};
+
+template <class Optimizer, class Options>
+void goes_on_with_the_same_bits(const Options& options) {
+    Learner<Optimizer, Options> before(options), after(options);
+    before.learn();
+    const std::string bytes =
+        encode_training_state("me", {}, {}, *before.network, before.optimizer);
+    step(after.network, after.optimizer);  // has a state of its own
+    (void)restore_training_state(bytes, "me", *after.network, after.optimizer, "test");
+    for (int i = 0; i < 2; ++i) {
+        for (Learner<Optimizer, Options>* one : {&before, &after}) {
+            one->network->bias.set_requires_grad(true);  // whose state begins now
+            step(one->network, one->optimizer);
+        }
+        EXPECT_TRUE(torch::equal(after.network->weight, before.network->weight)) << i;
+        EXPECT_TRUE(torch::equal(after.network->bias, before.network->bias)) << i;
+    }
+}
+
+TEST(TrainingState, EachOptimizerGoesOnWithTheSameBits) {
+    goes_on_with_the_same_bits<torch::optim::Adam>(torch::optim::AdamOptions(0.01));
+    goes_on_with_the_same_bits<torch::optim::AdamW>(torch::optim::AdamWOptions(0.01));
+    goes_on_with_the_same_bits<torch::optim::SGD>(torch::optim::SGDOptions(0.01).momentum(0.9));
+}
+
+TEST(TrainingState, OfOtherParametersIsRefused) {
+    const Trained before;
+    const std::string bytes = encode_training_state("me", {}, {}, *before.network, before.adam);
+    Trained after;
+    torch::optim::Adam of_one({after.network->weight}, torch::optim::AdamOptions(0.01));
+    EXPECT_THROW((void)restore_training_state(bytes, "me", *after.network, of_one, "test"),
+                 CorruptState);
+    torch::optim::SGD other(after.network->parameters(), torch::optim::SGDOptions(0.01));
+    EXPECT_THROW((void)restore_training_state(bytes, "me", *after.network, other, "test"),
+                 CorruptState);
+}
+
 TEST(TrainingState, DamageOfAnyKindIsNoticed) {
     const Trained before;
     const std::string bytes = encode_training_state("me", {}, {}, *before.network, before.adam);
