@@ -147,7 +147,7 @@ bool is_lasting(const MeasurementResult& result) {
 MeasurementJob make_job(Json spec, const MeasurementSettings& settings,
                         const std::string& device_class) {
     if (!spec.is_object())
-        throw ConfigError("specification: not a JSON object", {}, "see src/model/README.md");
+        throw ConfigError("specification: not a JSON object", {}, "see src/architecture/README.md");
     spec.erase("training");
     return {spec.dump(), settings.to_json().dump(), device_class};
 }
