@@ -91,17 +91,17 @@ class SpeedProbe {
 
 /// Times one batch size; adds its metrics and returns what goes into the record.
 Json measure_batch(Runtime& runtime, int batch, const MeasurementSettings& settings,
-                   const TimingPlan& plan, SpeedProbe* probe, const EnergyMeter& energy,
+                   const TimingPlan& plan, SpeedProbe* probe, const RunningMeters& meters,
                    Metrics& metrics) {
     runtime.prepare(batch);
     std::function<double()> speed;
     if (probe != nullptr) speed = [probe] { return probe->speed(); };
     const Usage before = usage();
-    const auto joules_before = energy.joules();
+    const RunningMeters::Readings metered_before = meters.read();
     const double start = steady_seconds();
     const Timing timing = time_runs([&] { runtime.run(); }, plan, steady_nanoseconds, speed);
     const double wall_s = steady_seconds() - start;
-    const auto joules_after = energy.joules();
+    const RunningMeters::Readings metered_after = meters.read();
     const Usage after = usage();
 
     const double cpu_s = after.cpu_s - before.cpu_s;
@@ -110,9 +110,7 @@ Json measure_batch(Runtime& runtime, int batch, const MeasurementSettings& setti
                         metrics);
     const auto runs = static_cast<double>(timing.samples_ms.size() + timing.disturbed_samples +
                                           timing.warm_up_runs);
-    if (joules_before && joules_after && batch == 1)
-        if (const double watts = (*joules_after - *joules_before) / wall_s; is_power(watts))
-            metrics["energy_mj"] = watts * wall_s / runs * 1e3;
+    if (batch == 1) meters.add_metrics(metered_before, metered_after, wall_s, runs, metrics);
     Json record = {
         {"batch", batch},
         {"samples", timing.samples_ms.size()},
@@ -143,19 +141,20 @@ MeasurementSettings with_weights_path(MeasurementSettings settings, const std::s
 }
 
 void measure_into(MeasurementResult& result, const Json& spec, const MeasurementSettings& settings,
-                  const RuntimeFactory& factory, const MeasuringLimits& limits) {
+                  const RuntimeFactory& factory, const MeasuringLimits& limits,
+                  const std::vector<Meter>& known_meters) {
     const SystemFiles system;
     const double base_mib = system.memory_mib("VmRSS");
     const std::unique_ptr<Runtime> runtime =
         factory(spec, with_weights_path(settings, limits.weights_folder));
-    const EnergyMeter energy(system);
+    const RunningMeters meters(system, known_meters);
     Json record = {{"before", system.conditions()}, {"settings", settings.to_json()}};
     std::optional<SpeedProbe> probe;
     if (settings.processor == "cpu" && cores_may_be_shared(system)) probe.emplace(system);
     for (const int batch : settings.batches)
         record["batches"].push_back(
             measure_batch(*runtime, batch, settings, timing_plan(settings, limits),
-                          probe ? &*probe : nullptr, energy, result.metrics));
+                          probe ? &*probe : nullptr, meters, result.metrics));
     record["after"] = system.conditions();
     result.metrics.merge(runtime->facts());
     result.metrics["peak_memory_mib"] = system.memory_mib("VmHWM");
@@ -180,7 +179,7 @@ TimingPlan timing_plan(const MeasurementSettings& settings, const MeasuringLimit
 }
 
 MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory,
-                          const MeasuringLimits& limits) {
+                          const MeasuringLimits& limits, const std::vector<Meter>& meters) {
     MeasurementResult result;
     const double start = steady_seconds();
     const auto failed = [&](const std::string& reason, FailureOf whose = FailureOf::device) {
@@ -191,7 +190,7 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
     };
     try {
         const MeasurementSettings settings = settings_of(job);
-        measure_into(result, parse_json(job.spec, "spec"), settings, factory, limits);
+        measure_into(result, parse_json(job.spec, "spec"), settings, factory, limits, meters);
     } catch (const std::bad_alloc&) {
         failed("out of memory on the device");
     } catch (const NetworkError& error) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "harness.hpp"
+#include "meters.hpp"
 #include "runtime.hpp"
 
 #include "edgeloop/core/json.hpp"
@@ -22,8 +23,10 @@ struct MeasuringLimits {
 
 /// Measures one job with a runtime: every batch size of its settings, conditions before and after.
 /// Failures of the network (out of memory, a spec that can't be built) are a result with a reason.
+/// @param meters  other ones in tests.
 [[nodiscard]] MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory,
-                                        const MeasuringLimits& limits = {});
+                                        const MeasuringLimits& limits = {},
+                                        const std::vector<Meter>& meters = all_meters());
 
 /// Body of the hidden subcommand that runs in the measuring process. It has loaded the runtime when
 /// it starts; for each request, a line of JSON on standard input, it forks a process that applies

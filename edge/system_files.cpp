@@ -3,15 +3,12 @@
 #include "runtime.hpp"
 
 #include "edgeloop/core/build_info.hpp"
-#include "edgeloop/core/clock.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <set>
 #include <thread>
 
@@ -29,8 +26,6 @@ const std::string cpu_folder = "/sys/devices/system/cpu";
 // What lies outside is left out, as if it had not been told.
 constexpr double min_milli_c = -60e3, max_milli_c = 200e3;  ///< silicon neither survives
 constexpr double min_khz = 1e3, max_khz = 20e6;
-constexpr double min_volt = 0.5, max_volt = 80;  ///< of a supply that powers a board
-constexpr double max_watt = 5000;
 
 std::string trim(const std::string& text) {
     const auto blank = [](unsigned char c) { return std::isspace(c) != 0 || c == 0; };
@@ -165,148 +160,18 @@ double SystemFiles::memory_mib(const std::string& kind) const {
     return mib_of(field("/proc/self/status", kind)).value_or(0);
 }
 
-namespace {
-
-constexpr int max_channels = 3;  ///< of an INA3221; further files of it are sums of shunt voltages
-
-/// Present power of one channel of a sensor, or nothing where it reports none that can be.
-std::optional<double> channel_watts(const SystemFiles& files, const std::string& sensor,
-                                    int channel) {
-    const auto read = [&](const char* kind) {
-        return files.number(fmt::format("{}/{}{}_input", sensor, kind, channel));
-    };
-    const auto plausible = [](double watts) -> std::optional<double> {
-        return watts >= 0 && watts <= max_watt ? std::optional(watts) : std::nullopt;
-    };
-    if (const auto microwatts = read("power")) return plausible(*microwatts * 1e-6);
-    const auto mv = read("in"), ma = read("curr");
-    if (!mv || !ma || *mv < min_volt * 1e3 || *mv > max_volt * 1e3) return std::nullopt;
-    return plausible(*mv * *ma * 1e-6);
-}
-
-/// Whether a channel is the supply of the whole board, of which the others are parts.
-bool is_whole_supply(const std::string& label) {
-    return label == "VDD_IN" || label == "POM_5V_IN" || label == "VIN";
-}
-
-/// Present power of a sensor: of the channel that is the whole board's supply, where a label says
-/// which (Jetson Nano, Xavier NX, Orin Nano), else of all together (the rails of AGX Orin hang on
-/// its 19 V side by side).
-std::optional<double> watts_of(const SystemFiles& files, const std::string& sensor) {
-    std::optional<double> sum;
-    for (int channel = 1; channel <= max_channels; ++channel) {
-        const auto watts = channel_watts(files, sensor, channel);
-        if (!watts) continue;
-        const auto label = files.line(fmt::format("{}/in{}_label", sensor, channel));
-        if (is_whole_supply(label.value_or(""))) return watts;
-        sum = sum.value_or(0) + *watts;
-    }
-    return sum;
-}
-
-/// Whether the sensor measures the whole board's supply.
-bool has_whole_supply(const SystemFiles& files, const std::string& sensor) {
-    for (int channel = 1; channel <= max_channels; ++channel)
-        if (is_whole_supply(files.line(fmt::format("{}/in{}_label", sensor, channel)).value_or("")))
-            return true;
-    return false;
-}
-
-/// TI's power monitors (ina219, ina226, ina3221 ...) that power can be read from.
-std::vector<std::string> power_monitors(const SystemFiles& files) {
-    std::vector<std::string> sensors;
-    for (const std::string& sensor : files.entries("/sys/class/hwmon", "hwmon"))
-        if (files.line(sensor + "/name").value_or("").rfind("ina", 0) == 0 &&
-            watts_of(files, sensor))
-            sensors.push_back(sensor);
-    const auto whole = std::find_if(sensors.begin(), sensors.end(), [&](const auto& sensor) {
-        return has_whole_supply(files, sensor);
-    });
-    if (whole != sensors.end()) return {*whole};  // other monitors see parts of it
-    return sensors;
-}
-
-double sum_of_watts(const SystemFiles& files, const std::vector<std::string>& sensors) {
-    double watts = 0;
-    for (const std::string& sensor : sensors) watts += watts_of(files, sensor).value_or(0);
-    return watts;
-}
-
-}  // namespace
-
-std::optional<double> board_watts(const SystemFiles& files) {
-    const std::vector<std::string> sensors = power_monitors(files);
-    if (sensors.empty()) return std::nullopt;
-    return sum_of_watts(files, sensors);
-}
-
-/// Integrates power over time from sensors that report power, or voltage and current.
-struct EnergyMeter::Sampler {
-    explicit Sampler(const SystemFiles& given, std::vector<std::string> found)
-        : files(given), sensors(std::move(found)), thread([this] { run(); }) {}
-    ~Sampler() {
-        stopping = true;
-        thread.join();
-    }
-    void run() noexcept {
-        try {
-            for (double last = steady_seconds(), now = last; !stopping; last = now) {
-                std::this_thread::sleep_for(std::chrono::milliseconds(10));
-                const double watts = sum_of_watts(files, sensors);
-                now = steady_seconds();
-                const std::lock_guard lock(mutex);
-                joules += watts * (now - last);
-            }
-        } catch (const std::exception&) {
-            failed = true;
-        }
-    }
-
-    const SystemFiles& files;
-    std::vector<std::string> sensors;
-    std::mutex mutex;
-    double joules = 0;
-    std::atomic<bool> stopping{false}, failed{false};
-    std::thread thread;
-};
-
-EnergyMeter::EnergyMeter(const SystemFiles& files) : files_(files) {
-    for (const std::string& zone : files.entries("/sys/class/powercap", "intel-rapl:")) {
-        // Packages only: their parts are counted in them.
-        const bool package = std::count(zone.begin(), zone.end(), ':') == 1;
-        if (package && files.number(zone + "/energy_uj")) counters_.push_back(zone + "/energy_uj");
-    }
-    if (!counters_.empty()) return;
-    std::vector<std::string> sensors = power_monitors(files);
-    if (!sensors.empty()) sampler_ = std::make_unique<Sampler>(files, std::move(sensors));
-}
-
-EnergyMeter::~EnergyMeter() = default;
-
-std::optional<double> EnergyMeter::joules() const {
-    if (sampler_) {
-        if (sampler_->failed) return std::nullopt;
-        const std::lock_guard lock(sampler_->mutex);
-        return sampler_->joules;
-    }
-    if (counters_.empty()) return std::nullopt;
-    double total = 0;
-    for (const std::string& counter : counters_) total += files_.number(counter).value_or(0) * 1e-6;
-    return total;
-}
-
-bool is_power(double watts) { return watts > 0 && watts <= max_watt; }
-
-Json deliverables(const SystemFiles& files, const Json& runtime) {
+Json deliverables(const SystemFiles& files, const Json& runtime, const std::vector<Meter>& meters) {
     const bool cuda = runtime.value("cuda", false);
     Json runtimes = Json::array(), processors = {"cpu"};
     for (const std::string& name : runtime_names())
         if (cuda || !needs_cuda(name)) runtimes.push_back(name);
     if (cuda) processors.push_back("cuda");
-    const Needs means = EnergyMeter(files).joules() ? Needs::power_meter : Needs::samples;
+    std::vector<std::string> metrics = metric_names(Source::measuring, Needs::samples);
+    for (std::string& name : RunningMeters(files, meters).names())
+        metrics.push_back(std::move(name));
     return {{"runtimes", std::move(runtimes)},
             {"processors", std::move(processors)},
-            {"metrics", metric_names(Source::measuring, means)}};
+            {"metrics", std::move(metrics)}};
 }
 
 Json device_record(const SystemFiles& files, const std::string& name,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "meters.hpp"
+
 #include "edgeloop/core/json.hpp"
 
 #include <optional>
@@ -40,35 +42,11 @@ class SystemFiles {
     std::string root_;
 };
 
-/// Present power of this machine by its power monitors, or nothing where it has none.
-[[nodiscard]] std::optional<double> board_watts(const SystemFiles& files);
-
-/// Energy this machine has used, from a counter (RAPL) where there is one. Boards that only report
-/// power (INA3221 on Jetson) are sampled by a thread while the meter exists.
-class EnergyMeter {
-  public:
-    explicit EnergyMeter(const SystemFiles& files);
-    ~EnergyMeter();
-    EnergyMeter(const EnergyMeter&) = delete;
-    EnergyMeter& operator=(const EnergyMeter&) = delete;
-
-    /// Joules since some fixed moment, or nothing when the machine does not tell.
-    [[nodiscard]] std::optional<double> joules() const;
-
-  private:
-    struct Sampler;
-    const SystemFiles& files_;
-    std::vector<std::string> counters_;
-    std::unique_ptr<Sampler> sampler_;
-};
-
 /// What this machine can be asked for: {"runtimes", "processors", "metrics"}, lists of names.
 /// @param runtime  as describe_runtimes().
-[[nodiscard]] Json deliverables(const SystemFiles& files, const Json& runtime);
-
-/// Whether a machine can draw so much: a counter that stands still, runs over or was reset shows
-/// something else.
-[[nodiscard]] bool is_power(double watts);
+/// @param meters  other ones in tests.
+[[nodiscard]] Json deliverables(const SystemFiles& files, const Json& runtime,
+                                const std::vector<Meter>& meters = all_meters());
 
 /// The device record of this machine for `edgeloop-edge info` and HELLO.
 /// @param runtime  as describe_runtimes().

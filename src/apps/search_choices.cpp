@@ -46,7 +46,7 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
         delivered.push_back(std::move(name));
     if (edge != "none")
         measured =
-            objectives(Source::measuring, edge == "model" ? Needs::nothing : Needs::power_meter);
+            objectives(Source::measuring, edge == "model" ? Needs::nothing : Needs::meter);
     delivered.insert(delivered.end(), measured.begin(), measured.end());
     if (goals.objectives.empty())
         goals.objectives = {"val_rmse", edge == "none" ? "flops" : "latency_ms"};

@@ -27,7 +27,7 @@ constexpr Metric table[] = {
     {"base_memory_mib", "MiB", Meaning::note, Source::measuring, Needs::device},
     {"build_ms", "ms", Meaning::note, Source::measuring, Needs::device},
     {"model_size_mib", "MiB", Meaning::note, Source::measuring, Needs::device},
-    {"energy_mj", "mJ", Meaning::smaller_is_better, Source::measuring, Needs::power_meter},
+    {"energy_mj", "mJ", Meaning::smaller_is_better, Source::measuring, Needs::meter},
     {"latency_disturbed", "", Meaning::note, Source::measuring, Needs::circumstance},
     {"latency_is_modelled", "", Meaning::note, Source::measuring, Needs::circumstance},
     {"reference_drift", "", Meaning::note, Source::measuring, Needs::circumstance},

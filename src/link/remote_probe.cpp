@@ -37,7 +37,7 @@ std::optional<std::string> special_among(const MeasurementSettings& settings,
     if (!is_everywhere(settings.runtime)) return "the runtime " + settings.runtime;
     if (settings.processor != "cpu") return "the processor " + settings.processor;
     for (const std::string& name : metrics)
-        if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::power_meter)
+        if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::meter)
             return name;
     return std::nullopt;
 }

@@ -161,7 +161,7 @@ class Planner {
                                       analytic_latency_ms(candidate.design->spec(), DeviceModel{});
             Metrics metrics;
             for (const std::string& name :
-                 metric_names(Source::measuring, Needs::power_meter, Meaning::smaller_is_better))
+                 metric_names(Source::measuring, Needs::meter, Meaning::smaller_is_better))
                 metrics[name] = latency_ms;
             return metrics;
         };

@@ -25,7 +25,7 @@ TEST(MetricsTable, AFamilyHasAnyMemberAndIsNamedForThoseGiven) {
 TEST(MetricsTable, WhatIsOfferedDependsOnTheMeans) {
     EXPECT_THAT(metric_names(Source::measuring, Needs::nothing), ElementsAre("latency_ms"));
     EXPECT_THAT(metric_names(Source::measuring, Needs::samples), Not(Contains("energy_mj")));
-    EXPECT_THAT(metric_names(Source::measuring, Needs::power_meter), Contains("energy_mj"));
+    EXPECT_THAT(metric_names(Source::measuring, Needs::meter), Contains("energy_mj"));
 }
 
 TEST(MetricsTable, AMeasurementIsValidUnlessAnyOfItsMetricsSaysNo) {
