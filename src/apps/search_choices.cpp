@@ -45,8 +45,7 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
     for (std::string& name : objectives(Source::design, Needs::nothing))
         delivered.push_back(std::move(name));
     if (edge != "none")
-        measured =
-            objectives(Source::measuring, edge == "model" ? Needs::nothing : Needs::meter);
+        measured = objectives(Source::measuring, edge == "model" ? Needs::nothing : Needs::meter);
     delivered.insert(delivered.end(), measured.begin(), measured.end());
     if (goals.objectives.empty())
         goals.objectives = {"val_rmse", edge == "none" ? "flops" : "latency_ms"};

@@ -125,6 +125,7 @@ ReuseCache earlier_results(const SearchConfig& config, const SearchTask& task) {
     options.conditions = run_conditions(config, task);
     options.latencies = config.edge == "model" || !config.probe.device_class.empty();
     options.weights = config.save_weights;
+    options.measured = task.measured;
     ReuseCache cache(std::move(options));
     for (const std::string& folder : config.reuse)
         log::info("{}", cache.add_run(folder, conditions_in_files(folder)).text(folder));

@@ -89,6 +89,9 @@ class ReuseCache::Reader {
     void keep_latency(const Candidate& candidate, Outcome& outcome) {
         std::string why = measuring_differs_;
         if (why.empty() && !genome(candidate)) why = "of designs outside this space";
+        // A device that had no meter then may have one now; and another run may have it all.
+        for (const std::string& metric : cache_.options_.measured)
+            if (why.empty() && outcome.metrics.count(metric) == 0) why = "without " + metric;
         if (!why.empty()) return leave_out("latencies", why);
         cache_.measured_.emplace(candidate.design->network_identity(), std::move(outcome));
         ++count_.latencies;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <vector>
 
 namespace edgeloop {
 
@@ -15,8 +16,9 @@ struct ReuseOptions {
     const SearchSpace* space = nullptr;  ///< of this run; must outlive the cache
     EngineSettings engine;
     RunConditions conditions;
-    bool latencies = true;  ///< devices with these conditions are interchangeable
-    bool weights = false;   ///< a training without its weights is of no use
+    bool latencies = true;              ///< devices with these conditions are interchangeable
+    bool weights = false;               ///< a training without its weights is of no use
+    std::vector<std::string> measured;  ///< metrics without which a latency is of no use
 };
 
 /// What a folder has for this run.

@@ -58,7 +58,8 @@ class ReuseCacheTest : public testing::Test {
         return options;
     }
 
-    Counts run(const std::string& name, const ReuseCache* cache) {
+    /// @param metered  the device has a meter of energy.
+    Counts run(const std::string& name, const ReuseCache* cache, bool metered = false) {
         const auto engine = make_engine(space_, settings());
         RunDirectoryOptions options;
         options.path = folder_.path(name);
@@ -73,10 +74,13 @@ class ReuseCacheTest : public testing::Test {
         ImmediateProbe probe(
             [&](const Candidate& candidate) {
                 ++counts.measured;
-                return measure(candidate);
+                Outcome outcome = measure(candidate);
+                if (metered) outcome.metrics["energy_mj"] = 2;
+                return outcome;
             },
             "test");
         SearchOptions search;
+        if (metered) search.measured = {"latency_ms", "energy_mj"};
         if (cache)
             search.lookup = [&](Part part, const Candidate& each) {
                 return cache->find(part, each);
@@ -140,6 +144,22 @@ TEST_F(ReuseCacheTest, WhatThisSearchWillNeverAskForIsNotCounted) {
     EXPECT_EQ(said([](ReuseOptions& options) { options.latencies = false; }),
               "first: 18 trainings and 0 latencies can be reused; not 18 latencies measured on a "
               "device that no --device-class names");
+}
+
+TEST_F(ReuseCacheTest, AMeasurementWithoutAMetricOfThisRunIsMadeAgain) {
+    (void)run("unmetered", nullptr);
+    ReuseOptions options = reuse();
+    options.measured = {"latency_ms", "energy_mj"};
+    ReuseCache cache(options);
+    EXPECT_EQ(cache.add_run(folder_.path("unmetered")).text("first"),
+              "first: 18 trainings and 0 latencies can be reused; not 18 latencies without "
+              "energy_mj");
+    const Counts counts = run("metered", &cache, true);
+    EXPECT_EQ(counts.trained, 0);
+    EXPECT_EQ(counts.measured, 18);
+    // What lacks it does not hide what has it.
+    EXPECT_EQ(cache.add_run(folder_.path("metered")).latencies, 18u);
+    EXPECT_EQ(run("again", &cache, true).measured, 0);
 }
 
 TEST_F(ReuseCacheTest, WeightsOfAnEarlierRunAreFound) {
