@@ -1,5 +1,7 @@
 #include "runtime.hpp"
 
+#include "edgeloop/architecture/families.hpp"
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -17,7 +19,9 @@ std::vector<Runtimes>& all_runtimes() {
 
 ArchitectureSpec network_of(const Json& spec) {
     try {
-        return ArchitectureSpec::from_json(spec, "job");
+        ArchitectureSpec network = ArchitectureSpec::from_json(spec, "job");
+        (void)network_of(network);  // what is legal value by value may still be no network
+        return network;
     } catch (const ConfigError& error) {
         throw NetworkError(error.problem(), error.why(), error.suggestion());
     }
