@@ -266,8 +266,10 @@ void check_together(const SearchConfig& c) {
             "--coordinator-trains needs --ranks-per-candidate 1", "drop one of them");
     require(c.epochs == 0 || c.engine.ladder.epochs.empty(),
             "--epochs and --rungs exclude each other", "the last of --rungs is the full budget");
-    require(c.probe.settings.runtime != "tensorrt" || c.probe.settings.processor == "cuda",
-            "--measure-runtime tensorrt runs on GPUs only", "add --measure-processor cuda");
+    const std::string& runtime = c.probe.settings.runtime;
+    require(!needs_cuda(runtime) || c.probe.settings.processor == "cuda",
+            fmt::format("--measure-runtime {} runs on GPUs only", runtime),
+            "add --measure-processor cuda");
     wire::check_name("--device-class", c.probe.device_class);
     check_edge_keys(c);
 }

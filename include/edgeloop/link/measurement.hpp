@@ -29,7 +29,7 @@ struct MeasurementSettings {
     double iqr_ratio = 0.05;         ///< stop rule: interquartile range / median at or below this
     double time_limit_s = 300;       ///< the measuring process is ended after this
     double memory_limit_mib = 0;     ///< the measuring process gets no more; 0: no limit
-    std::string runtime = "eager";   ///< eager, torchscript, onnx, tensorrt
+    std::string runtime = "eager";   ///< one of range("runtime"), in link/measurement.cpp
     std::string processor = "cpu";   ///< cpu, cuda
     std::string weights;  ///< a file in the device's folder of weights; empty: random weights
     int repeat = 0;       ///< raise it to measure again instead of getting the stored answer
