@@ -1,8 +1,7 @@
 #include "edgeloop/architecture/counts.hpp"
 
-#include "architecture/layer_list.hpp"
-
 #include "edgeloop/architecture/families.hpp"
+#include "edgeloop/architecture/layer_list.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "edgeloop/architecture/families/mbconv3d.hpp"
 
-#include "architecture/layer_list.hpp"
+#include "edgeloop/architecture/layer_list.hpp"
 
 #include <algorithm>
 #include <cmath>

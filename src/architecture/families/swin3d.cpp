@@ -1,7 +1,6 @@
 #include "edgeloop/architecture/families/swin3d.hpp"
 
-#include "architecture/layer_list.hpp"
-
+#include "edgeloop/architecture/layer_list.hpp"
 #include "edgeloop/architecture/window_geometry.hpp"
 
 #include <fmt/format.h>

@@ -20,7 +20,7 @@ struct LayerElements {
     double working = 0;  ///< alive while it runs in inference
 };
 
-/// Collects layers and their totals.
+/// Collects layers and their totals: what count() of a family is made of.
 class LayerList {
   public:
     void add(const std::string& name, const std::string& kind, std::vector<std::int64_t> shape,
