@@ -3,6 +3,8 @@
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -18,35 +20,48 @@ Json value_in(const Json& spec, const Variable& variable) {
     return {};
 }
 
-double gene_of(const Variable& variable, const Json& value, const std::string& where) {
-    const auto outside = [&](const std::string& offer) {
-        return ConfigError(fmt::format("{}: {} is {}", where, variable.name, value.dump()),
-                           fmt::format("the search space offers {}", offer),
-                           "change the design or the space");
-    };
+// Nothing when the variable does not offer the value.
+std::optional<double> gene_of(const Variable& variable, const Json& value) {
     if (variable.traits().has_choices) {
         const auto found = std::find(variable.choices.begin(), variable.choices.end(), value);
-        if (found == variable.choices.end()) throw outside(Json(variable.choices).dump());
+        if (found == variable.choices.end()) return std::nullopt;
         return static_cast<double>(found - variable.choices.begin());
     }
-    const std::string range = fmt::format("{} to {}", variable.lower, variable.upper);
-    if (!value.is_number()) throw outside(range);
+    if (!value.is_number()) return std::nullopt;
     const double number = value.get<double>();
-    if (number < variable.lower || number > variable.upper) throw outside(range);
+    if (number < variable.lower || number > variable.upper) return std::nullopt;
     return number;
+}
+
+ConfigError not_offered(const Variable& variable, const Json& value, const std::string& where) {
+    const std::string offer = variable.traits().has_choices
+                                  ? Json(variable.choices).dump()
+                                  : fmt::format("{} to {}", variable.lower, variable.upper);
+    return ConfigError(fmt::format("{}: {} is {}", where, variable.name, value.dump()),
+                       fmt::format("the search space offers {}", offer),
+                       "change the design or the space");
 }
 
 }  // namespace
 
 Genome genome_of(const SearchSpace& space, const ArchitectureSpec& spec, const std::string& where) {
     const Json json = spec.to_json();
+    const std::vector<Variable>& variables = space.variables();
     Genome genome;
-    for (const Variable& variable : space.variables()) {
+    std::vector<bool> is_offered;
+    for (const Variable& variable : variables) {
         const Json value = value_in(json, variable);
-        genome.genes.push_back(value.is_null() ? variable.first()
-                                               : gene_of(variable, value, where));
+        const auto gene =
+            value.is_null() ? std::optional(variable.first()) : gene_of(variable, value);
+        genome.genes.push_back(gene.value_or(variable.first()));
+        is_offered.push_back(gene.has_value());
     }
     space.canonicalise(genome);
+    // Families share keys: what another family's variable does not offer is no matter.
+    const std::vector<bool> exists = space.active(genome);
+    for (std::size_t i = 0; i < variables.size(); ++i)
+        if (exists[i] && !is_offered[i])
+            throw not_offered(variables[i], value_in(json, variables[i]), where);
     if (auto why = space.infeasibility(genome))
         throw ConfigError(fmt::format("{}: the design is not allowed in the search space", where),
                           *why, "change the design or the space");

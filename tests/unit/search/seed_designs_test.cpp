@@ -8,15 +8,15 @@ namespace edgeloop {
 namespace {
 
 TEST(SeedDesigns, EveryDesignOfASpaceFindsItsGenome) {
-    for (const char* name : {"hpc2edge", "cnn3d", "mbconv3d", "quickstart"}) {
-        const SearchSpace space = SearchSpace::from_file(name);
+    for (const ShippedFile& file : shipped_spaces()) {
+        const SearchSpace space = SearchSpace::from_file(file.name);
         RandomStream random(1, "seed designs");
         for (int i = 0; i < 50; ++i) {
             const Genome genome = space.sample(random);
             if (space.infeasibility(genome)) continue;
             const ArchitectureSpec spec = space.decode(genome);
             EXPECT_EQ(space.decode(genome_of(space, spec, "test")).canonical(), spec.canonical())
-                << name;
+                << file.name;
         }
     }
 }
