@@ -3,12 +3,14 @@
 #include "support/scripted_agent.hpp"
 #include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
+#include "unit/model/specs.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/link/bridge_store.hpp"
+#include "edgeloop/link/measurement.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -274,31 +276,45 @@ TEST_F(Bridge, ASpecIsCheckedBeforeItIsSentAndMayBeAShippedOne) {
     EXPECT_EQ(measured.code, 0) << measured.output;
 }
 
+/// What this machine's record says that it delivers.
+std::vector<std::string> delivered_runtimes() {
+    const ProgramResult info = run({program("edgeloop-edge"), "info"});
+    EXPECT_EQ(info.code, 0) << info.output;
+    return parse_json(json_of(info), "info").at("delivers").at("runtimes");
+}
+
 TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
-    const std::string shifted = folder.path("shifted.json");
-    std::ofstream(shifted) << R"({"family": "swin3d", "architecture": {"patch": [2, 2, 2],
-        "embed_dim": 12, "depths": [2], "heads": [3], "window": [2, 4, 4]},
-        "clip": {"frames": 4, "stride": 1, "side": 16}})";
-    const std::string tiny = test_data("specs/cnn3d_tiny.json");
-    const std::string squeezed = folder.path("squeezed.json");
-    std::ofstream(squeezed) << R"({"family": "mbconv3d", "architecture": {"stem": 4, "head": 8,
-        "stages": [{"channels": 6, "stride": [1, 2, 2], "squeeze": 0.25}]},
-        "clip": {"frames": 4, "stride": 1, "side": 16}})";
-    for (const std::string& spec : {shifted, tiny, squeezed})
-        for (const std::string runtime : {"eager", "torchscript", "onnx"}) {
+    const std::vector<std::string> delivered = delivered_runtimes();
+    const Range runtimes = MeasurementSettings::range("runtime");
+    for (const ArchitectureSpec& design : small_designs()) {
+        const std::string spec = folder.path(design.family + ".json");
+        std::ofstream(spec) << design.to_json();
+        for (const std::string& runtime : runtimes.words) {
+            if (needs_cuda(runtime)) continue;
+            SCOPED_TRACE(design.family + " with " + runtime);
+            const bool present =
+                std::find(delivered.begin(), delivered.end(), runtime) != delivered.end();
+            EXPECT_TRUE(present || !is_everywhere(runtime));
             const ProgramResult result =
                 run({program("edgeloop-edge"), "measure", "--spec", spec, "--seconds", "0.1",
                      "--batch", "1,2", "--runtime", runtime});
-            const bool absent =
-                result.output.find("built without the runtime") != std::string::npos;
-            EXPECT_EQ(result.code, absent && runtime == "onnx" ? 2 : 0) << result.output;
-            EXPECT_EQ(result.output.find("latency_b2_ms") == std::string::npos, absent)
+            EXPECT_EQ(result.code, present ? 0 : 2) << result.output;
+            EXPECT_NE(result.output.find(present ? "latency_b2_ms" : "built without the runtime"),
+                      std::string::npos)
                 << result.output;
         }
-    const ProgramResult gpu =
-        run({program("edgeloop-edge"), "measure", "--spec", tiny, "--runtime", "tensorrt"});
-    EXPECT_EQ(gpu.code, 2);
-    EXPECT_NE(gpu.output.find("add --processor cuda"), std::string::npos) << gpu.output;
+    }
+}
+
+TEST_F(Bridge, ARuntimeForGpusAloneSaysSo) {
+    const Range runtimes = MeasurementSettings::range("runtime");
+    for (const std::string& runtime : runtimes.words) {
+        if (!needs_cuda(runtime)) continue;
+        const ProgramResult gpu = run({program("edgeloop-edge"), "measure", "--spec",
+                                       test_data("specs/cnn3d_tiny.json"), "--runtime", runtime});
+        EXPECT_EQ(gpu.code, 2);
+        EXPECT_NE(gpu.output.find("add --processor cuda"), std::string::npos) << gpu.output;
+    }
 }
 
 TEST_F(Bridge, ACoreThatIsNotThereIsSaidOnce) {

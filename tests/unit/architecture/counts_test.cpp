@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace edgeloop {
@@ -44,6 +45,13 @@ TEST(Counts, TotalsAreTheSumsOfTheLayers) {
         EXPECT_EQ(counts.inference_activation_bytes, largest);
         EXPECT_GT(counts.training_activation_bytes, counts.inference_activation_bytes);
     }
+}
+
+TEST(SmallDesigns, AreOneOfEachFamily) {
+    std::vector<std::string> names;
+    for (const ArchitectureSpec& spec : test::small_designs()) names.push_back(spec.family);
+    EXPECT_THAT(names, ::testing::UnorderedElementsAreArray(test::family_names()))
+        << "put a design of it into tests/unit/model/specs.hpp";
 }
 
 TEST(TrainingMemory, IsWeightsGradientsOptimiserAndActivationsOfTheBatch) {

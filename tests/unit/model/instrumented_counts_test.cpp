@@ -71,7 +71,7 @@ std::int64_t attention_flops(const ModelCounts& counts) {
     return flops;
 }
 
-class InstrumentedCounts : public testing::TestWithParam<const char*> {};
+class InstrumentedCounts : public testing::TestWithParam<std::string> {};
 
 TEST_P(InstrumentedCounts, EqualWhatRuns) {
     const SearchSpace space = SearchSpace::from_file(GetParam());
@@ -139,8 +139,7 @@ TEST(InstrumentedFusedKernels, RunNoOtherProductsThanCounted) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Spaces, InstrumentedCounts,
-                         testing::Values("hpc2edge", "swin3d-wide", "cnn3d", "mbconv3d", "mixed",
-                                         "quickstart"));
+                         testing::ValuesIn(test::shipped_space_names()));
 
 }  // namespace
 }  // namespace edgeloop

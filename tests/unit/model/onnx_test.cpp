@@ -49,7 +49,7 @@ void expect_same(const ArchitectureSpec& spec) {
     EXPECT_GT((run_exported(model, clips + 1) - exported).norm().item<double>(), 0);
 }
 
-class OnnxOfRandomDesigns : public ::testing::TestWithParam<const char*> {};
+class OnnxOfRandomDesigns : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(OnnxOfRandomDesigns, GivesWhatLibTorchGives) {
     const auto space = SearchSpace::from_file(GetParam());
@@ -60,13 +60,10 @@ TEST_P(OnnxOfRandomDesigns, GivesWhatLibTorchGives) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Spaces, OnnxOfRandomDesigns,
-                         ::testing::Values("cnn3d", "hpc2edge", "mbconv3d", "mixed", "quickstart",
-                                           "swin3d-wide"));
+                         ::testing::ValuesIn(test::shipped_space_names()));
 
 TEST(Onnx, OfEachFamilyGivesWhatLibTorchGives) {
-    expect_same(test::small_cnn3d());
-    expect_same(test::small_mbconv3d());
-    expect_same(test::small_swin3d());
+    for (const ArchitectureSpec& spec : test::small_designs()) expect_same(spec);
 }
 
 }  // namespace

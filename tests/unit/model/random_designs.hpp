@@ -8,8 +8,16 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 namespace edgeloop::test {
+
+/// The spaces that tests of random designs walk: all that are shipped.
+inline std::vector<std::string> shipped_space_names() {
+    std::vector<std::string> names;
+    for (const ShippedFile& file : shipped_spaces()) names.emplace_back(file.name);
+    return names;
+}
 
 /// How many designs of each space a test takes, and how large they may be.
 struct DesignBudget {

@@ -8,7 +8,7 @@
 namespace edgeloop {
 namespace {
 
-class RandomDesigns : public testing::TestWithParam<const char*> {};
+class RandomDesigns : public testing::TestWithParam<std::string> {};
 
 TEST_P(RandomDesigns, RunForwardAndBackwardWithFiniteNumbers) {
     const SearchSpace space = SearchSpace::from_file(GetParam());
@@ -32,9 +32,7 @@ TEST_P(RandomDesigns, RunForwardAndBackwardWithFiniteNumbers) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Spaces, RandomDesigns,
-                         testing::Values("hpc2edge", "swin3d-wide", "cnn3d", "mbconv3d", "mixed",
-                                         "quickstart"));
+INSTANTIATE_TEST_SUITE_P(Spaces, RandomDesigns, testing::ValuesIn(test::shipped_space_names()));
 
 }  // namespace
 }  // namespace edgeloop

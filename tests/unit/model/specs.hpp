@@ -1,8 +1,10 @@
 #pragma once
 
 #include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/families.hpp"
 
 #include <string>
+#include <vector>
 
 namespace edgeloop::test {
 
@@ -49,6 +51,18 @@ inline ArchitectureSpec small_mbconv3d(int frames = 6, int side = 15) {
                        {"channels": 12, "expansion": 3, "kernel": [3, 5, 3], "stride": [2, 2, 2],
                         "repeats": 2, "squeeze": 0.25}]})",
                    frames, side);
+}
+
+/// One of each family, for tests that walk them all; counts_test.cpp says which family lacks one.
+inline std::vector<ArchitectureSpec> small_designs() {
+    return {small_swin3d(), small_cnn3d(), small_mbconv3d()};
+}
+
+/// What a list of one design, or its like, for each family has to name.
+inline std::vector<std::string> family_names() {
+    std::vector<std::string> names;
+    for (const AnyFamily& family : families()) names.emplace_back(name_of(family));
+    return names;
 }
 
 }  // namespace edgeloop::test

@@ -2,10 +2,12 @@
 // kernels, mixed precision, gradients staged on the host.
 #include "support/small_dataset.hpp"
 #include "support/temporary_folder.hpp"
+#include "unit/model/specs.hpp"
 
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/training/trainer.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace edgeloop {
@@ -17,7 +19,7 @@ struct Family {
 };
 
 // Without dropout, which draws other numbers where tensors have other types.
-const Family families[] = {
+const Family trained[] = {
     {"cnn3d",
      R"({"stages":[{"channels":4,"kernel":[3,3,3],"pool":[2,4,4]}],"hidden":[8],"reduce":"flatten"})"},
     {"mbconv3d",
@@ -26,6 +28,12 @@ const Family families[] = {
     {"swin3d",
      R"({"patch":[2,4,4],"embed_dim":12,"depths":[2,2],"heads":[3,6],"window":[2,3,3],"mlp_ratio":2,)"
      R"("head_hidden":[8,4],"drop_path":0,"dropout":0})"}};
+
+TEST(TrainedFamilies, AreAll) {
+    std::vector<std::string> names;
+    for (const Family& family : trained) names.emplace_back(family.name);
+    EXPECT_THAT(names, ::testing::UnorderedElementsAreArray(test::family_names()));
+}
 
 class FamiliesTest : public testing::TestWithParam<Family> {
   protected:
@@ -93,7 +101,7 @@ TEST_P(FamiliesTest, TrainInMixedPrecisionToAboutTheSame) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, FamiliesTest, testing::ValuesIn(families),
+INSTANTIATE_TEST_SUITE_P(Families, FamiliesTest, testing::ValuesIn(trained),
                          [](const auto& which) { return std::string(which.param.name); });
 
 }  // namespace
