@@ -31,15 +31,18 @@ constexpr double max_wait_s = 0.5;
 constexpr std::size_t max_classes = 8;     ///< that a warning lists
 constexpr std::size_t max_records = 1024;  ///< a device may change its name as often as it likes
 
+bool needs_a_meter(const std::string& name) {
+    const Metric* metric = find_metric(name);
+    return metric != nullptr && metric->needs == Needs::meter;
+}
+
 /// What is asked for and only some devices have; they are waited for.
 std::optional<std::string> special_among(const MeasurementSettings& settings,
                                          const std::vector<std::string>& metrics) {
     if (!is_everywhere(settings.runtime)) return "the runtime " + settings.runtime;
     if (settings.processor != "cpu") return "the processor " + settings.processor;
-    for (const std::string& name : metrics)
-        if (const Metric* metric = find_metric(name); metric && metric->needs == Needs::meter)
-            return name;
-    return std::nullopt;
+    const auto metered = std::find_if(metrics.begin(), metrics.end(), needs_a_meter);
+    return metered == metrics.end() ? std::nullopt : std::optional(*metered);
 }
 
 }  // namespace
@@ -64,6 +67,7 @@ struct RemoteProbe::Impl {
         MeasurementJob job;
         std::set<CandidateId> candidates;
         std::uint64_t order = 0;
+        bool asked_again = false;
     };
 
     explicit Impl(const RemoteProbeOptions& given)
@@ -138,6 +142,7 @@ struct RemoteProbe::Impl {
     void settle(std::uint64_t id, Outcome outcome) {
         const auto found = wanted.find(id);
         if (found == wanted.end()) return;  // answered before, or cancelled
+        if (lacks_metered(outcome) && !found->second.asked_again) return ask_again(found);
         if (!outcome.record.empty()) outcome.record = sound_record(outcome.record);
         if (!outcome.device.empty()) measured_by.insert(outcome.device);
         for (const CandidateId candidate : found->second.candidates) {
@@ -145,6 +150,31 @@ struct RemoteProbe::Impl {
             outcomes.push_back(outcome);
         }
         wanted.erase(found);
+    }
+
+    /// A bridge also answers with what it kept from when the device had no such meter.
+    [[nodiscard]] bool lacks_metered(const Outcome& outcome) const {
+        return outcome.status == Status::completed &&
+               std::any_of(options.metrics.begin(), options.metrics.end(), [&](const auto& name) {
+                   return needs_a_meter(name) && outcome.metrics.count(name) == 0;
+               });
+    }
+
+    /// Once: as the next repeat, which is measured, or was for another search.
+    void ask_again(std::map<std::uint64_t, Wanted>::iterator asked) {
+        Wanted before = std::move(asked->second);
+        wanted.erase(asked);
+        MeasurementSettings settings = settings_of(before.job);
+        ++settings.repeat;
+        before.job.settings = settings.to_json().dump();
+        const std::uint64_t id = request_id(before.job);
+        Wanted& again = wanted[id];
+        again.candidates.merge(before.candidates);
+        if (again.order != 0) return;  // is asked already
+        again.job = std::move(before.job);
+        again.order = before.order;
+        again.asked_again = true;
+        to_submit.push_back(id);
     }
 
     void resend_all() {

@@ -306,6 +306,62 @@ TEST(Loop, SaysWhichClassOfDeviceIsMissing) {
         << probe.link().text;
 }
 
+/// Answers that a bridge kept from before the device had a meter, and new ones.
+class MeteredLoop : public testing::Test {
+  protected:
+    MeteredLoop() {
+        RemoteProbeOptions options = bind_options();
+        options.metrics = {"latency_ms", "energy_mj"};
+        probe_ = std::make_unique<RemoteProbe>(options);
+    }
+    /// @param metered_from  the number of repeats from which answers have the energy.
+    [[nodiscard]] std::unique_ptr<ScriptedAgent> device(int metered_from) {
+        const auto answer = [this, metered_from](const MeasurementJob& job) {
+            ++measured_;
+            MeasurementResult result;
+            result.metrics["latency_ms"] = test::number_in(job.spec);
+            if (settings_of(job).repeat >= metered_from) result.metrics["energy_mj"] = 7;
+            return result;
+        };
+        return std::make_unique<ScriptedAgent>(ScriptedAgent::options(probe_->endpoint(), "board"),
+                                               answer);
+    }
+
+    std::unique_ptr<RemoteProbe> probe_;
+    std::atomic<int> measured_{0};
+};
+
+TEST_F(MeteredLoop, AnAnswerWithoutAMeteredMetricIsAskedForAgain) {
+    const auto board = device(1);
+    for (int i = 1; i <= 20; ++i)
+        probe_->submit(numbered_candidate(static_cast<CandidateId>(i), i));
+    const auto outcomes = collect(*probe_, 20);
+    ASSERT_EQ(outcomes.size(), 20u);
+    for (const auto& [id, outcome] : outcomes) {
+        EXPECT_DOUBLE_EQ(outcome.metrics.at("latency_ms"), static_cast<double>(id));
+        EXPECT_EQ(outcome.metrics.count("energy_mj"), 1u);
+    }
+    EXPECT_EQ(measured_, 40);
+    // Whoever wants the same again gets both answers from the store.
+    probe_->submit(numbered_candidate(21, 8));
+    EXPECT_EQ(collect(*probe_, 1).at(21).metrics.count("energy_mj"), 1u);
+    EXPECT_EQ(measured_, 40);
+}
+
+TEST_F(MeteredLoop, OneThatNeverHasItIsAskedForTwice) {
+    const auto board = device(99);
+    probe_->submit(numbered_candidate(1, 8));
+    EXPECT_EQ(collect(*probe_, 1).at(1).metrics.count("energy_mj"), 0u);
+    EXPECT_EQ(measured_, 2);
+}
+
+TEST_F(MeteredLoop, OneThatHasItIsAskedForOnce) {
+    const auto board = device(0);
+    probe_->submit(numbered_candidate(1, 8));
+    EXPECT_EQ(collect(*probe_, 1).at(1).metrics.count("energy_mj"), 1u);
+    EXPECT_EQ(measured_, 1);
+}
+
 TEST(Loop, OnlyDevicesOfTheClassMeasure) {
     RemoteProbeOptions options = bind_options();
     options.device_class = "wanted";
