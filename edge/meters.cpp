@@ -188,4 +188,6 @@ std::optional<double> EnergyMeter::joules() const {
     return total;
 }
 
+bool is_power(double watts) { return watts > 0 && watts <= max_watt; }
+
 }  // namespace edgeloop
