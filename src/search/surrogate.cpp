@@ -1,5 +1,6 @@
 #include "search/surrogate.hpp"
 
+#include "edgeloop/core/cholesky.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
 
 #include <algorithm>
@@ -15,47 +16,8 @@ constexpr double interaction = 0.5;  // expected size of an interaction, against
 const std::string cost_metric = "flops";
 constexpr std::size_t max_crossed = 40;  // numbers whose products count; with more, none do
 
-// Lower triangles are stored row after row.
-std::size_t row_begin(std::size_t row) { return row * (row + 1) / 2; }
-
-double dot(const double* a, const double* b, std::size_t size) {
-    return std::inner_product(a, a + size, b, 0.0);
-}
-
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
-    return dot(a.data(), b.data(), a.size());
-}
-
-/// Cholesky factor of a symmetric positive definite matrix, in its place.
-void factorise(std::vector<double>& a, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) {
-        double* const row = &a[row_begin(i)];
-        for (std::size_t j = 0; j < i; ++j) {
-            const double* const above = &a[row_begin(j)];
-            row[j] = (row[j] - dot(row, above, j)) / above[j];
-        }
-        row[i] = std::sqrt(row[i] - dot(row, row, i));
-    }
-}
-
-/// Solves L y = x.
-std::vector<double> solve_lower(const std::vector<double>& factor, std::vector<double> x) {
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        const double* const row = &factor[row_begin(i)];
-        x[i] = (x[i] - dot(row, x.data(), i)) / row[i];
-    }
-    return x;
-}
-
-/// Solves L L' y = x.
-std::vector<double> solve(const std::vector<double>& factor, std::vector<double> x) {
-    x = solve_lower(factor, std::move(x));
-    for (std::size_t i = x.size(); i-- > 0;) {
-        const double* const row = &factor[row_begin(i)];
-        x[i] /= row[i];
-        for (std::size_t k = 0; k < i; ++k) x[k] -= row[k] * x[i];
-    }
-    return x;
+    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
 /// Where a number lies in its domain, from -1 to 1, on the scale on which it varies.
@@ -155,7 +117,7 @@ void Surrogate::learn(const CompletedCandidate& completed, std::vector<SurfaceSu
     if (!first) append_results(goals_, *before, features);
     SurfaceSums& sums = all[static_cast<std::size_t>(candidate.rung)];
     ++sums.count;
-    sums.products.resize(row_begin(features.size()));
+    sums.products.resize(triangle_row(features.size()));
     auto cell = sums.products.begin();
     for (std::size_t i = 0; i < features.size(); ++i)
         for (std::size_t j = 0; j <= i; ++j) *cell++ += features[i] * features[j];
@@ -178,14 +140,14 @@ const Surrogate::Surface& Surrogate::surface(std::size_t rung) const {
     const std::size_t size = sums.targets.begin()->second.moments.size();
     surface.factor = sums.products;
     surface.factor[0] += 1e-9;  // the mean is free
-    for (std::size_t i = 1; i < size; ++i) surface.factor[row_begin(i) + i] += ridge;
-    factorise(surface.factor, size);
+    for (std::size_t i = 1; i < size; ++i) surface.factor[triangle_row(i) + i] += ridge;
+    cholesky(surface.factor, size);
     surface.count = sums.count;
     surface.lines.clear();
     const auto count = static_cast<double>(sums.count);
     const double freedom = std::max(count / 2, count - static_cast<double>(size));
     for (const auto& [name, target] : sums.targets) {
-        Line line{name, solve(surface.factor, target.moments), 0};
+        Line line{name, solve_cholesky(surface.factor, target.moments), 0};
         line.variance = std::max(0.0, target.squares - dot(line.weights, target.moments)) / freedom;
         surface.lines.push_back(std::move(line));
     }
