@@ -13,7 +13,7 @@ shift || true
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$bin/edgeloop-data" synth --output "$work/raise" --objects 4 --layers 8 --lines 24 --seed 1 > /dev/null
+"$bin/edgeloop-data" synth --output "$work/raise" --objects 4 --layers 8 --lines 24 --part-size 3 --seed 1 > /dev/null
 "$bin/edgeloop-data" shard --input "$work"/raise/*.hdf5 --output "$work/shards" --shards 4 --split layer --seed 1 > /dev/null
 
 # check NAME RANKS OPTIONS...

@@ -19,7 +19,7 @@ measured() { # runs a command and refuses a peak above the limit
 }
 
 shard=("$bin/edgeloop-data" shard --input "$folder/raise/C027.hdf5" --shards 16 --seed 1)
-measured "$bin/edgeloop-data" synth --output "$folder/raise" --objects 1 --layers 4 --lines 2800 --size 72x88 --seed 7
+measured "$bin/edgeloop-data" synth --output "$folder/raise" --objects 1 --generator 1 --layers 4 --lines 2800 --size 72x88 --seed 7
 echo "recording: $(stat -c %s "$folder/raise/C027.hdf5") bytes"
 measured "$bin/edgeloop-data" inspect "$folder/raise/C027.hdf5"
 cat "$folder/output"

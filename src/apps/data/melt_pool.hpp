@@ -1,19 +1,32 @@
 #pragma once
 
+#include "apps/data/camera.hpp"
+
 #include "edgeloop/core/random_stream.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace edgeloop {
 
+constexpr double frames_per_second = 20000;
+constexpr double pixel_pitch_m = 10e-6;
+
+// 316L stainless steel.
+constexpr double conductivity = 28;                      // W/(m K)
+constexpr double diffusivity = 28.0 / (7700.0 * 600.0);  // m^2/s
+constexpr double boiling_cap_k = 3100;
+constexpr double dark_below_k = 1000;  // emission there is below 2e-5 of that at the cap
+
 /// What the laser does along one scan line.
 struct LaserParameters {
     double speed_mm_s = 0;
     double power_w = 0;
 };
+
+/// Speed uniform in 300..1500 mm/s, power in 100..350 W, independent.
+[[nodiscard]] LaserParameters random_laser(RandomStream& random);
 
 /// What differs between objects and layers, besides speed and power: the slow drifts of a machine.
 struct MachineState {
@@ -32,6 +45,10 @@ struct MachineState {
 
 /// Number of frames of a scan line at 20 000 frames/s, at least 1.
 [[nodiscard]] std::size_t frames_of_line(double length_mm, double speed_mm_s);
+
+/// Share of the steady temperature rise in frame `i` of `count`: heats up at the start, cools down
+/// after the laser went off at the turn-point.
+[[nodiscard]] double heat_in_frame(std::size_t i, std::size_t count);
 
 /// Temperature around a moving point source at the origin, on the surface, in K.
 ///
@@ -55,28 +72,16 @@ class MeltPoolCamera {
                    RandomStream random, std::size_t count, std::uint8_t* frames);
 
   private:
-    /// A glowing particle thrown out of the melt pool.
-    struct Spatter {
-        double row = 0, column = 0;            ///< now, px
-        double row_step = 0, column_step = 0;  ///< px per frame
-        double brightness = 0;                 ///< grey values
-    };
-
     void compute_rise(const LaserParameters& laser, const MachineState& machine, double angle);
     /// Blurred emission with the temperature rise scaled by `heat` (1: steady state).
     void compute_glow(const MachineState& machine, double heat);
     void compute_plume(const MachineState& machine, double angle, double power_w);
-    void blur(std::vector<float>& image, double sigma_px);
-    void move_spatter(RandomStream& random, double angle, double power_w);
-    void add_spatter();
-    void expose(RandomStream& random, std::uint8_t* frame);
 
-    int height_, width_;
+    Camera camera_;
     double source_row_ = 0, source_column_ = 0;
     double heat_of_glow_ = -1;
-    std::vector<float> rise_, glow_, plume_, light_, scratch_;
-    std::vector<Spatter> spatter_;
-    std::array<float, 4096> normal_quantiles_{};
+    std::vector<float> rise_, glow_, plume_, light_;
+    Spatter spatter_;
 };
 
 }  // namespace edgeloop

@@ -11,23 +11,30 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <future>
+#include <memory>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
 
-constexpr double min_speed_mm_s = 300, max_speed_mm_s = 1500;
-constexpr double min_power_w = 100, max_power_w = 350;
 constexpr int first_object_number = 27;
 /// Frames generated before they are written.
 constexpr std::size_t buffer_bytes = std::size_t(48) << 20;
 
-/// A scan line to draw.
-struct SynthLine {
-    LaserParameters laser;
-    std::size_t frames = 0;
+/// Draws a line of a layer into frames of shape (frames, height, width).
+using DrawLine = std::function<void(std::size_t line, std::uint8_t* frames)>;
+
+/// What a layer consists of.
+struct SynthLayer {
+    struct Line {
+        LaserParameters laser;
+        std::size_t frames = 0;
+    };
+    std::vector<Line> lines;
+    std::function<DrawLine()> make_drawer;  ///< one for each thread
 };
 
 void check(const SynthOptions& options) {
@@ -35,14 +42,19 @@ void check(const SynthOptions& options) {
         const char* name;
         double value, min, max;
     };
-    for (const Range& range : {Range{"number of objects", double(options.objects), 1, 900},
-                               {"number of layers", double(options.layers), 1, 9999},
-                               {"number of lines", double(options.lines), 1, 100000},
-                               {"image height", double(options.height), 8, 2048},
-                               {"image width", double(options.width), 8, 2048},
-                               {"line length in mm", options.line_length_mm, 0.1, 1000},
-                               {"number of threads", double(options.threads), 0, 1024},
-                               {"compression level", double(options.deflate), 0, 9}})
+    for (const Range& range :
+         {Range{"number of objects", double(options.objects), 1, 900},
+          {"number of layers", double(options.layers), 1, 9999},
+          {"number of lines", double(options.lines), 1, 100000},
+          {"image height", double(options.height), 8, 2048},
+          {"image width", double(options.width), 8, 2048},
+          {"version of the generator", double(options.version), 1, 2},
+          {"line length in mm", options.line_length_mm, 0.1, 1000},
+          {"part size in mm", options.part_size_mm, 0.5, 100},
+          {"lowest quantile of the drift", options.drift.low, 0, 1},
+          {"highest quantile of the drift", options.drift.high, options.drift.low, 1},
+          {"number of threads", double(options.threads), 0, 1024},
+          {"compression level", double(options.deflate), 0, 9}})
         if (!(range.value >= range.min && range.value <= range.max))
             throw ConfigError(fmt::format("{} {} is out of range", range.name, range.value),
                               fmt::format("it must be {} to {}", range.min, range.max));
@@ -51,11 +63,11 @@ void check(const SynthOptions& options) {
 }
 
 /// Calls work(i) for i in [0, count) on `threads` threads; rethrows the first exception.
-template <class MakeWork>
-void parallel_for(std::size_t count, int threads, const MakeWork& make_work) {
+void parallel_for(std::size_t count, int threads,
+                  const std::function<std::function<void(std::size_t)>()>& make_work) {
     std::atomic<std::size_t> next{0};
     const auto run = [&] {
-        auto work = make_work();
+        const auto work = make_work();
         for (std::size_t i = next++; i < count; i = next++) work(i);
     };
     std::vector<std::future<void>> helpers;
@@ -69,18 +81,51 @@ std::uint64_t line_key(std::uint32_t layer, std::size_t line) {
     return (std::uint64_t(layer) << 32) | line;
 }
 
-std::vector<SynthLine> plan_lines(const SynthOptions& options, std::uint32_t object,
-                                  std::uint32_t layer) {
-    std::vector<SynthLine> lines;
+SynthLayer layer_of_version_1(const SynthOptions& options, std::uint32_t object,
+                              std::uint32_t layer) {
+    SynthLayer result;
     for (std::size_t i = 0; i < static_cast<std::size_t>(options.lines); ++i) {
         RandomStream random(options.seed, "synth laser", object, line_key(layer, i));
-        SynthLine line;
-        line.laser.speed_mm_s = random.uniform(min_speed_mm_s, max_speed_mm_s);
-        line.laser.power_w = random.uniform(min_power_w, max_power_w);
-        line.frames = frames_of_line(options.line_length_mm, line.laser.speed_mm_s);
-        lines.push_back(line);
+        const LaserParameters laser = random_laser(random);
+        result.lines.push_back({laser, frames_of_line(options.line_length_mm, laser.speed_mm_s)});
     }
-    return lines;
+    result.make_drawer = [=, lines = result.lines,
+                          machine = machine_state(options.seed, object, layer)] {
+        return [=, camera = MeltPoolCamera(options.height, options.width)](
+                   std::size_t line, std::uint8_t* frames) mutable {
+            camera.draw_line(
+                lines[line].laser, machine, line % 2 == 1,
+                RandomStream(options.seed, "synth line", object, line_key(layer, line)),
+                lines[line].frames, frames);
+        };
+    };
+    return result;
+}
+
+/// As many neighbouring lines of the hatch as are asked for, from anywhere in the layer.
+SynthLayer layer_of_version_2(const SynthOptions& options, std::uint32_t object,
+                              std::uint32_t layer) {
+    const auto count = static_cast<std::size_t>(options.lines);
+    const auto plan = std::make_shared<const std::vector<ProcessLine>>(
+        plan_layer(options.seed, object, layer, options.part_size_mm, count));
+    const std::size_t first = RandomStream(options.seed, "synth process block", object, layer)
+                                  .below(plan->size() - count + 1);
+    SynthLayer result;
+    for (std::size_t i = first; i < first + count; ++i)
+        result.lines.push_back({(*plan)[i].laser, (*plan)[i].frames});
+    const LayerConditions conditions =
+        layer_conditions(options.seed, object, layer, options.effects, options.drift);
+    result.make_drawer = [=] {
+        const auto camera = std::make_shared<ProcessCamera>(options.height, options.width,
+                                                            options.seed, options.effects);
+        return [=](std::size_t line, std::uint8_t* frames) {
+            camera->draw_line(*plan, first + line, conditions,
+                              RandomStream(options.seed, "synth process line", object,
+                                           line_key(layer, first + line)),
+                              frames);
+        };
+    };
+    return result;
 }
 
 std::string object_name(int object) { return fmt::format("C{:03}", first_object_number + object); }
@@ -108,18 +153,19 @@ class Synthesiser {
   private:
     void write_layer(RaiseWriter& file, const std::string& group, std::uint32_t object,
                      std::uint32_t layer, bool labelled) {
-        const std::vector<SynthLine> lines = plan_lines(options_, object, layer);
+        const SynthLayer plan = options_.version == 1 ? layer_of_version_1(options_, object, layer)
+                                                      : layer_of_version_2(options_, object, layer);
         RaiseLayerTables tables{group, options_.height, options_.width, {}, {}, options_.deflate};
-        for (const SynthLine& line : lines) {
+        for (const SynthLayer::Line& line : plan.lines) {
             tables.frames_of_line.push_back(line.frames);
             if (labelled)
                 tables.laser_params.insert(tables.laser_params.end(),
                                            {line.laser.speed_mm_s, line.laser.power_w});
         }
         file.begin_layer(tables);
-        for (std::size_t first = 0; first < lines.size();) {
-            const std::size_t last = end_of_batch(lines, first);
-            const std::uint64_t frames = draw(lines, first, last, object, layer);
+        for (std::size_t first = 0; first < plan.lines.size();) {
+            const std::size_t last = end_of_batch(plan.lines, first);
+            const std::uint64_t frames = draw(plan, first, last);
             file.append_frames(buffer_.data(), frames);
             state_.done += last - first;
             if (progress_) progress_(state_);
@@ -130,7 +176,7 @@ class Synthesiser {
         }
     }
 
-    [[nodiscard]] std::size_t end_of_batch(const std::vector<SynthLine>& lines,
+    [[nodiscard]] std::size_t end_of_batch(const std::vector<SynthLayer::Line>& lines,
                                            std::size_t first) const {
         std::size_t end = first, bytes = 0;
         while (end < lines.size() &&
@@ -140,24 +186,16 @@ class Synthesiser {
     }
 
     /// Draws the lines [first, last) into the buffer; returns their frames.
-    std::uint64_t draw(const std::vector<SynthLine>& lines, std::size_t first, std::size_t last,
-                       std::uint32_t object, std::uint32_t layer) {
+    std::uint64_t draw(const SynthLayer& plan, std::size_t first, std::size_t last) {
         std::vector<std::size_t> starts = {0};
         for (std::size_t i = first; i < last; ++i)
-            starts.push_back(starts.back() + lines[i].frames);
+            starts.push_back(starts.back() + plan.lines[i].frames);
         buffer_.resize(starts.back() * frame_bytes_);
-        const MachineState machine = machine_state(options_.seed, object, layer);
-        const auto make_worker = [&] {
-            return [&, camera =
-                           MeltPoolCamera(options_.height, options_.width)](std::size_t i) mutable {
-                const std::size_t line = first + i;
-                camera.draw_line(
-                    lines[line].laser, machine, line % 2 == 1,
-                    RandomStream(options_.seed, "synth line", object, line_key(layer, line)),
-                    lines[line].frames, buffer_.data() + starts[i] * frame_bytes_);
+        parallel_for(last - first, threads_, [&] {
+            return [&, draw_line = plan.make_drawer()](std::size_t i) {
+                draw_line(first + i, buffer_.data() + starts[i] * frame_bytes_);
             };
-        };
-        parallel_for(last - first, threads_, make_worker);
+        });
         return starts.back();
     }
 

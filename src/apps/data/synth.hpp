@@ -1,5 +1,7 @@
 #pragma once
 
+#include "apps/data/process.hpp"
+
 #include "edgeloop/data/progress.hpp"
 
 #include <cstdint>
@@ -14,11 +16,15 @@ enum class RaiseLayout { v1_0, v1_1 };
 /// What to generate. Speeds are uniform in 300..1500 mm/s, powers in 100..350 W, independent.
 struct SynthOptions {
     RaiseLayout layout = RaiseLayout::v1_1;
+    int version = 2;  ///< of the generator; 1: lines of one length, hardly any disturbance
     int objects = 2;
     int layers = 6;  ///< of each object
     int lines = 40;  ///< of each layer
     int height = 64, width = 64;
-    double line_length_mm = 1.2;  ///< frames of a line = length / speed at 20 000 frames/s
+    double part_size_mm = 5;          ///< version 2: mean width of the objects
+    Effects effects = all_effects();  ///< version 2
+    DriftRange drift;                 ///< version 2
+    double line_length_mm = 1.2;      ///< version 1
     std::uint64_t seed = 0;
     int threads = 0;  ///< 0: one per core this process may use; the bytes do not depend on it
     int deflate = 0;  ///< 0..9: compression of the frames
