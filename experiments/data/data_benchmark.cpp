@@ -61,7 +61,7 @@ class WindowSource {
   private:
     static LoaderOptions options() {
         LoaderOptions options;
-        options.frames = frames;
+        options.window = WindowRule::published(frames, 1);
         options.prefetch = 0;  // everything in the calling thread
         return options;
     }
@@ -74,6 +74,7 @@ class WindowSource {
 /// One configuration of the recordings: how their frames are stored.
 Json measure(const BenchmarkOptions& options, const std::string& name, int deflate) {
     SynthOptions synth;
+    synth.version = 1;  // as when the figures were taken
     synth.output = options.folder + "/" + name;
     synth.objects = 2;
     synth.layers = 4;

@@ -48,7 +48,7 @@ void compute_for(double milliseconds) {
 Json replay(const std::string& shards, double step, int steps) {
     LoaderOptions options;
     options.batch = batch;
-    options.frames = frames;
+    options.window = WindowRule::published(frames, 1);
     options.side = side;
     Loader loader(std::make_shared<const Dataset>(shards), options);
     Batch data;

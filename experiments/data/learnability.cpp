@@ -38,7 +38,7 @@ struct Sample {
 std::vector<Sample> samples_of(const std::string& shards, SplitPart part) {
     LoaderOptions options;
     options.part = part;
-    options.frames = frames;
+    options.window = WindowRule::published(frames, 1);
     Loader loader(std::make_shared<const Dataset>(shards), options);
     loader.start_epoch(0);
     std::vector<Sample> samples;
@@ -154,6 +154,7 @@ int run(int argc, const char* const* argv) {
     if (!parser.parse(argc, argv)) return 0;
     if (options.folder.empty()) throw ConfigError("no folder was given", {}, "add --folder DIR");
     SynthOptions synth;
+    synth.version = 1;  // as when the figures were taken
     synth.output = options.folder + "/raise";
     synth.objects = options.objects;
     synth.layers = options.layers;

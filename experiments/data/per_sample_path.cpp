@@ -3,6 +3,7 @@
 #include "data/hdf5.hpp"
 
 #include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/data/window.hpp"
 
 #include <algorithm>
 
@@ -53,7 +54,8 @@ std::vector<double> PerSamplePath::load(const Line& line, float* clip) const {
     MeanFrame mean(height, width);
     for (std::size_t i = 0; i < count; ++i) mean.add(pixels.data() + i * frame_bytes);
     const PixelPosition centre = mean.brightest();
-    const std::size_t start = window_start(count, frames_, 1);
+    const WindowRule rule = WindowRule::published(frames_, 1);
+    const std::size_t start = rule.start(count, rule.middle_place(count));
     std::vector<std::uint8_t> crop(crop_pixels);
     std::vector<float> normalised(crop_pixels);
     for (std::size_t i = 0; i < std::size_t(frames_); ++i) {

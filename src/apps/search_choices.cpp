@@ -120,6 +120,16 @@ void require_designs(const SearchSpace& space, const EngineSettings& engine,
                       "change the space or the option that the reason names");
 }
 
+std::set<WindowShape> window_shapes(const SearchSpace& space) {
+    constexpr int designs = 1000;
+    RandomStream random(0, "windows");
+    std::set<WindowShape> shapes;
+    for (int i = 0; i < designs; ++i)
+        if (const DesignPtr design = space.try_decode(space.sample(random)).design)
+            shapes.emplace(design->spec().clip.frames, design->spec().clip.stride);
+    return shapes;
+}
+
 double median_flops(const SearchSpace& space) {
     constexpr std::size_t designs = 199;
     RandomStream random(0, "median design");

@@ -5,6 +5,7 @@
 #include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <optional>
 
@@ -131,6 +132,26 @@ void add_training(OptionParser& o, SearchConfig& c) {
           "save the weights of the Pareto front's designs in models/<id>/", {}, Scope::run);
 }
 
+void add_windows(OptionParser& o, SearchConfig& c) {
+    TrainingSettings& training = c.training;
+    o.group("Windows of scan lines", Scope::training);
+    o.add("margin", &training.margin,
+          "frames at each end of a scan line that no window touches: the ends tell how long it is",
+          between(0, 4096));
+    o.add("short-lines",
+          spelled(&training.short_lines, {{"skip", ShortLines::skip},
+                                          {"repeat", ShortLines::repeat},
+                                          {"pad", ShortLines::pad}}),
+          "scan lines without room for a window: leave them out, repeat their frames, or pad them "
+          "with black frames, as published, which tells how long they are");
+    o.add("max-left-out", &c.max_left_out,
+          "refuse a space with windows for which more than this share of the scan lines is too "
+          "short",
+          between(0, 1), Scope::run);
+    o.add("validation-windows", &training.validation_windows,
+          "windows of each scan line to validate on", between(1, 1000));
+}
+
 void add_edge(OptionParser& o, SearchConfig& c) {
     MeasurementSettings& measurement = c.probe.settings;
     o.group("The edge", Scope::measuring);
@@ -216,6 +237,7 @@ void add_settings(OptionParser& o, SearchConfig& c) {
     add_what_to_search(o, c);
     add_how_to_search(o, c);
     add_training(o, c);
+    add_windows(o, c);
     add_edge(o, c);
     add_run(o, c);
 }
@@ -282,6 +304,28 @@ bool wants_samples(const Goals& goals) {
     });
 }
 
+SearchConfig read_old(const std::string& path, SearchConfig config) {
+    OptionParser parser("edgeloop-search", "");
+    add_settings(parser, config);
+    parser.read_old(path);
+    return config;
+}
+
+/// A run from before windows kept away from the ends of lines goes on as it began, unless the
+/// command line says otherwise.
+void keep_older_windows(SearchConfig& config) {
+    const std::string path = config.run_dir + "/config.ini";
+    const TrainingSettings today;
+    if (!config.resume || !std::filesystem::exists(path)) return;
+    if (config.training.margin != today.margin || config.training.short_lines != today.short_lines)
+        return;
+    const int before = read_old(path, as_before_windows()).training.margin;
+    if (before == read_old(path, SearchConfig()).training.margin) return;  // the run says it itself
+    config.training.margin = before;
+    config.training.short_lines = ShortLines::pad;
+    config.keeps_older_windows = true;
+}
+
 }  // namespace
 
 bool parse_search_config(int argc, const char* const* argv, SearchConfig& config, bool speaks) {
@@ -291,6 +335,7 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
         "Runs alone or under mpirun: rank 0 leads, the others train.");
     add_settings(parser, config);
     if (!parser.parse(argc, argv, 1, speaks)) return false;
+    keep_older_windows(config);
     check_together(config);
     config.text = parser.config_text();
     for (const std::string& text : config.constraints)
@@ -305,12 +350,15 @@ std::vector<cli::Setting> search_settings(SearchConfig config) {
     return parser.settings();
 }
 
-SearchConfig read_old_config(const std::string& path) {
+SearchConfig as_before_windows() {
     SearchConfig config;
-    OptionParser parser("edgeloop-search", "");
-    add_settings(parser, config);
-    parser.read_old(path);
+    config.training.margin = 0;
+    config.training.short_lines = ShortLines::pad;
     return config;
+}
+
+SearchConfig read_old_config(const std::string& path) {
+    return read_old(path, as_before_windows());
 }
 
 }  // namespace edgeloop::apps

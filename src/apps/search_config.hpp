@@ -34,6 +34,7 @@ struct SearchConfig {
     int large_ranks = 0;  ///< ranks of a large candidate; 0: as for all
     bool coordinator_trains = false;
     bool save_weights = false;
+    double max_left_out = 0.25;  ///< share of scan lines that may be too short for a window
 
     // The edge
     std::string edge = "local";              ///< local, tcp://…, bind:tcp://…, model, none
@@ -59,7 +60,8 @@ struct SearchConfig {
     double plan_seconds = 20;        ///< of calibration, for each size of group
     bool json = false;               ///< the plan as JSON
 
-    std::string text;  ///< all of it, as --print-config shows it
+    bool keeps_older_windows = false;  ///< resumed with windows as they were cut when it began
+    std::string text;                  ///< all of it, as --print-config shows it
 };
 
 /// Reads and validates; every value is checked before any expensive work.
@@ -73,8 +75,11 @@ struct SearchConfig {
 /// Every setting there is, with its value in `config`.
 [[nodiscard]] std::vector<cli::Setting> search_settings(SearchConfig config);
 
+/// What runs had by default before windows kept away from the ends of scan lines.
+[[nodiscard]] SearchConfig as_before_windows();
+
 /// Reads a config.ini that this or an earlier version of the program wrote. Settings
-/// that it does not tell have their defaults.
+/// that it does not tell have what was their default when they were made.
 [[nodiscard]] SearchConfig read_old_config(const std::string& path);
 
 }  // namespace edgeloop::apps

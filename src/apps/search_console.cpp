@@ -128,13 +128,28 @@ std::string front_table(const std::vector<ArchiveMember>& front, const Goals& go
     return text;
 }
 
-std::string comparison_line(double best_rmse, double mean_predictor_rmse) {
-    const double change = 100 * (best_rmse / mean_predictor_rmse - 1);
-    std::string line = fmt::format(
-        "best val_rmse {:.4f}, {:.0f} % {} than predicting the mean ({:.4f})", best_rmse,
-        std::abs(change), change > 0 ? "worse" : "better", mean_predictor_rmse);
-    if (change > 0) line += ": train longer (--epochs) or on more data";
-    return line;
+std::string baseline_lines(const std::vector<ArchiveMember>& front) {
+    const Metrics* best = nullptr;
+    std::vector<CandidateId> beaten;
+    for (const ArchiveMember& member : front) {
+        const Metrics& metrics = member.completed.metrics;
+        if (metrics.count("val_rmse") == 0 || metrics.count("baseline_rmse") == 0) continue;
+        if (!best || metrics.at("val_rmse") < best->at("val_rmse")) best = &metrics;
+        if (metrics.at("val_rmse") >= metrics.at("baseline_rmse"))
+            beaten.push_back(member.completed.candidate.id);
+    }
+    if (!best) return {};
+    const double rmse = best->at("val_rmse"), baseline = best->at("baseline_rmse");
+    const double change = 100 * (rmse / baseline - 1);
+    std::string text =
+        fmt::format("best val_rmse {:.4f}, {:.0f} % {} than without a network ({:.4f})\n", rmse,
+                    std::abs(change), change > 0 ? "worse" : "better", baseline);
+    if (!beaten.empty())
+        text += fmt::format(
+            "{} no better than without a network (baseline_rmse in pareto.csv): {}; "
+            "train longer (--epochs) or on more data\n",
+            beaten.size() == 1 ? "design that is" : "designs that are", fmt::join(beaten, ", "));
+    return text;
 }
 
 std::string cost_line(std::uint64_t done, const StartCosts& costs) {

@@ -16,9 +16,10 @@ namespace edgeloop::apps {
 [[nodiscard]] std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,
                                       const SearchSpace& space);
 
-/// How the best error stands to that of predicting the mean, e.g. "best val_rmse 0.0912, 59 %
-/// better than predicting the mean (0.2224)". REQUIRES: both positive.
-[[nodiscard]] std::string comparison_line(double best_rmse, double mean_predictor_rmse);
+/// How the best error of a front stands to what can be had without a network, and which designs are
+/// no better than that, e.g. "best val_rmse 0.0912, 59 % better than without a network (0.2224)".
+/// Empty when either is not known.
+[[nodiscard]] std::string baseline_lines(const std::vector<ArchiveMember>& front);
 
 /// What one start of a run did and what it cost.
 struct StartCosts {

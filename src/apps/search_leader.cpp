@@ -139,9 +139,7 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
         log::warning("no design came through; evaluations.csv in {} says why", config.run_dir);
     fmt::print("\nPareto front: {} of {}\n{}", result.front.size(), plural(progress.done, "design"),
                front_table(result.front, task.engine.goals, task.space));
-    const auto best = progress.best.find("val_rmse");
-    if (best != progress.best.end() && best->second > 0 && task.mean_predictor_rmse > 0)
-        fmt::print("{}\n", comparison_line(best->second, task.mean_predictor_rmse));
+    fmt::print("{}", baseline_lines(result.front));
     fmt::print("{}\n", cost_line(progress.done, costs));
     if (progress.front_not_valid > 0)
         fmt::print(

@@ -1,15 +1,20 @@
 #include "apps/search_task.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
-#include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/core/error.hpp"
+#include "edgeloop/data/baselines.hpp"
 #include "edgeloop/data/dataset.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace edgeloop::apps {
 namespace {
@@ -17,7 +22,6 @@ namespace {
 SearchTask problem_task(const SearchConfig& config) {
     const auto problem = std::make_shared<const Problem>(find_problem(config.problem));
     SearchTask task{problem->space(), config.engine};
-    task.mean_predictor_rmse = std::numeric_limits<double>::quiet_NaN();
     task.engine.analytic = true;
     // The problem's own constraints hold beside those of the user.
     Goals& goals = task.engine.goals;
@@ -55,10 +59,72 @@ TrainingSettings training_settings(const SearchConfig& config,
     return settings;
 }
 
-std::size_t samples_of(const Catalogue& catalogue, SplitPart part, std::size_t most) {
-    const auto lines = static_cast<std::size_t>(catalogue.part(part).lines);
-    return most > 0 ? std::min(lines, most) : lines;
+WindowRule window_rule(const TrainingSettings& settings, const WindowShape& shape) {
+    return {shape.first, shape.second, settings.margin, settings.short_lines};
 }
+
+std::size_t lines_used(const Dataset& dataset, SplitPart part, const WindowRule& rule) {
+    const std::vector<Sample>& lines = dataset.samples(part);
+    return static_cast<std::size_t>(std::count_if(
+        lines.begin(), lines.end(), [&](const Sample& line) { return rule.uses(line.frames); }));
+}
+
+/// Refuses a space whose designs would be judged by a few long lines.
+void require_windows(const SearchConfig& config, const Dataset& dataset,
+                     const std::set<WindowShape>& shapes) {
+    for (const WindowShape& shape : shapes) {
+        const WindowRule rule = window_rule(config.training, shape);
+        for (const SplitPart part : {SplitPart::train, SplitPart::validation}) {
+            const std::size_t lines = dataset.samples(part).size();
+            const std::size_t left_out = lines - lines_used(dataset, part, rule);
+            if (double(left_out) <= config.max_left_out * double(lines)) continue;
+            throw ConfigError(
+                fmt::format("windows of {} frames with stride {} leave out {} of {} {} lines",
+                            shape.first, shape.second, left_out, lines, name_of(part)),
+                fmt::format("with a margin of {} they need lines of {} frames; --max-left-out "
+                            "allows {:.0f} %",
+                            rule.margin, rule.needed(), 100 * config.max_left_out),
+                "take these windows out of the space or lower --margin; --short-lines pad "
+                "--margin 0 cuts windows as published, which gives away how long short lines are");
+        }
+    }
+}
+
+/// Lines that a design with the shortest windows sees of a part, at most so many.
+std::size_t samples_of(const SearchConfig& config, const Dataset& dataset, SplitPart part,
+                       const std::set<WindowShape>& shapes, std::size_t max_lines) {
+    std::size_t used = 0;
+    for (const WindowShape& shape : shapes)
+        used = std::max(used, lines_used(dataset, part, window_rule(config.training, shape)));
+    return max_lines > 0 ? std::min(used, max_lines) : used;
+}
+
+/// The best that can be had of a design's window without a network; worked out when first asked
+/// for.
+class WindowBaselines {
+  public:
+    WindowBaselines(std::shared_ptr<const Dataset> dataset, TrainingSettings settings)
+        : dataset_(std::move(dataset)), settings_(std::move(settings)) {}
+
+    /// Nothing where no window fits.
+    [[nodiscard]] std::optional<double> best(const ClipShape& clip) {
+        const WindowShape shape{clip.frames, clip.stride};
+        const auto known = best_.find(shape);
+        if (known != best_.end()) return known->second;
+        std::optional<double> best;
+        const WindowRule rule = window_rule(settings_, shape);
+        if (lines_used(*dataset_, SplitPart::train, rule) > 0 &&
+            lines_used(*dataset_, SplitPart::validation, rule) > 0)
+            for (const Baseline& baseline : baselines(*dataset_, rule))
+                best = std::min(baseline.rmse, best.value_or(baseline.rmse));
+        return best_[shape] = best;
+    }
+
+  private:
+    std::shared_ptr<const Dataset> dataset_;
+    TrainingSettings settings_;
+    std::map<WindowShape, std::optional<double>> best_;
+};
 
 SearchTask network_task(const SearchConfig& config) {
     SearchTask task{space_with_budget(config), config.engine, counted_metrics,
@@ -67,11 +133,21 @@ SearchTask network_task(const SearchConfig& config) {
     // design, and once, for all designs that this process trains.
     auto dataset = std::make_shared<const Dataset>(config.training.shards);
     task.data_digest = dataset->digest();
-    const Catalogue& catalogue = dataset->catalogue();
+    const std::set<WindowShape> shapes = window_shapes(task.space);
+    require_windows(config, *dataset, shapes);
+    const TrainingSettings& training = config.training;
     task.data_size = {
-        samples_of(catalogue, SplitPart::train, config.training.max_train_samples),
-        samples_of(catalogue, SplitPart::validation, config.training.max_validation_samples)};
-    task.mean_predictor_rmse = mean_predictor_rmse(catalogue, SplitPart::validation);
+        samples_of(config, *dataset, SplitPart::train, shapes, training.max_train_samples),
+        static_cast<std::size_t>(training.validation_windows) *
+            samples_of(config, *dataset, SplitPart::validation, shapes,
+                       training.max_validation_samples)};
+    task.static_metrics =
+        [found = std::make_shared<WindowBaselines>(dataset, training)](const Candidate& candidate) {
+            Metrics metrics = counted_metrics(candidate);
+            if (const auto baseline = found->best(candidate.design->spec().clip))
+                metrics["baseline_rmse"] = *baseline;
+            return metrics;
+        };
     if (config.large_ranks > 0) {
         // As long on --large-ranks as the median design on --ranks-per-candidate.
         const double limit =
@@ -81,8 +157,14 @@ SearchTask network_task(const SearchConfig& config) {
         };
     }
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
+    if (config.keeps_older_windows)
+        task.notes.push_back(
+            "this run was begun when windows reached to the ends of scan lines and short lines "
+            "were padded, both of which give away the speed; it goes on so (--margin 0 "
+            "--short-lines pad)");
     std::vector<std::string> targets;
-    for (const Target& target : catalogue.targets) targets.push_back(metric_name(target));
+    for (const Target& target : dataset->catalogue().targets)
+        targets.push_back(metric_name(target));
     task.measured = settle_goals(task.engine.goals, config.edge, targets);
     require_designs(task.space, task.engine, counted_metrics);
 

@@ -13,7 +13,9 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace edgeloop::apps {
@@ -28,9 +30,6 @@ struct SearchTask {
     std::string data_digest = {};            ///< of the catalogue; empty for problems
     /// What the user should know about the given designs; one line each.
     std::vector<std::string> notes = {};
-    /// What the best error is compared with: the validation error of predicting the mean; NaN for
-    /// problems.
-    double mean_predictor_rmse = 0;
     /// Which designs --large-ranks is for; empty: none. A function of the design alone.
     std::function<bool(const Candidate&)> is_large = {};
     DataSize data_size = {};  ///< of the parts that a candidate sees; 0 for problems
@@ -75,6 +74,11 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
 /// Refuses a space of which no design may be trained. @throws ConfigError with an example of why.
 void require_designs(const SearchSpace& space, const EngineSettings& engine,
                      const StaticMetrics& counted);
+
+/// Frames and stride of a window.
+using WindowShape = std::pair<int, int>;
+/// Windows that designs of the space have, by a sample of its designs.
+[[nodiscard]] std::set<WindowShape> window_shapes(const SearchSpace& space);
 
 /// FLOPs of the median design of the space; 0: none is allowed.
 [[nodiscard]] double median_flops(const SearchSpace& space);

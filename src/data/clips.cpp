@@ -58,7 +58,10 @@ void check_output(const std::string& output, const std::vector<std::string>& inp
 class ClipFile {
   public:
     ClipFile(const ClipsOptions& options, std::vector<Target> targets, std::uint64_t lines)
-        : options_(options), targets_(std::move(targets)), file_(options.output) {
+        : options_(options),
+          rule_(WindowRule::published(options.frames, options.stride)),
+          targets_(std::move(targets)),
+          file_(options.output) {
         const auto frames = std::uint64_t(options.frames), side = std::uint64_t(options.side);
         const auto crop = std::uint64_t(crop_side);
         clip_ = create("clip", H5T_IEEE_F32LE, {lines, 1, frames, side, side});
@@ -72,8 +75,8 @@ class ClipFile {
     }
     /// @param labels  of each target in physical units; none: unlabelled.
     void append(const CroppedLine& line, const double* labels, std::string where) {
-        copy_window(line.pixels.data(), line.frames, start_of(line.frames), options_.frames,
-                    options_.stride, batch_.pixels.data());
+        copy_window(line.pixels.data(), line.frames, place_in(line.frames), rule_,
+                    batch_.pixels.data());
         normalise_and_resize(batch_, options_.side, pixels_.data());
         std::vector<float> target(targets_.size(), std::numeric_limits<float>::quiet_NaN());
         for (std::size_t i = 0; labels != nullptr && i < target.size(); ++i)
@@ -96,13 +99,15 @@ class ClipFile {
     hdf5::Dataset create(const char* name, hid_t type, const std::vector<std::uint64_t>& shape) {
         return hdf5::create_dataset(file_.id(), file_.place(name), type, shape, {});
     }
-    [[nodiscard]] std::size_t start_of(std::size_t available) const {
+    [[nodiscard]] std::size_t place_in(std::size_t available) const {
+        if (options_.center) return rule_.middle_place(available);
         RandomStream random(options_.seed, "clip window", 0, where_.size());
-        return window_start(available, options_.frames, options_.stride,
-                            options_.center ? nullptr : &random);
+        const std::size_t places = rule_.places(available);
+        return places > 1 ? random.below(places) : 0;
     }
 
     const ClipsOptions& options_;
+    WindowRule rule_;
     std::vector<Target> targets_;
     hdf5::NewFile file_;
     hdf5::Dataset clip_, target_, crop_;

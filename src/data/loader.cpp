@@ -23,8 +23,11 @@ void check(const LoaderOptions& options) {
     const auto require = [](bool good, const char* name, auto value) {
         if (!good) throw ConfigError(fmt::format("{} {} is out of range", name, value));
     };
-    require(options.frames >= 1 && options.frames <= max_frames, "window length", options.frames);
-    require(options.stride >= 1 && options.stride <= max_frames, "frame stride", options.stride);
+    const WindowRule& window = options.window;
+    require(window.frames >= 1 && window.frames <= max_frames, "window length", window.frames);
+    require(window.stride >= 1 && window.stride <= max_frames, "frame stride", window.stride);
+    require(window.margin >= 0 && window.margin <= max_frames, "margin", window.margin);
+    require(options.windows_per_line >= 1, "number of windows a line", options.windows_per_line);
     require(options.batch >= 1, "batch size", options.batch);
     require(options.prefetch >= 0, "prefetch", options.prefetch);
     require(options.side >= 0, "side", options.side);
@@ -32,13 +35,20 @@ void check(const LoaderOptions& options) {
                     "rank outside its group");
 }
 
+/// A window to deliver: of validation and test, the `part`-th of a line's `parts`.
+struct Place {
+    const Sample* sample = nullptr;
+    std::size_t part = 0, parts = 1;
+};
+
 /// The first `count` of a seeded shuffle, back in catalogue order.
-std::vector<Sample> choose(std::vector<Sample> samples, std::size_t count, std::uint64_t seed) {
+std::vector<const Sample*> choose(std::vector<const Sample*> samples, std::size_t count,
+                                  std::uint64_t seed) {
     RandomStream stream(seed, "data subset");
     stream.shuffle(samples);
     samples.resize(count);
     std::sort(samples.begin(), samples.end(),
-              [](const Sample& a, const Sample& b) { return a.number < b.number; });
+              [](const Sample* a, const Sample* b) { return a->number < b->number; });
     return samples;
 }
 
@@ -48,11 +58,22 @@ struct Loader::Impl {
     Impl(std::shared_ptr<const Dataset> data, const LoaderOptions& given)
         : options(given), dataset(std::move(data)) {
         check(options);
-        const std::vector<Sample>& all = dataset->samples(options.part);
-        if (options.max_samples > 0 && options.max_samples < all.size())
-            chosen = choose(all, options.max_samples, options.seed);
-        samples = chosen.empty() ? &all : &chosen;
-        EDGELOOP_EXPECT(samples->size() <= std::numeric_limits<std::uint32_t>::max(),
+        std::vector<const Sample*> used;
+        for (const Sample& sample : dataset->samples(options.part))
+            if (options.window.uses(static_cast<std::size_t>(sample.frames)))
+                used.push_back(&sample);
+        left_out = dataset->samples(options.part).size() - used.size();
+        if (options.max_samples > 0 && options.max_samples < used.size())
+            used = choose(std::move(used), options.max_samples, options.seed);
+        for (const Sample* sample : used) {
+            const std::size_t windows =
+                training()
+                    ? 1
+                    : std::min(static_cast<std::size_t>(options.windows_per_line),
+                               options.window.places(static_cast<std::size_t>(sample->frames)));
+            for (std::size_t i = 0; i < windows; ++i) places.push_back({sample, i, windows});
+        }
+        EDGELOOP_EXPECT(places.size() <= std::numeric_limits<std::uint32_t>::max(),
                         "more samples than the order can hold");
     }
 
@@ -60,7 +81,7 @@ struct Loader::Impl {
         return static_cast<std::size_t>(options.batch) * static_cast<std::size_t>(options.ranks);
     }
     [[nodiscard]] std::size_t steps() const {
-        return (samples->size() + samples_per_step() - 1) / samples_per_step();
+        return (places.size() + samples_per_step() - 1) / samples_per_step();
     }
     [[nodiscard]] bool training() const { return options.part == SplitPart::train; }
 
@@ -68,7 +89,7 @@ struct Loader::Impl {
         pending.clear();  // waits for what is begun
         epoch = new_epoch;
         next_step = step;
-        order.resize(samples->size());
+        order.resize(places.size());
         std::iota(order.begin(), order.end(), 0U);
         if (training()) {
             RandomStream stream(options.seed, "data order", static_cast<std::uint32_t>(epoch));
@@ -85,17 +106,18 @@ struct Loader::Impl {
         const std::size_t first = std::min(begin, order.size());
         const std::size_t last =
             std::min(begin + static_cast<std::size_t>(options.batch), order.size());
-        const std::size_t window = static_cast<std::size_t>(options.frames) * crop_pixels;
+        const std::size_t window = static_cast<std::size_t>(options.window.frames) * crop_pixels;
         batch.samples = last - first;
-        batch.frames = options.frames;
+        batch.frames = options.window.frames;
         batch.height = batch.width = crop_side;
         batch.pixels.resize(batch.samples * window);
         const std::size_t targets = dataset->catalogue().targets.size();
         batch.targets.resize(targets * batch.samples);
         batch.lines.resize(batch.samples);
         for (std::size_t i = 0; i < batch.samples; ++i) {
-            const Sample& sample = (*samples)[order[first + i]];
-            copy_sample(sample, batch.pixels.data() + i * window);
+            const Place& place = places[order[first + i]];
+            const Sample& sample = *place.sample;
+            copy_place(place, batch.pixels.data() + i * window);
             std::copy_n(sample.targets, targets, batch.targets.data() + i * targets);
             batch.lines[i] = sample.number;
         }
@@ -105,7 +127,7 @@ struct Loader::Impl {
     void make_clips(Batch& batch) const {
         const auto side = static_cast<std::size_t>(options.side);
         const std::size_t count =
-            batch.samples * static_cast<std::size_t>(options.frames) * side * side;
+            batch.samples * static_cast<std::size_t>(options.window.frames) * side * side;
         if (batch.clip_capacity < count) {
             batch.clips =
                 options.clip_memory
@@ -116,15 +138,22 @@ struct Loader::Impl {
         normalise_and_resize(batch, options.side, batch.clips.get());
     }
 
-    void copy_sample(const Sample& sample, std::uint8_t* window) const {
+    void copy_place(const Place& place, std::uint8_t* window) const {
+        const Sample& sample = *place.sample;
         const auto available = static_cast<std::size_t>(sample.frames);
+        const std::size_t last = options.window.places(available) - 1;
+        if (!training()) {
+            // In the middle of equal parts of the line.
+            const std::size_t at = last * (2 * place.part + 1) / (2 * place.parts);
+            copy_window(sample.pixels, available, at, options.window, window);
+            return;
+        }
         RandomStream stream(options.seed, "data window", static_cast<std::uint32_t>(epoch),
                             sample.number);
-        const std::size_t start =
-            window_start(available, options.frames, options.stride, training() ? &stream : nullptr);
-        copy_window(sample.pixels, available, start, options.frames, options.stride, window);
-        if (training() && options.augment)
-            turn_clip(window, options.frames, crop_side, static_cast<int>(stream.below(8)));
+        const std::size_t at = last > 0 ? stream.below(last + 1) : 0;
+        copy_window(sample.pixels, available, at, options.window, window);
+        if (options.augment)
+            turn_clip(window, options.window.frames, crop_side, static_cast<int>(stream.below(8)));
     }
 
     [[nodiscard]] bool next(Batch& batch) {
@@ -161,9 +190,9 @@ struct Loader::Impl {
 
     LoaderOptions options;
     std::shared_ptr<const Dataset> dataset;
-    std::vector<Sample> chosen;          ///< when not all of the part are
-    const std::vector<Sample>* samples;  ///< in catalogue order
-    std::vector<std::uint32_t> order;    ///< positions in samples, in this epoch's order
+    std::vector<Place> places;         ///< in catalogue order
+    std::size_t left_out = 0;          ///< lines without room for a window
+    std::vector<std::uint32_t> order;  ///< positions in places, in this epoch's order
     int epoch = 0;
     std::size_t next_step = std::numeric_limits<std::size_t>::max();  ///< until an epoch begins
 
@@ -176,7 +205,8 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& opti
     : impl_(std::make_unique<Impl>(std::move(dataset), options)) {}
 Loader::~Loader() = default;
 std::size_t Loader::steps_per_epoch() const { return impl_->steps(); }
-std::size_t Loader::total_samples() const { return impl_->samples->size(); }
+std::size_t Loader::total_samples() const { return impl_->places.size(); }
+std::size_t Loader::lines_left_out() const { return impl_->left_out; }
 void Loader::start_epoch(int epoch, std::size_t step) { impl_->begin(epoch, step); }
 bool Loader::next(Batch& batch) { return impl_->next(batch); }
 

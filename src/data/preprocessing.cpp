@@ -1,7 +1,5 @@
 #include "edgeloop/data/preprocessing.hpp"
 
-#include "edgeloop/core/random_stream.hpp"
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -58,27 +56,6 @@ void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition 
                     static_cast<std::size_t>(last - first));
         std::memset(out + last, 0, static_cast<std::size_t>(crop_side - last));
     }
-}
-
-std::size_t window_start(std::size_t available, int frames, int stride, RandomStream* random) {
-    const std::size_t span = std::size_t(frames - 1) * std::size_t(stride) + 1;
-    if (available <= span) return 0;
-    return random != nullptr ? random->below(available - span + 1) : (available - span) / 2;
-}
-
-void copy_window(const std::uint8_t* line, std::size_t available, std::size_t start, int frames,
-                 int stride, std::uint8_t* window) {
-    const auto wanted = static_cast<std::size_t>(frames);
-    const auto step = static_cast<std::size_t>(stride);
-    const std::size_t reachable = start < available ? (available - start + step - 1) / step : 0;
-    const std::size_t present = std::min(wanted, reachable);
-    const std::uint8_t* from = line + start * crop_pixels;
-    if (stride == 1)
-        std::memcpy(window, from, present * crop_pixels);
-    else
-        for (std::size_t i = 0; i < present; ++i)
-            std::memcpy(window + i * crop_pixels, from + i * step * crop_pixels, crop_pixels);
-    std::memset(window + present * crop_pixels, 0, (wanted - present) * crop_pixels);
 }
 
 void turn_clip(std::uint8_t* clip, int frames, int side, int symmetry) {

@@ -15,6 +15,7 @@ constexpr Metric table[] = {
 
     {"parameters", "", Meaning::smaller_is_better, Source::design},
     {"flops", "FLOP", Meaning::smaller_is_better, Source::design},
+    {"baseline_rmse", "", Meaning::note, Source::design},
 
     {"latency_ms", "ms", Meaning::smaller_is_better, Source::measuring, Needs::nothing, "fastest"},
     {"latency_p90_ms", "ms", Meaning::smaller_is_better, Source::measuring, Needs::device},

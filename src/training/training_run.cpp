@@ -69,8 +69,8 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
     const bool training = part == SplitPart::train;
     LoaderOptions options;
     options.part = part;
-    options.frames = spec.clip.frames;
-    options.stride = spec.clip.stride;
+    options.window = {spec.clip.frames, spec.clip.stride, settings.margin, settings.short_lines};
+    options.windows_per_line = settings.validation_windows;
     options.batch = batch_of_rank(settings, spec, group);
     options.seed = settings.data_seed;
     options.rank = group.rank();
@@ -106,9 +106,15 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
       train_(dataset_, loader_options(settings, spec_, group, SplitPart::train)),
       validation_(dataset_, loader_options(settings, spec_, group, SplitPart::validation)),
       sums_(dataset_->catalogue().targets) {
-    if (validation_.total_samples() == 0)
-        throw ConfigError("the dataset has no validation samples", "val_rmse needs them",
-                          "shard it again with a validation part");
+    for (const Loader* part : {&train_, &validation_})
+        if (part->total_samples() == 0)
+            throw ConfigError(
+                fmt::format("the dataset has no {} samples",
+                            part == &train_ ? "training" : "validation"),
+                fmt::format(
+                    "{} lines are too short for {} frames with stride {} and a margin of {}",
+                    part->lines_left_out(), spec_.clip.frames, spec_.clip.stride, settings.margin),
+                "use shorter windows, a smaller margin, or longer lines");
 }
 
 Weights TrainingRun::weights() const {

@@ -86,9 +86,13 @@ TEST_F(DataProgram, GoesFromNothingToShardsAndClips) {
     const Json report = parse_json(inspected.output, "inspect");
     EXPECT_EQ(report["files"].size(), 2U);
     EXPECT_EQ(report["files"][1]["lines"], 60);
+    EXPECT_EQ(report["baselines"].size(), 7U);
+    EXPECT_EQ(report["baselines"].back()["name"], "five moments");
     const Result sharded = run(shard_command(input, folder_.path("shards")));
     ASSERT_EQ(sharded.code, 0) << sharded.output;
     EXPECT_THAT(sharded.output, HasSubstr("20 shards in"));
+    EXPECT_THAT(sharded.output, HasSubstr("without a network, of 16 frames"));
+    EXPECT_THAT(sharded.output, HasSubstr("five moments"));
     EXPECT_EQ(read_catalogue(folder_.path("shards")).part(SplitPart::train).layers, 6U);
     const Result clips = run({"clips", "--input", input, "--frames", "8", "--side", "32",
                               "--center", "--output", folder_.path("clips.h5")});
@@ -134,6 +138,11 @@ TEST_F(DataProgram, ErrorsAreOneClearLineAndTheDocumentedExitCode) {
         {{"synth", "--linse", "3"}, "did you mean 'lines'"},
         {{"synth", "--output", out, "--size", "64"}, "HEIGHTxWIDTH"},
         {{"synth", "--output", out, "--layout", "v2"}, "unknown layout 'v2'"},
+        {{"synth", "--output", out, "--generator", "3"}, "it must be 1 to 2"},
+        {{"synth", "--output", out, "--part-size", "0.1"}, "it must be 0.5 to 100"},
+        {{"synth", "--output", out, "--effects", "smoke"}, "unknown effect 'smoke'"},
+        {{"synth", "--output", out, "--drift", "0.5"}, "--drift has 1 values"},
+        {{"synth", "--output", out, "--drift", "0.5", "0.2"}, "highest quantile"},
         {{"synth"}, "--output"},
         {{"shard", "--input", missing, "--output", out}, "does not exist"},
         {{"shard", "--input", text, "--output", out}, "not a readable HDF5 file"},

@@ -14,6 +14,7 @@ namespace edgeloop::test {
 inline std::string make_small_dataset(const std::string& folder, int lines_per_layer = 15) {
     SynthOptions synth;
     synth.output = folder + "/raise";
+    synth.version = 1;
     synth.objects = 1;
     synth.layers = 6;
     synth.lines = lines_per_layer;
@@ -47,6 +48,8 @@ inline TrainingSettings cpu_settings(const std::string& shards) {
     TrainingSettings settings;
     settings.shards = shards;
     settings.device = Device::cpu;
+    settings.margin = 0;  // every line counts
+    settings.short_lines = ShortLines::pad;
     return settings;
 }
 

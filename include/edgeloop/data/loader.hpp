@@ -2,6 +2,7 @@
 
 #include "edgeloop/data/dataset.hpp"
 #include "edgeloop/data/split.hpp"
+#include "edgeloop/data/window.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +15,8 @@ namespace edgeloop {
 
 struct LoaderOptions {
     SplitPart part = SplitPart::train;
-    int frames = 16;  ///< T
-    int stride = 1;
+    WindowRule window;
+    int windows_per_line = 1;     ///< of validation and test, spread over each line; training has 1
     int batch = 8;                ///< samples per step on this rank
     std::uint64_t seed = 0;       ///< order and random window starts are keyed on (seed, epoch)
     int rank = 0, ranks = 1;      ///< this reader's share within its data-parallel group
@@ -38,9 +39,10 @@ struct Batch {
     std::vector<std::uint64_t> lines;  ///< (B): global number of each scan line in the catalogue
 };
 
-/// Windows of T frames of the scan lines of one part of the split.
+/// Windows of the scan lines of one part of the split.
 ///
-/// Every line of the part is seen exactly once an epoch over all ranks together. All ranks make the
+/// Every line of the part that the rule uses is seen exactly once an epoch over all ranks together
+/// (validation and test: windows_per_line times, or as often as it has windows). All ranks make the
 /// same number of steps; a rank whose share ran out delivers batches with samples == 0.
 class Loader {
   public:
@@ -51,10 +53,12 @@ class Loader {
     Loader& operator=(const Loader&) = delete;
 
     [[nodiscard]] std::size_t steps_per_epoch() const;
-    /// Samples of the part over all ranks.
+    /// Windows an epoch over all ranks.
     [[nodiscard]] std::size_t total_samples() const;
+    /// Lines of the part that have no room for a window.
+    [[nodiscard]] std::size_t lines_left_out() const;
     /// Begins an epoch at a step (0: its start). Training order depends on (seed, epoch) alone;
-    /// validation and test keep catalogue order and centred windows.
+    /// validation and test keep catalogue order and the same windows.
     void start_epoch(int epoch, std::size_t step = 0);
     /// Fills `batch` (its memory is reused); false at the end of the epoch.
     [[nodiscard]] bool next(Batch& batch);

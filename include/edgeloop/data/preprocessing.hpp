@@ -6,8 +6,6 @@
 
 namespace edgeloop {
 
-class RandomStream;
-
 /// Side of the square that is cut around the melt pool, in pixels.
 constexpr int crop_side = 41;
 constexpr std::size_t crop_pixels = std::size_t(crop_side) * crop_side;
@@ -42,18 +40,6 @@ class MeanFrame {
 /// @param crop   shape (crop_side, crop_side); overwritten.
 void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition centre,
                 std::uint8_t* crop);
-
-/// First frame of a window in a line of `available` frames, 0 for lines shorter than it.
-/// @param random  draws it; none: the window in the middle, (n - span)/2 rounded down.
-[[nodiscard]] std::size_t window_start(std::size_t available, int frames, int stride,
-                                       RandomStream* random = nullptr);
-
-/// Copies a window out of a cropped line; frames past its end become zeros.
-///
-/// @param line    shape (available, crop_side, crop_side).
-/// @param window  shape (frames, crop_side, crop_side); overwritten.
-void copy_window(const std::uint8_t* line, std::size_t available, std::size_t start, int frames,
-                 int stride, std::uint8_t* window);
 
 /// Applies one of the eight symmetries of the square to every frame of a clip, in place.
 ///

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/data/window.hpp"
 #include "edgeloop/evaluation/cancel_token.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/model/kernels.hpp"
@@ -37,10 +38,13 @@ struct TrainingSettings {
     std::shared_ptr<const Dataset> dataset;
     std::size_t max_train_samples = 0;       ///< 0: all
     std::size_t max_validation_samples = 0;  ///< 0: all
-    std::uint64_t data_seed = 0;             ///< chooses those samples; the same for all candidates
-    bool augment = false;                    ///< flips and quarter turns
-    int prefetch = 2;                        ///< batches prepared ahead by a thread of each rank
-    int threads = 1;                         ///< of each rank, for tensor operations
+    int margin = WindowRule().margin;        ///< frames at each end of a line in no window
+    ShortLines short_lines = ShortLines::skip;
+    int validation_windows = 1;   ///< of each validation line
+    std::uint64_t data_seed = 0;  ///< chooses those samples; the same for all candidates
+    bool augment = false;         ///< flips and quarter turns
+    int prefetch = 2;             ///< batches prepared ahead by a thread of each rank
+    int threads = 1;              ///< of each rank, for tensor operations
     Device device = Device::automatic;
     GradientExchange exchange = GradientExchange::overlapped;
     std::optional<Kernels> kernels;  ///< nothing: fused on the CPU, library on CUDA

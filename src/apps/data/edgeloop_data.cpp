@@ -7,6 +7,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/data/baselines.hpp"
 #include "edgeloop/data/catalogue.hpp"
 #include "edgeloop/data/clips.hpp"
 #include "edgeloop/data/shard.hpp"
@@ -91,10 +92,21 @@ std::string summary_of(const Catalogue& catalogue, const std::string& folder) {
         text += fmt::format("left out: {} lines without frames\n", catalogue.lines_without_frames);
     if (catalogue.frames_without_line > 0)
         text += fmt::format("left out: {} frames without a line\n", catalogue.frames_without_line);
-    if (catalogue.part(SplitPart::validation).targets.lines > 0)
-        text += fmt::format("val_rmse of always predicting the training mean: {:.4f}\n",
-                            mean_predictor_rmse(catalogue, SplitPart::validation));
     return text;
+}
+
+/// What can be had without a network, of the windows that training uses by default.
+std::string baselines_text(const std::string& folder) {
+    const Dataset dataset(folder);
+    if (dataset.samples(SplitPart::validation).empty()) return {};
+    const WindowRule rule;
+    try {
+        return fmt::format("without a network, of {} frames in the middle of a line:\n",
+                           rule.frames) +
+               to_text(baselines(dataset, rule), dataset.catalogue().targets);
+    } catch (const ConfigError& error) {
+        return fmt::format("no baselines: {}\n", error.what());
+    }
 }
 
 RaiseLayout layout_from(const std::string& name) {
@@ -115,6 +127,8 @@ void read_size(const std::string& text, int& height, int& width) {
 int run_synth(int argc, const char* const* argv) {
     SynthOptions options;
     std::string layout = "v1.1";
+    std::vector<std::string> effects = {"all"};
+    std::vector<double> drift = {options.drift.low, options.drift.high};
     std::string size = fmt::format("{}x{}", options.height, options.width);
     cli::OptionParser parser("edgeloop-data synth",
                              "writes synthetic melt-pool recordings in the RAISE-LPBF layout.");
@@ -124,8 +138,15 @@ int run_synth(int argc, const char* const* argv) {
     parser.add("layers", &options.layers, "layers of each object");
     parser.add("lines", &options.lines, "scan lines of each layer");
     parser.add("size", &size, "height and width of a frame, e.g. 64x64");
-    parser.add("line-length", &options.line_length_mm,
-               "length of a scan line in mm; its frames are length / speed at 20 000 frames/s");
+    parser.add("generator", &options.version,
+               "version of the generator; 1: lines of one length, hardly any disturbance");
+    parser.add("part-size", &options.part_size_mm,
+               "mean width of the objects in mm; scan lines are cut to their cross-section");
+    parser.add("effects", &effects,
+               "what disturbs the recordings: all, none, or some of " + effect_names());
+    parser.add("drift", &drift, "lowest and highest quantile of the drifts of objects, e.g. 0 0.5",
+               between(0, 1));
+    parser.add("line-length", &options.line_length_mm, "generator 1: length of a scan line in mm");
     parser.add("seed", &options.seed, "the same seed gives the same bytes");
     parser.add("threads", &options.threads, "threads to use; 0: all cores");
     parser.add("deflate", &options.deflate, "compression level of the frames, 0 to 9");
@@ -134,6 +155,11 @@ int run_synth(int argc, const char* const* argv) {
     if (!parser.parse(argc, argv, first_option)) return 0;
     options.layout = layout_from(layout);
     read_size(size, options.height, options.width);
+    options.effects = effects_from(effects);
+    if (drift.size() != 2)
+        throw ConfigError(fmt::format("--drift has {} values", drift.size()), {},
+                          "give the lowest and the highest quantile, e.g. --drift 0 0.5");
+    options.drift = {drift[0], drift[1]};
     install_stop_handlers();
     ProgressBar bar("synth", "lines", false);
     const std::vector<std::string> files = synthesise(options, std::ref(bar));
@@ -177,7 +203,9 @@ int run_shard(int argc, const char* const* argv) {
     world.agree("writing shards", [&] { job->write(world.rank(), world.size(), std::ref(bar)); });
     bar.finish();
     world.agree("writing the catalogue", [&] {
-        if (world.rank() == 0) print(summary_of(job->finish(), options.output));
+        if (world.rank() != 0) return;
+        print(summary_of(job->finish(), options.output));
+        print(baselines_text(options.output));
     });
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "edgeloop/data/output_file.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <filesystem>
 #include <numeric>
 
@@ -53,11 +54,69 @@ class ProblemList {
     std::size_t count_ = 0;
 };
 
+/// Windows of all files, for the baselines.
+class WindowCollection {
+  public:
+    /// The first lines of each layer will do.
+    void add_layer(const Recording& file, const LayerInfo& layer, const LineIndex& index) {
+        const std::size_t targets = file.targets().size();
+        const std::vector<double> labels = file.labels(layer);
+        if (labels.empty() || (layers_ > 0 && file.targets() != targets_)) return;
+        targets_ = file.targets();
+        objects_.insert(layer.group.object);
+        const std::size_t lines = std::min(index.lines(), lines_of_a_layer);
+        file.for_each_line(layer, index, 0, lines, [&](CroppedLine& line) {
+            if (!rule_.uses(line.frames)) return;
+            std::vector<float>& normalised = labels_.emplace_back();
+            for (std::size_t i = 0; i < targets; ++i)
+                normalised.push_back(float(labels[line.line * targets + i] / targets_[i].scale));
+            windows_.push_back({layer.group.object, facts_of(line.pixels.data(), line.frames, rule_,
+                                                             layers_, normalised.data())});
+        });
+        ++layers_;
+    }
+
+    void finish(Inspection& inspection) const {
+        std::vector<WindowFacts> fitted, scored;
+        for (const Window& window : windows_) {
+            // Every third object is held out, or every third layer.
+            const auto object = std::distance(objects_.begin(), objects_.find(window.object));
+            const auto unit =
+                objects_.size() > 1 ? static_cast<std::size_t>(object) : window.facts.group;
+            (unit % 3 == 1 ? scored : fitted).push_back(window.facts);
+        }
+        inspection.held_out = objects_.size() > 1 ? "objects" : "layers";
+        inspection.fitted = fitted.size();
+        inspection.scored = scored.size();
+        if (!fitted.empty() && !scored.empty())
+            inspection.baselines = baselines(fitted, scored, targets_.size());
+    }
+
+  private:
+    static constexpr std::size_t lines_of_a_layer = 64;
+    struct Window {
+        std::string object;
+        WindowFacts facts;
+    };
+
+    const WindowRule rule_;
+    std::vector<Target> targets_;
+    std::set<std::string> objects_;
+    std::size_t layers_ = 0;
+    std::deque<std::vector<float>> labels_;  // stay where they are
+    std::vector<Window> windows_;
+};
+
 class FileInspector {
   public:
     FileInspector(const InspectOptions& options, JobProgress& state,
-                  const ProgressCallback& progress, MontageSelection& montage)
-        : options_(options), state_(state), progress_(progress), montage_(montage) {}
+                  const ProgressCallback& progress, MontageSelection& montage,
+                  WindowCollection& windows)
+        : options_(options),
+          state_(state),
+          progress_(progress),
+          montage_(montage),
+          windows_(windows) {}
 
     FileInspection run(const std::string& path) {
         report_.path = path;
@@ -112,7 +171,9 @@ class FileInspector {
         add_lines(file.place(group, LayerPart::index), index);
         add_labels(file, group, labels);
         if (!options_.montage.empty()) montage_.offer(file, layer, index, labels);
-        if (!options_.quick) read_frames(file, layer);
+        if (options_.quick) return;
+        read_frames(file, layer);
+        windows_.add_layer(file, layer, index);
     }
 
     void add_lines(const std::string& place, const LineIndex& index) {
@@ -173,6 +234,7 @@ class FileInspector {
     JobProgress& state_;
     const ProgressCallback& progress_;
     MontageSelection& montage_;
+    WindowCollection& windows_;
     FileInspection report_;
     // Gathered over the layers of the file.
     std::vector<double> frames_per_line_;
@@ -256,10 +318,12 @@ Inspection inspect(const InspectOptions& options, const ProgressCallback& progre
     Inspection inspection;
     JobProgress state;
     MontageSelection montage;
+    WindowCollection windows;
     for (const std::string& path : expand_files(options.input)) {
-        FileInspector inspector(options, state, progress, montage);
+        FileInspector inspector(options, state, progress, montage, windows);
         inspection.files.push_back(inspector.run(path));
     }
+    windows.finish(inspection);
     if (!options.montage.empty()) montage.write(options.montage);
     return inspection;
 }
@@ -267,13 +331,40 @@ Inspection inspect(const InspectOptions& options, const ProgressCallback& progre
 std::string to_text(const Inspection& inspection) {
     std::string text;
     for (const FileInspection& file : inspection.files) text += to_text(file);
+    if (!inspection.baselines.empty())
+        text +=
+            fmt::format(
+                "without a network, of {} frames in the middle of a line (fitted on {} lines, "
+                "scored on {} of other {})\n",
+                WindowRule().frames, inspection.fitted, inspection.scored, inspection.held_out) +
+            to_text(inspection.baselines, inspection.files.back().targets);
+    return text;
+}
+
+std::string to_text(const std::vector<Baseline>& baselines, const std::vector<Target>& targets) {
+    std::string text = fmt::format("  {:<28}  val_rmse", "");
+    for (const Target& target : targets) text += fmt::format("{:>12}", "R2 " + target.name);
+    text += '\n';
+    for (const Baseline& baseline : baselines)
+        text += fmt::format("  {:<28}{:10.4f}{:12.3f}\n", baseline.name, baseline.rmse,
+                            fmt::join(baseline.r2, ""));
     return text;
 }
 
 std::string to_json_text(const Inspection& inspection) {
     Json files = Json::array();
     for (const FileInspection& file : inspection.files) files.push_back(json_of(file));
-    return Json{{"files", std::move(files)}, {"errors", inspection.has_errors()}}.dump(1) + "\n";
+    Json baselines = Json::array();
+    for (const Baseline& baseline : inspection.baselines)
+        baselines.push_back({{"name", baseline.name},
+                             {"val_rmse", baseline.rmse},
+                             {"r2", baseline.r2},
+                             {"target_rmse", baseline.target_rmse}});
+    return Json{{"files", std::move(files)},
+                {"baselines", std::move(baselines)},
+                {"errors", inspection.has_errors()}}
+               .dump(1) +
+           "\n";
 }
 
 }  // namespace edgeloop

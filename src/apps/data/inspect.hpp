@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/data/baselines.hpp"
 #include "edgeloop/data/progress.hpp"
 #include "edgeloop/data/recording.hpp"
 
@@ -56,6 +57,11 @@ struct FileInspection {
 
 struct Inspection {
     std::vector<FileInspection> files;
+    /// What a reader can get without a network, fitted on some objects (layers, when there is one
+    /// object) and scored on the others. Empty: not enough labelled lines, or nothing was read.
+    std::vector<Baseline> baselines;
+    std::size_t fitted = 0, scored = 0;  ///< windows
+    std::string held_out = {};           ///< "objects" or "layers"
 
     [[nodiscard]] bool has_errors() const;
 };
@@ -68,6 +74,9 @@ struct Inspection {
 [[nodiscard]] Inspection inspect(const InspectOptions& options,
                                  const ProgressCallback& progress = {});
 
+/// For people: a line for each baseline.
+[[nodiscard]] std::string to_text(const std::vector<Baseline>& baselines,
+                                  const std::vector<Target>& targets);
 /// For people.
 [[nodiscard]] std::string to_text(const Inspection& inspection);
 /// For programs: one JSON object.

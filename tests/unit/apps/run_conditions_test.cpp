@@ -97,7 +97,7 @@ std::optional<SearchConfig> unchecked(const std::string& name, const std::string
 // Another value of an option that these words accept.
 std::optional<SearchConfig> changed(const Setting& option) {
     for (const char* value : {"true", "2", "0.3", "7", "other", "cpu", "USR2", "debug", "model",
-                              "onnx", "cuda", "none", "plain", "never", "random"}) {
+                              "onnx", "cuda", "none", "plain", "never", "random", "repeat"}) {
         std::optional<SearchConfig> config = config_of({"--" + option.name + "=" + value});
         if (!config) config = unchecked(option.name, value);
         if (!config) continue;
@@ -196,6 +196,9 @@ TEST_F(RunConditionsTest, ARunFromBeforeTheRecordsIsKnownByItsConfigFile) {
     EXPECT_THAT(resume(*config_of({})), HasSubstr("--threads 4, now 1"));
     EXPECT_THAT(resume(*config_of({"--threads=4"})), HasSubstr("--device-class (none), now board"));
     SearchConfig same = *config_of({"--threads=4"});
+    EXPECT_THAT(resume(same), HasSubstr("--margin 0, now 6; --short-lines pad, now skip"));
+    same.training.margin = 0;
+    same.training.short_lines = ShortLines::pad;
     same.probe.device_class.clear();
     EXPECT_EQ(resume(same), "") << "what it does not name had its default";
     same.training.patience_epochs = 5;

@@ -112,6 +112,11 @@ TEST(SearchedSpace, WithoutAnAllowedDesignIsRefused) {
                 HasSubstr("no design of the space may be trained (for instance: "));
 }
 
+TEST(SearchedSpace, NamesItsWindows) {
+    const std::set<WindowShape> shapes = window_shapes(SearchSpace::from_file("quickstart"));
+    EXPECT_EQ(shapes, (std::set<WindowShape>{{8, 1}, {12, 1}, {16, 1}}));
+}
+
 TEST(SearchedSpace, HasAMedianDesign) {
     const SearchSpace space = tiny();
     const double median = median_flops(space);

@@ -11,13 +11,33 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(Console, SaysBetterOrWorseThanTheMeanAndNeverMinus) {
-    EXPECT_EQ(comparison_line(0.1, 0.25),
-              "best val_rmse 0.1000, 60 % better than predicting the mean (0.2500)");
-    const std::string worse = comparison_line(0.8025, 0.25);
-    EXPECT_THAT(worse, HasSubstr("221 % worse than predicting the mean"));
+ArchiveMember member(CandidateId id, Metrics metrics) {
+    ArchiveMember made;
+    made.completed.candidate.id = id;
+    made.completed.metrics = std::move(metrics);
+    return made;
+}
+
+TEST(Console, SaysBetterOrWorseThanWithoutANetworkAndNeverMinus) {
+    const ArchiveMember good = member(3, {{"val_rmse", 0.1}, {"baseline_rmse", 0.25}}),
+                        bad = member(4, {{"val_rmse", 0.8025}, {"baseline_rmse", 0.25}}),
+                        equal = member(7, {{"val_rmse", 0.25}, {"baseline_rmse", 0.25}});
+    EXPECT_EQ(baseline_lines({good}),
+              "best val_rmse 0.1000, 60 % better than without a network (0.2500)\n");
+    const std::string worse = baseline_lines({bad});
+    EXPECT_THAT(worse, HasSubstr("221 % worse than without a network"));
+    EXPECT_THAT(worse, HasSubstr("design that is no better"));
     EXPECT_THAT(worse, HasSubstr("train longer"));
     EXPECT_THAT(worse, Not(HasSubstr("-221")));
+    const std::string mixed = baseline_lines({bad, good, equal});
+    EXPECT_THAT(mixed, HasSubstr("60 % better"));
+    EXPECT_THAT(mixed, HasSubstr("designs that are no better than without a network "
+                                 "(baseline_rmse in pareto.csv): 4, 7;"));
+}
+
+TEST(Console, SaysNothingOfBaselinesThatAreNotKnown) {
+    EXPECT_EQ(baseline_lines({}), "");
+    EXPECT_EQ(baseline_lines({member(1, {{"val_rmse", 0.1}}), member(2, {{"f1", 1}})}), "");
 }
 
 TEST(Console, NeverShowsMoreDesignsThanThereAreToDo) {

@@ -109,6 +109,32 @@ TEST(Inspect, JsonHasWhatTheTextHas) {
     EXPECT_EQ(file["speed_mm_s"]["count"], 8);
 }
 
+TEST(Inspect, SaysWhatCanBeHadWithoutANetwork) {
+    const test::TemporaryFolder folder;
+    SynthOptions synth = test::small_synth(folder.path("raise"));
+    synth.version = 2;
+    synth.objects = 3;
+    synth.height = synth.width = 48;
+    synth.lines = 12;
+    const std::vector<std::string> files = synthesise(synth);
+    const Inspection inspection = inspect(options_for(files));
+    EXPECT_EQ(inspection.held_out, "objects");
+    EXPECT_GT(inspection.fitted, inspection.scored);
+    EXPECT_LE(inspection.fitted + inspection.scored, 3U * 5 * 12);
+    ASSERT_EQ(inspection.baselines.size(), 7U);
+    EXPECT_GT(inspection.baselines.back().r2[1], 0.5) << "moments tell the power";
+    for (const Baseline& baseline : inspection.baselines) {
+        const bool counts_frames =
+            baseline.name == "frames in the window" || baseline.name == "padded frames";
+        EXPECT_LT(baseline.r2[0], counts_frames ? 0.05 : 1) << baseline.name;
+    }
+    EXPECT_THAT(to_text(inspection), HasSubstr("five moments"));
+    InspectOptions quick = options_for(files);
+    quick.quick = true;
+    EXPECT_TRUE(inspect(quick).baselines.empty());
+    EXPECT_EQ(inspect(options_for({files[0]})).held_out, "layers");
+}
+
 TEST(Inspect, DistributionsAreOrderStatistics) {
     std::vector<double> values;
     for (int i = 100; i >= 0; --i) values.push_back(i);

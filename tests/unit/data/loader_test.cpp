@@ -38,7 +38,7 @@ const std::shared_ptr<const Dataset>& dataset() {
 LoaderOptions options_for(SplitPart part) {
     LoaderOptions options;
     options.part = part;
-    options.frames = 4;
+    options.window = WindowRule::published(4, 1);
     options.batch = 3;
     options.seed = 5;
     return options;
@@ -128,7 +128,7 @@ TEST(Loader, TrainingOrderAndWindowsDependOnSeedAndEpochAlone) {
 
 TEST(Loader, WindowsOfALineMoveBetweenEpochs) {
     const LoaderOptions options = options_for(SplitPart::train);
-    const std::size_t window = std::size_t(options.frames) * crop_pixels;
+    const std::size_t window = std::size_t(options.window.frames) * crop_pixels;
     std::map<std::uint64_t, std::set<std::vector<std::uint8_t>>> windows;
     for (int epoch = 0; epoch < 4; ++epoch) {
         const Epoch seen = read_epoch(options, epoch);
@@ -272,7 +272,7 @@ TEST(Loader, AugmentationTurnsWholeClips) {
     options.augment = true;
     const Epoch turned = read_epoch(options, 0);
     ASSERT_EQ(turned.lines, plain.lines);
-    const std::size_t window = std::size_t(options.frames) * crop_pixels;
+    const std::size_t window = std::size_t(options.window.frames) * crop_pixels;
     std::size_t changed = 0;
     for (std::size_t i = 0; i < plain.lines.size(); ++i) {
         const auto begin = std::ptrdiff_t(i * window), end = std::ptrdiff_t((i + 1) * window);
@@ -289,11 +289,78 @@ TEST(Loader, AugmentationTurnsWholeClips) {
 TEST(Loader, RefusesWhatCannotBeLoaded) {
     EXPECT_THROW(Dataset{shards() + "/nowhere"}, ConfigError);
     LoaderOptions options = options_for(SplitPart::train);
-    options.frames = 0;
+    options.window.frames = 0;
     EXPECT_THROW(Loader(dataset(), options), ConfigError);
     options = options_for(SplitPart::train);
-    options.stride = 0;
+    options.window.stride = 0;
     EXPECT_THROW(Loader(dataset(), options), ConfigError);
+    options = options_for(SplitPart::train);
+    options.window.margin = -1;
+    EXPECT_THROW(Loader(dataset(), options), ConfigError);
+    options = options_for(SplitPart::train);
+    options.windows_per_line = 0;
+    EXPECT_THROW(Loader(dataset(), options), ConfigError);
+}
+
+/// Frames of each line of a part, by its number.
+std::map<std::uint64_t, std::size_t> lengths_of(SplitPart part) {
+    std::map<std::uint64_t, std::size_t> lengths;
+    for (const Sample& sample : dataset()->samples(part))
+        lengths[sample.number] = static_cast<std::size_t>(sample.frames);
+    return lengths;
+}
+
+TEST(Loader, LeavesOutLinesWithoutRoomAndCountsThem) {
+    for (const SplitPart part : {SplitPart::train, SplitPart::validation}) {
+        LoaderOptions options = options_for(part);
+        options.window = {4, 1, 2, ShortLines::skip};
+        Lines long_enough;
+        for (const auto& [line, frames] : lengths_of(part))
+            if (frames >= 8) long_enough.push_back(line);
+        ASSERT_GT(long_enough.size(), 1U);
+        ASSERT_LT(long_enough.size(), lengths_of(part).size());
+        Lines seen = read_epoch(options, 0).lines;
+        std::sort(seen.begin(), seen.end());
+        EXPECT_EQ(seen, long_enough);
+        EXPECT_EQ(Loader(dataset(), options).lines_left_out(),
+                  lengths_of(part).size() - long_enough.size());
+        options.window.short_lines = ShortLines::repeat;
+        EXPECT_EQ(Loader(dataset(), options).lines_left_out(),
+                  std::size_t(std::count_if(
+                      dataset()->samples(part).begin(), dataset()->samples(part).end(),
+                      [](const Sample& sample) { return sample.frames <= 4; })));
+    }
+}
+
+TEST(Loader, SpreadsSeveralValidationWindowsOverEachLine) {
+    LoaderOptions options = options_for(SplitPart::validation);
+    options.window = {2, 1, 1, ShortLines::skip};
+    options.windows_per_line = 3;
+    std::map<std::uint64_t, std::size_t> times;
+    for (const std::uint64_t line : read_epoch(options, 0).lines) ++times[line];
+    for (const auto& [line, frames] : lengths_of(SplitPart::validation))
+        EXPECT_EQ(times[line], frames < 4 ? 0U : std::min<std::size_t>(3, frames - 3)) << frames;
+    const Epoch three = read_epoch(options, 0);
+    options.windows_per_line = 1;
+    const Epoch one = read_epoch(options, 0);
+    // The second of three is the one in the middle; the three differ.
+    const std::size_t window = 2 * crop_pixels;
+    std::size_t compared = 0;
+    for (std::size_t i = 0, at = 0; i < one.lines.size(); at += times[one.lines[i++]]) {
+        if (times[one.lines[i]] != 3) continue;
+        const auto begin = three.pixels.begin() + std::ptrdiff_t(at * window);
+        const auto size = std::ptrdiff_t(window);
+        EXPECT_TRUE(std::equal(begin + size, begin + 2 * size,
+                               one.pixels.begin() + std::ptrdiff_t(i * window)));
+        EXPECT_FALSE(std::equal(begin, begin + size, begin + size));
+        ++compared;
+    }
+    EXPECT_GT(compared, 0U);
+    options.part = SplitPart::train;
+    options.windows_per_line = 3;
+    EXPECT_EQ(
+        Loader(dataset(), options).total_samples() + Loader(dataset(), options).lines_left_out(),
+        lengths_of(SplitPart::train).size());
 }
 
 TEST(Dataset, OpensEachShardOnceForAnyNumberOfLoaders) {

@@ -3,6 +3,8 @@
 #include "data/hdf5.hpp"
 #include "unit/data/support.hpp"
 
+#include "edgeloop/data/window.hpp"
+
 #include <gtest/gtest.h>
 
 namespace edgeloop {
@@ -26,8 +28,9 @@ std::vector<std::uint8_t> crops_of(const std::string& name) {
         const LineIndex index = file->line_index(layer);
         file->for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
             values.resize(values.size() + frames * crop_pixels);
-            copy_window(line.pixels.data(), line.frames, window_start(line.frames, frames, 1),
-                        frames, 1, values.data() + values.size() - frames * crop_pixels);
+            const WindowRule rule = WindowRule::published(frames, 1);
+            copy_window(line.pixels.data(), line.frames, rule.middle_place(line.frames), rule,
+                        values.data() + values.size() - frames * crop_pixels);
         });
     }
     return values;

@@ -315,7 +315,7 @@ TEST_F(Shards, OfOldVersionsAreStillReadUnderTheirOldDigest) {
         const auto dataset = std::make_shared<const Dataset>(test::test_data("shards/" + version));
         EXPECT_EQ(dataset->digest(), digest);
         LoaderOptions loading;
-        loading.frames = 2;
+        loading.window = WindowRule::published(2, 1);
         Loader loader(dataset, loading);
         Batch batch;
         loader.start_epoch(0);
@@ -357,6 +357,7 @@ TEST_F(Shards, UnlabelledLayersAreForPredictionOnly) {
     EXPECT_EQ(catalogue.part(SplitPart::test).lines, 0U);
     LoaderOptions loading;
     loading.part = SplitPart::prediction;
+    loading.window = WindowRule::published(16, 1);
     const auto dataset = std::make_shared<const Dataset>(options_.output);
     EXPECT_EQ(Loader(dataset, loading).total_samples(), 35U);
 }

@@ -16,6 +16,7 @@ inline std::string reference_file(const std::string& name) { return test_data("r
 inline SynthOptions small_synth(const std::string& output) {
     SynthOptions options;
     options.output = output;
+    options.version = 1;
     options.objects = 2;
     options.layers = 5;
     options.lines = 7;
