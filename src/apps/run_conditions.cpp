@@ -54,6 +54,8 @@ RunConditions run_conditions(const SearchConfig& config, const SearchTask& task)
     if (config.problem.empty()) conditions.training["data"] = task.data_digest;
     if (task.training && task.training->device != Device::automatic)
         conditions.training["device"] = task.training->device == Device::cuda ? "cuda" : "cpu";
+    if (task.training && task.training->shortest_line > 0)  // follows from the space
+        conditions.training["shortest-line"] = std::to_string(task.training->shortest_line);
     const Goals& goals = task.engine.goals;
     std::vector<std::string> limits;
     for (const Constraint& constraint : goals.constraints) limits.push_back(to_string(constraint));

@@ -143,7 +143,7 @@ void add_windows(OptionParser& o, SearchConfig& c) {
                                           {"repeat", ShortLines::repeat},
                                           {"pad", ShortLines::pad}}),
           "scan lines without room for a window: leave them out, repeat their frames, or pad them "
-          "with black frames, as published, which tells how long they are");
+          "with black frames, as published; repeating and padding tell how long they are");
     o.add("max-left-out", &c.max_left_out,
           "refuse a space with windows for which more than this share of the scan lines is too "
           "short",
@@ -313,16 +313,25 @@ SearchConfig read_old(const std::string& path, SearchConfig config) {
 
 /// A run from before windows kept away from the ends of lines goes on as it began, unless the
 /// command line says otherwise.
-void keep_older_windows(SearchConfig& config) {
-    const std::string path = config.run_dir + "/config.ini";
-    const TrainingSettings today;
-    if (!config.resume || !std::filesystem::exists(path)) return;
-    if (config.training.margin != today.margin || config.training.short_lines != today.short_lines)
+void keep_older_windows(SearchConfig& config, int argc, const char* const* argv) {
+    const std::string now = config.run_dir + "/config.ini";
+    const std::string begun = config.run_dir + "/config-1.ini";  // once it was resumed
+    if (!config.resume || !std::filesystem::exists(now)) return;
+    const std::string& first = std::filesystem::exists(begun) ? begun : now;
+    if (read_old(first, as_before_windows()).training.margin ==
+        read_old(first, SearchConfig()).training.margin)
+        return;  // begun with windows of today
+    // What the command line says comes out equal whatever the defaults are.
+    SearchConfig other = as_before_windows();
+    OptionParser again("edgeloop-search", "");
+    add_settings(again, other);
+    (void)again.parse(argc, argv, 1, false);
+    TrainingSettings& training = config.training;
+    if (training.margin == other.training.margin ||
+        training.short_lines == other.training.short_lines)
         return;
-    const int before = read_old(path, as_before_windows()).training.margin;
-    if (before == read_old(path, SearchConfig()).training.margin) return;  // the run says it itself
-    config.training.margin = before;
-    config.training.short_lines = ShortLines::pad;
+    training.margin = other.training.margin;
+    training.short_lines = other.training.short_lines;
     config.keeps_older_windows = true;
 }
 
@@ -335,7 +344,7 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
         "Runs alone or under mpirun: rank 0 leads, the others train.");
     add_settings(parser, config);
     if (!parser.parse(argc, argv, 1, speaks)) return false;
-    keep_older_windows(config);
+    keep_older_windows(config, argc, argv);
     check_together(config);
     config.text = parser.config_text();
     for (const std::string& text : config.constraints)

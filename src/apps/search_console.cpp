@@ -129,17 +129,19 @@ std::string front_table(const std::vector<ArchiveMember>& front, const Goals& go
 }
 
 std::string baseline_lines(const std::vector<ArchiveMember>& front) {
-    const Metrics* best = nullptr;
+    constexpr double none = std::numeric_limits<double>::infinity();
+    double rmse = none, baseline = none;
     std::vector<CandidateId> beaten;
     for (const ArchiveMember& member : front) {
         const Metrics& metrics = member.completed.metrics;
-        if (metrics.count("val_rmse") == 0 || metrics.count("baseline_rmse") == 0) continue;
-        if (!best || metrics.at("val_rmse") < best->at("val_rmse")) best = &metrics;
+        if (metrics.count("val_rmse") == 0) continue;
+        rmse = std::min(rmse, metrics.at("val_rmse"));
+        if (metrics.count("baseline_rmse") == 0) continue;
+        baseline = std::min(baseline, metrics.at("baseline_rmse"));
         if (metrics.at("val_rmse") >= metrics.at("baseline_rmse"))
             beaten.push_back(member.completed.candidate.id);
     }
-    if (!best) return {};
-    const double rmse = best->at("val_rmse"), baseline = best->at("baseline_rmse");
+    if (baseline == none) return {};
     const double change = 100 * (rmse / baseline - 1);
     std::string text =
         fmt::format("best val_rmse {:.4f}, {:.0f} % {} than without a network ({:.4f})\n", rmse,

@@ -60,13 +60,24 @@ TrainingSettings training_settings(const SearchConfig& config,
 }
 
 WindowRule window_rule(const TrainingSettings& settings, const WindowShape& shape) {
-    return {shape.first, shape.second, settings.margin, settings.short_lines};
+    return {shape.first, shape.second, settings.margin, settings.short_lines,
+            settings.shortest_line};
 }
 
 std::size_t lines_used(const Dataset& dataset, SplitPart part, const WindowRule& rule) {
     const std::vector<Sample>& lines = dataset.samples(part);
     return static_cast<std::size_t>(std::count_if(
         lines.begin(), lines.end(), [&](const Sample& line) { return rule.uses(line.frames); }));
+}
+
+/// Frames of the shortest line with room for every window of the space: all designs are trained and
+/// judged on the same lines. 0: short lines are not left out.
+int shortest_line(const TrainingSettings& settings, const std::set<WindowShape>& shapes) {
+    if (settings.short_lines != ShortLines::skip) return 0;
+    std::size_t needed = 0;
+    for (const WindowShape& shape : shapes)
+        needed = std::max(needed, window_rule(settings, shape).needed());
+    return static_cast<int>(needed);
 }
 
 /// Refuses a space whose designs would be judged by a few long lines.
@@ -84,19 +95,31 @@ void require_windows(const SearchConfig& config, const Dataset& dataset,
                 fmt::format("with a margin of {} they need lines of {} frames; --max-left-out "
                             "allows {:.0f} %",
                             rule.margin, rule.needed(), 100 * config.max_left_out),
-                "take these windows out of the space or lower --margin; --short-lines pad "
-                "--margin 0 cuts windows as published, which gives away how long short lines are");
+                "take these windows out of the space, lower --margin, or allow it with "
+                "--max-left-out; --short-lines pad --margin 0 cuts windows as published, which "
+                "gives away how long short lines are");
         }
     }
 }
 
-/// Lines that a design with the shortest windows sees of a part, at most so many.
-std::size_t samples_of(const SearchConfig& config, const Dataset& dataset, SplitPart part,
-                       const std::set<WindowShape>& shapes, std::size_t max_lines) {
-    std::size_t used = 0;
-    for (const WindowShape& shape : shapes)
-        used = std::max(used, lines_used(dataset, part, window_rule(config.training, shape)));
+/// Lines of a part that designs see, at most so many.
+std::size_t samples_of(const TrainingSettings& settings, const Dataset& dataset, SplitPart part,
+                       std::size_t max_lines) {
+    const std::size_t used = lines_used(dataset, part, window_rule(settings, {1, 1}));
     return max_lines > 0 ? std::min(used, max_lines) : used;
+}
+
+std::string left_out_note(const TrainingSettings& settings, const Dataset& dataset) {
+    std::size_t lines = 0, used = 0;
+    for (const SplitPart part : {SplitPart::train, SplitPart::validation}) {
+        lines += dataset.samples(part).size();
+        used += samples_of(settings, dataset, part, 0);
+    }
+    if (lines == used) return {};
+    return fmt::format(
+        "{} of {} scan lines of training and validation have fewer than {} frames "
+        "and are left out",
+        lines - used, lines, settings.shortest_line);
 }
 
 /// The best that can be had of a design's window without a network; worked out when first asked
@@ -106,7 +129,7 @@ class WindowBaselines {
     WindowBaselines(std::shared_ptr<const Dataset> dataset, TrainingSettings settings)
         : dataset_(std::move(dataset)), settings_(std::move(settings)) {}
 
-    /// Nothing where no window fits.
+    /// Nothing where too few windows fit to tell.
     [[nodiscard]] std::optional<double> best(const ClipShape& clip) {
         const WindowShape shape{clip.frames, clip.stride};
         const auto known = best_.find(shape);
@@ -114,13 +137,14 @@ class WindowBaselines {
         std::optional<double> best;
         const WindowRule rule = window_rule(settings_, shape);
         if (lines_used(*dataset_, SplitPart::train, rule) > 0 &&
-            lines_used(*dataset_, SplitPart::validation, rule) > 0)
-            for (const Baseline& baseline : baselines(*dataset_, rule))
-                best = std::min(baseline.rmse, best.value_or(baseline.rmse));
+            lines_used(*dataset_, SplitPart::validation, rule) >= enough_lines)
+            best = best_of(baselines(*dataset_, rule)).rmse;
         return best_[shape] = best;
     }
 
   private:
+    static constexpr std::size_t enough_lines = 8;
+
     std::shared_ptr<const Dataset> dataset_;
     TrainingSettings settings_;
     std::map<WindowShape, std::optional<double>> best_;
@@ -135,12 +159,12 @@ SearchTask network_task(const SearchConfig& config) {
     task.data_digest = dataset->digest();
     const std::set<WindowShape> shapes = window_shapes(task.space);
     require_windows(config, *dataset, shapes);
-    const TrainingSettings& training = config.training;
+    TrainingSettings training = config.training;
+    training.shortest_line = shortest_line(training, shapes);
     task.data_size = {
-        samples_of(config, *dataset, SplitPart::train, shapes, training.max_train_samples),
+        samples_of(training, *dataset, SplitPart::train, training.max_train_samples),
         static_cast<std::size_t>(training.validation_windows) *
-            samples_of(config, *dataset, SplitPart::validation, shapes,
-                       training.max_validation_samples)};
+            samples_of(training, *dataset, SplitPart::validation, training.max_validation_samples)};
     task.static_metrics =
         [found = std::make_shared<WindowBaselines>(dataset, training)](const Candidate& candidate) {
             Metrics metrics = counted_metrics(candidate);
@@ -157,6 +181,8 @@ SearchTask network_task(const SearchConfig& config) {
         };
     }
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
+    if (const std::string note = left_out_note(training, *dataset); !note.empty())
+        task.notes.push_back(note);
     if (config.keeps_older_windows)
         task.notes.push_back(
             "this run was begun when windows reached to the ends of scan lines and short lines "
@@ -169,6 +195,9 @@ SearchTask network_task(const SearchConfig& config) {
     require_designs(task.space, task.engine, counted_metrics);
 
     task.training = training_settings(config, dataset);
+    task.training->shortest_line = training.shortest_line;
+    if (training.shortest_line > 0)
+        task.training->conditions += fmt::format(" shortest-line={}", training.shortest_line);
     task.make_worker = [settings = *task.training]() -> WorkerFunction {
         const auto trainer = std::make_shared<const Trainer>(settings);
         return

@@ -16,7 +16,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t max_folds = 5;
-constexpr std::size_t max_windows = 4000;  // of a part: enough to fit and to score by
+constexpr std::size_t max_windows = 3000;  // of a part: enough to fit and to score by
 
 /// All products of up to three of the features.
 std::vector<double> cubic(const std::vector<double>& features) {
@@ -92,15 +92,19 @@ double predict(const std::vector<double>& weights, const std::vector<double>& te
     return sum;
 }
 
-/// For each target the ridge with the smallest error on groups that were left out.
-std::vector<double> choose_ridges(const Rows& terms, const std::vector<WindowFacts>& windows,
-                                  const NormalEquations& all, std::size_t targets) {
+/// What cross-validation chose for each target, and how well it did on groups that were left out.
+struct ChosenRidges {
+    std::vector<double> ridges;
+    double rmse = std::numeric_limits<double>::infinity();  ///< there; infinite: one group alone
+};
+ChosenRidges choose_ridges(const Rows& terms, const std::vector<WindowFacts>& windows,
+                           const NormalEquations& all, std::size_t targets) {
     std::set<std::size_t> groups;
     for (const WindowFacts& window : windows) groups.insert(window.group);
     const std::vector<std::size_t> numbers(groups.begin(), groups.end());
     const std::size_t folds = std::min(max_folds, numbers.size());
     constexpr double middle = 1e-4;
-    if (folds < 2) return std::vector(targets, middle);
+    if (folds < 2) return {std::vector(targets, middle)};
     const auto fold_of = [&](const WindowFacts& window) {
         const auto place = std::lower_bound(numbers.begin(), numbers.end(), window.group);
         return static_cast<std::size_t>(place - numbers.begin()) % folds;
@@ -122,20 +126,24 @@ std::vector<double> choose_ridges(const Rows& terms, const std::vector<WindowFac
                 }
             }
     }
-    std::vector<double> best;
+    ChosenRidges chosen;
+    double sum = 0;
     for (std::vector<double>& of_target : errors) {
         for (double& error : of_target)  // not positive definite
             if (!(error >= 0)) error = std::numeric_limits<double>::infinity();
         const auto smallest = std::min_element(of_target.begin(), of_target.end());
-        best.push_back(ridges[static_cast<std::size_t>(smallest - of_target.begin())]);
+        chosen.ridges.push_back(ridges[static_cast<std::size_t>(smallest - of_target.begin())]);
+        sum += *smallest;
     }
-    return best;
+    chosen.rmse = std::sqrt(sum / double(windows.size() * targets));
+    return chosen;
 }
 
 /// Scores predictions, shape (held out, targets).
 Baseline score(std::string name, const Rows& predictions, const std::vector<WindowFacts>& held_out,
                std::size_t targets) {
-    Baseline baseline{std::move(name), 0, {}, {}};
+    Baseline baseline;
+    baseline.name = std::move(name);
     const auto count = double(held_out.size());
     double total = 0;
     for (std::size_t t = 0; t < targets; ++t) {
@@ -167,14 +175,16 @@ Baseline polynomial(const std::string& name, const FeaturesOf& features_of,
         for (auto& row : *rows) row = cubic(row);
     NormalEquations all(fitted.front().size(), targets);
     for (std::size_t i = 0; i < train.size(); ++i) all.add(fitted[i], train[i].targets);
-    const std::vector<double> ridges = choose_ridges(fitted, train, all, targets);
+    const ChosenRidges chosen = choose_ridges(fitted, train, all, targets);
     Rows predictions(held_out.size(), std::vector<double>(targets));
     for (std::size_t t = 0; t < targets; ++t) {
-        const std::vector<double> weights = all.solve(ridges[t], t);
+        const std::vector<double> weights = all.solve(chosen.ridges[t], t);
         for (std::size_t i = 0; i < scored.size(); ++i)
             predictions[i][t] = predict(weights, scored[i]);
     }
-    return score(name, predictions, held_out, targets);
+    Baseline baseline = score(name, predictions, held_out, targets);
+    baseline.training_rmse = chosen.rmse;
+    return baseline;
 }
 
 std::vector<WindowFacts> facts_of_part(const Dataset& dataset, SplitPart part,
@@ -183,7 +193,9 @@ std::vector<WindowFacts> facts_of_part(const Dataset& dataset, SplitPart part,
     std::vector<WindowFacts> facts;
     std::size_t layer = 0;
     const std::vector<Sample>& samples = dataset.samples(part);
-    for (std::size_t i = 0; i < samples.size(); i += 1 + samples.size() / max_windows) {
+    // Odd, so that lines scanned forwards and backwards are both among them.
+    const std::size_t step = 1 + 2 * (samples.size() / (2 * max_windows));
+    for (std::size_t i = 0; i < samples.size(); i += step) {
         const Sample& sample = samples[i];
         while (sample.number >= layers[layer].first_line + layers[layer].lines) ++layer;
         if (rule.uses(sample.frames))
@@ -196,14 +208,12 @@ std::vector<WindowFacts> facts_of_part(const Dataset& dataset, SplitPart part,
 
 WindowFacts facts_of(const std::uint8_t* line, std::size_t available, const WindowRule& rule,
                      std::size_t group, const float* targets) {
-    const std::size_t place = rule.middle_place(available), places = rule.places(available);
     std::vector<std::uint8_t> clip(static_cast<std::size_t>(rule.frames) * crop_pixels);
-    copy_window(line, available, place, rule, clip.data());
+    copy_window(line, available, rule.middle_place(available), rule, clip.data());
     WindowFacts window;
     window.group = group;
     window.padded = double(rule.padded(available));
     window.frames = double(rule.frames) - window.padded;
-    window.position = places > 1 ? double(place) / double(places - 1) : 0.5;
     window.moments = moments_of(clip.data(), rule.frames);
     window.targets = targets;
     return window;
@@ -256,14 +266,14 @@ std::vector<Baseline> baselines(const std::vector<WindowFacts>& train,
     for (const WindowFacts& window : train)
         for (std::size_t t = 0; t < targets; ++t)
             mean[t] += double(window.targets[t]) / double(train.size());
-    std::vector<Baseline> all = {
-        score("mean of the training lines", Rows(held_out.size(), mean), held_out, targets)};
+    const char* const mean_name = "mean of the training lines";
+    std::vector<Baseline> all = {score(mean_name, Rows(held_out.size(), mean), held_out, targets)};
+    all.front().training_rmse = score(mean_name, Rows(train.size(), mean), train, targets).rmse;
     const auto add = [&](const char* name, const FeaturesOf& features) {
         all.push_back(polynomial(name, features, train, held_out, targets));
     };
     add("frames in the window", [](const WindowFacts& w) { return std::vector{w.frames}; });
     add("padded frames", [](const WindowFacts& w) { return std::vector{w.padded}; });
-    add("position in the line", [](const WindowFacts& w) { return std::vector{w.position}; });
     add("mean grey", [](const WindowFacts& w) { return std::vector{w.moments[0]}; });
     add("mean and maximum grey", [](const WindowFacts& w) {
         return std::vector{w.moments[0], w.moments[1]};
@@ -272,6 +282,12 @@ std::vector<Baseline> baselines(const std::vector<WindowFacts>& train,
         return std::vector<double>(w.moments.begin(), w.moments.end());
     });
     return all;
+}
+
+const Baseline& best_of(const std::vector<Baseline>& baselines) {
+    return *std::min_element(
+        baselines.begin(), baselines.end(),
+        [](const Baseline& a, const Baseline& b) { return a.training_rmse < b.training_rmse; });
 }
 
 std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule) {

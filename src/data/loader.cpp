@@ -144,7 +144,7 @@ struct Loader::Impl {
         const std::size_t last = options.window.places(available) - 1;
         if (!training()) {
             // In the middle of equal parts of the line.
-            const std::size_t at = last * (2 * place.part + 1) / (2 * place.parts);
+            const std::size_t at = ((last + 1) * (2 * place.part + 1) - 1) / (2 * place.parts);
             copy_window(sample.pixels, available, at, options.window, window);
             return;
         }

@@ -3,6 +3,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -27,7 +28,7 @@ ShortLines short_lines_from(const std::string& name) {
 bool WindowRule::uses(std::size_t available) const {
     if (short_lines == ShortLines::pad) return available > 0;
     if (short_lines == ShortLines::repeat) return available > 2 * static_cast<std::size_t>(margin);
-    return available >= needed();
+    return available >= std::max(needed(), static_cast<std::size_t>(shortest_line));
 }
 
 std::size_t WindowRule::places(std::size_t available) const {

@@ -13,15 +13,17 @@ namespace edgeloop {
 namespace {
 
 using torch::optim::Optimizer;
-using Tensors = std::map<std::string, torch::Tensor>;
 
 /// Under which LibTorch keeps a parameter's state: its address as text in 1.x, the address in 2.x.
 template <class Key>
 Key key_of(const torch::Tensor& parameter) {
-    if constexpr (std::is_same_v<Key, std::string>)
-        return c10::guts::to_string(parameter.unsafeGetTensorImpl());
-    else
+    if constexpr (std::is_same_v<Key, std::string>) {
+        std::ostringstream text;
+        text << parameter.unsafeGetTensorImpl();
+        return text.str();
+    } else {
         return parameter.unsafeGetTensorImpl();
+    }
 }
 using StateKey = std::decay_t<decltype(std::declval<Optimizer&>().state())>::key_type;
 

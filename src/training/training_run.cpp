@@ -69,7 +69,8 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
     const bool training = part == SplitPart::train;
     LoaderOptions options;
     options.part = part;
-    options.window = {spec.clip.frames, spec.clip.stride, settings.margin, settings.short_lines};
+    options.window = {spec.clip.frames, spec.clip.stride, settings.margin, settings.short_lines,
+                      settings.shortest_line};
     options.windows_per_line = settings.validation_windows;
     options.batch = batch_of_rank(settings, spec, group);
     options.seed = settings.data_seed;

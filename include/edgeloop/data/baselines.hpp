@@ -14,10 +14,9 @@ namespace edgeloop {
 /// What can be told of a window without a network.
 struct WindowFacts {
     std::size_t group =
-        0;                ///< number of its layer (or object): what cross-validation keeps together
-    double frames = 0;    ///< of the recording, in the window
-    double padded = 0;    ///< frames of the window that are none of the recording's
-    double position = 0;  ///< where in its line the window begins: 0 first place, 1 last place
+        0;              ///< number of its layer (or object): what cross-validation keeps together
+    double frames = 0;  ///< of the recording, in the window
+    double padded = 0;  ///< frames of the window that are none of the recording's
     /// Of the mean image, less its darkest tenth: mean grey, maximum, standard deviation along and
     /// across, skewness along (its size).
     std::array<double, 5> moments{};
@@ -37,6 +36,7 @@ struct WindowFacts {
 struct Baseline {
     std::string name;
     double rmse = 0;                  ///< all normalised targets together, as val_rmse
+    double training_rmse = 0;         ///< the same in cross-validation on what it was fitted to
     std::vector<double> target_rmse;  ///< of each target, divided by its scale
     std::vector<double> r2;           ///< of each target
 };
@@ -49,6 +49,9 @@ struct Baseline {
 [[nodiscard]] std::vector<Baseline> baselines(const std::vector<WindowFacts>& train,
                                               const std::vector<WindowFacts>& held_out,
                                               std::size_t targets);
+
+/// The one that cross-validation prefers: choosing by the held-out windows would flatter it.
+[[nodiscard]] const Baseline& best_of(const std::vector<Baseline>& baselines);
 
 /// The same for the middle windows of a dataset's training and validation lines, of at most a few
 /// thousand spread evenly over each part.

@@ -22,10 +22,13 @@ struct WindowRule {
     int frames = 16, stride = 1;
     int margin = 6;  ///< frames at each end of a line that are in no window
     ShortLines short_lines = ShortLines::skip;
+    /// skip: lines of fewer frames are left out, whatever the window needs; so different windows
+    /// are judged by the same lines.
+    int shortest_line = 0;
 
     /// As published: no margin, and black frames after short lines.
     [[nodiscard]] static WindowRule published(int frames, int stride) {
-        return {frames, stride, 0, ShortLines::pad};
+        return {frames, stride, 0, ShortLines::pad, 0};
     }
 
     /// Frames from the first to the last of a window.

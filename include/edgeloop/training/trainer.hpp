@@ -40,6 +40,7 @@ struct TrainingSettings {
     std::size_t max_validation_samples = 0;  ///< 0: all
     int margin = WindowRule().margin;        ///< frames at each end of a line in no window
     ShortLines short_lines = ShortLines::skip;
+    int shortest_line = 0;        ///< see WindowRule
     int validation_windows = 1;   ///< of each validation line
     std::uint64_t data_seed = 0;  ///< chooses those samples; the same for all candidates
     bool augment = false;         ///< flips and quarter turns

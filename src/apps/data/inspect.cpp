@@ -58,15 +58,17 @@ class ProblemList {
 class WindowCollection {
   public:
     /// The first lines of each layer will do.
-    void add_layer(const Recording& file, const LayerInfo& layer, const LineIndex& index) {
+    void add_layer(const Recording& file, const LayerInfo& layer, const LineIndex& index,
+                   const std::vector<double>& labels) {
         const std::size_t targets = file.targets().size();
-        const std::vector<double> labels = file.labels(layer);
         if (labels.empty() || (layers_ > 0 && file.targets() != targets_)) return;
         targets_ = file.targets();
         objects_.insert(layer.group.object);
         const std::size_t lines = std::min(index.lines(), lines_of_a_layer);
         file.for_each_line(layer, index, 0, lines, [&](CroppedLine& line) {
-            if (!rule_.uses(line.frames)) return;
+            if (!rule_.uses(line.frames) || (line.line + 1) * targets > labels.size() ||
+                !file.are_usable(labels.data() + line.line * targets))
+                return;
             std::vector<float>& normalised = labels_.emplace_back();
             for (std::size_t i = 0; i < targets; ++i)
                 normalised.push_back(float(labels[line.line * targets + i] / targets_[i].scale));
@@ -173,7 +175,7 @@ class FileInspector {
         if (!options_.montage.empty()) montage_.offer(file, layer, index, labels);
         if (options_.quick) return;
         read_frames(file, layer);
-        windows_.add_layer(file, layer, index);
+        windows_.add_layer(file, layer, index, labels);
     }
 
     void add_lines(const std::string& place, const LineIndex& index) {

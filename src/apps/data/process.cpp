@@ -95,7 +95,7 @@ Effects all_effects() {
 std::string effect_names() {
     std::string names;
     for (const EffectName& known : effect_table)
-        names += (names.empty() ? "" : ",") + std::string(known.name);
+        names += (names.empty() ? "" : " ") + std::string(known.name);
     return names;
 }
 
@@ -122,7 +122,9 @@ LayerConditions layer_conditions(std::uint64_t seed, std::uint32_t object, std::
                                  const Effects& effects, DriftRange drift) {
     const auto has = [&](Effect effect) { return effects.count(effect) > 0; };
     RandomStream of_object(seed, "synth process object", object);
-    const auto drifted = [&] { return normal_quantile(of_object.uniform(drift.low, drift.high)); };
+    const auto drifted = [&] {
+        return std::clamp(normal_quantile(of_object.uniform(drift.low, drift.high)), -3.0, 3.0);
+    };
     RandomStream of_layer(seed, "synth process layer", object, layer);
     LayerConditions conditions;
     MachineState& machine = conditions.machine;
@@ -222,8 +224,8 @@ void ProcessCamera::place(double angle, double row, double column,
             left_[pixel] = float(down * cosine - right * sine);
             const double off_x = x - middle_column - conditions.centre_column,
                          off_y = y - middle_row - conditions.centre_row;
-            lens_[pixel] =
-                float(1 - conditions.vignetting * (off_x * off_x + off_y * off_y) / (32.0 * 32.0));
+            lens_[pixel] = float(std::max(
+                0.0, 1 - conditions.vignetting * (off_x * off_x + off_y * off_y) / (32.0 * 32.0)));
             constexpr double plume_px = 9, behind_px = 4;
             const double behind = ahead_[pixel] + behind_px;
             plume_[pixel] = float(std::exp(-(behind * behind + left_[pixel] * left_[pixel]) /

@@ -35,7 +35,7 @@ using Effects = std::set<Effect>;
 [[nodiscard]] Effects all_effects();
 /// @param names  of effects to keep, "all", or "none". @throws ConfigError
 [[nodiscard]] Effects effects_from(const std::vector<std::string>& names);
-/// All names, separated by commas.
+/// All names, separated by blanks.
 [[nodiscard]] std::string effect_names();
 
 /// Between which quantiles the drifts of objects lie; 0 and 1: anywhere.

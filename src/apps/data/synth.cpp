@@ -58,6 +58,15 @@ void check(const SynthOptions& options) {
         if (!(range.value >= range.min && range.value <= range.max))
             throw ConfigError(fmt::format("{} {} is out of range", range.name, range.value),
                               fmt::format("it must be {} to {}", range.min, range.max));
+    const SynthOptions usual;
+    if (options.version == 2 && options.line_length_mm != usual.line_length_mm)
+        throw ConfigError("the line length belongs to generator 1", {},
+                          "add --generator 1, or use --part-size");
+    if (options.version == 1 &&
+        (options.part_size_mm != usual.part_size_mm || options.effects != usual.effects ||
+         options.drift.low != usual.drift.low || options.drift.high != usual.drift.high))
+        throw ConfigError("part size, effects and drift belong to generator 2", {},
+                          "leave them out, or leave out --generator 1");
     if (options.output.empty())
         throw ConfigError("no output folder was given", {}, "add --output DIR");
 }

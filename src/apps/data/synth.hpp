@@ -21,7 +21,7 @@ struct SynthOptions {
     int layers = 6;  ///< of each object
     int lines = 40;  ///< of each layer
     int height = 64, width = 64;
-    double part_size_mm = 5;          ///< version 2: mean width of the objects
+    double part_size_mm = 7;          ///< version 2: mean width of the objects
     Effects effects = all_effects();  ///< version 2
     DriftRange drift;                 ///< version 2
     double line_length_mm = 1.2;      ///< version 1

@@ -31,7 +31,6 @@ class BaselinesTest : public testing::Test {
             WindowFacts window;
             window.group = i % 10;
             window.frames = 8;
-            window.position = random_.uniform();
             for (double& moment : window.moments) moment = random_.uniform(1, 3);
             const auto [speed, power] = targets_of(window);
             targets_.push_back({float(speed), float(power)});
@@ -60,6 +59,8 @@ TEST_F(BaselinesTest, FindsWhatIsThereAndNothingElse) {
     const Baseline& mean = find(all, "mean of the training lines");
     EXPECT_NEAR(mean.r2[0], 0, 0.02);
     EXPECT_GT(mean.rmse, find(all, "five moments").rmse);
+    EXPECT_EQ(best_of(all).name, "five moments");
+    EXPECT_NEAR(best_of(all).training_rmse, best_of(all).rmse, 0.1);
 }
 
 TEST_F(BaselinesTest, ScoresAreThoseOfTheirDefinition) {
@@ -71,6 +72,17 @@ TEST_F(BaselinesTest, ScoresAreThoseOfTheirDefinition) {
     EXPECT_NEAR(mean.target_rmse[1], 4, 1e-6);
     EXPECT_NEAR(mean.rmse, std::sqrt((9 + 16) / 2.0), 1e-6);
     EXPECT_EQ(mean.r2[0], 0) << "targets that do not vary";
+}
+
+TEST_F(BaselinesTest, WhatIsNoBetterOnGroupsThatWereLeftOutIsNotTheBest) {
+    const auto noise = [&](const WindowFacts&) {
+        return std::pair(random_.normal(), random_.normal());
+    };
+    const auto train = windows(60, noise), held_out = windows(12, noise);
+    const std::vector<Baseline> all = baselines(train, held_out, 2);
+    EXPECT_LT(best_of(all).training_rmse, 1.3);
+    for (const Baseline& baseline : all)
+        EXPECT_GE(baseline.training_rmse, best_of(all).training_rmse) << baseline.name;
 }
 
 TEST_F(BaselinesTest, PaddingThatTellsIsFound) {

@@ -121,7 +121,7 @@ TEST(Inspect, SaysWhatCanBeHadWithoutANetwork) {
     EXPECT_EQ(inspection.held_out, "objects");
     EXPECT_GT(inspection.fitted, inspection.scored);
     EXPECT_LE(inspection.fitted + inspection.scored, 3U * 5 * 12);
-    ASSERT_EQ(inspection.baselines.size(), 7U);
+    ASSERT_EQ(inspection.baselines.size(), 6U);
     EXPECT_GT(inspection.baselines.back().r2[1], 0.5) << "moments tell the power";
     for (const Baseline& baseline : inspection.baselines) {
         const bool counts_frames =

@@ -341,6 +341,11 @@ TEST(Loader, SpreadsSeveralValidationWindowsOverEachLine) {
     for (const auto& [line, frames] : lengths_of(SplitPart::validation))
         EXPECT_EQ(times[line], frames < 4 ? 0U : std::min<std::size_t>(3, frames - 3)) << frames;
     const Epoch three = read_epoch(options, 0);
+    std::set<std::vector<std::uint8_t>> different;
+    for (std::size_t i = 0; i < three.lines.size(); ++i)
+        different.emplace(three.pixels.begin() + std::ptrdiff_t(2 * i * crop_pixels),
+                          three.pixels.begin() + std::ptrdiff_t(2 * (i + 1) * crop_pixels));
+    EXPECT_EQ(different.size(), three.lines.size()) << "no window is there twice";
     options.windows_per_line = 1;
     const Epoch one = read_epoch(options, 0);
     // The second of three is the one in the middle; the three differ.

@@ -181,7 +181,7 @@ TEST(Process, EffectsAreNamed) {
               (Effects{Effect::plume, Effect::dead_pixels}));
     EXPECT_THROW((void)effects_from({"smoke"}), ConfigError);
     const std::string names = effect_names();
-    EXPECT_EQ(std::count(names.begin(), names.end(), ',') + 1,
+    EXPECT_EQ(std::count(names.begin(), names.end(), ' ') + 1,
               std::ptrdiff_t(all_effects().size()));
 }
 

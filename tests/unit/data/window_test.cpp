@@ -81,6 +81,13 @@ TEST(Window, WithAMarginAndPaddingShortLinesUseTheirEnds) {
     EXPECT_EQ(window_of(2, 0, rule), (std::vector{1, 2, 0, 0}));
 }
 
+TEST(Window, LinesShorterThanTheShortestAreLeftOutWhateverTheWindow) {
+    const WindowRule rule{4, 1, 2, ShortLines::skip, 12};
+    EXPECT_FALSE(rule.uses(11));
+    EXPECT_TRUE(rule.uses(12));
+    EXPECT_EQ(rule.places(12), 5U);
+}
+
 TEST(Window, PoliciesHaveNames) {
     for (const ShortLines policy : {ShortLines::skip, ShortLines::repeat, ShortLines::pad})
         EXPECT_EQ(short_lines_from(name_of(policy)), policy);
