@@ -111,11 +111,14 @@ TEST(Inspect, JsonHasWhatTheTextHas) {
 
 TEST(Inspect, SaysWhatCanBeHadWithoutANetwork) {
     const test::TemporaryFolder folder;
-    SynthOptions synth = test::small_synth(folder.path("raise"));
-    synth.version = 2;
+    SynthOptions synth;
+    synth.output = folder.path("raise");
     synth.objects = 3;
-    synth.height = synth.width = 48;
+    synth.layers = 5;
     synth.lines = 12;
+    synth.part_size_mm = 4;
+    synth.height = synth.width = 48;
+    synth.seed = 3;
     const std::vector<std::string> files = synthesise(synth);
     const Inspection inspection = inspect(options_for(files));
     EXPECT_EQ(inspection.held_out, "objects");
