@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 bin=build/release/bin
 run=runs/quickstart
-data=runs/quickstart-data
+data=runs/quickstart-data-2  # of version 2 of the generator
 
 echo "== 1/3 dependencies and build"
 mpi_launch/build.sh edgeloop-search edgeloop-data edgeloop-edge edgeloop-model
