@@ -13,7 +13,7 @@
 namespace edgeloop {
 namespace {
 
-const Baseline& find(const std::vector<Baseline>& all, const std::string& name) {
+Baseline find(const std::vector<Baseline>& all, const std::string& name) {
     const auto found =
         std::find_if(all.begin(), all.end(), [&](const Baseline& one) { return one.name == name; });
     EXPECT_NE(found, all.end()) << name;
@@ -56,7 +56,7 @@ TEST_F(BaselinesTest, FindsWhatIsThereAndNothingElse) {
     EXPECT_NEAR(find(all, "mean grey").r2[0], 0.4, 0.2);
     for (const char* name : {"frames in the window", "padded frames"})
         EXPECT_NEAR(find(all, name).r2[0], 0, 0.02) << name << " are constant";
-    const Baseline& mean = find(all, "mean of the training lines");
+    const Baseline mean = find(all, "mean of the training lines");
     EXPECT_NEAR(mean.r2[0], 0, 0.02);
     EXPECT_GT(mean.rmse, find(all, "five moments").rmse);
     EXPECT_EQ(best_of(all).name, "five moments");
