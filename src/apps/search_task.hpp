@@ -87,12 +87,13 @@ using WindowShape = std::pair<int, int>;
 [[nodiscard]] RunConditions run_conditions(const SearchConfig& config, const SearchTask& task);
 
 /// Of the conditions of training those that TrainingRun's identity does not name, as text: settings
-/// that are not the default and younger than it, so that states of older trainings still fit.
+/// that are younger than it and not what was the default before they came, so that states of older
+/// trainings still fit.
 [[nodiscard]] std::string younger_conditions(const SearchConfig& config);
 
 /// The same of another run as its config.ini and provenance.json tell, for what its
-/// conditions.json, if it has one, does not. A setting that is younger than the run had what is its
-/// default now.
+/// conditions.json, if it has one, does not. A setting that is younger than the run had what was
+/// its default then: as_before_windows().
 [[nodiscard]] RunConditions conditions_in_files(const std::string& run_dir);
 
 /// `--plan`: times trainings of the first designs that the search would propose, on a few samples,

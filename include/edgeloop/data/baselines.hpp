@@ -42,7 +42,7 @@ struct Baseline {
 };
 
 /// Fits on some windows, scores on others: the mean of the targets; and cubic polynomials, by ridge
-/// regression, in the frames, the padding, the position, the mean grey, mean and maximum grey, and
+/// regression, in the frames, the padding, the mean grey, mean and maximum grey, and
 /// the five moments. The strength of the ridge is chosen by cross-validation over the groups.
 ///
 /// REQUIRES: windows on both sides.

@@ -188,7 +188,7 @@ double heat_left(const std::vector<ProcessLine>& lines, std::size_t line, double
 
 double pool_frequency(const LaserParameters& laser, double absorptivity) {
     constexpr double surface_tension = 1.6, density = 7000, melting_rise_k = 1350;
-    // Half the width at high speed: Rosenthal's wake, integrated over depth.
+    // Half the width at high speed: where Rosenthal's isotherm of melting is widest.
     const double half_width =
         std::sqrt(2 * absorptivity * laser.power_w * diffusivity /
                   (pi * std::exp(1.0) * conductivity * melting_rise_k * laser.speed_mm_s / 1000));

@@ -80,7 +80,8 @@ struct ProcessLine {
                                double absorptivity, double along_mm, double across_mm,
                                double now_s);
 
-/// Frequency of the slowest surface wave of a pool as wide as Rosenthal's, in Hz.
+/// Frequency in Hz at which surface tension swings a pool of that width: omega^2 = sigma / (rho
+/// r^3) for half the width r, up to a factor of its shape.
 [[nodiscard]] double pool_frequency(const LaserParameters& laser, double absorptivity);
 
 /// Draws the frames of scan lines of version 2. One per thread: it keeps buffers.
