@@ -58,13 +58,14 @@ std::vector<double> PerSamplePath::load(const Line& line, float* clip) const {
     const std::size_t start = rule.start(count, rule.middle_place(count));
     std::vector<std::uint8_t> crop(crop_pixels);
     std::vector<float> normalised(crop_pixels);
+    const Normalisation published;
     for (std::size_t i = 0; i < std::size_t(frames_); ++i) {
         std::fill(crop.begin(), crop.end(), std::uint8_t(0));
         if (start + i < count)
             crop_frame(pixels.data() + (start + i) * frame_bytes, height, width, centre,
                        crop.data());
         for (std::size_t p = 0; p < crop_pixels; ++p)
-            normalised[p] = (float(crop[p]) / 255.0F - pixel_mean) / pixel_deviation;
+            normalised[p] = float((crop[p] / 255.0 - published.mean) / published.deviation);
         resize(normalised, crop_side, side_, clip + i * std::size_t(side_) * std::size_t(side_));
     }
     return targets;

@@ -76,7 +76,7 @@ std::string younger_conditions(const SearchConfig& config) {
                                       "device",      "max-validation-samples",
                                       "kernels",     "mixed-precision",
                                       "clip-norm",   "patience"};
-    const RunConditions defaults = as_typed(as_before_windows());
+    const RunConditions defaults = as_typed(older_defaults());
     std::string text;
     for (const auto& [name, value] : as_typed(config).training)
         if (named.count(name) == 0 && value != defaults.training.at(name))

@@ -58,11 +58,16 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
     return measured;
 }
 
-SearchSpace space_with_budget(const SearchConfig& config) {
+SearchSpace settled_space(const SearchConfig& config,
+                          const std::optional<Normalisation>& normalisation) {
+    Json base = Json::object(), of_data = Json::object();
     const std::vector<int>& rungs = config.engine.ladder.epochs;
     const int budget = rungs.empty() ? config.epochs : rungs.back();
-    if (budget == 0) return SearchSpace::from_file(config.space);
-    SearchSpace space = SearchSpace::from_file(config.space, {{"training", {{"epochs", budget}}}});
+    if (budget != 0) base["training"]["epochs"] = budget;
+    if (normalisation)
+        of_data["clip"] = {{"mean", normalisation->mean}, {"deviation", normalisation->deviation}};
+    SearchSpace space = SearchSpace::from_file(config.space, base, of_data);
+    if (budget == 0) return space;
     for (const Variable& variable : space.variables())
         if (std::count(variable.paths.begin(), variable.paths.end(), "training.epochs") > 0)
             throw ConfigError("the training budget is given twice",

@@ -8,8 +8,10 @@
 #include <filesystem>
 #include <limits>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace edgeloop::apps {
 namespace {
@@ -97,7 +99,13 @@ void add_training(OptionParser& o, SearchConfig& c) {
           "scan lines to train on, a random subset; 0: all", at_least(0));
     o.add("max-validation-samples", &training.max_validation_samples,
           "scan lines to validate on, a random subset; 0: all", at_least(0));
-    o.add("augment", &training.augment, "augment training data by flips and quarter turns");
+    o.add("augment", &training.augment,
+          "augment training data by flips and quarter turns; false: do not");
+    o.add("normalise", spelled(&c.normalise_by_data, {{"data", true}, {"spec", false}}),
+          "grey values to mean 0 and deviation 1: by the statistics of the training lines, which "
+          "each "
+          "design's spec then says, with networks that begin at the mean of the targets; or by the "
+          "constants of the specs, by default the published ones");
     o.add("threads", &training.threads, "compute threads of each rank that trains",
           between(1, 1e6));
     o.add("device",
@@ -311,28 +319,43 @@ SearchConfig read_old(const std::string& path, SearchConfig config) {
     return config;
 }
 
-/// A run from before windows kept away from the ends of lines goes on as it began, unless the
-/// command line says otherwise.
-void keep_older_windows(SearchConfig& config, int argc, const char* const* argv) {
+/// Calls `visit` with a function from a configuration to each setting whose default has changed
+/// since version 0.1.
+template <class Visit>
+void visit_changed_defaults(const Visit& visit) {
+    visit(
+        "margin", [](auto& c) -> auto& { return c.training.margin; });
+    visit(
+        "short-lines", [](auto& c) -> auto& { return c.training.short_lines; });
+    visit(
+        "augment", [](auto& c) -> auto& { return c.training.augment; });
+    visit(
+        "normalise", [](auto& c) -> auto& { return c.normalise_by_data; });
+}
+
+/// A run goes on with what was the default when it was begun, unless the command line says
+/// otherwise.
+void keep_older_defaults(SearchConfig& config, int argc, const char* const* argv) {
     const std::string now = config.run_dir + "/config.ini";
-    const std::string begun = config.run_dir + "/config-1.ini";  // once it was resumed
+    const std::string first = config.run_dir + "/config-1.ini";  // once it was resumed
     if (!config.resume || !std::filesystem::exists(now)) return;
-    const std::string& first = std::filesystem::exists(begun) ? begun : now;
-    if (read_old(first, as_before_windows()).training.margin ==
-        read_old(first, SearchConfig()).training.margin)
-        return;  // begun with windows of today
+    SearchConfig begun = read_old_config(std::filesystem::exists(first) ? first : now);
     // What the command line says comes out equal whatever the defaults are.
-    SearchConfig other = as_before_windows();
+    SearchConfig other = older_defaults();
     OptionParser again("edgeloop-search", "");
     add_settings(again, other);
     (void)again.parse(argc, argv, 1, false);
-    TrainingSettings& training = config.training;
-    if (training.margin == other.training.margin ||
-        training.short_lines == other.training.short_lines)
-        return;
-    training.margin = other.training.margin;
-    training.short_lines = other.training.short_lines;
-    config.keeps_older_windows = true;
+    SearchConfig defaults;
+    std::set<std::string> kept;
+    visit_changed_defaults([&](const char* name, const auto& member) {
+        if (member(config) == member(other)) return;
+        member(config) = member(begun);
+        if (member(begun) != member(defaults)) kept.insert(name);
+    });
+    for (const cli::Setting& setting : search_settings(config))
+        if (kept.count(setting.name) > 0)
+            config.kept_defaults +=
+                fmt::format(" --{} {}", setting.name, fmt::join(setting.values, " "));
 }
 
 }  // namespace
@@ -344,7 +367,7 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
         "Runs alone or under mpirun: rank 0 leads, the others train.");
     add_settings(parser, config);
     if (!parser.parse(argc, argv, 1, speaks)) return false;
-    keep_older_windows(config, argc, argv);
+    keep_older_defaults(config, argc, argv);
     check_together(config);
     config.text = parser.config_text();
     for (const std::string& text : config.constraints)
@@ -359,15 +382,15 @@ std::vector<cli::Setting> search_settings(SearchConfig config) {
     return parser.settings();
 }
 
-SearchConfig as_before_windows() {
+SearchConfig older_defaults() {
     SearchConfig config;
     config.training.margin = 0;
     config.training.short_lines = ShortLines::pad;
+    config.training.augment = false;
+    config.normalise_by_data = false;
     return config;
 }
 
-SearchConfig read_old_config(const std::string& path) {
-    return read_old(path, as_before_windows());
-}
+SearchConfig read_old_config(const std::string& path) { return read_old(path, older_defaults()); }
 
 }  // namespace edgeloop::apps

@@ -15,6 +15,8 @@ namespace edgeloop::apps {
 /// Every setting of edgeloop-search. What a module has a member for is in the module's own
 /// settings, with its default; search_config.cpp says the rest about each.
 struct SearchConfig {
+    SearchConfig() { training.augment = true; }
+
     EngineSettings engine;
     TrainingSettings training;
     DispatchOptions dispatch;
@@ -34,7 +36,8 @@ struct SearchConfig {
     int large_ranks = 0;  ///< ranks of a large candidate; 0: as for all
     bool coordinator_trains = false;
     bool save_weights = false;
-    double max_left_out = 0.25;  ///< share of scan lines that may be too short for a window
+    bool normalise_by_data = true;  ///< clips by their statistics, not by each spec's constants
+    double max_left_out = 0.25;     ///< share of scan lines that may be too short for a window
 
     // The edge
     std::string edge = "local";              ///< local, tcp://…, bind:tcp://…, model, none
@@ -60,8 +63,8 @@ struct SearchConfig {
     double plan_seconds = 20;        ///< of calibration, for each size of group
     bool json = false;               ///< the plan as JSON
 
-    bool keeps_older_windows = false;  ///< resumed with windows as they were cut when it began
-    std::string text;                  ///< all of it, as --print-config shows it
+    std::string kept_defaults;  ///< resumed with defaults of when it began: these options
+    std::string text;           ///< all of it, as --print-config shows it
 };
 
 /// Reads and validates; every value is checked before any expensive work.
@@ -75,8 +78,8 @@ struct SearchConfig {
 /// Every setting there is, with its value in `config`.
 [[nodiscard]] std::vector<cli::Setting> search_settings(SearchConfig config);
 
-/// What runs had by default before windows kept away from the ends of scan lines.
-[[nodiscard]] SearchConfig as_before_windows();
+/// What runs of version 0.1 had by default where it has changed since.
+[[nodiscard]] SearchConfig older_defaults();
 
 /// Reads a config.ini that this or an earlier version of the program wrote. Settings
 /// that it does not tell have what was their default when they were made.

@@ -4,6 +4,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/data/baselines.hpp"
 #include "edgeloop/data/dataset.hpp"
+#include "edgeloop/data/pixel_statistics.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/training/trainer.hpp"
 
@@ -52,6 +53,7 @@ TrainingSettings training_settings(const SearchConfig& config,
     TrainingSettings settings = config.training;
     settings.dataset = std::move(dataset);
     settings.data_seed = config.engine.seed;
+    settings.start_at_mean = config.normalise_by_data;
     settings.conditions = younger_conditions(config);
     if (config.large_ranks > 0) settings.batch_ranks = config.ranks_per_candidate;
     settings.state_dir = config.run_dir + "/training";
@@ -151,11 +153,13 @@ class WindowBaselines {
 };
 
 SearchTask network_task(const SearchConfig& config) {
-    SearchTask task{space_with_budget(config), config.engine, counted_metrics,
-                    config.edge != "none"};
     // Opened before the search starts, so that a damaged shard stops it instead of failing every
     // design, and once, for all designs that this process trains.
     auto dataset = std::make_shared<const Dataset>(config.training.shards);
+    std::optional<Normalisation> normalisation;
+    if (config.normalise_by_data) normalisation = pixel_statistics(*dataset);
+    SearchTask task{settled_space(config, normalisation), config.engine, counted_metrics,
+                    config.edge != "none"};
     task.data_digest = dataset->digest();
     const std::set<WindowShape> shapes = window_shapes(task.space);
     require_windows(config, *dataset, shapes);
@@ -183,11 +187,9 @@ SearchTask network_task(const SearchConfig& config) {
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
         task.notes.push_back(note);
-    if (config.keeps_older_windows)
-        task.notes.push_back(
-            "this run was begun when windows reached to the ends of scan lines and short lines "
-            "were padded, both of which give away the speed; it goes on so (--margin 0 "
-            "--short-lines pad)");
+    if (!config.kept_defaults.empty())
+        task.notes.push_back("this run was begun with other defaults and goes on with them:" +
+                             config.kept_defaults);
     std::vector<std::string> targets;
     for (const Target& target : dataset->catalogue().targets)
         targets.push_back(metric_name(target));

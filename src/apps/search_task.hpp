@@ -4,6 +4,7 @@
 
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/planning/calibration.hpp"
@@ -58,9 +59,11 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
                                       const std::vector<std::string>& targets);
 
 /// The space with the full training budget of --epochs or the last of --rungs in every recipe, so
-/// that schedules such as cosine span the budget that is really trained.
+/// that schedules such as cosine span the budget that is really trained, and with the data's
+/// normalisation in every spec, if there is one.
 /// @throws ConfigError  the space searches the budget itself.
-[[nodiscard]] SearchSpace space_with_budget(const SearchConfig& config);
+[[nodiscard]] SearchSpace settled_space(const SearchConfig& config,
+                                        const std::optional<Normalisation>& normalisation = {});
 
 /// Puts the designs of --seed-specs into the first population.
 ///
@@ -93,7 +96,7 @@ using WindowShape = std::pair<int, int>;
 
 /// The same of another run as its config.ini and provenance.json tell, for what its
 /// conditions.json, if it has one, does not. A setting that is younger than the run had what was
-/// its default then: as_before_windows().
+/// its default then: older_defaults().
 [[nodiscard]] RunConditions conditions_in_files(const std::string& run_dir);
 
 /// `--plan`: times trainings of the first designs that the search would propose, on a few samples,

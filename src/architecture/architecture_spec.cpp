@@ -35,17 +35,22 @@ std::vector<Field> ClipShape::fields() {
         {"frames", frames, {1, 4096}, "of a clip"},
         {"stride", stride, {1, 4096}, "distance of two frames, in frames of the recording"},
         {"side", side, {1, 4096}, "pixels after resizing the 41 x 41 crop"},
+        {"mean", mean, {0, 1}, "of grey values from 0 to 1; subtracted"},
+        {"deviation", deviation, {1e-3, 10}, "of grey values from 0 to 1; divided by"},
     };
 }
 
 std::vector<Field> TrainingRecipe::fields() {
     return {
         {"optimizer", optimizer, {"adam", "adamw", "sgd"}, ""},
-        {"learning_rate", learning_rate, {1e-12, 1e3}, "of the first step"},
+        {"learning_rate",
+         learning_rate,
+         {1e-12, 1e3},
+         "of the first step; with one-cycle the highest"},
         {"weight_decay", weight_decay, {0, 10}, "decoupled for adamw"},
         {"batch", batch, {1, 65536}, "clips per rank and step"},
         {"epochs", epochs, {1, 1e6}, "passes over the training data"},
-        {"schedule", schedule, {"step", "cosine", "constant"}, "of the learning rate"},
+        {"schedule", schedule, {"step", "cosine", "one-cycle", "constant"}, "of the learning rate"},
         {"step_epochs", step_epochs, {1, 1e6}, "epochs between steps; step schedule only"},
         {"gamma", gamma, {1e-9, 1}, "factor of a step; step schedule only"},
     };
@@ -66,9 +71,14 @@ ArchitectureSpec ArchitectureSpec::from_file(const std::string& path_or_name) {
 
 Json ArchitectureSpec::to_json() const {
     ArchitectureSpec copy = *this;  // fields point at what they may also read into
+    Json input = write_fields(copy.clip.fields());
+    // Specs from before there was a choice have neither, and keep their text.
+    const ClipShape published;
+    if (clip.mean == published.mean) input.erase("mean");
+    if (clip.deviation == published.deviation) input.erase("deviation");
     return {{"family", family},
             {"architecture", std::move(copy.architecture)},
-            {"clip", write_fields(copy.clip.fields())},
+            {"clip", std::move(input)},
             {"training", write_fields(copy.training.fields())}};
 }
 
@@ -79,6 +89,7 @@ Digest ArchitectureSpec::identity() const { return digest(canonical()); }
 Digest ArchitectureSpec::network_identity() const {
     Json network = to_json();
     network.erase("training");
+    for (const char* key : {"mean", "deviation"}) network["clip"].erase(key);
     return digest(network.dump());
 }
 

@@ -135,7 +135,7 @@ struct Loader::Impl {
                     : std::shared_ptr<float>(new float[count], std::default_delete<float[]>());
             batch.clip_capacity = count;
         }
-        normalise_and_resize(batch, options.side, batch.clips.get());
+        normalise_and_resize(batch, options.side, batch.clips.get(), options.normalisation);
     }
 
     void copy_place(const Place& place, std::uint8_t* window) const {

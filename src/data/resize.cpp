@@ -60,8 +60,7 @@ struct TapBlock {
 };
 
 EDGELOOP_VECTORISED
-void normalise(const std::uint8_t* image, int count, float* out) {
-    constexpr float scale = 1 / (255 * pixel_deviation), offset = -pixel_mean / pixel_deviation;
+void normalise(const std::uint8_t* image, int count, float scale, float offset, float* out) {
     for (int i = 0; i < count; ++i) out[i] = float(image[i]) * scale + offset;
 }
 
@@ -107,8 +106,10 @@ void heighten(const float* wide, const Tap* taps, int side, float* out) {
 /// Resizing of one square image, with everything that depends on the sizes alone worked out.
 class Resizer {
   public:
-    Resizer(int input_height, int input_width, int side)
-        : height_(input_height),
+    Resizer(int input_height, int input_width, int side, const Normalisation& normalisation)
+        : scale_(1 / (255 * float(normalisation.deviation))),
+          offset_(-float(normalisation.mean) / float(normalisation.deviation)),
+          height_(input_height),
           width_(input_width),
           side_(side),
           columns_(make_taps(input_width, side)),
@@ -122,10 +123,10 @@ class Resizer {
     void run(const std::uint8_t* image, float* out) {
         const int count = height_ * width_;
         if (height_ == side_ && width_ == side_) {
-            normalise(image, count, out);
+            normalise(image, count, scale_, offset_, out);
             return;
         }
-        normalise(image, count, pixels_.data());
+        normalise(image, count, scale_, offset_, pixels_.data());
         for (const TapBlock& block : blocks_)
             widen_block(pixels_.data(), height_, width_, block, wide_.data(), side_);
         if (blocks_.empty())
@@ -152,6 +153,7 @@ class Resizer {
         }
     }
 
+    float scale_, offset_;
     int height_, width_, side_;
     std::vector<Tap> columns_, rows_;
     std::vector<TapBlock> blocks_;
@@ -161,13 +163,14 @@ class Resizer {
 
 }  // namespace
 
-void normalise_and_resize(const Batch& batch, int side, float* clips) {
+void normalise_and_resize(const Batch& batch, int side, float* clips,
+                          const Normalisation& normalisation) {
     EDGELOOP_EXPECT(side > 0 && batch.height > 0 && batch.width > 0, "an empty image");
     const std::size_t images = batch.samples * static_cast<std::size_t>(batch.frames);
     const std::size_t input = static_cast<std::size_t>(batch.height) * std::size_t(batch.width);
     const std::size_t output = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
     EDGELOOP_EXPECT(batch.pixels.size() >= images * input, "a batch with too few pixels");
-    Resizer resizer(batch.height, batch.width, side);
+    Resizer resizer(batch.height, batch.width, side, normalisation);
     for (std::size_t i = 0; i < images; ++i)
         resizer.run(batch.pixels.data() + i * input, clips + i * output);
 }

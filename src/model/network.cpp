@@ -59,6 +59,11 @@ double Network::initial_deviation(const std::string& parameter, const torch::Ten
                                         : std::sqrt(2.0 / static_cast<double>(weight[0].numel()));
 }
 
+torch::Tensor Network::output_bias() {
+    // Registered last in every family, weight before bias.
+    return parameters().back();
+}
+
 void Network::set_kernels(Kernels kernels) {
     for (const auto& layer : modules())
         if (auto* choice = dynamic_cast<KernelChoice*>(layer.get())) choice->kernels = kernels;

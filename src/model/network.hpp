@@ -28,6 +28,8 @@ class Network : public torch::nn::Module {
     /// Source: He et al., "Delving deep into rectifiers", ICCV 2015.
     [[nodiscard]] virtual double initial_deviation(const std::string& parameter,
                                                    const torch::Tensor& weight) const;
+    /// Of the last layer. Shape (outputs).
+    [[nodiscard]] torch::Tensor output_bias();
     /// All choices agree to rounding. Default: fused. Networks without fused layers ignore it.
     void set_kernels(Kernels kernels);
 };

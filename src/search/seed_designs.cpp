@@ -1,5 +1,6 @@
 #include "edgeloop/search/seed_designs.hpp"
 
+#include "edgeloop/architecture/field.hpp"
 #include "edgeloop/core/error.hpp"
 
 #include <algorithm>
@@ -45,7 +46,9 @@ ConfigError not_offered(const Variable& variable, const Json& value, const std::
 }  // namespace
 
 Genome genome_of(const SearchSpace& space, const ArchitectureSpec& spec, const std::string& where) {
-    const Json json = spec.to_json();
+    Json json = spec.to_json();
+    ClipShape clip = spec.clip;
+    json["clip"] = write_fields(clip.fields());  // with what the text leaves out
     const std::vector<Variable>& variables = space.variables();
     Genome genome;
     std::vector<bool> is_offered;

@@ -42,12 +42,16 @@ std::string text_of(const Json& value) {
 SearchSpace::SearchSpace(std::shared_ptr<const SpaceDefinition> definition)
     : definition_(std::move(definition)) {}
 
-SearchSpace SearchSpace::from_file(const std::string& path_or_name, const Json& base) {
+SearchSpace SearchSpace::from_file(const std::string& path_or_name, const Json& base,
+                                   const Json& of_data) {
     const TextFile file = read_shipped_or_file(path_or_name, "space", shipped_spaces());
     Json json = parse_json(file.text, file.name);
     if (!base.empty() && json.is_object()) json["base"].merge_patch(base);
-    return SearchSpace(
-        std::make_shared<const SpaceDefinition>(parse_space(json, Place(file.name, file.text))));
+    const Digest identity = digest(json.dump());
+    if (!of_data.empty() && json.is_object()) json["base"].merge_patch(of_data);
+    SpaceDefinition space = parse_space(json, Place(file.name, file.text));
+    space.identity = identity;
+    return SearchSpace(std::make_shared<const SpaceDefinition>(std::move(space)));
 }
 
 SearchSpace SearchSpace::from_json(const Json& json, const std::string& where) {

@@ -27,17 +27,25 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainingRecipe& re
                       "use adam, adamw or sgd");
 }
 
-double learning_rate(const TrainingRecipe& recipe, int epoch) {
+double learning_rate(const TrainingRecipe& recipe, double moment) {
     const double rate = recipe.learning_rate;
+    const double half_turn = std::acos(-1.0);
+    if (recipe.schedule == "one-cycle") {
+        constexpr double warm_up = 0.3;
+        const double done = std::min(1.0, moment / std::max(1, recipe.epochs));
+        if (done < warm_up) return rate * done / warm_up;
+        return rate * 0.5 * (1 + std::cos(half_turn * (done - warm_up) / (1 - warm_up)));
+    }
+    const int epoch = static_cast<int>(moment);
     if (recipe.schedule == "constant") return rate;
     if (recipe.schedule == "step")
         return rate * std::pow(recipe.gamma, epoch / std::max(1, recipe.step_epochs));
     if (recipe.schedule == "cosine") {
         const double done = std::min(1.0, double(epoch) / std::max(1, recipe.epochs));
-        return rate * 0.5 * (1 + std::cos(std::acos(-1.0) * done));
+        return rate * 0.5 * (1 + std::cos(half_turn * done));
     }
     throw ConfigError("training.schedule '" + recipe.schedule + "' is unknown", {},
-                      "use step, cosine or constant");
+                      "use step, cosine, one-cycle or constant");
 }
 
 void set_learning_rate(torch::optim::Optimizer& optimizer, double rate) {

@@ -38,9 +38,17 @@ void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec
 }
 
 std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,
-                               std::uint64_t seed, std::size_t targets, torch::Device device) {
+                               std::uint64_t seed, const Catalogue& catalogue,
+                               torch::Device device) {
     if (device.is_cpu()) check_memory(settings, spec);
-    std::shared_ptr<Network> network = make_network(spec, seed, int(targets));
+    const std::vector<Target>& targets = catalogue.targets;
+    std::shared_ptr<Network> network = make_network(spec, seed, int(targets.size()));
+    const std::vector<double>& means = catalogue.part(SplitPart::train).targets.mean;
+    if (settings.start_at_mean && means.size() == targets.size()) {
+        const torch::NoGradGuard no_grad;
+        for (std::size_t i = 0; i < targets.size(); ++i)
+            network->output_bias()[std::int64_t(i)] = means[i] / targets[i].scale;
+    }
     network->set_kernels(kernels_for(settings, device));
     network->to(device);
     return network;
@@ -80,6 +88,7 @@ LoaderOptions loader_options(const TrainingSettings& settings, const Architectur
     options.prefetch = settings.prefetch;
     options.augment = training && settings.augment;
     options.side = spec.clip.side;
+    options.normalisation = {spec.clip.mean, spec.clip.deviation};
     options.clip_memory = [pinned = choose_device(settings.device).is_cuda()](std::size_t count) {
         const torch::Tensor memory =
             torch::empty(std::int64_t(count), torch::TensorOptions().pinned_memory(pinned));
@@ -99,8 +108,7 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
       group_(group),
       device_(choose_device(settings.device)),
       epochs_(candidate.epochs > 0 ? candidate.epochs : spec_.training.epochs),
-      network_(
-          build(settings, spec_, candidate.seed, dataset_->catalogue().targets.size(), device_)),
+      network_(build(settings, spec_, candidate.seed, dataset_->catalogue(), device_)),
       parameters_(network_->parameters()),
       optimizer_(make_optimizer(spec_.training, parameters_)),
       averager_(parameters_, group, settings.exchange),
@@ -133,7 +141,6 @@ void TrainingRun::start_epoch(int epoch, std::size_t step) {
     step_ = step;
     network_->train();
     train_.start_epoch(epoch, step);
-    set_learning_rate(*optimizer_, learning_rate(spec_.training, epoch));
 }
 
 void TrainingRun::seed_dropout() const {
@@ -180,6 +187,9 @@ StepTotals TrainingRun::exchange_gradients(const StepTotals& own) {
 
 void TrainingRun::update_weights(const StepTotals& totals) {
     averager_.average(totals);
+    // In the middle of the step that has just been counted.
+    const double in_epoch = (double(step_) - 0.5) / double(train_steps());
+    set_learning_rate(*optimizer_, learning_rate(spec_.training, epoch_ + in_epoch));
     if (settings_.clip_norm > 0)
         torch::nn::utils::clip_grad_norm_(parameters_, settings_.clip_norm);
     optimizer_->step();

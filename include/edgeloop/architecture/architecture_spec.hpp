@@ -11,11 +11,13 @@ namespace edgeloop {
 
 class Field;
 
-/// What of a video a network sees. Clips have shape (batch, 1, frames, side, side).
+/// What of a video a network sees. Clips have shape (batch, 1, frames, side, side); a grey value x
+/// of 0 to 255 is (x/255 - mean) / deviation.
 struct ClipShape {
     int frames = 16;
     int stride = 1;
     int side = 64;
+    double mean = 0.45, deviation = 0.225;  ///< published; in a spec only where it has others
 
     [[nodiscard]] std::vector<Field> fields();
 };
@@ -60,7 +62,8 @@ struct ArchitectureSpec {
     [[nodiscard]] std::string canonical() const;
     /// Digest of canonical(): identity of training results.
     [[nodiscard]] Digest identity() const;
-    /// Digest without `training`: identity of latency measurements, which do not depend on it.
+    /// Digest without `training` and what grey values become: identity of latency measurements,
+    /// which do not depend on them.
     [[nodiscard]] Digest network_identity() const;
 };
 

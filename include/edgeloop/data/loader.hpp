@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/data/dataset.hpp"
+#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/split.hpp"
 #include "edgeloop/data/window.hpp"
 
@@ -24,6 +25,7 @@ struct LoaderOptions {
     int prefetch = 2;             ///< batches that a background thread prepares ahead; 0: none
     bool augment = false;         ///< flips and quarter turns, which change no target
     int side = 0;                 ///< height and width of clips; 0: only bytes are wanted
+    Normalisation normalisation;  ///< of clips
     /// Gives memory for clips, e.g. such as a GPU copies from by itself; nothing: ordinary memory.
     std::function<std::shared_ptr<float>(std::size_t count)> clip_memory;
 };
@@ -68,10 +70,11 @@ class Loader {
     std::unique_ptr<Impl> impl_;
 };
 
-/// (x/255 - 0.45)/0.225 and bilinear resize (half-pixel centres, no antialias) in one pass.
+/// Normalises and resizes bilinearly (half-pixel centres, no antialias) in one pass.
 ///
 /// @param clips  (B, T, side, side) float32; the caller's memory. Axis of the one channel is
 /// implied.
-void normalise_and_resize(const Batch& batch, int side, float* clips);
+void normalise_and_resize(const Batch& batch, int side, float* clips,
+                          const Normalisation& normalisation = {});
 
 }  // namespace edgeloop

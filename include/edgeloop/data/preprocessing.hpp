@@ -10,9 +10,11 @@ namespace edgeloop {
 constexpr int crop_side = 41;
 constexpr std::size_t crop_pixels = std::size_t(crop_side) * crop_side;
 
-/// A pixel as the models see it is (x/255 - pixel_mean) / pixel_deviation.
-constexpr float pixel_mean = 0.45F;
-constexpr float pixel_deviation = 0.225F;
+/// A grey value x as the models see it is (x/255 - mean) / deviation. Default: as published.
+struct Normalisation {
+    double mean = 0.45;
+    double deviation = 0.225;
+};
 
 /// Position of a pixel, counted from the top left corner.
 struct PixelPosition {

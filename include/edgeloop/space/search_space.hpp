@@ -36,8 +36,10 @@ class SearchSpace {
     /// The space in a JSON file, or a shipped one by bare name, e.g. "hpc2edge".
     /// @throws ConfigError  with line and path of the mistake.
     /// @param base  merged over the file's own "base" (RFC 7396), e.g. {"training": {"epochs": 5}}.
+    /// @param of_data  merged over that; follows from the data and is no part of identity().
     [[nodiscard]] static SearchSpace from_file(const std::string& path_or_name,
-                                               const Json& base = Json::object());
+                                               const Json& base = Json::object(),
+                                               const Json& of_data = Json::object());
     /// @throws ConfigError  with the path of the mistake.
     [[nodiscard]] static SearchSpace from_json(const Json& json, const std::string& where);
     /// The unit box [0,1]^n (or given bounds) of real genes, for analytic problems; decode() is not

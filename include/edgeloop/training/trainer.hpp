@@ -44,6 +44,7 @@ struct TrainingSettings {
     int validation_windows = 1;   ///< of each validation line
     std::uint64_t data_seed = 0;  ///< chooses those samples; the same for all candidates
     bool augment = false;         ///< flips and quarter turns
+    bool start_at_mean = false;   ///< an untrained network predicts the training part's mean
     int prefetch = 2;             ///< batches prepared ahead by a thread of each rank
     int threads = 1;              ///< of each rank, for tensor operations
     Device device = Device::automatic;

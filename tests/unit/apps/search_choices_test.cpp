@@ -73,7 +73,7 @@ TEST(SearchedSpace, HasTheFullBudgetInEveryRecipe) {
     config.space = test::test_data("tiny_space.json");
     RandomStream random(1, "test");
     const auto epochs = [&] {
-        const SearchSpace space = space_with_budget(config);
+        const SearchSpace space = settled_space(config);
         return space.decode(space.sample(random)).training.epochs;
     };
     EXPECT_EQ(epochs(), 1);
@@ -91,9 +91,9 @@ TEST(SearchedSpace, ThatSearchesTheBudgetItselfTakesNoOther) {
     write_file_atomic(folder.path("space.json"), json.dump());
     SearchConfig config;
     config.space = folder.path("space.json");
-    EXPECT_EQ(refusal([&] { (void)space_with_budget(config); }), "accepted");
+    EXPECT_EQ(refusal([&] { (void)settled_space(config); }), "accepted");
     config.epochs = 5;
-    EXPECT_THAT(refusal([&] { (void)space_with_budget(config); }), HasSubstr("given twice"));
+    EXPECT_THAT(refusal([&] { (void)settled_space(config); }), HasSubstr("given twice"));
 }
 
 TEST(SearchedSpace, WithoutAnAllowedDesignIsRefused) {
