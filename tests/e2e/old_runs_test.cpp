@@ -84,11 +84,15 @@ TEST_F(OldRuns, TrainingsOnTheLadderGoOnFromTheirEpoch) {
     const auto result = resume(dir, training_);
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("candidate 1 goes on from epoch 1"));
-    EXPECT_THAT(result.output, HasSubstr("windows reached to the ends of scan lines"));
+    EXPECT_THAT(result.output,
+                HasSubstr("begun with other defaults and goes on with them: --augment false "
+                          "--margin 0 --short-lines pad"));
     EXPECT_EQ(statuses(dir), Words(16, "completed")) << result.output;
     EXPECT_FALSE(std::filesystem::is_empty(dir + "/models"));
     const auto again = resume(dir, training_);
     EXPECT_EQ(again.code, 0) << "a second time: " << again.output;
+    for (const Words& other : {Words{"--margin", "6"}, Words{"--normalise", "data"}})
+        EXPECT_EQ(resume(dir, training_, other).code, 2) << "what the command line says counts";
     const auto otherwise = resume(dir, training_, {"--margin", "6", "--short-lines", "skip"});
     EXPECT_EQ(otherwise.code, 2) << "what the command line says counts: " << otherwise.output;
 }
@@ -110,7 +114,9 @@ TEST_F(OldRuns, TheirResultsAreReused) {
     // Without --save-weights, which would have to train for them.
     words.insert(words.end(), training_.begin(), training_.end() - 1);
     // What was the default when it was made.
-    for (const char* word : {"--margin", "0", "--short-lines", "pad"}) words.push_back(word);
+    for (const char* word :
+         {"--margin", "0", "--short-lines", "pad", "--normalise", "spec", "--augment", "false"})
+        words.push_back(word);
     const auto result = run(words);
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_EQ(statuses(dir), Words(16, "completed"));

@@ -196,9 +196,14 @@ TEST_F(RunConditionsTest, ARunFromBeforeTheRecordsIsKnownByItsConfigFile) {
     EXPECT_THAT(resume(*config_of({})), HasSubstr("--threads 4, now 1"));
     EXPECT_THAT(resume(*config_of({"--threads=4"})), HasSubstr("--device-class (none), now board"));
     SearchConfig same = *config_of({"--threads=4"});
-    EXPECT_THAT(resume(same), HasSubstr("--margin 0, now 6; --short-lines pad, now skip"));
+    EXPECT_THAT(resume(same), HasSubstr("--margin 0, now 6"));
+    EXPECT_THAT(resume(same), HasSubstr("--short-lines pad, now skip"));
+    EXPECT_THAT(resume(same), HasSubstr("--normalise spec, now data"));
+    EXPECT_THAT(resume(same), HasSubstr("--augment false, now true"));
     same.training.margin = 0;
     same.training.short_lines = ShortLines::pad;
+    same.training.augment = false;
+    same.normalise_by_data = false;
     same.probe.device_class.clear();
     EXPECT_EQ(resume(same), "") << "what it does not name had its default";
     same.training.patience_epochs = 5;

@@ -83,6 +83,20 @@ TEST(SearchedSpace, HasTheFullBudgetInEveryRecipe) {
     EXPECT_EQ(epochs(), 9);
 }
 
+TEST(SearchedSpace, SaysInEverySpecWhatTheDataMakeOfGreyValues) {
+    SearchConfig config;
+    config.space = test::test_data("tiny_space.json");
+    const SearchSpace plain = settled_space(config);
+    const SearchSpace space = settled_space(config, Normalisation{0.04, 0.11});
+    RandomStream random(1, "test");
+    const Genome genome = space.sample(random);
+    EXPECT_EQ(space.decode(genome).clip.mean, 0.04);
+    EXPECT_EQ(space.decode(genome).clip.deviation, 0.11);
+    EXPECT_EQ(plain.decode(genome).clip.mean, ClipShape().mean);
+    EXPECT_EQ(space.identity(), plain.identity()) << "a run goes on with other data, if allowed to";
+    EXPECT_NE(space.identity(genome), plain.identity(genome));
+}
+
 TEST(SearchedSpace, ThatSearchesTheBudgetItselfTakesNoOther) {
     const test::TemporaryFolder folder;
     Json json = read_json_file(test::test_data("tiny_space.json"));

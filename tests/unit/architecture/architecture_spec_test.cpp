@@ -62,6 +62,25 @@ TEST(ArchitectureSpec, TrainingIsNoPartOfTheNetworksIdentity) {
     EXPECT_NE(spec.network_identity(), network);
 }
 
+TEST(ArchitectureSpec, SaysWhatGreyValuesBecomeOnlyWhereItIsNotAsPublished) {
+    auto spec = ArchitectureSpec::from_file("human");
+    const Digest whole = spec.identity(), network = spec.network_identity();
+    EXPECT_EQ(spec.canonical().find("deviation"), std::string::npos);
+    spec.clip.mean = 0.04;
+    spec.clip.deviation = 0.11;
+    EXPECT_NE(spec.identity(), whole) << "it is trained on other numbers";
+    EXPECT_EQ(spec.network_identity(), network) << "and as fast";
+    const auto again = ArchitectureSpec::from_json(spec.to_json(), "again");
+    EXPECT_EQ(again.clip.mean, 0.04);
+    EXPECT_EQ(again.clip.deviation, 0.11);
+    spec.clip.mean = ClipShape().mean;
+    spec.clip.deviation = ClipShape().deviation;
+    EXPECT_EQ(spec.identity(), whole);
+    Json none = human();
+    none["clip"]["deviation"] = 0;
+    EXPECT_NE(rejection(none).find("clip.deviation"), std::string::npos) << rejection(none);
+}
+
 TEST(ArchitectureSpec, StepParametersOfOtherSchedulesDoNotMatter) {
     Json a = human(), b = human();
     a["training"]["schedule"] = b["training"]["schedule"] = "cosine";

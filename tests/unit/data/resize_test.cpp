@@ -27,11 +27,11 @@ Batch batch_of(int height, int width) {
 
 /// One output pixel by the definition: half-pixel centres, clamped edges, no antialiasing.
 double by_definition(const std::uint8_t* image, int height, int width, int side, int row,
-                     int column) {
+                     int column, double mean = 0.45, double deviation = 0.225) {
     const auto value = [&](int y, int x) {
         return (double(image[std::min(y, height - 1) * width + std::min(x, width - 1)]) / 255 -
-                0.45) /
-               0.225;
+                mean) /
+               deviation;
     };
     const double y = std::max((row + 0.5) * height / side - 0.5, 0.0);
     const double x = std::max((column + 0.5) * width / side - 0.5, 0.0);
@@ -60,6 +60,18 @@ TEST_P(ResizeTest, EqualsTheDefinition) {
                         << height << "x" << width << " to " << side << " at " << row << ","
                         << column;
     }
+}
+
+TEST_P(ResizeTest, NormalisesByTheGivenConstants) {
+    const int side = GetParam();
+    const Batch batch = batch_of(41, 41);
+    std::vector<float> clips(std::size_t(6) * std::size_t(side) * std::size_t(side));
+    normalise_and_resize(batch, side, clips.data(), {0.05, 0.12});
+    for (int row = 0, i = 0; row < side; ++row)
+        for (int column = 0; column < side; ++column, ++i)
+            ASSERT_NEAR(clips[std::size_t(i)],
+                        by_definition(batch.pixels.data(), 41, 41, side, row, column, 0.05, 0.12),
+                        1e-5);
 }
 
 // Below, at and above the input; sides that are and are not multiples of eight.

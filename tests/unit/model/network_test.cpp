@@ -58,6 +58,9 @@ TEST_P(Networks, TakeAnyNumberOfOutputs) {
         write_file_atomic(folder.path("weights"), encode_weights(weights_of(*network)));
         const auto read = trained_network(GetParam(), folder.path("weights"));
         EXPECT_TRUE(torch::allclose(read->forward(clips), network->forward(clips)));
+        const torch::NoGradGuard no_grad;
+        read->output_bias() += 1;
+        EXPECT_TRUE(torch::allclose(read->forward(clips), network->forward(clips) + 1));
     }
 }
 

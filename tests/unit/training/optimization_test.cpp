@@ -30,6 +30,28 @@ TEST(LearningRate, CosineFallsFromTheRateToZero) {
     EXPECT_NEAR(learning_rate(recipe, 9), 0, 1e-12);
 }
 
+TEST(LearningRate, OneCycleRisesAndFallsFromStepToStep) {
+    TrainingRecipe recipe;
+    recipe.learning_rate = 0.2;
+    recipe.schedule = "one-cycle";
+    recipe.epochs = 10;
+    EXPECT_DOUBLE_EQ(learning_rate(recipe, 0), 0);
+    EXPECT_NEAR(learning_rate(recipe, 1.5), 0.1, 1e-12);
+    EXPECT_NEAR(learning_rate(recipe, 3), 0.2, 1e-12);
+    EXPECT_NEAR(learning_rate(recipe, 6.5), 0.1, 1e-12);
+    EXPECT_NEAR(learning_rate(recipe, 10), 0, 1e-12);
+    EXPECT_NEAR(learning_rate(recipe, 12), 0, 1e-12) << "it does not rise again";
+}
+
+TEST(LearningRate, OtherSchedulesChangeBetweenEpochsOnly) {
+    TrainingRecipe recipe;
+    for (const char* schedule : {"step", "cosine", "constant"}) {
+        recipe.schedule = schedule;
+        recipe.step_epochs = 1;
+        EXPECT_EQ(learning_rate(recipe, 1.99), learning_rate(recipe, 1)) << schedule;
+    }
+}
+
 TEST(LearningRate, ConstantStaysAndUnknownIsRefused) {
     TrainingRecipe recipe;
     recipe.schedule = "constant";

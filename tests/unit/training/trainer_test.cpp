@@ -69,6 +69,29 @@ TEST_F(TrainerTest, LearnsTheSyntheticTaskBetterThanItsMean) {
     EXPECT_NEAR(outcome.metrics.at("val_rmse"), from_parts, 1e-9);
 }
 
+TEST_F(TrainerTest, AnUntrainedNetworkPredictsTheMeanWhenAskedTo) {
+    TrainingSettings other = settings();
+    const Candidate untrained =
+        candidate(R"({"learning_rate":1e-12,"batch":4,"epochs":1,"schedule":"constant"})");
+    const double zero = train(other, untrained).metrics.at("val_rmse");
+    other.start_at_mean = true;
+    const double mean = train(other, untrained).metrics.at("val_rmse");
+    const double of_mean =
+        mean_predictor_rmse(read_catalogue(settings().shards), SplitPart::validation);
+    EXPECT_NEAR(mean, of_mean, 0.1 * of_mean);
+    EXPECT_GT(zero, 1.5 * of_mean);
+}
+
+TEST_F(TrainerTest, ASpecSaysWhatGreyValuesBecome) {
+    const char* const recipe = R"({"learning_rate":0.001,"batch":4,"epochs":1})";
+    ArchitectureSpec spec = candidate(recipe).design->spec();
+    Candidate bright = candidate(recipe);
+    spec.clip.mean = 0.05;
+    spec.clip.deviation = 0.1;
+    bright.design = Design::of(spec);
+    EXPECT_NE(train(settings(), bright).metrics, train(settings(), candidate(recipe)).metrics);
+}
+
 TEST_F(TrainerTest, TrainsOnWhateverTargetsTheDatasetHas) {
     const test::TemporaryFolder folder;
     const std::vector<Target> all = {{"depth", "um", 40}, {"width", "um", 0.5}, {"pores", "", 1}};
