@@ -103,60 +103,89 @@ Json baselines_of(const Dataset& data, int frames) {
     return table;
 }
 
-DesignPtr small_cnn3d(const Dataset& data, int frames, int epochs) {
+/// How a training differs from the recipe that is shipped.
+struct Variant {
+    std::string name = "as shipped";
+    Json patch = Json::object();  ///< of the spec
+    bool augment = true, start_at_mean = true;
+};
+
+DesignPtr small_cnn3d(const Dataset& data, int frames, int epochs, const Json& patch) {
     const Normalisation grey = pixel_statistics(data);
     const int pool = frames >= 8 ? 2 : 1;
-    const Json spec = {{"family", "cnn3d"},
-                       {"architecture",
-                        {{"stages",
-                          {{{"channels", 8}, {"kernel", {3, 3, 3}}, {"pool", {2, 2, 2}}},
-                           {{"channels", 16}, {"kernel", {3, 3, 3}}, {"pool", {pool, 2, 2}}},
-                           {{"channels", 32}, {"kernel", {3, 3, 3}}, {"pool", {1, 2, 2}}}}},
-                         {"hidden", {32}},
-                         {"norm", "group"},
-                         {"reduce", "flatten"}}},
-                       {"clip",
-                        {{"frames", frames},
-                         {"stride", 1},
-                         {"side", 16},
-                         {"mean", grey.mean},
-                         {"deviation", grey.deviation}}},
-                       {"training",
-                        {{"optimizer", "adamw"},
-                         {"learning_rate", 5e-3},
-                         {"weight_decay", 1e-3},
-                         {"batch", 8},
-                         {"epochs", epochs},
-                         {"schedule", "one-cycle"}}}};
+    Json spec = {{"family", "cnn3d"},
+                 {"architecture",
+                  {{"stages",
+                    {{{"channels", 8}, {"kernel", {3, 3, 3}}, {"pool", {2, 2, 2}}},
+                     {{"channels", 16}, {"kernel", {3, 3, 3}}, {"pool", {pool, 2, 2}}},
+                     {{"channels", 32}, {"kernel", {3, 3, 3}}, {"pool", {1, 2, 2}}}}},
+                   {"hidden", {32}},
+                   {"norm", "group"},
+                   {"reduce", "flatten"}}},
+                 {"clip",
+                  {{"frames", frames},
+                   {"stride", 1},
+                   {"side", 16},
+                   {"mean", grey.mean},
+                   {"deviation", grey.deviation}}},
+                 {"training",
+                  {{"optimizer", "adamw"},
+                   {"learning_rate", 5e-3},
+                   {"weight_decay", 1e-3},
+                   {"batch", 8},
+                   {"epochs", epochs},
+                   {"schedule", "one-cycle"}}}};
+    spec.merge_patch(patch);
     return Design::of(ArchitectureSpec::from_json(spec, "experiment"));
 }
 
-Json trained(const LearnabilityOptions& options, const DatasetPtr& data, int frames) {
-    const DesignPtr design = small_cnn3d(*data, frames, options.epochs);
+Json trained(const LearnabilityOptions& options, const DatasetPtr& data, int frames, int epochs,
+             const Variant& variant = {}) {
+    const DesignPtr design = small_cnn3d(*data, frames, epochs, variant.patch);
     Json rows = Json::array();
     for (int seed = 1; seed <= options.seeds; ++seed) {
         Candidate candidate;
         candidate.id = std::uint64_t(seed);
         candidate.design = design;
         candidate.seed = std::uint64_t(seed);
-        candidate.epochs = options.epochs;
+        candidate.epochs = epochs;
         TrainingSettings settings;
         settings.dataset = data;
         settings.data_seed = std::uint64_t(seed);
-        settings.augment = settings.start_at_mean = true;
+        settings.augment = variant.augment;
+        settings.start_at_mean = variant.start_at_mean;
         settings.threads = options.threads;
         const Outcome outcome = Trainer(settings).train(candidate, Communicator(), CancelToken());
         if (outcome.status != Status::completed)
             throw IoError("the network was not trained", outcome.reason);
         Json row = outcome.metrics;
         row["seconds"] = outcome.seconds;
-        rows.push_back(row);
-        std::fprintf(stderr, "%d frames, seed %d: %s\n", frames, seed, row.dump().c_str());
+        std::fprintf(stderr, "%s, %d frames, seed %d: %s\n", variant.name.c_str(), frames, seed,
+                     row.dump().c_str());
+        rows.push_back(std::move(row));
     }
-    return {{"frames", frames},
+    return {{"variant", variant.name},
+            {"frames", frames},
             {"mflop", double(design->counts().flops) / 1e6},
             {"baselines", baselines_of(*data, frames)},
             {"trainings", rows}};
+}
+
+/// What each part of the recipe is worth, at a quarter of the epochs, where it counts most.
+Json recipes(const LearnabilityOptions& options, const DatasetPtr& data) {
+    const Json published = {{"clip", {{"mean", 0.45}, {"deviation", 0.225}}}};
+    const auto schedule = [](const char* name) { return Json{{"training", {{"schedule", name}}}}; };
+    const Json old = {{"clip", published.at("clip")},
+                      {"training", {{"optimizer", "adam"}, {"schedule", "cosine"}}}};
+    Json rows = Json::array();
+    for (const Variant& variant :
+         {Variant(), Variant{"published normalisation", published},
+          Variant{"cosine", schedule("cosine")}, Variant{"constant rate", schedule("constant")},
+          Variant{"no augmentation", Json::object(), false},
+          Variant{"outputs begin at 0", Json::object(), true, false},
+          Variant{"none of these", old, false, false}})
+        rows.push_back(trained(options, data, 8, std::max(1, options.epochs / 4), variant));
+    return rows;
 }
 
 SynthOptions synth_options(const LearnabilityOptions& options, const std::string& name) {
@@ -236,9 +265,11 @@ int run(int argc, const char* const* argv) {
                    {"held_out_lines", data->samples(SplitPart::validation).size()},
                    {"leaks", leaks_of(*data)}};
     if (!options.leaks_only) {
+        result["recipes"] = recipes(options, data);
         for (const int frames : {4, 8, 16})
-            result["networks"].push_back(trained(options, data, frames));
-        result["other_half_of_the_drift"] = trained(options, drift_halves(options), 16);
+            result["networks"].push_back(trained(options, data, frames, options.epochs));
+        result["other_half_of_the_drift"] =
+            trained(options, drift_halves(options), 16, options.epochs);
     }
     std::printf("%s\n", result.dump(1).c_str());
     return 0;

@@ -9,6 +9,7 @@ namespace {
 constexpr Metric table[] = {
     {"val_rmse", "", Meaning::smaller_is_better, Source::training},
     {"val_rmse_*", "", Meaning::smaller_is_better, Source::training},
+    {"baseline_ratio", "", Meaning::smaller_is_better, Source::training},
     {"train_loss", "", Meaning::smaller_is_better, Source::training},
     {"r2_*", "", Meaning::larger_is_better, Source::training},
     {"best_epoch", "", Meaning::note, Source::training},

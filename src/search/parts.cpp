@@ -11,6 +11,13 @@ void merge(Metrics& into, const Metrics& from) {
     for (const auto& [name, value] : from) into[name] = value;
 }
 
+/// val_rmse against what can be had without a network: below 1 the design is worth something.
+void compare_with_baseline(Metrics& metrics) {
+    const auto rmse = metrics.find("val_rmse"), baseline = metrics.find("baseline_rmse");
+    if (rmse != metrics.end() && baseline != metrics.end() && baseline->second > 0)
+        metrics["baseline_ratio"] = rmse->second / baseline->second;
+}
+
 Metrics settled(const Active& active) {
     Metrics metrics = active.kept.candidate.known;
     if (active.kept.measuring) merge(metrics, active.kept.measuring->metrics);
@@ -68,6 +75,7 @@ void PartRules::judge(const Outcome& training, CompletedCandidate& completed) co
     completed.reason = training.reason;
     if (training.status != Status::completed) return;
     merge(completed.metrics, training.metrics);
+    compare_with_baseline(completed.metrics);
     const Goals& goals = engine_.settings().goals;
     if (auto why = goals.incomplete(completed.metrics)) {
         completed.status = Status::failed;

@@ -85,6 +85,14 @@ TEST_F(PartRulesTest, ATrainingWithoutAnObjectiveHasFailed) {
     EXPECT_EQ(judge()->reason, "f1 was not measured");
 }
 
+TEST_F(PartRulesTest, AResultIsComparedWithWhatTakesNoNetwork) {
+    come(Part::measuring, outcome(Status::completed, {{"latency_ms", 0.4}}, 2));
+    come(Part::training, outcome(Status::completed, {{"f1", 0.5}, {"val_rmse", 0.3}}, 7));
+    EXPECT_EQ(judge()->metrics.count("baseline_ratio"), 0U) << "nothing to compare with";
+    active_.kept.candidate.known["baseline_rmse"] = 0.2;
+    EXPECT_DOUBLE_EQ(judge()->metrics.at("baseline_ratio"), 0.3 / 0.2);
+}
+
 TEST_F(PartRulesTest, OnAHigherRungTheLatencyIsKnown) {
     active_.kept.candidate.rung = 1;
     active_.kept.candidate.known = {{"latency_ms", 0.4}};
