@@ -187,6 +187,10 @@ SearchTask network_task(const SearchConfig& config) {
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
         task.notes.push_back(note);
+    if (dataset->catalogue().crop == Crop::published)
+        task.notes.push_back(
+            "the shards are cropped around the mean of whole lines, which a machine does not have "
+            "yet when it has to answer; edgeloop-data shard --crop causal makes others");
     if (!config.kept_defaults.empty())
         task.notes.push_back("this run was begun with other defaults and goes on with them:" +
                              config.kept_defaults);

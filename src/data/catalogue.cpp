@@ -26,6 +26,8 @@ static void to_json(Json& json, SplitMode mode) { json = name_of(mode); }
 static void from_json(const Json& json, SplitMode& mode) {
     mode = split_mode_from(json.get<std::string>());
 }
+static void to_json(Json& json, Crop crop) { json = name_of(crop); }
+static void from_json(const Json& json, Crop& crop) { crop = crop_from(json.get<std::string>()); }
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitOptions, mode, seed, validation_fraction, test_fraction);
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogueLayer, object, layer, source, part, first_line, lines,
                                    frames);
@@ -48,6 +50,7 @@ Json json_of(const Catalogue& catalogue) {
             {"version", catalogue_version},
             {"crop_side", crop_side},
             {"targets", catalogue.targets},
+            {"crop", catalogue.crop},
             {"split", catalogue.split},
             {"settings_digest", catalogue.settings_digest},
             {"lines_without_frames", catalogue.lines_without_frames},
@@ -58,7 +61,7 @@ Json json_of(const Catalogue& catalogue) {
 }
 
 /// Brings what an older program wrote to today's form. Version 1 had no digests of content, before
-/// version 3 all targets were speed and power.
+/// version 3 all targets were speed and power, before version 4 crops were as published.
 void upgrade(Json& json) {
     if (json.at("version") < 2)
         for (Json& shard : json.at("shards")) shard["content"] = "";
@@ -74,6 +77,7 @@ void upgrade(Json& json) {
             part["targets"] = targets;
         }
     }
+    if (json.at("version") < 4) json["crop"] = Crop::published;
     json["version"] = catalogue_version;
 }
 
@@ -148,6 +152,7 @@ void check_totals(const Catalogue& catalogue, const std::string& where) {
 Catalogue from_json_of_today(const Json& json, const std::string& where) {
     Catalogue catalogue;
     read(json, "targets", catalogue.targets, where);
+    read(json, "crop", catalogue.crop, where);
     read(json, "split", catalogue.split, where);
     read(json, "settings_digest", catalogue.settings_digest, where);
     read(json, "lines_without_frames", catalogue.lines_without_frames, where);

@@ -120,7 +120,7 @@ void append_layer(const Recording& file, const LayerInfo& layer, ClipFile& clips
     const LineIndex index = file.line_index(layer);
     const std::vector<double> labels = file.labels(layer);
     const std::string name = std::filesystem::path(file.path()).filename().string();
-    file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
+    file.for_each_line(layer, index, 0, index.lines(), Crop::published, [&](CroppedLine& line) {
         if (stop_signal() != 0)
             throw Stopped(
                 fmt::format("stopped by signal {} before all clips were written", stop_signal()),

@@ -32,11 +32,12 @@ std::uint64_t block_length(const LayerInfo& layer, std::size_t frame_bytes) {
 /// alone is swept twice: once for its mean frame, once to crop.
 class LineBatches {
   public:
-    LineBatches(const Recording& file, const LayerInfo& layer, const LineIndex& index,
+    LineBatches(const Recording& file, const LayerInfo& layer, const LineIndex& index, Crop crop,
                 const std::function<void(CroppedLine&)>& use)
         : file_(file),
           layer_(layer),
           index_(index),
+          crop_(crop),
           use_(use),
           frame_bytes_(static_cast<std::size_t>(layer.height) *
                        static_cast<std::size_t>(layer.width)),
@@ -67,9 +68,10 @@ class LineBatches {
             const std::size_t frames = index_.frames_of(line);
             if (frames == 0) continue;
             MeanFrame mean(layer_.height, layer_.width);
-            for (std::size_t i = 0; i < frames; ++i) mean.add(line_pixels + i * frame_bytes_);
+            for (std::size_t i = 0; i < frames_for_centre(frames); ++i)
+                mean.add(line_pixels + i * frame_bytes_);
             start(line, mean);
-            for (std::size_t i = 0; i < frames; ++i) crop(i, line_pixels + i * frame_bytes_);
+            for (std::size_t i = 0; i < frames; ++i) cut(i, line_pixels + i * frame_bytes_);
             use_(out_);
             line_pixels += frames * frame_bytes_;
         }
@@ -77,11 +79,13 @@ class LineBatches {
 
     void large_line(std::size_t line) {
         MeanFrame mean(layer_.height, layer_.width);
-        sweep(line, line + 1,
-              [&mean](std::uint32_t, const std::uint8_t* frame) { mean.add(frame); });
+        const std::size_t seen = frames_for_centre(index_.frames_of(line));
+        sweep(line, line + 1, [&](std::uint32_t slot, const std::uint8_t* frame) {
+            if (slot < seen) mean.add(frame);
+        });
         start(line, mean);
         sweep(line, line + 1,
-              [this](std::uint32_t slot, const std::uint8_t* frame) { crop(slot, frame); });
+              [this](std::uint32_t slot, const std::uint8_t* frame) { cut(slot, frame); });
         use_(out_);
     }
 
@@ -109,13 +113,16 @@ class LineBatches {
         }
     }
 
+    [[nodiscard]] std::size_t frames_for_centre(std::size_t frames) const {
+        return crop_ == Crop::causal ? std::min(frames, causal_frames) : frames;
+    }
     void start(std::size_t line, const MeanFrame& mean) {
         out_.line = line;
-        out_.centre = mean.brightest();
+        out_.centre = crop_ == Crop::causal ? mean.middle_of_brightest() : mean.brightest();
         out_.frames = index_.frames_of(line);
         out_.pixels.resize(out_.frames * crop_pixels);
     }
-    void crop(std::size_t slot, const std::uint8_t* frame) {
+    void cut(std::size_t slot, const std::uint8_t* frame) {
         crop_frame(frame, layer_.height, layer_.width, out_.centre,
                    out_.pixels.data() + slot * crop_pixels);
     }
@@ -123,6 +130,7 @@ class LineBatches {
     const Recording& file_;
     const LayerInfo& layer_;
     const LineIndex& index_;
+    Crop crop_;
     const std::function<void(CroppedLine&)>& use_;
     std::size_t frame_bytes_;
     std::uint64_t block_frames_;
@@ -133,14 +141,14 @@ class LineBatches {
 }  // namespace
 
 void Recording::for_each_line(const LayerInfo& layer, const LineIndex& index, std::size_t first,
-                              std::size_t last,
+                              std::size_t last, Crop crop,
                               const std::function<void(CroppedLine&)>& use) const {
     for (std::size_t line = first; line < last; ++line)
         if (index.frames_of(line) > max_frames_in_line)
             throw ConfigError(fmt::format("{}: line {} has {} frames; at most {} are supported",
                                           place(layer.group, LayerPart::index), index.numbers[line],
                                           index.frames_of(line), max_frames_in_line));
-    LineBatches(*this, layer, index, use).run(first, last);
+    LineBatches(*this, layer, index, crop, use).run(first, last);
 }
 
 }  // namespace edgeloop

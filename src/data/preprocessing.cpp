@@ -1,8 +1,12 @@
 #include "edgeloop/data/preprocessing.hpp"
 
+#include "edgeloop/core/error.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
@@ -26,6 +30,14 @@ void flip_up_down(std::uint8_t* frame, std::ptrdiff_t side) {
 
 }  // namespace
 
+const char* name_of(Crop crop) { return crop == Crop::causal ? "causal" : "published"; }
+
+Crop crop_from(const std::string& name) {
+    for (const Crop crop : {Crop::causal, Crop::published})
+        if (name == name_of(crop)) return crop;
+    throw ConfigError(fmt::format("unknown crop '{}'", name), {}, "use causal or published");
+}
+
 MeanFrame::MeanFrame(int height, int width)
     : width_(width), sums_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {}
 
@@ -37,6 +49,20 @@ PixelPosition MeanFrame::brightest() const {
     const auto index =
         static_cast<int>(std::max_element(sums_.begin(), sums_.end()) - sums_.begin());
     return {index / width_, index % width_};
+}
+
+PixelPosition MeanFrame::middle_of_brightest() const {
+    const std::uint32_t top = *std::max_element(sums_.begin(), sums_.end());
+    const std::uint32_t enough = top - top / 50;
+    std::size_t count = 0, rows = 0, columns = 0;
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+        if (sums_[i] < enough) continue;
+        ++count;
+        rows += i / std::size_t(width_);
+        columns += i % std::size_t(width_);
+    }
+    return {static_cast<int>((rows + count / 2) / count),
+            static_cast<int>((columns + count / 2) / count)};
 }
 
 void crop_frame(const std::uint8_t* frame, int height, int width, PixelPosition centre,

@@ -112,15 +112,16 @@ void copy_lines(const ShardPlan& plan, ShardWriter& writer, std::size_t first, s
     const std::size_t end = plan.lines[last - 1].position + std::size_t(1);
     if (index.lines() < end) recording_changed(file->path());
     std::size_t next = first;
-    file->for_each_line(layer.info, index, plan.lines[first].position, end, [&](CroppedLine& line) {
-        check_stop(folder);
-        if (next == last || plan.lines[next].position != line.line ||
-            plan.lines[next].frames != line.frames)
-            recording_changed(file->path());
-        writer.append(line);
-        wrote(line.frames);
-        ++next;
-    });
+    file->for_each_line(layer.info, index, plan.lines[first].position, end, plan.catalogue.crop,
+                        [&](CroppedLine& line) {
+                            check_stop(folder);
+                            if (next == last || plan.lines[next].position != line.line ||
+                                plan.lines[next].frames != line.frames)
+                                recording_changed(file->path());
+                            writer.append(line);
+                            wrote(line.frames);
+                            ++next;
+                        });
     if (next != last) recording_changed(file->path());
 }
 

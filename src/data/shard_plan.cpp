@@ -204,6 +204,9 @@ ShardPlan make_shard_plan(const ShardOptions& options) {
                      {"validation_fraction", options.split.validation_fraction},
                      {"test_fraction", options.split.test_fraction},
                      {"inputs", std::move(inputs)}};
+    // Shards from before there was a choice are continued.
+    if (options.crop != Crop::published) plan.settings["crop"] = name_of(options.crop);
+    plan.catalogue.crop = options.crop;
     plan.catalogue.settings_digest = digest(plan.settings.dump()).hex();
     return plan;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/split.hpp"
 #include "edgeloop/data/target.hpp"
 
@@ -43,6 +44,7 @@ struct PartSummary {
 struct Catalogue {
     std::vector<Target> targets = raise_targets();  ///< of every line that is labelled
     SplitOptions split;
+    Crop crop = Crop::causal;                ///< of all lines; before version 4: published
     std::string settings_digest;             ///< of everything that decides the shards' content
     std::uint64_t lines_without_frames = 0;  ///< left out
     std::uint64_t frames_without_line = 0;   ///< left out: negative scan_line_index
@@ -60,9 +62,9 @@ struct Catalogue {
     }
 };
 
-/// Written. Versions 1, without digests of content, and 2, whose targets are speed and power, are
-/// read, too.
-constexpr int catalogue_version = 3;
+/// Written. Versions 1, without digests of content, 2, whose targets are speed and power, and 3,
+/// cropped as published, are read, too.
+constexpr int catalogue_version = 4;
 
 /// JSON text of a catalogue; ends with its own digest, which parse_catalogue() checks.
 [[nodiscard]] std::string format_catalogue(const Catalogue& catalogue);

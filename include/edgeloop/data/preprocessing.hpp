@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace edgeloop {
@@ -22,14 +23,34 @@ struct PixelPosition {
     int column = 0;
 };
 
-/// Brightest pixel of the mean frame of a scan line; the first in row-major order on ties.
+/// Where the square is cut out of the frames of a scan line.
+enum class Crop {
+    /// Around the middle of the brightest pixels of the line's first frames, before any window: all
+    /// that a machine has seen when it has to answer.
+    causal,
+    /// Around the brightest pixel of the mean of all frames. Many pools are saturated, and the
+    /// first
+    /// of equal pixels lies the higher above the middle the larger the pool is.
+    published,
+};
+[[nodiscard]] const char* name_of(Crop crop);
+/// @throws ConfigError  unknown name.
+[[nodiscard]] Crop crop_from(const std::string& name);
+
+/// Frames of a line that Crop::causal looks at: as many as lie before the first window.
+constexpr std::size_t causal_frames = 6;
+
+/// Mean of some frames of a scan line.
 class MeanFrame {
   public:
     MeanFrame(int height, int width);
 
     /// Adds one frame. Shape (height, width). At most 2^24 frames.
     void add(const std::uint8_t* frame);
+    /// The brightest pixel; the first in row-major order on ties.
     [[nodiscard]] PixelPosition brightest() const;
+    /// The middle of all pixels within 2 % of the brightest, rounded.
+    [[nodiscard]] PixelPosition middle_of_brightest() const;
 
   private:
     int width_;

@@ -104,11 +104,12 @@ class Recording {
     [[nodiscard]] bool are_usable(const double* labels) const;
 
     /// Calls `use` for the lines [first, last) that have frames, in ascending order, each cropped
-    /// as in the reference preprocessing. Reads each frame once as long as the frames of a line are
+    /// around its melt pool. Reads each frame once as long as the frames of a line are
     /// roughly together; memory is bounded by some 100 MB.
     /// @throws ConfigError  unreadable frames, a line of more than 65536 frames.
     void for_each_line(const LayerInfo& layer, const LineIndex& index, std::size_t first,
-                       std::size_t last, const std::function<void(CroppedLine&)>& use) const;
+                       std::size_t last, Crop crop,
+                       const std::function<void(CroppedLine&)>& use) const;
 
   protected:
     Recording(std::string path, std::vector<LayerGroup> groups)

@@ -17,6 +17,7 @@ struct ShardOptions {
     std::string output;              ///< folder for the shards and catalogue.json
     int shards = 4;
     SplitOptions split;
+    Crop crop = Crop::causal;
     bool force = false;  ///< make all shards anew, whatever the folder holds
 };
 

@@ -170,7 +170,7 @@ int run_synth(int argc, const char* const* argv) {
 
 int run_shard(int argc, const char* const* argv) {
     ShardOptions options;
-    std::string split = name_of(options.split.mode);
+    std::string split = name_of(options.split.mode), crop = name_of(options.crop);
     cli::OptionParser parser("edgeloop-data shard",
                              "crops RAISE-LPBF files once and writes shards for training.");
     parser.add("input", &options.input, "RAISE-LPBF files or quoted patterns, either layout");
@@ -182,9 +182,15 @@ int run_shard(int argc, const char* const* argv) {
                "fraction of the layers (objects) for validation");
     parser.add("test", &options.split.test_fraction,
                "fraction of the layers (objects) for test; not used by the official split");
+    parser.add(
+        "crop", &crop,
+        "what to crop around: causal (where a line begins to glow brightest in its first "
+        "frames, all that a machine has seen when it has to answer) or published (the mean of "
+        "all its frames)");
     parser.add("force", &options.force, "make all shards anew, replacing any that are there");
     if (!parser.parse(argc, argv, first_option)) return 0;
     options.split.mode = split_mode_from(split);
+    options.crop = crop_from(crop);
     int no_arguments = 0;
     char** no_values = nullptr;
     const MpiSession session(no_arguments, no_values);

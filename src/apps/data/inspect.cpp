@@ -65,7 +65,7 @@ class WindowCollection {
         targets_ = file.targets();
         objects_.insert(layer.group.object);
         const std::size_t lines = std::min(index.lines(), lines_of_a_layer);
-        file.for_each_line(layer, index, 0, lines, [&](CroppedLine& line) {
+        file.for_each_line(layer, index, 0, lines, Crop::causal, [&](CroppedLine& line) {
             if (!rule_.uses(line.frames) || (line.line + 1) * targets > labels.size() ||
                 !file.are_usable(labels.data() + line.line * targets))
                 return;

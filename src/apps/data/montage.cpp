@@ -156,7 +156,7 @@ CroppedLine MontageSelection::read(const Candidate& candidate) const {
     const auto file = open_recording(layer.path);
     CroppedLine result;
     file->for_each_line(layer.info, file->line_index(layer.info), candidate.line,
-                        candidate.line + 1,
+                        candidate.line + 1, Crop::causal,
                         [&result](CroppedLine& line) { result = std::move(line); });
     return result;
 }

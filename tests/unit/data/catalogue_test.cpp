@@ -136,7 +136,7 @@ TEST(Catalogue, RefusesOtherVersionsByName) {
         (void)parse_catalogue(json.dump(), "test");
         FAIL() << "was accepted";
     } catch (const ConfigError& error) {
-        EXPECT_NE(std::string(error.what()).find("version 7; this program reads versions 1 to 3"),
+        EXPECT_NE(std::string(error.what()).find("version 7; this program reads versions 1 to 4"),
                   std::string::npos)
             << error.what();
     }

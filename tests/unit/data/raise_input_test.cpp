@@ -36,7 +36,7 @@ class RaiseInput : public testing::Test {
         std::map<std::size_t, std::vector<int>> result;
         const LayerInfo layer = file.layer(file.groups().at(0));
         const LineIndex index = file.line_index(layer);
-        file.for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
+        file.for_each_line(layer, index, 0, index.lines(), Crop::published, [&](CroppedLine& line) {
             EXPECT_EQ(line.centre.row, 0) << "first of equals in row-major order";
             EXPECT_EQ(line.centre.column, 0);
             for (std::size_t i = 0; i < line.frames; ++i)
@@ -130,17 +130,43 @@ TEST_F(RaiseInput, LinesLargerThanTheMemoryBudgetAreReadInTwoSweeps) {
     const auto file = open_recording(write(layer));
     const LayerInfo info = file->layer(file->groups()[0]);
     std::size_t seen = 0;
-    file->for_each_line(info, file->line_index(info), 0, 1, [&](CroppedLine& line) {
-        ++seen;
-        EXPECT_EQ(line.centre.row, 700);
-        EXPECT_EQ(line.centre.column, 12);
-        EXPECT_EQ(line.frames, 60U);
-        const std::uint8_t* last = line.pixels.data() + 59 * crop_pixels;
-        EXPECT_EQ(last[20 * crop_side + 20], 200);
-        EXPECT_EQ(last[20 * crop_side + 8], 3) << "column 0 of the image";
-        EXPECT_EQ(last[20 * crop_side + 7], 0) << "left of the image";
-    });
+    file->for_each_line(info, file->line_index(info), 0, 1, Crop::published,
+                        [&](CroppedLine& line) {
+                            ++seen;
+                            EXPECT_EQ(line.centre.row, 700);
+                            EXPECT_EQ(line.centre.column, 12);
+                            EXPECT_EQ(line.frames, 60U);
+                            const std::uint8_t* last = line.pixels.data() + 59 * crop_pixels;
+                            EXPECT_EQ(last[20 * crop_side + 20], 200);
+                            EXPECT_EQ(last[20 * crop_side + 8], 3) << "column 0 of the image";
+                            EXPECT_EQ(last[20 * crop_side + 7], 0) << "left of the image";
+                        });
     EXPECT_EQ(seen, 1U);
+}
+
+TEST_F(RaiseInput, ACausalCropNeedsTheFirstFramesAlone) {
+    // Saturated at rows 10 to 12, columns 20 to 23, at first; later brightest elsewhere.
+    RawLayer layer = plain_layer(std::vector<std::int64_t>(20, 0), 1);
+    layer.frame_shape = {20, 40, 50};
+    layer.pixels.assign(std::size_t(20) * 40 * 50, 5);
+    const auto light = [&](std::size_t frame, std::size_t row, std::size_t column) {
+        layer.pixels[(frame * 40 + row) * 50 + column] = 255;
+    };
+    for (std::size_t frame = 0; frame < 20; ++frame)
+        for (std::size_t row = 10; row < 13; ++row)
+            for (std::size_t column = 20; column < 24; ++column)
+                frame < causal_frames ? light(frame, row, column) : light(frame, row + 20, column);
+    const auto file = open_recording(write(layer));
+    const LayerInfo info = file->layer(file->groups()[0]);
+    std::vector<PixelPosition> centres;
+    for (const Crop crop : {Crop::causal, Crop::published})
+        file->for_each_line(info, file->line_index(info), 0, 1, crop,
+                            [&](CroppedLine& line) { centres.push_back(line.centre); });
+    ASSERT_EQ(centres.size(), 2U);
+    EXPECT_EQ(centres[0].row, 11) << "the middle of the saturated pixels";
+    EXPECT_EQ(centres[0].column, 22);
+    EXPECT_EQ(centres[1].row, 30) << "the first of the saturated pixels of most frames";
+    EXPECT_EQ(centres[1].column, 20);
 }
 
 TEST_F(RaiseInput, RefusesWrongRanksAndTypes) {

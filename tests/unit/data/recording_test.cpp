@@ -26,12 +26,13 @@ std::vector<std::uint8_t> crops_of(const std::string& name) {
     std::vector<std::uint8_t> values;
     for (const LayerInfo& layer : file->layers()) {
         const LineIndex index = file->line_index(layer);
-        file->for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
-            values.resize(values.size() + frames * crop_pixels);
-            const WindowRule rule = WindowRule::published(frames, 1);
-            copy_window(line.pixels.data(), line.frames, rule.middle_place(line.frames), rule,
-                        values.data() + values.size() - frames * crop_pixels);
-        });
+        file->for_each_line(
+            layer, index, 0, index.lines(), Crop::published, [&](CroppedLine& line) {
+                values.resize(values.size() + frames * crop_pixels);
+                const WindowRule rule = WindowRule::published(frames, 1);
+                copy_window(line.pixels.data(), line.frames, rule.middle_place(line.frames), rule,
+                            values.data() + values.size() - frames * crop_pixels);
+            });
     }
     return values;
 }

@@ -16,7 +16,7 @@ inline void read_all(const std::string& path) {
     for (const LayerInfo& layer : file->layers()) {
         const LineIndex index = file->line_index(layer);
         (void)file->labels(layer);
-        file->for_each_line(layer, index, 0, index.lines(), [](CroppedLine&) {});
+        file->for_each_line(layer, index, 0, index.lines(), Crop::causal, [](CroppedLine&) {});
     }
 }
 

@@ -90,22 +90,23 @@ TEST_F(Shards, HoldTheCropsLabelsAndOriginOfEveryLine) {
         for (const LayerInfo& layer : file->layers()) {
             const LineIndex index = file->line_index(layer);
             const auto labels = file->labels(layer);
-            file->for_each_line(layer, index, 0, index.lines(), [&](CroppedLine& line) {
-                if (position == shards[shard].lines.size()) {
-                    ++shard;
-                    position = 0;
-                }
-                const ShardLine& stored = shards[shard].lines[position];
-                EXPECT_EQ(stored.number, number++);
-                EXPECT_EQ(stored.scan_line, std::int64_t(line.line));
-                const std::vector<double>& kept = shards[shard].labels;
-                EXPECT_EQ(kept[2 * position], labels[2 * line.line]);
-                EXPECT_EQ(kept[2 * position + 1], labels[2 * line.line + 1]);
-                ASSERT_EQ(stored.frames, line.frames);
-                EXPECT_TRUE(std::equal(line.pixels.begin(), line.pixels.end(),
-                                       shards[shard].pixels(position)));
-                ++position;
-            });
+            file->for_each_line(layer, index, 0, index.lines(), options_.crop,
+                                [&](CroppedLine& line) {
+                                    if (position == shards[shard].lines.size()) {
+                                        ++shard;
+                                        position = 0;
+                                    }
+                                    const ShardLine& stored = shards[shard].lines[position];
+                                    EXPECT_EQ(stored.number, number++);
+                                    EXPECT_EQ(stored.scan_line, std::int64_t(line.line));
+                                    const std::vector<double>& kept = shards[shard].labels;
+                                    EXPECT_EQ(kept[2 * position], labels[2 * line.line]);
+                                    EXPECT_EQ(kept[2 * position + 1], labels[2 * line.line + 1]);
+                                    ASSERT_EQ(stored.frames, line.frames);
+                                    EXPECT_TRUE(std::equal(line.pixels.begin(), line.pixels.end(),
+                                                           shards[shard].pixels(position)));
+                                    ++position;
+                                });
         }
     }
     EXPECT_EQ(shard + 1, shards.size());
