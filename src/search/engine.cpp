@@ -44,6 +44,9 @@ void check(const EngineSettings& settings) {
                           fmt::format("there are {} objectives", settings.goals.objectives.size()),
                           "give one for each objective, in their order");
     check_ladder(settings.ladder);
+    if (settings.confirm == 1)
+        throw ConfigError("one further training of a design has no standard deviation", {},
+                          "give --confirm at least 2, or 0 to take every result as it is");
     if (settings.surrogate.children < 1 || !(settings.surrogate.deviations >= 0))
         throw ConfigError(
             "a surrogate needs at least one child and a bound of 0 deviations or more");
@@ -51,13 +54,14 @@ void check(const EngineSettings& settings) {
 
 }  // namespace
 
-std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design) {
-    return RandomStream(run_seed, "training", 0, design.low ^ design.high).next_u64();
+std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design, std::uint32_t repeat) {
+    return RandomStream(run_seed, "training", repeat, design.low ^ design.high).next_u64();
 }
 
 std::set<CandidateId> under_way(const EngineState& state) {
     std::set<CandidateId> ids;
     for (const auto& pending : state.pending) ids.insert(pending.first);
+    for (const Candidate& queued : state.confirmation.queue) ids.insert(queued.id);
     if (const auto* own = std::get_if<GenerationalState>(&state.own))
         for (const Candidate& queued : own->queue) ids.insert(queued.id);
     return ids;
@@ -87,7 +91,8 @@ EngineBase::EngineBase(const SearchSpace& space, EngineSettings settings,
     : space_(space),
       settings_(std::move(settings)),
       proposer_(space_, settings_, std::move(static_metrics)),
-      surrogate_(space_, settings_.goals, state_.surfaces) {
+      surrogate_(space_, settings_.goals, state_.surfaces),
+      confirmation_(settings_.goals, settings_.confirm) {
     state_.reference = settings_.goals.reference;
     if (models()) state_.surfaces.resize(static_cast<std::size_t>(last_rung()) + 1);
     state_.gains.resize(static_cast<std::size_t>(last_rung()));
@@ -100,6 +105,10 @@ void EngineBase::tell(const CompletedCandidate& completed) {
         fmt::format("candidate {} is not pending", completed.candidate.id));
     state_.pending.erase(pending);
     ++state_.told;
+    if (repeat_of(completed.candidate.id) > 0) {
+        confirmation_.take(completed, state_.confirmation);
+        return absorb_repeat();
+    }
     ++state_.by_status[completed.status];
     if (completed.candidate.rung == 0) ++state_.done;
     if (completed.status == Status::completed && completed.candidate.rung > 0) note_gain(completed);
@@ -109,6 +118,7 @@ void EngineBase::tell(const CompletedCandidate& completed) {
         // With a model the reference decides what is looked for, so it must not be drawn by the few
         // that were promoted first.
         note_extent(values);
+        if (at_top && confirmation_.on()) confirmation_.add(completed, state_.confirmation);
         if (at_top) state_.archive.add(completed, std::move(values));
     }
     absorb(completed);
@@ -117,6 +127,7 @@ void EngineBase::tell(const CompletedCandidate& completed) {
 std::vector<Decision> EngineBase::take_decisions() { return std::exchange(decisions_, {}); }
 
 std::optional<Verdict> EngineBase::verdict(const Candidate& candidate, const Metrics& known) const {
+    if (repeat_of(candidate.id) > 0) return std::nullopt;
     if (settings_.pruning.infeasible)
         if (auto broken = settings_.goals.broken(known))
             return Verdict{Status::infeasible, *broken};
@@ -198,7 +209,7 @@ double EngineBase::acquisition_of(const Prediction& prediction, const Points& ri
 Points EngineBase::competition(int rung) const {
     Points points = state_.archive.points();
     const auto add = [&](const Candidate& candidate) {
-        if (candidate.rung < rung) return;
+        if (candidate.rung < rung || repeat_of(candidate.id) > 0) return;
         if (auto predicted = predict(candidate)) points.push_back(std::move(predicted->bound));
     };
     for (const auto& pending : state_.pending) add(pending.second);
@@ -275,6 +286,7 @@ std::optional<Individual> EngineBase::as_individual(const CompletedCandidate& co
     individual.genome = completed.candidate.genome;
     if (completed.status == Status::completed) {
         individual.objectives = settings_.goals.values(completed.metrics);
+        compete_by_mean(individual);
         return individual;
     }
     individual.violation = settings_.goals.violation(completed.metrics);
@@ -310,7 +322,7 @@ void EngineBase::note_extent(const std::vector<double>& values) {
 }
 
 void EngineBase::fix_reference() {
-    if (!state_.reference.empty() || state_.worst.empty() || state_.told < settings_.population)
+    if (!state_.reference.empty() || state_.worst.empty() || told_first() < settings_.population)
         return;
     for (std::size_t i = 0; i < state_.worst.size(); ++i) {
         const double extent = state_.worst[i] - state_.best[i];
