@@ -62,6 +62,15 @@ double Noise::deviation(const std::string& objective, double value) const {
     return std::abs(value) * std::sqrt(value_of(relative_variance_, objective));
 }
 
+std::vector<CandidateId> trainings_to_keep(const ConfirmationState& state) {
+    std::vector<CandidateId> ids;
+    for (const auto& [id, draws] : state.draws)
+        for (const Draw& draw : draws) ids.push_back(draw.id);
+    for (const ArchiveMember& member : state.contenders)
+        if (member.weights > 0) ids.push_back(member.weights);
+    return ids;
+}
+
 std::vector<std::string> trained_objectives(const Goals& goals,
                                             const CompletedCandidate& completed) {
     std::vector<std::string> names;

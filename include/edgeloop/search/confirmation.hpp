@@ -134,6 +134,9 @@ class Confirmation {
     std::size_t repeats_;
 };
 
+/// Repeats whose weights a run that keeps weights still needs.
+[[nodiscard]] std::vector<CandidateId> trainings_to_keep(const ConfirmationState& state);
+
 /// Names of the objectives that training delivers: not settled before.
 [[nodiscard]] std::vector<std::string> trained_objectives(const Goals& goals,
                                                           const CompletedCandidate& completed);
