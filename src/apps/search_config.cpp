@@ -32,7 +32,8 @@ void add_what_to_search(OptionParser& o, SearchConfig& c) {
     o.add(
         "reference", &goals.reference,
         "reference point of the hypervolume, one value for each objective, e.g. 0.3 2.0; default: "
-        "just beyond the worst results of the first population",
+        "the objective's --constraint; of an error that of predicting the mean; else 10 times the "
+        "smallest of the first population, rounded up to 1, 2 or 5",
         {}, c.engine.surrogate.children > 1 ? Scope::engine : Scope::run);
     o.add("constraint", &c.constraints, "limit on a metric, e.g. latency_ms<=0.8; may be repeated");
     o.add("seed-specs", &c.seed_specs, "spec files (JSON) of designs for the first population");
@@ -50,6 +51,12 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
     o.add("population", &engine.population, "population size", between(2, 1e6));
     o.add("evaluations", &engine.evaluations, "designs to evaluate in all (trials)",
           between(1, 1e8), Scope::run);
+    o.add(
+        "confirm", &engine.confirm,
+        "further trainings, with other seeds, of each design that would be a member of the front: "
+        "its result is their mean; at most as many in all as --evaluations; 0: one training "
+        "counts as truth; --problem never confirms",
+        between(0, 100));
     o.add("crossover-probability", &engine.variation.crossover_probability,
           "probability of crossing two parents", between(0, 1));
     o.add("mutation-probability", &engine.variation.mutation_probability,
@@ -292,6 +299,14 @@ void check_together(const SearchConfig& c) {
     require(!needs_cuda(runtime) || c.probe.settings.processor == "cuda",
             fmt::format("--measure-runtime {} runs on GPUs only", runtime),
             "add --measure-processor cuda");
+    const std::size_t confirm = c.problem.empty() ? c.engine.confirm : 0;
+    require(confirm != 1, "--confirm is 1: one further training has no standard deviation",
+            "give at least 2, or 0 to take every result as it is");
+    require(confirm <= c.engine.evaluations,
+            fmt::format("--confirm {} is more than --evaluations {}, which is also how many "
+                        "trainings may confirm results",
+                        confirm, c.engine.evaluations),
+            "give more --evaluations, or --confirm 0");
     wire::check_name("--device-class", c.probe.device_class);
     check_edge_keys(c);
 }
@@ -311,21 +326,24 @@ SearchConfig read_old(const std::string& path, SearchConfig config) {
     return config;
 }
 
-/// A run from before windows kept away from the ends of lines goes on as it began, unless the
-/// command line says otherwise.
-void keep_older_windows(SearchConfig& config, int argc, const char* const* argv) {
+/// A run from before windows kept away from the ends of lines, or before results were confirmed,
+/// goes on as it began, unless the command line says otherwise.
+void keep_older_ways(SearchConfig& config, int argc, const char* const* argv) {
     const std::string now = config.run_dir + "/config.ini";
     const std::string begun = config.run_dir + "/config-1.ini";  // once it was resumed
     if (!config.resume || !std::filesystem::exists(now)) return;
     const std::string& first = std::filesystem::exists(begun) ? begun : now;
-    if (read_old(first, as_before_windows()).training.margin ==
-        read_old(first, SearchConfig()).training.margin)
-        return;  // begun with windows of today
-    // What the command line says comes out equal whatever the defaults are.
+    // A setting that the file does not name comes out differently with other defaults; what the
+    // command line says comes out equal.
+    const SearchConfig as_then = read_old(first, as_before_windows());
+    const SearchConfig as_now = read_old(first, SearchConfig());
     SearchConfig other = as_before_windows();
     OptionParser again("edgeloop-search", "");
     add_settings(again, other);
     (void)again.parse(argc, argv, 1, false);
+    config.begun_unconfirmed = as_then.engine.confirm != as_now.engine.confirm;
+    if (config.begun_unconfirmed) config.engine.confirm = other.engine.confirm;
+    if (as_then.training.margin == as_now.training.margin) return;  // windows of today
     TrainingSettings& training = config.training;
     if (training.margin == other.training.margin ||
         training.short_lines == other.training.short_lines)
@@ -344,7 +362,7 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
         "Runs alone or under mpirun: rank 0 leads, the others train.");
     add_settings(parser, config);
     if (!parser.parse(argc, argv, 1, speaks)) return false;
-    keep_older_windows(config, argc, argv);
+    keep_older_ways(config, argc, argv);
     check_together(config);
     config.text = parser.config_text();
     for (const std::string& text : config.constraints)
@@ -361,6 +379,7 @@ std::vector<cli::Setting> search_settings(SearchConfig config) {
 
 SearchConfig as_before_windows() {
     SearchConfig config;
+    config.engine.confirm = 0;
     config.training.margin = 0;
     config.training.short_lines = ShortLines::pad;
     return config;

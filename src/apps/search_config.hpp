@@ -12,10 +12,17 @@
 
 namespace edgeloop::apps {
 
+/// A search over networks confirms its front; an engine alone takes results as they are.
+[[nodiscard]] inline EngineSettings with_confirmation() {
+    EngineSettings settings;
+    settings.confirm = 3;
+    return settings;
+}
+
 /// Every setting of edgeloop-search. What a module has a member for is in the module's own
 /// settings, with its default; search_config.cpp says the rest about each.
 struct SearchConfig {
-    EngineSettings engine;
+    EngineSettings engine = with_confirmation();
     TrainingSettings training;
     DispatchOptions dispatch;
     RemoteProbeOptions probe;
@@ -60,6 +67,7 @@ struct SearchConfig {
     double plan_seconds = 20;        ///< of calibration, for each size of group
     bool json = false;               ///< the plan as JSON
 
+    bool begun_unconfirmed = false;    ///< resumed, and begun before results were confirmed
     bool keeps_older_windows = false;  ///< resumed with windows as they were cut when it began
     std::string text;                  ///< all of it, as --print-config shows it
 };
@@ -75,7 +83,8 @@ struct SearchConfig {
 /// Every setting there is, with its value in `config`.
 [[nodiscard]] std::vector<cli::Setting> search_settings(SearchConfig config);
 
-/// What runs had by default before windows kept away from the ends of scan lines.
+/// What runs had by default before windows kept away from the ends of scan lines, and before
+/// results were confirmed.
 [[nodiscard]] SearchConfig as_before_windows();
 
 /// Reads a config.ini that this or an earlier version of the program wrote. Settings

@@ -23,6 +23,7 @@ SearchTask problem_task(const SearchConfig& config) {
     const auto problem = std::make_shared<const Problem>(find_problem(config.problem));
     SearchTask task{problem->space(), config.engine};
     task.engine.analytic = true;
+    task.engine.confirm = 0;  // its results are exact
     // The problem's own constraints hold beside those of the user.
     Goals& goals = task.engine.goals;
     const Goals own = goals_of(*problem);
@@ -150,6 +151,18 @@ class WindowBaselines {
     std::map<WindowShape, std::optional<double>> best_;
 };
 
+/// Errors of always saying the mean of the training lines, in the units of the metrics. On the
+/// lines that all designs are judged by, where there are such.
+Metrics worthless_errors(const Dataset& dataset, const TrainingSettings& settings,
+                         const WindowShape& shape) {
+    const Baseline mean = mean_baseline(dataset, window_rule(settings, shape));
+    Metrics errors{{"val_rmse", mean.rmse}};
+    const std::vector<Target>& targets = dataset.catalogue().targets;
+    for (std::size_t t = 0; t < targets.size(); ++t)
+        errors["val_rmse_" + metric_name(targets[t])] = mean.target_rmse[t] * targets[t].scale;
+    return errors;
+}
+
 SearchTask network_task(const SearchConfig& config) {
     SearchTask task{space_with_budget(config), config.engine, counted_metrics,
                     config.edge != "none"};
@@ -188,6 +201,14 @@ SearchTask network_task(const SearchConfig& config) {
             "this run was begun when windows reached to the ends of scan lines and short lines "
             "were padded, both of which give away the speed; it goes on so (--margin 0 "
             "--short-lines pad)");
+    if (config.begun_unconfirmed && config.engine.confirm == 0)
+        task.notes.push_back(
+            "this run was begun when the result of one training counted as truth; it goes on so "
+            "(--confirm 0), with the reference point that it had");
+    if (!config.begun_unconfirmed) {
+        task.engine.reference_rule = ReferenceRule::scale;
+        task.engine.goals.worthless = worthless_errors(*dataset, training, *shapes.begin());
+    }
     std::vector<std::string> targets;
     for (const Target& target : dataset->catalogue().targets)
         targets.push_back(metric_name(target));

@@ -23,6 +23,29 @@ double smallest(const std::vector<ArchiveMember>& members, std::size_t objective
     return value;
 }
 
+/// Rounded up to 1, 2 or 5 times a power of 10. REQUIRES: positive.
+double rounded_up(double value) {
+    const double power = std::pow(10, std::floor(std::log10(value)));
+    constexpr double rounding = 1e-9;
+    for (const double step : {1.0, 2.0, 5.0})
+        if (step * power >= value * (1 - rounding)) return step * power;
+    return 10 * power;
+}
+
+/// Where an objective is worth nothing, as ReferenceRule::scale says; nothing: that is not known.
+std::optional<double> worthless_value(const Goals& goals, const std::string& name,
+                                      double smallest) {
+    constexpr double multiple = 10;
+    std::optional<double> limit;
+    for (const Constraint& constraint : goals.constraints)
+        if (constraint.metric == name && constraint.relation == Relation::at_most)
+            limit = std::min(limit.value_or(constraint.bound), constraint.bound);
+    if (limit) return limit;
+    if (const auto known = goals.worthless.find(name); known != goals.worthless.end())
+        return known->second;
+    return smallest > 0 ? std::optional(rounded_up(multiple * smallest)) : std::nullopt;
+}
+
 void check_ladder(const LadderSettings& ladder) {
     for (std::size_t i = 0; i < ladder.epochs.size(); ++i)
         if (ladder.epochs[i] < 1 || (i > 0 && ladder.epochs[i] <= ladder.epochs[i - 1]))
@@ -325,9 +348,13 @@ void EngineBase::fix_reference() {
     if (!state_.reference.empty() || state_.worst.empty() || told_first() < settings_.population)
         return;
     for (std::size_t i = 0; i < state_.worst.size(); ++i) {
+        const std::string& name = settings_.goals.objectives[i];
+        std::optional<double> scale;
+        if (settings_.reference_rule == ReferenceRule::scale)
+            scale = worthless_value(settings_.goals, name, state_.best[i]);
         const double extent = state_.worst[i] - state_.best[i];
         const double margin = extent > 0 ? extent : std::abs(state_.worst[i]);
-        state_.reference.push_back(state_.worst[i] + reference_margin * margin);
+        state_.reference.push_back(scale.value_or(state_.worst[i] + reference_margin * margin));
     }
 }
 

@@ -57,6 +57,16 @@ struct SurrogateSettings {
     double deviations = 2;
 };
 
+/// How a reference point of the hypervolume is chosen that nobody gave, once a population's worth
+/// of results is known.
+enum class ReferenceRule {
+    extent,  ///< 10 % of each objective's extent beyond the worst result
+    /// Nearly the same for all runs of a task: an objective's limit, or where it is worthless (see
+    /// Goals), or else 10 times the smallest result, rounded up to 1, 2 or 5 times a power of 10.
+    /// `extent` where that is not positive.
+    scale,
+};
+
 struct EngineSettings {
     EngineKind kind = EngineKind::generational;
     std::uint64_t seed = 1;
@@ -64,6 +74,7 @@ struct EngineSettings {
     std::uint64_t evaluations = 100;  ///< candidates to propose in all
     int epochs = 0;  ///< training budget of every candidate; 0: as its own recipe says
     Goals goals;
+    ReferenceRule reference_rule = ReferenceRule::extent;
     VariationSettings variation;
     PruningSettings pruning;
     LadderSettings ladder;
