@@ -118,20 +118,28 @@ std::vector<CandidateId> Confirmation::settle(ConfirmationState& state) const {
         settled.push_back(id);
     }
     if (settled.empty()) return settled;
-    const Noise noise(state.results);
-    const std::vector<ArchiveMember> before = state.contenders;
-    const auto leaves = [&](const ArchiveMember& member) {
-        const auto result = state.results.find(member.completed.candidate.id);
-        if (result != state.results.end() && !result->second.problem.empty()) return true;
-        return state.draws.count(member.completed.candidate.id) == 0 &&
-               std::any_of(before.begin(), before.end(), [&](const ArchiveMember& other) {
-                   return probably_worse(member, other, state, noise);
-               });
-    };
-    state.contenders.erase(std::remove_if(state.contenders.begin(), state.contenders.end(), leaves),
-                           state.contenders.end());
+    drop_contenders(state);
     std::sort(settled.begin(), settled.end());
     return settled;
+}
+
+void Confirmation::drop_contenders(ConfirmationState& state) const {
+    const auto erase_if = [&](const auto& leaves) {
+        auto& all = state.contenders;
+        all.erase(std::remove_if(all.begin(), all.end(), leaves), all.end());
+    };
+    erase_if([&](const ArchiveMember& member) {
+        const auto result = state.results.find(member.completed.candidate.id);
+        return result != state.results.end() && !result->second.problem.empty();
+    });
+    const Noise noise(state.results);
+    const std::vector<ArchiveMember> others = state.contenders;
+    erase_if([&](const ArchiveMember& member) {
+        if (state.draws.count(member.completed.candidate.id) > 0) return false;  // under way
+        return std::any_of(others.begin(), others.end(), [&](const ArchiveMember& other) {
+            return probably_worse(member, other, state, noise);
+        });
+    });
 }
 
 Confirmed Confirmation::summary(const CompletedCandidate& first,

@@ -17,7 +17,7 @@ struct Goals {
     std::vector<double> reference;
     /// Values at which a result is worth nothing, of metrics for which that is known, e.g. the
     /// error of a network that always says the mean.
-    Metrics worthless;
+    Metrics worthless = {};
 
     /// Names of the metrics that objectives and constraints ask for.
     [[nodiscard]] std::vector<std::string> wanted() const;

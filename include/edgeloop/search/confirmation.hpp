@@ -127,6 +127,7 @@ class Confirmation {
                                   const ConfirmationState& state) const;
 
   private:
+    void drop_contenders(ConfirmationState& state) const;
     [[nodiscard]] Confirmed summary(const CompletedCandidate& first,
                                     const std::vector<Draw>& draws) const;
 
