@@ -163,6 +163,18 @@ Metrics worthless_errors(const Dataset& dataset, const TrainingSettings& setting
     return errors;
 }
 
+void note_older_ways(const SearchConfig& config, std::vector<std::string>& notes) {
+    if (config.keeps_older_windows)
+        notes.push_back(
+            "this run was begun when windows reached to the ends of scan lines and short lines "
+            "were padded, both of which give away the speed; it goes on so (--margin 0 "
+            "--short-lines pad)");
+    if (config.begun_unconfirmed)
+        notes.push_back(
+            "this run was begun when the result of one training counted as truth; it goes on so "
+            "(--confirm 0), with the reference point that it had");
+}
+
 SearchTask network_task(const SearchConfig& config) {
     SearchTask task{space_with_budget(config), config.engine, counted_metrics,
                     config.edge != "none"};
@@ -196,15 +208,7 @@ SearchTask network_task(const SearchConfig& config) {
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
         task.notes.push_back(note);
-    if (config.keeps_older_windows)
-        task.notes.push_back(
-            "this run was begun when windows reached to the ends of scan lines and short lines "
-            "were padded, both of which give away the speed; it goes on so (--margin 0 "
-            "--short-lines pad)");
-    if (config.begun_unconfirmed && config.engine.confirm == 0)
-        task.notes.push_back(
-            "this run was begun when the result of one training counted as truth; it goes on so "
-            "(--confirm 0), with the reference point that it had");
+    note_older_ways(config, task.notes);
     if (!config.begun_unconfirmed) {
         task.engine.reference_rule = ReferenceRule::scale;
         task.engine.goals.worthless = worthless_errors(*dataset, training, *shapes.begin());
