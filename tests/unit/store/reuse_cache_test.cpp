@@ -227,7 +227,8 @@ TEST_F(ReuseCacheTest, WeightsOfAConfirmedDesignAreItsFirstRepeats) {
                 EXPECT_EQ(candidate.id, repeat_id(id, 1));
                 EXPECT_EQ(read_file(cache.weights_of(candidate)), "w");
             }
-            CompletedCandidate completed{candidate};
+            CompletedCandidate completed;
+            completed.candidate = candidate;
             completed.settled = completed.metrics =
                 candidate.known.empty() ? measure(candidate).metrics : candidate.known;
             completed.metrics["val_rmse"] = train(candidate).metrics.at("val_rmse");
