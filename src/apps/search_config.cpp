@@ -34,7 +34,8 @@ void add_what_to_search(OptionParser& o, SearchConfig& c) {
     o.add(
         "reference", &goals.reference,
         "reference point of the hypervolume, one value for each objective, e.g. 0.3 2.0; default: "
-        "just beyond the worst results of the first population",
+        "the objective's --constraint; of an error that of predicting the mean; else 10 times the "
+        "smallest of the first population, rounded up to 1, 2 or 5",
         {}, c.engine.surrogate.children > 1 ? Scope::engine : Scope::run);
     o.add("constraint", &c.constraints, "limit on a metric, e.g. latency_ms<=0.8; may be repeated");
     o.add("seed-specs", &c.seed_specs, "spec files (JSON) of designs for the first population");
@@ -52,6 +53,12 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
     o.add("population", &engine.population, "population size", between(2, 1e6));
     o.add("evaluations", &engine.evaluations, "designs to evaluate in all (trials)",
           between(1, 1e8), Scope::run);
+    o.add(
+        "confirm", &engine.confirm,
+        "further trainings, with other seeds, of each design that would be a member of the front: "
+        "its result is their mean; at most as many in all as --evaluations; 0: one training "
+        "counts as truth; --problem never confirms",
+        between(0, 100));
     o.add("crossover-probability", &engine.variation.crossover_probability,
           "probability of crossing two parents", between(0, 1));
     o.add("mutation-probability", &engine.variation.mutation_probability,
@@ -300,6 +307,14 @@ void check_together(const SearchConfig& c) {
     require(!needs_cuda(runtime) || c.probe.settings.processor == "cuda",
             fmt::format("--measure-runtime {} runs on GPUs only", runtime),
             "add --measure-processor cuda");
+    const std::size_t confirm = c.problem.empty() ? c.engine.confirm : 0;
+    require(confirm != 1, "--confirm is 1: one further training has no standard deviation",
+            "give at least 2, or 0 to take every result as it is");
+    require(confirm <= c.engine.evaluations,
+            fmt::format("--confirm {} is more than --evaluations {}, which is also how many "
+                        "trainings may confirm results",
+                        confirm, c.engine.evaluations),
+            "give more --evaluations, or --confirm 0");
     wire::check_name("--device-class", c.probe.device_class);
     check_edge_keys(c);
 }
@@ -330,6 +345,8 @@ void visit_changed_defaults(const Visit& visit) {
     visit(
         "augment", [](auto& c) -> auto& { return c.training.augment; });
     visit(
+        "confirm", [](auto& c) -> auto& { return c.engine.confirm; });
+    visit(
         "normalise", [](auto& c) -> auto& { return c.normalise_by_data; });
 }
 
@@ -340,6 +357,9 @@ void keep_older_defaults(SearchConfig& config, int argc, const char* const* argv
     const std::string first = config.run_dir + "/config-1.ini";  // once it was resumed
     if (!config.resume || !std::filesystem::exists(now)) return;
     SearchConfig begun = read_old_config(std::filesystem::exists(first) ? first : now);
+    config.begun_unconfirmed =
+        begun.engine.confirm !=
+        read_old(std::filesystem::exists(first) ? first : now, SearchConfig()).engine.confirm;
     // What the command line says comes out equal whatever the defaults are.
     SearchConfig other = older_defaults();
     OptionParser again("edgeloop-search", "");
@@ -384,6 +404,7 @@ std::vector<cli::Setting> search_settings(SearchConfig config) {
 
 SearchConfig older_defaults() {
     SearchConfig config;
+    config.engine.confirm = 0;
     config.training.margin = 0;
     config.training.short_lines = ShortLines::pad;
     config.training.augment = false;

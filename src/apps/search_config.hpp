@@ -12,12 +12,19 @@
 
 namespace edgeloop::apps {
 
+/// A search over networks confirms its front; an engine alone takes results as they are.
+[[nodiscard]] inline EngineSettings with_confirmation() {
+    EngineSettings settings;
+    settings.confirm = 3;
+    return settings;
+}
+
 /// Every setting of edgeloop-search. What a module has a member for is in the module's own
 /// settings, with its default; search_config.cpp says the rest about each.
 struct SearchConfig {
     SearchConfig() { training.augment = true; }
 
-    EngineSettings engine;
+    EngineSettings engine = with_confirmation();
     TrainingSettings training;
     DispatchOptions dispatch;
     RemoteProbeOptions probe;
@@ -63,8 +70,9 @@ struct SearchConfig {
     double plan_seconds = 20;        ///< of calibration, for each size of group
     bool json = false;               ///< the plan as JSON
 
-    std::string kept_defaults;  ///< resumed with defaults of when it began: these options
-    std::string text;           ///< all of it, as --print-config shows it
+    bool begun_unconfirmed = false;  ///< resumed, and begun before results were confirmed
+    std::string kept_defaults;       ///< resumed with defaults of when it began: these options
+    std::string text;                ///< all of it, as --print-config shows it
 };
 
 /// Reads and validates; every value is checked before any expensive work.

@@ -33,6 +33,15 @@ std::vector<std::string> aligned(const std::vector<std::vector<std::string>>& ro
     return lines;
 }
 
+// Of an objective, with its standard error if it is a mean: "0.2751 +- 0.02".
+std::string value_text(const ArchiveMember& member, std::size_t i, const std::string& objective) {
+    const std::string text = fmt::format("{:.4g}", member.objectives[i]);
+    const auto error = member.completed.metrics.find(objective + "_se");
+    return error == member.completed.metrics.end()
+               ? text
+               : text + fmt::format(" +- {:.2g}", error->second);
+}
+
 // Genes as text, e.g. "family=cnn3d clip.side=16"; those that do not exist are left out.
 std::string design_text(const std::vector<std::string>& values, const SearchSpace& space,
                         const std::vector<bool>& common, bool wants_common) {
@@ -77,7 +86,12 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
         else
             line += fmt::format(" | best {} {:.4g}", objective, best->second);
     }
-    if (progress.hypervolume) line += fmt::format(" | hypervolume {:.4g}", *progress.hypervolume);
+    if (progress.hypervolume)
+        line += fmt::format(" | hypervolume {:.4g} up to {:.4g}", *progress.hypervolume,
+                            fmt::join(progress.reference, ", "));
+    if (progress.confirms)
+        line +=
+            fmt::format(" | {} of {} on the front confirmed", progress.confirmed, progress.front);
     for (const Status status : {Status::failed, Status::lost, Status::timed_out})
         if (const auto found = progress.by_status.find(status);
             found != progress.by_status.end() && found->second > 0)
@@ -105,8 +119,8 @@ std::string front_table(const std::vector<ArchiveMember>& front, const Goals& go
     for (std::size_t i = 0; i < shown; ++i) {
         const ArchiveMember& member = front[i];
         rows[i + 1].push_back(fmt::format("{}", member.completed.candidate.id));
-        for (const double value : member.objectives)
-            rows[i + 1].push_back(fmt::format("{:.4g}", value));
+        for (std::size_t k = 0; k < member.objectives.size(); ++k)
+            rows[i + 1].push_back(value_text(member, k, goals.objectives[k]));
         if (!all_valid)
             rows[i + 1].emplace_back(measured_validly(member.completed.metrics) ? "yes" : "NO");
         genes.push_back(space.describe(member.completed.candidate.genome));
@@ -125,6 +139,23 @@ std::string front_table(const std::vector<ArchiveMember>& front, const Goals& go
         text += fmt::format("  ... and {} more in pareto.csv\n", front.size() - shown);
     if (const std::string same = design_text(genes[0], space, common, true); !same.empty())
         text += fmt::format("  all of these: {}\n", same);
+    return text;
+}
+
+std::string confirmation_lines(const Progress& progress, std::size_t confirm) {
+    if (!progress.confirms) return {};
+    std::string text;
+    if (progress.repeats > 0)
+        text = fmt::format(
+            "errors are means of {} trainings with other seeds, +- their standard error; {} "
+            "confirmed {} in all\n",
+            confirm, plural(progress.repeats, "training"),
+            plural(progress.repeats / confirm, "design"));
+    if (progress.left_unconfirmed > 0)
+        text += fmt::format(
+            "{} left out of the front unconfirmed: no more trainings confirm than there are "
+            "--evaluations\n",
+            plural(progress.left_unconfirmed, "design"));
     return text;
 }
 

@@ -16,6 +16,10 @@ namespace edgeloop::apps {
 [[nodiscard]] std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,
                                       const SearchSpace& space);
 
+/// How much of the front was confirmed, and what was not. Empty for a run that confirms nothing.
+/// @param confirm  trainings of each design.
+[[nodiscard]] std::string confirmation_lines(const Progress& progress, std::size_t confirm);
+
 /// How the best error of a front stands to what can be had without a network, and which designs are
 /// no better than that, e.g. "best val_rmse 0.0912, 59 % better than without a network (0.2224)".
 /// Empty when either is not known.

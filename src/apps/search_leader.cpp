@@ -10,6 +10,7 @@
 #include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -20,6 +21,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 namespace edgeloop::apps {
@@ -139,6 +141,10 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
         log::warning("no design came through; evaluations.csv in {} says why", config.run_dir);
     fmt::print("\nPareto front: {} of {}\n{}", result.front.size(), plural(progress.done, "design"),
                front_table(result.front, task.engine.goals, task.space));
+    fmt::print("{}", confirmation_lines(progress, config.engine.confirm));
+    if (progress.hypervolume)
+        fmt::print("hypervolume {:.4g} up to the reference point {:.4g}\n", *progress.hypervolume,
+                   fmt::join(progress.reference, ", "));
     fmt::print("{}", baseline_lines(result.front));
     fmt::print("{}\n", cost_line(progress.done, costs));
     if (progress.front_not_valid > 0)
@@ -169,6 +175,16 @@ SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, i
       earlier_(earlier_results(config, task)),
       store_options_(store_options(config, task, *engine_, ranks)) {
     for (const std::string& note : task.notes) log::warning("{}", note);
+    const std::vector<std::string>& objectives = task.engine.goals.objectives;
+    const bool trained = std::any_of(objectives.begin(), objectives.end(), [](const auto& name) {
+        const Metric* metric = find_metric(name);
+        return metric != nullptr && metric->source == Source::training;
+    });
+    if (task.engine.confirm > 0 && trained)
+        log::info(
+            "each design that would be a member of the front is trained {} more times with other "
+            "seeds, at most {} trainings in all (--confirm)",
+            task.engine.confirm, task.engine.evaluations);
 }
 
 void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,

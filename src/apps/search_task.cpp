@@ -24,6 +24,7 @@ SearchTask problem_task(const SearchConfig& config) {
     const auto problem = std::make_shared<const Problem>(find_problem(config.problem));
     SearchTask task{problem->space(), config.engine};
     task.engine.analytic = true;
+    task.engine.confirm = 0;  // its results are exact
     // The problem's own constraints hold beside those of the user.
     Goals& goals = task.engine.goals;
     const Goals own = goals_of(*problem);
@@ -152,6 +153,31 @@ class WindowBaselines {
     std::map<WindowShape, std::optional<double>> best_;
 };
 
+/// Errors of always saying the mean of the training lines, in the units of the metrics. On the
+/// lines that all designs are judged by, where there are such.
+Metrics worthless_errors(const Dataset& dataset, const TrainingSettings& settings,
+                         const WindowShape& shape) {
+    const Baseline mean = mean_baseline(dataset, window_rule(settings, shape));
+    Metrics errors{{"val_rmse", mean.rmse}};
+    const std::vector<Target>& targets = dataset.catalogue().targets;
+    for (std::size_t t = 0; t < targets.size(); ++t)
+        errors["val_rmse_" + metric_name(targets[t])] = mean.target_rmse[t] * targets[t].scale;
+    return errors;
+}
+
+void note_older_ways(const SearchConfig& config, const Catalogue& catalogue,
+                     std::vector<std::string>& notes) {
+    if (catalogue.crop == Crop::published)
+        notes.push_back(
+            "the shards are cropped around the mean of whole lines, which a machine does not have "
+            "yet when it has to answer; edgeloop-data shard --crop causal makes others");
+    if (!config.kept_defaults.empty())
+        notes.push_back("this run was begun with other defaults and goes on with them:" +
+                        config.kept_defaults);
+    if (config.begun_unconfirmed)
+        notes.push_back("it keeps the reference point that it had, which depends on its seed");
+}
+
 SearchTask network_task(const SearchConfig& config) {
     // Opened before the search starts, so that a damaged shard stops it instead of failing every
     // design, and once, for all designs that this process trains.
@@ -187,13 +213,11 @@ SearchTask network_task(const SearchConfig& config) {
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
         task.notes.push_back(note);
-    if (dataset->catalogue().crop == Crop::published)
-        task.notes.push_back(
-            "the shards are cropped around the mean of whole lines, which a machine does not have "
-            "yet when it has to answer; edgeloop-data shard --crop causal makes others");
-    if (!config.kept_defaults.empty())
-        task.notes.push_back("this run was begun with other defaults and goes on with them:" +
-                             config.kept_defaults);
+    note_older_ways(config, dataset->catalogue(), task.notes);
+    if (!config.begun_unconfirmed) {
+        task.engine.reference_rule = ReferenceRule::scale;
+        task.engine.goals.worthless = worthless_errors(*dataset, training, *shapes.begin());
+    }
     std::vector<std::string> targets;
     for (const Target& target : dataset->catalogue().targets)
         targets.push_back(metric_name(target));

@@ -162,6 +162,18 @@ Baseline score(std::string name, const Rows& predictions, const std::vector<Wind
     return baseline;
 }
 
+Baseline mean_of(const std::vector<WindowFacts>& train, const std::vector<WindowFacts>& held_out,
+                 std::size_t targets) {
+    std::vector<double> mean(targets);
+    for (const WindowFacts& window : train)
+        for (std::size_t t = 0; t < targets; ++t)
+            mean[t] += double(window.targets[t]) / double(train.size());
+    const char* const name = "mean of the training lines";
+    Baseline baseline = score(name, Rows(held_out.size(), mean), held_out, targets);
+    baseline.training_rmse = score(name, Rows(train.size(), mean), train, targets).rmse;
+    return baseline;
+}
+
 using FeaturesOf = std::function<std::vector<double>(const WindowFacts&)>;
 
 Baseline polynomial(const std::string& name, const FeaturesOf& features_of,
@@ -202,6 +214,29 @@ std::vector<WindowFacts> facts_of_part(const Dataset& dataset, SplitPart part,
             facts.push_back(facts_of(sample.pixels, sample.frames, rule, layer, sample.targets));
     }
     return facts;
+}
+
+/// Of all lines that the rule uses, without what their pixels say.
+std::vector<WindowFacts> targets_of_part(const Dataset& dataset, SplitPart part,
+                                         const WindowRule& rule) {
+    std::vector<WindowFacts> facts;
+    for (const Sample& sample : dataset.samples(part)) {
+        if (!rule.uses(sample.frames)) continue;
+        facts.emplace_back().targets = sample.targets;
+    }
+    return facts;
+}
+
+void require_windows(const std::vector<WindowFacts>& train,
+                     const std::vector<WindowFacts>& held_out, const WindowRule& rule) {
+    if (!train.empty() && !held_out.empty()) return;
+    throw ConfigError(
+        fmt::format("no scan line of the part '{}' has room for a window of {} frames with "
+                    "stride {}",
+                    name_of(train.empty() ? SplitPart::train : SplitPart::validation), rule.frames,
+                    rule.stride),
+        fmt::format("a line needs {} frames", rule.needed()),
+        "use fewer frames, a smaller stride or margin, or longer lines");
 }
 
 }  // namespace
@@ -262,13 +297,7 @@ std::array<double, 5> moments_of(const std::uint8_t* clip, int frames) {
 std::vector<Baseline> baselines(const std::vector<WindowFacts>& train,
                                 const std::vector<WindowFacts>& held_out, std::size_t targets) {
     EDGELOOP_EXPECT(!train.empty() && !held_out.empty(), "windows to fit and to score");
-    std::vector<double> mean(targets);
-    for (const WindowFacts& window : train)
-        for (std::size_t t = 0; t < targets; ++t)
-            mean[t] += double(window.targets[t]) / double(train.size());
-    const char* const mean_name = "mean of the training lines";
-    std::vector<Baseline> all = {score(mean_name, Rows(held_out.size(), mean), held_out, targets)};
-    all.front().training_rmse = score(mean_name, Rows(train.size(), mean), train, targets).rmse;
+    std::vector<Baseline> all = {mean_of(train, held_out, targets)};
     const auto add = [&](const char* name, const FeaturesOf& features) {
         all.push_back(polynomial(name, features, train, held_out, targets));
     };
@@ -293,15 +322,15 @@ const Baseline& best_of(const std::vector<Baseline>& baselines) {
 std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule) {
     const auto train = facts_of_part(dataset, SplitPart::train, rule);
     const auto held_out = facts_of_part(dataset, SplitPart::validation, rule);
-    if (train.empty() || held_out.empty())
-        throw ConfigError(
-            fmt::format("no scan line of the part '{}' has room for a window of {} frames with "
-                        "stride {}",
-                        name_of(train.empty() ? SplitPart::train : SplitPart::validation),
-                        rule.frames, rule.stride),
-            fmt::format("a line needs {} frames", rule.needed()),
-            "use fewer frames, a smaller stride or margin, or longer lines");
+    require_windows(train, held_out, rule);
     return baselines(train, held_out, dataset.catalogue().targets.size());
+}
+
+Baseline mean_baseline(const Dataset& dataset, const WindowRule& rule) {
+    const auto train = targets_of_part(dataset, SplitPart::train, rule);
+    const auto held_out = targets_of_part(dataset, SplitPart::validation, rule);
+    require_windows(train, held_out, rule);
+    return mean_of(train, held_out, dataset.catalogue().targets.size());
 }
 
 }  // namespace edgeloop

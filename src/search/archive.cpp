@@ -4,7 +4,8 @@
 #include <tuple>
 
 namespace edgeloop {
-bool Archive::add(const CompletedCandidate& completed, std::vector<double> objectives) {
+bool Archive::add(ArchiveMember member) {
+    const std::vector<double>& objectives = member.objectives;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < members_.size(); ++i) {
         if (dominates(members_[i].objectives, objectives)) return false;  // nobody left before it
@@ -13,7 +14,7 @@ bool Archive::add(const CompletedCandidate& completed, std::vector<double> objec
         ++kept;
     }
     members_.resize(kept);
-    members_.push_back({completed, std::move(objectives)});
+    members_.push_back(std::move(member));
     return true;
 }
 

@@ -23,13 +23,17 @@ class AsynchronousEngine : public EngineBase {
     }
 
     std::optional<Candidate> ask() override {
+        if (auto again = next_repeat()) return again;
         std::optional<Candidate> candidate = promote();
         if (!candidate) candidate = fresh();
         if (candidate) state_.pending.emplace(candidate->id, *candidate);
         return candidate;
     }
 
-    bool finished() const override { return state_.pending.empty() && spent() && !promotable_; }
+    bool finished() const override {
+        return state_.pending.empty() && state_.confirmation.queue.empty() && spent() &&
+               !promotable_;
+    }
 
   private:
     [[nodiscard]] bool spent() const {
@@ -79,8 +83,15 @@ class AsynchronousEngine : public EngineBase {
         if (rung < rungs().size() && completed.status == Status::completed)
             rungs()[rung].push_back({completed, false});
         if (auto individual = as_individual(completed)) admit(std::move(*individual));
-        state_.generation = static_cast<std::uint32_t>(state_.told / settings_.population);
+        state_.generation = static_cast<std::uint32_t>(told_first() / settings_.population);
         fix_reference();
+        queue_repeats();
+        find_promotable();
+    }
+
+    void absorb_repeat() override {
+        settle_repeats();
+        queue_repeats();
         find_promotable();
     }
 

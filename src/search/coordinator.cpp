@@ -82,9 +82,8 @@ class Coordinator {
     }
 
     void note_decisions() {
-        for (Decision& decision : engine_.take_decisions())
-            store_.record(Note{decision.promoted ? "promoted" : "kept on its rung", decision.id,
-                               std::move(decision.reason)});
+        for (const Decision& decision : engine_.take_decisions())
+            store_.record(Note{std::move(decision.what), decision.id, std::move(decision.reason)});
     }
 
     /// Starts whatever this candidate still lacks.
@@ -359,7 +358,7 @@ class Coordinator {
             log::warning(
                 "no new design was found after {} candidates: the search space is exhausted",
                 engine_.state().proposed);
-        return {std::move(progress), engine_.state().archive.sorted()};
+        return {std::move(progress), reported_front(engine_)};
     }
 
     Engine& engine_;

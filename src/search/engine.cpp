@@ -23,6 +23,29 @@ double smallest(const std::vector<ArchiveMember>& members, std::size_t objective
     return value;
 }
 
+/// Rounded up to 1, 2 or 5 times a power of 10. REQUIRES: positive.
+double rounded_up(double value) {
+    const double power = std::pow(10, std::floor(std::log10(value)));
+    constexpr double rounding = 1e-9;
+    for (const double step : {1.0, 2.0, 5.0})
+        if (step * power >= value * (1 - rounding)) return step * power;
+    return 10 * power;
+}
+
+/// Where an objective is worth nothing, as ReferenceRule::scale says; nothing: that is not known.
+std::optional<double> worthless_value(const Goals& goals, const std::string& name,
+                                      double smallest) {
+    constexpr double multiple = 10;
+    std::optional<double> limit;
+    for (const Constraint& constraint : goals.constraints)
+        if (constraint.metric == name && constraint.relation == Relation::at_most)
+            limit = std::min(limit.value_or(constraint.bound), constraint.bound);
+    if (limit) return limit;
+    if (const auto known = goals.worthless.find(name); known != goals.worthless.end())
+        return known->second;
+    return smallest > 0 ? std::optional(rounded_up(multiple * smallest)) : std::nullopt;
+}
+
 void check_ladder(const LadderSettings& ladder) {
     for (std::size_t i = 0; i < ladder.epochs.size(); ++i)
         if (ladder.epochs[i] < 1 || (i > 0 && ladder.epochs[i] <= ladder.epochs[i - 1]))
@@ -44,6 +67,9 @@ void check(const EngineSettings& settings) {
                           fmt::format("there are {} objectives", settings.goals.objectives.size()),
                           "give one for each objective, in their order");
     check_ladder(settings.ladder);
+    if (settings.confirm == 1)
+        throw ConfigError("one further training of a design has no standard deviation", {},
+                          "give --confirm at least 2, or 0 to take every result as it is");
     if (settings.surrogate.children < 1 || !(settings.surrogate.deviations >= 0))
         throw ConfigError(
             "a surrogate needs at least one child and a bound of 0 deviations or more");
@@ -51,13 +77,14 @@ void check(const EngineSettings& settings) {
 
 }  // namespace
 
-std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design) {
-    return RandomStream(run_seed, "training", 0, design.low ^ design.high).next_u64();
+std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design, std::uint32_t repeat) {
+    return RandomStream(run_seed, "training", repeat, design.low ^ design.high).next_u64();
 }
 
 std::set<CandidateId> under_way(const EngineState& state) {
     std::set<CandidateId> ids;
     for (const auto& pending : state.pending) ids.insert(pending.first);
+    for (const Candidate& queued : state.confirmation.queue) ids.insert(queued.id);
     if (const auto* own = std::get_if<GenerationalState>(&state.own))
         for (const Candidate& queued : own->queue) ids.insert(queued.id);
     return ids;
@@ -87,7 +114,8 @@ EngineBase::EngineBase(const SearchSpace& space, EngineSettings settings,
     : space_(space),
       settings_(std::move(settings)),
       proposer_(space_, settings_, std::move(static_metrics)),
-      surrogate_(space_, settings_.goals, state_.surfaces) {
+      surrogate_(space_, settings_.goals, state_.surfaces),
+      confirmation_(settings_.goals, settings_.confirm) {
     state_.reference = settings_.goals.reference;
     if (models()) state_.surfaces.resize(static_cast<std::size_t>(last_rung()) + 1);
     state_.gains.resize(static_cast<std::size_t>(last_rung()));
@@ -100,6 +128,10 @@ void EngineBase::tell(const CompletedCandidate& completed) {
         fmt::format("candidate {} is not pending", completed.candidate.id));
     state_.pending.erase(pending);
     ++state_.told;
+    if (repeat_of(completed.candidate.id) > 0) {
+        confirmation_.take(completed, state_.confirmation);
+        return absorb_repeat();
+    }
     ++state_.by_status[completed.status];
     if (completed.candidate.rung == 0) ++state_.done;
     if (completed.status == Status::completed && completed.candidate.rung > 0) note_gain(completed);
@@ -109,6 +141,7 @@ void EngineBase::tell(const CompletedCandidate& completed) {
         // With a model the reference decides what is looked for, so it must not be drawn by the few
         // that were promoted first.
         note_extent(values);
+        if (at_top && confirmation_.on()) confirmation_.add(completed, state_.confirmation);
         if (at_top) state_.archive.add(completed, std::move(values));
     }
     absorb(completed);
@@ -117,6 +150,7 @@ void EngineBase::tell(const CompletedCandidate& completed) {
 std::vector<Decision> EngineBase::take_decisions() { return std::exchange(decisions_, {}); }
 
 std::optional<Verdict> EngineBase::verdict(const Candidate& candidate, const Metrics& known) const {
+    if (repeat_of(candidate.id) > 0) return std::nullopt;
     if (settings_.pruning.infeasible)
         if (auto broken = settings_.goals.broken(known))
             return Verdict{Status::infeasible, *broken};
@@ -198,7 +232,7 @@ double EngineBase::acquisition_of(const Prediction& prediction, const Points& ri
 Points EngineBase::competition(int rung) const {
     Points points = state_.archive.points();
     const auto add = [&](const Candidate& candidate) {
-        if (candidate.rung < rung) return;
+        if (candidate.rung < rung || repeat_of(candidate.id) > 0) return;
         if (auto predicted = predict(candidate)) points.push_back(std::move(predicted->bound));
     };
     for (const auto& pending : state_.pending) add(pending.second);
@@ -275,6 +309,7 @@ std::optional<Individual> EngineBase::as_individual(const CompletedCandidate& co
     individual.genome = completed.candidate.genome;
     if (completed.status == Status::completed) {
         individual.objectives = settings_.goals.values(completed.metrics);
+        compete_by_mean(individual);
         return individual;
     }
     individual.violation = settings_.goals.violation(completed.metrics);
@@ -310,12 +345,16 @@ void EngineBase::note_extent(const std::vector<double>& values) {
 }
 
 void EngineBase::fix_reference() {
-    if (!state_.reference.empty() || state_.worst.empty() || state_.told < settings_.population)
+    if (!state_.reference.empty() || state_.worst.empty() || told_first() < settings_.population)
         return;
     for (std::size_t i = 0; i < state_.worst.size(); ++i) {
+        const std::string& name = settings_.goals.objectives[i];
+        std::optional<double> scale;
+        if (settings_.reference_rule == ReferenceRule::scale)
+            scale = worthless_value(settings_.goals, name, state_.best[i]);
         const double extent = state_.worst[i] - state_.best[i];
         const double margin = extent > 0 ? extent : std::abs(state_.worst[i]);
-        state_.reference.push_back(state_.worst[i] + reference_margin * margin);
+        state_.reference.push_back(scale.value_or(state_.worst[i] + reference_margin * margin));
     }
 }
 

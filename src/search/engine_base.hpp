@@ -24,8 +24,10 @@ class EngineBase : public Engine {
     [[nodiscard]] const SearchSpace& space() const final { return space_; }
 
   protected:
-    /// Learns from one result; it is no longer pending.
+    /// Learns from one first result; it is no longer pending.
     virtual void absorb(const CompletedCandidate& completed) = 0;
+    /// A repeat was told: confirms what can be confirmed by now.
+    virtual void absorb_repeat() = 0;
     /// Rebuilds whatever is derived from the state.
     virtual void restored() = 0;
     /// Members that a candidate has to hold its own against, for verdicts.
@@ -68,6 +70,18 @@ class EngineBase : public Engine {
     void decide(const CompletedCandidate& completed, bool promoted, std::string reason);
     /// Fixes the reference point once a first population's worth has been told.
     void fix_reference();
+    /// Calls of tell() without repeats.
+    [[nodiscard]] std::uint64_t told_first() const {
+        return state_.told - state_.confirmation.told;
+    }
+    /// Confirms designs whose repeats were all told: their means take their place in front and
+    /// population.
+    void settle_repeats();
+    /// Queues repeats of members of the front that are not confirmed, as long as there are no more
+    /// repeats than designs done: so there are some left for those found late.
+    void queue_repeats();
+    /// The next repeat in the queue.
+    [[nodiscard]] std::optional<Candidate> next_repeat();
 
     const SearchSpace& space_;
     EngineSettings settings_;
@@ -76,6 +90,10 @@ class EngineBase : public Engine {
     Surrogate surrogate_;
 
   private:
+    [[nodiscard]] Candidate repeat(const CompletedCandidate& first, std::uint32_t number) const;
+    void note_confirmed(CandidateId id);
+    /// Gives a competitor the mean of its repeats, if there is one.
+    void compete_by_mean(Individual& individual) const;
     [[nodiscard]] bool models() const { return settings_.surrogate.children > 1; }
     void note_extent(const std::vector<double>& values);
     /// Which of the rivals dominates these objectives, in words; or nothing.
@@ -85,6 +103,7 @@ class EngineBase : public Engine {
         const std::optional<Prediction>& predicted) const;
     void note_gain(const CompletedCandidate& completed);
 
+    const Confirmation confirmation_;
     std::vector<Decision> decisions_;
 };
 

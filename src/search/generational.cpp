@@ -21,6 +21,7 @@ class GenerationalEngine : public EngineBase {
     using EngineBase::EngineBase;
 
     std::optional<Candidate> ask() override {
+        if (auto again = next_repeat()) return again;
         if (own().queue.empty() && state_.pending.empty() && !spent()) breed();
         if (own().queue.empty()) return std::nullopt;
         Candidate candidate = std::move(own().queue.front());
@@ -30,7 +31,8 @@ class GenerationalEngine : public EngineBase {
     }
 
     bool finished() const override {
-        return own().queue.empty() && state_.pending.empty() && spent();
+        return own().queue.empty() && state_.confirmation.queue.empty() && state_.pending.empty() &&
+               spent();
     }
 
   private:
@@ -119,7 +121,21 @@ class GenerationalEngine : public EngineBase {
             else
                 own().offspring.push_back(std::move(cohort[i]));
         }
-        if (own().queue.empty()) close_generation();
+        if (own().queue.empty()) confirm_or_close();
+    }
+
+    /// Repeats count when all of them are told, so their order does not matter.
+    void absorb_repeat() override {
+        if (!state_.confirmation.queue.empty() || !state_.pending.empty()) return;
+        settle_repeats();
+        confirm_or_close();
+    }
+
+    /// A generation ends when its members of the front are confirmed: one that disappoints makes
+    /// room for others.
+    void confirm_or_close() {
+        queue_repeats();
+        if (state_.confirmation.queue.empty()) close_generation();
     }
 
     /// Which of the cohort are promoted: the best of those that completed.

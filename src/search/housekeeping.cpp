@@ -26,6 +26,7 @@ Housekeeping::Housekeeping(const Engine& engine, RunStore& store, const SearchOp
 
 void Housekeeping::resumed() {
     done_before_ = engine_.state().done;
+    repeats_before_ = engine_.state().confirmation.told;
     tidy();
 }
 
@@ -58,13 +59,10 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     progress.by_status = state.by_status;
     progress.generation = state.generation;
     progress.elapsed_seconds = now - started_;
-    if (state.done > done_before_ && state.done <= progress.total)
-        progress.eta_seconds = progress.elapsed_seconds *
-                               static_cast<double>(progress.total - state.done) /
-                               static_cast<double>(state.done - done_before_);
+    progress.eta_seconds = seconds_left(progress);
     progress.kept_bytes = kept_bytes_;
     add_front(progress);
-    store_.publish(progress, state.archive.sorted(), tables);
+    store_.publish(progress, reported_front(engine_), tables);
     if (options_.on_progress) options_.on_progress(progress);
     const double after = clock_.now();
     statuses_.done(now, after);
@@ -72,12 +70,33 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     return progress;
 }
 
+/// Designs take as long as those so far, with their share of repeats; repeats that are under way as
+/// long as any training so far.
+std::optional<double> Housekeeping::seconds_left(const Progress& progress) const {
+    const EngineState& state = engine_.state();
+    if (state.done <= done_before_ || state.done > progress.total) return std::nullopt;
+    const auto designs = static_cast<double>(state.done - done_before_);
+    const auto repeats = static_cast<double>(state.confirmation.told - repeats_before_);
+    const auto waiting = static_cast<double>(state.confirmation.asked - state.confirmation.told);
+    return progress.elapsed_seconds * (static_cast<double>(progress.total - state.done) / designs +
+                                       waiting / (designs + repeats));
+}
+
 void Housekeeping::add_front(Progress& progress) const {
     const EngineState& state = engine_.state();
-    const Points points = state.archive.points();
-    progress.front = points.size();
-    for (const ArchiveMember& member : state.archive.members())
+    const std::vector<ArchiveMember> front = reported_front(engine_);
+    const Confirmation confirmation(engine_.settings().goals, engine_.settings().confirm);
+    Points points;
+    for (const ArchiveMember& member : front) {
+        points.push_back(member.objectives);
         progress.front_not_valid += measured_validly(member.completed.metrics) ? 0 : 1;
+        progress.confirmed += confirmation.is_settled(member, state.confirmation) ? 1 : 0;
+    }
+    progress.front = points.size();
+    progress.confirms = confirmation.on();
+    progress.repeats = state.confirmation.told;
+    progress.repeats_asked = state.confirmation.asked;
+    progress.left_unconfirmed = left_unconfirmed(engine_);
     progress.reference = state.reference;
     if (state.reference.size() > 1) progress.hypervolume = hypervolume(points, state.reference);
     const std::vector<std::string>& names = engine_.settings().goals.objectives;

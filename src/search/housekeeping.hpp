@@ -36,6 +36,7 @@ class Housekeeping {
         double next_ = 0;
     };
 
+    [[nodiscard]] std::optional<double> seconds_left(const Progress& progress) const;
     void add_front(Progress& progress) const;
     void tidy();
 
@@ -46,6 +47,7 @@ class Housekeeping {
     Cadence snapshots_, statuses_, tables_;
     double started_;
     std::uint64_t done_before_ = 0;  ///< candidates done when this process started
+    std::uint64_t repeats_before_ = 0;
     std::uint64_t saved_told_ = 0;
     std::uint64_t kept_bytes_ = 0;  ///< of files that candidates still need
 };

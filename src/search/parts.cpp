@@ -27,7 +27,9 @@ Metrics settled(const Active& active) {
 }  // namespace
 
 bool PartRules::needs(const Active& active, Part part) const {
-    if (part == Part::measuring && (!measures_ || active.kept.candidate.rung > 0)) return false;
+    const Candidate& candidate = active.kept.candidate;
+    const bool measured_before = candidate.rung > 0 || repeat_of(candidate.id) > 0;
+    if (part == Part::measuring && (!measures_ || measured_before)) return false;
     const auto& outcome = part == Part::training ? active.kept.training : active.kept.measuring;
     return !outcome || outcome->status == Status::lost;
 }

@@ -31,8 +31,8 @@ class PartRules {
     PartRules(const Engine& engine, const SearchOptions& options, bool measures)
         : engine_(engine), options_(options), measures_(measures) {}
 
-    /// Whether this part of it is not there for good: never came, or was lost. On a higher rung the
-    /// latency is among what is known already.
+    /// Whether this part of it is not there for good: never came, or was lost. On a higher rung,
+    /// and of a repeat, the latency is among what is known already.
     [[nodiscard]] bool needs(const Active& active, Part part) const;
     /// What a measurement that completed should have delivered, or nothing.
     [[nodiscard]] std::optional<std::string> incomplete(const Outcome& measured) const;

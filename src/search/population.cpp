@@ -77,6 +77,12 @@ void Population::remove(std::uint64_t id) {
     ranking_ = {};
 }
 
+void Population::replace(Individual individual) {
+    for (Individual& each : individuals_)
+        if (each.id == individual.id) each = std::move(individual);
+    ranking_ = {};
+}
+
 void Population::keep_best(std::size_t count) {
     std::vector<Individual> best;
     for (const std::size_t i : select_survivors(individuals_, count))

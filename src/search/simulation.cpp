@@ -154,4 +154,10 @@ double DurationModel::draw(const char* purpose, const Candidate& candidate) cons
     return mean_seconds * std::exp(sigma * random.normal() - 0.5 * sigma * sigma);
 }
 
+double TrainingNoise::factor(const Candidate& candidate) const {
+    RandomStream random(seed, "luck", static_cast<std::uint32_t>(candidate.rung), candidate.id);
+    constexpr double least = 0.05;  // an error is not negative
+    return std::max(least, 1 + relative * random.normal());
+}
+
 }  // namespace edgeloop

@@ -52,6 +52,11 @@ std::vector<File>::iterator first_of_others(const std::set<CandidateId>& wanted,
                           [&](const File& file) { return wanted.count(file.id) > 0; });
 }
 
+fs::path weights_file(const fs::path& run, const ArchiveMember& member) {
+    const CandidateId id = member.weights > 0 ? member.weights : member.completed.candidate.id;
+    return run / "weights" / fmt::format("{}.safetensors", id);
+}
+
 // Removes the files from here on from the list and the disk.
 void drop(std::vector<File>& files, std::vector<File>::iterator first) {
     std::for_each(first, files.end(), [](const File& file) { remove_file(file.path); });
@@ -96,6 +101,7 @@ std::uint64_t KeptFiles::tidy(const EngineState& state) const {
     limit_waiting(state, rung_limit_bytes_, trainings);
     for (const ArchiveMember& member : state.archive.members())
         wanted.insert(member.completed.candidate.id);
+    for (const CandidateId repeat : trainings_to_keep(state.confirmation)) wanted.insert(repeat);
     std::vector<File> weights = files_in(fs::path(run_dir_) / "weights", ".safetensors");
     drop(weights, first_of_others(wanted, weights));
     return total(trainings) + total(weights);
@@ -105,7 +111,7 @@ void KeptFiles::show(const std::vector<ArchiveMember>& front) const {
     const fs::path run(run_dir_);
     for (const ArchiveMember& member : front) {
         const std::string id = std::to_string(member.completed.candidate.id);
-        const fs::path kept = run / "weights" / (id + ".safetensors");
+        const fs::path kept = weights_file(run, member);
         const fs::path shown = run / "models" / id / "weights.safetensors";
         std::error_code error;
         if (!fs::exists(kept, error)) continue;
@@ -133,7 +139,7 @@ std::size_t KeptFiles::finish(const std::vector<ArchiveMember>& front) const {
     for (const ArchiveMember& member : front) {
         const std::string id = std::to_string(member.completed.candidate.id);
         const fs::path shown = run / "models" / id / "weights.safetensors";
-        fs::rename(run / "weights" / (id + ".safetensors"), shown, ignored);
+        fs::rename(weights_file(run, member), shown, ignored);
         missing += fs::exists(shown, ignored) ? 0 : 1;
     }
     fs::remove_all(run / "weights", ignored);

@@ -6,6 +6,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/search/seed_designs.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <unordered_map>
 #include <utility>
@@ -69,6 +70,11 @@ class ReuseCache::Reader {
         done->outcome.seconds = 0;  // it costs this run nothing
         if (done->part == Part::measuring) return keep_latency(candidate, done->outcome);
         if (!training_differs_.empty()) tainted_[done->outcome.id] = training_differs_;
+        if (repeat_of(done->outcome.id) > 0) {
+            CandidateId& shown =
+                shown_.emplace(design_of(done->outcome.id), done->outcome.id).first->second;
+            shown = std::min(shown, done->outcome.id);
+        }
         // On a ladder each candidate trains several times; the weights belong to the last.
         trainings_[done->outcome.id].push_back({candidate, std::move(done->outcome)});
     }
@@ -129,8 +135,11 @@ class ReuseCache::Reader {
         if (candidate.epochs != budget)
             return fmt::format("of {} epochs instead of {}", candidate.epochs, budget);
         if (spec.identity() != candidate.design->identity()) return "with another training recipe";
-        if (candidate.seed != training_seed(engine.seed, cache_.options_.space->identity(*found)))
+        const std::uint32_t repeat = repeat_of(candidate.id);
+        const Digest design = cache_.options_.space->identity(*found);
+        if (candidate.seed != training_seed(engine.seed, design, repeat))
             return "with another --seed";
+        if (repeat > engine.confirm) return "that confirm designs (--confirm)";
         return {};
     }
 
@@ -142,12 +151,16 @@ class ReuseCache::Reader {
         }
     }
 
+    /// Of a training. Those of a model are its first repeat's that completed, if it has any.
     [[nodiscard]] std::string weights_file(CandidateId id) const {
-        for (const std::string& path :
-             {fmt::format("{}/models/{}/weights.safetensors", folder_, id),
-              fmt::format("{}/weights/{}.safetensors", folder_, id)})
-            if (fs::exists(path)) return path;
-        return {};
+        const std::string own = fmt::format("{}/weights/{}.safetensors", folder_, id);
+        if (fs::exists(own)) return own;
+        const auto shown = shown_.find(design_of(id));
+        const std::string model =
+            fmt::format("{}/models/{}/weights.safetensors", folder_, design_of(id));
+        return (shown == shown_.end() ? design_of(id) : shown->second) == id && fs::exists(model)
+                   ? model
+                   : std::string();
     }
 
     ReuseCache& cache_;
@@ -156,6 +169,7 @@ class ReuseCache::Reader {
     std::string training_differs_, measuring_differs_;  ///< now; empty: they are this run's
     std::unordered_map<CandidateId, Candidate> candidates_;
     std::map<CandidateId, std::vector<Training>> trainings_;
+    std::map<CandidateId, CandidateId> shown_;    ///< the repeat whose weights models/ has
     std::map<CandidateId, std::string> tainted_;  ///< trained under other conditions, if in part
     ReuseCount count_;
 };

@@ -165,8 +165,9 @@ class OpenDirectory final : public RunDirectory {
                           Durability::process_crash);
         note_progress(progress);
         if (!tables) return;
+        const std::vector<CompletedCandidate> reported = reported_rows();
         std::vector<const CompletedCandidate*> all;
-        for (const auto& row : rows_) all.push_back(&row.second);
+        for (const CompletedCandidate& row : reported) all.push_back(&row);
         write_file_atomic(path("pareto.csv"), pareto_table(layout_, front),
                           Durability::process_crash);
         write_file_atomic(path("evaluations.csv"), evaluations_table(layout_, all),
@@ -285,8 +286,9 @@ class OpenDirectory final : public RunDirectory {
                 layout_.devices[part->outcome.id] = part->outcome.device;
         }
         if (const Told* told = std::get_if<Told>(&event)) {
-            if (layout_.conditions.count(told->completed.candidate.id) == 0)
+            if (layout_.conditions.count(design_of(told->completed.candidate.id)) == 0)
                 made_under(told->completed.candidate.id);
+            if (repeat_of(told->completed.candidate.id) > 0) return;  // no row of its own
             CompletedCandidate& row = rows_[told->completed.candidate.id] = told->completed;
             row.candidate.design.reset();
             row.candidate.known.clear();
@@ -296,9 +298,22 @@ class OpenDirectory final : public RunDirectory {
 
     /// Something of this candidate was begun or done under the present conditions.
     void made_under(CandidateId id) {
-        std::vector<int>& numbers = layout_.conditions[id];
+        std::vector<int>& numbers = layout_.conditions[design_of(id)];
         if (std::find(numbers.begin(), numbers.end(), condition_) == numbers.end())
             numbers.push_back(condition_);
+    }
+
+    /// Rows of evaluations.csv: designs that were confirmed by the means of their repeats.
+    [[nodiscard]] std::vector<CompletedCandidate> reported_rows() const {
+        const auto& results = options_.engine->state().confirmation.results;
+        const Noise noise(results);
+        std::vector<CompletedCandidate> rows;
+        for (const auto& [id, row] : rows_) {
+            rows.push_back(as_reported(row, results, noise));
+            if (const auto repeats = results.find(id); repeats != results.end())
+                rows.back().training_seconds += repeats->second.seconds;
+        }
+        return rows;
     }
 
     /// One line for each number of candidates that were done when somebody looked.

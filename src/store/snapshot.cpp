@@ -111,6 +111,11 @@ static void serialize(A& archive, EngineState& state) {
 }
 
 template <class A>
+static void serialize(A& archive, ConfirmationState& state) {
+    archive(state.queue, state.draws, state.results, state.contenders, state.asked, state.told);
+}
+
+template <class A>
 static void serialize(A& archive, SurfaceSums::Target& target) {
     archive(target.moments, target.squares);
 }
@@ -124,7 +129,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint16_t newest_version = 3;
+constexpr std::uint16_t newest_version = 4;
 constexpr std::uint16_t population_type = 1;
 constexpr std::string_view prefix = "population-", suffix = ".ckpt";
 
@@ -138,6 +143,17 @@ std::optional<std::uint64_t> number_of(std::string_view name) {
     return number_in<std::uint64_t>(name);
 }
 
+/// Which weights are whose follows from the results of the repeats.
+void note_weights(EngineState& state) {
+    std::vector<ArchiveMember> front = state.archive.members();
+    for (std::vector<ArchiveMember>* members : {&front, &state.confirmation.contenders})
+        for (ArchiveMember& member : *members) {
+            const auto found = state.confirmation.results.find(member.completed.candidate.id);
+            if (found != state.confirmation.results.end()) member.weights = found->second.weights;
+        }
+    state.archive = Archive(std::move(front));
+}
+
 }  // namespace
 
 std::string encode_snapshot(const EngineState& engine,
@@ -146,7 +162,7 @@ std::string encode_snapshot(const EngineState& engine,
     std::ostringstream payload;
     {
         cereal::PortableBinaryOutputArchive archive(payload);
-        archive(events, engine, in_flight, engine.surfaces);
+        archive(events, engine, in_flight, engine.surfaces, engine.confirmation);
     }
     return seal({"ELCK", newest_version}, {population_type, events, payload.str()});
 }
@@ -165,6 +181,8 @@ Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
         for (auto& each : snapshot.state.in_flight)
             if (version == 1) each.second.cut_off = 0;
         if (version > 2) archive(snapshot.state.engine.surfaces);
+        if (version > 3) archive(snapshot.state.engine.confirmation);
+        note_weights(snapshot.state.engine);
         if (payload.peek() != std::istringstream::traits_type::eof())
             throw CorruptState(fmt::format("{}: bytes are left over", where));
     } catch (const cereal::Exception& error) {

@@ -140,6 +140,8 @@ Json status_json(const Progress& progress) {
                  {"generation", progress.generation},
                  {"best", progress.best},
                  {"front", progress.front},
+                 {"confirmed", progress.confirmed},
+                 {"confirming_trainings", progress.repeats},
                  {"hypervolume", progress.hypervolume ? Json(*progress.hypervolume) : Json()},
                  {"reference", progress.reference},
                  {"elapsed_s", progress.elapsed_seconds},

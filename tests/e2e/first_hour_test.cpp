@@ -30,6 +30,8 @@ Words search(const std::string& run_dir, const std::string& edge, const Words& m
     Words words{program("edgeloop-search"),
                 "--data",
                 e2e_data("shards"),
+                "--confirm",
+                "0",
                 "--space",
                 test_data("tiny_space.json"),
                 "--run-dir",

@@ -29,6 +29,8 @@ Words search(const std::string& run_dir, const Words& more = {}) {
     return Words{program("edgeloop-search"),
                  "--data",
                  e2e_data("shards"),
+                 "--confirm",
+                 "0",
                  "--space",
                  test_data("tiny_space.json"),
                  "--population",

@@ -34,11 +34,27 @@ class KeyedSearch : public testing::Test {
         return std::make_unique<ChildProcess>(options);
     }
     [[nodiscard]] std::unique_ptr<ChildProcess> start_search() const {
-        return start(mpirun(2, {program("edgeloop-search"), "--data", e2e_data("shards"), "--space",
-                                test_data("tiny_space.json"), "--run-dir", folder.path("run"),
-                                "--population", "4", "--evaluations", "4", "--measure-seconds",
-                                "0.05", "--edge", "bind:tcp://127.0.0.1:*", "--edge-keys",
-                                search_key, "--edge-allow", folder.path("allowed")}),
+        return start(mpirun(2, {program("edgeloop-search"),
+                                "--data",
+                                e2e_data("shards"),
+                                "--confirm",
+                                "0",
+                                "--space",
+                                test_data("tiny_space.json"),
+                                "--run-dir",
+                                folder.path("run"),
+                                "--population",
+                                "4",
+                                "--evaluations",
+                                "4",
+                                "--measure-seconds",
+                                "0.05",
+                                "--edge",
+                                "bind:tcp://127.0.0.1:*",
+                                "--edge-keys",
+                                search_key,
+                                "--edge-allow",
+                                folder.path("allowed")}),
                      "search.log");
     }
     [[nodiscard]] std::unique_ptr<ChildProcess> start_device() const {

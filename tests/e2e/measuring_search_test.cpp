@@ -35,6 +35,8 @@ class MeasuringSearch : public testing::Test {
         Words words{program("edgeloop-search"),
                     "--data",
                     e2e_data("shards"),
+                    "--confirm",
+                    "0",
                     "--space",
                     test_data("tiny_space.json"),
                     "--run-dir",

@@ -85,8 +85,8 @@ TEST_F(OldRuns, TrainingsOnTheLadderGoOnFromTheirEpoch) {
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("candidate 1 goes on from epoch 1"));
     EXPECT_THAT(result.output,
-                HasSubstr("begun with other defaults and goes on with them: --augment false "
-                          "--margin 0 --short-lines pad"));
+                HasSubstr("begun with other defaults and goes on with them: --confirm 0 "
+                          "--augment false --normalise spec --margin 0 --short-lines pad"));
     EXPECT_EQ(statuses(dir), Words(16, "completed")) << result.output;
     EXPECT_FALSE(std::filesystem::is_empty(dir + "/models"));
     const auto again = resume(dir, training_);
@@ -95,6 +95,9 @@ TEST_F(OldRuns, TrainingsOnTheLadderGoOnFromTheirEpoch) {
         EXPECT_EQ(resume(dir, training_, other).code, 2) << "what the command line says counts";
     const auto otherwise = resume(dir, training_, {"--margin", "6", "--short-lines", "skip"});
     EXPECT_EQ(otherwise.code, 2) << "what the command line says counts: " << otherwise.output;
+    const auto confirmed = resume(dir, training_, {"--confirm", "3"});
+    EXPECT_EQ(confirmed.code, 2) << confirmed.output;
+    EXPECT_THAT(confirmed.output, HasSubstr("--confirm 0, now 3"));
 }
 
 TEST_F(OldRuns, OtherConditionsAreRefusedAsInTheReleaseThatMadeThem) {
@@ -114,8 +117,8 @@ TEST_F(OldRuns, TheirResultsAreReused) {
     // Without --save-weights, which would have to train for them.
     words.insert(words.end(), training_.begin(), training_.end() - 1);
     // What was the default when it was made.
-    for (const char* word :
-         {"--margin", "0", "--short-lines", "pad", "--normalise", "spec", "--augment", "false"})
+    for (const char* word : {"--margin", "0", "--short-lines", "pad", "--normalise", "spec",
+                             "--augment", "false", "--confirm", "0"})
         words.push_back(word);
     const auto result = run(words);
     ASSERT_EQ(result.code, 0) << result.output;

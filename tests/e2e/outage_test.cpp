@@ -42,6 +42,8 @@ class Outage : public testing::Test {
         Words words{program("edgeloop-search"),
                     "--data",
                     e2e_data("shards"),
+                    "--confirm",
+                    "0",
                     "--space",
                     folder.path("space.json"),
                     "--run-dir",

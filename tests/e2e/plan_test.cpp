@@ -34,7 +34,9 @@ Words slow_plan(const std::string& run_dir, const std::string& seconds) {
             "--evaluations",
             "36",
             "--edge",
-            "model"};
+            "model",
+            "--confirm",
+            "0"};
 }
 
 // Nothing begins after 4 s and what runs is cut off 5 s later, at its next step. On a machine that

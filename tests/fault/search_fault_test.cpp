@@ -36,6 +36,8 @@ Words search(const std::string& run_dir, const Words& more = {}) {
     Words words{program("edgeloop-search"),
                 "--data",
                 e2e_data("shards"),
+                "--confirm",
+                "0",
                 "--space",
                 test_data("tiny_space.json"),
                 "--run-dir",

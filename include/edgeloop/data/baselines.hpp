@@ -50,6 +50,10 @@ struct Baseline {
                                               const std::vector<WindowFacts>& held_out,
                                               std::size_t targets);
 
+/// What the mean of the training lines' targets errs by on the validation lines, all those that the
+/// rule uses. @throws ConfigError  no window fits.
+[[nodiscard]] Baseline mean_baseline(const Dataset& dataset, const WindowRule& rule);
+
 /// The one that cross-validation prefers: choosing by the held-out windows would flatter it.
 [[nodiscard]] const Baseline& best_of(const std::vector<Baseline>& baselines);
 

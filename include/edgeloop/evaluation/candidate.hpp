@@ -11,6 +11,18 @@ namespace edgeloop {
 
 using CandidateId = std::uint64_t;
 
+/// A design that is trained again with another seed, to find out how much of its result was luck:
+/// each such training ("repeat", from 1) has an id of its own, which tells the design's.
+constexpr CandidateId repeat_step = 1'000'000'000;  ///< more than there are designs in a run
+[[nodiscard]] constexpr CandidateId repeat_id(CandidateId design, std::uint32_t repeat) {
+    return repeat * repeat_step + design;
+}
+/// 0: the first training of a design.
+[[nodiscard]] constexpr std::uint32_t repeat_of(CandidateId id) {
+    return static_cast<std::uint32_t>(id / repeat_step);
+}
+[[nodiscard]] constexpr CandidateId design_of(CandidateId id) { return id % repeat_step; }
+
 /// Named results, e.g. "val_rmse" or "latency_ms". Units are part of the name.
 using Metrics = std::map<std::string, double>;
 
@@ -26,7 +38,7 @@ enum class Text {
 /// Records name their fields once, in fields(): `visit(name, field)`, for texts that are no line
 /// with what they are. The formats (messages, journal, checkpoint, tables) are visitors.
 struct Candidate {
-    CandidateId id = 0;  ///< running number within a run, from 1
+    CandidateId id = 0;  ///< running number within a run, from 1; of a repeat: repeat_id()
     std::uint32_t generation = 0;
     std::uint32_t index = 0;  ///< within its generation
     Genome genome;

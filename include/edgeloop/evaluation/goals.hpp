@@ -13,8 +13,11 @@ namespace edgeloop {
 struct Goals {
     std::vector<std::string> objectives;  ///< metric names, all minimised
     std::vector<Constraint> constraints;
-    /// Worst point that still counts for the hypervolume. Empty: taken from the first population.
+    /// Worst point that still counts for the hypervolume. Empty: chosen after the first population.
     std::vector<double> reference;
+    /// Values at which a result is worth nothing, of metrics for which that is known, e.g. the
+    /// error of a network that always says the mean.
+    Metrics worthless = {};
 
     /// Names of the metrics that objectives and constraints ask for.
     [[nodiscard]] std::vector<std::string> wanted() const;

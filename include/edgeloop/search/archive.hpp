@@ -13,6 +13,7 @@ namespace edgeloop {
 struct ArchiveMember {
     CompletedCandidate completed;
     std::vector<double> objectives;
+    CandidateId weights = 0;  ///< the training whose weights are the member's; 0: its own
 };
 
 /// Every feasible non-dominated candidate ever completed; nothing is ever thinned out.
@@ -26,7 +27,10 @@ class Archive {
 
     /// Adds the candidate unless a member dominates it; members it dominates leave.
     /// @return whether it was added. Complexity: O(M N) for M objectives, N members.
-    bool add(const CompletedCandidate& completed, std::vector<double> objectives);
+    bool add(const CompletedCandidate& completed, std::vector<double> objectives) {
+        return add({completed, std::move(objectives)});
+    }
+    bool add(ArchiveMember member);
     [[nodiscard]] const std::vector<ArchiveMember>& members() const noexcept { return members_; }
     /// Ascending by first objective, then the next ones, then id.
     [[nodiscard]] std::vector<ArchiveMember> sorted() const;

@@ -4,6 +4,7 @@
 #include "edgeloop/evaluation/goals.hpp"
 #include "edgeloop/evolution/variation.hpp"
 #include "edgeloop/search/archive.hpp"
+#include "edgeloop/search/confirmation.hpp"
 #include "edgeloop/search/population.hpp"
 #include "edgeloop/space/search_space.hpp"
 
@@ -56,6 +57,16 @@ struct SurrogateSettings {
     double deviations = 2;
 };
 
+/// How a reference point of the hypervolume is chosen that nobody gave, once a population's worth
+/// of results is known.
+enum class ReferenceRule {
+    extent,  ///< 10 % of each objective's extent beyond the worst result
+    /// Nearly the same for all runs of a task: an objective's limit, or where it is worthless (see
+    /// Goals), or else 10 times the smallest result, rounded up to 1, 2 or 5 times a power of 10.
+    /// `extent` where that is not positive.
+    scale,
+};
+
 struct EngineSettings {
     EngineKind kind = EngineKind::generational;
     std::uint64_t seed = 1;
@@ -63,10 +74,14 @@ struct EngineSettings {
     std::uint64_t evaluations = 100;  ///< candidates to propose in all
     int epochs = 0;  ///< training budget of every candidate; 0: as its own recipe says
     Goals goals;
+    ReferenceRule reference_rule = ReferenceRule::extent;
     VariationSettings variation;
     PruningSettings pruning;
     LadderSettings ladder;
     SurrogateSettings surrogate;
+    /// Further trainings, with other seeds, of each design that would be a member of the front: its
+    /// result is then their mean. 0: one training counts as truth.
+    std::size_t confirm = 0;
     std::vector<Genome> first;  ///< designs of the first population; the rest is sampled
     bool analytic = false;      ///< the space is a box: candidates carry no spec
 };
@@ -77,8 +92,13 @@ using StaticMetrics = std::function<Metrics(const Candidate&)>;
 /// What the engine decided about a candidate it had been told before.
 struct Decision {
     CandidateId id = 0;
-    bool promoted = false;  ///< else it stays at its rung for good
+    bool promoted = false;  ///< else it stays at its rung for good, or is confirmed or not
     std::string reason;
+    std::string what = promoted_to(promoted);  ///< for the journal
+
+    [[nodiscard]] static const char* promoted_to(bool promoted) {
+        return promoted ? "promoted" : "kept on its rung";
+    }
 };
 
 /// Why a candidate need not be trained any further.
@@ -122,7 +142,7 @@ struct EngineState {
     std::uint64_t proposed = 0;                 ///< candidates so far; also the last id given
     std::uint64_t told = 0;                     ///< calls of tell()
     std::uint64_t done = 0;                     ///< candidates told at least once
-    std::map<Status, std::uint64_t> by_status;  ///< calls of tell() by status
+    std::map<Status, std::uint64_t> by_status;  ///< calls of tell() by status, without repeats
     std::uint32_t generation = 0;  ///< the one being evaluated; the next one between two
     std::uint64_t scanned = 0;     ///< position in the systematic scan of a nearly exhausted space
     bool exhausted = false;        ///< the space has no new design left
@@ -135,6 +155,7 @@ struct EngineState {
     std::vector<SurfaceSums> surfaces;  ///< with a surrogate: one for each rung
     std::vector<double> best, worst;    ///< extent of the objectives told so far
     std::vector<double> reference;      ///< of the hypervolume; empty: not fixed yet
+    ConfirmationState confirmation;
     std::variant<GenerationalState, AsynchronousState> own;
 };
 
@@ -151,7 +172,8 @@ class Engine {
 
     /// The next candidate to evaluate; nothing while the engine has to be told first, or when the
     /// budget or the space is exhausted. A promoted candidate comes again with its id, the next
-    /// rung and a larger budget.
+    /// rung and a larger budget. A repeat (repeat_of() its id) comes with the full budget and, as
+    /// `known`, all that training does not change; it is no design of its own.
     [[nodiscard]] virtual std::optional<Candidate> ask() = 0;
     /// REQUIRES: the candidate is pending, and a completed one has every metric of the goals.
     /// Completed candidates, and those that break a constraint, may enter the population; others
@@ -184,8 +206,16 @@ class Engine {
 /// Candidates whose training may go on: under way, or told and perhaps promoted later.
 [[nodiscard]] std::set<CandidateId> unfinished(const EngineState& state);
 
-/// The initial weights' seed of a design: a function of the run's seed and the design alone, so
-/// that results can be reused wherever the design turns up again.
-[[nodiscard]] std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design);
+/// The front by what is known now; of a search that has finished only members that were confirmed,
+/// if it confirms. Ascending by first objective.
+[[nodiscard]] std::vector<ArchiveMember> reported_front(const Engine& engine);
+/// Designs that the front lacks because their repeats would have been more than there are
+/// designs; 0 while the search goes on.
+[[nodiscard]] std::size_t left_unconfirmed(const Engine& engine);
+
+/// The initial weights' seed of a design: a function of the run's seed, the design and the number
+/// of its repeat alone, so that results can be reused wherever the design turns up again.
+[[nodiscard]] std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design,
+                                          std::uint32_t repeat = 0);
 
 }  // namespace edgeloop

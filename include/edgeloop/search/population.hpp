@@ -17,6 +17,8 @@ class Population {
     void add(Individual individual);
     /// Removes the member with this id, if there is one.
     void remove(std::uint64_t id);
+    /// Puts it in the place of the member with its id.
+    void replace(Individual individual);
     /// Keeps the best `count` by select_survivors().
     void keep_best(std::size_t count);
     /// Removes the worst member and keeps the ranking up to date, cheaper than keep_best().

@@ -163,4 +163,13 @@ struct DurationModel {
     [[nodiscard]] double draw(const char* purpose, const Candidate& candidate) const;
 };
 
+/// What luck makes of a training's error: a factor around 1, addressed by candidate (a repeat has
+/// an id of its own) and rung, the same in every run.
+struct TrainingNoise {
+    double relative = 0.2;  ///< standard deviation
+    std::uint64_t seed = 1;
+
+    [[nodiscard]] double factor(const Candidate& candidate) const;
+};
+
 }  // namespace edgeloop

@@ -62,5 +62,22 @@ TEST(SearchConfig, EveryImpossibleValueIsRefusedByName) {
                                              "option '{}' got '{}' (it takes ", name, value)));
 }
 
+TEST(SearchConfig, TheNumberOfRepeatsMakesSense) {
+    const auto with = [](std::vector<const char*> words) {
+        words.insert(words.begin(), {"--run-dir", "r", "--data", "d"});
+        return outcome(words);
+    };
+    EXPECT_THAT(with({}), ::testing::HasSubstr("\nconfirm = 3\n"));
+    EXPECT_THAT(with({"--confirm", "1"}), ::testing::HasSubstr("has no standard deviation"));
+    EXPECT_THAT(with({"--confirm", "9", "--evaluations", "8"}),
+                ::testing::HasSubstr("--confirm 9 is more than --evaluations 8"));
+    EXPECT_THAT(with({"--evaluations", "2"}), ::testing::HasSubstr("or --confirm 0"));
+    EXPECT_THAT(with({"--evaluations", "2", "--confirm", "0"}),
+                ::testing::HasSubstr("\nconfirm = 0\n"));
+    EXPECT_THAT(outcome({"--run-dir", "r", "--problem", "zdt1", "--evaluations", "2"}),
+                ::testing::HasSubstr("\nevaluations = 2\n"))
+        << "problems are not confirmed";
+}
+
 }  // namespace
 }  // namespace edgeloop::apps

@@ -77,6 +77,34 @@ TEST(Console, TheFrontShowsWholeDesignsAndWhatTheyShareOnce) {
     EXPECT_EQ(front_table({}, goals, space), "");
 }
 
+TEST(Console, SaysWhatIsConfirmedAndHowSureItIs) {
+    const SearchSpace space = test::unit_box(2);
+    Goals goals;
+    goals.objectives = {"val_rmse", "latency_ms"};
+    ArchiveMember made = member(3, {{"val_rmse_se", 0.0213}});
+    made.completed.candidate.genome.genes = {0.5, 0.5};
+    made.objectives = {0.27512, 1};
+    EXPECT_THAT(front_table({made}, goals, space), HasSubstr("  0.2751 +- 0.021           1"));
+    Progress progress;
+    progress.done = progress.total = 12;
+    progress.hypervolume = 0.5;
+    progress.reference = {0.3, 2};
+    EXPECT_EQ(progress_line(progress, {}), "12/12 designs | hypervolume 0.5 up to 0.3, 2");
+    EXPECT_EQ(confirmation_lines(progress, 3), "");
+    progress.confirms = true;
+    progress.front = 4;
+    progress.confirmed = 3;
+    EXPECT_EQ(progress_line(progress, {}),
+              "12/12 designs | hypervolume 0.5 up to 0.3, 2 | 3 of 4 on the front confirmed");
+    EXPECT_EQ(confirmation_lines(progress, 3), "") << "nothing had to be";
+    progress.repeats = 9;
+    EXPECT_THAT(confirmation_lines(progress, 3),
+                HasSubstr("9 trainings confirmed 3 designs in all"));
+    progress.left_unconfirmed = 2;
+    EXPECT_THAT(confirmation_lines(progress, 3),
+                HasSubstr("2 designs left out of the front unconfirmed"));
+}
+
 TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
     const std::string with = next_steps("my runs/a", 36, true, true);
     EXPECT_THAT(with, HasSubstr("edgeloop-model export --spec 'my runs/a/models/ID/spec.json'"

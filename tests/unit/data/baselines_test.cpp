@@ -1,5 +1,8 @@
 #include "edgeloop/data/baselines.hpp"
 
+#include "unit/data/support.hpp"
+
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
@@ -129,6 +132,19 @@ TEST(Moments, AreThoseOfTheLightWhateverItsDirectionAndGround) {
 TEST(Moments, ABlackImageHasNone) {
     const std::vector<std::uint8_t> black(3 * crop_pixels);
     EXPECT_EQ(moments_of(black.data(), 3), (std::array<double, 5>{}));
+}
+
+TEST(DatasetBaselines, TheMeanAloneIsThatOfAllBaselines) {
+    const test::TemporaryFolder folder;
+    (void)test::small_shards(folder);
+    const Dataset dataset(folder.path("shards"));
+    const WindowRule rule = WindowRule::published(4, 1);
+    const Baseline mean = mean_baseline(dataset, rule);
+    const Baseline first = baselines(dataset, rule).front();
+    EXPECT_GT(mean.rmse, 0);
+    EXPECT_EQ(mean.rmse, first.rmse);
+    EXPECT_EQ(mean.target_rmse, first.target_rmse);
+    EXPECT_THROW((void)mean_baseline(dataset, {4, 1000, 0, ShortLines::skip, 100000}), ConfigError);
 }
 
 }  // namespace

@@ -305,6 +305,38 @@ TEST(Engines, ReferencePointLiesBeyondTheFirstPopulation) {
     EXPECT_EQ(engine->state().reference, fixed);
 }
 
+TEST(Engines, ReferencePointOnTheScaleOfTheTaskIsTheSameForManySeeds) {
+    const SearchSpace space = unit_box(3);
+    std::map<std::vector<double>, int> references;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        EngineSettings settings = box_settings(EngineKind::generational, 10, 10, seed);
+        settings.goals.objectives = {"f1", "f2", "size", "f3"};
+        settings.reference_rule = ReferenceRule::scale;
+        settings.goals.constraints = {parse_constraint("f1<=0.9"), parse_constraint("f1<=0.8"),
+                                      parse_constraint("f2>=0.1")};
+        settings.goals.worthless = {{"f2", 7.5}, {"f1", 3}};
+        const auto engine = make_engine(space, settings);
+        double worst = 0;
+        drive(*engine, [&](const Candidate& candidate) {
+            Metrics metrics = zdt1(candidate.genome);
+            metrics["size"] = 0.0021 + 0.1 * candidate.genome.genes[0];
+            metrics["f3"] = -candidate.genome.genes[1];
+            worst = std::max(candidate.id == 1 ? -1 : worst, metrics["f3"]);
+            return complete(candidate, metrics);
+        });
+        std::vector<double> reference = engine->state().reference;
+        ASSERT_EQ(reference.size(), 4u);
+        EXPECT_EQ(reference[0], 0.8) << "the stricter limit";
+        EXPECT_EQ(reference[1], 7.5) << "where it is worth nothing";
+        EXPECT_GT(reference[3], worst) << "it is not positive: beyond the worst";
+        reference.pop_back();
+        ++references[reference];
+    }
+    for (const auto& [reference, count] : references)
+        EXPECT_NE((std::set<double>{0.05, 0.1, 0.2, 0.5}).count(reference[2]), 0u) << reference[2];
+    EXPECT_LE(references.size(), 4u);
+}
+
 TEST(Engines, RefuseImpossibleSettings) {
     const SearchSpace space = unit_box(2);
     const auto refuse = [&](auto change) {

@@ -91,6 +91,26 @@ TEST_F(KeptFilesTest, APauseShowsWeightsOfTheFrontAndKeepsThem) {
     EXPECT_THROW(files.adopt(folder_.path("nowhere"), 5), IoError);
 }
 
+TEST_F(KeptFilesTest, AConfirmedDesignHasTheWeightsOfItsFirstRepeat) {
+    EngineState state;
+    ArchiveMember confirmed{completed(2), {0.1, 0.2}};
+    confirmed.weights = repeat_id(2, 1);
+    state.archive.add(confirmed);
+    state.confirmation.contenders = {confirmed};
+    state.confirmation.draws[5] = {{repeat_id(5, 3), {}, {}, 0}};
+    for (const char* id : {"2", "1000000002", "2000000002", "3000000005", "1000000007"})
+        write(std::string("weights/") + id + ".safetensors");
+    write_file_atomic(folder_.path("weights/1000000002.safetensors"), "repeat");
+    const KeptFiles files(folder_.root(), 1000);
+    (void)files.tidy(state);
+    EXPECT_TRUE(exists("weights/1000000002.safetensors"));
+    EXPECT_TRUE(exists("weights/3000000005.safetensors")) << "it waits for others";
+    EXPECT_FALSE(exists("weights/2000000002.safetensors"));
+    EXPECT_FALSE(exists("weights/1000000007.safetensors"));
+    EXPECT_EQ(files.finish(state.archive.members()), 0u);
+    EXPECT_EQ(read_file(folder_.path("models/2/weights.safetensors")), "repeat");
+}
+
 TEST_F(KeptFilesTest, TheOldestOfThoseThatWaitGoFirst) {
     EngineState state;
     state.pending[1] = {};

@@ -39,6 +39,7 @@ class ReuseCacheTest : public testing::Test {
 
     EngineSettings settings() const {
         EngineSettings settings;
+        settings.confirm = confirm_;
         settings.population = 6;
         settings.evaluations = 18;
         settings.epochs = 2;
@@ -89,6 +90,7 @@ class ReuseCacheTest : public testing::Test {
         return counts;
     }
 
+    std::size_t confirm_ = 0;
     test::TemporaryFolder folder_;
     SearchSpace space_ = SearchSpace::from_file("quickstart");
 };
@@ -180,6 +182,60 @@ TEST_F(ReuseCacheTest, WeightsOfAnEarlierRunAreFound) {
             EXPECT_EQ(read_file(cache.weights_of(candidate)), fmt::format("w{}", id));
         }
     }
+}
+
+TEST_F(ReuseCacheTest, EachRepeatIsATrainingOfItsOwn) {
+    confirm_ = 2;
+    const int trained = run("first", nullptr).trained;
+    EXPECT_GT(trained, 18 + 2);
+    ReuseCache cache(reuse());
+    EXPECT_EQ(cache.add_run(folder_.path("first")).trainings, std::size_t(trained));
+    const Counts counts = run("second", &cache);
+    EXPECT_EQ(counts.trained, 0);
+    EXPECT_EQ(counts.measured, 0);
+    EXPECT_EQ(read_file(folder_.path("second/pareto.csv")),
+              read_file(folder_.path("first/pareto.csv")));
+    confirm_ = 0;
+    ReuseCache without(reuse());
+    EXPECT_EQ(without.add_run(folder_.path("first")).text("first"),
+              fmt::format("first: 18 trainings and 18 latencies can be reused; not {} trainings "
+                          "that confirm designs (--confirm)",
+                          trained - 18));
+}
+
+TEST_F(ReuseCacheTest, WeightsOfAConfirmedDesignAreItsFirstRepeats) {
+    confirm_ = 2;
+    (void)run("first", nullptr);
+    ReuseOptions options = reuse();
+    options.weights = true;
+    // The designs of the front, as the program leaves them.
+    const std::string table = read_file(folder_.path("first/pareto.csv"));
+    const std::size_t line = table.find('\n') + 1;
+    const CandidateId id = std::stoull(table.substr(line));
+    make_directories(folder_.path(fmt::format("first/models/{}", id)));
+    write_file_atomic(folder_.path(fmt::format("first/models/{}/weights.safetensors", id)), "w");
+    ReuseCache cache(options);
+    EXPECT_EQ(cache.add_run(folder_.path("first")).trainings, 1u);
+    int found = 0;
+    const auto engine = make_engine(space_, settings());
+    while (!engine->finished()) {
+        std::vector<Candidate> batch;
+        while (auto candidate = engine->ask()) batch.push_back(*candidate);
+        for (const Candidate& candidate : batch) {
+            if (cache.find(Part::training, candidate)) {
+                ++found;
+                EXPECT_EQ(candidate.id, repeat_id(id, 1));
+                EXPECT_EQ(read_file(cache.weights_of(candidate)), "w");
+            }
+            CompletedCandidate completed;
+            completed.candidate = candidate;
+            completed.settled = completed.metrics =
+                candidate.known.empty() ? measure(candidate).metrics : candidate.known;
+            completed.metrics["val_rmse"] = train(candidate).metrics.at("val_rmse");
+            engine->tell(completed);
+        }
+    }
+    EXPECT_EQ(found, 1);
 }
 
 TEST_F(ReuseCacheTest, AnotherBudgetOrANeededStateIsNoHit) {

@@ -9,6 +9,7 @@
 #include "edgeloop/core/log.hpp"
 
 #include <filesystem>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -16,13 +17,15 @@ namespace edgeloop {
 namespace {
 
 /// An engine in the middle of a generation, with everything its state can hold.
-EngineState busy_state(EngineKind kind = EngineKind::generational) {
+EngineState busy_state(EngineKind kind = EngineKind::generational, std::size_t confirm = 0,
+                       int steps = 23) {
     const SearchSpace space = test::unit_box(3);
     EngineSettings settings = test::box_settings(kind, 6, 30);
     settings.ladder.epochs = {1, 3};
     settings.surrogate.children = 3;
+    settings.confirm = confirm;
     const auto engine = make_engine(space, settings);
-    for (int i = 0; i < 23; ++i)
+    for (int i = 0; i < steps; ++i)
         if (auto candidate = engine->ask())
             engine->tell(test::complete(*candidate, test::zdt1(candidate->genome)));
     (void)engine->ask();
@@ -52,13 +55,40 @@ TEST(Snapshot, ComesBackAsTheSameBytes) {
     }
 }
 
-TEST(Snapshot, OneOfVersion2GoesOnWithAnEmptyModel) {
+TEST(Snapshot, RepeatsComeBackWhereverTheyAre) {
+    std::set<std::size_t> under_way;
+    std::size_t queued = 0, confirmed = 0, weights = 0;
+    for (const EngineKind kind : {EngineKind::generational, EngineKind::steady_state})
+        for (int steps = 10; steps < 40; ++steps) {
+            const EngineState state = busy_state(kind, 3, steps);
+            const std::string bytes = encode_snapshot(state, {}, 7);
+            const EngineState back = decode_snapshot(bytes, "test").state.engine;
+            EXPECT_EQ(encode_snapshot(back, {}, 7), bytes);
+            for (const auto& each : state.confirmation.draws) under_way.insert(each.second.size());
+            queued += state.confirmation.queue.size();
+            confirmed += state.confirmation.results.size();
+            for (std::size_t i = 0; i < state.archive.members().size(); ++i) {
+                EXPECT_EQ(back.archive.members()[i].weights, state.archive.members()[i].weights);
+                weights += state.archive.members()[i].weights;
+            }
+        }
+    EXPECT_EQ(under_way, (std::set<std::size_t>{0, 1, 2}));
+    EXPECT_GT(queued, 0u);
+    EXPECT_GT(confirmed, 0u);
+    EXPECT_GT(weights, 0u);
+}
+
+TEST(Snapshot, OlderOnesGoOnWithoutWhatTheyDoNotHave) {
+    constexpr std::size_t surfaces = 8, confirmation = 6 * 8;  // bytes of what is empty
     EngineState state = busy_state();
     state.surfaces.clear();
     const std::string bytes = encode_snapshot(state, in_flight(), 77);
-    Envelope envelope = open_envelope({"ELCK", 3}, bytes, "test");
-    envelope.payload.resize(envelope.payload.size() - 8);  // number of surfaces
-    const Snapshot snapshot = decode_snapshot(seal({"ELCK", 2}, envelope), "test");
+    Envelope envelope = open_envelope({"ELCK", 4}, bytes, "test");
+    envelope.payload.resize(envelope.payload.size() - confirmation);
+    Snapshot snapshot = decode_snapshot(seal({"ELCK", 3}, envelope), "test");
+    EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
+    envelope.payload.resize(envelope.payload.size() - surfaces);
+    snapshot = decode_snapshot(seal({"ELCK", 2}, envelope), "test");
     EXPECT_TRUE(snapshot.state.engine.surfaces.empty());
     EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
 }
