@@ -6,7 +6,15 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace edgeloop {
+
+std::string reached(const Progress& progress) {
+    if (progress.total > 0)
+        return fmt::format("{} of {} candidates", progress.done, progress.total);
+    return fmt::format("{} candidates", progress.done);
+}
 
 void Housekeeping::Cadence::done(double started, double now) {
     constexpr double max_share = 0.01;  // of the time
@@ -26,6 +34,7 @@ Housekeeping::Housekeeping(const Engine& engine, RunStore& store, const SearchOp
 
 void Housekeeping::resumed() {
     done_before_ = engine_.state().done;
+    spent_before_ = effort() ? effort()->spent : 0;
     tidy();
 }
 
@@ -54,14 +63,13 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     progress.phase = phase;
     progress.done = state.done;
     progress.done_before = done_before_;
-    progress.total = engine_.settings().evaluations;
+    const std::uint64_t evaluations = engine_.settings().evaluations;
+    progress.total = evaluations == no_limit ? 0 : evaluations;
+    progress.effort = effort();
     progress.by_status = state.by_status;
     progress.generation = state.generation;
     progress.elapsed_seconds = now - started_;
-    if (state.done > done_before_ && state.done <= progress.total)
-        progress.eta_seconds = progress.elapsed_seconds *
-                               static_cast<double>(progress.total - state.done) /
-                               static_cast<double>(state.done - done_before_);
+    progress.eta_seconds = eta(progress);
     progress.kept_bytes = kept_bytes_;
     add_front(progress);
     store_.publish(progress, state.archive.sorted(), tables);
@@ -70,6 +78,30 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     statuses_.done(now, after);
     if (tables) tables_.done(now, after);
     return progress;
+}
+
+std::optional<Effort> Housekeeping::effort() const {
+    const EngineSettings& settings = engine_.settings();
+    const Spent& spent = engine_.state().spent;
+    const Budget::Unit unit = settings.budget.unit;
+    if (settings.budget.limits())
+        return Effort{name_of(unit), spent.in(unit), settings.budget.amount};
+    const std::optional<double> expected = expected_epochs(settings);
+    if (!expected) return std::nullopt;
+    // Fewer designs than expected may have been promoted.
+    return Effort{name_of(Budget::Unit::epochs), spent.epochs,
+                  engine_.finished() ? spent.epochs : *expected};
+}
+
+std::optional<double> Housekeeping::eta(const Progress& progress) const {
+    const auto at_rate = [&](double before, double now, double end) -> std::optional<double> {
+        if (now <= before || now > end) return std::nullopt;
+        return progress.elapsed_seconds * (end - now) / (now - before);
+    };
+    if (progress.effort)
+        return at_rate(spent_before_, progress.effort->spent, progress.effort->total);
+    return at_rate(static_cast<double>(done_before_), static_cast<double>(progress.done),
+                   static_cast<double>(progress.total));
 }
 
 void Housekeeping::add_front(Progress& progress) const {
