@@ -2,6 +2,7 @@
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
 #include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/text.hpp"
@@ -9,6 +10,8 @@
 #include "edgeloop/search/seed_designs.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -58,8 +61,25 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
     return measured;
 }
 
-SearchSpace settled_space(const SearchConfig& config,
-                          const std::optional<Normalisation>& normalisation) {
+namespace {
+
+/// Whether the run that is resumed began when genes without effect still told designs apart.
+bool began_with_idle_genes(const SearchConfig& config) {
+    const std::string path = config.run_dir + "/provenance.json";
+    if (!config.resume || !std::filesystem::exists(path)) return false;
+    try {
+        const Json provenance = read_json_file(path);
+        return provenance.contains("identity") &&
+               provenance.at("identity").value("idle_genes", true);
+    } catch (const Error&) {
+        return false;  // who opens the run says what is wrong with it
+    } catch (const Json::exception&) {
+        return false;
+    }
+}
+
+SearchSpace read_space(const SearchConfig& config,
+                       const std::optional<Normalisation>& normalisation) {
     Json base = Json::object(), of_data = Json::object();
     const std::vector<int>& rungs = config.engine.ladder.epochs;
     const int budget = rungs.empty() ? config.epochs : rungs.back();
@@ -76,11 +96,37 @@ SearchSpace settled_space(const SearchConfig& config,
     return space;
 }
 
+}  // namespace
+
+SearchSpace settled_space(const SearchConfig& config,
+                          const std::optional<Normalisation>& normalisation) {
+    const SearchSpace space = read_space(config, normalisation);
+    return began_with_idle_genes(config) ? space.with_idle_genes() : space;
+}
+
+namespace {
+
+/// Refuses a budget that ends before all given designs are tried.
+void require_budget_for_given(const std::vector<int>& epochs, const EngineSettings& engine) {
+    if (engine.budget.unit != Budget::Unit::epochs) return;
+    const double needed = engine.ladder.epochs.empty()
+                              ? std::accumulate(epochs.begin(), epochs.end(), 0.0)
+                              : epochs_of_cohort(engine.ladder, epochs.size());
+    if (needed > engine.budget.amount)
+        throw ConfigError(fmt::format("--seed-specs gives {} designs of {:g} epochs together",
+                                      epochs.size(), needed),
+                          fmt::format("--budget is {}", to_string(engine.budget)),
+                          "raise --budget or give fewer designs");
+}
+
+}  // namespace
+
 std::vector<std::string> add_given_designs(const std::vector<std::string>& paths,
                                            const SearchSpace& space, const StaticMetrics& counted,
                                            EngineSettings& engine) {
     std::vector<std::string> notes;
     std::vector<Genome>& first = engine.first;
+    std::vector<int> epochs;
     for (const std::string& path : paths) {
         Genome genome = genome_of(space, ArchitectureSpec::from_file(path), path);
         const auto same = [&](const Genome& other) {
@@ -96,8 +142,10 @@ std::vector<std::string> add_given_designs(const std::vector<std::string>& paths
         if (const auto broken = engine.goals.broken(counted(candidate)))
             notes.push_back(fmt::format(
                 "--seed-specs {}: {}; it counts as infeasible and is not trained", path, *broken));
+        epochs.push_back(candidate.design->spec().training.epochs);
         first.push_back(std::move(genome));
     }
+    require_budget_for_given(epochs, engine);
     if (first.size() > engine.evaluations)
         throw ConfigError(fmt::format("--seed-specs gives {} designs", first.size()),
                           fmt::format("--evaluations is {}", engine.evaluations),
@@ -117,10 +165,15 @@ void require_designs(const SearchSpace& space, const EngineSettings& engine,
     std::optional<std::string> why;
     for (int i = 0; i < samples; ++i) {
         why = space.infeasibility(space.sample(random));
-        if (!why) return;
+        if (!why) break;
     }
+    if (!why && engine.budget.unit != Budget::Unit::epochs) return;
     // Few designs may be allowed and hard to hit: the engine looks at all of a small space.
     if (make_engine(space, engine, counted)->ask()) return;
+    if (!why)
+        throw ConfigError(
+            fmt::format("--budget {} is less than one design trains for", to_string(engine.budget)),
+            {}, "raise --budget, or train for fewer epochs");
     throw ConfigError("no design of the space may be trained", "for instance: " + *why,
                       "change the space or the option that the reason names");
 }

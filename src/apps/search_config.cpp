@@ -51,8 +51,16 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
           "search algorithm: NSGA-II in generations or steady-state, or random sampling");
     o.add("seed", &engine.seed, "random seed of the run");
     o.add("population", &engine.population, "population size", between(2, 1e6));
-    o.add("evaluations", &engine.evaluations, "designs to evaluate in all (trials)",
-          between(1, 1e8), Scope::run);
+    o.add(
+        "evaluations", &c.evaluations,
+        fmt::format("designs to evaluate in all (trials); 0: {}, or with --budget as many as it is "
+                    "good for",
+                    EngineSettings().evaluations),
+        between(0, 1e8), Scope::run);
+    o.add("budget", &c.budget,
+          "what all trainings together may cost: epochs, seconds of training, or core hours, e.g. "
+          "500epochs, 3600s, 20corehours; no design is begun or promoted that would overstep it",
+          {}, Scope::run);
     o.add(
         "confirm", &engine.confirm,
         "further trainings, with other seeds, of each design that would be a member of the front: "
@@ -319,6 +327,20 @@ void check_together(const SearchConfig& c) {
     check_edge_keys(c);
 }
 
+/// The limits of the search: a budget, a number of designs, or both.
+void settle_extent(SearchConfig& c) {
+    c.engine.budget = parse_budget(c.budget);
+    const double cores = double(c.training.threads) * c.ranks_per_candidate;
+    c.engine.budget.cores = [cores](const Candidate&) { return cores; };
+    if (c.evaluations > 0)
+        c.engine.evaluations = c.evaluations;
+    else if (c.engine.budget.limits())
+        c.engine.evaluations = no_limit;
+    require(c.problem.empty() || c.engine.budget.unit != Budget::Unit::epochs ||
+                !c.engine.ladder.epochs.empty(),
+            "an analytic problem trains no epochs", "give --rungs, or --evaluations instead");
+}
+
 bool wants_samples(const Goals& goals) {
     const std::vector<std::string> names = goals.wanted();
     return std::any_of(names.begin(), names.end(), [](const std::string& name) {
@@ -389,6 +411,7 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
     if (!parser.parse(argc, argv, 1, speaks)) return false;
     keep_older_defaults(config, argc, argv);
     check_together(config);
+    settle_extent(config);
     config.text = parser.config_text();
     for (const std::string& text : config.constraints)
         config.engine.goals.constraints.push_back(parse_constraint(text));

@@ -35,8 +35,10 @@ struct SearchConfig {
     std::string space = "quickstart";
     std::vector<std::string> constraints;  ///< as typed
     std::vector<std::string> seed_specs;   ///< spec files put into the first population
-    int epochs = 0;                        ///< 0: as each spec says
-    double rung_disk = 20000;              ///< MiB of trainings that wait for a higher rung
+    std::uint64_t evaluations = 0;  ///< 0: EngineSettings::evaluations, or no limit with a budget
+    std::string budget;             ///< as typed; empty: none
+    int epochs = 0;                 ///< 0: as each spec says
+    double rung_disk = 20000;       ///< MiB of trainings that wait for a higher rung
 
     // Training
     int ranks_per_candidate = 1;

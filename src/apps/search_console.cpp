@@ -75,8 +75,13 @@ std::string command_of(const std::string& program) {
 }  // namespace
 
 std::string progress_line(const Progress& progress, const Goals& goals) {
-    std::string line =
-        fmt::format("{}/{} designs", progress.done, std::max(progress.done, progress.total));
+    std::string line = progress.total > 0 ? fmt::format("{}/{} designs", progress.done,
+                                                        std::max(progress.done, progress.total))
+                                          : plural(progress.done, "design");
+    if (progress.effort && progress.effort->total > 0)
+        line += fmt::format(" | {:.6g}/{:.6g} {} ({:.0f} %)", progress.effort->spent,
+                            progress.effort->total, progress.effort->unit,
+                            100 * progress.effort->spent / progress.effort->total);
     for (const std::string& objective : goals.objectives) {
         const auto best = progress.best.find(objective);
         if (best == progress.best.end()) continue;
@@ -200,7 +205,7 @@ std::string cost_line(std::uint64_t done, const StartCosts& costs) {
     return line;
 }
 
-std::string next_steps(const std::string& run_dir, std::uint64_t evaluations, bool has_models,
+std::string next_steps(const std::string& run_dir, const std::string& more, bool has_models,
                        bool has_weights) {
     const auto path = [&](const std::string& name) { return shell_word(run_dir + "/" + name); };
     std::string text = fmt::format(
@@ -214,9 +219,7 @@ std::string next_steps(const std::string& run_dir, std::uint64_t evaluations, bo
             has_weights ? " --weights " + path("models/ID/weights.safetensors") : std::string());
     if (has_models && !has_weights)
         text += "                     (random weights: a search with --save-weights keeps them)\n";
-    text += fmt::format(
-        "  more designs:      the same command with {} for --evaluations, and --resume\n",
-        2 * evaluations);
+    text += fmt::format("  more designs:      the same command with {}, and --resume\n", more);
     return text;
 }
 

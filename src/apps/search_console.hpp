@@ -38,10 +38,10 @@ struct StartCosts {
 [[nodiscard]] std::string cost_line(std::uint64_t done, const StartCosts& costs);
 
 /// What a user does next with a finished run, for the shell.
-/// @param evaluations  designs that the run was asked for.
+/// @param more         option that lets the run go on.
 /// @param has_models   the run has designs to export.
 /// @param has_weights  and their weights.
-[[nodiscard]] std::string next_steps(const std::string& run_dir, std::uint64_t evaluations,
+[[nodiscard]] std::string next_steps(const std::string& run_dir, const std::string& more,
                                      bool has_models, bool has_weights);
 
 }  // namespace edgeloop::apps

@@ -154,8 +154,14 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
             "out\n",
             progress.front_not_valid);
     const bool networks = config.problem.empty() && !result.front.empty();
-    fmt::print("{}", next_steps(config.run_dir, std::max(progress.total, progress.done), networks,
-                                config.save_weights));
+    Budget twice = task.engine.budget;
+    twice.amount *= 2;
+    // With both limits the one that was met is raised.
+    const bool by_budget = twice.limits() && progress.done < task.engine.evaluations;
+    const std::string more = by_budget ? "--budget " + to_string(twice)
+                                       : fmt::format("{} for --evaluations",
+                                                     2 * std::max(progress.total, progress.done));
+    fmt::print("{}", next_steps(config.run_dir, more, networks, config.save_weights));
     std::fflush(stdout);
     // A run of which every design failed has an exit code that says so.
     std::map<Status, std::uint64_t> ended = progress.by_status;  // missing ones become 0

@@ -209,6 +209,11 @@ SearchTask network_task(const SearchConfig& config) {
         task.is_large = [limit](const Candidate& candidate) {
             return candidate.known.at("flops") >= limit;
         };
+        const double cores_of_large = double(config.training.threads) * config.large_ranks;
+        task.engine.budget.cores = [is_large = task.is_large, cores = config.engine.budget.cores,
+                                    cores_of_large](const Candidate& candidate) {
+            return is_large(candidate) ? cores_of_large : cores(candidate);
+        };
     }
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())

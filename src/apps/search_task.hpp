@@ -68,13 +68,15 @@ std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
 /// Puts the designs of --seed-specs into the first population.
 ///
 /// @return what the user should know about them; one line each.
-/// @throws ConfigError  a design that is not of the space; more designs than evaluations.
+/// @throws ConfigError  a design that is not of the space; more designs than evaluations, or than
+///                      the budget is good for.
 [[nodiscard]] std::vector<std::string> add_given_designs(const std::vector<std::string>& paths,
                                                          const SearchSpace& space,
                                                          const StaticMetrics& counted,
                                                          EngineSettings& engine);
 
-/// Refuses a space of which no design may be trained. @throws ConfigError with an example of why.
+/// Refuses a space of which no design may be trained, and a budget in epochs that is not good for
+/// one. @throws ConfigError with an example of why.
 void require_designs(const SearchSpace& space, const EngineSettings& engine,
                      const StaticMetrics& counted);
 

@@ -100,7 +100,8 @@ class Planner {
             {"ranks_per_candidate", asked.ranks_per_candidate},
             {"groups", asked.machines.groups},
             {"devices", run_.machines.devices},
-            {"evaluations", settings_.evaluations},
+            {"evaluations", run.designs},
+            {"epochs", run.epochs},
             {"seconds", seconds},
             {"seconds_quartiles", {asked.quick, asked.slow}},
             {"hours", seconds / 3600},
@@ -217,8 +218,12 @@ class Planner {
         return choice;
     }
 
-    /// Group sizes to compare: those timed, and once exchange has been timed, all powers of 2.
+    /// Group sizes to compare: those timed, and once exchange has been timed, all powers of 2. With
+    /// a budget of time another size trains other designs: there is nothing to compare.
     std::vector<Choice> choices() const {
+        const Budget::Unit unit = settings_.budget.unit;
+        if (unit == Budget::Unit::seconds || unit == Budget::Unit::core_hours)
+            return {choose(run_.ranks_per_candidate)};
         std::set<int> sizes(calibration_.group_sizes.begin(), calibration_.group_sizes.end());
         if (sizes.size() > 1)
             for (int size = 1; size <= workers(run_); size *= 2) sizes.insert(size);
@@ -264,6 +269,8 @@ RunPrediction predict_run(Engine& engine, const PlanMachines& machines, const Pl
 
     prediction.seconds = clock.now();
     prediction.events = store.events;
+    prediction.designs = engine.state().proposed;
+    prediction.epochs = engine.state().spent.epochs;
     prediction.training_seconds = evaluator.machines().spent_seconds();
     if (prediction.seconds == 0) return prediction;
     prediction.groups_busy =
@@ -334,11 +341,11 @@ std::string plan_text(const Json& plan) {
     };
     std::string text = fmt::format(
         "{} on {} ({} of {}, {:g} {}): {}, half of such runs {} to {}\n"
-        "  {} of {:.2f} s on average, groups busy {:.0f} %\n",
+        "  {} of {:.2f} s on average, {:g} epochs, groups busy {:.0f} %\n",
         counted("evaluations", "design"), counted("ranks", "rank"), counted("groups", "group"),
         count("ranks_per_candidate"), number("cores"), number("cores") == 1 ? "core" : "cores",
         duration(number("seconds")), quartile(0), quartile(1), counted("trainings", "training"),
-        number("training_s"), 100 * number("groups_busy"));
+        number("training_s"), number("epochs"), 100 * number("groups_busy"));
     if (count("devices") > 0)
         text += fmt::format("  measurements of {:.2f} s, devices busy {:.0f} %\n",
                             number("measuring_s"), 100 * number("devices_busy"));

@@ -37,13 +37,14 @@ class AsynchronousEngine : public EngineBase {
 
   private:
     [[nodiscard]] bool spent() const {
-        return state_.exhausted || state_.proposed >= settings_.evaluations;
+        return state_.exhausted || nothing_fits_ || state_.proposed >= settings_.evaluations;
     }
 
     void restored() override {
         if (!std::holds_alternative<AsynchronousState>(state_.own))
             state_.own = AsynchronousState{};  // no rung had a result when it was written
         rungs().resize(static_cast<std::size_t>(last_rung()));
+        nothing_fits_ = false;
         find_promotable();
     }
 
@@ -57,10 +58,15 @@ class AsynchronousEngine : public EngineBase {
 
     std::optional<Candidate> fresh() {
         if (spent()) return std::nullopt;
-        const std::uint64_t number = state_.proposed;
+        const std::uint64_t number = state_.proposed, scanned = state_.scanned;
         std::optional<Candidate> candidate =
             breeds(number) ? offspring(number) : initial_candidate(number);
         if (!candidate) return std::nullopt;
+        if (!affords(epochs_to_train(*candidate))) {
+            withdraw(*candidate, scanned);
+            nothing_fits_ = true;
+            return std::nullopt;
+        }
         candidate->generation = static_cast<std::uint32_t>(number / settings_.population);
         candidate->index = static_cast<std::uint32_t>(number % settings_.population);
         return candidate;
@@ -85,12 +91,14 @@ class AsynchronousEngine : public EngineBase {
         if (auto individual = as_individual(completed)) admit(std::move(*individual));
         state_.generation = static_cast<std::uint32_t>(told_first() / settings_.population);
         fix_reference();
+        nothing_fits_ = false;  // what a candidate is expected to cost may have changed
         queue_repeats();
         find_promotable();
     }
 
     void absorb_repeat() override {
         settle_repeats();
+        nothing_fits_ = false;
         queue_repeats();
         find_promotable();
     }
@@ -103,7 +111,8 @@ class AsynchronousEngine : public EngineBase {
     }
 
     std::optional<Candidate> promote() {
-        if (!promotable_) return std::nullopt;
+        if (!promotable_ || !affords(step_above(static_cast<int>(promotable_->rung))))
+            return std::nullopt;
         RungEntry& entry = rungs()[promotable_->rung][promotable_->entry];
         entry.promoted = true;
         decide(entry.completed, true, place_text(promotable_->place, promotable_->field));
@@ -112,11 +121,12 @@ class AsynchronousEngine : public EngineBase {
         return candidate;
     }
 
-    /// The best result that may be promoted, from the highest rung down.
+    /// The best result that may be promoted, from the highest rung down, on which the budget is
+    /// good for it.
     void find_promotable() {
         promotable_.reset();
         for (std::size_t rung = rungs().size(); rung-- > 0 && !promotable_;)
-            find_promotable_on(rung);
+            if (affords(step_above(static_cast<int>(rung)))) find_promotable_on(rung);
     }
 
     void find_promotable_on(std::size_t rung) {
@@ -161,6 +171,7 @@ class AsynchronousEngine : public EngineBase {
         std::size_t place = 0, field = 0;
     };
     std::optional<Promotable> promotable_;
+    bool nothing_fits_ = false;  ///< the budget is not good for a new candidate, as things stand
 };
 
 }  // namespace

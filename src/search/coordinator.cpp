@@ -340,14 +340,13 @@ class Coordinator {
         for (auto& [id, active] : active_)
             if (active.begun) --active.kept.cut_off;
         housekeeping_.save(active_);
-        (void)report("stopped");
+        const Progress progress = report("stopped");
         if (broken)
             throw IoError("the search has stopped: " + *broken,
                           "the rest of its budget would go the same way",
                           "mend the cause, then run the same command with --resume to go on");
-        throw Stopped(fmt::format("stopped after {} of {} candidates", engine_.state().done,
-                                  engine_.settings().evaluations),
-                      *why, "run the same command with --resume to go on");
+        throw Stopped("stopped after " + reached(progress), *why,
+                      "run the same command with --resume to go on");
     }
 
     SearchResult finish() {

@@ -70,6 +70,12 @@ void check(const EngineSettings& settings) {
     if (settings.confirm == 1)
         throw ConfigError("one further training of a design has no standard deviation", {},
                           "give --confirm at least 2, or 0 to take every result as it is");
+    const int full =
+        settings.ladder.epochs.empty() ? settings.epochs : settings.ladder.epochs.back();
+    if (settings.budget.unit == Budget::Unit::epochs && settings.budget.amount < full)
+        throw ConfigError(fmt::format("the budget is {:g} epochs", settings.budget.amount),
+                          fmt::format("one design trains for {}", full),
+                          "raise --budget, or train for fewer epochs");
     if (settings.surrogate.children < 1 || !(settings.surrogate.deviations >= 0))
         throw ConfigError(
             "a surrogate needs at least one child and a bound of 0 deviations or more");
@@ -79,6 +85,31 @@ void check(const EngineSettings& settings) {
 
 std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design, std::uint32_t repeat) {
     return RandomStream(run_seed, "training", repeat, design.low ^ design.high).next_u64();
+}
+
+double epochs_of_cohort(const LadderSettings& ladder, std::uint64_t candidates) {
+    double epochs = 0;
+    int before = 0;
+    auto left = static_cast<double>(candidates);
+    for (const int until : ladder.epochs) {
+        epochs += left * (until - before);
+        before = until;
+        left = std::ceil(left / ladder.reduction);
+    }
+    return epochs;
+}
+
+std::optional<double> expected_epochs(const EngineSettings& settings) {
+    if (settings.ladder.epochs.empty() || settings.evaluations == no_limit) return std::nullopt;
+    if (settings.kind != EngineKind::generational)
+        return epochs_of_cohort(settings.ladder, settings.evaluations);
+    const std::uint64_t first = std::min<std::uint64_t>(
+        settings.evaluations, std::max(settings.population, settings.first.size()));
+    const std::uint64_t others = settings.evaluations - first;
+    return epochs_of_cohort(settings.ladder, first) +
+           static_cast<double>(others / settings.population) *
+               epochs_of_cohort(settings.ladder, settings.population) +
+           epochs_of_cohort(settings.ladder, others % settings.population);
 }
 
 std::set<CandidateId> under_way(const EngineState& state) {
@@ -128,6 +159,7 @@ void EngineBase::tell(const CompletedCandidate& completed) {
         fmt::format("candidate {} is not pending", completed.candidate.id));
     state_.pending.erase(pending);
     ++state_.told;
+    state_.spent.add(completed, settings_.budget);
     if (repeat_of(completed.candidate.id) > 0) {
         confirmation_.take(completed, state_.confirmation);
         return absorb_repeat();
@@ -284,6 +316,26 @@ std::optional<Candidate> EngineBase::initial_candidate(std::uint64_t number) {
     if (number < settings_.first.size())
         return proposer_.given(settings_.first[number], random, state_);
     return proposer_.sample(random, state_);
+}
+
+bool EngineBase::affords(double epochs) const {
+    if (!settings_.budget.limits()) return true;
+    double promised = 0;
+    for (const auto& pending : state_.pending) promised += epochs_to_train(pending.second);
+    if (const auto* own = std::get_if<GenerationalState>(&state_.own))
+        for (const Candidate& queued : own->queue) promised += epochs_to_train(queued);
+    return promised + epochs <= epochs_left(settings_.budget, state_.spent);
+}
+
+void EngineBase::withdraw(const Candidate& candidate, std::uint64_t scanned) {
+    state_.seen.erase(space_.identity(candidate.genome));
+    --state_.proposed;
+    state_.scanned = scanned;
+}
+
+double EngineBase::step_above(int rung) const {
+    const auto next = static_cast<std::size_t>(rung) + 1;
+    return settings_.ladder.epochs.at(next) - settings_.ladder.epochs.at(next - 1);
 }
 
 int EngineBase::last_rung() const {

@@ -40,6 +40,13 @@ class EngineBase : public Engine {
     [[nodiscard]] std::uint64_t first_population() const {
         return std::max<std::uint64_t>(settings_.population, settings_.first.size());
     }
+    /// Whether the budget is good for so many epochs more than those that were promised.
+    [[nodiscard]] bool affords(double epochs) const;
+    /// Takes a candidate back that was proposed last and overstepped the budget.
+    /// @param scanned  EngineState::scanned before it was proposed.
+    void withdraw(const Candidate& candidate, std::uint64_t scanned);
+    /// Epochs from a rung to the next.
+    [[nodiscard]] double step_above(int rung) const;
     /// A candidate of the first population: a given design or a sample.
     [[nodiscard]] std::optional<Candidate> initial_candidate(std::uint64_t number);
     [[nodiscard]] int last_rung() const;

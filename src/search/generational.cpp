@@ -41,10 +41,10 @@ class GenerationalEngine : public EngineBase {
         return std::get<GenerationalState>(state_.own);
     }
     [[nodiscard]] bool spent() const {
-        return state_.exhausted || state_.proposed >= settings_.evaluations;
+        return state_.exhausted || nothing_fits_ || state_.proposed >= settings_.evaluations;
     }
 
-    void restored() override {}
+    void restored() override { nothing_fits_ = false; }
 
     [[nodiscard]] const std::vector<ArchiveMember>& rivals() const override {
         return own().settled_front;
@@ -53,12 +53,21 @@ class GenerationalEngine : public EngineBase {
     void breed() {
         const std::uint64_t members =
             state_.generation == 0 ? first_population() : settings_.population;
-        const auto count = std::min(members, settings_.evaluations - state_.proposed);
+        const auto count = affordable(std::min(members, settings_.evaluations - state_.proposed));
         own().settled_front = state_.archive.members();
         if (state_.population.size() < 2)
             sample_generation(count);
         else
             vary_generation(count);
+        nothing_fits_ = own().queue.empty();
+    }
+
+    /// As many candidates as the budget is good for, with their promotions. Without a ladder
+    /// enqueue() sees what each costs.
+    [[nodiscard]] std::uint64_t affordable(std::uint64_t count) const {
+        if (!settings_.budget.limits() || settings_.ladder.epochs.empty()) return count;
+        while (count > 0 && !affords(epochs_of_cohort(settings_.ladder, count))) --count;
+        return count;
     }
 
     void sample_generation(std::uint64_t count) {
@@ -66,7 +75,9 @@ class GenerationalEngine : public EngineBase {
         const std::uint64_t more = first_population() - settings_.population;
         const std::uint64_t first =
             state_.generation == 0 ? 0 : state_.generation * settings_.population + more;
-        for (std::uint64_t i = 0; i < count; ++i) enqueue(initial_candidate(first + i));
+        bool fits = true;
+        for (std::uint64_t i = 0; i < count && fits; ++i)
+            fits = enqueue([&] { return initial_candidate(first + i); });
     }
 
     void vary_generation(std::uint64_t count) {
@@ -75,13 +86,16 @@ class GenerationalEngine : public EngineBase {
         const Ranking& ranking = state_.population.ranking();
         RandomStream mating = stream("mating", state_.generation, 0);
         const std::vector<std::size_t> pool = mating_pool(parents, ranking, count + 1, mating);
-        for (std::uint64_t pair = 0; 2 * pair < count; ++pair) {
+        bool fits = true;
+        for (std::uint64_t pair = 0; 2 * pair < count && fits; ++pair) {
             RandomStream random = stream("offspring", state_.generation, pair);
             auto [first, second] =
                 vary(space_, parents[pool[2 * pair]].genome, parents[pool[2 * pair + 1]].genome,
                      settings_.variation, random);
-            enqueue(proposer_.propose(std::move(first), random, state_));
-            if (2 * pair + 1 < count) enqueue(proposer_.propose(std::move(second), random, state_));
+            const auto propose = [&](Genome& child) {
+                return enqueue([&] { return proposer_.propose(std::move(child), random, state_); });
+            };
+            fits = propose(first) && (2 * pair + 1 >= count || propose(second));
         }
     }
 
@@ -89,18 +103,27 @@ class GenerationalEngine : public EngineBase {
         Points rivals = competition(0);
         for (std::uint64_t i = 0; i < count; ++i) {
             RandomStream random = stream("offspring", state_.generation, i);
-            enqueue(proposer_.propose(bred(random, rivals), random, state_));
-            if (state_.exhausted) return;
+            const bool fits =
+                enqueue([&] { return proposer_.propose(bred(random, rivals), random, state_); });
+            if (!fits || state_.exhausted) return;
             if (auto predicted = predict(own().queue.back()))
                 rivals.push_back(std::move(predicted->bound));
         }
     }
 
-    void enqueue(std::optional<Candidate> candidate) {
-        if (!candidate) return;
+    /// @return false when the budget is not good for it; it is taken back then.
+    bool enqueue(const std::function<std::optional<Candidate>()>& propose) {
+        const std::uint64_t scanned = state_.scanned;
+        std::optional<Candidate> candidate = propose();
+        if (!candidate) return true;
+        if (!affords(epochs_to_train(*candidate))) {
+            withdraw(*candidate, scanned);
+            return false;
+        }
         candidate->generation = state_.generation;
         candidate->index = static_cast<std::uint32_t>(own().queue.size());
         own().queue.push_back(std::move(*candidate));
+        return true;
     }
 
     void absorb(const CompletedCandidate& completed) override {
@@ -145,12 +168,17 @@ class GenerationalEngine : public EngineBase {
             if (cohort[i].status == Status::completed) field.push_back(i);
         const auto places = static_cast<std::size_t>(
             std::ceil(static_cast<double>(field.size()) / settings_.ladder.reduction));
-        std::size_t place = 0;
+        const double step = step_above(cohort.front().candidate.rung);
+        std::size_t place = 0, promoted = 0;
         std::vector<bool> goes_on(cohort.size(), false);
         const auto place_next = [&](std::size_t i) {
             const std::optional<std::string> dominated = outclassed(cohort[i]);
-            goes_on[i] = place++ < places && !dominated;
-            decide(cohort[i], goes_on[i], dominated.value_or(place_text(place, field.size())));
+            const bool chosen = place++ < places && !dominated;
+            goes_on[i] = chosen && affords(static_cast<double>(promoted + 1) * step);
+            promoted += goes_on[i] ? 1 : 0;
+            decide(cohort[i], goes_on[i],
+                   dominated.value_or(place_text(place, field.size()) +
+                                      (chosen && !goes_on[i] ? ", beyond the budget" : "")));
             return goes_on[i];
         };
         if (uses_surrogate())
@@ -200,6 +228,8 @@ class GenerationalEngine : public EngineBase {
         ++state_.generation;
         fix_reference();
     }
+
+    bool nothing_fits_ = false;  ///< the budget is not good for one more candidate
 };
 
 }  // namespace

@@ -6,7 +6,15 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace edgeloop {
+
+std::string reached(const Progress& progress) {
+    if (progress.total > 0)
+        return fmt::format("{} of {} candidates", progress.done, progress.total);
+    return fmt::format("{} candidates", progress.done);
+}
 
 void Housekeeping::Cadence::done(double started, double now) {
     constexpr double max_share = 0.01;  // of the time
@@ -27,6 +35,7 @@ Housekeeping::Housekeeping(const Engine& engine, RunStore& store, const SearchOp
 void Housekeeping::resumed() {
     done_before_ = engine_.state().done;
     repeats_before_ = engine_.state().confirmation.told;
+    spent_before_ = effort() ? effort()->spent : 0;
     tidy();
 }
 
@@ -55,11 +64,13 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     progress.phase = phase;
     progress.done = state.done;
     progress.done_before = done_before_;
-    progress.total = engine_.settings().evaluations;
+    const std::uint64_t evaluations = engine_.settings().evaluations;
+    progress.total = evaluations == no_limit ? 0 : evaluations;
+    progress.effort = effort();
     progress.by_status = state.by_status;
     progress.generation = state.generation;
     progress.elapsed_seconds = now - started_;
-    progress.eta_seconds = seconds_left(progress);
+    progress.eta_seconds = eta(progress);
     progress.kept_bytes = kept_bytes_;
     add_front(progress);
     store_.publish(progress, reported_front(engine_), tables);
@@ -70,16 +81,38 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     return progress;
 }
 
-/// Designs take as long as those so far, with their share of repeats; repeats that are under way as
-/// long as any training so far.
-std::optional<double> Housekeeping::seconds_left(const Progress& progress) const {
-    const EngineState& state = engine_.state();
-    if (state.done <= done_before_ || state.done > progress.total) return std::nullopt;
-    const auto designs = static_cast<double>(state.done - done_before_);
-    const auto repeats = static_cast<double>(state.confirmation.told - repeats_before_);
-    const auto waiting = static_cast<double>(state.confirmation.asked - state.confirmation.told);
-    return progress.elapsed_seconds * (static_cast<double>(progress.total - state.done) / designs +
-                                       waiting / (designs + repeats));
+std::optional<Effort> Housekeeping::effort() const {
+    const EngineSettings& settings = engine_.settings();
+    const Spent& spent = engine_.state().spent;
+    const Budget::Unit unit = settings.budget.unit;
+    if (settings.budget.limits())
+        return Effort{name_of(unit), spent.in(unit), settings.budget.amount};
+    const std::optional<double> expected = expected_epochs(settings);
+    if (!expected) return std::nullopt;
+    // Nobody knows how many repeats there will be; they train to the last rung.
+    const double repeats = double(engine_.state().confirmation.told) *
+                           (settings.ladder.epochs.empty() ? 0 : settings.ladder.epochs.back());
+    const double so_far = spent.epochs - repeats;
+    // Fewer designs than expected may have been promoted.
+    return Effort{name_of(Budget::Unit::epochs), so_far, engine_.finished() ? so_far : *expected};
+}
+
+std::optional<double> Housekeeping::eta(const Progress& progress) const {
+    const auto at_rate = [&](double before, double now, double end) -> std::optional<double> {
+        if (now <= before || now > end) return std::nullopt;
+        return progress.elapsed_seconds * (end - now) / (now - before);
+    };
+    const auto seconds =
+        progress.effort
+            ? at_rate(spent_before_, progress.effort->spent, progress.effort->total)
+            : at_rate(static_cast<double>(done_before_), static_cast<double>(progress.done),
+                      static_cast<double>(progress.total));
+    if (!seconds || (progress.effort && engine_.settings().budget.limits())) return seconds;
+    // Repeats that are under way take as long as any training so far; those to come are in the
+    // rate.
+    const auto& repeats = engine_.state().confirmation;
+    const double ended = double(progress.done - done_before_ + repeats.told - repeats_before_);
+    return *seconds + progress.elapsed_seconds * double(repeats.asked - repeats.told) / ended;
 }
 
 void Housekeeping::add_front(Progress& progress) const {

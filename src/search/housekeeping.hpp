@@ -3,8 +3,13 @@
 #include "search/parts.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 namespace edgeloop {
+
+/// E.g. "12 of 40 candidates".
+[[nodiscard]] std::string reached(const Progress& progress);
 
 /// Checkpoints, status and tables of a run, each when it is due: every so many seconds, but so
 /// rarely that it takes no more than its share of the time.
@@ -36,8 +41,10 @@ class Housekeeping {
         double next_ = 0;
     };
 
-    [[nodiscard]] std::optional<double> seconds_left(const Progress& progress) const;
     void add_front(Progress& progress) const;
+    [[nodiscard]] std::optional<Effort> effort() const;
+    /// By the rate of what the run costs, where that is known; else of designs.
+    [[nodiscard]] std::optional<double> eta(const Progress& progress) const;
     void tidy();
 
     const Engine& engine_;
@@ -48,6 +55,7 @@ class Housekeeping {
     double started_;
     std::uint64_t done_before_ = 0;  ///< candidates done when this process started
     std::uint64_t repeats_before_ = 0;
+    double spent_before_ = 0;  ///< of its effort
     std::uint64_t saved_told_ = 0;
     std::uint64_t kept_bytes_ = 0;  ///< of files that candidates still need
 };

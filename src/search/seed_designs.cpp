@@ -12,8 +12,13 @@
 namespace edgeloop {
 namespace {
 
-// What the spec says about a variable; null when it has no such part, as with inactive genes.
+// What the spec says about a variable; null when it has no such part, as with inactive genes, or
+// one that says nothing: a schedule without steps has only the defaults for them.
 Json value_in(const Json& spec, const Variable& variable) {
+    const Json::json_pointer schedule("/training/schedule");
+    for (const char* of_steps : {"training.step_epochs", "training.gamma"})
+        if (variable.paths == std::vector<std::string>{of_steps} && spec.at(schedule) != "step")
+            return {};
     for (const std::string& path : variable.paths)
         if (spec.contains(pointer_to(path))) return spec[pointer_to(path)];
     for (const std::string& path : variable.lengths)

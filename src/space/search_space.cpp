@@ -1,5 +1,6 @@
 #include "edgeloop/space/search_space.hpp"
 
+#include "space/recipe_genes.hpp"
 #include "space/space_definition.hpp"
 #include "space/space_file.hpp"
 
@@ -82,6 +83,14 @@ SearchSpace SearchSpace::box(const std::vector<double>& lower, const std::vector
     return SearchSpace(std::make_shared<const SpaceDefinition>(std::move(space)));
 }
 
+SearchSpace SearchSpace::with_idle_genes() const {
+    SpaceDefinition space = *definition_;
+    space.settles_recipes = false;
+    return SearchSpace(std::make_shared<const SpaceDefinition>(std::move(space)));
+}
+
+bool SearchSpace::has_idle_genes() const { return !definition_->settles_recipes; }
+
 const std::string& SearchSpace::name() const { return definition_->name; }
 
 const std::vector<Variable>& SearchSpace::variables() const { return definition_->variables; }
@@ -134,7 +143,9 @@ SearchSpace::Decoded SearchSpace::try_decode(const Genome& genome) const {
     for (const ConstraintRule& rule : definition_->rules)
         if (!rule.holds(lookup)) return {nullptr, "breaks the rule " + rule.text()};
     try {
-        DesignPtr design = Design::of(ArchitectureSpec::from_json(*json, name()));
+        ArchitectureSpec spec = ArchitectureSpec::from_json(*json, name());
+        if (definition_->settles_recipes) settle_recipe(spec.training, *definition_, exists);
+        DesignPtr design = Design::of(std::move(spec));
         if (const auto problem = static_problem(*design, definition_->limits))
             return {nullptr, *problem};
         return {std::move(design), {}};

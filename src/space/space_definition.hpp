@@ -35,6 +35,7 @@ struct Binding {
 struct SpaceDefinition {
     std::string name;
     bool is_box = false;
+    bool settles_recipes = true;  ///< see recipe_genes.hpp; not in runs from before that
     std::vector<Variable> variables;
     std::vector<Binding> bindings;       // by variable
     std::vector<Conditions> conditions;  // by variable

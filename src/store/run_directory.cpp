@@ -79,6 +79,7 @@ std::string settings_in(const std::string& config_text) {
 Json identity_of(const Engine& engine) {
     return {{"seed", engine.settings().seed},
             {"space", engine.space().identity().hex()},
+            {"idle_genes", engine.space().has_idle_genes()},
             {"objectives", engine.settings().goals.text()}};
 }
 
@@ -133,6 +134,9 @@ class OpenDirectory final : public RunDirectory {
         note_changes();
         Recovery recovery;
         const std::size_t included = snapshot ? snapshot->events : 0;
+        if (snapshot)
+            snapshot->state.engine.spent =
+                spent_in(past.events, included, options_.engine->settings().budget);
         recovery.events.assign(
             std::make_move_iterator(past.events.begin() + static_cast<std::ptrdiff_t>(included)),
             std::make_move_iterator(past.events.end()));

@@ -135,7 +135,11 @@ std::string progress_row(const TableLayout& layout, const Progress& progress,
 Json status_json(const Progress& progress) {
     Json json = {{"phase", progress.phase},
                  {"done", progress.done},
-                 {"total", progress.total},
+                 {"total", progress.total > 0 ? Json(progress.total) : Json()},
+                 {"effort", progress.effort ? Json{{"unit", progress.effort->unit},
+                                                   {"spent", progress.effort->spent},
+                                                   {"total", progress.effort->total}}
+                                            : Json()},
                  {"running", progress.running},
                  {"generation", progress.generation},
                  {"best", progress.best},

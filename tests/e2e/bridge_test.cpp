@@ -285,6 +285,7 @@ std::vector<std::string> delivered_runtimes() {
 
 TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
     const std::vector<std::string> delivered = delivered_runtimes();
+    ASSERT_FALSE(delivered.empty());
     const Range runtimes = MeasurementSettings::range("runtime");
     for (const ArchitectureSpec& design : small_designs()) {
         const std::string spec = folder.path(design.family + ".json");
@@ -308,13 +309,16 @@ TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
 
 TEST_F(Bridge, ARuntimeForGpusAloneSaysSo) {
     const Range runtimes = MeasurementSettings::range("runtime");
+    int for_gpus = 0;
     for (const std::string& runtime : runtimes.words) {
         if (!needs_cuda(runtime)) continue;
+        ++for_gpus;
         const ProgramResult gpu = run({program("edgeloop-edge"), "measure", "--spec",
                                        test_data("specs/cnn3d_tiny.json"), "--runtime", runtime});
         EXPECT_EQ(gpu.code, 2);
         EXPECT_NE(gpu.output.find("add --processor cuda"), std::string::npos) << gpu.output;
     }
+    EXPECT_GT(for_gpus, 0);
 }
 
 TEST_F(Bridge, ACoreThatIsNotThereIsSaidOnce) {

@@ -126,6 +126,7 @@ void expect_one_clear_error(const ProgramResult& result, const std::string& file
 TEST(MalformedFiles, SpacesAreRefusedByTheSearch) {
     const TemporaryFolder folder;
     const std::string file = folder.path("damaged.json");
+    ASSERT_FALSE(damaged_spaces().empty());
     for (const Damage& damage : damaged_spaces()) {
         SCOPED_TRACE(damage.name);
         write_file_atomic(file, damage.text);
@@ -139,6 +140,7 @@ TEST(MalformedFiles, SpacesAreRefusedByTheSearch) {
 TEST(MalformedFiles, SpecsAreRefusedByTheModelProgram) {
     const TemporaryFolder folder;
     const std::string file = folder.path("damaged.json");
+    ASSERT_FALSE(damaged_specs().empty());
     for (const Damage& damage : damaged_specs()) {
         SCOPED_TRACE(damage.name);
         write_file_atomic(file, damage.text);

@@ -102,6 +102,7 @@ TEST_F(MeasuringSearch, WhatOneDeviceMeasuresNotValidlyAnotherMeasuresAgain) {
     EXPECT_THAT(evaluations("latency_valid"), Each("1"));
     EXPECT_THAT(evaluations("device"), Each("cool"));
     EXPECT_THAT(result.output, Not(HasSubstr("not valid")));
+    EXPECT_FALSE(events("measured").empty());
     for (const Json& measured : events("measured")) {
         EXPECT_EQ(measured.at("device"), "cool");
         EXPECT_EQ(measured.at("record").at("before").at("governor"), "performance");
@@ -225,6 +226,7 @@ TEST_F(MeasuringSearch, ALocalAgentMeasuresWhileTrainingsPause) {
     EXPECT_THAT(result.output, Not(HasSubstr("did not pause")));
     EXPECT_THAT(evaluations("status"), Each("completed"));
     EXPECT_THAT(evaluations("device"), Each(StartsWith("local-")));
+    EXPECT_FALSE(events("measured").empty());
     for (const Json& measured : events("measured"))
         EXPECT_TRUE(measured.at("record").at("before").contains("load_1min"));
     const Json provenance = read_json_file(folder.path("run/provenance.json"));

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <numeric>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -98,6 +101,64 @@ TEST_F(OldRuns, TrainingsOnTheLadderGoOnFromTheirEpoch) {
     const auto confirmed = resume(dir, training_, {"--confirm", "3"});
     EXPECT_EQ(confirmed.code, 2) << confirmed.output;
     EXPECT_THAT(confirmed.output, HasSubstr("--confirm 0, now 3"));
+}
+
+TEST_F(OldRuns, TheirTrainingsCountTowardsABudget) {
+    const std::string dir = copy_of("training");
+    const auto result = resume(dir, training_, {"--budget", "30epochs"});
+    ASSERT_EQ(result.code, 0) << result.output;
+    const Words epochs = column(read_table(dir + "/evaluations.csv"), "epochs");
+    ASSERT_GE(epochs.size(), 16u);
+    const double sum =
+        std::accumulate(epochs.begin(), epochs.end(), 0.0,
+                        [](double all, const std::string& text) { return all + std::stod(text); });
+    const Json effort = read_json_file(dir + "/status.json").at("effort");
+    EXPECT_EQ(effort.at("spent"), sum);
+    EXPECT_EQ(effort.at("total"), 30);
+}
+
+// The factors of the learning rate's steps, as the designs of a run have them.
+std::map<int, double> factors_in(const std::string& dir) {
+    std::map<int, double> factors;
+    std::istringstream lines(read_file(dir + "/journal.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+        const Json event = Json::parse(line);
+        if (event.at("event") == "proposed")
+            factors[event.at("id")] = event.at("spec").at("training").at("gamma");
+    }
+    return factors;
+}
+
+TEST_F(OldRuns, GoOnWithTheGenesThatHaveNoEffect) {
+    Json space = read_json_file(test_data("tiny_space.json"));
+    space["base"]["training"]["schedule"] = "step";
+    space["variables"].push_back(
+        {{"name", "training.gamma"}, {"kind", "real"}, {"lower", 0.1}, {"upper", 0.9}});
+    const std::string dir = copy_of("training") + "-of-today";
+    write_file_atomic(dir + ".json", space.dump());
+    const auto with = [&](const std::string& option, const std::string& value, Words words) {
+        *(std::find(words.begin(), words.end(), option) + 1) = value;
+        return words;
+    };
+    const Words words = with("--space", dir + ".json", with("--evaluations", "8", training_));
+    Words first{program("edgeloop-search"), "--run-dir", dir};
+    first.insert(first.end(), words.begin(), words.end());
+    ASSERT_EQ(run(first).code, 0);
+    const auto settled = factors_in(dir);
+    ASSERT_EQ(settled.size(), 8u);
+    for (const auto& [id, factor] : settled) EXPECT_EQ(factor, 0.1) << id;
+
+    // As an earlier version would have left it: it said nothing about such genes.
+    Json provenance = read_json_file(dir + "/provenance.json");
+    EXPECT_EQ(provenance.at("identity").erase("idle_genes"), 1u);
+    write_file_atomic(dir + "/provenance.json", provenance.dump());
+    const auto result = resume(dir, with("--evaluations", "16", words));
+    ASSERT_EQ(result.code, 0) << result.output;
+    const auto factors = factors_in(dir);
+    ASSERT_EQ(factors.size(), 16u);
+    int others = 0;
+    for (const auto& each : factors) others += each.second != 0.1 ? 1 : 0;
+    EXPECT_GT(others, 4);
 }
 
 TEST_F(OldRuns, OtherConditionsAreRefusedAsInTheReleaseThatMadeThem) {

@@ -118,6 +118,7 @@ TEST_P(LinkFuzz, MutationsAreDecodedOrRefusedWithinTheMemoryLimit) {
 }
 
 TEST(LinkFuzzSeeds, EveryMessageIsDecoded) {
+    ASSERT_FALSE(wire::sample_packets().empty());
     for (const wire::Packet& packet : wire::sample_packets()) {
         const std::string bytes = wire::encode(packet);
         EXPECT_TRUE(fuzz::message(bytes));

@@ -162,6 +162,7 @@ TEST_P(EverySpace, DamagedSpaceFilesAreAcceptedOrRefusedWithAPlace) {
 
 TEST(Specs, DamagedSpecsAreAcceptedOrRefusedWithAPlace) {
     RandomStream random(3, "specs");
+    ASSERT_FALSE(shipped_specs().empty());
     for (const ShippedFile& file : shipped_specs()) {
         const Json original = Json::parse(file.text);
         for (int trial = 0; trial < 5000; ++trial) {

@@ -37,7 +37,8 @@ struct PlanCosts {
 struct RunPrediction {
     double seconds = 0;           ///< from the first candidate to the last
     double training_seconds = 0;  ///< sum over groups
-    std::uint64_t trainings = 0, events = 0;
+    std::uint64_t designs = 0, trainings = 0, events = 0;
+    double epochs = 0;        ///< of all trainings
     double groups_busy = 0;   ///< share of all groups' time
     double devices_busy = 0;  ///< share of all devices' time
 };

@@ -4,6 +4,7 @@
 #include "edgeloop/evaluation/goals.hpp"
 #include "edgeloop/evolution/variation.hpp"
 #include "edgeloop/search/archive.hpp"
+#include "edgeloop/search/budget.hpp"
 #include "edgeloop/search/confirmation.hpp"
 #include "edgeloop/search/population.hpp"
 #include "edgeloop/space/search_space.hpp"
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -71,8 +73,15 @@ struct EngineSettings {
     EngineKind kind = EngineKind::generational;
     std::uint64_t seed = 1;
     std::size_t population = 20;      ///< as the next: for a first try
-    std::uint64_t evaluations = 100;  ///< candidates to propose in all
-    int epochs = 0;  ///< training budget of every candidate; 0: as its own recipe says
+    std::uint64_t evaluations = 100;  ///< candidates to propose in all; or no_limit
+    /// What may be spent on training: no candidate is proposed or promoted that would overstep it,
+    /// and the search ends when none fits. A generational engine decides when a generation begins:
+    /// it has as many candidates as fit with their promotions. In other units than epochs a
+    /// candidate costs the mean so far, and the first population, which has no price yet, is whole.
+    Budget budget;
+    /// Training budget of every candidate; 0: as its own recipe says. No more than that: what a
+    /// recipe does later than its own epochs is not told apart by a design.
+    int epochs = 0;
     Goals goals;
     ReferenceRule reference_rule = ReferenceRule::extent;
     VariationSettings variation;
@@ -85,6 +94,9 @@ struct EngineSettings {
     std::vector<Genome> first;  ///< designs of the first population; the rest is sampled
     bool analytic = false;      ///< the space is a box: candidates carry no spec
 };
+
+/// EngineSettings::evaluations when only the budget limits the search.
+constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
 /// Metrics that need no evaluation, e.g. parameters and flops; pure, or nothing at all.
 using StaticMetrics = std::function<Metrics(const Candidate&)>;
@@ -142,6 +154,7 @@ struct EngineState {
     std::uint64_t proposed = 0;                 ///< candidates so far; also the last id given
     std::uint64_t told = 0;                     ///< calls of tell()
     std::uint64_t done = 0;                     ///< candidates told at least once
+    Spent spent;                                ///< on trainings told; the journal has it
     std::map<Status, std::uint64_t> by_status;  ///< calls of tell() by status, without repeats
     std::uint32_t generation = 0;  ///< the one being evaluated; the next one between two
     std::uint64_t scanned = 0;     ///< position in the systematic scan of a nearly exhausted space
@@ -200,6 +213,12 @@ class Engine {
 ///                      ascending …
 [[nodiscard]] std::unique_ptr<Engine> make_engine(const SearchSpace& space, EngineSettings settings,
                                                   StaticMetrics static_metrics = {});
+
+/// Epochs of so many candidates that go up a ladder together, when none fails and none is pruned.
+[[nodiscard]] double epochs_of_cohort(const LadderSettings& ladder, std::uint64_t candidates);
+/// Epochs that a search with a ladder trains when nothing fails and nothing is pruned; nothing
+/// without a ladder, when all designs cost alike or their recipes say how they differ.
+[[nodiscard]] std::optional<double> expected_epochs(const EngineSettings& settings);
 
 /// Candidates that train now or will: asked and not told, or about to be asked.
 [[nodiscard]] std::set<CandidateId> under_way(const EngineState& state);

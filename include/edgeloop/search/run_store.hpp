@@ -18,9 +18,17 @@ struct SearchState {
     std::map<CandidateId, InFlight> in_flight;
 };
 
+/// How much of what a run may cost, or is expected to cost, has been spent.
+struct Effort {
+    std::string unit;  ///< e.g. "epochs"
+    double spent = 0, total = 0;
+};
+
 /// How far a run is, for people and scripts.
 struct Progress {
-    std::uint64_t done = 0, total = 0, running = 0;
+    std::uint64_t done = 0, running = 0;
+    std::uint64_t total = 0;        ///< designs asked for; 0: as many as the budget is good for
+    std::optional<Effort> effort;   ///< with a budget or a ladder
     std::uint64_t done_before = 0;  ///< of those done, by earlier starts
     std::map<Status, std::uint64_t> by_status;
     std::uint32_t generation = 0;

@@ -47,6 +47,11 @@ class SearchSpace {
     [[nodiscard]] static SearchSpace box(const std::vector<double>& lower,
                                          const std::vector<double>& upper);
 
+    /// The same space as runs had it in which genes without effect still told designs apart: their
+    /// journals go on only with the designs that they began with.
+    [[nodiscard]] SearchSpace with_idle_genes() const;
+    [[nodiscard]] bool has_idle_genes() const;
+
     [[nodiscard]] const std::string& name() const;
     [[nodiscard]] const std::vector<Variable>& variables() const;
     /// Number of distinct canonical genomes; infinity with real genes.
@@ -72,8 +77,9 @@ class SearchSpace {
     [[nodiscard]] std::optional<std::string> infeasibility(const Genome& genome) const;
     /// REQUIRES: not box(). @throws LogicError when infeasible.
     [[nodiscard]] ArchitectureSpec decode(const Genome& genome) const;
-    /// Identity of the design: that of its spec, so genomes of equal designs share it. In a box,
-    /// and for infeasible genomes, that of the canonical genes.
+    /// Identity of the design: that of its spec, in which genes of the recipe that have no effect
+    /// have one value (src/space/README.md), so genomes of equal designs share it. In a box, and
+    /// for infeasible genomes, that of the canonical genes.
     [[nodiscard]] Digest identity(const Genome& genome) const;
     /// Text of each gene for tables, empty where inactive. Shape (variables).
     [[nodiscard]] std::vector<std::string> describe(const Genome& genome) const;

@@ -126,6 +126,19 @@ TEST(SearchedSpace, WithoutAnAllowedDesignIsRefused) {
                 HasSubstr("no design of the space may be trained (for instance: "));
 }
 
+TEST(SearchedSpace, ABudgetThatIsNotGoodForOneDesignIsRefused) {
+    EngineSettings engine;
+    engine.goals.objectives = {"val_rmse"};
+    engine.evaluations = no_limit;
+    const SearchSpace space =
+        SearchSpace::from_file(test::test_data("tiny_space.json"), {{"training", {{"epochs", 5}}}});
+    engine.budget = parse_budget("4epochs");
+    EXPECT_THAT(refusal([&] { require_designs(space, engine, counted); }),
+                HasSubstr("--budget 4epochs is less than one design trains for"));
+    engine.budget = parse_budget("5epochs");
+    EXPECT_EQ(refusal([&] { require_designs(space, engine, counted); }), "accepted");
+}
+
 TEST(SearchedSpace, NamesItsWindows) {
     const std::set<WindowShape> shapes = window_shapes(SearchSpace::from_file("quickstart"));
     EXPECT_EQ(shapes, (std::set<WindowShape>{{8, 1}, {12, 1}, {16, 1}}));
@@ -178,6 +191,14 @@ TEST_F(GivenDesigns, MayBreakALimitOrBeMoreThanAPopulation) {
 TEST_F(GivenDesigns, AreNoMoreThanTheEvaluations) {
     engine_.evaluations = 2;
     EXPECT_THAT(refusal([&] { add(); }), HasSubstr("--evaluations is 2"));
+}
+
+TEST_F(GivenDesigns, AreNoMoreThanTheBudgetIsGoodFor) {
+    engine_.budget = parse_budget("2epochs");
+    EXPECT_THAT(refusal([&] { add(); }), HasSubstr("--budget is 2epochs"));
+    engine_.ladder.epochs = {1, 3};
+    engine_.budget = parse_budget("5epochs");  // three go to 1, one of them on to 3
+    EXPECT_EQ(refusal([&] { add(); }), "accepted");
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ TEST(SearchConfig, EveryImpossibleValueIsRefusedByName) {
     EXPECT_THAT(with({"--plan"}), ::testing::HasSubstr("exclude each other"));
     const std::vector<std::pair<const char*, const char*>> refused{
         {"--population", "1"},
-        {"--evaluations", "0"},
+        {"--evaluations", "-1"},
         {"--ranks-per-candidate", "0"},
         {"--crossover-probability", "1.5"},
         {"--reduction", "1"},
@@ -77,6 +77,20 @@ TEST(SearchConfig, TheNumberOfRepeatsMakesSense) {
     EXPECT_THAT(outcome({"--run-dir", "r", "--problem", "zdt1", "--evaluations", "2"}),
                 ::testing::HasSubstr("\nevaluations = 2\n"))
         << "problems are not confirmed";
+}
+
+TEST(SearchConfig, TheEvaluationsHaveADefaultOnlyWithoutABudget) {
+    const auto evaluations = [](const std::vector<std::string>& words) {
+        std::vector<const char*> argv{"edgeloop-search", "--problem", "zdt1", "--run-dir", "r"};
+        for (const std::string& word : words) argv.push_back(word.c_str());
+        SearchConfig config;
+        EXPECT_TRUE(parse_search_config(int(argv.size()), argv.data(), config));
+        return config.engine.evaluations;
+    };
+    EXPECT_EQ(evaluations({}), EngineSettings().evaluations);
+    EXPECT_EQ(evaluations({"--evaluations", "7"}), 7u);
+    EXPECT_EQ(evaluations({"--budget", "60s"}), no_limit);
+    EXPECT_EQ(evaluations({"--budget", "60s", "--evaluations", "7"}), 7u);
 }
 
 }  // namespace

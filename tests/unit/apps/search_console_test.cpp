@@ -47,6 +47,16 @@ TEST(Console, NeverShowsMoreDesignsThanThereAreToDo) {
     EXPECT_EQ(progress_line(progress, {}), "16/16 designs");
 }
 
+TEST(Console, ShowsHowMuchOfTheBudgetIsSpent) {
+    Progress progress;
+    progress.done = 16;
+    progress.effort = Effort{"epochs", 120, 500};
+    progress.eta_seconds = 72;
+    EXPECT_EQ(progress_line(progress, {}), "16 designs | 120/500 epochs (24 %) | ETA 1:12");
+    progress.total = 40;
+    EXPECT_EQ(progress_line(progress, {}), "16/40 designs | 120/500 epochs (24 %) | ETA 1:12");
+}
+
 TEST(Console, CostsAreOfThisStartAndNeverMoreThanAllOfIt) {
     EXPECT_EQ(cost_line(36, {0, 10, 0.1}),
               "36 designs in 0:10; journal, checkpoints and tables took 1.00 % of that time");
@@ -106,12 +116,12 @@ TEST(Console, SaysWhatIsConfirmedAndHowSureItIs) {
 }
 
 TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
-    const std::string with = next_steps("my runs/a", 36, true, true);
+    const std::string with = next_steps("my runs/a", "72 for --evaluations", true, true);
     EXPECT_THAT(with, HasSubstr("edgeloop-model export --spec 'my runs/a/models/ID/spec.json'"
                                 " --weights 'my runs/a/models/ID/weights.safetensors'"));
     EXPECT_THAT(with, HasSubstr("with 72 for --evaluations, and --resume"));
-    EXPECT_THAT(next_steps("a", 36, true, false), HasSubstr("--save-weights keeps them"));
-    EXPECT_THAT(next_steps("a", 36, false, false), Not(HasSubstr("models")));
+    EXPECT_THAT(next_steps("a", "", true, false), HasSubstr("--save-weights keeps them"));
+    EXPECT_THAT(next_steps("a", "", false, false), Not(HasSubstr("models")));
 }
 
 }  // namespace

@@ -207,6 +207,7 @@ TEST_F(MetersTest, WhatCannotBeReadOrCannotBeIsLeftOut) {
 }
 
 TEST(Meters, EachIsAMetricThatDevicesWithAMeterDeliver) {
+    ASSERT_FALSE(all_meters().empty());
     for (const Meter& meter : all_meters()) {
         const Metric* metric = find_metric(meter.metric);
         ASSERT_NE(metric, nullptr) << meter.metric;

@@ -71,6 +71,7 @@ TEST(Problems, HaveTheStatedDimensionsAndReferencePoints) {
 }
 
 TEST(Problems, AllGiveFiniteValuesEverywhere) {
+    ASSERT_FALSE(known_problems().empty());
     for (const std::string& name : known_problems()) {
         const Problem problem = find_problem(name);
         RandomStream random(1, name);

@@ -331,6 +331,7 @@ TEST_F(BridgeStoreTest, AKillLosesNothingThatWasAcknowledged) {
         EXPECT_LE(store.open_jobs().size(), 1u);
     }
     EXPECT_GT(acknowledged, 0u);
+    ASSERT_FALSE(fs::is_empty(folder.path("store")));
     for (const auto& entry : fs::directory_iterator(folder.path("store")))
         EXPECT_EQ(entry.path().string().find("damaged"), std::string::npos) << entry.path();
 }

@@ -34,6 +34,7 @@ TEST(Messages, EverySingleBitFlipIsNoticed) {
 }
 
 TEST(Messages, EveryTruncationIsNoticed) {
+    ASSERT_FALSE(sample_packets().empty());
     for (const Packet& packet : sample_packets()) {
         const std::string bytes = encode(packet);
         for (std::size_t size = 0; size < bytes.size(); ++size)

@@ -90,8 +90,11 @@ TEST(AttentionKernels, OfAllInstructionSetsAgree) {
     for (const Window& window : {Window(7, 3, true), Window(98, 32, false), Window(98, 32, true),
                                  Window(33, 17, true), Window(392, 8, true)}) {
         const auto expected = window.run(attention_kernels());
+        ASSERT_FALSE(expected.empty());
+        ASSERT_FALSE(runnable_attention_kernels().empty());
         for (const AttentionKernels* kernels : runnable_attention_kernels()) {
             const auto results = window.run(*kernels);
+            ASSERT_EQ(results.size(), expected.size());
             for (std::size_t i = 0; i < results.size(); ++i)
                 EXPECT_LT(relative_error(results[i], expected[i]), 1e-5)
                     << kernels->name << ", array " << i;

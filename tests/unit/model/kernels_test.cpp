@@ -43,6 +43,7 @@ Results run(const ArchitectureSpec& spec, Kernels kernels, Precision precision) 
         EXPECT_EQ(gradient.scalar_type(), torch::kFloat) << parameter.key();
         results.gradients[parameter.key()] = gradient;
     }
+    EXPECT_FALSE(results.gradients.empty());
     return results;
 }
 

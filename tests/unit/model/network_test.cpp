@@ -38,6 +38,7 @@ TEST_P(Networks, RunForwardAndBackwardWithFiniteNumbers) {
     const torch::Tensor output = network->forward(clips_for(GetParam(), 2));
     ASSERT_EQ(output.sizes(), (torch::IntArrayRef{2, 2}));
     output.square().mean().backward();
+    EXPECT_FALSE(network->named_parameters().is_empty());
     for (const auto& parameter : network->named_parameters()) {
         ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
         EXPECT_TRUE(torch::isfinite(parameter.value().grad()).all().item<bool>())

@@ -24,6 +24,7 @@ TEST_P(RandomDesigns, RunForwardAndBackwardWithFiniteNumbers) {
         const torch::Tensor output = network->forward(clip);
         ASSERT_TRUE(torch::isfinite(output).all().item<bool>());
         torch::mse_loss(output, torch::rand({1, 2})).backward();
+        ASSERT_FALSE(network->named_parameters().is_empty());
         for (const auto& parameter : network->named_parameters()) {
             const torch::Tensor& gradient = parameter.value().grad();
             ASSERT_TRUE(gradient.defined()) << parameter.key();

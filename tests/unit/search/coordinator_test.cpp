@@ -175,6 +175,7 @@ std::vector<CompletedCandidate> told(const MemoryStore& store) {
     std::vector<CompletedCandidate> all;
     for (const Event& event : store.events)
         if (const Told* each = std::get_if<Told>(&event)) all.push_back(each->completed);
+    EXPECT_FALSE(all.empty());  // who goes through them checks nothing otherwise
     return all;
 }
 
@@ -410,6 +411,7 @@ TEST(RunSearch, AMeasurementWithoutWhatTheGoalsWantEndsTheCandidateBeforeItTrain
     options.measure_first = true;
     options.measured = {"latency_ms", "energy_mj"};
     (void)run_search(*engine, evaluator, &probe, store, options);
+    EXPECT_EQ(evaluator.submitted.size(), 32u);
     for (const Candidate& candidate : evaluator.submitted) EXPECT_EQ(candidate.id % 2, 0u);
     for (const auto& completed : told(store)) {
         if (completed.candidate.id % 2 == 0) continue;

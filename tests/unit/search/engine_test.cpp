@@ -124,8 +124,10 @@ TEST_P(EveryEngine, FailedAndCancelledCandidatesNeverEnterThePopulation) {
         if (completed.status != Status::completed) bad.insert(candidate.id);
         return completed;
     });
+    EXPECT_EQ(engine->state().population.size(), 8u);
     for (const Individual& individual : engine->state().population.individuals())
         EXPECT_EQ(bad.count(individual.id), 0u);
+    EXPECT_FALSE(front_ids(*engine).empty());
     for (const CandidateId id : front_ids(*engine)) EXPECT_EQ(bad.count(id), 0u);
     EXPECT_EQ(engine->state().by_status.at(Status::failed), 26u);
 }

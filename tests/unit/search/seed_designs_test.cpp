@@ -11,14 +11,18 @@ TEST(SeedDesigns, EveryDesignOfASpaceFindsItsGenome) {
     for (const ShippedFile& file : shipped_spaces()) {
         const SearchSpace space = SearchSpace::from_file(file.name);
         RandomStream random(1, "seed designs");
+        int found = 0;
         for (int i = 0; i < 50; ++i) {
             const Genome genome = space.sample(random);
             if (space.infeasibility(genome)) continue;
+            ++found;
             const ArchitectureSpec spec = space.decode(genome);
             EXPECT_EQ(space.decode(genome_of(space, spec, "test")).canonical(), spec.canonical())
                 << file.name;
         }
+        EXPECT_GT(found, 5) << file.name;
     }
+    EXPECT_GE(shipped_spaces().size(), 6u);
 }
 
 TEST(SeedDesigns, RefusesWhatTheSpaceDoesNotOffer) {
