@@ -94,7 +94,7 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
     if (progress.hypervolume)
         line += fmt::format(" | hypervolume {:.4g} up to {:.4g}", *progress.hypervolume,
                             fmt::join(progress.reference, ", "));
-    if (progress.confirms)
+    if (progress.confirms && progress.front > 0)
         line +=
             fmt::format(" | {} of {} on the front confirmed", progress.confirmed, progress.front);
     for (const Status status : {Status::failed, Status::lost, Status::timed_out})
