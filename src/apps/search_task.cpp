@@ -150,6 +150,20 @@ class WindowBaselines {
     std::map<WindowShape, std::optional<double>> best_;
 };
 
+/// Large designs train on --large-ranks, and cost the cores of these.
+void distinguish_large(const SearchConfig& config, SearchTask& task) {
+    // As long on --large-ranks as the median design on --ranks-per-candidate.
+    const double limit = median_flops(task.space) * config.large_ranks / config.ranks_per_candidate;
+    task.is_large = [limit](const Candidate& candidate) {
+        return candidate.known.at("flops") >= limit;
+    };
+    const double cores_of_large = double(config.training.threads) * config.large_ranks;
+    task.engine.budget.cores = [is_large = task.is_large, cores = config.engine.budget.cores,
+                                cores_of_large](const Candidate& candidate) {
+        return is_large(candidate) ? cores_of_large : cores(candidate);
+    };
+}
+
 SearchTask network_task(const SearchConfig& config) {
     SearchTask task{space_with_budget(config), config.engine, counted_metrics,
                     config.edge != "none"};
@@ -172,19 +186,7 @@ SearchTask network_task(const SearchConfig& config) {
                 metrics["baseline_rmse"] = *baseline;
             return metrics;
         };
-    if (config.large_ranks > 0) {
-        // As long on --large-ranks as the median design on --ranks-per-candidate.
-        const double limit =
-            median_flops(task.space) * config.large_ranks / config.ranks_per_candidate;
-        task.is_large = [limit](const Candidate& candidate) {
-            return candidate.known.at("flops") >= limit;
-        };
-        const double cores_of_large = double(config.training.threads) * config.large_ranks;
-        task.engine.budget.cores = [is_large = task.is_large, cores = config.engine.budget.cores,
-                                    cores_of_large](const Candidate& candidate) {
-            return is_large(candidate) ? cores_of_large : cores(candidate);
-        };
-    }
+    if (config.large_ranks > 0) distinguish_large(config, task);
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
         task.notes.push_back(note);
