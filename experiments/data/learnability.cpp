@@ -6,6 +6,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/data/baselines.hpp"
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/shard.hpp"
@@ -172,7 +173,8 @@ int run(int argc, const char* const* argv) {
         {"experiment", "learnability"},
         {"train_lines", catalogue.part(SplitPart::train).lines},
         {"held_out_lines", catalogue.part(SplitPart::validation).lines},
-        {"mean_predictor_val_rmse", mean_predictor_rmse(catalogue, SplitPart::validation)},
+        {"mean_predictor_val_rmse",
+         baselines(Dataset(shard.output), WindowRule::published(frames, 1)).front().rmse},
         {"mean_intensity_model", mean_intensity_model(shard.output)},
         {"small_cnn3d", small_cnn3d(options, shard.output)}};
     std::printf("%s\n", result.dump(1).c_str());
