@@ -1,6 +1,7 @@
 #include "apps/search_config.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/data/window.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/messages.hpp"
 
@@ -160,7 +161,7 @@ void add_windows(OptionParser& o, SearchConfig& c) {
     o.group("Windows of scan lines", Scope::training);
     o.add("margin", &training.margin,
           "frames at each end of a scan line that no window touches: the ends tell how long it is",
-          between(0, 4096));
+          between(0, WindowRule::max_frames));
     o.add("short-lines",
           spelled(&training.short_lines, {{"skip", ShortLines::skip},
                                           {"repeat", ShortLines::repeat},

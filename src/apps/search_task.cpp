@@ -178,6 +178,20 @@ void note_older_ways(const SearchConfig& config, const Catalogue& catalogue,
         notes.push_back("it keeps the reference point that it had, which depends on its seed");
 }
 
+/// Large designs train on --large-ranks, and cost the cores of these.
+void distinguish_large(const SearchConfig& config, SearchTask& task) {
+    // As long on --large-ranks as the median design on --ranks-per-candidate.
+    const double limit = median_flops(task.space) * config.large_ranks / config.ranks_per_candidate;
+    task.is_large = [limit](const Candidate& candidate) {
+        return candidate.known.at("flops") >= limit;
+    };
+    const double cores_of_large = double(config.training.threads) * config.large_ranks;
+    task.engine.budget.cores = [is_large = task.is_large, cores = config.engine.budget.cores,
+                                cores_of_large](const Candidate& candidate) {
+        return is_large(candidate) ? cores_of_large : cores(candidate);
+    };
+}
+
 SearchTask network_task(const SearchConfig& config) {
     // Opened before the search starts, so that a damaged shard stops it instead of failing every
     // design, and once, for all designs that this process trains.
@@ -202,19 +216,7 @@ SearchTask network_task(const SearchConfig& config) {
                 metrics["baseline_rmse"] = *baseline;
             return metrics;
         };
-    if (config.large_ranks > 0) {
-        // As long on --large-ranks as the median design on --ranks-per-candidate.
-        const double limit =
-            median_flops(task.space) * config.large_ranks / config.ranks_per_candidate;
-        task.is_large = [limit](const Candidate& candidate) {
-            return candidate.known.at("flops") >= limit;
-        };
-        const double cores_of_large = double(config.training.threads) * config.large_ranks;
-        task.engine.budget.cores = [is_large = task.is_large, cores = config.engine.budget.cores,
-                                    cores_of_large](const Candidate& candidate) {
-            return is_large(candidate) ? cores_of_large : cores(candidate);
-        };
-    }
+    if (config.large_ranks > 0) distinguish_large(config, task);
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
         task.notes.push_back(note);

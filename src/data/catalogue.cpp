@@ -6,7 +6,6 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
-#include <cmath>
 
 #include <fmt/format.h>
 
@@ -196,19 +195,6 @@ Catalogue parse_catalogue(std::string_view text, const std::string& where) {
 Catalogue read_catalogue(const std::string& folder) {
     const std::string path = folder + "/catalogue.json";
     return parse_catalogue(read_file(path, catalogue_limit_bytes), fmt::format("'{}'", path));
-}
-
-double mean_predictor_rmse(const Catalogue& catalogue, SplitPart part) {
-    const TargetStatistics& train = catalogue.part(SplitPart::train).targets;
-    const TargetStatistics& other = catalogue.part(part).targets;
-    if (train.lines == 0 || other.lines == 0)
-        throw ConfigError(fmt::format("part '{}' has no labelled lines to score", name_of(part)));
-    double sum = 0;
-    for (std::size_t i = 0; i < catalogue.targets.size(); ++i) {
-        const double off = other.mean[i] - train.mean[i], scale = catalogue.targets[i].scale;
-        sum += (other.variance[i] + off * off) / (scale * scale);
-    }
-    return std::sqrt(sum / double(catalogue.targets.size()));
 }
 
 }  // namespace edgeloop

@@ -23,8 +23,10 @@ void check(const ClipsOptions& options) {
     const auto require = [](bool good, const char* name, int value) {
         if (!good) throw ConfigError(fmt::format("{} {} is out of range", name, value));
     };
-    require(options.frames >= 1 && options.frames <= 4096, "window length", options.frames);
-    require(options.stride >= 1 && options.stride <= 4096, "frame stride", options.stride);
+    require(options.frames >= 1 && options.frames <= WindowRule::max_frames, "window length",
+            options.frames);
+    require(options.stride >= 1 && options.stride <= WindowRule::max_frames, "frame stride",
+            options.stride);
     require(options.side >= 1 && options.side <= 1024, "side", options.side);
     if (options.output.empty())
         throw ConfigError("no output file was given", {}, "add --output FILE");

@@ -17,13 +17,12 @@
 namespace edgeloop {
 namespace {
 
-constexpr int max_frames = 4096;
-
 void check(const LoaderOptions& options) {
     const auto require = [](bool good, const char* name, auto value) {
         if (!good) throw ConfigError(fmt::format("{} {} is out of range", name, value));
     };
     const WindowRule& window = options.window;
+    constexpr int max_frames = WindowRule::max_frames;
     require(window.frames >= 1 && window.frames <= max_frames, "window length", window.frames);
     require(window.stride >= 1 && window.stride <= max_frames, "frame stride", window.stride);
     require(window.margin >= 0 && window.margin <= max_frames, "margin", window.margin);

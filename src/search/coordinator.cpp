@@ -37,7 +37,7 @@ class Coordinator {
             if (housekeeping_.save_is_due()) housekeeping_.save(active_);
             if (housekeeping_.report_is_due()) (void)report("running");
             stop_if_asked();
-            turned_ ? clock_.busy() : clock_.idle();
+            turned_ || engine_.finished() ? clock_.busy() : clock_.idle();
         }
         return finish();
     }

@@ -77,8 +77,4 @@ constexpr int catalogue_version = 4;
 /// Reads `folder`/catalogue.json. @throws ConfigError  missing or as parse_catalogue().
 [[nodiscard]] Catalogue read_catalogue(const std::string& folder);
 
-/// val_rmse (all normalised targets together) of always predicting the training part's mean; the
-/// figure a model has to beat. @throws ConfigError  the part has no labelled lines.
-[[nodiscard]] double mean_predictor_rmse(const Catalogue& catalogue, SplitPart part);
-
 }  // namespace edgeloop

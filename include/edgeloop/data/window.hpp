@@ -19,6 +19,9 @@ enum class ShortLines {
 /// Which frames of a scan line form a window: `frames` of them, each `stride` after the one before.
 /// The ends of a line tell how long it was, so windows keep away from them.
 struct WindowRule {
+    /// Largest length, stride and margin: more is a mistake.
+    static constexpr int max_frames = 4096;
+
     int frames = 16, stride = 1;
     int margin = 6;  ///< frames at each end of a line that are in no window
     ShortLines short_lines = ShortLines::skip;

@@ -7,7 +7,6 @@
 #include "edgeloop/core/json.hpp"
 
 #include <cctype>
-#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -76,8 +75,7 @@ TEST(Catalogue, HoldsAnyNumberOfTargets) {
     const Catalogue after = parse_catalogue(format_catalogue(before), "test");
     EXPECT_EQ(after.targets, before.targets);
     EXPECT_EQ(after.part(SplitPart::train).targets.mean, (std::vector<double>{50, 60, 3}));
-    EXPECT_NEAR(mean_predictor_rmse(after, SplitPart::validation),
-                std::sqrt((0.1 * 0.1 + 0.05 * 0.05 + 1) / 3), 1e-12);
+    EXPECT_EQ(after.part(SplitPart::validation).targets.variance, (std::vector<double>{0, 0, 0}));
     EXPECT_EQ(metric_name(after.targets[0]), "depth_um");
     EXPECT_EQ(metric_name(after.targets[2]), "pores");
     EXPECT_EQ(metric_name(raise_targets()[0]), "speed_mm_s");
@@ -90,14 +88,6 @@ TEST(Catalogue, DigestCoversTheContentOfEachShard) {
     other = example();
     other.shards[1].content = "c2";
     EXPECT_NE(digest_of(other), digest_of(example()));
-}
-
-TEST(Catalogue, MeanPredictorRmseByHand) {
-    // Speed: variance 0, mean off by 200 of 900; power: off by 10 of 215.
-    const double speed = 200.0 / 900, power = 10.0 / 215;
-    EXPECT_NEAR(mean_predictor_rmse(example(), SplitPart::validation),
-                std::sqrt((speed * speed + power * power) / 2), 1e-12);
-    EXPECT_THROW((void)mean_predictor_rmse(example(), SplitPart::test), ConfigError);
 }
 
 TEST(Catalogue, EverySingleByteOfDamageIsNoticed) {

@@ -8,7 +8,6 @@
 #include "edgeloop/data/preprocessing.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <memory>
 #include <set>
@@ -211,8 +210,6 @@ TEST(Loader, GivesAnyNumberOfTargets) {
         const auto data = std::make_shared<const Dataset>(
             test::make_target_dataset(folder.path(std::to_string(count)), targets));
         EXPECT_EQ(data->catalogue().targets, targets);
-        EXPECT_NEAR(mean_predictor_rmse(data->catalogue(), SplitPart::validation), std::sqrt(9.25),
-                    1e-9);
         Loader loader(data, options_for(SplitPart::validation));
         loader.start_epoch(0);
         Batch batch;
@@ -247,23 +244,6 @@ TEST(Loader, PreparesClipsInTheMemoryItIsGiven) {
         }
         EXPECT_EQ(batches, loader.steps_per_epoch());
     }
-}
-
-TEST(Loader, MeanPredictorRmseIsWhatAConstantModelGets) {
-    const Catalogue catalogue = read_catalogue(shards());
-    const TargetStatistics& train = catalogue.part(SplitPart::train).targets;
-    Loader loader(dataset(), options_for(SplitPart::validation));
-    loader.start_epoch(0);
-    Batch batch;
-    double sum = 0, count = 0;
-    while (loader.next(batch))
-        for (std::size_t i = 0; i < batch.samples; ++i) {
-            sum += std::pow(double(batch.targets[2 * i]) - train.mean.at(0) / 900, 2) +
-                   std::pow(double(batch.targets[2 * i + 1]) - train.mean.at(1) / 215, 2);
-            count += 2;
-        }
-    EXPECT_NEAR(mean_predictor_rmse(catalogue, SplitPart::validation), std::sqrt(sum / count),
-                1e-6);
 }
 
 TEST(Loader, AugmentationTurnsWholeClips) {

@@ -5,6 +5,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/search/coordinator.hpp"
+#include "edgeloop/search/simulation.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -265,6 +266,27 @@ TEST(ProgressOfBudget, IsToldInItsUnit) {
     EXPECT_EQ(seen.back().effort->total, 60);
     EXPECT_EQ(seen.back().total, 0u);
     EXPECT_EQ(seen.back().eta_seconds, 0);
+}
+
+TEST(ProgressOfBudget, ARunOnAVirtualClockEndsWithIt) {
+    const SearchSpace space = unit_box(4);
+    for (const char* budget : {"47epochs", "47s"}) {
+        const auto engine = make_engine(space, with_budget(EngineKind::generational, budget));
+        VirtualClock clock;
+        SimulatedEvaluator evaluator(clock, 3, [](const Candidate& candidate) {
+            Outcome outcome;
+            outcome.id = candidate.id;
+            outcome.metrics = zdt1(candidate.genome);
+            outcome.seconds = epochs_to_train(candidate);
+            return outcome;
+        });
+        NullRunStore store;
+        SearchOptions options;
+        options.clock = &clock;
+        const SearchResult result = run_search(*engine, evaluator, nullptr, store, options);
+        EXPECT_EQ(result.progress.done, 15u) << budget;
+        EXPECT_EQ(result.progress.effort->spent, 45) << budget;
+    }
 }
 
 TEST(ProgressOfBudget, ALadderIsJudgedByItsEpochs) {
