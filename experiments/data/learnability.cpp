@@ -7,8 +7,8 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/data/loader.hpp"
-#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/shard.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <array>

@@ -68,7 +68,7 @@ class Loader {
     std::unique_ptr<Impl> impl_;
 };
 
-/// (x/255 - 0.45)/0.225 and bilinear resize (half-pixel centres, no antialias) in one pass.
+/// As Resizer, for every image of a batch.
 ///
 /// @param clips  (B, T, side, side) float32; the caller's memory. Axis of the one channel is
 /// implied.

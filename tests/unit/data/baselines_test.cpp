@@ -1,7 +1,7 @@
 #include "edgeloop/data/baselines.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <cmath>
