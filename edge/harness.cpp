@@ -175,14 +175,14 @@ std::vector<std::string> shortcomings_of(const Timing& timing, const TimingPlan&
     if (undisturbed_s(timing) < plan.min_seconds)
         all.push_back(fmt::format("undisturbed runs cover {:.2g} s, and {:.2g} s are asked for",
                                   undisturbed_s(timing), plan.min_seconds));
-    const char* what = "the median";
-    for (const Known& known : all_known(timing)) {
-        if (known.width > plan.spread)
-            all.push_back(
-                fmt::format("the interval of {} is {:.2g} % wide, and {:.2g} % are asked "
-                            "for",
-                            what, 100 * known.width, 100 * plan.spread));
-        what = "the median with preprocessing";
+    const std::vector<Known> known = all_known(timing);
+    for (std::size_t i = 0; i < known.size(); ++i) {
+        if (known[i].width <= plan.spread) continue;
+        all.push_back(fmt::format(
+            "the interval of the median{} is {:.2g} % wide, and {:.2g} % are "
+            "asked for",
+            i == 0 ? "" : " with preprocessing", 100 * known[i].width, 100 * plan.spread));
+        break;
     }
     return all;
 }

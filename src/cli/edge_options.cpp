@@ -103,9 +103,9 @@ void MeasurementChoice::add_to(OptionParser& parser) {
     add("spread", &settings.spread, "spread",
         "stop, and call it valid, when the 95 % interval of the median is at most this wide, as a "
         "share of it, e.g. 0.05");
-    add("frame-height", &settings.frame_height, "frame_height",
+    add("camera-height", &settings.frame_height, "frame_height",
         "height of the camera's frames, which preprocessing begins with");
-    add("frame-width", &settings.frame_width, "frame_width", "their width");
+    add("camera-width", &settings.frame_width, "frame_width", "their width");
     add("runtime", &settings.runtime, "runtime", "inference runtime");
     add("processor", &settings.processor, "processor", "where to run the network");
     add("weights", &settings.weights, "weights",
