@@ -93,7 +93,6 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"white, slow network", white(0.01), 150},
                     Case{"memory of 10 ms", with_memory(0.02, 0.01)},
                     Case{"memory of 100 ms", with_memory(0.01, 0.1)},
-                    Case{"memory of 100 ms, fast network", with_memory(0.01, 0.1), 0.6},
                     Case{"memory of 1 s", with_memory(0.01, 1), 5},
                     Case{"two modes", two_modes(0.6, 1.5)},
                     Case{"two modes, nearly equally often", two_modes(0.55, 1.1)},
