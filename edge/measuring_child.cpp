@@ -10,6 +10,7 @@
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/preprocessing/clip_maker.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -31,7 +32,9 @@ namespace {
 constexpr double bytes_per_mib = 1024.0 * 1024.0;
 /// A network computes all the time; with less processor time than this it shared its cores.
 constexpr double own_share = 0.9;
-constexpr double idle_s = 0.5, idle_share = 0.1;  ///< to meter without the network, of the budget
+/// Time to meter without the network: of the time budget, and its limits, as power is read 100
+/// times a second.
+constexpr double idle_share = 0.1, least_idle_s = 0.1, most_idle_s = 0.5;
 constexpr double share_of_limit = 0.7;  ///< of the time limit, for the timing of all batch sizes
 
 void hand_over(int descriptor, std::string_view text) {
@@ -205,7 +208,8 @@ void measure_into(MeasurementResult& result, const Json& spec, const Measurement
         std::function<void()> prepare;
         if (batch == 1) {
             prepare = preprocessing(*runtime, spec, settings);
-            bench.idle = meters.idle(std::min(idle_s, idle_share * settings.time_budget_s));
+            bench.idle = meters.idle(
+                std::clamp(idle_share * settings.time_budget_s, least_idle_s, most_idle_s));
         }
         record["batches"].push_back(measure_batch(bench, batch, prepare, result.metrics));
     }

@@ -261,6 +261,14 @@ TEST(RunningMeters, WhatIsCountedWithoutTheNetworkIsTakenOff) {
     EXPECT_DOUBLE_EQ(record.at("power_w"), 290);
 }
 
+TEST_F(MetersTest, AMeasurementTakesTheLevelOff) {
+    // Sleeping runs of 0.2 ms and more: the level alone would add at least a tenth to the 5.
+    const double level = 2500;
+    const Metrics metrics = measured({with_level(runs_, level)}, {1});
+    ASSERT_EQ(metrics.count("work"), 1u);
+    EXPECT_NEAR(metrics.at("work"), 5, 0.25);
+}
+
 TEST(RunningMeters, WithoutAKnownLevelNothingIsSaid) {
     const Machine machine;
     const SystemFiles files = machine.files();
