@@ -12,84 +12,92 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t group = 5;           ///< warm-up runs compared with the ones before
+constexpr std::size_t group_runs = 5;      ///< warm-up runs compared with the ones before, at least
+constexpr double group_s = 0.02;           ///< that they last, at least
 constexpr double stable_within = 0.05;     ///< difference of two groups' medians
-constexpr double warm_up_share = 0.25;     ///< of the time budget
-constexpr std::size_t runs_per_look = 16;  ///< the stop rule sorts, so it is not asked each time
+constexpr double least_warm_up_s = 0.2;    ///< clocks rise within tenths of a second
+constexpr double warm_up_share = 0.25;     ///< of the time budget, at most
+constexpr std::size_t runs_per_look = 16;  ///< the rule sorts, so it is not asked each time
 constexpr double block_s = 1e-3;           ///< of runs between two questions for the speed
 constexpr std::size_t disturbed_for_each = 4;  ///< runs kept for each sample there may be
 constexpr double full_speed = 0.97;  ///< processors change their clock in steps of about 4 %
+/// Independent values from which on how many they are is itself known well enough to stop.
+constexpr double enough_independent = 30;
 
 double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
-double median_of_last(const std::vector<double>& values, std::size_t skip) {
-    const auto end = values.end() - static_cast<std::ptrdiff_t>(skip);
-    return median({end - static_cast<std::ptrdiff_t>(group), end});
-}
-
-bool stable(const std::vector<double>& durations) {
-    if (durations.size() < 2 * group || durations.size() % group != 0) return false;
-    const double last = median_of_last(durations, 0), before = median_of_last(durations, group);
-    return std::abs(last - before) <= stable_within * before;
-}
-
-double timed_ms(const std::function<void()>& run, const NanosecondClock& now) {
+double timed_ms(const std::function<void()>& work, const NanosecondClock& now) {
     const std::int64_t start = now();
-    run();
+    work();
     return static_cast<double>(now() - start) * 1e-6;
 }
 
-void warm_up(const std::function<void()>& run, const TimingPlan& plan, const NanosecondClock& now,
-             std::int64_t start, Timing& timing) {
-    std::vector<double> durations;
+void warm_up(const TimedWork& work, const TimingPlan& plan, const NanosecondClock& now,
+             Timing& timing) {
+    const std::int64_t start = now();
+    const double limit_s = warm_up_share * plan.time_budget_s;
+    const double least_s = std::min(least_warm_up_s, limit_s);
+    std::optional<double> before;
     do {
-        durations.push_back(timed_ms(run, now));
-        timing.warmed_up = stable(durations);
-    } while (!timing.warmed_up && seconds(now() - start) < warm_up_share * plan.time_budget_s);
-    timing.warm_up_runs = durations.size();
+        std::vector<double> group;
+        const std::int64_t group_start = now();
+        do {
+            if (work.prepare) work.prepare();
+            group.push_back(timed_ms(work.run, now));
+            timing.warm_up_s = seconds(now() - start);
+        } while ((group.size() < group_runs || seconds(now() - group_start) < group_s) &&
+                 timing.warm_up_s < limit_s);
+        timing.warm_up_runs += group.size();
+        const bool whole = group.size() >= group_runs;
+        const double middle = median(std::move(group));
+        timing.warmed_up = whole && before && std::abs(middle - *before) <= stable_within * *before;
+        before = middle;
+    } while (timing.warm_up_s < limit_s && !(timing.warmed_up && timing.warm_up_s >= least_s));
 }
 
 /// Timed runs in blocks, each with the lower of the processor's speeds before and after it.
 class Blocks {
   public:
-    Blocks(const std::function<void()>& run, const NanosecondClock& now,
-           const std::function<double()>& speed)
-        : run_(run), now_(now), speed_(speed), last_speed_(speed ? speed() : 1) {}
+    Blocks(const TimedWork& work, const NanosecondClock& now, const std::function<double()>& speed,
+           Timing& timing)
+        : work_(work),
+          now_(now),
+          speed_(speed),
+          timing_(timing),
+          last_speed_(speed ? speed() : 1) {}
 
     void take_one(std::size_t max_runs) {
         const double before = last_speed_;
         double total_s = 0;
-        const std::size_t first = runs_ms_.size();
+        const std::size_t first = timing_.runs_ms.size();
         do {
-            runs_ms_.push_back(timed_ms(run_, now_));
-            total_s += runs_ms_.back() * 1e-3;
-        } while (speed_ && total_s < block_s && runs_ms_.size() < max_runs);
+            if (work_.prepare) {
+                timing_.prepared_ms.push_back(timed_ms(work_.prepare, now_));
+                total_s += timing_.prepared_ms.back() * 1e-3;
+            }
+            timing_.runs_ms.push_back(timed_ms(work_.run, now_));
+            total_s += timing_.runs_ms.back() * 1e-3;
+        } while (speed_ && total_s < block_s && timing_.runs_ms.size() < max_runs);
         if (speed_) last_speed_ = speed_();
         blocks_.push_back({std::min(before, last_speed_), total_s, first});
-        seconds_ += total_s;
+        timing_.seconds += total_s;
     }
 
-    /// Runs at full speed, and how long they took together.
-    struct Chosen {
-        std::vector<double> samples_ms;
-        double seconds = 0;
-    };
-    [[nodiscard]] Chosen undisturbed() const {
+    /// Finds the runs at full speed.
+    void choose() {
         const double least = least_speed();
-        Chosen chosen;
+        double chosen_s = 0;
+        timing_.undisturbed.clear();
         for (std::size_t i = 0; i < blocks_.size(); ++i) {
             if (blocks_[i].speed <= 0 || blocks_[i].speed < least) continue;
-            const std::size_t end = i + 1 < blocks_.size() ? blocks_[i + 1].first : runs_ms_.size();
-            chosen.samples_ms.insert(
-                chosen.samples_ms.end(),
-                runs_ms_.begin() + static_cast<std::ptrdiff_t>(blocks_[i].first),
-                runs_ms_.begin() + static_cast<std::ptrdiff_t>(end));
-            chosen.seconds += blocks_[i].seconds;
+            const std::size_t end =
+                i + 1 < blocks_.size() ? blocks_[i + 1].first : timing_.runs_ms.size();
+            for (std::size_t run = blocks_[i].first; run < end; ++run)
+                timing_.undisturbed.push_back(run);
+            chosen_s += blocks_[i].seconds;
         }
-        return chosen;
+        timing_.disturbed_seconds = std::max(0.0, timing_.seconds - chosen_s);
     }
-    [[nodiscard]] const std::vector<double>& all_ms() const { return runs_ms_; }
-    [[nodiscard]] double seconds() const { return seconds_; }
 
   private:
     struct Block {
@@ -109,19 +117,74 @@ class Blocks {
         return full_speed * *place;
     }
 
-    const std::function<void()>& run_;
+    const TimedWork& work_;
     const NanosecondClock& now_;
     const std::function<double()>& speed_;
-    std::vector<double> runs_ms_;
+    Timing& timing_;
     std::vector<Block> blocks_;
-    double seconds_ = 0, last_speed_;
+    double last_speed_;
 };
 
-bool steady_enough(const Blocks::Chosen& chosen, const TimingPlan& plan) {
-    if (chosen.samples_ms.size() < plan.min_samples || chosen.seconds < plan.min_seconds)
+std::vector<double> sums(std::vector<double> a, const std::vector<double>& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+    return a;
+}
+
+/// What the samples say about a median.
+struct Known {
+    std::optional<MedianInterval> interval;
+    double width = 0;  ///< of the interval / median
+};
+
+Known known_of(const std::vector<double>& samples_ms) {
+    Known known{median_interval(samples_ms)};
+    if (known.interval)
+        known.width = (known.interval->high - known.interval->low) / median(samples_ms);
+    return known;
+}
+
+/// What there is to know about: the run, and the run with its preparation.
+std::vector<Known> all_known(const Timing& timing) {
+    const std::vector<double> runs_ms = timing.samples_ms();
+    std::vector<Known> all{known_of(runs_ms)};
+    if (!timing.prepared_ms.empty())
+        all.push_back(known_of(sums(runs_ms, timing.prepared_samples_ms())));
+    return all;
+}
+
+double undisturbed_s(const Timing& timing) { return timing.seconds - timing.disturbed_seconds; }
+
+/// Whether more runs would only make sure of what is known.
+bool may_stop(const Timing& timing, const TimingPlan& plan) {
+    const auto n = static_cast<double>(timing.undisturbed.size());
+    if (timing.undisturbed.size() < plan.min_samples || undisturbed_s(timing) < plan.min_seconds)
         return false;
-    const Summary summary = summarise(chosen.samples_ms);
-    return summary.iqr_ms <= plan.iqr_ratio * summary.median_ms;
+    const std::vector<Known> all = all_known(timing);
+    return std::all_of(all.begin(), all.end(), [&](const Known& known) {
+        return known.interval && known.width <= plan.spread &&
+               known.interval->independent >= std::min(enough_independent, 0.5 * n);
+    });
+}
+
+std::vector<std::string> shortcomings_of(const Timing& timing, const TimingPlan& plan) {
+    if (timing.undisturbed.empty()) return {"no run had the core to itself"};
+    if (timing.undisturbed.size() < std::size_t(fewest_for_interval))
+        return {fmt::format("{} undisturbed runs of {}, and an interval of the median needs {}",
+                            timing.undisturbed.size(), timing.runs_ms.size(), fewest_for_interval)};
+    std::vector<std::string> all;
+    if (undisturbed_s(timing) < plan.min_seconds)
+        all.push_back(fmt::format("undisturbed runs cover {:.2g} s, and {:.2g} s are asked for",
+                                  undisturbed_s(timing), plan.min_seconds));
+    const std::vector<Known> known = all_known(timing);
+    for (std::size_t i = 0; i < known.size(); ++i) {
+        if (known[i].width <= plan.spread) continue;
+        all.push_back(fmt::format(
+            "the interval of the median{} is {:.2g} % wide, and {:.2g} % are "
+            "asked for",
+            i == 0 ? "" : " with preprocessing", 100 * known[i].width, 100 * plan.spread));
+        break;
+    }
+    return all;
 }
 
 }  // namespace
@@ -132,25 +195,34 @@ std::int64_t steady_nanoseconds() {
         .count();
 }
 
-Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
-                 const NanosecondClock& now, const std::function<double()>& speed) {
+std::vector<double> Timing::chosen(const std::vector<double>& values) const {
+    if (undisturbed.empty() || values.empty()) return values;
+    std::vector<double> some;
+    some.reserve(undisturbed.size());
+    for (const std::size_t run : undisturbed) some.push_back(values[run]);
+    return some;
+}
+
+Timing time_runs(const TimedWork& work, const TimingPlan& plan, const NanosecondClock& now,
+                 const std::function<double()>& speed) {
     Timing timing;
     const std::int64_t start = now();
-    warm_up(run, plan, now, start, timing);
-    Blocks blocks(run, now, speed);
-    Blocks::Chosen chosen;
+    warm_up(work, plan, now, timing);
+    Blocks blocks(work, now, speed, timing);
     const std::size_t max_runs = disturbed_for_each * plan.max_samples;
     std::size_t next_count = plan.min_samples;
     double next_s = plan.time_budget_s;
     while (true) {
         blocks.take_one(max_runs);
-        const std::size_t n = blocks.all_ms().size();
+        const std::size_t n = timing.runs_ms.size();
         const double elapsed = seconds(now() - start);
-        if (n < plan.fewest_samples || (n < next_count && elapsed < next_s)) continue;
-        chosen = blocks.undisturbed();
-        if (n >= max_runs || chosen.samples_ms.size() >= plan.max_samples) break;
-        if (steady_enough(chosen, plan)) break;
-        const double lost = blocks.seconds() - chosen.seconds;
+        if (n < plan.fewest_samples) continue;
+        const bool enough = n >= next_count && timing.seconds >= plan.min_seconds;
+        if (!enough && elapsed < next_s && n < max_runs) continue;
+        blocks.choose();
+        if (n >= max_runs || timing.undisturbed.size() >= plan.max_samples) break;
+        if (may_stop(timing, plan)) break;
+        const double lost = timing.disturbed_seconds;
         const double allowed =
             std::max(plan.time_budget_s, std::min(plan.time_budget_s + lost, plan.max_s));
         if (elapsed >= allowed) break;
@@ -159,15 +231,7 @@ Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
         next_s = std::min(std::max(allowed, lost > 0 ? 1.05 * elapsed : 0),
                           std::max(plan.time_budget_s, plan.max_s));
     }
-    timing.seconds = blocks.seconds();
-    timing.disturbed_seconds = blocks.seconds() - chosen.seconds;
-    timing.stop_rule_held = steady_enough(chosen, plan);
-    if (chosen.samples_ms.size() < plan.min_samples) {
-        chosen.samples_ms = blocks.all_ms();
-        timing.disturbed_seconds = chosen.seconds < blocks.seconds() ? blocks.seconds() : 0;
-    }
-    timing.disturbed_samples = blocks.all_ms().size() - chosen.samples_ms.size();
-    timing.samples_ms = std::move(chosen.samples_ms);
+    timing.shortcomings = shortcomings_of(timing, plan);
     return timing;
 }
 
@@ -177,6 +241,7 @@ Summary summarise(std::vector<double> samples_ms) {
     Summary summary;
     summary.n = samples_ms.size();
     summary.min_ms = samples_ms.front();
+    summary.max_ms = samples_ms.back();
     summary.median_ms = quantile(samples_ms, 0.5);
     summary.p90_ms = quantile(samples_ms, 0.9);
     summary.iqr_ms = quantile(samples_ms, 0.75) - quantile(samples_ms, 0.25);
@@ -188,15 +253,26 @@ std::string latency_name(int batch) {
     return batch == 1 ? "latency" : fmt::format("latency_b{}", batch);
 }
 
-void add_latency_metrics(const Summary& summary, bool valid, int batch, Metrics& metrics) {
+void add_latency_metrics(const Timing& timing, bool valid, int batch, Metrics& metrics) {
     const std::string name = latency_name(batch);
-    metrics[name + "_ms"] = summary.median_ms;
-    metrics[name + "_p90_ms"] = summary.p90_ms;
-    if (summary.p99_ms) metrics[name + "_p99_ms"] = *summary.p99_ms;
-    metrics[name + "_min_ms"] = summary.min_ms;
-    metrics[name + "_iqr_ms"] = summary.iqr_ms;
-    metrics[name + "_samples"] = static_cast<double>(summary.n);
+    const std::vector<double> samples_ms = timing.samples_ms();
+    const Summary of_samples = summarise(samples_ms), of_all = summarise(timing.runs_ms);
+    metrics[name + "_ms"] = of_samples.median_ms;
+    if (const auto interval = median_interval(samples_ms)) {
+        metrics[name + "_low_ms"] = interval->low;
+        metrics[name + "_high_ms"] = interval->high;
+    }
+    metrics[name + "_min_ms"] = of_samples.min_ms;
+    metrics[name + "_iqr_ms"] = of_samples.iqr_ms;
+    metrics[name + "_samples"] = static_cast<double>(of_samples.n);
+    metrics[name + "_p90_ms"] = of_all.p90_ms;
+    if (of_all.p99_ms) metrics[name + "_p99_ms"] = *of_all.p99_ms;
+    metrics[name + "_max_ms"] = of_all.max_ms;
     metrics[name + "_valid"] = valid ? 1 : 0;
+    if (timing.prepared_ms.empty()) return;
+    const std::vector<double> prepared_ms = timing.prepared_samples_ms();
+    metrics["preprocess_ms"] = median(prepared_ms);
+    metrics["pipeline_ms"] = median(sums(samples_ms, prepared_ms));
 }
 
 }  // namespace edgeloop

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "median_interval.hpp"
+
 #include "edgeloop/link/measurement.hpp"
 
 #include <cstddef>
@@ -16,46 +18,64 @@ using NanosecondClock = std::function<std::int64_t()>;
 
 /// When to stop timing one thing.
 struct TimingPlan {
-    double time_budget_s = 10;  ///< warm-up included; overstepped only for `fewest_samples`
-    double max_s = 0;           ///< budget and what may be added for time lost to a disturbance
-    double min_seconds = 0;     ///< the samples cover at least this: a clock may float
-    std::size_t min_samples = 64;
-    double iqr_ratio = 0.05;         ///< stop rule: interquartile range / median
-    std::size_t fewest_samples = 3;  ///< taken even when each lasts longer than the budget
+    double time_budget_s = 10;     ///< warm-up included; overstepped only for `fewest_samples`
+    double max_s = 0;              ///< budget and what may be added for time lost to a disturbance
+    double min_seconds = 0;        ///< the samples cover at least this: a clock may float
+    std::size_t min_samples = 20;  ///< before the rule may end it
+    double spread = 0.05;          ///< width of the interval of the median / median, at most
+    /// Taken even when each lasts longer than the budget.
+    std::size_t fewest_samples = fewest_for_interval;
     std::size_t max_samples = 1'000'000;
 };
 
-/// What timing gave, in the order taken.
-struct Timing {
-    std::vector<double> samples_ms;     ///< undisturbed ones when there are enough, else all
-    std::size_t disturbed_samples = 0;  ///< beside a disturbance; not among `samples_ms`
-    double seconds = 0, disturbed_seconds = 0;  ///< of timed runs, and how many were disturbed
-    std::size_t warm_up_runs = 0;
-    bool warmed_up = false;       ///< the warm-up became stable within its share of the budget
-    bool stop_rule_held = false;  ///< ended with enough samples and little spread
+/// What is timed. The device has finished when each returns.
+struct TimedWork {
+    std::function<void()> run;  ///< one complete inference
+    /// What comes before each, timed for itself: from the camera's frames to the clip; empty:
+    /// nothing.
+    std::function<void()> prepare = {};
 };
 
-/// Single stream: runs `run` again and again, first untimed until it is stable (medians of two
-/// successive groups of runs within 5 %, or a quarter of the budget is spent), then timed until the
-/// stop rule holds or the budget is spent.
+/// What timing gave.
+struct Timing {
+    std::vector<double> runs_ms;                ///< every timed run, in the order taken
+    std::vector<double> prepared_ms;            ///< what came before each; empty when nothing did
+    std::vector<std::size_t> undisturbed;       ///< places of the samples among the runs, ascending
+    double seconds = 0, disturbed_seconds = 0;  ///< of timed runs, and how many were disturbed
+    std::size_t warm_up_runs = 0;
+    double warm_up_s = 0;
+    bool warmed_up = false;  ///< the warm-up became stable within its share of the budget
+    std::vector<std::string> shortcomings;  ///< why the samples are not enough; empty: they are
+
+    /// Runs that nothing disturbed; when there is none, all.
+    [[nodiscard]] std::vector<double> samples_ms() const { return chosen(runs_ms); }
+    /// As samples_ms(), of `prepared_ms`.
+    [[nodiscard]] std::vector<double> prepared_samples_ms() const { return chosen(prepared_ms); }
+
+  private:
+    [[nodiscard]] std::vector<double> chosen(const std::vector<double>& values) const;
+};
+
+/// Single stream: `work` again and again. First untimed, for at least 0.2 s and until the medians
+/// of two successive groups of runs are within 5 %, or a quarter of the budget is spent. Then timed
+/// until the interval of the median is narrow enough (and rests on 30 independent values, or half
+/// of the samples are), or the budget is spent.
 ///
 /// With `speed` the runs are taken in blocks of about a millisecond with a question before and
 /// after each, and only blocks at full speed are samples: not those with an answer of 0, nor those
 /// more than 3 % below the speed that a tenth of the others exceed. Time lost so is added to the
-/// budget, up to `max_s`. With fewer than `min_samples` such runs in the end all are samples
-/// and the stop rule has not held.
+/// budget, up to `max_s`.
 ///
-/// @param run  one complete inference; the device has finished when it returns.
 /// @param speed  of the processor at this moment in any unit, 0 when something disturbs it; empty:
 /// never asked.
-[[nodiscard]] Timing time_runs(const std::function<void()>& run, const TimingPlan& plan,
+[[nodiscard]] Timing time_runs(const TimedWork& work, const TimingPlan& plan,
                                const NanosecondClock& now = steady_nanoseconds,
                                const std::function<double()>& speed = {});
 
 /// Order statistics of samples. Quantiles interpolate linearly between neighbours.
 struct Summary {
     std::size_t n = 0;
-    double min_ms = 0, median_ms = 0, p90_ms = 0, iqr_ms = 0;
+    double min_ms = 0, median_ms = 0, p90_ms = 0, iqr_ms = 0, max_ms = 0;
     std::optional<double> p99_ms;  ///< only with the 662 samples it needs (MLPerf LoadGen's floor)
 };
 
@@ -65,8 +85,11 @@ struct Summary {
 /// "latency" for batch size 1, "latency_b<b>" for another: what its metrics' names begin with.
 [[nodiscard]] std::string latency_name(int batch);
 
-/// Adds a summary to `metrics`: latency_ms (median), latency_p90_ms, latency_p99_ms,
-/// latency_min_ms, latency_iqr_ms, latency_samples, latency_valid.
-void add_latency_metrics(const Summary& summary, bool valid, int batch, Metrics& metrics);
+/// Adds to `metrics`. Of the undisturbed runs: latency_ms (median), latency_low_ms and
+/// latency_high_ms (its interval), latency_min_ms, latency_iqr_ms, latency_samples. Of every timed
+/// run, as an application sees them: latency_p90_ms, latency_p99_ms, latency_max_ms. Then
+/// latency_valid; and when runs were prepared preprocess_ms and pipeline_ms, the medians of the
+/// preparation and of both together.
+void add_latency_metrics(const Timing& timing, bool valid, int batch, Metrics& metrics);
 
 }  // namespace edgeloop

@@ -8,11 +8,14 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/preprocessing/clip_maker.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <optional>
 #include <utility>
@@ -29,6 +32,9 @@ namespace {
 constexpr double bytes_per_mib = 1024.0 * 1024.0;
 /// A network computes all the time; with less processor time than this it shared its cores.
 constexpr double own_share = 0.9;
+/// Time to meter without the network: of the time budget, and its limits, as power is read 100
+/// times a second.
+constexpr double idle_share = 0.1, least_idle_s = 0.1, most_idle_s = 0.5;
 constexpr double share_of_limit = 0.7;  ///< of the time limit, for the timing of all batch sizes
 
 void hand_over(int descriptor, std::string_view text) {
@@ -89,43 +95,88 @@ class SpeedProbe {
     std::vector<double> clocks_mhz_;
 };
 
-/// Times one batch size; adds its metrics and returns what goes into the record.
-Json measure_batch(Runtime& runtime, int batch, const MeasurementSettings& settings,
-                   const TimingPlan& plan, SpeedProbe* probe, const RunningMeters& meters,
-                   Metrics& metrics) {
-    runtime.prepare(batch);
-    std::function<double()> speed;
-    if (probe != nullptr) speed = [probe] { return probe->speed(); };
-    const Usage before = usage();
-    const RunningMeters::Readings metered_before = meters.read();
-    const double start = steady_seconds();
-    const Timing timing = time_runs([&] { runtime.run(); }, plan, steady_nanoseconds, speed);
-    const double wall_s = steady_seconds() - start;
-    const RunningMeters::Readings metered_after = meters.read();
-    const Usage after = usage();
+/// What makes the clip of a runtime's input, as a deployed program would; empty when it sees none.
+std::function<void()> preprocessing(Runtime& runtime, const Json& spec,
+                                    const MeasurementSettings& settings) {
+    if (runtime.clips() == nullptr) return {};
+    const ClipShape clip = network_of(spec).clip;
+    const auto maker =
+        std::make_shared<ClipMaker>(settings.frame_height, settings.frame_width, clip.frames,
+                                    clip.side, Normalisation{clip.mean, clip.deviation});
+    // Any picture takes the same time; one of zeros might not.
+    std::vector<std::uint8_t> camera(static_cast<std::size_t>(clip.frames) *
+                                     static_cast<std::size_t>(settings.frame_height) *
+                                     static_cast<std::size_t>(settings.frame_width));
+    for (std::size_t i = 0; i < camera.size(); ++i)
+        camera[i] = static_cast<std::uint8_t>(i * 2654435761U >> 24U);
+    return [&runtime, maker, camera = std::move(camera)] {
+        maker->make(camera.data(), runtime.clips());
+        runtime.take_clips();
+    };
+}
 
-    const double cpu_s = after.cpu_s - before.cpu_s;
-    const bool had_core = settings.processor != "cpu" || cpu_s >= own_share * wall_s;
-    add_latency_metrics(summarise(timing.samples_ms), timing.stop_rule_held && had_core, batch,
-                        metrics);
-    const auto runs = static_cast<double>(timing.samples_ms.size() + timing.disturbed_samples +
-                                          timing.warm_up_runs);
-    if (batch == 1) meters.add_metrics(metered_before, metered_after, wall_s, runs, metrics);
-    Json record = {
-        {"batch", batch},
-        {"samples", timing.samples_ms.size()},
-        {"warm_up_runs", timing.warm_up_runs},
-        {"warmed_up", timing.warmed_up},
-        {"stop_rule_held", timing.stop_rule_held},
-        {"wall_s", wall_s},
-        {"cpu_s", cpu_s},
-        {"undisturbed", had_core},
-        {"involuntary_switches", after.involuntary_switches - before.involuntary_switches}};
-    if (probe != nullptr) {
+/// What one measurement is made with.
+struct Bench {
+    Runtime& runtime;
+    const MeasurementSettings& settings;
+    TimingPlan plan;
+    SpeedProbe* probe;  ///< null: cores cannot be shared
+    const RunningMeters& meters;
+    RunningMeters::Readings idle;  ///< of each meter in a second without the network
+};
+
+/// The record of one batch size, without the clocks.
+Json record_of(int batch, const Timing& timing, double wall_s, const Usage& used,
+               const std::vector<std::string>& not_valid_because) {
+    Json record = {{"batch", batch},
+                   {"timed_runs", timing.runs_ms.size()},
+                   {"samples", timing.undisturbed.size()},
+                   {"warm_up_runs", timing.warm_up_runs},
+                   {"warm_up_s", timing.warm_up_s},
+                   {"warmed_up", timing.warmed_up},
+                   {"wall_s", wall_s},
+                   {"cpu_s", used.cpu_s},
+                   {"involuntary_switches", used.involuntary_switches}};
+    if (const auto interval = median_interval(timing.samples_ms())) {
+        record["independent_samples"] = interval->independent;
+        record["watched_too_short"] = interval->watched_too_short;
+    }
+    if (!not_valid_because.empty()) record["not_valid_because"] = not_valid_because;
+    return record;
+}
+
+/// Times one batch size; adds its metrics and returns what goes into the record.
+/// @param prepare  what comes before each inference; empty: nothing.
+Json measure_batch(const Bench& bench, int batch, const std::function<void()>& prepare,
+                   Metrics& metrics) {
+    std::function<double()> speed;
+    if (bench.probe != nullptr) speed = [&bench] { return bench.probe->speed(); };
+    const Usage before = usage();
+    const RunningMeters::Readings metered_before = bench.meters.read();
+    const double start = steady_seconds();
+    const Timing timing = time_runs({[&bench] { bench.runtime.run(); }, prepare}, bench.plan,
+                                    steady_nanoseconds, speed);
+    const double wall_s = steady_seconds() - start;
+    const RunningMeters::Readings metered_after = bench.meters.read();
+    const Usage after = usage();
+    const Usage used{after.cpu_s - before.cpu_s,
+                     after.involuntary_switches - before.involuntary_switches};
+
+    std::vector<std::string> reasons = timing.shortcomings;
+    if (bench.settings.processor == "cpu" && used.cpu_s < own_share * wall_s)
+        reasons.push_back(fmt::format("the process had {:.0f} % of a processor, and needs {:.0f} %",
+                                      100 * used.cpu_s / wall_s, 100 * own_share));
+    add_latency_metrics(timing, reasons.empty(), batch, metrics);
+    Json record = record_of(batch, timing, wall_s, used, reasons);
+    const auto runs = static_cast<double>(timing.runs_ms.size() + timing.warm_up_runs);
+    if (batch == 1)
+        bench.meters.add_metrics({metered_before, metered_after, wall_s, runs, bench.idle}, metrics,
+                                 record);
+    if (bench.probe != nullptr) {
         const double share = timing.disturbed_seconds / timing.seconds;
         metrics[latency_name(batch) + "_disturbed"] = share;
         record["disturbed"] = share;
-        record["clock_mhz"] = probe->clocks();
+        record["clock_mhz"] = bench.probe->clocks();
     }
     return record;
 }
@@ -151,10 +202,18 @@ void measure_into(MeasurementResult& result, const Json& spec, const Measurement
     Json record = {{"before", system.conditions()}, {"settings", settings.to_json()}};
     std::optional<SpeedProbe> probe;
     if (settings.processor == "cpu" && cores_may_be_shared(system)) probe.emplace(system);
-    for (const int batch : settings.batches)
-        record["batches"].push_back(
-            measure_batch(*runtime, batch, settings, timing_plan(settings, limits),
-                          probe ? &*probe : nullptr, meters, result.metrics));
+    Bench bench{*runtime, settings, timing_plan(settings, limits), probe ? &*probe : nullptr,
+                meters,   {}};
+    for (const int batch : settings.batches) {
+        runtime->prepare(batch);
+        std::function<void()> prepare;
+        if (batch == 1) {
+            prepare = preprocessing(*runtime, spec, settings);
+            bench.idle = meters.idle(
+                std::clamp(idle_share * settings.time_budget_s, least_idle_s, most_idle_s));
+        }
+        record["batches"].push_back(measure_batch(bench, batch, prepare, result.metrics));
+    }
     record["after"] = system.conditions();
     result.metrics.merge(runtime->facts());
     result.metrics["peak_memory_mib"] = system.memory_mib("VmHWM");
@@ -168,7 +227,7 @@ TimingPlan timing_plan(const MeasurementSettings& settings, const MeasuringLimit
     TimingPlan plan;
     plan.time_budget_s = settings.time_budget_s;
     plan.min_samples = static_cast<std::size_t>(settings.min_samples);
-    plan.iqr_ratio = settings.iqr_ratio;
+    plan.spread = settings.spread;
     // The budget has the warm-up in it, which may take a quarter.
     plan.min_seconds = std::min(settings.min_seconds, 0.5 * settings.time_budget_s);
     // However patient, the job must be answered before its time limit ends it.

@@ -23,7 +23,7 @@ MeterReading start_energy(const SystemFiles& files) {
 }  // namespace
 
 const std::vector<Meter>& all_meters() {
-    static const std::vector<Meter> all{{"energy_mj", start_energy, 1e3, is_power}};
+    static const std::vector<Meter> all{{"energy_mj", start_energy, 1e3, is_power, "power_w"}};
     return all;
 }
 
@@ -44,14 +44,36 @@ RunningMeters::Readings RunningMeters::read() const {
     return readings;
 }
 
-void RunningMeters::add_metrics(const Readings& before, const Readings& after, double seconds,
-                                double runs, Metrics& metrics) const {
+RunningMeters::Readings RunningMeters::idle(double seconds) const {
+    Readings levels(running_.size());
+    const auto has_level = [](const Running& each) { return !each.meter.level.empty(); };
+    if (std::none_of(running_.begin(), running_.end(), has_level)) return levels;
+    const Readings before = read();
+    const double start = steady_seconds();
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    const Readings after = read();
+    const double passed_s = steady_seconds() - start;
+    for (std::size_t i = 0; i < running_.size(); ++i)
+        if (has_level(running_[i]) && before[i] && after[i])
+            levels[i] = (*after[i] - *before[i]) / passed_s;
+    return levels;
+}
+
+void RunningMeters::add_metrics(const Metered& metered, Metrics& metrics, Json& record) const {
     for (std::size_t i = 0; i < running_.size(); ++i) {
-        if (!before[i] || !after[i]) continue;
+        if (!metered.before[i] || !metered.after[i]) continue;
         const Meter& meter = running_[i].meter;
-        const double per_second = (*after[i] - *before[i]) / seconds;
-        if (meter.is_plausible(per_second))
-            metrics[meter.metric] = per_second * seconds / runs * meter.scale;
+        double per_second = (*metered.after[i] - *metered.before[i]) / metered.seconds;
+        if (!meter.is_plausible(per_second)) continue;
+        if (!meter.level.empty()) {
+            record[meter.level] = per_second;
+            // A counter that stood still or ran over meanwhile says nothing about the level.
+            if (!metered.idle[i] || !meter.is_plausible(*metered.idle[i])) continue;
+            record["idle_" + meter.level] = *metered.idle[i];
+            per_second -= *metered.idle[i];
+            if (!meter.is_plausible(per_second)) continue;
+        }
+        metrics[meter.metric] = per_second * metered.seconds / metered.runs * meter.scale;
     }
 }
 
@@ -167,7 +189,11 @@ EnergyMeter::EnergyMeter(const SystemFiles& files) : files_(files) {
     for (const std::string& zone : files.entries("/sys/class/powercap", "intel-rapl:")) {
         // Packages only: their parts are counted in them.
         const bool package = std::count(zone.begin(), zone.end(), ':') == 1;
-        if (package && files.number(zone + "/energy_uj")) counters_.push_back(zone + "/energy_uj");
+        const std::string file = zone + "/energy_uj";
+        if (const auto now_uj = package ? files.number(file) : std::nullopt) {
+            counters_.push_back({file, *now_uj, files.number(zone + "/max_energy_range_uj")});
+            counted_uj_ += *now_uj;
+        }
     }
     if (!counters_.empty()) return;
     std::vector<std::string> sensors = power_monitors(files);
@@ -176,16 +202,22 @@ EnergyMeter::EnergyMeter(const SystemFiles& files) : files_(files) {
 
 EnergyMeter::~EnergyMeter() = default;
 
-std::optional<double> EnergyMeter::joules() const {
+std::optional<double> EnergyMeter::joules() {
     if (sampler_) {
         if (sampler_->failed) return std::nullopt;
         const std::lock_guard lock(sampler_->mutex);
         return sampler_->joules;
     }
     if (counters_.empty()) return std::nullopt;
-    double total = 0;
-    for (const std::string& counter : counters_) total += files_.number(counter).value_or(0) * 1e-6;
-    return total;
+    for (Counter& counter : counters_) {
+        const auto now_uj = files_.number(counter.file);
+        if (!now_uj) return std::nullopt;
+        counted_uj_ += *now_uj - counter.last_uj;
+        // Without a range the sum falls, which is no power.
+        if (*now_uj < counter.last_uj) counted_uj_ += counter.range_uj.value_or(0);
+        counter.last_uj = *now_uj;
+    }
+    return counted_uj_ * 1e-6;
 }
 
 bool is_power(double watts) { return watts > 0 && watts <= max_watt; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/json.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include <functional>
@@ -25,6 +26,9 @@ struct Meter {
     double scale = 1;  ///< from what is counted in one run to the metric
     /// Whether it can count so much in a second; what cannot be is left out.
     std::function<bool(double per_second)> is_plausible;
+    /// Counts also when nothing runs: the metric is what the network adds. The record gets the
+    /// level without and with it by this name, per second; empty: it counts the network alone.
+    std::string level = {};
 };
 
 /// The meters of this build: a line here and one in evaluation/metrics.cpp make one known.
@@ -40,9 +44,17 @@ class RunningMeters {
     /// Their metrics.
     [[nodiscard]] std::vector<std::string> names() const;
     [[nodiscard]] Readings read() const;
-    /// Adds what one of `runs` took, by readings `seconds` apart.
-    void add_metrics(const Readings& before, const Readings& after, double seconds, double runs,
-                     Metrics& metrics) const;
+    /// What those with a level count in a second in which nothing runs; waits for so long where
+    /// there is one.
+    [[nodiscard]] Readings idle(double seconds) const;
+    /// What was read around some runs.
+    struct Metered {
+        Readings before, after;
+        double seconds = 0, runs = 0;
+        Readings idle;  ///< idle()
+    };
+    /// Adds what one run took to the metrics, and levels to the record.
+    void add_metrics(const Metered& metered, Metrics& metrics, Json& record) const;
 
   private:
     struct Running {
@@ -64,13 +76,21 @@ class EnergyMeter {
     EnergyMeter(const EnergyMeter&) = delete;
     EnergyMeter& operator=(const EnergyMeter&) = delete;
 
-    /// Joules since some fixed moment, or nothing when the machine does not tell.
-    [[nodiscard]] std::optional<double> joules() const;
+    /// Joules since some fixed moment, or nothing when the machine does not tell. Sees that a
+    /// counter has begun again when it is asked at least once each time that one runs over (RAPL:
+    /// minutes).
+    [[nodiscard]] std::optional<double> joules();
 
   private:
     struct Sampler;
+    struct Counter {
+        std::string file;
+        double last_uj;
+        std::optional<double> range_uj;  ///< where it begins again
+    };
     const SystemFiles& files_;
-    std::vector<std::string> counters_;
+    std::vector<Counter> counters_;
+    double counted_uj_ = 0;
     std::unique_ptr<Sampler> sampler_;
 };
 

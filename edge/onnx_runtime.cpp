@@ -74,6 +74,8 @@ class OnnxRuntime final : public Runtime {
         if (build_ms_ == 0) build_ms_ = (steady_seconds() - start) * 1e3;
     }
 
+    [[nodiscard]] float* clips() override { return clips_.data(); }
+
     void run() override {
         with_plain_errors([this] {
             const char* const in = "clips";

@@ -26,6 +26,11 @@ class Runtime {
     virtual ~Runtime() = default;
     /// Prepares an input of `batch` clips; not timed.
     virtual void prepare(int batch) = 0;
+    /// Where the clips of the prepared input lie, shape (batch, 1, frames, side, side), for whoever
+    /// makes them; null: this network sees none.
+    [[nodiscard]] virtual float* clips() { return nullptr; }
+    /// Makes what was written there the input of run(), e.g. copies it to an accelerator.
+    virtual void take_clips() {}
     /// One inference on the prepared input; complete when it returns, also on an accelerator.
     virtual void run() = 0;
     /// What building it showed: build_ms, model_size_mib, parameters.

@@ -45,13 +45,21 @@ class TorchRuntime final : public Runtime {
 
     void prepare(int batch) override {
         with_bad_alloc([&] {
-            inputs_ = {clips(batch)};
+            clips_ = torch::randn({batch, 1, clip_.frames, clip_.side, clip_.side});
+            inputs_ = {clips_.to(device_)};
             const double start = steady_seconds();
             // Windows are part of the batch dimension inside: each batch size is a graph of its
             // own.
             if (scripted_) script_ = traced_network(network_, inputs_.front().toTensor());
             if (traced_ms_ == 0) traced_ms_ = (steady_seconds() - start) * 1e3;
         });
+    }
+
+    [[nodiscard]] float* clips() override { return clips_.data_ptr<float>(); }
+    void take_clips() override {
+        if (device_.is_cpu()) return;  // they are the input
+        with_bad_alloc([this] { inputs_.front().toTensor().copy_(clips_); });
+        wait_for(device_);
     }
 
     void run() override {
@@ -76,14 +84,12 @@ class TorchRuntime final : public Runtime {
         output_ = script_ ? script_->forward(inputs_).toTensor() : network_->forward(input);
         wait_for(device_);
     }
-    [[nodiscard]] torch::Tensor clips(int batch) const {
-        return torch::randn({batch, 1, clip_.frames, clip_.side, clip_.side}).to(device_);
-    }
 
     ClipShape clip_;
     torch::Device device_;
     std::shared_ptr<Network> network_;
     std::optional<torch::jit::Module> script_;
+    torch::Tensor clips_;  ///< on the CPU, where they are the input itself
     std::vector<torch::jit::IValue> inputs_;
     torch::Tensor output_;
     bool scripted_ = false;

@@ -2,8 +2,8 @@
 
 #include "data/hdf5.hpp"
 
-#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/window.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 

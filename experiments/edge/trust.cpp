@@ -88,19 +88,26 @@ Json medians_of(const std::vector<double>& medians) {
 
 Json repeated(const std::string& program, const std::string& spec, int repetitions) {
     const test::TemporaryFolder folder;
-    std::vector<double> medians, valid_medians, relative_iqr, disturbed;
+    std::vector<double> medians, valid_medians, relative_width, disturbed;
+    std::vector<std::pair<double, double>> intervals;
     for (int i = 0; i < repetitions; ++i) {
         const Json metrics = measured(program, spec, folder.path("out"));
         const auto median = metrics.at("latency_ms").get<double>();
         medians.push_back(median);
         if (metrics.at("latency_valid") == 1) valid_medians.push_back(median);
-        relative_iqr.push_back(metrics.at("latency_iqr_ms").get<double>() / median);
+        intervals.emplace_back(metrics.at("latency_low_ms"), metrics.at("latency_high_ms"));
+        relative_width.push_back((intervals.back().second - intervals.back().first) / median);
         disturbed.push_back(metrics.value("latency_disturbed", 0.0));
         std::fprintf(stderr, "%s\n", metrics.dump().c_str());
     }
+    const double middle = summarise(medians).median_ms;
+    const auto held = std::count_if(intervals.begin(), intervals.end(), [&](const auto& interval) {
+        return interval.first <= middle && middle <= interval.second;
+    });
     return {{"of_all", medians_of(medians)},
+            {"intervals_with_their_median", held},
             {"of_valid", medians_of(valid_medians)},
-            {"median_iqr_relative", summarise(relative_iqr).median_ms},
+            {"median_interval_relative", summarise(relative_width).median_ms},
             {"median_disturbed", summarise(disturbed).median_ms}};
 }
 

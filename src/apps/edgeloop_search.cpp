@@ -196,6 +196,7 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
     if (world.rank() == 0) {
         plan = plan_of(bindings, config);
         check_binding(bindings, config);
+        check_tails(config, task.measured, bindings);
     }
     world.agree("forming groups", [&] {
         if (!plan) plan = plan_of(bindings, config);

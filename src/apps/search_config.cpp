@@ -194,6 +194,11 @@ void add_edge(OptionParser& o, SearchConfig& c) {
           MeasurementSettings::range("runtime"));
     o.add("measure-processor", &measurement.processor, "processor of the device",
           MeasurementSettings::range("processor"));
+    o.add("camera-height", &measurement.frame_height,
+          "height of the camera's frames, for preprocess_ms and pipeline_ms",
+          MeasurementSettings::range("frame_height"));
+    o.add("camera-width", &measurement.frame_width, "their width",
+          MeasurementSettings::range("frame_width"));
     o.add("measure-retries", &c.coordination.measure_retries,
           "retries of a measurement that is not valid (disturbed, throttled, spread), if possible "
           "on another device",

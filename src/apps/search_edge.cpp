@@ -2,9 +2,11 @@
 
 #include "edgeloop/architecture/latency_model.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/machine.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/measuring_turns.hpp"
 
 #include <algorithm>
@@ -109,6 +111,20 @@ std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const Local
     if (config.edge.rfind("bind:", 0) == 0)
         log::info("agents may dial in to {}", probe->endpoint());
     return probe;
+}
+
+void check_tails(const SearchConfig& config, const std::vector<std::string>& measured,
+                 const std::vector<RankBinding>& bindings) {
+    if (config.edge != "local" || !trainings_leave_no_core(bindings, config)) return;
+    for (const std::string& name : measured) {
+        const Metric* metric = find_metric(name);
+        if (metric == nullptr || !metric->of_tail) continue;
+        throw ConfigError(
+            fmt::format("--edge local cannot measure {} here", name),
+            "the trainings leave it no core of its own, and every interruption shows in the tail",
+            "use fewer ranks or --threads, a device of its own (--edge bind:..., tcp://...), or "
+            "latency_ms");
+    }
 }
 
 std::string turns_file(const SearchConfig& config, const LocalAgent* agent,

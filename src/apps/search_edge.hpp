@@ -22,6 +22,14 @@ namespace edgeloop::apps {
                                                        const LocalAgent* agent,
                                                        const std::vector<std::string>& measured);
 
+/// Refuses goals that show each interruption of a run (latency_p90_ms ...) when `--edge local`
+/// measures on cores that train: trainings that pause still look up, and what a device alone does
+/// is not what would be measured.
+/// @param measured  metrics that the goals want from measuring.
+/// @throws ConfigError
+void check_tails(const SearchConfig& config, const std::vector<std::string>& measured,
+                 const std::vector<RankBinding>& bindings);
+
 /// The file in which trainings and the agent of this machine take turns, for this rank; empty: none
 /// is needed. Collective.
 /// @param agent  on rank 0, with `--edge local`; else null.

@@ -150,7 +150,8 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
     if (progress.front_not_valid > 0)
         fmt::print(
             "{} of the front could not be measured validly: their core was disturbed or their "
-            "times spread (latency_valid 0 in pareto.csv); --require-valid leaves such designs "
+            "median is uncertain (latency_valid 0 in pareto.csv); --require-valid leaves such "
+            "designs "
             "out\n",
             progress.front_not_valid);
     const bool networks = config.problem.empty() && !result.front.empty();

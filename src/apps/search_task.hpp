@@ -4,10 +4,10 @@
 
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/communicator.hpp"
-#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/dispatch/worker.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/planning/calibration.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 #include "edgeloop/search/engine.hpp"
 #include "edgeloop/store/run_directory.hpp"
 #include "edgeloop/training/trainer.hpp"

@@ -96,11 +96,16 @@ void MeasurementChoice::add_to(OptionParser& parser) {
     add("threads", &settings.threads, "threads", "compute threads");
     add("seconds", &settings.time_budget_s, "time_budget_s",
         "time budget for each batch size in seconds");
-    add("samples", &settings.min_samples, "min_samples", "fewest timed runs");
+    add("samples", &settings.min_samples, "min_samples",
+        "fewest undisturbed runs, unless the budget is spent before");
     add("min-seconds", &settings.min_seconds, "min_seconds",
-        "fewest seconds that the timed runs cover, because clock rates vary");
-    add("spread", &settings.iqr_ratio, "iqr_ratio",
-        "stop when interquartile range / median of the timed runs is below this, e.g. 0.05");
+        "fewest seconds that they cover, because clock rates vary");
+    add("spread", &settings.spread, "spread",
+        "stop, and call it valid, when the 95 % interval of the median is at most this wide, as a "
+        "share of it, e.g. 0.05");
+    add("camera-height", &settings.frame_height, "frame_height",
+        "height of the camera's frames, which preprocessing begins with");
+    add("camera-width", &settings.frame_width, "frame_width", "their width");
     add("runtime", &settings.runtime, "runtime", "inference runtime");
     add("processor", &settings.processor, "processor", "where to run the network");
     add("weights", &settings.weights, "weights",

@@ -2,7 +2,7 @@
 
 #include "edgeloop/core/cholesky.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <cmath>

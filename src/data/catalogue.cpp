@@ -4,8 +4,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
-#include "edgeloop/data/preprocessing.hpp"
-
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <fmt/format.h>
 

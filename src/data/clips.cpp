@@ -7,8 +7,8 @@
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/data/output_file.hpp"
-#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/recording.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <filesystem>
 #include <limits>

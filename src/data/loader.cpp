@@ -3,7 +3,8 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/data/catalogue.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
+#include "edgeloop/preprocessing/resize.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -208,5 +209,16 @@ std::size_t Loader::total_samples() const { return impl_->places.size(); }
 std::size_t Loader::lines_left_out() const { return impl_->left_out; }
 void Loader::start_epoch(int epoch, std::size_t step) { impl_->begin(epoch, step); }
 bool Loader::next(Batch& batch) { return impl_->next(batch); }
+
+void normalise_and_resize(const Batch& batch, int side, float* clips,
+                          const Normalisation& normalisation) {
+    const std::size_t images = batch.samples * static_cast<std::size_t>(batch.frames);
+    const std::size_t input = static_cast<std::size_t>(batch.height) * std::size_t(batch.width);
+    const std::size_t output = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
+    EDGELOOP_EXPECT(batch.pixels.size() >= images * input, "a batch with too few pixels");
+    Resizer resizer(batch.height, batch.width, side, normalisation);
+    for (std::size_t i = 0; i < images; ++i)
+        resizer.run(batch.pixels.data() + i * input, clips + i * output);
+}
 
 }  // namespace edgeloop

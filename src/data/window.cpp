@@ -1,7 +1,7 @@
 #include "edgeloop/data/window.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <array>

@@ -36,7 +36,9 @@ const std::vector<SettingField>& fields() {
         {"time_budget_s", &Settings::time_budget_s, between(0.001, 3600), true},
         {"min_samples", &Settings::min_samples, between(1, 1'000'000), true},
         {"min_seconds", &Settings::min_seconds, between(0, 3600)},
-        {"iqr_ratio", &Settings::iqr_ratio, between(0, 10), true},
+        {"spread", &Settings::spread, between(0, 10), true},
+        {"frame_height", &Settings::frame_height, between(1, 4096)},
+        {"frame_width", &Settings::frame_width, between(1, 4096)},
         {"time_limit_s", &Settings::time_limit_s, between(0.1, 86400), true},
         {"memory_limit_mib", &Settings::memory_limit_mib, between(0, 1e9), true},
         {"runtime", &Settings::runtime, one_of({"eager", "torchscript", "onnx", "tensorrt"}), true},
@@ -89,6 +91,16 @@ const SettingField& field_of(const std::string& key, const std::string& where) {
                       did_you_mean(key, known));
 }
 
+/// Jobs that are stored from before the stop rule looked at the interval of the median.
+Json with_names_of_today(Json json) {
+    const auto old = json.find("iqr_ratio");
+    if (old == json.end() || json.contains("spread")) return json;
+    const Json value = *old;
+    json.erase(old);
+    json["spread"] = value;
+    return json;
+}
+
 /// Stays inside the folder it is looked up in.
 bool is_file_name(const std::string& text) {
     return text.size() <= 255 && text.rfind('.', 0) != 0 &&
@@ -104,8 +116,9 @@ bool is_everywhere(const std::string& runtime) {
 }
 bool needs_cuda(const std::string& runtime) { return runtime == "tensorrt"; }
 
-MeasurementSettings MeasurementSettings::from_json(const Json& json, const std::string& where) {
-    if (!json.is_object()) throw ConfigError(where + ": expected an object");
+MeasurementSettings MeasurementSettings::from_json(const Json& given, const std::string& where) {
+    if (!given.is_object()) throw ConfigError(where + ": expected an object");
+    const Json json = with_names_of_today(given);
     for (const auto& item : json.items()) (void)field_of(item.key(), where);
     MeasurementSettings settings;
     for (const SettingField& field : fields())

@@ -1,4 +1,4 @@
-edgeloop_test(edge LABEL e2e TIMEOUT 180 SOURCES edge_test.cpp LIBRARIES edgeloop::link)
+edgeloop_test(edge LABEL e2e TIMEOUT 180 SOURCES edge_test.cpp LIBRARIES edgeloop::link e2e_programs)
 add_dependencies(e2e_edge edgeloop-edge)
 edgeloop_test(bridge_programs LABEL e2e TIMEOUT 180 SOURCES bridge_test.cpp
               LIBRARIES edgeloop::architecture edgeloop::bridge_store edgeloop::link e2e_programs)

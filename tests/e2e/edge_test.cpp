@@ -1,9 +1,11 @@
 // The search's side of the link with real edgeloop-edge processes that measure real networks.
 #include "support/places.hpp"
+#include "support/programs.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
 #include <csignal>
@@ -11,6 +13,7 @@
 #include <map>
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +63,10 @@ TEST(Edge, ALocalAgentMeasuresRealNetworks) {
         ASSERT_EQ(outcome.status, Status::completed) << outcome.reason;
         EXPECT_GT(outcome.metrics.at("latency_ms"), 0);
         EXPECT_GT(outcome.metrics.at("peak_memory_mib"), 0);
+        EXPECT_GT(outcome.metrics.at("preprocess_ms"), 0);
+        // Each run's sum is longer than its parts.
+        EXPECT_GE(outcome.metrics.at("pipeline_ms"), outcome.metrics.at("latency_ms"));
+        EXPECT_GE(outcome.metrics.at("pipeline_ms"), outcome.metrics.at("preprocess_ms"));
     }
     ASSERT_EQ(probe.devices().size(), 1u);
     EXPECT_TRUE(Json::parse(probe.devices()[0]).contains("machine"));
@@ -108,6 +115,49 @@ TEST(Edge, AMemoryLimitIsForTheNetworkAndEndsOneThatNeedsMore) {
         EXPECT_EQ(large.status, Status::failed);
         EXPECT_EQ(large.reason, "out of memory on the device");
     }
+}
+
+/// A process that never sleeps, on one core.
+class Spinner {
+  public:
+    explicit Spinner(int core) : pid_(::fork()) {
+        if (pid_ != 0) return;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (!pin_to_cpus({core})) ::_exit(1);
+        while (true) {
+        }
+    }
+    ~Spinner() {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    Spinner(const Spinner&) = delete;
+    Spinner& operator=(const Spinner&) = delete;
+
+    [[nodiscard]] bool spins() const { return ::waitpid(pid_, nullptr, WNOHANG) == 0; }
+
+  private:
+    pid_t pid_;
+};
+
+TEST(Edge, BesideAProgramThatNeverSleepsNoLatencyIsValid) {
+    const int core = allowed_cpus().at(0);
+    const Spinner spinner(core);
+    for (const char* batch : {"1", "64"}) {  // a fast network and a slower one
+        const auto result =
+            test::run({agent_program, "measure", "--spec", test::test_data("specs/cnn3d_tiny.json"),
+                       "--batch", batch, "--cores", std::to_string(core), "--seconds", "1",
+                       "--patience", "1", "--json"});
+        ASSERT_EQ(result.code, 0) << result.output;
+        const Json measured = parse_json(result.output, "measure");
+        const std::string name = std::string(batch) == "1" ? "latency" : "latency_b64";
+        EXPECT_EQ(measured.at("metrics").at(name + "_valid"), 0) << result.output;
+        const Json reasons = measured.at("record").at("batches").at(0).at("not_valid_because");
+        EXPECT_NE(reasons.back().get<std::string>().find("% of a processor, and needs 90 %"),
+                  std::string::npos)
+            << reasons;
+    }
+    EXPECT_TRUE(spinner.spins());
 }
 
 TEST(Edge, KillingTheAgentAndStartingAnotherLosesNothing) {

@@ -159,6 +159,20 @@ TEST_F(MeasuringSearch, WhatThisMachineCannotMeasureIsRefusedBeforeAnythingTrain
     EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
 }
 
+TEST_F(MeasuringSearch, ATailIsNotMeasuredOnCoresThatTrain) {
+    // More threads than there are cores: whatever the machine, trainings leave too few.
+    for (const Words& goal : {Words{"--objectives", "val_rmse", "latency_p99_ms"},
+                              Words{"--constraint", "latency_max_ms<=5"}}) {
+        Words more{"--measure-threads", "1024"};
+        more.insert(more.end(), goal.begin(), goal.end());
+        const auto result = run(search("local", more));
+        EXPECT_EQ(result.code, 2) << result.output;
+        EXPECT_THAT(result.output, HasSubstr("--edge local cannot measure latency_"));
+        EXPECT_THAT(result.output, HasSubstr("a device of its own"));
+        EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
+    }
+}
+
 TEST_F(MeasuringSearch, WaitsForADeviceThatDeliversWhatIsAskedBeforeItTrains) {
     BridgeProcess bridge(folder.path("store"));
     AgentOptions poor = ScriptedAgent::options(bridge.endpoint(), "poor");

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/split.hpp"
 #include "edgeloop/data/target.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <array>
 #include <cstdint>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "edgeloop/data/dataset.hpp"
-#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/split.hpp"
 #include "edgeloop/data/window.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -70,7 +70,7 @@ class Loader {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Normalises and resizes bilinearly (half-pixel centres, no antialias) in one pass.
+/// As Resizer, for every image of a batch.
 ///
 /// @param clips  (B, T, side, side) float32; the caller's memory. Axis of the one channel is
 /// implied.

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "edgeloop/data/dataset.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 namespace edgeloop {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "edgeloop/data/preprocessing.hpp"
 #include "edgeloop/data/target.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <cstddef>
 #include <cstdint>

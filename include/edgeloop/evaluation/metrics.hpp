@@ -36,6 +36,9 @@ struct Metric {
     Source source = Source::training;
     Needs needs = Needs::nothing;
     std::string_view best = {};  ///< the word for its best value; empty: "best NAME"
+    /// Each interruption of a run shows in it, so it means something only where nothing else uses
+    /// the processor.
+    bool of_tail = false;
 };
 
 /// The entry of a metric, or of the family it belongs to; null: an objective of a test problem.

@@ -4,7 +4,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/random_stream.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <cmath>

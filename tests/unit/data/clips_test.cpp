@@ -5,7 +5,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/data/catalogue.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <map>

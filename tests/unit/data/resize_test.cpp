@@ -2,7 +2,7 @@
 #include "unit/data/support.hpp"
 
 #include "edgeloop/data/loader.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -29,13 +29,18 @@ TEST(MeasuringProcess, GivesMetricsAndARecord) {
     EXPECT_GE(result.metrics.at("latency_ms"), 0.2);
     EXPECT_GE(result.metrics.at("latency_p90_ms"), result.metrics.at("latency_ms"));
     EXPECT_GT(result.metrics.at("latency_samples"), 2);
-    EXPECT_EQ(result.metrics.count("latency_p99_ms"),
-              result.metrics.at("latency_samples") >= 662 ? 1u : 0u);
+    EXPECT_GE(result.metrics.at("latency_max_ms"), result.metrics.at("latency_p90_ms"));
+    EXPECT_LE(result.metrics.at("latency_low_ms"), result.metrics.at("latency_ms"));
+    EXPECT_GE(result.metrics.at("latency_high_ms"), result.metrics.at("latency_ms"));
     EXPECT_GT(result.metrics.at("peak_memory_mib"), 0);
     const Json record = Json::parse(result.record);
     EXPECT_TRUE(record.contains("before"));
     EXPECT_TRUE(record.contains("after"));
-    EXPECT_EQ(record.at("batches").size(), 1u);
+    ASSERT_EQ(record.at("batches").size(), 1u);
+    const Json batch = record.at("batches").at(0);
+    EXPECT_EQ(result.metrics.count("latency_p99_ms"), batch.at("timed_runs") >= 662 ? 1u : 0u);
+    EXPECT_GE(batch.at("warm_up_s").get<double>(), 0.025);
+    EXPECT_EQ(result.metrics.count("pipeline_ms"), 0u) << "it sees no clips";
 }
 
 TEST(MeasuringProcess, TimeWithoutTheProcessorMakesAResultNotValid) {
@@ -43,7 +48,10 @@ TEST(MeasuringProcess, TimeWithoutTheProcessorMakesAResultNotValid) {
     const MeasurementResult result = outcome_of("behave");
     EXPECT_EQ(result.metrics.at("latency_valid"), 0);
     const Json batch = Json::parse(result.record).at("batches").at(0);
-    EXPECT_EQ(batch.at("undisturbed"), false);
+    const auto reasons = batch.at("not_valid_because").get<std::vector<std::string>>();
+    ASSERT_FALSE(reasons.empty());
+    EXPECT_NE(reasons.back().find("% of a processor, and needs 90 %"), std::string::npos)
+        << reasons.back();
     EXPECT_LT(batch.at("cpu_s").get<double>(), 0.9 * batch.at("wall_s").get<double>());
 }
 

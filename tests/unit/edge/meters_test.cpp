@@ -3,6 +3,7 @@
 #include "measuring_child.hpp"
 #include "support/made_up_machine.hpp"
 
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 
 #include <chrono>
@@ -30,15 +31,55 @@ TEST(EnergyMeter, EnergyComesFromThePackagesAlone) {
     machine.put("/sys/class/powercap/intel-rapl:0/energy_uj", "2500000\n");
     machine.put("/sys/class/powercap/intel-rapl:0:0/energy_uj", "99000000\n");
     const SystemFiles files = machine.files();
-    const EnergyMeter meter(files);
-    ASSERT_TRUE(meter.joules());
-    EXPECT_DOUBLE_EQ(*meter.joules(), 2.5);
+    EnergyMeter meter(files);
+    EXPECT_DOUBLE_EQ(meter.joules().value_or(0), 2.5);
+}
+
+TEST(EnergyMeter, ACounterThatBeginsAgainIsFollowed) {
+    const Machine machine;
+    const auto put = [&](int package, const char* file, const std::string& value) {
+        machine.put("/sys/class/powercap/intel-rapl:" + std::to_string(package) + "/" + file,
+                    value + "\n");
+    };
+    put(0, "energy_uj", "262100000000");
+    put(0, "max_energy_range_uj", "262143328850");
+    put(1, "energy_uj", "1000000");
+    put(1, "max_energy_range_uj", "262143328850");
+    const SystemFiles files = machine.files();
+    EnergyMeter meter(files);
+    const double first = meter.joules().value_or(0);
+    EXPECT_DOUBLE_EQ(first, 262101);
+    put(0, "energy_uj", "6671150");
+    put(1, "energy_uj", "3000000");
+    EXPECT_NEAR(meter.joules().value_or(0) - first, 43.32885 + 6.67115 + 2, 1e-6);
+    put(0, "energy_uj", "16671150");
+    EXPECT_NEAR(meter.joules().value_or(0) - first, 62, 1e-6) << "once, not each time";
+    for (int again = 0; again < 3; ++again) {
+        put(0, "energy_uj", "262143000000");
+        (void)meter.joules();
+        put(0, "energy_uj", "671150");
+        (void)meter.joules();
+    }
+    EXPECT_NEAR(meter.joules().value_or(0) - first, 62 + 3 * 262143.32885 - 16, 1e-3);
+}
+
+TEST(EnergyMeter, ACounterOfUnknownRangeThatFallsIsNoPower) {
+    const Machine machine;
+    const std::string file = "/sys/class/powercap/intel-rapl:0/energy_uj";
+    machine.put(file, "5000000\n");
+    const SystemFiles files = machine.files();
+    EnergyMeter meter(files);
+    const double before = meter.joules().value_or(0);
+    machine.put(file, "1000000\n");
+    EXPECT_FALSE(is_power(meter.joules().value_or(0) - before));
+    machine.put(file, "gone\n");
+    EXPECT_FALSE(meter.joules());
 }
 
 /// Whether a meter of this machine shows more and more energy.
 bool integrates(const Machine& machine) {
     const SystemFiles files = machine.files();
-    const EnergyMeter meter(files);
+    EnergyMeter meter(files);
     for (int i = 0; i < 500; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         if (meter.joules().value_or(0) > 0) return true;
@@ -192,6 +233,62 @@ TEST_F(MetersTest, AResultSaysWhatOneInferenceTook) {
     const Metrics metrics = measured(with_misses(), {1});
     ASSERT_EQ(metrics.count("cache_misses"), 1u);
     EXPECT_NEAR(metrics.at("cache_misses"), 3, 1e-9);
+}
+
+/// What counts `per_second` all the time and 5 more with each run.
+Meter with_level(const double& runs, const double& per_second) {
+    return {"work",
+            [&](const SystemFiles&) {
+                return [&] { return std::optional(per_second * steady_seconds() + 5 * runs); };
+            },
+            1, [](double level) { return level > 0; }, "power_w"};
+}
+
+TEST(RunningMeters, WhatIsCountedWithoutTheNetworkIsTakenOff) {
+    const Machine machine;
+    const SystemFiles files = machine.files();
+    double runs = 0, level = 40;
+    const RunningMeters meters(files, {with_level(runs, level)});
+    const RunningMeters::Readings idle = meters.idle(0.05);
+    ASSERT_TRUE(idle.at(0));
+    EXPECT_NEAR(*idle[0], 40, 4);
+    Metrics metrics;
+    Json record = Json::object();
+    // 100 runs of 5 in two seconds, beside 80 that would have been counted anyway.
+    meters.add_metrics({{1000}, {1000 + 500 + 80}, 2, 100, {40}}, metrics, record);
+    EXPECT_DOUBLE_EQ(metrics.at("work"), 5);
+    EXPECT_DOUBLE_EQ(record.at("idle_power_w"), 40);
+    EXPECT_DOUBLE_EQ(record.at("power_w"), 290);
+}
+
+TEST_F(MetersTest, AMeasurementTakesTheLevelOff) {
+    // Sleeping runs of 0.2 ms and more: the level alone would add at least a tenth to the 5.
+    const double level = 2500;
+    const Metrics metrics = measured({with_level(runs_, level)}, {1});
+    ASSERT_EQ(metrics.count("work"), 1u);
+    EXPECT_NEAR(metrics.at("work"), 5, 0.25);
+}
+
+TEST(RunningMeters, WithoutAKnownLevelNothingIsSaid) {
+    const Machine machine;
+    const SystemFiles files = machine.files();
+    double runs = 0, level = 40;
+    const RunningMeters meters(files, {with_level(runs, level)});
+    for (const std::optional<double> idle :
+         {std::optional<double>(), std::optional(-3.0), std::optional(290.0), std::optional(1e6)}) {
+        Metrics metrics;
+        Json record = Json::object();
+        meters.add_metrics({{1000}, {1580}, 2, 100, {idle}}, metrics, record);
+        EXPECT_TRUE(metrics.empty()) << idle.value_or(0);
+        EXPECT_DOUBLE_EQ(record.at("power_w"), 290);
+    }
+}
+
+TEST(RunningMeters, NothingWaitsWhereNoneHasALevel) {
+    const Machine machine;
+    const SystemFiles files = machine.files();
+    const RunningMeters none(files, {});
+    EXPECT_TRUE(none.idle(1e6).empty());
 }
 
 TEST_F(MetersTest, OtherBatchSizesAreNotMetered) {

@@ -152,12 +152,13 @@ TEST_F(BridgeStoreTest, TakesTheJournalOfAnEarlierReleaseOver) {
         EXPECT_EQ(open[0].given, (std::vector<std::string>{"pi-1", "pi 2"}));
         EXPECT_EQ(open[1].job.device_class, "pi");
         EXPECT_EQ(store.results(), 4u);
-        MeasurementSettings settings;
+        for (const OpenJob& each : open) EXPECT_NO_THROW((void)settings_of(each.job));
+        // As that release said it: what its rule called valid does not answer for today's.
+        Json settings = parse_json(open[0].job.settings, "settings");
         for (int i = 3; i < 8; ++i) {
-            settings.repeat = i;
-            const auto id = request_id(
-                make_job(parse_json(open[0].job.spec, "spec"), settings, i % 2 == 0 ? "" : "pi"));
-            const auto result = store.result(id);
+            settings["repeat"] = i;
+            const auto result = store.result(
+                request_id({open[0].job.spec, settings.dump(), i % 2 == 0 ? "" : "pi"}));
             ASSERT_EQ(result.has_value(), i < 7) << i;
             if (!result) continue;
             EXPECT_EQ(result->metrics.count("latency_ms"), i < 6 ? 1u : 0u);

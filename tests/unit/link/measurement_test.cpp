@@ -28,6 +28,19 @@ TEST(Measurement, SettingsOutOfRangeAreRefused) {
             << text;
 }
 
+TEST(Measurement, SettingsOfJobsStoredEarlierAreUnderstood) {
+    const auto read = [](const char* text) {
+        return MeasurementSettings::from_json(Json::parse(text), "test");
+    };
+    const MeasurementSettings old = read(R"({"batches":[1],"iqr_ratio":0.1,"min_samples":64,
+        "memory_limit_mib":0,"repeat":0,"runtime":"eager","threads":1,"time_budget_s":2,
+        "time_limit_s":300})");
+    EXPECT_DOUBLE_EQ(old.spread, 0.1);
+    EXPECT_EQ(old.min_samples, 64);
+    EXPECT_THROW((void)read(R"({"iqr_ratio":"wide"})"), ConfigError);
+    EXPECT_THROW((void)read(R"({"iqr_ratio":0.1,"spread":0.1})"), ConfigError);
+}
+
 TEST(Measurement, CountsAreWholeNumbersThatFit) {
     const auto read = [](const char* text) {
         return MeasurementSettings::from_json(Json::parse(text), "settings");

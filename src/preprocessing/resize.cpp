@@ -1,6 +1,7 @@
+#include "edgeloop/preprocessing/resize.hpp"
+
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/data/loader.hpp"
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
 #include <array>
@@ -103,10 +104,10 @@ void heighten(const float* wide, const Tap* taps, int side, float* out) {
     }
 }
 
-/// Resizing of one square image, with everything that depends on the sizes alone worked out.
-class Resizer {
-  public:
-    Resizer(int input_height, int input_width, int side, const Normalisation& normalisation)
+}  // namespace
+
+struct Resizer::Impl {
+    Impl(int input_height, int input_width, int side, const Normalisation& normalisation)
         : scale_(1 / (255 * float(normalisation.deviation))),
           offset_(-float(normalisation.mean) / float(normalisation.deviation)),
           height_(input_height),
@@ -134,7 +135,6 @@ class Resizer {
         heighten(wide_.data(), rows_.data(), side_, out);
     }
 
-  private:
     /// Blocks that cover all columns, the last one overlapping its neighbour where the side is no
     /// multiple of eight. None when the side is too small or the image shrinks too much for them.
     void make_blocks() {
@@ -161,18 +161,13 @@ class Resizer {
     std::vector<float> wide_;    ///< resized along the rows: (height, side)
 };
 
-}  // namespace
-
-void normalise_and_resize(const Batch& batch, int side, float* clips,
-                          const Normalisation& normalisation) {
-    EDGELOOP_EXPECT(side > 0 && batch.height > 0 && batch.width > 0, "an empty image");
-    const std::size_t images = batch.samples * static_cast<std::size_t>(batch.frames);
-    const std::size_t input = static_cast<std::size_t>(batch.height) * std::size_t(batch.width);
-    const std::size_t output = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
-    EDGELOOP_EXPECT(batch.pixels.size() >= images * input, "a batch with too few pixels");
-    Resizer resizer(batch.height, batch.width, side, normalisation);
-    for (std::size_t i = 0; i < images; ++i)
-        resizer.run(batch.pixels.data() + i * input, clips + i * output);
+Resizer::Resizer(int input_height, int input_width, int side, const Normalisation& normalisation) {
+    EDGELOOP_EXPECT(side > 0 && input_height > 0 && input_width > 0, "an empty image");
+    impl_ = std::make_unique<Impl>(input_height, input_width, side, normalisation);
 }
+
+Resizer::~Resizer() = default;
+
+void Resizer::run(const std::uint8_t* image, float* out) { impl_->run(image, out); }
 
 }  // namespace edgeloop

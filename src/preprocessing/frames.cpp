@@ -1,4 +1,4 @@
-#include "edgeloop/data/preprocessing.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include "edgeloop/core/error.hpp"
 
