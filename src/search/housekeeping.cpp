@@ -126,7 +126,7 @@ void Housekeeping::add_front(Progress& progress) const {
         progress.confirmed += confirmation.is_settled(member, state.confirmation) ? 1 : 0;
     }
     progress.front = points.size();
-    progress.confirms = confirmation.on();
+    progress.confirms = state.confirmation.asked > 0;
     progress.repeats = state.confirmation.told;
     progress.repeats_asked = state.confirmation.asked;
     progress.left_unconfirmed = left_unconfirmed(engine_);

@@ -40,7 +40,7 @@ struct Progress {
     std::uint64_t repeats = 0;           ///< trainings that confirm, so far
     std::uint64_t repeats_asked = 0;     ///< the same with those that wait or train
     std::uint64_t left_unconfirmed = 0;  ///< left_unconfirmed()
-    bool confirms = false;               ///< results are confirmed by repeats
+    bool confirms = false;               ///< there are repeats
     std::uint64_t front_not_valid = 0;   ///< of them, measured in a way that cannot be believed
     double elapsed_seconds = 0;          ///< of this start
     double training_seconds = 0, measuring_seconds = 0;  ///< summed cost of this start

@@ -187,7 +187,9 @@ TEST_F(ReuseCacheTest, WeightsOfAnEarlierRunAreFound) {
 
 TEST_F(ReuseCacheTest, EachRepeatIsATrainingOfItsOwn) {
     confirm_ = 2;
-    const int trained = run("first", nullptr).trained;
+    const Counts first = run("first", nullptr);
+    const int trained = first.trained;
+    EXPECT_EQ(first.measured, 18) << "repeats are not measured again";
     EXPECT_GT(trained, 18 + 2);
     ReuseCache cache(reuse());
     EXPECT_EQ(cache.add_run(folder_.path("first")).trainings, std::size_t(trained));
