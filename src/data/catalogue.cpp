@@ -6,7 +6,6 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/data/preprocessing.hpp"
 
-
 #include <fmt/format.h>
 
 namespace edgeloop {
