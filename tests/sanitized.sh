@@ -1,8 +1,17 @@
 #!/usr/bin/env bash
-# Builds the unit tests of the modules without LibTorch with the address and undefined-behaviour sanitizers,
-# and runs them. Arguments go to ctest.
+# Builds the unit tests of the modules without LibTorch, MPI and HDF5 with the address and
+# undefined-behaviour sanitizers, and runs them. Arguments go to ctest.
+# EDGELOOP_SANITIZED="core data" names other modules; "all" is every unit test without LibTorch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+modules=${EDGELOOP_SANITIZED:-core architecture space evaluation evolution search link store cli planning}
+read -ra names <<< "$modules"
+targets=("${names[@]/#/unit_}")
+which="^($(IFS='|' && echo "${names[*]}"))\\."
+if [ "$modules" = all ]; then
+    targets=(unit_tests_without_torch)
+    which=.
+fi
 cmake --preset asan > /dev/null
-cmake --build build/asan --parallel "$(nproc)" --target unit_tests_without_torch
-ctest --preset asan -L without_torch --parallel "$(nproc)" "$@"
+cmake --build build/asan --parallel "$(nproc)" --target "${targets[@]}"
+ctest --preset asan -L without_torch -R "$which" --parallel "$(nproc)" "$@"

@@ -85,6 +85,9 @@ struct SearchConfig {
 [[nodiscard]] bool parse_search_config(int argc, const char* const* argv, SearchConfig& config,
                                        bool speaks = true);
 
+/// Adds every setting to a parser that fills `config`.
+void add_search_settings(cli::OptionParser& parser, SearchConfig& config);
+
 /// Every setting there is, with its value in `config`.
 [[nodiscard]] std::vector<cli::Setting> search_settings(SearchConfig config);
 

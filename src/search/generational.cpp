@@ -193,6 +193,7 @@ class GenerationalEngine : public EngineBase {
     void place_by_rank(const std::vector<CompletedCandidate>& cohort,
                        const std::vector<std::size_t>& field, const PlaceNext& place_next) const {
         std::vector<Individual> individuals;
+        individuals.reserve(field.size());
         for (const std::size_t i : field) individuals.push_back(*as_individual(cohort[i]));
         for (const std::size_t k : select_survivors(individuals, field.size()))
             (void)place_next(field[k]);
