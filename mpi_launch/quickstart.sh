@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 bin=build/release/bin
 run=runs/quickstart
-data=runs/quickstart-data-2  # of version 2 of the generator
+data=runs/quickstart-data-3  # of version 2 of the generator, cropped as --crop causal says
 
 echo "== 1/3 dependencies and build"
 mpi_launch/build.sh edgeloop-search edgeloop-data edgeloop-edge edgeloop-model
@@ -18,7 +18,7 @@ mpi_launch/build.sh edgeloop-search edgeloop-data edgeloop-edge edgeloop-model
 echo "== 2/3 dataset (kept in $data)"
 if [ ! -f "$data/shards/catalogue.json" ]; then
     rm -rf "$data"
-    "$bin/edgeloop-data" synth --output "$data/raise" --objects 4 --layers 8 --lines 24 --part-size 3 --seed 1
+    "$bin/edgeloop-data" synth --output "$data/raise" --objects 4 --layers 8 --lines 40 --part-size 3 --seed 1
     "$bin/edgeloop-data" shard --input "$data"/raise/*.hdf5 --output "$data/shards" --shards 4 --split layer --seed 1
 fi
 

@@ -18,7 +18,7 @@ constexpr double exposure_dn = 235;  // of the hottest surface, before drifts
 constexpr double dim_share = 0.6;    // of it, without saturation
 
 constexpr int spots_along = 512, spots_across = 64;
-constexpr double spot_contrast = 0.2, spot_size_px = 1.6;
+constexpr double spot_contrast = 0.4, spot_size_px = 1.6;
 constexpr double oscillation_contrast = 0.05;
 constexpr int neighbour_rows = 2;
 constexpr int neighbour_steps_per_px = 2;
