@@ -162,8 +162,8 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
     add_search_settings(parser, config);
     if (!parser.parse(argc, argv, 1, speaks)) return false;
     keep_older_defaults(config, argc, argv);
-    check_together(config);
     settle_extent(config);
+    check_together(config);
     config.text = parser.config_text();
     for (const std::string& text : config.constraints)
         config.engine.goals.constraints.push_back(parse_constraint(text));
