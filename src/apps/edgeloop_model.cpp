@@ -247,9 +247,9 @@ int export_command(int argc, const char* const* argv) {
                       "use a smaller --batch");
     }
     write_file_atomic(output, model);
-    fmt::print("{}: clips ({}, 1, {}, {}, {}) to targets, {:.2f} MiB{}\n", output, batch,
-               spec.clip.frames, spec.clip.side, spec.clip.side,
-               static_cast<double>(model.size()) / (1 << 20),
+    fmt::print("{}: clips ({}, 1, {}, {}, {}) of (grey / 255 - {}) / {} to targets, {:.2f} MiB{}\n",
+               output, batch, spec.clip.frames, spec.clip.side, spec.clip.side, spec.clip.mean,
+               spec.clip.deviation, static_cast<double>(model.size()) / (1 << 20),
                weights.empty() ? ", random weights" : "");
     return 0;
 }

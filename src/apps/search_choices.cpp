@@ -128,7 +128,14 @@ std::vector<std::string> add_given_designs(const std::vector<std::string>& paths
     std::vector<Genome>& first = engine.first;
     std::vector<int> epochs;
     for (const std::string& path : paths) {
-        Genome genome = genome_of(space, ArchitectureSpec::from_file(path), path);
+        const ArchitectureSpec given = ArchitectureSpec::from_file(path);
+        Genome genome = genome_of(space, given, path);
+        const ClipShape clip = space.decode(genome).clip;
+        if (clip.mean != given.clip.mean || clip.deviation != given.clip.deviation)
+            notes.push_back(fmt::format(
+                "--seed-specs {}: grey values are normalised as in the other designs of this run, "
+                "by mean {} and deviation {}",
+                path, clip.mean, clip.deviation));
         const auto same = [&](const Genome& other) {
             return space.identity(other) == space.identity(genome);
         };

@@ -20,7 +20,7 @@ namespace edgeloop::apps {
 }
 
 /// Every setting of edgeloop-search. What a module has a member for is in the module's own
-/// settings, with its default; search_config.cpp says the rest about each.
+/// settings, with its default; search_settings.cpp says the rest about each.
 struct SearchConfig {
     SearchConfig() { training.augment = true; }
 

@@ -159,7 +159,7 @@ std::string confirmation_lines(const Progress& progress, std::size_t confirm) {
     if (progress.left_unconfirmed > 0)
         text += fmt::format(
             "{} left out of the front unconfirmed: no more trainings confirm than there are "
-            "--evaluations\n",
+            "designs\n",
             plural(progress.left_unconfirmed, "design"));
     return text;
 }

@@ -137,7 +137,12 @@ ReuseCache earlier_results(const SearchConfig& config, const SearchTask& task) {
 void report(const SearchConfig& config, const SearchTask& task, const SearchResult& result,
             const StartCosts& costs) {
     const Progress& progress = result.progress;
-    if (result.front.empty())
+    if (result.front.empty() && progress.left_unconfirmed > 0)
+        log::warning(
+            "no design was confirmed: --confirm {} takes more trainings than there were "
+            "designs; give more of them, or a smaller --confirm",
+            config.engine.confirm);
+    else if (result.front.empty())
         log::warning("no design came through; evaluations.csv in {} says why", config.run_dir);
     fmt::print("\nPareto front: {} of {}\n{}", result.front.size(), plural(progress.done, "design"),
                front_table(result.front, task.engine.goals, task.space));
@@ -190,8 +195,11 @@ SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, i
     if (task.engine.confirm > 0 && trained)
         log::info(
             "each design that would be a member of the front is trained {} more times with other "
-            "seeds, at most {} trainings in all (--confirm)",
-            task.engine.confirm, task.engine.evaluations);
+            "seeds, at most {} in all (--confirm)",
+            task.engine.confirm,
+            task.engine.evaluations == no_limit
+                ? std::string("as many trainings as there are designs")
+                : plural(task.engine.evaluations, "training"));
 }
 
 void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,

@@ -10,6 +10,7 @@
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/dispatch/local_evaluator.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/planning/planner.hpp"
 
 #include <algorithm>
@@ -147,7 +148,17 @@ class Plan {
 
   private:
     [[nodiscard]] std::unique_ptr<Engine> engine() const {
-        return make_engine(task_.space, task_.engine, task_.static_metrics);
+        // The errors that a plan makes up say nothing of how large they are.
+        EngineSettings settings = task_.engine;
+        std::vector<Constraint>& limits = settings.goals.constraints;
+        limits.erase(std::remove_if(limits.begin(), limits.end(),
+                                    [](const Constraint& limit) {
+                                        const Metric* metric = find_metric(limit.metric);
+                                        return metric != nullptr &&
+                                               metric->source == Source::training;
+                                    }),
+                     limits.end());
+        return make_engine(task_.space, std::move(settings), task_.static_metrics);
     }
 
     /// Ends the calibration on all ranks when rank 0 was asked to stop. Collective.

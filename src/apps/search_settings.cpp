@@ -55,7 +55,9 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
         between(0, 1e8), Scope::run);
     o.add("budget", &c.budget,
           "what all trainings together may cost: epochs, seconds of training, or core hours, e.g. "
-          "500epochs, 3600s, 20corehours; no design is begun or promoted that would overstep it",
+          "500epochs, 3600s, 20corehours; no design is begun or promoted that would overstep it; "
+          "what "
+          "--confirm trains counts, and is made also when it is out",
           {}, Scope::run);
     o.add(
         "confirm", &engine.confirm,
@@ -195,7 +197,8 @@ void add_edge(OptionParser& o, SearchConfig& c) {
     o.add("camera-width", &measurement.frame_width, "their width",
           MeasurementSettings::range("frame_width"));
     o.add("measure-retries", &c.coordination.measure_retries,
-          "retries of a measurement that is not valid (disturbed, throttled, spread), if possible "
+          "retries of a measurement that is not valid (disturbed, median uncertain, drifted), if "
+          "possible "
           "on another device",
           between(0, 100));
     o.add("require-valid", &c.coordination.require_valid,

@@ -192,6 +192,26 @@ void distinguish_large(const SearchConfig& config, SearchTask& task) {
     };
 }
 
+/// Refuses goals that compare with baselines where there are none.
+void require_baselines(const Goals& goals, const std::shared_ptr<const Dataset>& dataset,
+                       const TrainingSettings& settings, const std::set<WindowShape>& shapes) {
+    const std::vector<std::string> wanted = goals.wanted();
+    if (std::count(wanted.begin(), wanted.end(), "baseline_ratio") == 0) return;
+    WindowBaselines found(dataset, settings);
+    for (const auto& [frames, stride] : shapes) {
+        ClipShape clip;
+        clip.frames = frames;
+        clip.stride = stride;
+        if (!found.best(clip))
+            throw ConfigError(
+                fmt::format("baseline_ratio is asked for, and there is no baseline for windows of "
+                            "{} frames with stride {}",
+                            frames, stride),
+                "fewer than 8 validation lines have room for one",
+                "drop the objective or constraint, or validate on more lines");
+    }
+}
+
 SearchTask network_task(const SearchConfig& config) {
     // Opened before the search starts, so that a damaged shard stops it instead of failing every
     // design, and once, for all designs that this process trains.
@@ -202,6 +222,7 @@ SearchTask network_task(const SearchConfig& config) {
                     config.edge != "none"};
     task.data_digest = dataset->digest();
     const std::set<WindowShape> shapes = window_shapes(task.space);
+    if (shapes.empty()) require_designs(task.space, task.engine, counted_metrics);
     require_windows(config, *dataset, shapes);
     TrainingSettings training = config.training;
     training.shortest_line = shortest_line(training, shapes);
@@ -216,6 +237,7 @@ SearchTask network_task(const SearchConfig& config) {
                 metrics["baseline_rmse"] = *baseline;
             return metrics;
         };
+    require_baselines(task.engine.goals, dataset, training, shapes);
     if (config.large_ranks > 0) distinguish_large(config, task);
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
@@ -223,7 +245,8 @@ SearchTask network_task(const SearchConfig& config) {
     note_older_ways(config, dataset->catalogue(), task.notes);
     if (!config.begun_unconfirmed) {
         task.engine.reference_rule = ReferenceRule::scale;
-        task.engine.goals.worthless = worthless_errors(*dataset, training, *shapes.begin());
+        if (!shapes.empty())
+            task.engine.goals.worthless = worthless_errors(*dataset, training, *shapes.begin());
     }
     std::vector<std::string> targets;
     for (const Target& target : dataset->catalogue().targets)

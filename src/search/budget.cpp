@@ -1,6 +1,7 @@
 #include "edgeloop/search/budget.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/search/engine.hpp"
 
 #include <algorithm>
 #include <array>
@@ -74,6 +75,7 @@ std::string to_string(const Budget& budget) {
 void Spent::add(const CompletedCandidate& completed, const Budget& budget) {
     const Candidate& candidate = completed.candidate;
     epochs += epochs_to_train(candidate);
+    if (completed.training_seconds > 0) paid_epochs += epochs_to_train(candidate);
     seconds += completed.training_seconds;
     core_seconds += completed.training_seconds * (budget.cores ? budget.cores(candidate) : 1);
 }
@@ -120,8 +122,33 @@ double epochs_left(const Budget& budget, const Spent& spent) {
     if (!budget.limits()) return all;
     const double left = std::max(0.0, budget.amount - spent.in(budget.unit));
     if (budget.unit == Budget::Unit::epochs || left == 0) return left;
-    const double price = spent.in(budget.unit) / spent.epochs;
+    const double price = spent.paid_epochs > 0 ? spent.in(budget.unit) / spent.paid_epochs : 0;
     return price > 0 ? left / price : all;
+}
+
+double epochs_of_cohort(const LadderSettings& ladder, std::uint64_t candidates) {
+    double epochs = 0;
+    int before = 0;
+    auto left = static_cast<double>(candidates);
+    for (const int until : ladder.epochs) {
+        epochs += left * (until - before);
+        before = until;
+        left = std::ceil(left / ladder.reduction);
+    }
+    return epochs;
+}
+
+std::optional<double> expected_epochs(const EngineSettings& settings) {
+    if (settings.ladder.epochs.empty() || settings.evaluations == no_limit) return std::nullopt;
+    if (settings.kind != EngineKind::generational)
+        return epochs_of_cohort(settings.ladder, settings.evaluations);
+    const std::uint64_t first = std::min<std::uint64_t>(
+        settings.evaluations, std::max(settings.population, settings.first.size()));
+    const std::uint64_t others = settings.evaluations - first;
+    return epochs_of_cohort(settings.ladder, first) +
+           static_cast<double>(others / settings.population) *
+               epochs_of_cohort(settings.ladder, settings.population) +
+           epochs_of_cohort(settings.ladder, others % settings.population);
 }
 
 }  // namespace edgeloop

@@ -87,31 +87,6 @@ std::uint64_t training_seed(std::uint64_t run_seed, const Digest& design, std::u
     return RandomStream(run_seed, "training", repeat, design.low ^ design.high).next_u64();
 }
 
-double epochs_of_cohort(const LadderSettings& ladder, std::uint64_t candidates) {
-    double epochs = 0;
-    int before = 0;
-    auto left = static_cast<double>(candidates);
-    for (const int until : ladder.epochs) {
-        epochs += left * (until - before);
-        before = until;
-        left = std::ceil(left / ladder.reduction);
-    }
-    return epochs;
-}
-
-std::optional<double> expected_epochs(const EngineSettings& settings) {
-    if (settings.ladder.epochs.empty() || settings.evaluations == no_limit) return std::nullopt;
-    if (settings.kind != EngineKind::generational)
-        return epochs_of_cohort(settings.ladder, settings.evaluations);
-    const std::uint64_t first = std::min<std::uint64_t>(
-        settings.evaluations, std::max(settings.population, settings.first.size()));
-    const std::uint64_t others = settings.evaluations - first;
-    return epochs_of_cohort(settings.ladder, first) +
-           static_cast<double>(others / settings.population) *
-               epochs_of_cohort(settings.ladder, settings.population) +
-           epochs_of_cohort(settings.ladder, others % settings.population);
-}
-
 std::set<CandidateId> under_way(const EngineState& state) {
     std::set<CandidateId> ids;
     for (const auto& pending : state.pending) ids.insert(pending.first);
@@ -361,7 +336,7 @@ std::optional<Individual> EngineBase::as_individual(const CompletedCandidate& co
     individual.genome = completed.candidate.genome;
     if (completed.status == Status::completed) {
         individual.objectives = settings_.goals.values(completed.metrics);
-        compete_by_mean(individual);
+        if (individual.rung == last_rung()) compete_by_mean(individual);
         return individual;
     }
     individual.violation = settings_.goals.violation(completed.metrics);

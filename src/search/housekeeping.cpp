@@ -112,6 +112,7 @@ std::optional<double> Housekeeping::eta(const Progress& progress) const {
     // rate.
     const auto& repeats = engine_.state().confirmation;
     const double ended = double(progress.done - done_before_ + repeats.told - repeats_before_);
+    if (ended <= 0 || repeats.asked == repeats.told) return seconds;
     return *seconds + progress.elapsed_seconds * double(repeats.asked - repeats.told) / ended;
 }
 

@@ -65,14 +65,14 @@ std::optional<CompletedCandidate> PartRules::whole(const Active& active) const {
         completed.status = active.verdict->status;
         completed.reason = active.verdict->reason;
     } else if (training && !needs(active, Part::measuring)) {
-        judge(*training, completed);
+        judge(*training, active.kept.candidate.rung, completed);
     } else {
         return std::nullopt;
     }
     return completed;
 }
 
-void PartRules::judge(const Outcome& training, CompletedCandidate& completed) const {
+void PartRules::judge(const Outcome& training, int rung, CompletedCandidate& completed) const {
     completed.status = training.status;
     completed.reason = training.reason;
     if (training.status != Status::completed) return;
@@ -82,7 +82,12 @@ void PartRules::judge(const Outcome& training, CompletedCandidate& completed) co
     if (auto why = goals.incomplete(completed.metrics)) {
         completed.status = Status::failed;
         completed.reason = std::move(*why);
-    } else if (auto broken = goals.broken(completed.metrics)) {
+        return;
+    }
+    // Below the last rung an error says little about the one that the limit is for.
+    const std::vector<int>& rungs = engine_.settings().ladder.epochs;
+    const bool whole = rungs.empty() || rung + 1 >= int(rungs.size());
+    if (auto broken = goals.broken(whole ? completed.metrics : completed.settled)) {
         completed.status = Status::infeasible;
         completed.reason = std::move(*broken);
     }

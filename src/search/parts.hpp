@@ -46,7 +46,7 @@ class PartRules {
     [[nodiscard]] std::optional<CompletedCandidate> whole(const Active& active) const;
 
   private:
-    void judge(const Outcome& training, CompletedCandidate& completed) const;
+    void judge(const Outcome& training, int rung, CompletedCandidate& completed) const;
 
     const Engine& engine_;
     const SearchOptions& options_;

@@ -30,7 +30,9 @@ Words search(const std::string& run_dir, const Words& more) {
                 "--edge",
                 "model",
                 "--seed",
-                "11"};
+                "11",
+                "--confirm",
+                "0"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
 }
@@ -45,6 +47,21 @@ double epochs_in(const std::string& run_dir) {
     return std::accumulate(
         epochs.begin(), epochs.end(), 0.0,
         [](double sum, const std::string& text) { return sum + std::stod(text); });
+}
+
+TEST(Budget, CountsWhatConfirmsTheFrontWhichIsConfirmedAllTheSame) {
+    const TemporaryFolder folder;
+    Words words = search(folder.path("run"), {});
+    words.resize(words.size() - 2);  // --confirm 0
+    words.insert(words.end(), {"--budget", "12epochs", "--confirm", "2"});
+    const auto result = run(words);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("at most as many trainings as there are designs in all"));
+    const Words repeats = column(read_table(folder.path("run") + "/pareto.csv"), "val_rmse_n");
+    ASSERT_FALSE(repeats.empty());
+    EXPECT_EQ(repeats, Words(repeats.size(), "2"));
+    EXPECT_GE(status_of(folder.path("run")).at("effort").at("spent").get<double>(),
+              epochs_in(folder.path("run")) + 2 * double(repeats.size()));
 }
 
 TEST(Budget, OfEpochsGivesTheSameFrontOnOneToFourRanksAndAfterAStop) {

@@ -41,9 +41,9 @@ struct TrainingRecipe {
 
 /// One network to build, train and measure: what travels to workers and edge devices.
 ///
-/// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side"},
-/// "training": {...}}. `architecture` holds the family's own keys; src/architecture/README.md lists
-/// them.
+/// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side",
+/// "mean","deviation"}, "training": {...}}. `architecture` holds the family's own keys;
+/// src/architecture/README.md lists them.
 struct ArchitectureSpec {
     std::string family;
     Json architecture = Json::object();

@@ -7,8 +7,8 @@
 namespace edgeloop {
 
 /// The network of a spec as an ONNX model (operator set 17, float32): input "clips" of shape
-/// (batch, 1, frames, side, side), normalised; output "targets" (batch, n). Its metadata has the
-/// spec.
+/// (batch, 1, frames, side, side), of grey values normalised as the spec's clip says; output
+/// "targets" (batch, n). Its metadata has the spec.
 ///
 /// @param weights  safetensors file; empty: initial weights of seed 1.
 /// @param batch  fixed, because windows of a swin3d are part of the batch dimension inside.

@@ -8,8 +8,9 @@
 
 namespace edgeloop {
 
-/// What a deployed program does with the frames of one clip: finds where the first of them are
-/// brightest (Crop::causal), cuts a square around it out of each, normalises and resizes these.
+/// The work of a deployed program with the frames of one clip, for measuring it: finds where the
+/// first of them are brightest, as Crop::causal does with those of a line, cuts a square around it
+/// out of each, normalises and resizes these.
 class ClipMaker {
   public:
     /// @param height, width  of the camera's frames.   @param frames, side  of the clip.

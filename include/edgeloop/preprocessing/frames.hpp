@@ -25,8 +25,8 @@ struct PixelPosition {
 
 /// Where the square is cut out of the frames of a scan line.
 enum class Crop {
-    /// Around the middle of the brightest pixels of the line's first frames, before any window: all
-    /// that a machine has seen when it has to answer.
+    /// Around the middle of the brightest pixels of the line's first frames, which with the default
+    /// margin lie before any window: all that a machine has seen when it has to answer.
     causal,
     /// Around the brightest pixel of the mean of all frames. Many pools are saturated, and the
     /// first

@@ -37,6 +37,7 @@ struct Budget {
 /// What the trainings that have been told cost.
 struct Spent {
     double epochs = 0, seconds = 0, core_seconds = 0;
+    double paid_epochs = 0;  ///< of trainings that took time: results that are reused took none
 
     void add(const CompletedCandidate& completed, const Budget& budget);
     /// In this unit; 0 for none.

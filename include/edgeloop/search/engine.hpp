@@ -194,7 +194,7 @@ class Engine {
     virtual void tell(const CompletedCandidate& completed) = 0;
     /// True when every proposed candidate has been told and none will follow.
     [[nodiscard]] virtual bool finished() const = 0;
-    /// Decisions since the last call; empty without a ladder.
+    /// Decisions since the last call: who was promoted or confirmed, and who was not.
     [[nodiscard]] virtual std::vector<Decision> take_decisions() = 0;
     /// Why this pending candidate, with these metrics known so far, need not be trained; or
     /// nothing. In a generational run the answer is the same at any moment of a generation.

@@ -27,9 +27,11 @@ TEST(MeasuringProcess, GivesMetricsAndARecord) {
     const MeasurementResult result = outcome_of("behave");
     ASSERT_EQ(result.status, Status::completed) << result.reason;
     EXPECT_GE(result.metrics.at("latency_ms"), 0.2);
-    EXPECT_GE(result.metrics.at("latency_p90_ms"), result.metrics.at("latency_ms"));
-    EXPECT_GT(result.metrics.at("latency_samples"), 2);
+    // Tails are those of all runs, the median that of the undisturbed ones, which beside other
+    // programs may be few.
+    EXPECT_GE(result.metrics.at("latency_samples"), 1);
     EXPECT_GE(result.metrics.at("latency_max_ms"), result.metrics.at("latency_p90_ms"));
+    EXPECT_GE(result.metrics.at("latency_max_ms"), result.metrics.at("latency_ms"));
     EXPECT_LE(result.metrics.at("latency_low_ms"), result.metrics.at("latency_ms"));
     EXPECT_GE(result.metrics.at("latency_high_ms"), result.metrics.at("latency_ms"));
     EXPECT_GT(result.metrics.at("peak_memory_mib"), 0);
@@ -38,6 +40,7 @@ TEST(MeasuringProcess, GivesMetricsAndARecord) {
     EXPECT_TRUE(record.contains("after"));
     ASSERT_EQ(record.at("batches").size(), 1u);
     const Json batch = record.at("batches").at(0);
+    EXPECT_GT(batch.at("timed_runs"), 2);
     EXPECT_EQ(result.metrics.count("latency_p99_ms"), batch.at("timed_runs") >= 662 ? 1u : 0u);
     EXPECT_GE(batch.at("warm_up_s").get<double>(), 0.025);
     EXPECT_EQ(result.metrics.count("pipeline_ms"), 0u) << "it sees no clips";

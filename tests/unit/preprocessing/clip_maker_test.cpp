@@ -7,15 +7,16 @@
 namespace edgeloop {
 namespace {
 
-constexpr int height = 60, width = 80, frames = 3;
+constexpr int height = 60, width = 80, frames = 10;
 
-/// A dark picture with a bright spot, which moves a little, and noise.
+/// A dark picture with a bright spot, which jumps to the corner after the first frames, and noise.
 std::vector<std::uint8_t> camera_frames(PixelPosition spot) {
     std::vector<std::uint8_t> camera(std::size_t(frames) * height * width);
     for (std::size_t i = 0; i < camera.size(); ++i)
         camera[i] = static_cast<std::uint8_t>((i * 37 + i / 11 * 101) % 50);
     for (int i = 0; i < frames; ++i)
-        camera[std::size_t((i * height + spot.row) * width + spot.column)] = 200;
+        camera[i < int(causal_frames) ? std::size_t((i * height + spot.row) * width + spot.column)
+                                      : std::size_t(i) * height * width] = 250;
     return camera;
 }
 

@@ -93,6 +93,25 @@ TEST_F(PartRulesTest, AResultIsComparedWithWhatTakesNoNetwork) {
     EXPECT_DOUBLE_EQ(judge()->metrics.at("baseline_ratio"), 0.3 / 0.2);
 }
 
+TEST_F(PartRulesTest, ALimitOnAnErrorIsForTheLastRung) {
+    EngineSettings settings = test::box_settings(EngineKind::generational, 2, 4);
+    settings.goals.objectives = {"f1", "latency_ms"};
+    settings.goals.constraints = {parse_constraint("f1<=0.4"), parse_constraint("latency_ms<=1")};
+    settings.ladder.epochs = {1, 3};
+    engine_ = make_engine(space_, settings);
+    rules_ = std::make_unique<PartRules>(*engine_, options_, true);
+    active_.kept.candidate = *engine_->ask();
+    come(Part::measuring, outcome(Status::completed, {{"latency_ms", 0.4}}, 2));
+    come(Part::training, outcome(Status::completed, {{"f1", 0.5}}, 7));
+    EXPECT_EQ(judge()->status, Status::completed) << "it may come down to 0.4";
+    active_.kept.candidate.rung = 1;
+    active_.kept.candidate.known["latency_ms"] = 0.4;
+    EXPECT_EQ(judge()->status, Status::infeasible);
+    active_.kept.candidate.rung = 0;
+    come(Part::measuring, outcome(Status::completed, {{"latency_ms", 1.4}}, 2));
+    EXPECT_EQ(judge()->status, Status::infeasible) << "what was measured stays as it is";
+}
+
 TEST_F(PartRulesTest, OnAHigherRungTheLatencyIsKnown) {
     active_.kept.candidate.rung = 1;
     active_.kept.candidate.known = {{"latency_ms", 0.4}};
