@@ -222,7 +222,6 @@ SearchTask network_task(const SearchConfig& config) {
                     config.edge != "none"};
     task.data_digest = dataset->digest();
     const std::set<WindowShape> shapes = window_shapes(task.space);
-    if (shapes.empty()) require_designs(task.space, task.engine, counted_metrics);
     require_windows(config, *dataset, shapes);
     TrainingSettings training = config.training;
     training.shortest_line = shortest_line(training, shapes);
