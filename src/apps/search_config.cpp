@@ -149,7 +149,7 @@ void keep_older_defaults(SearchConfig& config, int argc, const char* const* argv
     for (const cli::Setting& setting : search_settings(config))
         if (kept.count(setting.name) > 0)
             config.kept_defaults +=
-                fmt::format(" --{} {}", setting.name, fmt::join(setting.values, " "));
+                fmt::format(" --{}={}", setting.name, fmt::join(setting.values, " "));
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ void add_training(OptionParser& o, SearchConfig& c) {
     o.add("max-validation-samples", &training.max_validation_samples,
           "scan lines to validate on, a random subset; 0: all", at_least(0));
     o.add("augment", &training.augment,
-          "augment training data by flips and quarter turns; false: do not");
+          "augment training data by flips and quarter turns; --augment=false: do not");
     o.add("normalise", spelled(&c.normalise_by_data, {{"data", true}, {"spec", false}}),
           "grey values to mean 0 and deviation 1: by the statistics of the training lines, which "
           "each "
