@@ -26,7 +26,7 @@ namespace {
 
 struct LearnabilityOptions {
     std::string folder;
-    int objects = 8, layers = 6, lines = 30, epochs = 30, seeds = 3, threads = 1;
+    int objects = 8, layers = 6, lines = 25, epochs = 24, seeds = 3, threads = 1;
     std::uint64_t seed = 1;
     bool leaks_only = false;
 };
@@ -48,11 +48,6 @@ const Leak leaks[] = {
      }},
     {"padded frames",
      [](const Sample& line, const WindowRule& rule) { return double(rule.padded(line.frames)); }},
-    {"middle of the window, as a share of the line",
-     [](const Sample& line, const WindowRule& rule) {
-         const std::size_t start = rule.start(line.frames, rule.middle_place(line.frames));
-         return (double(start) + double(rule.span()) / 2) / double(line.frames);
-     }},
     {"length of the line in mm",
      [](const Sample& line, const WindowRule&) {
          return double(line.frames) * speed_of(line) / 20000;
