@@ -77,7 +77,7 @@ TrainingSettings settings_of(const TruthOptions& options) {
     settings.validation_windows = std::stoi(said("validation-windows", "1"));
     settings.augment = said("augment", "true") == "true";
     settings.start_at_mean = said("normalise", "data") == "data";
-    settings.data_seed = std::stoull(kept.at("search").value("seed", "1"));
+    settings.data_seed = std::stoull(record.at("search").value("seed", "1"));
     settings.threads = options.threads;
     return settings;
 }
