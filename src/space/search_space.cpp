@@ -38,6 +38,25 @@ std::string text_of(const Json& value) {
     return value.dump();
 }
 
+/// A space of these genes alone, without conditions and without a spec that takes their values.
+///
+/// @param content  that tells the space from others.
+SpaceDefinition box_of(const std::string& name, std::vector<Variable> variables,
+                       const std::string& content) {
+    SpaceDefinition space;
+    space.name = name;
+    space.is_box = true;
+    for (const Variable& variable : variables)
+        EDGELOOP_EXPECT(variable.first() <= variable.last(), "bounds must be in order");
+    space.bindings.resize(variables.size());
+    space.conditions.resize(variables.size());
+    space.order.resize(variables.size());
+    std::iota(space.order.begin(), space.order.end(), std::size_t{0});
+    space.variables = std::move(variables);
+    space.identity = digest(content);
+    return space;
+}
+
 }  // namespace
 
 SearchSpace::SearchSpace(std::shared_ptr<const SpaceDefinition> definition)
@@ -61,26 +80,33 @@ SearchSpace SearchSpace::from_json(const Json& json, const std::string& where) {
 
 SearchSpace SearchSpace::box(const std::vector<double>& lower, const std::vector<double>& upper) {
     EDGELOOP_EXPECT(lower.size() == upper.size() && !lower.empty(), "a box needs pairs of bounds");
-    SpaceDefinition space;
-    space.name = "box";
-    space.is_box = true;
+    std::vector<Variable> variables;
     std::string text = "box";
     for (std::size_t i = 0; i < lower.size(); ++i) {
-        EDGELOOP_EXPECT(lower[i] <= upper[i], "bounds of a box must be in order");
         Variable variable;
         variable.name = fmt::format("x{}", i + 1);
         variable.kind = GeneKind::real;
         variable.lower = lower[i];
         variable.upper = upper[i];
-        space.variables.push_back(variable);
+        variables.push_back(variable);
         text += fmt::format(" {} {}", lower[i], upper[i]);
     }
-    space.bindings.resize(lower.size());
-    space.conditions.resize(lower.size());
-    space.order.resize(lower.size());
-    std::iota(space.order.begin(), space.order.end(), std::size_t{0});
-    space.identity = digest(text);
-    return SearchSpace(std::make_shared<const SpaceDefinition>(std::move(space)));
+    return SearchSpace(
+        std::make_shared<const SpaceDefinition>(box_of("box", std::move(variables), text)));
+}
+
+SearchSpace SearchSpace::of_genes(const std::string& name, std::vector<Variable> variables) {
+    EDGELOOP_EXPECT(!variables.empty(), "a space needs a gene");
+    Json content = Json::array();
+    for (const Variable& variable : variables) {
+        content.push_back({variable.name, variable.traits().name});
+        if (variable.traits().has_choices)
+            content.back().push_back(variable.choices);
+        else
+            content.back().insert(content.back().end(), {variable.lower, variable.upper});
+    }
+    return SearchSpace(std::make_shared<const SpaceDefinition>(
+        box_of(name, std::move(variables), "genes " + content.dump())));
 }
 
 SearchSpace SearchSpace::with_idle_genes() const {

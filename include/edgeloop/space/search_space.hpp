@@ -46,6 +46,10 @@ class SearchSpace {
     /// allowed.
     [[nodiscard]] static SearchSpace box(const std::vector<double>& lower,
                                          const std::vector<double>& upper);
+    /// A box of genes of any kind, for problems that are no networks either, e.g. a table.
+    /// REQUIRES: variables with names of their own, choices or bounds in order, and no paths.
+    [[nodiscard]] static SearchSpace of_genes(const std::string& name,
+                                              std::vector<Variable> variables);
 
     /// The same space as runs had it in which genes without effect still told designs apart: their
     /// journals go on only with the designs that they began with.
