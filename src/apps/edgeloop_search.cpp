@@ -1,5 +1,6 @@
 #include "apps/search_edge.hpp"
 #include "apps/search_leader.hpp"
+#include "apps/search_simulation.hpp"
 #include "apps/search_task.hpp"
 
 #include "edgeloop/comm/binding.hpp"
@@ -39,10 +40,9 @@ struct StopsAgent {
 /// Searches to the end or until stopped. @return exit code.
 /// Neither a stop nor a search in which all fails is the ranks' fault: they leave MPI in order, and
 /// mpirun has no abort to report.
-int search_or_stop(SearchLeader& leader, Evaluator& evaluator, LatencyProbe* probe,
-                   LocalAgent* agent, bool coordinates_only) {
+int search_or_stop(const std::function<void()>& search) {
     try {
-        leader.search(evaluator, probe, agent, coordinates_only);
+        search();
     } catch (const Stopped& stopped) {
         log::warning("{}", stopped.what());
         return static_cast<int>(stopped.exit_code());
@@ -66,24 +66,28 @@ void check_local_device(const LatencyProbe& probe, LocalAgent& agent, bool any_c
 int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& task,
          LocalAgent* agent, const Communicator& world, const GroupPlan& plan,
          const WorkerFunction& alone, const std::function<double()>& paused_s) {
-    const std::unique_ptr<LatencyProbe> probe =
-        task.measures_latency ? make_probe(config, agent, task.measured) : nullptr;
+    const std::unique_ptr<LatencyProbe> probe = task.make_probe ? task.make_probe()
+                                                : task.measures_latency
+                                                    ? make_probe(config, agent, task.measured)
+                                                    : nullptr;
     const StopsAgent stops_agent{agent};
     if (probe != nullptr && agent != nullptr)
         check_local_device(*probe, *agent, config.probe.device_class.empty());
     leader.open_store();
+    if (config.simulated_workers > 0)
+        return search_or_stop([&] { simulate_search(leader, config, task, probe.get()); });
     if (world.size() == 1) {
         const auto evaluator =
             make_local_evaluator(alone, config.dispatch.candidate_limit_s, paused_s);
-        return search_or_stop(leader, *evaluator, probe.get(), agent, false);
+        return search_or_stop([&] { leader.search(*evaluator, probe.get(), agent, false); });
     }
     DispatchOptions options = config.dispatch;
     options.is_large = task.is_large;
     options.paused_s = paused_s;
     GroupEvaluator evaluator(world, plan, options,
                              config.coordinator_trains ? alone : WorkerFunction());
-    const int code =
-        search_or_stop(leader, evaluator, probe.get(), agent, !config.coordinator_trains);
+    const int code = search_or_stop(
+        [&] { leader.search(evaluator, probe.get(), agent, !config.coordinator_trains); });
     if (!evaluator.shutdown()) MpiSession::abort(code);
     return code;
 }
@@ -103,6 +107,13 @@ GroupPlan plan_of(const std::vector<RankBinding>& bindings, const SearchConfig& 
             throw ConfigError(fmt::format("{} is {}", option, ranks), "this process runs alone",
                               fmt::format("start it with mpirun -n {}", ranks + 1));
     return {};
+}
+
+// A virtual clock is one process's own.
+void check_alone(const SearchConfig& config, const Communicator& world) {
+    if (config.simulated_workers > 0 && world.size() > 1)
+        throw ConfigError(fmt::format("--simulate-workers was started on {} ranks", world.size()),
+                          "a simulated search runs in one process", "start it without mpirun");
 }
 
 // Says where ranks run, and refuses training ranks that would have to share cores unless the user
@@ -194,9 +205,10 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
     std::optional<GroupPlan> plan;
     std::optional<SearchLeader> leader;
     if (world.rank() == 0) {
+        check_alone(config, world);
         plan = plan_of(bindings, config);
         check_binding(bindings, config);
-        check_tails(config, task.measured, bindings);
+        if (task.measures_latency) check_tails(config, task.measured, bindings);
     }
     world.agree("forming groups", [&] {
         if (!plan) plan = plan_of(bindings, config);

@@ -56,6 +56,10 @@ RunConditions run_conditions(const SearchConfig& config, const SearchTask& task)
         conditions.training["device"] = task.training->device == Device::cuda ? "cuda" : "cpu";
     if (task.training && task.training->shortest_line > 0)  // follows from the space
         conditions.training["shortest-line"] = std::to_string(task.training->shortest_line);
+    if (!table_of(config).empty()) {  // its content; the file may move
+        conditions.search["problem"] = "table";
+        conditions.search["table"] = task.data_digest;
+    }
     const Goals& goals = task.engine.goals;
     std::vector<std::string> limits;
     for (const Constraint& constraint : goals.constraints) limits.push_back(to_string(constraint));

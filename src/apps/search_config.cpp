@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,6 +17,8 @@ namespace edgeloop::apps {
 namespace {
 
 using cli::OptionParser;
+
+constexpr const char* table_prefix = "table:";
 
 void require(bool holds, const std::string& problem, const std::string& suggestion) {
     if (!holds) throw ConfigError(problem, {}, suggestion);
@@ -37,6 +40,36 @@ void check_edge_keys(const SearchConfig& c) {
             "--edge-server-key is missing", "name the .pub file of the bridge");
     require(edge.mode != Mode::bind || !c.probe.allow_list.empty(), "--edge-allow is missing",
             "name a folder with the .pub files of the agents");
+}
+
+/// What a table and a simulation can be asked for.
+void check_problem(const SearchConfig& c) {
+    const bool is_table = c.problem.rfind(table_prefix, 0) == 0;
+    require(!is_table || !table_of(c).empty(), "--problem table: names no file",
+            "write --problem table:FILE");
+    const bool described = !c.table_spec.empty() || !c.genes.empty() || !c.measured.empty() ||
+                           !c.counted.empty() || !c.fidelities.empty() || !c.epoch_seconds.empty();
+    require(is_table || !described,
+            "--table-spec, --genes, --measured, --counted, --fidelities and --epoch-seconds say "
+            "what the columns of a table are, and there is no table",
+            "add --problem table:FILE, or drop them");
+    require(c.simulated_workers > 0 || c.simulated_sigma == 0,
+            "--simulate-sigma needs --simulate-workers", "say how many workers there are");
+    if (c.simulated_workers == 0) return;
+    require(!c.problem.empty(), "--simulate-workers simulates no real training",
+            "use it with --problem; --plan predicts a search that trains");
+    const std::vector<std::pair<bool, const char*>> real = {
+        {c.resume, "--resume"},
+        {!c.reuse.empty(), "--reuse"},
+        {c.time_limit > 0, "--time-limit"},
+        {c.dispatch.candidate_limit_s > 0, "--candidate-limit"},
+        {c.coordinator_trains, "--coordinator-trains"},
+        {c.ranks_per_candidate > 1, "--ranks-per-candidate"},
+        {c.large_ranks > 0, "--large-ranks"}};
+    for (const auto& [given, option] : real)
+        require(!given, fmt::format("--simulate-workers and {} exclude each other", option),
+                "a simulated search begins at 0 virtual seconds and runs in one process: drop one "
+                "of them");
 }
 
 /// What holds between settings; each for itself is in its range by now.
@@ -75,6 +108,7 @@ void check_together(const SearchConfig& c) {
                         "trainings may confirm results",
                         confirm, c.engine.evaluations),
             "give more --evaluations, or --confirm 0");
+    check_problem(c);
     wire::check_name("--device-class", c.probe.device_class);
     check_edge_keys(c);
 }
@@ -88,8 +122,8 @@ void settle_extent(SearchConfig& c) {
         c.engine.evaluations = c.evaluations;
     else if (c.engine.budget.limits())
         c.engine.evaluations = no_limit;
-    require(c.problem.empty() || c.engine.budget.unit != Budget::Unit::epochs ||
-                !c.engine.ladder.epochs.empty(),
+    require(c.problem.empty() || !table_of(c).empty() ||
+                c.engine.budget.unit != Budget::Unit::epochs || !c.engine.ladder.epochs.empty(),
             "an analytic problem trains no epochs", "give --rungs, or --evaluations instead");
 }
 
@@ -169,6 +203,12 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
         config.engine.goals.constraints.push_back(parse_constraint(text));
     if (wants_samples(config.engine.goals)) config.probe.settings.min_samples = p99_samples;
     return true;
+}
+
+std::string table_of(const SearchConfig& config) {
+    return config.problem.rfind(table_prefix, 0) == 0
+               ? config.problem.substr(std::string(table_prefix).size())
+               : std::string();
 }
 
 std::vector<cli::Setting> search_settings(SearchConfig config) {

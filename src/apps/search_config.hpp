@@ -31,14 +31,22 @@ struct SearchConfig {
     SearchOptions coordination;
 
     // What to search
-    std::string problem;  ///< analytic problem instead of training, e.g. "zdt1"
+    std::string problem;  ///< instead of training: an analytic one, e.g. "zdt1", or "table:FILE"
     std::string space = "quickstart";
     std::vector<std::string> constraints;  ///< as typed
     std::vector<std::string> seed_specs;   ///< spec files put into the first population
+    // What the columns of a table are, beside or instead of its description
+    std::string table_spec;  ///< file; empty: the one beside the table, if there is one
+    std::vector<std::string> genes, measured, counted, fidelities;  ///< as typed
+    std::string epoch_seconds;                                      ///< column
     std::uint64_t evaluations = 0;  ///< 0: EngineSettings::evaluations, or no limit with a budget
     std::string budget;             ///< as typed; empty: none
     int epochs = 0;                 ///< 0: as each spec says
     double rung_disk = 20000;       ///< MiB of trainings that wait for a higher rung
+
+    // Simulation
+    std::uint64_t simulated_workers = 0;  ///< 0: in real time
+    double simulated_sigma = 0;           ///< of the logarithm of a training's seconds
 
     // Training
     int ranks_per_candidate = 1;
@@ -87,6 +95,9 @@ struct SearchConfig {
 
 /// Adds every setting to a parser that fills `config`.
 void add_search_settings(cli::OptionParser& parser, SearchConfig& config);
+
+/// The file of `--problem table:FILE`; empty: the problem is no table, or there is none.
+[[nodiscard]] std::string table_of(const SearchConfig& config);
 
 /// Every setting there is, with its value in `config`.
 [[nodiscard]] std::vector<cli::Setting> search_settings(SearchConfig config);

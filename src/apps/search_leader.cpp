@@ -59,6 +59,11 @@ class ProgressPrinter {
     std::size_t width_ = 0;
 };
 
+std::string who_measures(const SearchConfig& config, const SearchTask& task) {
+    if (task.make_probe) return "table, not measured";
+    return config.edge == "model" ? "modelled, not measured" : config.edge;
+}
+
 Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks) {
     Json provenance = {{"program", "edgeloop-search"},
                        {"build", build_description()},
@@ -67,7 +72,7 @@ Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks
                        {"ranks_per_candidate", config.ranks_per_candidate},
                        {"seed", config.engine.seed},
                        {"space", task.space.name()},
-                       {"edge", config.edge == "model" ? "modelled, not measured" : config.edge},
+                       {"edge", who_measures(config, task)},
                        {"data", task.data_digest}};
     if (!task.trains_on.empty()) provenance["trains_on"] = task.trains_on;
     return provenance;
@@ -152,6 +157,9 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
                    fmt::join(progress.reference, ", "));
     fmt::print("{}", baseline_lines(result.front));
     fmt::print("{}\n", cost_line(progress.done, costs));
+    if (progress.virtual_seconds)
+        fmt::print("simulated: {:.6g} virtual seconds with {}\n", *progress.virtual_seconds,
+                   plural(config.simulated_workers, "worker"));
     if (progress.front_not_valid > 0)
         fmt::print(
             "{} of the front could not be measured validly: their core was disturbed or their "
@@ -186,6 +194,7 @@ SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, i
       engine_(make_engine(task.space, task.engine, task.static_metrics)),
       earlier_(earlier_results(config, task)),
       store_options_(store_options(config, task, *engine_, ranks)) {
+    if (!task.about.empty()) log::info("{}", task.about);
     for (const std::string& note : task.notes) log::warning("{}", note);
     const std::vector<std::string>& objectives = task.engine.goals.objectives;
     const bool trained = std::any_of(objectives.begin(), objectives.end(), [](const auto& name) {
@@ -203,8 +212,11 @@ SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, i
 }
 
 void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,
-                          bool coordinates_only) {
+                          bool coordinates_only, SearchClock* clock) {
     SearchOptions options = options_of(config_, task_, probe, agent);
+    options.clock = clock;
+    // Limits are in real seconds, and a simulation takes few of them.
+    if (clock != nullptr) options.time_limit_seconds = std::numeric_limits<double>::infinity();
     ProgressPrinter printer(task_.engine.goals);
     const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
     RunDirectory& store = *store_;

@@ -20,9 +20,10 @@ class SearchLeader {
 
     /// @param agent  of this machine; null: there is none.
     /// @param coordinates_only  this process trains nothing itself.
+    /// @param clock  null: real time.
     /// @throws Stopped; IoError when nothing worked.
-    void search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,
-                bool coordinates_only);
+    void search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent, bool coordinates_only,
+                SearchClock* clock = nullptr);
 
   private:
     const SearchConfig& config_;

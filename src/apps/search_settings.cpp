@@ -23,7 +23,8 @@ void add_what_to_search(OptionParser& o, SearchConfig& c) {
     o.add("data", &c.training.shards, "folder with shards, as written by edgeloop-data shard", {},
           Scope::training);
     o.add("problem", &c.problem,
-          "analytic problem (zdt1, dtlz2, ...) instead of training; for tests and studies");
+          "instead of training: table:FILE, a table of finished evaluations (tab-separated, plain "
+          "or .gz), or an analytic problem (zdt1, dtlz2, ...)");
     o.add("objectives", &goals.objectives,
           "metrics to minimise; default: val_rmse latency_ms (--edge none: val_rmse flops)");
     // With a surrogate it decides what is proposed; else only what hypervolume is shown.
@@ -35,6 +36,37 @@ void add_what_to_search(OptionParser& o, SearchConfig& c) {
         {}, c.engine.surrogate.children > 1 ? Scope::engine : Scope::run);
     o.add("constraint", &c.constraints, "limit on a metric, e.g. latency_ms<=0.8; may be repeated");
     o.add("seed-specs", &c.seed_specs, "spec files (JSON) of designs for the first population");
+}
+
+void add_table(OptionParser& o, SearchConfig& c) {
+    // No part of what a resume compares: what they come to is in the digest of the table.
+    o.group("What the columns of a table are (--problem table:FILE)", Scope::run);
+    o.add("table-spec", &c.table_spec,
+          "JSON file that says it; default: FILE with .json for .tsv or .tsv.gz, if there is one; "
+          "the options below are said besides");
+    o.add("genes", &c.genes,
+          "columns that are searched, besides those of the JSON file or, without one, all columns "
+          "of text; categorical, or as NAME:ordinal, NAME:integer, NAME:real");
+    o.add("measured", &c.measured,
+          "columns that the edge device delivers: known before a training ends");
+    o.add("counted", &c.counted, "columns that are known without any evaluation");
+    o.add("fidelities", &c.fidelities,
+          "columns that an objective has after fewer epochs, for --rungs and --epochs, e.g. "
+          "error@12=error_e12 error@200=error_e200");
+    o.add("epoch-seconds", &c.epoch_seconds,
+          "column with the seconds that one epoch trains, for --simulate-workers");
+}
+
+void add_simulation(OptionParser& o, SearchConfig& c) {
+    o.group("Simulation: --problem on a virtual clock", Scope::run);
+    o.add("simulate-workers", &c.simulated_workers,
+          "workers that train at once in virtual time, 1 s an epoch or as --epoch-seconds says; "
+          "the search runs in one process, without waiting; 0: in real time",
+          between(0, 1e6));
+    o.add("simulate-sigma", &c.simulated_sigma,
+          "--simulate-workers: trainings take longer or shorter by a log-normal factor with this "
+          "deviation of its logarithm",
+          between(0, 10));
 }
 
 void add_how_to_search(OptionParser& o, SearchConfig& c) {
@@ -263,6 +295,8 @@ void add_run(OptionParser& o, SearchConfig& c) {
 
 void add_search_settings(OptionParser& o, SearchConfig& c) {
     add_what_to_search(o, c);
+    add_table(o, c);
+    add_simulation(o, c);
     add_how_to_search(o, c);
     add_training(o, c);
     add_windows(o, c);

@@ -5,7 +5,6 @@
 #include "edgeloop/data/baselines.hpp"
 #include "edgeloop/data/dataset.hpp"
 #include "edgeloop/data/pixel_statistics.hpp"
-#include "edgeloop/search/analytic.hpp"
 #include "edgeloop/training/trainer.hpp"
 
 #include <algorithm>
@@ -19,29 +18,6 @@
 
 namespace edgeloop::apps {
 namespace {
-
-SearchTask problem_task(const SearchConfig& config) {
-    const auto problem = std::make_shared<const Problem>(find_problem(config.problem));
-    SearchTask task{problem->space(), config.engine};
-    task.engine.analytic = true;
-    task.engine.confirm = 0;  // its results are exact
-    // The problem's own constraints hold beside those of the user.
-    Goals& goals = task.engine.goals;
-    const Goals own = goals_of(*problem);
-    if (goals.objectives.empty()) {
-        goals.objectives = own.objectives;
-        if (goals.reference.empty()) goals.reference = own.reference;
-    }
-    goals.constraints.insert(goals.constraints.end(), own.constraints.begin(),
-                             own.constraints.end());
-    require_known_metrics(goals, own.wanted());
-    task.make_worker = [problem]() -> WorkerFunction {
-        return [problem](const Candidate& candidate, const Communicator&, const CancelToken&) {
-            return evaluate(*problem, candidate);
-        };
-    };
-    return task;
-}
 
 Metrics counted_metrics(const Candidate& candidate) {
     const ModelCounts& counts = candidate.design->counts();

@@ -5,6 +5,7 @@
 #include "edgeloop/comm/binding.hpp"
 #include "edgeloop/comm/communicator.hpp"
 #include "edgeloop/dispatch/worker.hpp"
+#include "edgeloop/evaluation/interfaces.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/planning/calibration.hpp"
 #include "edgeloop/preprocessing/frames.hpp"
@@ -13,6 +14,7 @@
 #include "edgeloop/training/trainer.hpp"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,14 +23,15 @@
 
 namespace edgeloop::apps {
 
-/// What a search is about: an analytic problem, or networks trained on shards.
+/// What a search is about: networks trained on shards, or a problem that trains nothing.
 struct SearchTask {
     SearchSpace space;
     EngineSettings engine;
     StaticMetrics static_metrics = {};
     bool measures_latency = false;  ///< an edge device (or its model) is part of each evaluation
     std::vector<std::string> measured = {};  ///< metrics that the goals want from measuring
-    std::string data_digest = {};            ///< of the catalogue; empty for problems
+    std::string data_digest = {};  ///< of the catalogue or table; empty for analytic problems
+    std::string about = {};        ///< one line for the user; may be empty
     /// What the user should know about the given designs; one line each.
     std::vector<std::string> notes = {};
     /// Which designs --large-ranks is for; empty: none. A function of the design alone.
@@ -38,11 +41,20 @@ struct SearchTask {
     std::function<WorkerFunction()> make_worker = {};
     std::optional<TrainingSettings> training = {};  ///< of make_worker; nothing for problems
     std::string trains_on = {};  ///< TrainingDevices::description(), once the ranks have agreed
+    /// Instead of who measures according to `--edge`.
+    std::function<std::unique_ptr<LatencyProbe>()> make_probe = {};
+    /// Of problems: what a worker finds out about a candidate, and the seconds that it notionally
+    /// trains.
+    std::function<Outcome(const Candidate&)> evaluate = {};
+    std::function<double(const Candidate&)> notional_seconds = {};
 };
 
 /// Reads space and problem, opens the shards; the same on every rank.
 /// @throws ConfigError
 [[nodiscard]] SearchTask make_search_task(const SearchConfig& config);
+
+/// The task of `--problem`: reads the table, if it is one. @throws ConfigError
+[[nodiscard]] SearchTask problem_task(const SearchConfig& config);
 
 /// Refuses an objective that is given twice, and a metric that nothing delivers, before hours of
 /// training find out. @throws ConfigError

@@ -30,7 +30,8 @@ Housekeeping::Housekeeping(const Engine& engine, RunStore& store, const SearchOp
       snapshots_(options.snapshot_seconds),
       statuses_(options.status_seconds),
       tables_(options.table_seconds),
-      started_(clock.now()) {}
+      started_(clock.now()),
+      paced_from_(clock.pace()) {}
 
 void Housekeeping::resumed() {
     done_before_ = engine_.state().done;
@@ -44,21 +45,21 @@ void Housekeeping::tidy() {
 }
 
 bool Housekeeping::save_is_due() const {
-    return snapshots_.due(clock_.now()) && engine_.state().told != saved_told_;
+    return snapshots_.due(clock_.pace()) && engine_.state().told != saved_told_;
 }
 
 void Housekeeping::save(const ActiveCandidates& active) {
-    const double before = clock_.now();
+    const double before = clock_.pace();
     std::map<CandidateId, InFlight> in_flight;
     for (const auto& [id, each] : active) in_flight.emplace(id, each.kept);
     store_.snapshot(engine_.state(), in_flight);
     saved_told_ = engine_.state().told;
     tidy();
-    snapshots_.done(before, clock_.now());
+    snapshots_.done(before, clock_.pace());
 }
 
 Progress Housekeeping::report(const char* phase, Progress progress) {
-    const double now = clock_.now();
+    const double now = clock_.pace();
     const bool tables = tables_.due(now) || std::string(phase) != "running";
     const EngineState& state = engine_.state();
     progress.phase = phase;
@@ -69,13 +70,14 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     progress.effort = effort();
     progress.by_status = state.by_status;
     progress.generation = state.generation;
-    progress.elapsed_seconds = now - started_;
+    progress.elapsed_seconds = now - paced_from_;
+    if (clock_.is_virtual()) progress.virtual_seconds = clock_.now() - started_;
     progress.eta_seconds = eta(progress);
     progress.kept_bytes = kept_bytes_;
     add_front(progress);
     store_.publish(progress, reported_front(engine_), tables);
     if (options_.on_progress) options_.on_progress(progress);
-    const double after = clock_.now();
+    const double after = clock_.pace();
     statuses_.done(now, after);
     if (tables) tables_.done(now, after);
     return progress;

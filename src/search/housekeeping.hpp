@@ -22,7 +22,7 @@ class Housekeeping {
     /// The engine has been brought to where an earlier start left off.
     void resumed();
     [[nodiscard]] bool save_is_due() const;
-    [[nodiscard]] bool report_is_due() const { return statuses_.due(clock_.now()); }
+    [[nodiscard]] bool report_is_due() const { return statuses_.due(clock_.pace()); }
     void save(const ActiveCandidates& active);
     /// @param phase   running, stopped or finished.
     /// @param so_far  what the loop knows: running, the costs and the link.
@@ -52,7 +52,8 @@ class Housekeeping {
     const SearchOptions& options_;
     const SearchClock& clock_;
     Cadence snapshots_, statuses_, tables_;
-    double started_;
+    double started_;                 ///< by the clock
+    double paced_from_;              ///< the same by its pace
     std::uint64_t done_before_ = 0;  ///< candidates done when this process started
     std::uint64_t repeats_before_ = 0;
     double spent_before_ = 0;  ///< of its effort

@@ -154,6 +154,7 @@ Json status_json(const Progress& progress) {
                  {"measuring_s", progress.measuring_seconds},
                  {"kept_bytes", progress.kept_bytes},
                  {"updated_ms", unix_milliseconds()}};
+    if (progress.virtual_seconds) json["virtual_s"] = *progress.virtual_seconds;
     json["by_status"] = Json::object();
     for (const auto& [status, count] : progress.by_status)
         json["by_status"][to_string(status)] = count;

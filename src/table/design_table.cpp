@@ -27,16 +27,14 @@ std::size_t nearest(const Variable& variable, const std::vector<double>& values,
     return lower ? place - 1 : place;
 }
 
-/// Roles of the columns in one text that tells descriptions apart.
+/// Where each result comes from, in one text that tells descriptions apart.
 std::string text_of(const ColumnPlan& plan, const std::vector<std::string>& heading) {
     Json metrics = Json::array();
     for (const TableMetric& metric : plan.metrics)
         for (const auto& [epochs, place] : metric.columns)
             metrics.push_back({metric.name, static_cast<int>(metric.source), epochs,
                                heading[plan.numbers[place]]});
-    const std::string seconds =
-        plan.epoch_seconds ? heading[plan.numbers[*plan.epoch_seconds]] : std::string();
-    return Json{metrics, seconds}.dump();
+    return metrics.dump();
 }
 
 }  // namespace

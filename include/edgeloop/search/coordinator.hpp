@@ -20,6 +20,11 @@ class SearchClock {
     [[nodiscard]] virtual double now() const = 0;  ///< seconds
     virtual void idle() = 0;                       ///< nothing to do: wait a little
     virtual void busy() = 0;                       ///< something was done: stay alert
+    /// Whether its seconds are no real ones.
+    [[nodiscard]] virtual bool is_virtual() const { return false; }
+    /// The seconds by which checkpoints are written and progress is shown: of a virtual clock that
+    /// somebody waits for, the real ones.
+    [[nodiscard]] virtual double pace() const { return now(); }
 };
 
 /// Real time; idle() sleeps, ever longer up to 2 ms, so that waiting costs next to nothing.

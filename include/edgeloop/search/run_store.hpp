@@ -34,15 +34,16 @@ struct Progress {
     std::uint32_t generation = 0;
     Metrics best;  ///< smallest value of each objective on the front
     std::optional<double> hypervolume;
-    std::vector<double> reference;       ///< its reference point
-    std::uint64_t front = 0;             ///< members of the front
-    std::uint64_t confirmed = 0;         ///< of them, by repeats or because they need none
-    std::uint64_t repeats = 0;           ///< trainings that confirm, so far
-    std::uint64_t repeats_asked = 0;     ///< the same with those that wait or train
-    std::uint64_t left_unconfirmed = 0;  ///< left_unconfirmed()
-    bool confirms = false;               ///< there are repeats
-    std::uint64_t front_not_valid = 0;   ///< of them, measured in a way that cannot be believed
-    double elapsed_seconds = 0;          ///< of this start
+    std::vector<double> reference;          ///< its reference point
+    std::uint64_t front = 0;                ///< members of the front
+    std::uint64_t confirmed = 0;            ///< of them, by repeats or because they need none
+    std::uint64_t repeats = 0;              ///< trainings that confirm, so far
+    std::uint64_t repeats_asked = 0;        ///< the same with those that wait or train
+    std::uint64_t left_unconfirmed = 0;     ///< left_unconfirmed()
+    bool confirms = false;                  ///< there are repeats
+    std::uint64_t front_not_valid = 0;      ///< of them, measured in a way that cannot be believed
+    double elapsed_seconds = 0;             ///< of this start
+    std::optional<double> virtual_seconds;  ///< the same on a virtual clock, if it has one
     double training_seconds = 0, measuring_seconds = 0;  ///< summed cost of this start
     std::optional<double> eta_seconds;
     std::uint64_t kept_bytes = 0;  ///< of weights and unfinished trainings on disk

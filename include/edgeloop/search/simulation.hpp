@@ -20,6 +20,7 @@ class VirtualClock : public SearchClock {
     /// @throws LogicError  nothing will ever happen: the search would wait for ever.
     void idle() override;
     void busy() override {}
+    [[nodiscard]] bool is_virtual() const override { return true; }
 
     /// Calls `what` at that time, in idle(). Equal times: in the order of the calls.
     void at(double time, std::function<void()> what);
