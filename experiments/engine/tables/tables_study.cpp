@@ -8,11 +8,13 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/evolution/hypervolume.hpp"
 #include "edgeloop/search/engine.hpp"
 #include "edgeloop/table/outcomes.hpp"
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -68,7 +70,7 @@ struct StudyConfig {
 /// Hypervolume of a growing set of points with two objectives.
 class Front {
   public:
-    explicit Front(std::pair<double, double> reference) : reference_(std::move(reference)) {}
+    explicit Front(const std::pair<double, double>& reference) : reference_(reference) {}
 
     void add(double x, double y) {
         if (x >= reference_.first || y >= reference_.second) return;
@@ -128,9 +130,10 @@ void know_truth(TableProblem& problem) {
     const std::vector<double>& latencies = problem.table->column(problem.latency_column);
     problem.reference = {*std::max_element(errors.begin(), errors.end()),
                          *std::max_element(latencies.begin(), latencies.end())};
-    Front front(problem.reference);
-    for (std::size_t row = 0; row < errors.size(); ++row) front.add(errors[row], latencies[row]);
-    problem.true_volume = front.volume();
+    Points points;
+    for (std::size_t row = 0; row < errors.size(); ++row)
+        points.push_back({errors[row], latencies[row]});
+    problem.true_volume = hypervolume(points, {problem.reference.first, problem.reference.second});
 }
 
 std::vector<TableProblem> problems_of(const std::string& path) {
@@ -227,6 +230,9 @@ Curve search(const TableProblem& problem, const Configuration& configuration, st
         for (std::size_t i = 0; i < std::size(targets); ++i)
             if (!curve.reached[i] && share >= targets[i]) curve.reached[i] = told;
     }
+    const double volume = hypervolume(engine->state().archive.points(), settings.goals.reference);
+    EDGELOOP_EXPECT(std::abs(volume - front.volume()) <= 1e-9 * problem.true_volume,
+                    "the hypervolume of the archive is not the sum of its steps");
     // A search that has tried all designs of a small table stays where it is.
     if (engine->state().exhausted)
         for (std::size_t i = curve.shares.size(); i < std::size(looked_at); ++i)
