@@ -1,5 +1,6 @@
 // Runs the commands of the documents that a newcomer follows, as they are written and in their
 // order. A command that nobody runs and that is no named exception fails the test.
+#include "support/made_up_table.hpp"
 #include "support/programs.hpp"
 #include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
@@ -213,6 +214,22 @@ TEST(Documents, TheCommandsOfTheLaunchPageWorkAsWritten) {
     page.skip("python3 -m pip install torch", "it fetches gigabytes");
     page.skip("cmake --preset release -DCMAKE_PREFIX_PATH", "it needs PyTorch's wheel");
     page.skip("cmake --build --preset release", "it builds what these tests run");
+    EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
+}
+
+// The table is that of the tests.
+TEST(Documents, TheCommandsOfThePageAboutTablesWorkAsWritten) {
+    Document page("src/table/README.md");
+    const Clone clone;
+    write_file_atomic(clone.path("cells.tsv"), made_up_table());
+    EXPECT_THAT(read_file(in_source("src/table/README.md")),
+                HasSubstr(made_up_table().substr(0, made_up_table().find("none\tnone\t1\t32"))));
+    clone.runs(page.take("edgeloop-search --problem table:cells.tsv --genes depth:ordinal"));
+    EXPECT_THAT(read_file(in_source("src/table/README.md")), HasSubstr(made_up_description()));
+    write_file_atomic(clone.path("cells.json"), made_up_description());
+    clone.runs(page.take("edgeloop-search --problem table:cells.tsv --table-spec cells.json"));
+    clone.runs(page.take("edgeloop-search --problem table:cells.tsv --table-spec cells.json"));
+    EXPECT_THAT(read_file(clone.path("runs/simulated/status.json")), HasSubstr("virtual_s"));
     EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
 }
 

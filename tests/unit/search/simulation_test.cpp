@@ -156,5 +156,55 @@ TEST(Simulation, IsRepeatable) {
     EXPECT_EQ(once.seconds, again.seconds);
 }
 
+/// As a simulation that somebody waits for: no real time passes in it.
+class TimelessClock : public VirtualClock {
+  public:
+    [[nodiscard]] double pace() const override { return 5; }
+};
+
+/// Counts what a run writes.
+class CountingStore : public NullRunStore {
+  public:
+    void snapshot(const EngineState&, const std::map<CandidateId, InFlight>&) override {
+        ++snapshots;
+    }
+    void publish(const Progress& progress, const std::vector<ArchiveMember>&, bool) override {
+        ++published;
+        last = progress;
+    }
+    int snapshots = 0, published = 0;
+    Progress last;
+};
+
+TEST(Simulation, WritesAtThePaceOfWhoWaitsAndTellsVirtualSeconds) {
+    const auto written = [](VirtualClock& clock) {
+        const SearchSpace space = test::unit_box(6);
+        const auto engine =
+            make_engine(space, test::box_settings(EngineKind::steady_state, 8, 100));
+        SimulatedEvaluator evaluator(clock, 2, [](const Candidate& candidate) {
+            Outcome outcome;
+            outcome.id = candidate.id;
+            outcome.metrics = test::zdt1(candidate.genome);
+            outcome.seconds = 50;
+            return outcome;
+        });
+        SearchOptions options;
+        options.clock = &clock;
+        CountingStore store;
+        (void)run_search(*engine, evaluator, nullptr, store, options);
+        return store;
+    };
+    VirtualClock clock;
+    const CountingStore by_virtual_time = written(clock);
+    EXPECT_GE(by_virtual_time.snapshots, 50);
+    EXPECT_EQ(by_virtual_time.last.elapsed_seconds, 50 * 50);
+    TimelessClock timeless;
+    const CountingStore by_pace = written(timeless);
+    EXPECT_LE(by_pace.snapshots, 2);
+    EXPECT_LE(by_pace.published, 2);
+    EXPECT_EQ(by_pace.last.elapsed_seconds, 0);
+    EXPECT_EQ(by_pace.last.virtual_seconds, 50 * 50);
+}
+
 }  // namespace
 }  // namespace edgeloop

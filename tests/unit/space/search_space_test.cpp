@@ -133,5 +133,33 @@ TEST(SearchSpace, RefusesGenomesOfAnotherSpace) {
     EXPECT_THROW((void)space().active(g), LogicError);
 }
 
+TEST(SearchSpace, OfGenesIsABoxOfAnyKinds) {
+    const auto made = [](const std::string& name, const std::vector<Json>& choices, double upper) {
+        Variable op, count;
+        op.name = name;
+        op.choices = choices;
+        count.name = "count";
+        count.kind = GeneKind::integer;
+        count.lower = 1;
+        count.upper = upper;
+        return SearchSpace::of_genes("mine", {op, count});
+    };
+    const SearchSpace space = made("op", {"a", "b", "c"}, 4);
+    EXPECT_EQ(space.size(), 12);
+    EXPECT_EQ(space.describe(genome({2, 3})), (std::vector<std::string>{"c", "3"}));
+    EXPECT_FALSE(space.try_decode(genome({2, 3})).design);
+    EXPECT_FALSE(space.infeasibility(genome({2, 3})));
+    Genome beyond = genome({7, 0.4});
+    space.canonicalise(beyond);
+    EXPECT_EQ(beyond, genome({2, 1}));
+    EXPECT_NE(space.identity(genome({2, 3})), space.identity(genome({2, 2})));
+    EXPECT_EQ(space.identity(), made("op", {"a", "b", "c"}, 4).identity());
+    EXPECT_NE(space.identity(), made("op2", {"a", "b", "c"}, 4).identity());
+    EXPECT_NE(space.identity(), made("op", {"a", "c", "b"}, 4).identity());
+    EXPECT_NE(space.identity(), made("op", {"a", "b", "c"}, 5).identity());
+    EXPECT_THROW((void)made("op", {}, 4), LogicError);
+    EXPECT_THROW((void)made("op", {"a"}, 0), LogicError);
+}
+
 }  // namespace
 }  // namespace edgeloop
