@@ -60,9 +60,6 @@ class DesignTable::Reader {
 
     DesignTable read() {
         while (rows_.next()) add_row();
-        if (lines_.empty())
-            throw ConfigError(fmt::format("the table '{}' has a heading and no rows", path_), {},
-                              "give it a row for each design");
         std::vector<Variable> variables;
         std::vector<std::vector<double>> values;
         std::vector<std::vector<std::uint32_t>> places;

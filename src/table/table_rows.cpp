@@ -51,7 +51,11 @@ void TableRows::split(std::string_view line) {
 bool TableRows::next() {
     std::optional<std::string_view> line = lines_.next();
     while (line && line->empty()) line = lines_.next();
+    if (!line && !any_)
+        throw ConfigError(fmt::format("the table '{}' has a heading and no rows", lines_.path()),
+                          {}, "give it a row for each design");
     if (!line) return false;
+    any_ = true;
     split(*line);
     if (cells_.size() != heading_.size())
         throw ConfigError(fmt::format("'{}', line {}: the row has {}", lines_.path(),

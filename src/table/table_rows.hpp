@@ -17,7 +17,7 @@ class TableRows {
 
     [[nodiscard]] const std::vector<std::string>& heading() const { return heading_; }
     /// Goes to the next row. @return false at the end.
-    /// @throws ConfigError  it has more or fewer cells than the heading.
+    /// @throws ConfigError  there is no row, or it has more or fewer cells than the heading.
     [[nodiscard]] bool next();
     /// Cells of the row at hand, valid until next(). Shape (heading).
     [[nodiscard]] const std::vector<std::string_view>& cells() const { return cells_; }
@@ -37,6 +37,7 @@ class TableRows {
     LineReader lines_;
     std::vector<std::string> heading_;
     std::vector<std::string_view> cells_;
+    bool any_ = false;  ///< there was a row
 };
 
 }  // namespace edgeloop

@@ -156,7 +156,6 @@ std::vector<TableProblem> problems_of(const std::string& path) {
             problem.latency = latency.name;
             problem.error_column = *error.column(0);
             problem.latency_column = *latency.column(0);
-            know_truth(problem);
             problems.push_back(std::move(problem));
         }
     }
@@ -180,6 +179,7 @@ std::vector<TableProblem> all_problems(const StudyConfig& config) {
         for (TableProblem& problem : problems_of(file))
             if (problem.name.find(config.problems) != std::string::npos)
                 problems.push_back(std::move(problem));
+    for (TableProblem& problem : problems) know_truth(problem);
     if (problems.empty())
         throw ConfigError("there is no problem", "a problem is an error and a measured column",
                           "name the folder of a table, or describe its columns (README.md)");
