@@ -42,6 +42,7 @@ edgeloop_require_plain(cereal::headers libcereal-dev cereal/archives/portable_bi
 edgeloop_require_plain(cppzmq::headers cppzmq-dev zmq.hpp)
 edgeloop_require_plain(zeromq::zmq libzmq3-dev zmq.h zmq)
 edgeloop_require_plain(sqlite::sqlite libsqlite3-dev sqlite3.h sqlite3)
+edgeloop_require(Eigen3 libeigen3-dev 3.3 NO_MODULE)
 edgeloop_require(Boost libboost-program-options-dev 1.71 COMPONENTS program_options)
 include(${CMAKE_CURRENT_LIST_DIR}/libtorch_of_pytorch.cmake)
 if(TARGET edgeloop_torch)

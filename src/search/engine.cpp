@@ -112,6 +112,8 @@ std::unique_ptr<Engine> make_engine(const SearchSpace& space, EngineSettings set
     check(settings);
     if (settings.kind == EngineKind::generational)
         return make_generational(space, std::move(settings), std::move(static_metrics));
+    if (settings.kind == EngineKind::model_based)
+        return make_model_based(space, std::move(settings), std::move(static_metrics));
     return make_asynchronous(space, std::move(settings), std::move(static_metrics));
 }
 
@@ -143,7 +145,8 @@ void EngineBase::tell(const CompletedCandidate& completed) {
     if (completed.candidate.rung == 0) ++state_.done;
     if (completed.status == Status::completed && completed.candidate.rung > 0) note_gain(completed);
     const bool at_top = completed.candidate.rung == last_rung();
-    if (completed.status == Status::completed && (at_top || models())) {
+    const bool by_model = models() || settings_.kind == EngineKind::model_based;
+    if (completed.status == Status::completed && (at_top || by_model)) {
         std::vector<double> values = settings_.goals.values(completed.metrics);
         // With a model the reference decides what is looked for, so it must not be drawn by the few
         // that were promoted first.
@@ -372,7 +375,7 @@ void EngineBase::note_extent(const std::vector<double>& values) {
 }
 
 void EngineBase::fix_reference() {
-    if (!state_.reference.empty() || state_.worst.empty() || told_first() < settings_.population)
+    if (!state_.reference.empty() || state_.worst.empty() || told_first() < results_for_reference())
         return;
     for (std::size_t i = 0; i < state_.worst.size(); ++i) {
         const std::string& name = settings_.goals.objectives[i];

@@ -75,8 +75,11 @@ class EngineBase : public Engine {
     /// "place 3 of 12 by rank and crowding", or "by acquisition".
     [[nodiscard]] std::string place_text(std::size_t place, std::size_t field) const;
     void decide(const CompletedCandidate& completed, bool promoted, std::string reason);
-    /// Fixes the reference point once a first population's worth has been told.
+    /// Fixes the reference point once enough has been told.
     void fix_reference();
+    [[nodiscard]] virtual std::uint64_t results_for_reference() const {
+        return settings_.population;
+    }
     /// Calls of tell() without repeats.
     [[nodiscard]] std::uint64_t told_first() const {
         return state_.told - state_.confirmation.told;
@@ -101,7 +104,9 @@ class EngineBase : public Engine {
     void note_confirmed(CandidateId id);
     /// Gives a competitor the mean of its repeats, if there is one.
     void compete_by_mean(Individual& individual) const;
+    /// Whether a regression chooses among offspring.
     [[nodiscard]] bool models() const { return settings_.surrogate.children > 1; }
+    void note_mean(CandidateId id, const Confirmed& result);
     void note_extent(const std::vector<double>& values);
     /// Which of the rivals dominates these objectives, in words; or nothing.
     [[nodiscard]] std::optional<std::string> dominated(const Point& objectives,
@@ -120,5 +125,8 @@ class EngineBase : public Engine {
 [[nodiscard]] std::unique_ptr<Engine> make_asynchronous(const SearchSpace& space,
                                                         EngineSettings settings,
                                                         StaticMetrics static_metrics);
+[[nodiscard]] std::unique_ptr<Engine> make_model_based(const SearchSpace& space,
+                                                       EngineSettings settings,
+                                                       StaticMetrics static_metrics);
 
 }  // namespace edgeloop

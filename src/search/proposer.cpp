@@ -84,6 +84,15 @@ std::optional<Candidate> Proposer::sample(RandomStream& random, EngineState& sta
     return propose(space_.sample(random), random, state);
 }
 
+Metrics Proposer::static_metrics(const Genome& genome) const {
+    if (!static_metrics_) return {};
+    Candidate candidate;
+    candidate.genome = genome;
+    if (!settings_.analytic) candidate.design = space_.try_decode(genome).design;
+    if (!settings_.analytic && !candidate.design) return {};
+    return static_metrics_(candidate);
+}
+
 Proposer::Trial Proposer::examine(const Genome& genome, const EngineState& state) const {
     Trial trial;
     const SearchSpace::Decoded decoded = space_.try_decode(genome);

@@ -32,6 +32,9 @@ class Proposer {
         return state.seen.count(space_.identity(genome)) == 0 && !space_.infeasibility(genome);
     }
 
+    /// What is known of a design without evaluating it; nothing of one that cannot be built.
+    [[nodiscard]] Metrics static_metrics(const Genome& genome) const;
+
   private:
     enum class Fitness { unusable, breaks_limit, usable };
     struct Trial {

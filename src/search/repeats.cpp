@@ -36,12 +36,25 @@ void EngineBase::note_confirmed(CandidateId id) {
     }
     decisions_.push_back(
         {id, false, std::move(text), result.problem.empty() ? "confirmed" : "not confirmed"});
+    note_mean(id, result);
     for (const Individual& member : state_.population.individuals()) {
         if (member.id != id) continue;
         Individual changed = member;
         compete_by_mean(changed);
         state_.population.replace(std::move(changed));
         break;
+    }
+}
+
+/// For a model all trainings count, the first as well: it knows why that one was looked at.
+void EngineBase::note_mean(CandidateId id, const Confirmed& confirmed) {
+    const auto repeats = static_cast<double>(confirmed.count);
+    for (ModelResult& result : state_.model.results) {
+        if (result.id != id || result.rung != last_rung()) continue;
+        for (auto& [name, value] : result.metrics)
+            if (const auto mean = confirmed.mean.find(name); mean != confirmed.mean.end())
+                value = (value + repeats * mean->second) / (1 + repeats);
+        result.trainings = 1 + repeats;
     }
 }
 

@@ -19,7 +19,7 @@ LIBRARIES = {
     "zlib.h": "ZLIB::ZLIB", "png.h": "PNG::PNG", "mpi.h": "MPI::MPI_C", "hdf5.h": "edgeloop::hdf5", "torch/": "edgeloop::torch",
     "ATen/": "edgeloop::torch", "c10/": "edgeloop::torch", "zmq.hpp": "cppzmq::headers", "zmq.h": "zeromq::zmq",
     "cereal/": "cereal::headers", "boost/": "Boost::program_options", "sqlite3.h": "sqlite::sqlite",
-    "onnxruntime_cxx_api.h": "edgeloop::onnxruntime", "omp.h": "OpenMP::OpenMP_CXX",
+    "onnxruntime_cxx_api.h": "edgeloop::onnxruntime", "omp.h": "OpenMP::OpenMP_CXX", "Eigen/": "Eigen3::Eigen",
 }
 
 

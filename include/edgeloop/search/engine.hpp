@@ -8,6 +8,7 @@
 #include "edgeloop/search/confirmation.hpp"
 #include "edgeloop/search/population.hpp"
 #include "edgeloop/space/search_space.hpp"
+#include "edgeloop/surrogate/design_model.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,6 +29,7 @@ enum class EngineKind {
     generational,  ///< NSGA-II; the same result for any rank count and order of completion
     steady_state,  ///< one result in, one candidate out; no barrier
     random,        ///< uniform sampling: the honest baseline
+    model_based,   ///< a model of all results chooses what is trained next; no barrier
 };
 
 /// When a candidate's known metrics (latency, parameters) make training it pointless.
@@ -149,6 +152,16 @@ struct AsynchronousState {
     std::vector<std::vector<RungEntry>> rungs;  ///< results on each rung but the last
 };
 
+/// What only a model-based engine knows.
+struct ModelState {
+    std::vector<ModelResult> results;  ///< in the order in which they were told
+    FittedMetrics fitted;
+    /// Of designs under way, for each metric of which little is known: the interval that holds its
+    /// value with a probability of 68 %.
+    std::map<CandidateId, std::map<std::string, std::pair<double, double>>> expected;
+    std::uint64_t intervals = 0, held = 0;  ///< of designs told, and how many held the value
+};
+
 /// Everything an engine knows; restore() goes on from exactly here.
 struct EngineState {
     std::uint64_t proposed = 0;                 ///< candidates so far; also the last id given
@@ -169,6 +182,7 @@ struct EngineState {
     std::vector<double> best, worst;    ///< extent of the objectives told so far
     std::vector<double> reference;      ///< of the hypervolume; empty: not fixed yet
     ConfirmationState confirmation;
+    ModelState model;
     std::variant<GenerationalState, AsynchronousState> own;
 };
 

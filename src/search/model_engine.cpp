@@ -1,0 +1,306 @@
+#include "search/model_engine.hpp"
+
+#include "edgeloop/surrogate/improvement.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace edgeloop {
+namespace {
+
+constexpr std::size_t new_designs = 400;      ///< looked at for each candidate
+constexpr std::size_t bred_designs = 300;     ///< of these offspring of front and population
+constexpr std::size_t trials_per_design = 4;  ///< offspring are often known already
+constexpr std::uint64_t fewest_designs = 8;   ///< sampled before the model is asked
+
+/// Results that went on to the next rung.
+std::uint64_t promoted_from(const std::vector<RungEntry>& entries) {
+    return static_cast<std::uint64_t>(std::count_if(
+        entries.begin(), entries.end(), [](const RungEntry& entry) { return entry.promoted; }));
+}
+
+/// A belief about one metric of an option: what is known of it, or what the model says.
+Belief belief_of(const std::string& name, const Metrics& known,
+                 const std::vector<std::string>& learnt, const std::vector<Belief>& beliefs) {
+    if (const auto found = known.find(name); found != known.end())
+        return Belief::known(found->second);
+    const auto place = std::find(learnt.begin(), learnt.end(), name);
+    return beliefs[static_cast<std::size_t>(place - learnt.begin())];
+}
+
+}  // namespace
+
+std::uint64_t ModelEngine::first_designs() const {
+    const std::uint64_t genes = space().variables().size();
+    const std::uint64_t sampled =
+        std::min<std::uint64_t>(settings_.population, std::max(fewest_designs, genes));
+    return std::max<std::uint64_t>(sampled, settings_.first.size());
+}
+
+std::uint64_t ModelEngine::places_above(std::size_t rung) const {
+    if (settings_.evaluations == no_limit) return no_limit;
+    const double share = std::pow(settings_.ladder.reduction, static_cast<double>(rung) + 1);
+    return static_cast<std::uint64_t>(
+        std::ceil(static_cast<double>(settings_.evaluations) / share));
+}
+
+bool ModelEngine::may_promote_from(std::size_t rung) const {
+    const std::vector<RungEntry>& entries = rungs()[rung];
+    return promoted_from(entries) < places_above(rung) &&
+           affords(step_above(static_cast<int>(rung)));
+}
+
+bool ModelEngine::may_promote(const RungEntry& entry) const {
+    return !entry.promoted && !outclassed(entry.completed);
+}
+
+bool ModelEngine::promotes() const {
+    for (std::size_t rung = 0; rung < rungs().size(); ++rung)
+        if (may_promote_from(rung) &&
+            std::any_of(rungs()[rung].begin(), rungs()[rung].end(),
+                        [this](const RungEntry& entry) { return may_promote(entry); }))
+            return true;
+    return false;
+}
+
+std::vector<std::string> ModelEngine::learnt_metrics() const {
+    std::set<std::string> names;
+    for (const std::string& name : settings_.goals.wanted()) names.insert(name);
+    for (const auto& known : proposer_.static_metrics(state_.model.results.front().genome))
+        names.erase(known.first);
+    return {names.begin(), names.end()};
+}
+
+void ModelEngine::absorb(const CompletedCandidate& completed) {
+    check_expected(completed);
+    ModelResult result{
+        completed.candidate.id, completed.candidate.genome, completed.candidate.rung, {}, 1};
+    const std::vector<std::string> wanted = settings_.goals.wanted();
+    if (completed.status == Status::completed || completed.status == Status::infeasible)
+        for (const auto& [name, value] : completed.metrics)
+            if (std::find(wanted.begin(), wanted.end(), name) != wanted.end() &&
+                std::isfinite(value) && (result.rung == 0 || completed.settled.count(name) == 0))
+                result.metrics[name] = value;
+    if (!result.metrics.empty()) state_.model.results.push_back(std::move(result));
+    if (state_.model.results.size() >= first_designs())
+        DesignModel(space(), learnt_metrics(), settings_.goals.objectives)
+            .fit(state_.model.results, state_.model.fitted);
+    AsynchronousEngine::absorb(completed);
+}
+
+std::vector<ModelResult> ModelEngine::results_under_way() const {
+    std::vector<ModelResult> believed;
+    for (const auto& [id, candidate] : state_.pending)
+        if (repeat_of(id) == 0)
+            believed.push_back({id, candidate.genome, candidate.rung, candidate.known, 1});
+    return believed;
+}
+
+std::unique_ptr<DesignModel> ModelEngine::informed_model() const {
+    if (state_.reference.empty() || state_.model.fitted.empty()) return nullptr;
+    auto model =
+        std::make_unique<DesignModel>(space(), learnt_metrics(), settings_.goals.objectives);
+    for (const std::string& name : model->metrics()) {
+        const auto fitted = state_.model.fitted.find(name);
+        if (fitted == state_.model.fitted.end() || fitted->second.skill <= 0) return nullptr;
+    }
+    model->learn(state_.model.results, state_.model.fitted);
+    model->believe(results_under_way());
+    return model;
+}
+
+std::optional<Candidate> ModelEngine::next() {
+    if (spent() && !promotes()) return std::nullopt;
+    if (state_.proposed < first_designs() && !spent()) return fresh();
+    if (const std::unique_ptr<DesignModel> model = informed_model())
+        if (auto candidate = next_by_model(*model)) return candidate;
+    return next_by_rank();
+}
+
+std::optional<Candidate> ModelEngine::next_by_model(const DesignModel& model) {
+    RandomStream random = stream("model", static_cast<std::uint32_t>(state_.told), state_.proposed);
+    std::vector<Option> all = options(random);
+    evaluate(all, model);
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Option& a, const Option& b) { return a.value > b.value; });
+    for (const Option& option : all) {
+        std::optional<Candidate> candidate;
+        if (option.entry != nullptr) {
+            candidate = promote(*option.entry, "by expected improvement");
+        } else if (!spent() && proposer_.usable(option.genome, state_)) {
+            chosen_ = option.genome;
+            candidate = fresh();
+            chosen_.reset();
+        }
+        if (!candidate) continue;
+        expect(*candidate, option, model);
+        return candidate;
+    }
+    return std::nullopt;
+}
+
+std::optional<Candidate> ModelEngine::next_by_rank() {
+    if (RungEntry* const entry = best_by_rank()) return promote(*entry, "by rank and crowding");
+    if (auto candidate = fresh()) return candidate;
+    // Nothing new is to be had, so that all places may be given away.
+    RungEntry* const entry = best_by_rank();
+    return entry != nullptr ? std::optional(promote(*entry, "by rank and crowding")) : std::nullopt;
+}
+
+RungEntry* ModelEngine::best_by_rank() {
+    for (std::size_t rung = rungs().size(); rung-- > 0;) {
+        std::vector<RungEntry>& entries = rungs()[rung];
+        const double places = static_cast<double>(entries.size()) / settings_.ladder.reduction;
+        if (!may_promote_from(rung)) continue;
+        if (!spent() && static_cast<double>(promoted_from(entries)) + 1 > places) continue;
+        std::vector<Individual> individuals;
+        for (const RungEntry& entry : entries)
+            individuals.push_back(*as_individual(entry.completed));
+        for (const std::size_t i : select_survivors(individuals, individuals.size()))
+            if (may_promote(entries[i])) return &entries[i];
+    }
+    return nullptr;
+}
+
+std::optional<Candidate> ModelEngine::create(std::uint64_t number) {
+    if (!chosen_) return AsynchronousEngine::create(number);
+    RandomStream random = stream("chosen", 0, number);
+    return proposer_.propose(*chosen_, random, state_);
+}
+
+std::vector<ModelEngine::Option> ModelEngine::options(RandomStream& random) {
+    std::vector<Option> all;
+    for (std::size_t rung = 0; rung < rungs().size(); ++rung) {
+        if (!may_promote_from(rung)) continue;
+        for (RungEntry& entry : rungs()[rung]) {
+            if (!may_promote(entry)) continue;
+            all.push_back(
+                {entry.completed.candidate.genome, entry.completed.settled, &entry, {}, 0});
+        }
+    }
+    if (!spent()) add_new_designs(all, random);
+    return all;
+}
+
+void ModelEngine::add_new_designs(std::vector<Option>& options, RandomStream& random) const {
+    std::vector<const Genome*> parents;
+    for (const ArchiveMember& member : state_.archive.members())
+        parents.push_back(&member.completed.candidate.genome);
+    for (const Individual& individual : state_.population.individuals())
+        parents.push_back(&individual.genome);
+    std::set<std::vector<double>> known;
+    for (const ModelResult& result : state_.model.results) known.insert(result.genome.genes);
+    for (const auto& pending : state_.pending) known.insert(pending.second.genome.genes);
+    std::size_t found = 0;
+    const auto add = [&](Genome genome) {
+        if (!known.insert(genome.genes).second) return;
+        Metrics counted = proposer_.static_metrics(genome);
+        if (settings_.goals.broken(counted)) return;
+        options.push_back({std::move(genome), std::move(counted), nullptr, {}, 0});
+        ++found;
+    };
+    for (std::size_t trial = 0;
+         trial < trials_per_design * bred_designs && found < bred_designs && !parents.empty();
+         ++trial) {
+        const Genome& mother = *parents[random.below(parents.size())];
+        const Genome& father = *parents[random.below(parents.size())];
+        Genome child = vary(space(), mother, father, settings_.variation, random).first;
+        mutate(space(), child, settings_.variation, random);
+        add(std::move(child));
+    }
+    for (std::size_t trial = 0; trial < trials_per_design * new_designs && found < new_designs;
+         ++trial)
+        add(space().sample(random));
+}
+
+Points ModelEngine::believed_front(const DesignModel& model) const {
+    Points front = state_.archive.points();
+    std::vector<const Genome*> designs;
+    std::vector<const Metrics*> known;
+    // One noisy result says less than the model makes of it together with all others.
+    if (!settings_.analytic) {
+        front.clear();
+        for (const ArchiveMember& member : state_.archive.members()) {
+            const CandidateId id = member.completed.candidate.id;
+            if (state_.confirmation.results.count(id) > 0) {
+                front.push_back(member.objectives);
+                continue;
+            }
+            designs.push_back(&member.completed.candidate.genome);
+            known.push_back(&member.completed.settled);
+        }
+    }
+    for (const auto& [id, candidate] : state_.pending) {
+        if (repeat_of(id) > 0) continue;
+        designs.push_back(&candidate.genome);
+        known.push_back(&candidate.known);
+    }
+    if (designs.empty()) return front;
+    const std::vector<std::vector<Belief>> beliefs = model.predict(designs);
+    for (std::size_t i = 0; i < designs.size(); ++i) {
+        Point point;
+        for (const std::string& name : settings_.goals.objectives)
+            point.push_back(belief_of(name, *known[i], model.metrics(), beliefs[i]).median());
+        front.push_back(std::move(point));
+    }
+    return front;
+}
+
+double ModelEngine::chance_to_keep_constraints(const Option& option,
+                                               const std::vector<std::string>& names) const {
+    double chance = 1;
+    for (const Constraint& constraint : settings_.goals.constraints) {
+        const double below = belief_of(constraint.metric, option.known, names, option.beliefs)
+                                 .below(constraint.bound);
+        chance *= constraint.relation == Relation::at_most ? below : 1 - below;
+    }
+    return chance;
+}
+
+void ModelEngine::evaluate(std::vector<Option>& options, const DesignModel& model) const {
+    std::vector<const Genome*> designs;
+    for (const Option& option : options) designs.push_back(&option.genome);
+    std::vector<std::vector<Belief>> beliefs = model.predict(designs);
+    const ImprovementRegion region(believed_front(model), state_.reference);
+    for (std::size_t i = 0; i < options.size(); ++i) {
+        Option& option = options[i];
+        option.beliefs = std::move(beliefs[i]);
+        std::vector<Belief> objectives;
+        for (const std::string& name : settings_.goals.objectives)
+            objectives.push_back(belief_of(name, option.known, model.metrics(), option.beliefs));
+        option.value =
+            region.expected(objectives) * chance_to_keep_constraints(option, model.metrics());
+    }
+}
+
+void ModelEngine::expect(const Candidate& candidate, const Option& option,
+                         const DesignModel& model) {
+    if (candidate.rung != last_rung()) return;
+    const std::vector<Belief> beliefs = model.expect(candidate.genome);
+    auto& expected = state_.model.expected[candidate.id];
+    for (std::size_t i = 0; i < beliefs.size(); ++i)
+        if (option.known.count(model.metrics()[i]) == 0)
+            expected[model.metrics()[i]] = {beliefs[i].quantile(-1), beliefs[i].quantile(1)};
+}
+
+void ModelEngine::check_expected(const CompletedCandidate& completed) {
+    const auto found = state_.model.expected.find(completed.candidate.id);
+    if (found == state_.model.expected.end()) return;
+    if (completed.status == Status::completed)
+        for (const auto& [name, interval] : found->second) {
+            const double value = completed.metrics.at(name);
+            ++state_.model.intervals;
+            if (interval.first <= value && value <= interval.second) ++state_.model.held;
+        }
+    state_.model.expected.erase(found);
+}
+
+std::unique_ptr<Engine> make_model_based(const SearchSpace& space, EngineSettings settings,
+                                         StaticMetrics static_metrics) {
+    return std::make_unique<ModelEngine>(space, std::move(settings), std::move(static_metrics));
+}
+
+}  // namespace edgeloop

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "search/asynchronous_engine.hpp"
+
+#include "edgeloop/surrogate/design_model.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop {
+
+/// Proposes and promotes what promises most: of many designs, new ones and those that wait on a
+/// rung, the one with the largest expected hypervolume improvement after the full budget is
+/// trained one rung further.
+///
+/// The model is asked anew for each candidate, with those under way taken for done. As long as it
+/// predicts no better than chance, steady-state NSGA-II decides.
+class ModelEngine : public AsynchronousEngine {
+  public:
+    using AsynchronousEngine::AsynchronousEngine;
+
+  private:
+    /// A design that may be trained next.
+    struct Option {
+        Genome genome;
+        Metrics known;                ///< that needs no prediction
+        RungEntry* entry = nullptr;   ///< waits to be promoted; null: a new design
+        std::vector<Belief> beliefs;  ///< of the learnt metrics
+        double value = 0;             ///< acquisition
+    };
+
+    std::optional<Candidate> next() override;
+    std::optional<Candidate> create(std::uint64_t number) override;
+    void absorb(const CompletedCandidate& completed) override;
+    void find_promotable() override {}  // looked for when asked
+    [[nodiscard]] bool promotes() const override;
+    [[nodiscard]] std::uint64_t results_for_reference() const override { return first_designs(); }
+
+    /// Designs that are sampled before the model is asked.
+    [[nodiscard]] std::uint64_t first_designs() const;
+    /// How many of a rung are promoted in all; no_limit when only the budget says.
+    [[nodiscard]] std::uint64_t places_above(std::size_t rung) const;
+    [[nodiscard]] bool may_promote_from(std::size_t rung) const;
+    [[nodiscard]] bool may_promote(const RungEntry& entry) const;
+
+    /// What comes next while the model knows nothing.
+    [[nodiscard]] std::optional<Candidate> next_by_rank();
+    [[nodiscard]] RungEntry* best_by_rank();
+    [[nodiscard]] std::optional<Candidate> next_by_model(const DesignModel& model);
+
+    void check_expected(const CompletedCandidate& completed);
+    void expect(const Candidate& candidate, const Option& option, const DesignModel& model);
+    [[nodiscard]] std::vector<std::string> learnt_metrics() const;
+    /// A model of everything so far; nothing while it knows too little.
+    [[nodiscard]] std::unique_ptr<DesignModel> informed_model() const;
+    [[nodiscard]] std::vector<ModelResult> results_under_way() const;
+
+    [[nodiscard]] std::vector<Option> options(RandomStream& random);
+    void add_new_designs(std::vector<Option>& options, RandomStream& random) const;
+    void evaluate(std::vector<Option>& options, const DesignModel& model) const;
+    [[nodiscard]] Points believed_front(const DesignModel& model) const;
+    [[nodiscard]] double chance_to_keep_constraints(const Option& option,
+                                                    const std::vector<std::string>& names) const;
+
+    std::optional<Genome> chosen_;  ///< for create()
+};
+
+}  // namespace edgeloop

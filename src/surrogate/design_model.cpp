@@ -1,0 +1,217 @@
+#include "edgeloop/surrogate/design_model.hpp"
+
+#include "surrogate/metric_model.hpp"
+
+#include "edgeloop/core/dominance.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+namespace edgeloop {
+namespace {
+
+/// Results that a model is made of: 300 give a prediction in milliseconds, and further ones far
+/// from the front hardly change it.
+constexpr std::size_t most_results = 300;
+constexpr std::size_t near_front = 200;  ///< of these
+/// Designs under way that are taken for done, the latest: more are too far apart to matter.
+constexpr std::size_t most_under_way = 200;
+
+/// By how much of the objectives' extent the nearest of the front is better in all of them.
+std::vector<double> behind_front(const Points& points) {
+    const std::size_t objectives = points.front().size();
+    Point low(objectives, std::numeric_limits<double>::infinity()), high(objectives, -low[0]);
+    for (const Point& point : points)
+        for (std::size_t i = 0; i < objectives; ++i) {
+            low[i] = std::min(low[i], point[i]);
+            high[i] = std::max(high[i], point[i]);
+        }
+    // Sorted, a point is dominated only by earlier ones.
+    std::vector<std::size_t> order(points.size());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return points[a] < points[b]; });
+    Points front;
+    for (const std::size_t i : order)
+        if (std::none_of(front.begin(), front.end(),
+                         [&](const Point& member) { return weakly_dominates(member, points[i]); }))
+            front.push_back(points[i]);
+    std::vector<double> behind;
+    for (const Point& point : points) {
+        double most = 0;
+        for (const Point& member : front) {
+            double least = std::numeric_limits<double>::infinity();
+            for (std::size_t i = 0; i < objectives; ++i)
+                least =
+                    std::min(least, (point[i] - member[i]) / std::max(1e-300, high[i] - low[i]));
+            most = std::max(most, least);
+        }
+        behind.push_back(most);
+    }
+    return behind;
+}
+
+}  // namespace
+
+struct DesignModel::Parts {
+    Parts(const SearchSpace& space, std::vector<std::string> names,
+          std::vector<std::string> objectives)
+        : encoding(space), metrics(std::move(names)), focus(std::move(objectives)) {}
+
+    /// Of all results those that a model is made of, in their order.
+    [[nodiscard]] std::vector<std::size_t> chosen(const std::vector<ModelResult>& results) const {
+        std::vector<std::size_t> all(results.size());
+        std::iota(all.begin(), all.end(), std::size_t(0));
+        if (all.size() <= most_results) return all;
+        Points points;
+        std::vector<std::size_t> complete;
+        for (const std::size_t i : all) {
+            Point point;
+            for (const std::string& name : focus)
+                if (const auto found = results[i].metrics.find(name);
+                    found != results[i].metrics.end())
+                    point.push_back(found->second);
+            if (point.size() < focus.size()) continue;
+            points.push_back(std::move(point));
+            complete.push_back(i);
+        }
+        std::vector<bool> kept(all.size(), false);
+        std::size_t count = 0;
+        if (!points.empty()) {
+            const std::vector<double> behind = behind_front(points);
+            std::vector<std::size_t> order(points.size());
+            std::iota(order.begin(), order.end(), std::size_t(0));
+            std::stable_sort(order.begin(), order.end(),
+                             [&](std::size_t a, std::size_t b) { return behind[a] < behind[b]; });
+            for (; count < std::min(near_front, order.size()); ++count)
+                kept[complete[order[count]]] = true;
+        }
+        // The others are spread over the run.
+        const std::size_t step = std::max<std::size_t>(1, all.size() / (most_results - count));
+        for (std::size_t i = 0; i < all.size() && count < most_results; i += step)
+            if (!kept[i]) {
+                kept[i] = true;
+                ++count;
+            }
+        std::vector<std::size_t> result;
+        for (const std::size_t i : all)
+            if (kept[i]) result.push_back(i);
+        return result;
+    }
+
+    /// Chooses what a model is made of.
+    void take(const std::vector<ModelResult>& results) {
+        used.clear();
+        designs.clear();
+        for (const std::size_t i : chosen(results))
+            used.emplace_back(&results[i], encoded(results[i].genome));
+    }
+
+    [[nodiscard]] std::vector<MetricValue> values(const std::string& metric) const {
+        std::vector<MetricValue> values;
+        for (const auto& [result, design] : used)
+            if (const auto found = result->metrics.find(metric); found != result->metrics.end())
+                values.push_back(
+                    {result->id, design, result->rung, found->second, result->trainings});
+        return values;
+    }
+
+    [[nodiscard]] const Encoded* encoded(const Genome& genome) {
+        designs.push_back(encoding.encode(genome));
+        return &designs.back();
+    }
+
+    [[nodiscard]] std::vector<std::vector<Belief>> predict(
+        const std::vector<const Encoded*>& wanted, bool with_noise) const {
+        std::vector<std::vector<Belief>> beliefs(wanted.size());
+        for (const MetricModel& model : models) {
+            const std::vector<Belief> column = model.predict(wanted, with_noise);
+            for (std::size_t i = 0; i < wanted.size(); ++i) beliefs[i].push_back(column[i]);
+        }
+        return beliefs;
+    }
+
+    DesignEncoding encoding;
+    std::vector<std::string> metrics, focus;
+    std::deque<Encoded> designs;  ///< that the models refer to
+    std::vector<std::pair<const ModelResult*, const Encoded*>> used;
+    std::vector<MetricModel> models;
+};
+
+DesignModel::DesignModel(const SearchSpace& space, std::vector<std::string> metrics,
+                         std::vector<std::string> focus)
+    : parts_(std::make_unique<Parts>(space, std::move(metrics), std::move(focus))) {}
+
+DesignModel::~DesignModel() = default;
+
+const std::vector<std::string>& DesignModel::metrics() const { return parts_->metrics; }
+
+void DesignModel::fit(const std::vector<ModelResult>& results, FittedMetrics& fitted) {
+    Parts& parts = *parts_;
+    std::vector<const std::string*> due;
+    for (const std::string& name : parts.metrics) {
+        const auto has = [&](const ModelResult& result) { return result.metrics.count(name) > 0; };
+        const auto known = std::count_if(results.begin(), results.end(), has);
+        if (known > 0 && MetricModel::fit_is_due(static_cast<std::uint64_t>(known), fitted[name])) {
+            fitted[name].results = static_cast<std::uint64_t>(known);
+            due.push_back(&name);
+        }
+    }
+    if (due.empty()) return;
+    parts.take(results);
+    for (const std::string* name : due)
+        MetricModel(parts.encoding).fit(parts.values(*name), fitted[*name]);
+}
+
+void DesignModel::learn(const std::vector<ModelResult>& results, const FittedMetrics& fitted) {
+    Parts& parts = *parts_;
+    parts.take(results);
+    parts.models.clear();
+    for (const std::string& name : parts.metrics) {
+        parts.models.emplace_back(parts.encoding);
+        parts.models.back().learn(parts.values(name), fitted.at(name));
+    }
+}
+
+void DesignModel::believe(const std::vector<ModelResult>& under_way) {
+    if (under_way.empty()) return;
+    Parts& parts = *parts_;
+    const std::size_t first =
+        under_way.size() > most_under_way ? under_way.size() - most_under_way : 0;
+    std::vector<const Encoded*> designs;
+    for (std::size_t i = first; i < under_way.size(); ++i)
+        designs.push_back(parts.encoded(under_way[i].genome));
+    const std::vector<std::vector<Belief>> beliefs = parts.predict(designs, false);
+    for (std::size_t metric = 0; metric < parts.metrics.size(); ++metric) {
+        std::vector<MetricValue> values;
+        for (std::size_t i = 0; i < designs.size(); ++i) {
+            const ModelResult& result = under_way[first + i];
+            const auto known = result.metrics.find(parts.metrics[metric]);
+            const double value =
+                known != result.metrics.end() ? known->second : beliefs[i][metric].median();
+            values.push_back({result.id, designs[i], std::numeric_limits<int>::max(), value, 1});
+        }
+        parts.models[metric].believe(values);
+    }
+}
+
+std::vector<std::vector<Belief>> DesignModel::predict(
+    const std::vector<const Genome*>& designs) const {
+    std::vector<Encoded> encoded;
+    encoded.reserve(designs.size());
+    for (const Genome* design : designs) encoded.push_back(parts_->encoding.encode(*design));
+    std::vector<const Encoded*> wanted;
+    for (const Encoded& each : encoded) wanted.push_back(&each);
+    return parts_->predict(wanted, false);
+}
+
+std::vector<Belief> DesignModel::expect(const Genome& design) const {
+    const Encoded encoded = parts_->encoding.encode(design);
+    return parts_->predict({&encoded}, true).front();
+}
+
+}  // namespace edgeloop
