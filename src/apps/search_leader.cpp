@@ -93,6 +93,8 @@ SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
                          const LatencyProbe* probe, LocalAgent* agent) {
     SearchOptions options = config.coordination;
     options.measured = task.measured;
+    // It answers at once: no training need begin that is then cancelled.
+    options.measure_first = task.make_probe != nullptr;
     options.time_limit_seconds = job_seconds_left();
     if (config.time_limit > 0)
         options.time_limit_seconds = std::min(options.time_limit_seconds, config.time_limit);
