@@ -211,7 +211,7 @@ std::string next_steps(const std::string& run_dir, const std::string& more, bool
     std::string text = fmt::format(
         "\nwritten to {}: pareto.csv (the front), evaluations.csv (every design)", run_dir);
     if (has_models) text += ", models/ID/spec.json (the front's designs)";
-    text += "\nnext:\n";
+    text += has_models || !more.empty() ? "\nnext:\n" : "\n";
     if (has_models)
         text += fmt::format(
             "  a file to deploy:  {} export --spec {}{} --output model.onnx\n",
@@ -219,7 +219,8 @@ std::string next_steps(const std::string& run_dir, const std::string& more, bool
             has_weights ? " --weights " + path("models/ID/weights.safetensors") : std::string());
     if (has_models && !has_weights)
         text += "                     (random weights: a search with --save-weights keeps them)\n";
-    text += fmt::format("  more designs:      the same command with {}, and --resume\n", more);
+    if (!more.empty())
+        text += fmt::format("  more designs:      the same command with {}, and --resume\n", more);
     return text;
 }
 

@@ -38,7 +38,7 @@ struct StartCosts {
 [[nodiscard]] std::string cost_line(std::uint64_t done, const StartCosts& costs);
 
 /// What a user does next with a finished run, for the shell.
-/// @param more         option that lets the run go on.
+/// @param more         option that lets the run go on; empty: it is over.
 /// @param has_models   the run has designs to export.
 /// @param has_weights  and their weights.
 [[nodiscard]] std::string next_steps(const std::string& run_dir, const std::string& more,

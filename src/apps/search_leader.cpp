@@ -93,6 +93,8 @@ SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
                          const LatencyProbe* probe, LocalAgent* agent) {
     SearchOptions options = config.coordination;
     options.measured = task.measured;
+    // It answers at once: no training need begin that is then cancelled.
+    options.measure_first = task.make_probe != nullptr;
     options.time_limit_seconds = job_seconds_left();
     if (config.time_limit > 0)
         options.time_limit_seconds = std::min(options.time_limit_seconds, config.time_limit);
@@ -172,9 +174,10 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
     twice.amount *= 2;
     // With both limits the one that was met is raised.
     const bool by_budget = twice.limits() && progress.done < task.engine.evaluations;
-    const std::string more = by_budget ? "--budget " + to_string(twice)
-                                       : fmt::format("{} for --evaluations",
-                                                     2 * std::max(progress.total, progress.done));
+    std::string more = by_budget ? "--budget " + to_string(twice)
+                                 : fmt::format("{} for --evaluations",
+                                               2 * std::max(progress.total, progress.done));
+    if (progress.virtual_seconds) more.clear();  // its clock does not go on
     fmt::print("{}", next_steps(config.run_dir, more, networks, config.save_weights));
     std::fflush(stdout);
     // A run of which every design failed has an exit code that says so.

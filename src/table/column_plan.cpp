@@ -71,8 +71,13 @@ class Planner {
 
     void take_genes() {
         if (description_.genes)
-            for (const TableGene& gene : *description_.genes)
-                claim(require(gene.column, "a gene"), Part::Kind::gene, "a gene").gene = gene;
+            for (const TableGene& gene : *description_.genes) {
+                const std::size_t column = require(gene.column, "a gene");
+                if (parts_[column].kind == Part::Kind::gene)
+                    throw ConfigError(
+                        fmt::format("gene '{}' of '{}' is named twice", gene.column, path_));
+                claim(column, Part::Kind::gene, "a gene").gene = gene;
+            }
         for (const TableGene& gene : description_.more_genes)
             claim(require(gene.column, "a gene"), Part::Kind::gene, "a gene").gene = gene;
     }

@@ -121,6 +121,8 @@ TEST_F(MalformedTable, WithColumnsThatAreNotThereOrHaveTwoParts) {
                 HasSubstr("as a gene and as an objective or limit"));
     EXPECT_THAT(refused(table, R"({"version": 1, "fidelities": {"ms": {"9": "error"}}})"),
                 HasSubstr("give the objective another name"));
+    EXPECT_THAT(refused(table, R"({"version": 1, "genes": ["op", "op"]})"),
+                HasSubstr("gene 'op' of"));
     EXPECT_THAT(refused("error\tms\n1\t2\n"), HasSubstr("name them with --genes"));
 }
 
