@@ -194,11 +194,21 @@ void ModelEngine::add_new_designs(std::vector<Option>& options, RandomStream& ra
     std::set<std::vector<double>> known;
     for (const ModelResult& result : state_.model.results) known.insert(result.genome.genes);
     for (const auto& pending : state_.pending) known.insert(pending.second.genome.genes);
+    const std::vector<std::string> learnt = learnt_metrics();
+    const std::vector<std::string> wanted = settings_.goals.wanted();
+    const auto is_foreseen = [&](const Metrics& counted, const std::string& name) {
+        return counted.count(name) > 0 ||
+               std::find(learnt.begin(), learnt.end(), name) != learnt.end();
+    };
     std::size_t found = 0;
     const auto add = [&](Genome genome) {
         if (!known.insert(genome.genes).second) return;
         Metrics counted = proposer_.static_metrics(genome);
         if (settings_.goals.broken(counted)) return;
+        // What cannot be built is not counted either.
+        if (!std::all_of(wanted.begin(), wanted.end(),
+                         [&](const std::string& name) { return is_foreseen(counted, name); }))
+            return;
         options.push_back({std::move(genome), std::move(counted), nullptr, {}, 0});
         ++found;
     };

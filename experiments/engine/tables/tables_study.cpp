@@ -43,6 +43,7 @@ struct Configuration {
 };
 const std::vector<Configuration> configurations = {
     {"generational", [](EngineSettings& s) { s.kind = EngineKind::generational; }},
+    {"model-based", [](EngineSettings& s) { s.kind = EngineKind::model_based; }},
     {"steady-state", [](EngineSettings& s) { s.kind = EngineKind::steady_state; }},
     {"random", [](EngineSettings& s) { s.kind = EngineKind::random; }},
     {"generational-children",
