@@ -119,7 +119,7 @@ std::string about(const DesignTable& table, const std::string& path) {
     std::vector<std::string> genes;
     for (const Variable& variable : table.space().variables()) genes.push_back(variable.name);
     std::string text =
-        fmt::format("table '{}': {} of {:.6g} combinations of {}", path,
+        fmt::format("table '{}': {} of {:.12g} combinations of {}", path,
                     plural(table.size(), "design"), table.space().size(), fmt::join(genes, ", "));
     for (const auto& [source, what] : {std::pair(Source::training, "trained"),
                                        {Source::measuring, "measured"},

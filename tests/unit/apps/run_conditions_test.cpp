@@ -89,6 +89,10 @@ std::optional<SearchConfig> unchecked(const std::string& name, const std::string
         config.probe.device_class = value;
     else if (name == "edge-keys")
         config.edge_keys = value;
+    else if (name == "simulate-workers")
+        config.simulated_workers = 3;
+    else if (name == "simulate-sigma")
+        config.simulated_sigma = 0.3;
     else
         return std::nullopt;
     return config;
@@ -110,8 +114,9 @@ std::optional<SearchConfig> changed(const Setting& option) {
 
 TEST_F(RunConditionsTest, EveryOptionIsRefusedOrLetThroughAsItsClassSays) {
     // What these name is looked at, not the name; see below.
-    const std::set<std::string> by_content{"space",      "data",       "problem", "objectives",
-                                           "constraint", "seed-specs", "run-dir"};
+    const std::set<std::string> by_content{
+        "space",      "data",  "problem",  "objectives", "constraint", "seed-specs",   "run-dir",
+        "table-spec", "genes", "measured", "counted",    "fidelities", "epoch-seconds"};
     int refused = 0;
     for (const Setting& option : search_settings(*config_of({}))) {
         if (by_content.count(option.name) > 0) continue;
@@ -157,6 +162,14 @@ TEST_F(RunConditionsTest, FilesCountByTheirContent) {
     EXPECT_EQ(resume(moved), "") << "the same data and devices at another place";
     moved.edge = "local";
     EXPECT_THAT(resume(moved), HasSubstr("--edge remote, now local"));
+    SearchConfig table = config, elsewhere = config;
+    table.problem = "table:a.tsv";
+    elsewhere.problem = "table:b.tsv.gz";
+    elsewhere.genes = {"op"};
+    SearchTask task = made_up_task();
+    EXPECT_EQ(run_conditions(table, task).search, run_conditions(elsewhere, task).search);
+    task.data_digest = "d2";
+    EXPECT_NE(run_conditions(table, task).search, run_conditions(table, made_up_task()).search);
     SearchConfig problem = config;
     problem.problem = "zdt2";
     EXPECT_THAT(resume(problem), HasSubstr("--problem (none), now zdt2"));
