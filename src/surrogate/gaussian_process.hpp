@@ -44,6 +44,10 @@ class GaussianProcess {
     [[nodiscard]] std::vector<double> fitted(const std::vector<Observation>& observations,
                                              std::vector<double> parameters, int steps) const;
 
+    /// Minus log of marginal likelihood and priors. @param gradient  by parameter.
+    [[nodiscard]] double loss(const std::vector<Observation>& observations,
+                              const std::vector<double>& parameters,
+                              std::vector<double>& gradient) const;
     /// Conditions on these; the designs must outlive this. Complexity: O(n³).
     void condition(const std::vector<Observation>& observations,
                    const std::vector<double>& parameters);
@@ -69,10 +73,6 @@ class GaussianProcess {
 
     [[nodiscard]] std::size_t parameter_count() const;
     [[nodiscard]] Kernel kernel(const std::vector<double>& parameters) const;
-    /// Minus log of marginal likelihood and priors. @param gradient  by parameter.
-    [[nodiscard]] double loss(const std::vector<Observation>& observations,
-                              const std::vector<double>& parameters,
-                              std::vector<double>& gradient) const;
     [[nodiscard]] double add_priors(const std::vector<double>& parameters,
                                     std::vector<double>& gradient) const;
 

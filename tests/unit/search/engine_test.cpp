@@ -143,16 +143,14 @@ TEST_P(EveryEngine, RejectsResultsNobodyAskedFor) {
     EXPECT_THROW(engine->tell(evaluate_zdt1(candidate)), LogicError);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, EveryEngine,
-                         testing::Values(EngineKind::generational, EngineKind::steady_state,
-                                         EngineKind::random),
-                         [](const auto& kind) {
-                             return kind.param == EngineKind::generational
-                                        ? std::string("generational")
-                                    : kind.param == EngineKind::steady_state
-                                        ? std::string("steady_state")
-                                        : std::string("random");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EveryEngine,
+    testing::Values(EngineKind::generational, EngineKind::steady_state, EngineKind::random,
+                    EngineKind::model_based),
+    [](const auto& kind) {
+        constexpr const char* names[] = {"generational", "steady", "random", "model"};
+        return names[static_cast<std::size_t>(kind.param)];
+    });
 
 TEST(GenerationalEngine, ResultDoesNotDependOnTheOrderOfCompletion) {
     const SearchSpace space = unit_box(5);
