@@ -66,25 +66,18 @@ void study_problems(std::uint64_t seeds) {
 
 /// Sixteen genes of all kinds.
 SearchSpace wide_space() {
-    Json variables = Json::array();
+    std::vector<Variable> genes;
     for (int i = 0; i < 16; ++i) {
-        Json gene = {{"name", fmt::format("gene{}", i)}, {"path", "training.batch"}};
-        if (i % 4 == 0) {
-            gene["kind"] = "categorical";
-            gene["choices"] = {"a", "b", "c", "d"};
-        } else if (i % 4 == 1) {
-            gene["kind"] = "ordinal";
-            gene["choices"] = {1, 2, 4, 8, 16};
-        } else {
-            gene["kind"] = i % 4 == 2 ? "integer" : "real";
-            gene["lower"] = 0;
-            gene["upper"] = 8;
-        }
-        variables.push_back(gene);
+        Variable gene;
+        gene.name = fmt::format("gene{}", i);
+        constexpr GeneKind kinds[] = {GeneKind::categorical, GeneKind::ordinal, GeneKind::integer,
+                                      GeneKind::real};
+        gene.kind = kinds[i % 4];
+        if (gene.traits().has_choices) gene.choices = {1, 2, 4, 8, 16};
+        gene.upper = 8;
+        genes.push_back(std::move(gene));
     }
-    return SearchSpace::from_json(
-        {{"version", 1}, {"name", "wide"}, {"base", Json::object()}, {"variables", variables}},
-        "experiment");
+    return SearchSpace::of_genes("wide", std::move(genes));
 }
 
 CompletedCandidate made_up(const Candidate& candidate) {

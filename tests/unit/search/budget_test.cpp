@@ -163,14 +163,10 @@ TEST_P(BudgetOfEngine, GoesOnFromASavedStateAsIfNothingHadHappened) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, BudgetOfEngine,
-    testing::Values(EngineKind::generational, EngineKind::steady_state, EngineKind::random,
-                    EngineKind::model_based),
-    [](const auto& kind) {
-        constexpr const char* names[] = {"generational", "steady", "random", "model"};
-        return names[static_cast<std::size_t>(kind.param)];
-    });
+INSTANTIATE_TEST_SUITE_P(Kinds, BudgetOfEngine,
+                         testing::Values(EngineKind::generational, EngineKind::steady_state,
+                                         EngineKind::random, EngineKind::model_based),
+                         [](const auto& kind) { return test::name_of(kind.param); });
 
 TEST(GenerationalBudget, AGenerationHasAsManyDesignsAsFitWithTheirPromotions) {
     const SearchSpace space = unit_box(4);

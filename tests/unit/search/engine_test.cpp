@@ -143,14 +143,10 @@ TEST_P(EveryEngine, RejectsResultsNobodyAskedFor) {
     EXPECT_THROW(engine->tell(evaluate_zdt1(candidate)), LogicError);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, EveryEngine,
-    testing::Values(EngineKind::generational, EngineKind::steady_state, EngineKind::random,
-                    EngineKind::model_based),
-    [](const auto& kind) {
-        constexpr const char* names[] = {"generational", "steady", "random", "model"};
-        return names[static_cast<std::size_t>(kind.param)];
-    });
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryEngine,
+                         testing::Values(EngineKind::generational, EngineKind::steady_state,
+                                         EngineKind::random, EngineKind::model_based),
+                         [](const auto& kind) { return test::name_of(kind.param); });
 
 TEST(GenerationalEngine, ResultDoesNotDependOnTheOrderOfCompletion) {
     const SearchSpace space = unit_box(5);

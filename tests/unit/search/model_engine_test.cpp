@@ -22,16 +22,14 @@ using test::drive;
 
 /// Six operations of five kinds, as in tables of cells; the latency is known beforehand.
 SearchSpace cells() {
-    Json variables = Json::array();
-    for (int i = 0; i < 6; ++i)
-        variables.push_back(
-            {{"name", fmt::format("op{}", i)},
-             {"path", "training.schedule"},
-             {"kind", "categorical"},
-             {"choices", {"cosine", "constant", "step", "one-cycle", "exponential"}}});
-    return SearchSpace::from_json(
-        {{"version", 1}, {"name", "cells"}, {"base", Json::object()}, {"variables", variables}},
-        "test");
+    std::vector<Variable> genes;
+    for (int i = 0; i < 6; ++i) {
+        Variable op;
+        op.name = fmt::format("op{}", i);
+        op.choices = {"none", "skip", "conv1", "conv3", "pool"};
+        genes.push_back(std::move(op));
+    }
+    return SearchSpace::of_genes("cells", std::move(genes));
 }
 
 /// Strong operations are slow; some go well together.
@@ -195,11 +193,14 @@ TEST(ModelEngine, ABudgetIsSpentAndTheSearchEnds) {
 }
 
 TEST(ModelEngine, AnEntireSpaceIsSearchedAndThenItEnds) {
-    const SearchSpace space = SearchSpace::from_json(
-        Json::parse(R"({"version": 1, "name": "small", "base": {}, "variables": [
-            {"name": "a", "path": "training.batch", "kind": "integer", "lower": 1, "upper": 6},
-            {"name": "b", "path": "training.epochs", "kind": "integer", "lower": 1, "upper": 5}]})"),
-        "test");
+    Variable a, b;
+    a.name = "a";
+    b.name = "b";
+    a.kind = b.kind = GeneKind::integer;
+    a.lower = b.lower = 1;
+    a.upper = 6;
+    b.upper = 5;
+    const SearchSpace space = SearchSpace::of_genes("small", {a, b});
     EngineSettings settings = settings_of(EngineKind::model_based, 100);
     settings.goals.objectives = {"f1", "f2"};
     settings.goals.reference = {10, 10};
