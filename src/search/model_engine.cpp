@@ -11,8 +11,8 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t new_designs = 400;      ///< looked at for each candidate
-constexpr std::size_t bred_designs = 300;     ///< of these offspring of front and population
+constexpr std::size_t new_designs = 320;      ///< looked at for each candidate
+constexpr std::size_t bred_designs = 240;     ///< of these offspring of front and population
 constexpr std::size_t trials_per_design = 4;  ///< offspring are often known already
 constexpr std::uint64_t fewest_designs = 8;   ///< sampled before the model is asked
 

@@ -70,6 +70,15 @@ class GaussianProcess {
 
   private:
     struct Kernel;
+    struct Columns;
+
+    /// Lower part, noise included. Shape (observations, observations).
+    [[nodiscard]] static Eigen::MatrixXd covariance(const Kernel& kernel,
+                                                    const std::vector<Observation>& observations);
+    /// Shape (a, b).
+    [[nodiscard]] static Eigen::MatrixXd covariance(const Kernel& kernel,
+                                                    const std::vector<Observation>& a,
+                                                    const std::vector<Observation>& b);
 
     [[nodiscard]] std::size_t parameter_count() const;
     [[nodiscard]] Kernel kernel(const std::vector<double>& parameters) const;

@@ -114,8 +114,10 @@ TEST_P(BudgetOfEngine, PromotionsCountAndNeverOverstepIt) {
         if (amount < 100) continue;
         // Nothing is left but what no cohort of one, or no promotion, would fit in.
         EXPECT_GT(epochs_of(all), amount - 9 - 8);
+        // A model sends up what promises most, which is 1 in 9 at least.
+        const int at_top = GetParam() == EngineKind::model_based ? 1 : 2;
         EXPECT_GE(std::count_if(all.begin(), all.end(), [](const auto& c) { return c.rung == 2; }),
-                  2);
+                  at_top);
     }
 }
 
