@@ -107,6 +107,10 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
     o.add("mutation-probability", &engine.variation.mutation_probability,
           "probability of mutating a gene; negative: 1 / number of genes",
           Range(-std::numeric_limits<double>::infinity(), 1));
+}
+
+void add_rungs_and_models(OptionParser& o, SearchConfig& c) {
+    EngineSettings& engine = c.engine;
     o.add("rungs", &engine.ladder.epochs,
           "successive halving: epochs of each rung, ascending, e.g. 1 3 9; the best designs of a "
           "rung are promoted and train on to the next",
@@ -304,6 +308,7 @@ void add_search_settings(OptionParser& o, SearchConfig& c) {
     add_table(o, c);
     add_simulation(o, c);
     add_how_to_search(o, c);
+    add_rungs_and_models(o, c);
     add_training(o, c);
     add_windows(o, c);
     add_edge(o, c);
