@@ -93,6 +93,12 @@ SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
                          const LatencyProbe* probe, LocalAgent* agent) {
     SearchOptions options = config.coordination;
     options.measured = task.measured;
+    constexpr int usual = 4;
+    const bool measures_elsewhere = task.make_probe != nullptr ||
+                                    parse_edge_option(config.edge).mode != EdgeOption::Mode::local;
+    options.measure_ahead = config.measure_ahead >= 0 ? config.measure_ahead
+                            : measures_elsewhere      ? usual
+                                                      : 0;
     // It answers at once: no training need begin that is then cancelled.
     options.measure_first = task.make_probe != nullptr;
     options.time_limit_seconds = job_seconds_left();

@@ -243,6 +243,11 @@ void add_edge(OptionParser& o, SearchConfig& c) {
           "possible "
           "on another device",
           between(0, 100));
+    o.add("measure-ahead", &c.measure_ahead,
+          "--engine model-based: designs that are measured before it is decided whether to train "
+          "them, for each that is trained, while the devices have nothing else to do; -1: 4, but "
+          "0 with --edge local, where measuring takes cores from training",
+          between(-1, 1000), Scope::run);
     o.add("require-valid", &c.coordination.require_valid,
           "drop a design without a valid measurement instead of ranking it by what was measured");
     o.add(

@@ -73,6 +73,45 @@ class Coordinator {
         }
         submit_unmeasured();
         start_training();
+        scout_ahead();
+    }
+
+    /// Gives devices that have nothing else to do designs that may be trained later.
+    void scout_ahead() {
+        if (!probe_ || options_.measure_ahead <= 0 || closing_ || !devices_suffice()) return;
+        const auto measuring = static_cast<std::size_t>(
+            std::count_if(active_.begin(), active_.end(),
+                          [](const auto& each) { return each.second.measuring; }));
+        const std::size_t devices = std::max<std::size_t>(1, probe_->link().devices);
+        const EngineState& state = engine_.state();
+        const std::uint64_t wanted =
+            static_cast<std::uint64_t>(options_.measure_ahead) * state.done;
+        while (measuring + scouts_.size() <= devices &&
+               state.model.scouts + scouts_.size() < wanted) {
+            std::optional<Candidate> scout = engine_.scout();
+            if (!scout) return;
+            turned_ = true;
+            const CandidateId id = scout->id;
+            probe_->submit(scouts_[id] = std::move(*scout));
+        }
+    }
+
+    void on_scouted(Outcome outcome) {
+        const auto found = scouts_.find(outcome.id);
+        if (found == scouts_.end()) return;
+        so_far_.measuring_seconds += outcome.seconds;
+        // One that measures badly is measured again when it is trained.
+        if (outcome.status == Status::completed && !rules_.usable(outcome)) {
+            outcome.status = Status::lost;
+            outcome.reason = "not valid";
+        }
+        engine_.inform(found->second.genome, outcome);
+        store_.record(Scouted{std::move(found->second.genome), std::move(outcome)});
+        scouts_.erase(found);
+    }
+
+    void forget_scouts() {
+        for (const auto& scout : std::exchange(scouts_, {})) probe_->cancel(scout.first);
     }
 
     [[nodiscard]] bool wants_more() const {
@@ -113,6 +152,12 @@ class Coordinator {
     }
 
     void reuse(Active& active) {
+        if (rules_.needs(active, Part::measuring))
+            if (auto measured = engine_.measured_before(active.kept.candidate.genome)) {
+                measured->id = active.kept.candidate.id;
+                active.part(Part::measuring) = *measured;
+                store_.record(PartDone{Part::measuring, std::move(*measured)});
+            }
         if (!options_.lookup) return;
         for (const Part part : {Part::training, Part::measuring}) {
             if (!rules_.needs(active, part)) continue;
@@ -222,6 +267,7 @@ class Coordinator {
 
     void on_measured(Outcome outcome) {
         turned_ = true;
+        if (is_scout(outcome.id)) return on_scouted(std::move(outcome));
         Active* const found = find(outcome.id);
         if (found == nullptr || !found->measuring) return;
         Active& active = *found;
@@ -337,6 +383,7 @@ class Coordinator {
         if (!why && !broken && options_.broken) broken = options_.broken();
         if (!(why || broken) || engine_.finished()) return;
         store_.record(Note{"stopped", 0, why ? *why : *broken});
+        forget_scouts();
         for (auto& [id, active] : active_)
             if (active.begun) --active.kept.cut_off;
         housekeeping_.save(active_);
@@ -350,6 +397,7 @@ class Coordinator {
     }
 
     SearchResult finish() {
+        forget_scouts();
         store_.commit();
         housekeeping_.save(active_);
         Progress progress = report("finished");
@@ -377,8 +425,9 @@ class Coordinator {
     ActiveCandidates active_;
     /// Waiting for a free slot to train; the key decides who goes first.
     std::multimap<double, CandidateId, std::greater<>> ready_;
-    std::vector<CandidateId> unmeasured_;  ///< no device delivers what they need
-    std::vector<CandidateId> waiting_;     ///< submitted, and not known to have begun
+    std::map<CandidateId, Candidate> scouts_;  ///< being measured, and no candidates yet
+    std::vector<CandidateId> unmeasured_;      ///< no device delivers what they need
+    std::vector<CandidateId> waiting_;         ///< submitted, and not known to have begun
     Forecast forecast_;
     FailureWatch failures_;
     Progress so_far_;                     ///< candidates that train now, and what all cost

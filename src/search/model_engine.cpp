@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <set>
 #include <utility>
@@ -83,6 +84,11 @@ std::vector<std::string> ModelEngine::learnt_metrics() const {
 
 void ModelEngine::absorb(const CompletedCandidate& completed) {
     check_expected(completed);
+    state_.model.scouted.erase(completed.candidate.genome.genes);
+    if (completed.candidate.rung == 0)
+        for (const auto& settled : completed.settled)
+            if (completed.candidate.known.count(settled.first) == 0)
+                state_.model.measured.insert(settled.first);
     ModelResult result{
         completed.candidate.id, completed.candidate.genome, completed.candidate.rung, {}, 1};
     const std::vector<std::string> wanted = settings_.goals.wanted();
@@ -98,11 +104,18 @@ void ModelEngine::absorb(const CompletedCandidate& completed) {
     AsynchronousEngine::absorb(completed);
 }
 
+Metrics ModelEngine::known_of(const Candidate& candidate) const {
+    Metrics known = candidate.known;
+    if (const auto scouted = measured_before(candidate.genome))
+        for (const auto& [name, value] : scouted->metrics) known[name] = value;
+    return known;
+}
+
 std::vector<ModelResult> ModelEngine::results_under_way() const {
     std::vector<ModelResult> believed;
     for (const auto& [id, candidate] : state_.pending)
         if (repeat_of(id) == 0)
-            believed.push_back({id, candidate.genome, candidate.rung, candidate.known, 1});
+            believed.push_back({id, candidate.genome, candidate.rung, known_of(candidate), 1});
     return believed;
 }
 
@@ -200,6 +213,49 @@ std::vector<ModelEngine::Option> ModelEngine::options(RandomStream& random) {
     return all;
 }
 
+void ModelEngine::add_scouted(std::vector<Option>& options, Genome genome,
+                              const Metrics& measured) const {
+    Metrics known = proposer_.static_metrics(genome);
+    for (const auto& [name, value] : measured) known[name] = value;
+    if (!settings_.goals.broken(known))
+        options.push_back({std::move(genome), std::move(known), nullptr, {}, 0});
+}
+
+std::optional<Candidate> ModelEngine::scout() {
+    if (spent() || state_.model.measured.empty()) return std::nullopt;
+    const std::unique_ptr<DesignModel> model = informed_model();
+    if (!model) return std::nullopt;
+    RandomStream random = stream("scout", static_cast<std::uint32_t>(state_.told),
+                                 state_.model.scouts + scouts_.size());
+    std::vector<Option> all;
+    add_new_designs(all, random);
+    evaluate(all, *model);
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Option& a, const Option& b) { return a.value > b.value; });
+    for (const Option& option : all) {
+        const std::vector<double>& genes = option.genome.genes;
+        if (state_.model.scouted.count(genes) > 0 || scouts_.count(genes) > 0) continue;
+        std::optional<Candidate> candidate = proposer_.scout(option.genome, state_);
+        if (!candidate) continue;
+        scouts_.insert(genes);
+        return candidate;
+    }
+    return std::nullopt;
+}
+
+void ModelEngine::inform(const Genome& scouted, const Outcome& measured) {
+    scouts_.erase(scouted.genes);
+    state_.model.scouted[scouted.genes] = measured;
+    ++state_.model.scouts;
+}
+
+std::optional<Outcome> ModelEngine::measured_before(const Genome& genome) const {
+    const auto found = state_.model.scouted.find(genome.genes);
+    return found != state_.model.scouted.end() && found->second.status == Status::completed
+               ? std::optional(found->second)
+               : std::nullopt;
+}
+
 void ModelEngine::add_new_designs(std::vector<Option>& options, RandomStream& random) const {
     std::vector<const Genome*> parents;
     for (const ArchiveMember& member : state_.archive.members())
@@ -209,6 +265,9 @@ void ModelEngine::add_new_designs(std::vector<Option>& options, RandomStream& ra
     std::set<std::vector<double>> known;
     for (const ModelResult& result : state_.model.results) known.insert(result.genome.genes);
     for (const auto& pending : state_.pending) known.insert(pending.second.genome.genes);
+    for (const auto& [genes, measured] : state_.model.scouted)
+        if (known.insert(genes).second && measured.status == Status::completed)
+            add_scouted(options, Genome{genes}, measured.metrics);
     const std::vector<std::string> learnt = learnt_metrics();
     const std::vector<std::string> wanted = settings_.goals.wanted();
     const auto is_foreseen = [&](const Metrics& counted, const std::string& name) {
@@ -245,6 +304,7 @@ Points ModelEngine::believed_front(const DesignModel& model) const {
     Points front = state_.archive.points();
     std::vector<const Genome*> designs;
     std::vector<const Metrics*> known;
+    std::deque<Metrics> measured;
     // One noisy result says less than the model makes of it together with all others.
     if (!settings_.analytic) {
         front.clear();
@@ -261,7 +321,8 @@ Points ModelEngine::believed_front(const DesignModel& model) const {
     for (const auto& [id, candidate] : state_.pending) {
         if (repeat_of(id) > 0) continue;
         designs.push_back(&candidate.genome);
-        known.push_back(&candidate.known);
+        measured.push_back(known_of(candidate));
+        known.push_back(&measured.back());
     }
     if (designs.empty()) return front;
     const std::vector<std::vector<Belief>> beliefs = model.predict(designs);

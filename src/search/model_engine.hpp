@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ namespace edgeloop {
 class ModelEngine : public AsynchronousEngine {
   public:
     using AsynchronousEngine::AsynchronousEngine;
+
+    [[nodiscard]] std::optional<Candidate> scout() override;
+    void inform(const Genome& scouted, const Outcome& measured) override;
+    [[nodiscard]] std::optional<Outcome> measured_before(const Genome& genome) const override;
 
   private:
     /// A design that may be trained next.
@@ -58,15 +63,20 @@ class ModelEngine : public AsynchronousEngine {
     /// A model of everything so far; nothing while it knows too little.
     [[nodiscard]] std::unique_ptr<DesignModel> informed_model() const;
     [[nodiscard]] std::vector<ModelResult> results_under_way() const;
+    /// With what was measured before it was proposed.
+    [[nodiscard]] Metrics known_of(const Candidate& candidate) const;
 
     [[nodiscard]] std::vector<Option> options(RandomStream& random);
+    /// New designs: those that were scouted, offspring and samples.
     void add_new_designs(std::vector<Option>& options, RandomStream& random) const;
+    void add_scouted(std::vector<Option>& options, Genome genome, const Metrics& measured) const;
     void evaluate(std::vector<Option>& options, const DesignModel& model) const;
     [[nodiscard]] Points believed_front(const DesignModel& model) const;
     [[nodiscard]] double chance_to_keep_constraints(const Option& option,
                                                     const std::vector<std::string>& names) const;
 
-    std::optional<Genome> chosen_;  ///< for create()
+    std::optional<Genome> chosen_;          ///< for create()
+    std::set<std::vector<double>> scouts_;  ///< genes of designs that are being measured
 };
 
 }  // namespace edgeloop

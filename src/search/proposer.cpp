@@ -84,6 +84,13 @@ std::optional<Candidate> Proposer::sample(RandomStream& random, EngineState& sta
     return propose(space_.sample(random), random, state);
 }
 
+std::optional<Candidate> Proposer::scout(const Genome& genome, const EngineState& state) const {
+    Trial trial = examine(genome, state);
+    if (trial.fitness != Fitness::usable) return std::nullopt;
+    trial.candidate.id = scout_id(trial.design);
+    return std::move(trial.candidate);
+}
+
 Metrics Proposer::static_metrics(const Genome& genome) const {
     if (!static_metrics_) return {};
     Candidate candidate;

@@ -32,6 +32,10 @@ class Proposer {
         return state.seen.count(space_.identity(genome)) == 0 && !space_.infeasibility(genome);
     }
 
+    /// A new design as a candidate that is only measured, or nothing when it is known or cannot be
+    /// built.
+    [[nodiscard]] std::optional<Candidate> scout(const Genome& genome,
+                                                 const EngineState& state) const;
     /// What is known of a design without evaluating it; nothing of one that cannot be built.
     [[nodiscard]] Metrics static_metrics(const Genome& genome) const;
 

@@ -47,6 +47,8 @@ struct Replay {
         engine.tell(completed);
     }
 
+    void operator()(const Scouted& event) { engine.inform(event.genome, event.measured); }
+
     void operator()(const Note& event) {
         const auto found = active.find(event.id);
         if (event.what == retried_training && found != active.end()) found->second.kept.cut_off = 0;

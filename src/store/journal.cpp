@@ -98,6 +98,7 @@ void put(std::string& out, const PartDone& event) {
 void put(std::string& out, const Told& event) {
     put(out, to_string(event.completed.status), event.completed);
 }
+void put(std::string& out, const Scouted& event) { put(out, "scouted", event); }
 void put(std::string& out, const Note& event) { put(out, "note", event); }
 
 // Adds the checksum of the line that begins at `start`.
@@ -212,6 +213,7 @@ class JournalReader {
         if (kind == "started") return record_from<TrainingStarted>(json);
         if (kind == "trained") return PartDone{Part::training, record_from<Outcome>(json)};
         if (kind == "measured") return PartDone{Part::measuring, record_from<Outcome>(json)};
+        if (kind == "scouted") return record_from<Scouted>(json);
         if (kind == "note") return record_from<Note>(json);
         if (kind != "proposed" && kind != "promoted")
             return Told{record_from<CompletedCandidate>(json)};

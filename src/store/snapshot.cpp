@@ -136,9 +136,25 @@ static void serialize(A& archive, FittedMetric& fitted) {
     archive(fitted.results, fitted.parameters, fitted.skill);
 }
 
+/// With device and conditions, unlike those of candidates: no event of theirs follows in the
+/// journal.
+struct WholeOutcome {
+    Outcome outcome;
+};
+
+template <class A>
+static void serialize(A& archive, WholeOutcome& whole) {
+    archive(whole.outcome, whole.outcome.device, whole.outcome.record);
+}
+
 template <class A>
 static void serialize(A& archive, ModelState& model) {
-    archive(model.results, model.fitted, model.expected, model.intervals, model.held);
+    std::map<std::vector<double>, WholeOutcome> scouted;
+    for (const auto& [genes, outcome] : model.scouted) scouted[genes].outcome = outcome;
+    archive(model.results, model.fitted, model.expected, scouted, model.scouts, model.measured,
+            model.intervals, model.held);
+    model.scouted.clear();
+    for (auto& [genes, whole] : scouted) model.scouted[genes] = std::move(whole.outcome);
 }
 
 namespace {

@@ -170,7 +170,8 @@ TEST_F(Table, KilledAndResumedEndsWithTheSameFrontAndWithNoOtherTable) {
 
 TEST_F(Table, AModelLedSearchGoesOnFromItsJournalAsIfNothingHadHappened) {
     for (const bool rungs : {false, true}) {
-        Words more{"--engine", "model-based", "--evaluations", "60"};
+        // What is measured ahead comes when it comes.
+        Words more{"--engine", "model-based", "--evaluations", "60", "--measure-ahead", "0"};
         if (rungs) more.insert(more.end(), {"--rungs", "12", "200"});
         const std::string whole = rungs ? "whole-rungs" : "whole",
                           cut = rungs ? "cut-rungs" : "cut";
@@ -222,6 +223,9 @@ TEST_F(Table, AModelLeadsByDefaultOnManyRanksAndIsKilledAndResumed) {
     EXPECT_THAT(last.output, HasSubstr("a model of all results chooses"));
     EXPECT_EQ(of("run", "id").size(), 70U);
     EXPECT_THAT(file("run/config.ini"), HasSubstr("engine = \"model-based\""));
+    EXPECT_THAT(file("run/journal.jsonl"), HasSubstr("\"scouted\""));
+    const Words measured = of("run", "edge_ms");
+    EXPECT_EQ(std::count(measured.begin(), measured.end(), ""), 0);
 }
 
 TEST_F(Table, ChildrenOfARegressionAreForEnginesWithoutAModelOfTheirOwn) {

@@ -23,6 +23,14 @@ constexpr CandidateId repeat_step = 1'000'000'000;  ///< more than there are des
 }
 [[nodiscard]] constexpr CandidateId design_of(CandidateId id) { return id % repeat_step; }
 
+/// A design that is only measured, so that whether to train it is decided with its latency known,
+/// has an id that follows from the design.
+constexpr CandidateId first_scout = CandidateId(1) << 62;
+[[nodiscard]] constexpr CandidateId scout_id(const Digest& design) {
+    return first_scout | (design.low >> 2);
+}
+[[nodiscard]] constexpr bool is_scout(CandidateId id) { return id >= first_scout; }
+
 /// Named results, e.g. "val_rmse" or "latency_ms". Units are part of the name.
 using Metrics = std::map<std::string, double>;
 

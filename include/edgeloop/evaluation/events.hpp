@@ -31,6 +31,17 @@ struct PartDone {
 struct Told {
     CompletedCandidate completed;
 };
+/// A design that is no candidate (yet) was measured: see Engine::scout().
+struct Scouted {
+    Genome genome;
+    Outcome measured;
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit&& visit) {
+        visit("genes", self.genome.genes);
+        Outcome::fields(self.measured, visit);
+    }
+};
 /// Anything worth knowing that does not change the state: a retry, a decision, a restart.
 struct Note {
     std::string what;    ///< e.g. "retried", "promoted", "resumed"
@@ -44,7 +55,7 @@ struct Note {
         visit("reason", self.reason);
     }
 };
-using Event = std::variant<Proposed, TrainingStarted, PartDone, Told, Note>;
+using Event = std::variant<Proposed, TrainingStarted, PartDone, Told, Note, Scouted>;
 
 /// A candidate between ask() and tell().
 struct InFlight {

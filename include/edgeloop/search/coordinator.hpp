@@ -50,7 +50,11 @@ struct SearchOptions {
     /// (their result does not depend on it), 0 for the others.
     std::optional<std::size_t> ask_ahead;
     bool measure_first = false;  ///< train a candidate only after it has been measured
-    int measure_retries = 2;     ///< times that a measurement which is not valid is made again
+    /// Designs that are measured and perhaps never trained, for each that is evaluated, as far as
+    /// the devices have nothing else to do: a model-based engine decides better with latencies
+    /// known. 0: none.
+    int measure_ahead = 0;
+    int measure_retries = 2;  ///< times that a measurement which is not valid is made again
     /// What stays not valid is lost, with a reason, instead of ranked as it is.
     bool require_valid = false;
     /// Metrics that measuring has to deliver: a candidate without one ends when it is measured.

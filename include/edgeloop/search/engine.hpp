@@ -159,6 +159,10 @@ struct ModelState {
     /// Of designs under way, for each metric of which little is known: the interval that holds its
     /// value with a probability of 68 %.
     std::map<CandidateId, std::map<std::string, std::pair<double, double>>> expected;
+    /// What was measured of designs that are no candidates yet, by genes.
+    std::map<std::vector<double>, Outcome> scouted;
+    std::uint64_t scouts = 0;               ///< measured so far
+    std::set<std::string> measured;         ///< metrics that measuring delivers
     std::uint64_t intervals = 0, held = 0;  ///< of designs told, and how many held the value
 };
 
@@ -214,6 +218,16 @@ class Engine {
     /// nothing. In a generational run the answer is the same at any moment of a generation.
     [[nodiscard]] virtual std::optional<Verdict> verdict(const Candidate& candidate,
                                                          const Metrics& known) const = 0;
+
+    /// A design that is worth measuring before anything is decided about it; nothing when there is
+    /// none. Only asks: it is no candidate, and its id (is_scout()) is never told.
+    [[nodiscard]] virtual std::optional<Candidate> scout() { return std::nullopt; }
+    /// What was measured of it, or that it could not be.
+    virtual void inform(const Genome& /*scouted*/, const Outcome& /*measured*/) {}
+    /// What inform() said of this design before.
+    [[nodiscard]] virtual std::optional<Outcome> measured_before(const Genome& /*genome*/) const {
+        return std::nullopt;
+    }
 
     [[nodiscard]] virtual const EngineState& state() const = 0;
     /// Goes on from a state that an engine with the same settings and space gave.
