@@ -108,6 +108,10 @@ void check_together(const SearchConfig& c) {
                         "trainings may confirm results",
                         confirm, c.engine.evaluations),
             "give more --evaluations, or --confirm 0");
+    require(c.engine.surrogate.children == 1 || c.engine.kind == EngineKind::generational ||
+                c.engine.kind == EngineKind::steady_state,
+            "--model-children is for --engine generational and steady-state",
+            "drop it: --engine model-based has a model of its own");
     check_problem(c);
     wire::check_name("--device-class", c.probe.device_class);
     check_edge_keys(c);
@@ -146,6 +150,8 @@ SearchConfig read_old(const std::string& path, SearchConfig config) {
 /// since version 0.1.
 template <class Visit>
 void visit_changed_defaults(const Visit& visit) {
+    visit(
+        "engine", [](auto& c) -> auto& { return c.engine.kind; });
     visit(
         "margin", [](auto& c) -> auto& { return c.training.margin; });
     visit(
@@ -219,6 +225,7 @@ std::vector<cli::Setting> search_settings(SearchConfig config) {
 
 SearchConfig older_defaults() {
     SearchConfig config;
+    config.engine.kind = EngineKind::generational;
     config.engine.confirm = 0;
     config.training.margin = 0;
     config.training.short_lines = ShortLines::pad;

@@ -12,9 +12,11 @@
 
 namespace edgeloop::apps {
 
-/// A search over networks confirms its front; an engine alone takes results as they are.
-[[nodiscard]] inline EngineSettings with_confirmation() {
+/// A search is led by a model of what was found so far, and one over networks confirms its front;
+/// an engine alone is the textbook's and takes results as they are.
+[[nodiscard]] inline EngineSettings search_defaults() {
     EngineSettings settings;
+    settings.kind = EngineKind::model_based;
     settings.confirm = 3;
     return settings;
 }
@@ -24,7 +26,7 @@ namespace edgeloop::apps {
 struct SearchConfig {
     SearchConfig() { training.augment = true; }
 
-    EngineSettings engine = with_confirmation();
+    EngineSettings engine = search_defaults();
     TrainingSettings training;
     DispatchOptions dispatch;
     RemoteProbeOptions probe;

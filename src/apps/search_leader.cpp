@@ -199,6 +199,10 @@ SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, i
       store_options_(store_options(config, task, *engine_, ranks)) {
     if (!task.about.empty()) log::info("{}", task.about);
     for (const std::string& note : task.notes) log::warning("{}", note);
+    if (task.engine.kind == EngineKind::model_based)
+        log::info(
+            "a model of all results chooses what is trained next, for any number of workers; what "
+            "it chooses depends on the order in which they finish (--engine generational: not)");
     const std::vector<std::string>& objectives = task.engine.goals.objectives;
     const bool trained = std::any_of(objectives.begin(), objectives.end(), [](const auto& name) {
         const Metric* metric = find_metric(name);

@@ -33,7 +33,9 @@ void add_what_to_search(OptionParser& o, SearchConfig& c) {
         "reference point of the hypervolume, one value for each objective, e.g. 0.3 2.0; default: "
         "the objective's --constraint; of an error that of predicting the mean; else 10 times the "
         "smallest of the first population, rounded up to 1, 2 or 5",
-        {}, c.engine.surrogate.children > 1 ? Scope::engine : Scope::run);
+        {},
+        c.engine.surrogate.children > 1 || c.engine.kind == EngineKind::model_based ? Scope::engine
+                                                                                    : Scope::run);
     o.add("constraint", &c.constraints, "limit on a metric, e.g. latency_ms<=0.8; may be repeated");
     o.add("seed-specs", &c.seed_specs, "spec files (JSON) of designs for the first population");
 }
@@ -73,10 +75,13 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
     EngineSettings& engine = c.engine;
     o.group("How to search", Scope::engine);
     o.add("engine",
-          spelled(&engine.kind, {{"generational", EngineKind::generational},
+          spelled(&engine.kind, {{"model-based", EngineKind::model_based},
+                                 {"generational", EngineKind::generational},
                                  {"steady-state", EngineKind::steady_state},
                                  {"random", EngineKind::random}}),
-          "search algorithm: NSGA-II in generations or steady-state, or random sampling");
+          "search algorithm: a model of all results chooses what is trained next; NSGA-II in "
+          "generations, whose result is the same for any number of ranks, or steady-state; or "
+          "random sampling");
     o.add("seed", &engine.seed, "random seed of the run");
     o.add("population", &engine.population, "population size", between(2, 1e6));
     o.add(
@@ -102,12 +107,17 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
     o.add("mutation-probability", &engine.variation.mutation_probability,
           "probability of mutating a gene; negative: 1 / number of genes",
           Range(-std::numeric_limits<double>::infinity(), 1));
+}
+
+void add_rungs_and_models(OptionParser& o, SearchConfig& c) {
+    EngineSettings& engine = c.engine;
     o.add("rungs", &engine.ladder.epochs,
           "successive halving: epochs of each rung, ascending, e.g. 1 3 9; the best designs of a "
           "rung are promoted and train on to the next",
           at_least(1));
     o.add("reduction", &engine.ladder.reduction,
-          "reduction factor of --rungs: 1 of this many designs is promoted to the next rung",
+          "reduction factor of --rungs: 1 of this many designs is promoted to the next rung; "
+          "--engine model-based: of --evaluations, in all",
           more_than(1));
     o.add("rung-disk", &c.rung_disk,
           "MiB on disk for the state of trainings that may be promoted; beyond it the oldest are "
@@ -120,9 +130,9 @@ void add_how_to_search(OptionParser& o, SearchConfig& c) {
           "and still train, e.g. 0.3 for 30 %",
           at_least(0));
     o.add("model-children", &engine.surrogate.children,
-          "surrogate model: offspring bred for each design, of which the one with the highest "
-          "predicted hypervolume gain per FLOP is trained; it also decides promotion and pruning; "
-          "e.g. 30; 1: no surrogate",
+          "--engine generational or steady-state: offspring bred for each design, of which a "
+          "quadratic regression chooses the one with the highest predicted hypervolume gain per "
+          "FLOP; it also decides promotion and pruning; e.g. 30; 1: none",
           between(1, 10000));
     o.add("max-attempts", &c.coordination.max_attempts,
           "attempts at a design that is lost to a failing rank, device or run", between(1, 1e9),
@@ -298,6 +308,7 @@ void add_search_settings(OptionParser& o, SearchConfig& c) {
     add_table(o, c);
     add_simulation(o, c);
     add_how_to_search(o, c);
+    add_rungs_and_models(o, c);
     add_training(o, c);
     add_windows(o, c);
     add_edge(o, c);

@@ -11,8 +11,8 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t new_designs = 400;      ///< looked at for each candidate
-constexpr std::size_t bred_designs = 300;     ///< of these offspring of front and population
+constexpr std::size_t new_designs = 320;      ///< looked at for each candidate
+constexpr std::size_t bred_designs = 240;     ///< of these offspring of front and population
 constexpr std::size_t trials_per_design = 4;  ///< offspring are often known already
 constexpr std::uint64_t fewest_designs = 8;   ///< sampled before the model is asked
 
@@ -51,6 +51,13 @@ bool ModelEngine::may_promote_from(std::size_t rung) const {
     const std::vector<RungEntry>& entries = rungs()[rung];
     return promoted_from(entries) < places_above(rung) &&
            affords(step_above(static_cast<int>(rung)));
+}
+
+bool ModelEngine::owes_promotion(std::size_t rung) const {
+    const std::vector<RungEntry>& entries = rungs()[rung];
+    const double due = static_cast<double>(entries.size()) /
+                       (settings_.ladder.reduction * settings_.ladder.reduction);
+    return static_cast<double>(promoted_from(entries)) + 1 <= due && may_promote_from(rung);
 }
 
 bool ModelEngine::may_promote(const RungEntry& entry) const {
@@ -126,6 +133,14 @@ std::optional<Candidate> ModelEngine::next_by_model(const DesignModel& model) {
     evaluate(all, model);
     std::stable_sort(all.begin(), all.end(),
                      [](const Option& a, const Option& b) { return a.value > b.value; });
+    // As long as each new design is better than all before, none would ever be promoted.
+    int owed = 0;
+    for (std::size_t rung = 0; rung < rungs().size(); ++rung)
+        if (owes_promotion(rung)) owed = static_cast<int>(rung) + 1;
+    const auto waits_there = [&](const Option& option) {
+        return option.entry != nullptr && option.entry->completed.candidate.rung + 1 == owed;
+    };
+    if (owed > 0) std::stable_partition(all.begin(), all.end(), waits_there);
     for (const Option& option : all) {
         std::optional<Candidate> candidate;
         if (option.entry != nullptr) {

@@ -44,6 +44,8 @@ class ModelEngine : public AsynchronousEngine {
     [[nodiscard]] std::uint64_t places_above(std::size_t rung) const;
     [[nodiscard]] bool may_promote_from(std::size_t rung) const;
     [[nodiscard]] bool may_promote(const RungEntry& entry) const;
+    /// Whether fewer than 1 in reduction² were promoted.
+    [[nodiscard]] bool owes_promotion(std::size_t rung) const;
 
     /// What comes next while the model knows nothing.
     [[nodiscard]] std::optional<Candidate> next_by_rank();

@@ -18,6 +18,7 @@
 #include <cereal/types/optional.hpp>
 #include <cereal/types/set.hpp>
 #include <cereal/types/string.hpp>
+#include <cereal/types/utility.hpp>
 #include <cereal/types/vector.hpp>
 #include <fmt/format.h>
 
@@ -125,11 +126,26 @@ static void serialize(A& archive, SurfaceSums& sums) {
     archive(sums.count, sums.products, sums.targets);
 }
 
+template <class A>
+static void serialize(A& archive, ModelResult& result) {
+    archive(result.id, result.genome, result.rung, result.metrics, result.trainings);
+}
+
+template <class A>
+static void serialize(A& archive, FittedMetric& fitted) {
+    archive(fitted.results, fitted.parameters, fitted.skill);
+}
+
+template <class A>
+static void serialize(A& archive, ModelState& model) {
+    archive(model.results, model.fitted, model.expected, model.intervals, model.held);
+}
+
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint16_t newest_version = 4;
+constexpr std::uint16_t newest_version = 5;
 constexpr std::uint16_t population_type = 1;
 constexpr std::string_view prefix = "population-", suffix = ".ckpt";
 
@@ -162,7 +178,7 @@ std::string encode_snapshot(const EngineState& engine,
     std::ostringstream payload;
     {
         cereal::PortableBinaryOutputArchive archive(payload);
-        archive(events, engine, in_flight, engine.surfaces, engine.confirmation);
+        archive(events, engine, in_flight, engine.surfaces, engine.confirmation, engine.model);
     }
     return seal({"ELCK", newest_version}, {population_type, events, payload.str()});
 }
@@ -182,6 +198,7 @@ Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
             if (version == 1) each.second.cut_off = 0;
         if (version > 2) archive(snapshot.state.engine.surfaces);
         if (version > 3) archive(snapshot.state.engine.confirmation);
+        if (version > 4) archive(snapshot.state.engine.model);
         note_weights(snapshot.state.engine);
         if (payload.peek() != std::istringstream::traits_type::eof())
             throw CorruptState(fmt::format("{}: bytes are left over", where));

@@ -14,10 +14,10 @@
 namespace edgeloop {
 namespace {
 
-/// Results that a model is made of: 300 give a prediction in milliseconds, and further ones far
+/// Results that a model is made of: 240 give a prediction in milliseconds, and further ones far
 /// from the front hardly change it.
-constexpr std::size_t most_results = 300;
-constexpr std::size_t near_front = 200;  ///< of these
+constexpr std::size_t most_results = 240;
+constexpr std::size_t near_front = 160;  ///< of these
 /// Designs under way that are taken for done, the latest: more are too far apart to matter.
 constexpr std::size_t most_under_way = 200;
 

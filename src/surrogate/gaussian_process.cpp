@@ -16,6 +16,11 @@ constexpr double lowest = -12, highest = 5;  ///< of a parameter: what lies beyo
 constexpr double width_of_likeness = 0.3;    ///< of ordered genes in the sum
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+/// Of an ordered gene: the rational quadratic function of smoothness 1.
+double likeness_of(double squared) {
+    return 1 / (1 + squared / (2 * width_of_likeness * width_of_likeness));
+}
+
 struct Prior {
     double mean, deviation;
 };
@@ -24,6 +29,23 @@ const Prior rung_prior{std::log(0.1), 1};
 constexpr double weight_deviation = 0.7;
 
 }  // namespace
+
+struct GaussianProcess::Columns {
+    Columns(std::size_t gene_count, const std::vector<Observation>& observations)
+        : genes(gene_count), lacks(gene_count, false) {
+        for (const Observation& each : observations) {
+            rungs.push_back(each.rung);
+            for (std::size_t i = 0; i < gene_count; ++i) {
+                genes[i].push_back((*each.design)[i]);
+                lacks[i] = lacks[i] || genes[i].back() == inactive;
+            }
+        }
+    }
+
+    std::vector<std::vector<double>> genes;
+    std::vector<int> rungs;
+    std::vector<bool> lacks;  ///< some design does not have the gene
+};
 
 /// The covariance and, for its gradient, how it depends on each parameter.
 struct GaussianProcess::Kernel {
@@ -43,7 +65,7 @@ struct GaussianProcess::Kernel {
         if (a == inactive || b == inactive) return {1, 0, 0};
         if (genes[gene].ordered) {
             const double squared = (a - b) * (a - b);
-            return {0, squared, std::exp(-squared / (2 * width_of_likeness * width_of_likeness))};
+            return {0, squared, likeness_of(squared)};
         }
         return {(choice_of(gene, a) + choice_of(gene, b)) / 2, 0, 0};
     }
@@ -82,11 +104,45 @@ struct GaussianProcess::Kernel {
     [[nodiscard]] double between_rungs(int a, int b) const {
         return a == b ? 1 : std::exp(-rung * std::abs(a - b));
     }
-    [[nodiscard]] double operator()(const Encoded& a, int rung_a, const Encoded& b,
-                                    int rung_b) const {
-        const Parts p = parts(a, b);
-        return (product * std::exp(-p.exponent) * matern(p.distance) + sum * p.likeness) *
-               between_rungs(rung_a, rung_b);
+    /// Covariances of a design with those in columns from `first` on. The inner loops run over
+    /// designs, so that they are vectorised.
+    void against(const Columns& seen, std::size_t first, const Encoded& design, int at,
+                 double* covariances) const {
+        const std::size_t count = seen.rungs.size() - first;
+        std::vector<double> exponent(count, 0), distance(count, 0), likeness(count, 0);
+        for (std::size_t i = 0; i < weight.size(); ++i) {
+            const double* const x = seen.genes[i].data() + first;
+            if (genes[i].ordered && design[i] != inactive && !seen.lacks[i])
+                add_ordered(weight[i], x, design[i], distance, likeness);
+            else
+                add_any(i, x, design[i], exponent, distance, likeness);
+        }
+        for (std::size_t k = 0; k < count; ++k) {
+            const double root = std::sqrt(5 * distance[k]);
+            covariances[k] =
+                (product * (1 + root + 5 * distance[k] / 3) * std::exp(-exponent[k] - root) +
+                 sum * likeness[k] / total_weight) *
+                between_rungs(seen.rungs[first + k], at);
+        }
+    }
+    static void add_ordered(double w, const double* x, double y, std::vector<double>& distance,
+                            std::vector<double>& likeness) {
+        double *const d = distance.data(), *const l = likeness.data();
+        for (std::size_t k = 0; k < distance.size(); ++k) {
+            const double squared = (x[k] - y) * (x[k] - y);
+            d[k] += w * squared;
+            l[k] += w * likeness_of(squared);
+        }
+    }
+    void add_any(std::size_t gene, const double* x, double y, std::vector<double>& exponent,
+                 std::vector<double>& distance, std::vector<double>& likeness) const {
+        const double w = weight[gene];
+        for (std::size_t k = 0; k < exponent.size(); ++k) {
+            const Difference each = difference(gene, x[k], y);
+            exponent[k] += w * each.categorical;
+            distance[k] += w * each.squared;
+            likeness[k] += w * each.likeness;
+        }
     }
 
     /// Adds `factor` times the derivative of the covariance by each parameter.
@@ -170,36 +226,33 @@ double GaussianProcess::add_priors(const std::vector<double>& parameters,
     return loss;
 }
 
-namespace {
-
-template <class Kernel>
-Eigen::MatrixXd covariance(const Kernel& kernel, const std::vector<Observation>& observations) {
+Eigen::MatrixXd GaussianProcess::covariance(const Kernel& kernel,
+                                            const std::vector<Observation>& observations) {
+    const Columns columns(kernel.genes.size(), observations);
     const auto size = static_cast<Eigen::Index>(observations.size());
     Eigen::MatrixXd matrix(size, size);
-    for (Eigen::Index j = 0; j < size; ++j)
-        for (Eigen::Index i = j; i < size; ++i) {
-            const Observation& a = observations[static_cast<std::size_t>(i)];
-            const Observation& b = observations[static_cast<std::size_t>(j)];
-            matrix(i, j) = kernel(*a.design, a.rung, *b.design, b.rung);
-            if (i == j) matrix(i, i) += kernel.noise / a.trainings + jitter;
-        }
+    for (Eigen::Index j = 0; j < size; ++j) {
+        const Observation& each = observations[static_cast<std::size_t>(j)];
+        kernel.against(columns, static_cast<std::size_t>(j), *each.design, each.rung,
+                       &matrix(j, j));
+        matrix(j, j) += kernel.noise / each.trainings + jitter;
+    }
     return matrix;
 }
 
-/// Shape (a, b).
-template <class Kernel>
-Eigen::MatrixXd covariance_between(const Kernel& kernel, const std::vector<Observation>& a,
-                                   const std::vector<Observation>& b) {
+Eigen::MatrixXd GaussianProcess::covariance(const Kernel& kernel, const std::vector<Observation>& a,
+                                            const std::vector<Observation>& b) {
+    const Columns columns(kernel.genes.size(), a);
     Eigen::MatrixXd matrix(static_cast<Eigen::Index>(a.size()),
                            static_cast<Eigen::Index>(b.size()));
-    for (Eigen::Index j = 0; j < matrix.cols(); ++j)
-        for (Eigen::Index i = 0; i < matrix.rows(); ++i) {
-            const Observation& x = a[static_cast<std::size_t>(i)];
-            const Observation& y = b[static_cast<std::size_t>(j)];
-            matrix(i, j) = kernel(*x.design, x.rung, *y.design, y.rung);
-        }
+    for (Eigen::Index j = 0; j < matrix.cols(); ++j) {
+        const Observation& each = b[static_cast<std::size_t>(j)];
+        kernel.against(columns, 0, *each.design, each.rung, matrix.data() + j * matrix.rows());
+    }
     return matrix;
 }
+
+namespace {
 
 Eigen::VectorXd values(const std::vector<Observation>& observations) {
     Eigen::VectorXd vector(static_cast<Eigen::Index>(observations.size()));
@@ -285,7 +338,7 @@ void GaussianProcess::condition(const std::vector<Observation>& observations,
 void GaussianProcess::extend(const std::vector<Observation>& more) {
     const Kernel covers = kernel(parameters_);
     const Eigen::Index old = factor_.rows(), extra = static_cast<Eigen::Index>(more.size());
-    Eigen::MatrixXd cross = covariance_between(covers, observations_, more);
+    Eigen::MatrixXd cross = covariance(covers, observations_, more);
     factor_.triangularView<Eigen::Lower>().solveInPlace(cross);
     Eigen::MatrixXd rest = covariance(covers, more);
     rest.diagonal().array() += 1e-6;  // a design may be under way that was seen before
@@ -308,7 +361,7 @@ std::vector<GaussianProcess::Prediction> GaussianProcess::predict(
     std::vector<Observation> wanted;
     wanted.reserve(designs.size());
     for (const Encoded* design : designs) wanted.push_back({design, rung});
-    Eigen::MatrixXd cross = covariance_between(covers, observations_, wanted);
+    Eigen::MatrixXd cross = covariance(covers, observations_, wanted);
     const Eigen::VectorXd means = cross.transpose() * weights_;
     factor_.triangularView<Eigen::Lower>().solveInPlace(cross);
     std::vector<Prediction> predictions;

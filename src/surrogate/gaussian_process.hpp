@@ -44,6 +44,10 @@ class GaussianProcess {
     [[nodiscard]] std::vector<double> fitted(const std::vector<Observation>& observations,
                                              std::vector<double> parameters, int steps) const;
 
+    /// Minus log of marginal likelihood and priors. @param gradient  by parameter.
+    [[nodiscard]] double loss(const std::vector<Observation>& observations,
+                              const std::vector<double>& parameters,
+                              std::vector<double>& gradient) const;
     /// Conditions on these; the designs must outlive this. Complexity: O(n³).
     void condition(const std::vector<Observation>& observations,
                    const std::vector<double>& parameters);
@@ -66,13 +70,18 @@ class GaussianProcess {
 
   private:
     struct Kernel;
+    struct Columns;
+
+    /// Lower part, noise included. Shape (observations, observations).
+    [[nodiscard]] static Eigen::MatrixXd covariance(const Kernel& kernel,
+                                                    const std::vector<Observation>& observations);
+    /// Shape (a, b).
+    [[nodiscard]] static Eigen::MatrixXd covariance(const Kernel& kernel,
+                                                    const std::vector<Observation>& a,
+                                                    const std::vector<Observation>& b);
 
     [[nodiscard]] std::size_t parameter_count() const;
     [[nodiscard]] Kernel kernel(const std::vector<double>& parameters) const;
-    /// Minus log of marginal likelihood and priors. @param gradient  by parameter.
-    [[nodiscard]] double loss(const std::vector<Observation>& observations,
-                              const std::vector<double>& parameters,
-                              std::vector<double>& gradient) const;
     [[nodiscard]] double add_priors(const std::vector<double>& parameters,
                                     std::vector<double>& gradient) const;
 

@@ -21,6 +21,8 @@ Words search(const std::string& run_dir, const Words& more) {
     Words words{program("edgeloop-search"),
                 "--data",
                 e2e_data("shards"),
+                "--engine",
+                "generational",
                 "--space",
                 test_data("tiny_space.json"),
                 "--run-dir",

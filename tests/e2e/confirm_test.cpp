@@ -28,6 +28,8 @@ Words search(const std::string& run_dir, const Words& more = {}, const char* see
     Words words{program("edgeloop-search"),
                 "--data",
                 e2e_data("shards"),
+                "--engine",
+                "generational",
                 "--space",
                 test_data("tiny_space.json"),
                 "--run-dir",

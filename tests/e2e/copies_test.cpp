@@ -24,7 +24,8 @@ ProgramResult search_with_copies(const Words& folders, const std::string& run_di
     words.insert(words.end(), folders.begin(), folders.end());
     for (const std::string& word :
          {program("edgeloop-search"), std::string("--data"), std::string("shards"),
-          std::string("--space"), test_data("tiny_space.json"), std::string("--run-dir"), run_dir,
+          std::string("--engine"), std::string("generational"), std::string("--space"),
+          test_data("tiny_space.json"), std::string("--run-dir"), run_dir,
           std::string("--population"), std::string("4"), std::string("--evaluations"),
           std::string("4"), std::string("--edge"), std::string("none"), std::string("--confirm"),
           std::string("0")})

@@ -31,6 +31,8 @@ Words search(const std::string& run_dir, const Words& more = {}) {
                  e2e_data("shards"),
                  "--confirm",
                  "0",
+                 "--engine",
+                 "generational",
                  "--space",
                  test_data("tiny_space.json"),
                  "--population",

@@ -37,6 +37,8 @@ class MeasuringSearch : public testing::Test {
                     e2e_data("shards"),
                     "--confirm",
                     "0",
+                    "--engine",
+                    "generational",
                     "--space",
                     test_data("tiny_space.json"),
                     "--run-dir",

@@ -34,6 +34,8 @@ Words small_search(const std::string& run_dir, const Words& more = {}) {
                 shards,
                 "--confirm",
                 "0",
+                "--engine",
+                "generational",
                 "--space",
                 test_data("tiny_space.json"),
                 "--run-dir",
@@ -63,9 +65,9 @@ std::size_t lines_containing(const std::string& path, const std::string& needle)
 TEST(Search, SolvesZdt1OnThreeRanks) {
     const TemporaryFolder folder;
     const std::string dir = folder.path("run");
-    const auto result =
-        run(mpirun(3, {program("edgeloop-search"), "--problem", "zdt1", "--population", "100",
-                       "--evaluations", "25000", "--seed", "1", "--run-dir", dir}));
+    const auto result = run(mpirun(
+        3, {program("edgeloop-search"), "--engine", "generational", "--problem", "zdt1",
+            "--population", "100", "--evaluations", "25000", "--seed", "1", "--run-dir", dir}));
     ASSERT_EQ(result.code, 0) << result.output;
     const auto table = read_table(dir + "/pareto.csv");
     const auto f1 = column(table, "f1"), f2 = column(table, "f2");
@@ -85,6 +87,8 @@ TEST(Search, TrainsOnTheKernelsOfAGpuInMixedPrecisionAndSaysOnWhat) {
                                        shards,
                                        "--confirm",
                                        "0",
+                                       "--engine",
+                                       "generational",
                                        "--space",
                                        test_data("families_space.json"),
                                        "--run-dir",
@@ -158,6 +162,8 @@ TEST(Search, ThePublishedSpaceOnSmallClipsHasTheSameFrontOnAnyNumberOfRanks) {
                            shards,
                            "--confirm",
                            "0",
+                           "--engine",
+                           "generational",
                            "--space",
                            folder.path("space.json"),
                            "--run-dir",
@@ -208,6 +214,8 @@ TEST(Search, ADamagedRunIsContinuedFromWhatIsSoundOrRefusedWithExit4) {
     const std::string dir = folder.path("run");
     const auto search = [&](const char* evaluations, const Words& more = {}) {
         Words words{program("edgeloop-search"),
+                    "--engine",
+                    "generational",
                     "--problem",
                     "zdt1",
                     "--population",

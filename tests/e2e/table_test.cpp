@@ -46,6 +46,9 @@ class Table : public ::testing::Test {
                     "8",
                     "--seed",
                     "5"};
+        // The result of others depends on the order in which trainings finish.
+        if (std::count(more.begin(), more.end(), "--engine") == 0)
+            words.insert(words.end(), {"--engine", "generational"});
         words.insert(words.end(), more.begin(), more.end());
         return words;
     }
@@ -163,6 +166,67 @@ TEST_F(Table, KilledAndResumedEndsWithTheSameFrontAndWithNoOtherTable) {
         "moved.tsv"));
     ASSERT_EQ(resumed.code, 0) << resumed.output;
     EXPECT_EQ(file("cut/pareto.csv"), file("whole/pareto.csv"));
+}
+
+TEST_F(Table, AModelLedSearchGoesOnFromItsJournalAsIfNothingHadHappened) {
+    for (const bool rungs : {false, true}) {
+        Words more{"--engine", "model-based", "--evaluations", "60"};
+        if (rungs) more.insert(more.end(), {"--rungs", "12", "200"});
+        const std::string whole = rungs ? "whole-rungs" : "whole",
+                          cut = rungs ? "cut-rungs" : "cut";
+        const auto result = run(search(whole, more));
+        ASSERT_EQ(result.code, 0) << result.output;
+        EXPECT_THAT(result.output, HasSubstr("a model of all results chooses"));
+        EXPECT_THAT(file(whole + "/journal.jsonl"),
+                    rungs ? HasSubstr("by expected improvement") : HasSubstr("proposed"));
+        ASSERT_EQ(run(search(cut, more)).code, 0);
+        EXPECT_EQ(file(cut + "/pareto.csv"), file(whole + "/pareto.csv")) << "the same twice";
+        std::filesystem::remove_all(path(cut + "/checkpoint"));
+        std::istringstream lines(file(cut + "/journal.jsonl"));
+        std::string kept, line;
+        for (int i = 0; i < 90 && std::getline(lines, line); ++i) kept += line + '\n';
+        write(cut + "/journal.jsonl", kept + R"({"torn)");
+        Words resumed = more;
+        resumed.emplace_back("--resume");
+        const auto again = run(search(cut, resumed));
+        ASSERT_EQ(again.code, 0) << again.output;
+        EXPECT_EQ(file(cut + "/pareto.csv"), file(whole + "/pareto.csv"));
+        EXPECT_EQ(of(cut, "id").size(), 60U);
+    }
+}
+
+TEST_F(Table, AModelLeadsByDefaultOnManyRanksAndIsKilledAndResumed) {
+    const auto words = [&](const Words& more) {
+        Words all{program("edgeloop-search"),
+                  "--problem",
+                  "table:" + path("cells.tsv"),
+                  "--run-dir",
+                  path("run"),
+                  "--evaluations",
+                  "70",
+                  "--log-level",
+                  "info"};
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+    ChildOptions options;
+    options.arguments = mpirun(4, words({}));
+    options.output_file = path("log");
+    ChildProcess job(options);
+    ASSERT_TRUE(wait_for_lines(path("run/journal.jsonl"), 100)) << file("log");
+    ::kill(-job.pid(), SIGKILL);
+    ASSERT_TRUE(job.wait_for(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // until the lock is free
+    const auto last = run(mpirun(3, words({"--resume"})));
+    ASSERT_EQ(last.code, 0) << last.output;
+    EXPECT_THAT(last.output, HasSubstr("a model of all results chooses"));
+    EXPECT_EQ(of("run", "id").size(), 70U);
+    EXPECT_THAT(file("run/config.ini"), HasSubstr("engine = \"model-based\""));
+}
+
+TEST_F(Table, ChildrenOfARegressionAreForEnginesWithoutAModelOfTheirOwn) {
+    EXPECT_THAT(refused({"--engine", "model-based", "--model-children", "30"}),
+                HasSubstr("--model-children is for --engine generational and steady-state"));
 }
 
 TEST_F(Table, KilledWhileItRunsGoesOn) {

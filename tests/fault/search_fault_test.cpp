@@ -38,6 +38,8 @@ Words search(const std::string& run_dir, const Words& more = {}) {
                 e2e_data("shards"),
                 "--confirm",
                 "0",
+                "--engine",
+                "generational",
                 "--space",
                 test_data("tiny_space.json"),
                 "--run-dir",
@@ -270,6 +272,8 @@ TEST(SearchFault, AFullDiskStopsTheRunAndLosesNothing) {
     const TemporaryFolder folder;
     const auto arguments = [&](const std::string& name) {
         Words words{program("edgeloop-search"),
+                    "--engine",
+                    "generational",
                     "--problem",
                     "zdt1",
                     "--population",

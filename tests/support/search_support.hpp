@@ -18,6 +18,21 @@ inline SearchSpace unit_box(std::size_t dimensions) {
                             std::vector<double>(dimensions, 1.0));
 }
 
+/// For the names of tests.
+inline std::string name_of(EngineKind kind) {
+    switch (kind) {
+        case EngineKind::generational:
+            return "generational";
+        case EngineKind::steady_state:
+            return "steady_state";
+        case EngineKind::random:
+            return "random";
+        case EngineKind::model_based:
+            return "model_based";
+    }
+    return "unknown";
+}
+
 /// Settings for two objectives f1, f2 over a box.
 inline EngineSettings box_settings(EngineKind kind, std::size_t population,
                                    std::uint64_t evaluations, std::uint64_t seed = 1) {

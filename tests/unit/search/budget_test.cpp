@@ -114,8 +114,10 @@ TEST_P(BudgetOfEngine, PromotionsCountAndNeverOverstepIt) {
         if (amount < 100) continue;
         // Nothing is left but what no cohort of one, or no promotion, would fit in.
         EXPECT_GT(epochs_of(all), amount - 9 - 8);
+        // A model sends up what promises most, which is 1 in 9 at least.
+        const int at_top = GetParam() == EngineKind::model_based ? 1 : 2;
         EXPECT_GE(std::count_if(all.begin(), all.end(), [](const auto& c) { return c.rung == 2; }),
-                  2);
+                  at_top);
     }
 }
 
@@ -165,12 +167,8 @@ TEST_P(BudgetOfEngine, GoesOnFromASavedStateAsIfNothingHadHappened) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BudgetOfEngine,
                          testing::Values(EngineKind::generational, EngineKind::steady_state,
-                                         EngineKind::random),
-                         [](const auto& kind) {
-                             return kind.param == EngineKind::generational   ? "generational"
-                                    : kind.param == EngineKind::steady_state ? "steady_state"
-                                                                             : "random";
-                         });
+                                         EngineKind::random, EngineKind::model_based),
+                         [](const auto& kind) { return test::name_of(kind.param); });
 
 TEST(GenerationalBudget, AGenerationHasAsManyDesignsAsFitWithTheirPromotions) {
     const SearchSpace space = unit_box(4);

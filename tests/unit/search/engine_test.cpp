@@ -145,14 +145,8 @@ TEST_P(EveryEngine, RejectsResultsNobodyAskedFor) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryEngine,
                          testing::Values(EngineKind::generational, EngineKind::steady_state,
-                                         EngineKind::random),
-                         [](const auto& kind) {
-                             return kind.param == EngineKind::generational
-                                        ? std::string("generational")
-                                    : kind.param == EngineKind::steady_state
-                                        ? std::string("steady_state")
-                                        : std::string("random");
-                         });
+                                         EngineKind::random, EngineKind::model_based),
+                         [](const auto& kind) { return test::name_of(kind.param); });
 
 TEST(GenerationalEngine, ResultDoesNotDependOnTheOrderOfCompletion) {
     const SearchSpace space = unit_box(5);

@@ -232,7 +232,7 @@ TEST_P(Repeats, AreToldToTheJournal) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Repeats,
                          testing::Values(EngineKind::generational, EngineKind::steady_state,
-                                         EngineKind::random));
+                                         EngineKind::random, EngineKind::model_based));
 
 TEST(GenerationalRepeats, CountAlikeInAnyOrder) {
     const SearchSpace space = unit_box(4);
