@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -90,14 +91,15 @@ std::string row_of(const Job& job, const std::vector<int>& rungs, const Course& 
     return row + (course.held ? fmt::format("\t{:.4f}\n", *course.held) : "\t\n");
 }
 
-/// Does all jobs in threads and prints what each gives, in their order.
+/// Does all jobs in threads and prints what each gives, in their order. The first error ends it.
 void print_in_order(std::size_t jobs, unsigned threads,
                     const std::function<std::string(std::size_t)>& job) {
     std::atomic<std::size_t> next{0};
     std::mutex mutex;
     std::map<std::size_t, std::string> waiting;  // for those before them
     std::size_t printed = 0;
-    const auto work = [&] {
+    std::exception_ptr error;
+    const auto do_all = [&] {
         for (std::size_t i = next++; i < jobs; i = next++) {
             std::string text = job(i);
             const std::lock_guard lock(mutex);
@@ -108,10 +110,20 @@ void print_in_order(std::size_t jobs, unsigned threads,
             std::fflush(stdout);
         }
     };
+    const auto work = [&] {
+        try {
+            do_all();
+        } catch (...) {
+            next = jobs;
+            const std::lock_guard lock(mutex);
+            if (!error) error = std::current_exception();
+        }
+    };
     std::vector<std::thread> pool;
     for (unsigned i = 1; i < threads; ++i) pool.emplace_back(work);
     work();
     for (std::thread& thread : pool) thread.join();
+    if (error) std::rethrow_exception(error);
 }
 
 std::vector<EngineChoice> chosen(const StudyConfig& config) {
