@@ -31,8 +31,9 @@ class Coordinator {
         if (replay(store_, engine_, active_)) resume();
         while (!engine_.finished()) {
             turned_ = false;
-            ask_and_submit();
+            // Results first: an engine without generations proposes by what it has been told.
             collect();
+            ask_and_submit();
             if (turned_) store_.commit();
             if (housekeeping_.save_is_due()) housekeeping_.save(active_);
             if (housekeeping_.report_is_due()) (void)report("running");

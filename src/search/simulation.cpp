@@ -154,6 +154,13 @@ double DurationModel::draw(const char* purpose, const Candidate& candidate) cons
     return mean_seconds * std::exp(sigma * random.normal() - 0.5 * sigma * sigma);
 }
 
+double time_factor(const Candidate& candidate, double sigma) {
+    if (sigma == 0) return 1;
+    RandomStream random(candidate.seed, "simulated seconds",
+                        static_cast<std::uint32_t>(candidate.rung));
+    return std::exp(sigma * random.normal() - 0.5 * sigma * sigma);
+}
+
 double TrainingNoise::factor(const Candidate& candidate) const {
     RandomStream random(seed, "luck", static_cast<std::uint32_t>(candidate.rung), candidate.id);
     constexpr double least = 0.05;  // an error is not negative

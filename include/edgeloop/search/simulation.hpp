@@ -164,6 +164,11 @@ struct DurationModel {
     [[nodiscard]] double draw(const char* purpose, const Candidate& candidate) const;
 };
 
+/// Log-normal with mean 1, by which a training's time differs: addressed by the run's seed and the
+/// design (Candidate::seed) and by rung, whichever engine proposes it.
+/// @param sigma  of the logarithm.
+[[nodiscard]] double time_factor(const Candidate& candidate, double sigma);
+
 /// What luck makes of a training's error: a factor around 1, addressed by candidate (a repeat has
 /// an id of its own) and rung, the same in every run.
 struct TrainingNoise {
