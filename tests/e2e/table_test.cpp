@@ -222,7 +222,7 @@ TEST_F(Table, AModelLeadsByDefaultOnManyRanksAndIsKilledAndResumed) {
     ASSERT_EQ(last.code, 0) << last.output;
     EXPECT_THAT(last.output, HasSubstr("a model of all results chooses"));
     EXPECT_EQ(of("run", "id").size(), 70U);
-    EXPECT_THAT(file("run/config.ini"), HasSubstr("engine = \"model-based\""));
+    EXPECT_THAT(file("run/config.ini"), HasSubstr("engine = model-based"));
     EXPECT_THAT(file("run/journal.jsonl"), HasSubstr("\"scouted\""));
     const Words measured = of("run", "edge_ms");
     EXPECT_EQ(std::count(measured.begin(), measured.end(), ""), 0);

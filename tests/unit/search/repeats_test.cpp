@@ -220,7 +220,7 @@ TEST_P(Repeats, AreToldToTheJournal) {
     for (const Decision& each : decisions) {
         if (each.what == "confirmed") {
             ++confirmed;
-            EXPECT_THAT(each.reason, ::testing::HasSubstr("trainings: error 0."));
+            EXPECT_THAT(each.reason, ::testing::HasSubstr("trainings: error "));
         } else {
             EXPECT_EQ(each.what, "not confirmed");
             EXPECT_THAT(each.reason, ::testing::HasSubstr("bad luck"));
