@@ -36,7 +36,8 @@ class LocalEvaluator final : public Evaluator {
 
     [[nodiscard]] std::size_t free_slots() const override {
         const std::lock_guard lock(mutex_);
-        return depth_.value() - std::min(depth_.value(), outstanding_.size());
+        // What was not collected counts: the next candidate is chosen by it.
+        return depth_.value() - std::min(depth_.value(), outstanding_.size() + done_.size());
     }
 
     void submit(const Candidate& candidate) override {

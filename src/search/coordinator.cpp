@@ -83,7 +83,10 @@ class Coordinator {
         const auto measuring = static_cast<std::size_t>(
             std::count_if(active_.begin(), active_.end(),
                           [](const auto& each) { return each.second.measuring; }));
-        const std::size_t devices = std::max<std::size_t>(1, probe_->link().devices);
+        // What computes latencies names no devices.
+        constexpr std::size_t at_once_without_devices = 8;
+        const std::size_t named = probe_->link().devices;
+        const std::size_t devices = named > 0 ? named : at_once_without_devices;
         const EngineState& state = engine_.state();
         const std::uint64_t wanted =
             static_cast<std::uint64_t>(options_.measure_ahead) * state.done;
