@@ -50,7 +50,7 @@ const std::vector<EngineChoice> engine_choices = {
 
 struct StudyConfig {
     std::vector<std::string> tables;
-    std::vector<std::string> engines{"generational", "steady-state", "random"};
+    std::vector<std::string> engines{"model-based", "generational", "steady-state", "random"};
     std::vector<int> workers{1};
     int seeds = 15;
     TableSearch search;
