@@ -26,7 +26,7 @@ namespace {
 
 struct LearnabilityOptions {
     std::string folder;
-    int objects = 16, layers = 6, lines = 25, epochs = 36, recipe_epochs = 6, seeds = 3;
+    int objects = 16, layers = 6, lines = 25, epochs = 40, recipe_epochs = 4, seeds = 3;
     int threads = 1;
     std::uint64_t seed = 1;
     bool leaks_only = false;
