@@ -26,9 +26,11 @@ namespace {
 
 struct LearnabilityOptions {
     std::string folder;
-    int objects = 8, layers = 6, lines = 25, epochs = 24, seeds = 3, threads = 1;
+    int objects = 16, layers = 6, lines = 25, epochs = 40, recipe_epochs = 4, seeds = 3;
+    int threads = 1;
     std::uint64_t seed = 1;
     bool leaks_only = false;
+    std::string change = "{}";  ///< of the spec of every network
 };
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
@@ -105,22 +107,24 @@ struct Variant {
     bool augment = true, start_at_mean = true;
 };
 
-DesignPtr small_cnn3d(const Dataset& data, int frames, int epochs, const Json& patch) {
+/// At most 10 MFLOP a clip; `patches` change the spec, the last one wins.
+DesignPtr small_cnn3d(const Dataset& data, int frames, int epochs,
+                      const std::vector<Json>& patches) {
     const Normalisation grey = pixel_statistics(data);
     const int pool = frames >= 8 ? 2 : 1;
     Json spec = {{"family", "cnn3d"},
                  {"architecture",
                   {{"stages",
-                    {{{"channels", 8}, {"kernel", {3, 3, 3}}, {"pool", {2, 2, 2}}},
-                     {{"channels", 16}, {"kernel", {3, 3, 3}}, {"pool", {pool, 2, 2}}},
-                     {{"channels", 32}, {"kernel", {3, 3, 3}}, {"pool", {1, 2, 2}}}}},
+                    {{{"channels", 6}, {"kernel", {3, 3, 3}}, {"pool", {2, 2, 2}}},
+                     {{"channels", 12}, {"kernel", {3, 3, 3}}, {"pool", {pool, 2, 2}}},
+                     {{"channels", 24}, {"kernel", {3, 3, 3}}, {"pool", {1, 2, 2}}}}},
                    {"hidden", {32}},
                    {"norm", "group"},
                    {"reduce", "flatten"}}},
                  {"clip",
                   {{"frames", frames},
                    {"stride", 1},
-                   {"side", 16},
+                   {"side", 24},
                    {"mean", grey.mean},
                    {"deviation", grey.deviation}}},
                  {"training",
@@ -130,13 +134,14 @@ DesignPtr small_cnn3d(const Dataset& data, int frames, int epochs, const Json& p
                    {"batch", 8},
                    {"epochs", epochs},
                    {"schedule", "one-cycle"}}}};
-    spec.merge_patch(patch);
+    for (const Json& patch : patches) spec.merge_patch(patch);
     return Design::of(ArchitectureSpec::from_json(spec, "experiment"));
 }
 
 Json trained(const LearnabilityOptions& options, const DatasetPtr& data, int frames, int epochs,
              const Variant& variant = {}) {
-    const DesignPtr design = small_cnn3d(*data, frames, epochs, variant.patch);
+    const DesignPtr design =
+        small_cnn3d(*data, frames, epochs, {parse_json(options.change, "--change"), variant.patch});
     Json rows = Json::array();
     for (int seed = 1; seed <= options.seeds; ++seed) {
         Candidate candidate;
@@ -166,7 +171,7 @@ Json trained(const LearnabilityOptions& options, const DatasetPtr& data, int fra
             {"trainings", rows}};
 }
 
-/// What each part of the recipe is worth, at a quarter of the epochs, where it counts most.
+/// What each part of the recipe is worth in a short training, where it counts most.
 Json recipes(const LearnabilityOptions& options, const DatasetPtr& data) {
     const Json published = {{"clip", {{"mean", 0.45}, {"deviation", 0.225}}}};
     const auto schedule = [](const char* name) { return Json{{"training", {{"schedule", name}}}}; };
@@ -179,7 +184,7 @@ Json recipes(const LearnabilityOptions& options, const DatasetPtr& data) {
           Variant{"no augmentation", Json::object(), false},
           Variant{"outputs begin at 0", Json::object(), true, false},
           Variant{"none of these", old, false, false}})
-        rows.push_back(trained(options, data, 8, std::max(1, options.epochs / 4), variant));
+        rows.push_back(trained(options, data, 8, options.recipe_epochs, variant));
     return rows;
 }
 
@@ -246,7 +251,10 @@ int run(int argc, const char* const* argv) {
     parser.add("objects", &options.objects, "objects; a quarter is held out");
     parser.add("layers", &options.layers, "layers of each object");
     parser.add("lines", &options.lines, "scan lines of each layer");
-    parser.add("epochs", &options.epochs, "epochs of training");
+    parser.add("epochs", &options.epochs, "epochs of training", at_least(1));
+    parser.add("recipe-epochs", &options.recipe_epochs,
+               "epochs of each training that compares recipes; 0: compare none");
+    parser.add("change", &options.change, "what of every network's spec is another, as JSON");
     parser.add("seeds", &options.seeds, "trainings of each network");
     parser.add("threads", &options.threads, "threads of tensor operations");
     parser.add("seed", &options.seed, "of the data and their split");
@@ -260,7 +268,7 @@ int run(int argc, const char* const* argv) {
                    {"held_out_lines", data->samples(SplitPart::validation).size()},
                    {"leaks", leaks_of(*data)}};
     if (!options.leaks_only) {
-        result["recipes"] = recipes(options, data);
+        if (options.recipe_epochs > 0) result["recipes"] = recipes(options, data);
         for (const int frames : {4, 8, 16})
             result["networks"].push_back(trained(options, data, frames, options.epochs));
         result["other_half_of_the_drift"] =
