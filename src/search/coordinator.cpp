@@ -33,11 +33,11 @@ class Coordinator {
             turned_ = false;
             // Results first: an engine without generations proposes by what it has been told.
             collect();
+            stop_if_asked();  // before anything new is begun
             ask_and_submit();
             if (turned_) store_.commit();
             if (housekeeping_.save_is_due()) housekeeping_.save(active_);
             if (housekeeping_.report_is_due()) (void)report("running");
-            stop_if_asked();
             turned_ || engine_.finished() ? clock_.busy() : clock_.idle();
         }
         return finish();

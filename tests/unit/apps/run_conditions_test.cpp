@@ -89,6 +89,8 @@ std::optional<SearchConfig> unchecked(const std::string& name, const std::string
         config.probe.device_class = value;
     else if (name == "edge-keys")
         config.edge_keys = value;
+    else if (name == "model-children")
+        config.engine.surrogate.children = 2;
     else if (name == "simulate-workers")
         config.simulated_workers = 3;
     else if (name == "simulate-sigma")
@@ -207,11 +209,14 @@ TEST_F(RunConditionsTest, ARunFromBeforeTheRecordsIsKnownByItsConfigFile) {
         folder_.path("run/config.ini"),
         "# edgeloop-search 0.1.0\n\n# compute threads per rank\nthreads = 4\n"
         "\n# an option of old\nbygone = 3\n\n# class\n#device-class =\nedge = bind:ipc:///x\n");
-    EXPECT_THAT(resume(*config_of({"--confirm=0"})), HasSubstr("--threads 4, now 1"));
-    EXPECT_THAT(resume(*config_of({"--threads=4"})), HasSubstr("--confirm 0, now 3"));
-    EXPECT_THAT(resume(*config_of({"--threads=4", "--confirm=0"})),
+    EXPECT_THAT(resume(*config_of({})), HasSubstr("--engine generational, now model-based"));
+    EXPECT_THAT(resume(*config_of({"--engine=generational", "--confirm=0"})),
+                HasSubstr("--threads 4, now 1"));
+    EXPECT_THAT(resume(*config_of({"--engine=generational", "--threads=4"})),
+                HasSubstr("--confirm 0, now 3"));
+    EXPECT_THAT(resume(*config_of({"--engine=generational", "--threads=4", "--confirm=0"})),
                 HasSubstr("--device-class (none), now board"));
-    SearchConfig same = *config_of({"--threads=4", "--confirm=0"});
+    SearchConfig same = *config_of({"--engine=generational", "--threads=4", "--confirm=0"});
     EXPECT_THAT(resume(same), HasSubstr("--margin 0, now 6"));
     EXPECT_THAT(resume(same), HasSubstr("--short-lines pad, now skip"));
     EXPECT_THAT(resume(same), HasSubstr("--normalise spec, now data"));

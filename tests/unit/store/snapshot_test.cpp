@@ -79,18 +79,52 @@ TEST(Snapshot, RepeatsComeBackWhereverTheyAre) {
 }
 
 TEST(Snapshot, OlderOnesGoOnWithoutWhatTheyDoNotHave) {
-    constexpr std::size_t surfaces = 8, confirmation = 6 * 8;  // bytes of what is empty
+    constexpr std::size_t surfaces = 8, confirmation = 6 * 8,
+                          model = 8 * 8;  // bytes of what is empty
     EngineState state = busy_state();
     state.surfaces.clear();
     const std::string bytes = encode_snapshot(state, in_flight(), 77);
-    Envelope envelope = open_envelope({"ELCK", 4}, bytes, "test");
+    Envelope envelope = open_envelope({"ELCK", 5}, bytes, "test");
+    envelope.payload.resize(envelope.payload.size() - model);
+    Snapshot snapshot = decode_snapshot(seal({"ELCK", 4}, envelope), "test");
+    EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
     envelope.payload.resize(envelope.payload.size() - confirmation);
-    Snapshot snapshot = decode_snapshot(seal({"ELCK", 3}, envelope), "test");
+    snapshot = decode_snapshot(seal({"ELCK", 3}, envelope), "test");
     EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
     envelope.payload.resize(envelope.payload.size() - surfaces);
     snapshot = decode_snapshot(seal({"ELCK", 2}, envelope), "test");
     EXPECT_TRUE(snapshot.state.engine.surfaces.empty());
     EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
+}
+
+TEST(Snapshot, KeepsWhatAModelKnows) {
+    EngineState state = busy_state();
+    ModelState& model = state.model;
+    model.results = {{3, Genome{{1, 0.5}}, 1, {{"val_rmse", 0.2}}, 4}};
+    model.fitted["val_rmse"] = {17, {0.25, -3}, 0.8};
+    model.expected[4]["val_rmse"] = {0.1, 0.3};
+    model.scouted[{0, 0.25}] = {9, Status::completed, {{"latency_ms", 0.7}}, "", 2, "board", "{}"};
+    model.scouts = 5;
+    model.measured = {"latency_ms"};
+    model.intervals = 12;
+    model.held = 8;
+    const std::string bytes = encode_snapshot(state, in_flight(), 77);
+    const Snapshot snapshot = decode_snapshot(bytes, "test");
+    const ModelState& kept = snapshot.state.engine.model;
+    EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
+    ASSERT_EQ(kept.results.size(), 1u);
+    EXPECT_EQ(kept.results[0].metrics, model.results[0].metrics);
+    EXPECT_EQ(kept.results[0].trainings, 4);
+    EXPECT_EQ(kept.fitted.at("val_rmse").parameters, (std::vector<double>{0.25, -3}));
+    EXPECT_EQ(kept.fitted.at("val_rmse").skill, 0.8);
+    EXPECT_EQ(kept.expected, model.expected);
+    const Outcome& scouted = kept.scouted.at({0, 0.25});
+    EXPECT_EQ(scouted.device, "board");
+    EXPECT_EQ(scouted.record, "{}");
+    EXPECT_EQ(scouted.metrics.at("latency_ms"), 0.7);
+    EXPECT_EQ(kept.scouts, 5u);
+    EXPECT_EQ(kept.measured, model.measured);
+    EXPECT_EQ(kept.held, 8u);
 }
 
 TEST(Snapshot, TruncatedAtAnyLengthIsRefused) {
