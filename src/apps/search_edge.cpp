@@ -56,6 +56,7 @@ class ModelledProbe : public LatencyProbe {
     }
     void cancel(CandidateId) override {}
     [[nodiscard]] std::vector<Outcome> poll() override { return std::exchange(done_, {}); }
+    [[nodiscard]] bool computes() const override { return true; }
     [[nodiscard]] LinkState link() const override { return {"modelled", true, 0}; }
 
   private:

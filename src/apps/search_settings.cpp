@@ -32,7 +32,7 @@ void add_what_to_search(OptionParser& o, SearchConfig& c) {
         "reference", &goals.reference,
         "reference point of the hypervolume, one value for each objective, e.g. 0.3 2.0; default: "
         "the objective's --constraint; of an error that of predicting the mean; else 10 times the "
-        "smallest of the first population, rounded up to 1, 2 or 5",
+        "smallest of the first results, rounded up to 1, 2 or 5",
         {},
         c.engine.surrogate.children > 1 || c.engine.kind == EngineKind::model_based ? Scope::engine
                                                                                     : Scope::run);

@@ -48,13 +48,14 @@ class AsynchronousEngine : public EngineBase {
     [[nodiscard]] Candidate promote(RungEntry& entry, std::string why);
     void absorb(const CompletedCandidate& completed) override;
 
+    void restored() override;
+
   private:
     struct Promotable {
         std::size_t rung = 0, entry = 0;
         std::size_t place = 0, field = 0;
     };
 
-    void restored() override;
     void absorb_repeat() override;
     [[nodiscard]] const std::vector<ArchiveMember>& rivals() const override {
         return state_.archive.members();

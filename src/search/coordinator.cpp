@@ -48,7 +48,8 @@ class Coordinator {
         for (const ArchiveMember& member : engine_.state().archive.members())
             forecast_.learn(member.completed.candidate, member.completed.training_seconds);
         housekeeping_.resumed();
-        store_.record(Note{"resumed", 0, fmt::format("{} candidates in flight", active_.size())});
+        engine_.forget_scouted();  // what measures now may be another device
+        store_.record(Note{resumed_run, 0, fmt::format("{} candidates in flight", active_.size())});
         for (auto next = active_.begin(); next != active_.end();)
             take_up((next++)->second);  // which may end it
         store_.commit();
@@ -80,18 +81,18 @@ class Coordinator {
     /// Gives devices that have nothing else to do designs that may be trained later.
     void scout_ahead() {
         if (!probe_ || options_.measure_ahead <= 0 || closing_ || !devices_suffice()) return;
+        const LinkState link = probe_->link();
+        if (!probe_->computes() && (!link.up || link.devices == 0)) return forget_scouts();
         const auto measuring = static_cast<std::size_t>(
             std::count_if(active_.begin(), active_.end(),
                           [](const auto& each) { return each.second.measuring; }));
-        // What computes latencies names no devices.
-        constexpr std::size_t at_once_without_devices = 8;
-        const std::size_t named = probe_->link().devices;
-        const std::size_t devices = named > 0 ? named : at_once_without_devices;
+        constexpr std::size_t at_once_when_computed = 8;
+        const std::size_t devices = probe_->computes() ? at_once_when_computed : link.devices;
         const EngineState& state = engine_.state();
         const std::uint64_t wanted =
             static_cast<std::uint64_t>(options_.measure_ahead) * state.done;
-        while (measuring + scouts_.size() <= devices &&
-               state.model.scouts + scouts_.size() < wanted) {
+        while (measuring + scouts_.size() < devices &&
+               state.model.scouts + scouts_.size() + scouts_lost_ < wanted) {
             std::optional<Candidate> scout = engine_.scout();
             if (!scout) return;
             turned_ = true;
@@ -104,18 +105,23 @@ class Coordinator {
         const auto found = scouts_.find(outcome.id);
         if (found == scouts_.end()) return;
         so_far_.measuring_seconds += outcome.seconds;
-        // One that measures badly is measured again when it is trained.
-        if (outcome.status == Status::completed && !rules_.usable(outcome)) {
+        // One that was measured badly is as good as not measured.
+        if (outcome.status == Status::completed && !rules_.usable(outcome))
             outcome.status = Status::lost;
-            outcome.reason = "not valid";
-        }
+        const bool lost = outcome.status == Status::lost || outcome.status == Status::cancelled;
         engine_.inform(found->second.genome, outcome);
-        store_.record(Scouted{std::move(found->second.genome), std::move(outcome)});
+        if (lost)
+            ++scouts_lost_;
+        else
+            store_.record(Scouted{std::move(found->second.genome), std::move(outcome)});
         scouts_.erase(found);
     }
 
     void forget_scouts() {
-        for (const auto& scout : std::exchange(scouts_, {})) probe_->cancel(scout.first);
+        for (const auto& [id, scout] : std::exchange(scouts_, {})) {
+            probe_->cancel(id);
+            engine_.inform(scout.genome, {id, Status::lost});
+        }
     }
 
     [[nodiscard]] bool wants_more() const {
@@ -430,8 +436,9 @@ class Coordinator {
     /// Waiting for a free slot to train; the key decides who goes first.
     std::multimap<double, CandidateId, std::greater<>> ready_;
     std::map<CandidateId, Candidate> scouts_;  ///< being measured, and no candidates yet
-    std::vector<CandidateId> unmeasured_;      ///< no device delivers what they need
-    std::vector<CandidateId> waiting_;         ///< submitted, and not known to have begun
+    std::uint64_t scouts_lost_ = 0;
+    std::vector<CandidateId> unmeasured_;  ///< no device delivers what they need
+    std::vector<CandidateId> waiting_;     ///< submitted, and not known to have begun
     Forecast forecast_;
     FailureWatch failures_;
     Progress so_far_;                     ///< candidates that train now, and what all cost

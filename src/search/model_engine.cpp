@@ -1,5 +1,6 @@
 #include "search/model_engine.hpp"
 
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/surrogate/improvement.hpp"
 
 #include <algorithm>
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t new_designs = 320;      ///< looked at for each candidate
 constexpr std::size_t bred_designs = 240;     ///< of these offspring of front and population
 constexpr std::size_t trials_per_design = 4;  ///< offspring are often known already
+constexpr std::size_t most_scouted = 200;     ///< kept: the latest
 constexpr std::uint64_t fewest_designs = 8;   ///< sampled before the model is asked
 
 /// Results that went on to the next rung.
@@ -29,7 +31,17 @@ Belief belief_of(const std::string& name, const Metrics& known,
     if (const auto found = known.find(name); found != known.end())
         return Belief::known(found->second);
     const auto place = std::find(learnt.begin(), learnt.end(), name);
+    EDGELOOP_EXPECT(place != learnt.end(), "nothing is believed of " + name);
     return beliefs[static_cast<std::size_t>(place - learnt.begin())];
+}
+
+/// Whether each of these metrics is known or learnt: not of a design that cannot be built.
+bool all_foreseen(const std::vector<std::string>& wanted, const Metrics& known,
+                  const std::vector<std::string>& learnt) {
+    return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+        return known.count(name) > 0 ||
+               std::find(learnt.begin(), learnt.end(), name) != learnt.end();
+    });
 }
 
 }  // namespace
@@ -120,21 +132,22 @@ std::vector<ModelResult> ModelEngine::results_under_way() const {
 }
 
 std::unique_ptr<DesignModel> ModelEngine::informed_model() const {
-    if (state_.reference.empty() || state_.model.fitted.empty()) return nullptr;
+    if (state_.reference.empty() || state_.model.results.empty()) return nullptr;
     auto model =
         std::make_unique<DesignModel>(space(), learnt_metrics(), settings_.goals.objectives);
     for (const std::string& name : model->metrics()) {
         const auto fitted = state_.model.fitted.find(name);
         if (fitted == state_.model.fitted.end() || fitted->second.skill <= 0) return nullptr;
     }
-    model->learn(state_.model.results, state_.model.fitted);
+    if (!model->learn(state_.model.results, state_.model.fitted)) return nullptr;
     model->believe(results_under_way());
     return model;
 }
 
 std::optional<Candidate> ModelEngine::next() {
     if (spent() && !promotes()) return std::nullopt;
-    if (state_.proposed < first_designs() && !spent()) return fresh();
+    if (state_.proposed < first_designs() && !spent())
+        if (auto candidate = fresh()) return candidate;
     if (const std::unique_ptr<DesignModel> model = informed_model())
         if (auto candidate = next_by_model(*model)) return candidate;
     return next_by_rank();
@@ -171,19 +184,19 @@ std::optional<Candidate> ModelEngine::next_by_model(const DesignModel& model) {
 }
 
 std::optional<Candidate> ModelEngine::next_by_rank() {
-    if (RungEntry* const entry = best_by_rank()) return promote(*entry, "by rank and crowding");
+    if (RungEntry* const entry = best_by_rank(true)) return promote(*entry, "by rank and crowding");
     if (auto candidate = fresh()) return candidate;
     // Nothing new is to be had, so that all places may be given away.
-    RungEntry* const entry = best_by_rank();
+    RungEntry* const entry = best_by_rank(false);
     return entry != nullptr ? std::optional(promote(*entry, "by rank and crowding")) : std::nullopt;
 }
 
-RungEntry* ModelEngine::best_by_rank() {
+RungEntry* ModelEngine::best_by_rank(bool within_places) {
     for (std::size_t rung = rungs().size(); rung-- > 0;) {
         std::vector<RungEntry>& entries = rungs()[rung];
         const double places = static_cast<double>(entries.size()) / settings_.ladder.reduction;
         if (!may_promote_from(rung)) continue;
-        if (!spent() && static_cast<double>(promoted_from(entries)) + 1 > places) continue;
+        if (within_places && static_cast<double>(promoted_from(entries)) + 1 > places) continue;
         std::vector<Individual> individuals;
         for (const RungEntry& entry : entries)
             individuals.push_back(*as_individual(entry.completed));
@@ -215,14 +228,17 @@ std::vector<ModelEngine::Option> ModelEngine::options(RandomStream& random) {
 
 void ModelEngine::add_scouted(std::vector<Option>& options, Genome genome,
                               const Metrics& measured) const {
-    Metrics known = proposer_.static_metrics(genome);
+    Metrics known = counted(genome);
     for (const auto& [name, value] : measured) known[name] = value;
-    if (!settings_.goals.broken(known))
+    if (!settings_.goals.broken(known) &&
+        all_foreseen(settings_.goals.wanted(), known, learnt_metrics()))
         options.push_back({std::move(genome), std::move(known), nullptr, {}, 0});
 }
 
 std::optional<Candidate> ModelEngine::scout() {
-    if (spent() || state_.model.measured.empty()) return std::nullopt;
+    const std::uint64_t now = state_.told + state_.model.scouts;
+    if (spent() || state_.model.measured.empty() || nothing_scouted_ == now + 1)
+        return std::nullopt;
     const std::unique_ptr<DesignModel> model = informed_model();
     if (!model) return std::nullopt;
     RandomStream random = stream("scout", static_cast<std::uint32_t>(state_.told),
@@ -233,20 +249,69 @@ std::optional<Candidate> ModelEngine::scout() {
     std::stable_sort(all.begin(), all.end(),
                      [](const Option& a, const Option& b) { return a.value > b.value; });
     for (const Option& option : all) {
-        const std::vector<double>& genes = option.genome.genes;
-        if (state_.model.scouted.count(genes) > 0 || scouts_.count(genes) > 0) continue;
+        if (state_.model.scouted.count(option.genome.genes) > 0) continue;
         std::optional<Candidate> candidate = proposer_.scout(option.genome, state_);
-        if (!candidate) continue;
-        scouts_.insert(genes);
-        return candidate;
+        if (candidate && scouts_.insert(candidate->id).second) return candidate;
     }
+    nothing_scouted_ = now + 1;
     return std::nullopt;
 }
 
 void ModelEngine::inform(const Genome& scouted, const Outcome& measured) {
-    scouts_.erase(scouted.genes);
-    state_.model.scouted[scouted.genes] = measured;
+    const Digest design = space().identity(scouted);
+    scouts_.erase(scout_id(design));
+    if (measured.status == Status::lost || measured.status == Status::cancelled) return;
     ++state_.model.scouts;
+    if (state_.seen.count(design) > 0) return;  // it became a candidate meanwhile
+    auto& all = state_.model.scouted;
+    all[scouted.genes] = measured;
+    all[scouted.genes].id = state_.model.scouts;
+    if (all.size() <= most_scouted) return;
+    all.erase(std::min_element(all.begin(), all.end(), [](const auto& a, const auto& b) {
+        return a.second.id < b.second.id;
+    }));
+}
+
+void ModelEngine::forget_scouted() { state_.model.scouted.clear(); }
+
+void ModelEngine::restored() {
+    scouts_.clear();
+    nothing_scouted_ = 0;
+    AsynchronousEngine::restored();
+}
+
+Metrics ModelEngine::counted(const Genome& genome) const {
+    if (!counted_) {
+        counted_.emplace();
+        for (const auto& metric : proposer_.static_metrics(state_.model.results.front().genome))
+            counted_->insert(metric.first);
+    }
+    const std::vector<std::string> wanted = settings_.goals.wanted();
+    const bool matters = std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+        return counted_->count(name) > 0;
+    });
+    return matters ? proposer_.static_metrics(genome) : Metrics();
+}
+
+std::optional<Candidate> ModelEngine::ask_again(const Candidate& journaled) {
+    // What the journal says was chosen by a model with the limits and the processor of that time.
+    if (repeat_of(journaled.id) > 0) return ask();
+    std::optional<Candidate> candidate;
+    if (journaled.rung > 0) {
+        if (journaled.rung > last_rung()) return std::nullopt;
+        for (RungEntry& entry : rungs()[static_cast<std::size_t>(journaled.rung) - 1])
+            if (entry.completed.candidate.id == journaled.id && !entry.promoted)
+                candidate = promote(entry, "as before");
+    } else {
+        RandomStream random = stream("again", 0, state_.proposed);
+        candidate = proposer_.given(journaled.genome, random, state_);
+        if (candidate) {
+            candidate->generation = journaled.generation;
+            candidate->index = journaled.index;
+        }
+    }
+    if (candidate) state_.pending.emplace(candidate->id, *candidate);
+    return candidate;
 }
 
 std::optional<Outcome> ModelEngine::measured_before(const Genome& genome) const {
@@ -270,20 +335,13 @@ void ModelEngine::add_new_designs(std::vector<Option>& options, RandomStream& ra
             add_scouted(options, Genome{genes}, measured.metrics);
     const std::vector<std::string> learnt = learnt_metrics();
     const std::vector<std::string> wanted = settings_.goals.wanted();
-    const auto is_foreseen = [&](const Metrics& counted, const std::string& name) {
-        return counted.count(name) > 0 ||
-               std::find(learnt.begin(), learnt.end(), name) != learnt.end();
-    };
     std::size_t found = 0;
     const auto add = [&](Genome genome) {
         if (!known.insert(genome.genes).second) return;
-        Metrics counted = proposer_.static_metrics(genome);
-        if (settings_.goals.broken(counted)) return;
-        // What cannot be built is not counted either.
-        if (!std::all_of(wanted.begin(), wanted.end(),
-                         [&](const std::string& name) { return is_foreseen(counted, name); }))
+        Metrics known_of_it = counted(genome);
+        if (settings_.goals.broken(known_of_it) || !all_foreseen(wanted, known_of_it, learnt))
             return;
-        options.push_back({std::move(genome), std::move(counted), nullptr, {}, 0});
+        options.push_back({std::move(genome), std::move(known_of_it), nullptr, {}, 0});
         ++found;
     };
     for (std::size_t trial = 0;
@@ -320,8 +378,10 @@ Points ModelEngine::believed_front(const DesignModel& model) const {
     }
     for (const auto& [id, candidate] : state_.pending) {
         if (repeat_of(id) > 0) continue;
+        Metrics known_of_it = known_of(candidate);
+        if (!all_foreseen(settings_.goals.wanted(), known_of_it, model.metrics())) continue;
         designs.push_back(&candidate.genome);
-        measured.push_back(known_of(candidate));
+        measured.push_back(std::move(known_of_it));
         known.push_back(&measured.back());
     }
     if (designs.empty()) return front;

@@ -22,8 +22,10 @@ class ModelEngine : public AsynchronousEngine {
   public:
     using AsynchronousEngine::AsynchronousEngine;
 
+    [[nodiscard]] std::optional<Candidate> ask_again(const Candidate& journaled) override;
     [[nodiscard]] std::optional<Candidate> scout() override;
     void inform(const Genome& scouted, const Outcome& measured) override;
+    void forget_scouted() override;
     [[nodiscard]] std::optional<Outcome> measured_before(const Genome& genome) const override;
 
   private:
@@ -40,6 +42,7 @@ class ModelEngine : public AsynchronousEngine {
     std::optional<Candidate> create(std::uint64_t number) override;
     void absorb(const CompletedCandidate& completed) override;
     void find_promotable() override {}  // looked for when asked
+    void restored() override;
     [[nodiscard]] bool promotes() const override;
     [[nodiscard]] std::uint64_t results_for_reference() const override { return first_designs(); }
 
@@ -54,7 +57,8 @@ class ModelEngine : public AsynchronousEngine {
 
     /// What comes next while the model knows nothing.
     [[nodiscard]] std::optional<Candidate> next_by_rank();
-    [[nodiscard]] RungEntry* best_by_rank();
+    /// @param within_places  of a rung only as many as the reduction allows so far.
+    [[nodiscard]] RungEntry* best_by_rank(bool within_places);
     [[nodiscard]] std::optional<Candidate> next_by_model(const DesignModel& model);
 
     void check_expected(const CompletedCandidate& completed);
@@ -75,8 +79,13 @@ class ModelEngine : public AsynchronousEngine {
     [[nodiscard]] double chance_to_keep_constraints(const Option& option,
                                                     const std::vector<std::string>& names) const;
 
-    std::optional<Genome> chosen_;          ///< for create()
-    std::set<std::vector<double>> scouts_;  ///< genes of designs that are being measured
+    /// What is counted of a design and matters, without decoding where nothing does.
+    [[nodiscard]] Metrics counted(const Genome& genome) const;
+
+    std::optional<Genome> chosen_;       ///< for create()
+    std::set<CandidateId> scouts_;       ///< designs that are being measured
+    std::uint64_t nothing_scouted_ = 0;  ///< calls of tell() and inform() when none was found
+    mutable std::optional<std::set<std::string>> counted_;  ///< names that static metrics have
 };
 
 }  // namespace edgeloop

@@ -11,7 +11,7 @@ namespace {
 
 struct Replay {
     void operator()(const Proposed& event) {
-        const std::optional<Candidate> asked = engine.ask();
+        const std::optional<Candidate> asked = engine.ask_again(event.candidate);
         (void)engine.take_decisions();
         if (!asked || asked->id != event.candidate.id || asked->rung != event.candidate.rung ||
             asked->genome != event.candidate.genome)
@@ -51,6 +51,7 @@ struct Replay {
 
     void operator()(const Note& event) {
         const auto found = active.find(event.id);
+        if (event.what == resumed_run) engine.forget_scouted();
         if (event.what == retried_training && found != active.end()) found->second.kept.cut_off = 0;
     }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -62,43 +63,64 @@ struct DesignModel::Parts {
           std::vector<std::string> objectives)
         : encoding(space), metrics(std::move(names)), focus(std::move(objectives)) {}
 
-    /// Of all results those that a model is made of, in their order.
-    [[nodiscard]] std::vector<std::size_t> chosen(const std::vector<ModelResult>& results) const {
-        std::vector<std::size_t> all(results.size());
-        std::iota(all.begin(), all.end(), std::size_t(0));
-        if (all.size() <= most_results) return all;
+    /// Objectives of a result; what training does not change is said with the first rung only.
+    [[nodiscard]] Point point_of(
+        const ModelResult& result,
+        const std::map<std::uint64_t, const ModelResult*>& first_rung) const {
+        const auto before = first_rung.find(result.id);
+        Point point;
+        for (const std::string& name : focus) {
+            const auto own = result.metrics.find(name);
+            if (own != result.metrics.end()) {
+                point.push_back(own->second);
+            } else if (before != first_rung.end()) {
+                const auto settled = before->second->metrics.find(name);
+                if (settled != before->second->metrics.end()) point.push_back(settled->second);
+            }
+        }
+        return point;
+    }
+
+    /// Marks the results nearest to the front of those on the first rung, or of all others.
+    void keep_nearest(const std::vector<ModelResult>& results, bool first_rung, std::size_t count,
+                      std::vector<bool>& kept) const {
+        std::map<std::uint64_t, const ModelResult*> first;
+        for (const ModelResult& result : results)
+            if (result.rung == 0) first[result.id] = &result;
         Points points;
         std::vector<std::size_t> complete;
-        for (const std::size_t i : all) {
-            Point point;
-            for (const std::string& name : focus)
-                if (const auto found = results[i].metrics.find(name);
-                    found != results[i].metrics.end())
-                    point.push_back(found->second);
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            if ((results[i].rung == 0) != first_rung) continue;
+            Point point = point_of(results[i], first);
             if (point.size() < focus.size()) continue;
             points.push_back(std::move(point));
             complete.push_back(i);
         }
-        std::vector<bool> kept(all.size(), false);
-        std::size_t count = 0;
-        if (!points.empty()) {
-            const std::vector<double> behind = behind_front(points);
-            std::vector<std::size_t> order(points.size());
-            std::iota(order.begin(), order.end(), std::size_t(0));
-            std::stable_sort(order.begin(), order.end(),
-                             [&](std::size_t a, std::size_t b) { return behind[a] < behind[b]; });
-            for (; count < std::min(near_front, order.size()); ++count)
-                kept[complete[order[count]]] = true;
+        if (points.empty()) return;
+        const std::vector<double> behind = behind_front(points);
+        std::vector<std::size_t> order(points.size());
+        std::iota(order.begin(), order.end(), std::size_t(0));
+        std::stable_sort(order.begin(), order.end(),
+                         [&](std::size_t a, std::size_t b) { return behind[a] < behind[b]; });
+        for (std::size_t i = 0; i < std::min(count, order.size()); ++i)
+            kept[complete[order[i]]] = true;
+    }
+
+    /// Of all results those that a model is made of, in their order.
+    [[nodiscard]] std::vector<std::size_t> chosen(const std::vector<ModelResult>& results) const {
+        std::vector<bool> kept(results.size(), results.size() <= most_results);
+        if (results.size() > most_results) {
+            keep_nearest(results, false, near_front / 2, kept);
+            const auto count = [&] {
+                return static_cast<std::size_t>(std::count(kept.begin(), kept.end(), true));
+            };
+            keep_nearest(results, true, near_front - count(), kept);
+            // The others are spread over the run.
+            const std::size_t left = most_results - count();
+            for (std::size_t i = 0; i < left; ++i) kept[i * results.size() / left] = true;
         }
-        // The others are spread over the run.
-        const std::size_t step = std::max<std::size_t>(1, all.size() / (most_results - count));
-        for (std::size_t i = 0; i < all.size() && count < most_results; i += step)
-            if (!kept[i]) {
-                kept[i] = true;
-                ++count;
-            }
         std::vector<std::size_t> result;
-        for (const std::size_t i : all)
+        for (std::size_t i = 0; i < results.size(); ++i)
             if (kept[i]) result.push_back(i);
         return result;
     }
@@ -164,17 +186,23 @@ void DesignModel::fit(const std::vector<ModelResult>& results, FittedMetrics& fi
     if (due.empty()) return;
     parts.take(results);
     for (const std::string* name : due)
-        MetricModel(parts.encoding).fit(parts.values(*name), fitted[*name]);
+        if (const std::vector<MetricValue> values = parts.values(*name); !values.empty())
+            MetricModel(parts.encoding).fit(values, fitted[*name]);
 }
 
-void DesignModel::learn(const std::vector<ModelResult>& results, const FittedMetrics& fitted) {
+bool DesignModel::learn(const std::vector<ModelResult>& results, const FittedMetrics& fitted) {
     Parts& parts = *parts_;
     parts.take(results);
     parts.models.clear();
     for (const std::string& name : parts.metrics) {
+        const auto found = fitted.find(name);
+        const std::vector<MetricValue> values = parts.values(name);
+        if (found == fitted.end() || found->second.parameters.empty() || values.empty())
+            return false;
         parts.models.emplace_back(parts.encoding);
-        parts.models.back().learn(parts.values(name), fitted.at(name));
+        parts.models.back().learn(values, found->second);
     }
+    return true;
 }
 
 void DesignModel::believe(const std::vector<ModelResult>& under_way) {

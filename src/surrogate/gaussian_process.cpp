@@ -387,7 +387,7 @@ double GaussianProcess::skill() const {
         left += residual * residual;
         all += (targets[i] - mean) * (targets[i] - mean);
     }
-    return all > 0 ? 1 - left / all : 0;
+    return all > 0 ? 1 - left / all : 1;  // what is always the same is no riddle
 }
 
 double GaussianProcess::noise() const { return std::sqrt(kernel(parameters_).noise); }

@@ -26,11 +26,17 @@ Points non_dominated(const Points& points, const Point& reference) {
     return kept;
 }
 
-/// Spread along the first objective.
+/// The best of each objective, and others spread along the first.
 Points thinned(Points points, std::size_t count) {
     if (points.size() <= count) return points;
     std::sort(points.begin(), points.end());
     Points kept;
+    for (std::size_t i = 1; i < points.front().size(); ++i) {
+        kept.push_back(
+            *std::min_element(points.begin(), points.end(),
+                              [i](const Point& a, const Point& b) { return a[i] < b[i]; }));
+        --count;
+    }
     for (std::size_t i = 0; i < count; ++i)
         kept.push_back(points[i * (points.size() - 1) / (count - 1)]);
     return kept;

@@ -11,6 +11,10 @@ namespace {
 /// Bad results further than so many standard deviations above the mean count as if they were
 /// there.
 constexpr double worst_deviation = 2.5;
+/// The same of results far better than all that the scale was made of.
+constexpr double best_deviation = 4;
+/// A rung's own values say how far apart they are from so many on.
+constexpr std::size_t enough_results = 5;
 /// A fit is made anew when so much more is known.
 constexpr double growth = 0.1;
 constexpr int first_steps = 40, further_steps = 15;
@@ -23,11 +27,10 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
-/// Below the best, as far as the median is above it.
-double shift_of(const std::vector<double>& values) {
+/// How far the median is above the best.
+double reach_of(const std::vector<double>& values) {
     const double best = *std::min_element(values.begin(), values.end());
-    const double least = std::max(1e-9, 1e-6 * std::abs(best));
-    return best - std::max(least, median(values) - best);
+    return std::max({1e-9, 1e-6 * std::abs(best), median(values) - best});
 }
 
 std::vector<Observation> spread(const std::vector<Observation>& all, std::size_t count) {
@@ -50,7 +53,11 @@ void MetricModel::find_scales(const std::vector<MetricValue>& values) {
         if (here.empty()) continue;
         Scale& scale = scales_[rung];
         scale.used = true;
-        scale.shift = shift_of(here);
+        scale.reach = reach_of(here);
+        // A few that were promoted may be alike by chance.
+        if (rung > 0 && scales_[rung - 1].used && here.size() < enough_results)
+            scale.reach = std::max(scale.reach, scales_[rung - 1].reach / 2);
+        scale.shift = *std::min_element(here.begin(), here.end()) - scale.reach;
         double sum = 0, squares = 0;
         for (const double value : here) {
             const double logarithm = std::log(value - scale.shift);
@@ -99,7 +106,8 @@ void MetricModel::align(const std::vector<MetricValue>& values, std::size_t rung
 double MetricModel::scaled(const MetricValue& value) const {
     const Scale& scale = scales_[static_cast<std::size_t>(value.rung)];
     const double above = std::max(1e-12, value.value - scale.shift);
-    return std::min(worst_deviation, (std::log(above) - scale.centre) / scale.extent);
+    return std::clamp((std::log(above) - scale.centre) / scale.extent, -best_deviation,
+                      worst_deviation);
 }
 
 Observation MetricModel::observation(const MetricValue& value) const {

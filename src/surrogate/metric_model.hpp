@@ -47,6 +47,7 @@ class MetricModel {
     /// A rung's values become (log(value - shift) - centre) / extent.
     struct Scale {
         double shift = 0, centre = 0, extent = 1;
+        double reach = 0;  ///< from the shift to the best value
         bool used = false;
     };
 

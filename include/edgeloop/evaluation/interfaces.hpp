@@ -43,6 +43,8 @@ class LatencyProbe {
     virtual void cancel(CandidateId id) = 0;
     [[nodiscard]] virtual std::vector<Outcome> poll() = 0;
     [[nodiscard]] virtual LinkState link() const = 0;
+    /// Whether latencies are computed or looked up, by no device.
+    [[nodiscard]] virtual bool computes() const { return false; }
     /// Why no device that is there can deliver what the run asks for, or nothing. As long as there
     /// is a reason no training is begun.
     [[nodiscard]] virtual std::optional<std::string> lacks() const { return std::nullopt; }

@@ -194,9 +194,9 @@ struct EngineState {
 /// threads.
 ///
 /// Call order: any mix of ask() and tell(). Each candidate's randomness is addressed by its number,
-/// so the sequence of candidates depends on the settings and, for steady-state, on the order of the
-/// calls; never on time or on the number of ranks. A generational run gives the same candidates for
-/// any order of tell() within a generation.
+/// so the sequence of candidates depends on the settings and, without generations, on the order of
+/// the calls (of inform(), too); never on time or on the number of ranks. A generational run gives
+/// the same candidates for any order of tell() within a generation.
 class Engine {
   public:
     virtual ~Engine() = default;
@@ -206,6 +206,12 @@ class Engine {
     /// rung and a larger budget. A repeat (repeat_of() its id) comes with the full budget and, as
     /// `known`, all that training does not change; it is no design of its own.
     [[nodiscard]] virtual std::optional<Candidate> ask() = 0;
+    /// ask() as it was answered before, from a journal.
+    /// @return what the engine makes of it; nothing, or another candidate, when it cannot have
+    /// been.
+    [[nodiscard]] virtual std::optional<Candidate> ask_again(const Candidate& /*journaled*/) {
+        return ask();
+    }
     /// REQUIRES: the candidate is pending, and a completed one has every metric of the goals.
     /// Completed candidates, and those that break a constraint, may enter the population; others
     /// never do.
@@ -222,8 +228,10 @@ class Engine {
     /// A design that is worth measuring before anything is decided about it; nothing when there is
     /// none. Only asks: it is no candidate, and its id (is_scout()) is never told.
     [[nodiscard]] virtual std::optional<Candidate> scout() { return std::nullopt; }
-    /// What was measured of it, or that it could not be.
+    /// What was measured of it, or that it could not be. One that was lost may be scouted again.
     virtual void inform(const Genome& /*scouted*/, const Outcome& /*measured*/) {}
+    /// The run goes on later, perhaps with other devices: what inform() said is forgotten.
+    virtual void forget_scouted() {}
     /// What inform() said of this design before.
     [[nodiscard]] virtual std::optional<Outcome> measured_before(const Genome& /*genome*/) const {
         return std::nullopt;

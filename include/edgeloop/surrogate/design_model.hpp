@@ -52,7 +52,9 @@ class DesignModel {
     void fit(const std::vector<ModelResult>& results, FittedMetrics& fitted);
     /// Learns from these results, in place of all before, with parameters that were fitted.
     /// Complexity: the same, for one step of a fit.
-    void learn(const std::vector<ModelResult>& results, const FittedMetrics& fitted);
+    /// @return false when there is a metric that no result used has, or that was never fitted: then
+    ///         nothing can be predicted.
+    [[nodiscard]] bool learn(const std::vector<ModelResult>& results, const FittedMetrics& fitted);
     /// Takes what is under way for done, with the metrics that are predicted: further designs look
     /// elsewhere. Its own metrics are known ones, e.g. measured.
     void believe(const std::vector<ModelResult>& under_way);

@@ -20,7 +20,8 @@ class ImprovementRegion {
     /// @param front      Shape (members, objectives); dominated members do no harm.
     /// @param reference  what is at least as bad adds nothing. Shape (objectives).
     /// Complexity: 2 objectives O(n log n); each more up to n times as many boxes, so a larger
-    /// front is thinned to `max_members` first: those that matter most.
+    /// front is thinned first, to 60 members (3 objectives) or 15 (more): the best of each
+    /// objective and others spread along the first.
     ImprovementRegion(const Points& front, const Point& reference);
 
     /// @param beliefs  Shape (objectives).

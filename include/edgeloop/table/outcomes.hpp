@@ -32,6 +32,7 @@ class TableProbe : public LatencyProbe {
     }
     void cancel(CandidateId) override {}
     [[nodiscard]] std::vector<Outcome> poll() override { return std::exchange(done_, {}); }
+    [[nodiscard]] bool computes() const override { return true; }
     [[nodiscard]] LinkState link() const override { return {"table", true, 0}; }
 
   private:
