@@ -1,13 +1,14 @@
 #include "edgeloop/search/coordinator.hpp"
 
+#include "search/device_watch.hpp"
 #include "search/failure_watch.hpp"
 #include "search/forecast.hpp"
 #include "search/housekeeping.hpp"
 #include "search/parts.hpp"
 #include "search/replay.hpp"
+#include "search/scouts.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/log.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -75,53 +76,7 @@ class Coordinator {
         }
         submit_unmeasured();
         start_training();
-        scout_ahead();
-    }
-
-    /// Gives devices that have nothing else to do designs that may be trained later.
-    void scout_ahead() {
-        if (!probe_ || options_.measure_ahead <= 0 || closing_ || !devices_suffice()) return;
-        const LinkState link = probe_->link();
-        if (!probe_->computes() && (!link.up || link.devices == 0)) return forget_scouts();
-        const auto measuring = static_cast<std::size_t>(
-            std::count_if(active_.begin(), active_.end(),
-                          [](const auto& each) { return each.second.measuring; }));
-        constexpr std::size_t at_once_when_computed = 8;
-        const std::size_t devices = probe_->computes() ? at_once_when_computed : link.devices;
-        const EngineState& state = engine_.state();
-        const std::uint64_t wanted =
-            static_cast<std::uint64_t>(options_.measure_ahead) * state.done;
-        while (measuring + scouts_.size() < devices &&
-               state.model.scouts + scouts_.size() + scouts_lost_ < wanted) {
-            std::optional<Candidate> scout = engine_.scout();
-            if (!scout) return;
-            turned_ = true;
-            const CandidateId id = scout->id;
-            probe_->submit(scouts_[id] = std::move(*scout));
-        }
-    }
-
-    void on_scouted(Outcome outcome) {
-        const auto found = scouts_.find(outcome.id);
-        if (found == scouts_.end()) return;
-        so_far_.measuring_seconds += outcome.seconds;
-        // One that was measured badly is as good as not measured.
-        if (outcome.status == Status::completed && !rules_.usable(outcome))
-            outcome.status = Status::lost;
-        const bool lost = outcome.status == Status::lost || outcome.status == Status::cancelled;
-        engine_.inform(found->second.genome, outcome);
-        if (lost)
-            ++scouts_lost_;
-        else
-            store_.record(Scouted{std::move(found->second.genome), std::move(outcome)});
-        scouts_.erase(found);
-    }
-
-    void forget_scouts() {
-        for (const auto& [id, scout] : std::exchange(scouts_, {})) {
-            probe_->cancel(id);
-            engine_.inform(scout.genome, {id, Status::lost});
-        }
+        if (scouts_.on() && !closing_ && devices_suffice()) turned_ |= scouts_.send(active_);
     }
 
     [[nodiscard]] bool wants_more() const {
@@ -188,16 +143,7 @@ class Coordinator {
         probe_->submit(active.kept.candidate);
     }
 
-    /// Whether the devices that are there can deliver what is asked for; says what they lack.
-    [[nodiscard]] bool devices_suffice() {
-        std::optional<std::string> lacks = probe_ ? probe_->lacks() : std::nullopt;
-        if (lacks && lacks != lacking_)
-            log::warning("no training begins: {}", *lacks);
-        else if (!lacks && lacking_)
-            log::info("a device delivers what this run asks for: training begins");
-        lacking_ = std::move(lacks);
-        return !lacking_;
-    }
+    [[nodiscard]] bool devices_suffice() { return !probe_ || devices_.suffice(*probe_); }
 
     void submit_unmeasured() {
         if (unmeasured_.empty() || !devices_suffice()) return;
@@ -277,7 +223,10 @@ class Coordinator {
 
     void on_measured(Outcome outcome) {
         turned_ = true;
-        if (is_scout(outcome.id)) return on_scouted(std::move(outcome));
+        if (is_scout(outcome.id)) {
+            so_far_.measuring_seconds += outcome.seconds;
+            return scouts_.take(std::move(outcome));
+        }
         Active* const found = find(outcome.id);
         if (found == nullptr || !found->measuring) return;
         Active& active = *found;
@@ -364,7 +313,7 @@ class Coordinator {
 
     Progress report(const char* phase) {
         if (probe_) so_far_.link = probe_->link();
-        if (probe_ && lacking_) so_far_.link->text = "waiting: " + *lacking_;
+        if (devices_.lacking()) so_far_.link->text = "waiting: " + *devices_.lacking();
         return housekeeping_.report(phase, so_far_);
     }
 
@@ -393,7 +342,7 @@ class Coordinator {
         if (!why && !broken && options_.broken) broken = options_.broken();
         if (!(why || broken) || engine_.finished()) return;
         store_.record(Note{"stopped", 0, why ? *why : *broken});
-        forget_scouts();
+        scouts_.forget();
         for (auto& [id, active] : active_)
             if (active.begun) --active.kept.cut_off;
         housekeeping_.save(active_);
@@ -407,15 +356,10 @@ class Coordinator {
     }
 
     SearchResult finish() {
-        forget_scouts();
+        scouts_.forget();
         store_.commit();
         housekeeping_.save(active_);
-        Progress progress = report("finished");
-        if (engine_.state().exhausted)
-            log::warning(
-                "no new design was found after {} candidates: the search space is exhausted",
-                engine_.state().proposed);
-        return {std::move(progress), reported_front(engine_)};
+        return {report("finished"), reported_front(engine_)};
     }
 
     Engine& engine_;
@@ -430,21 +374,20 @@ class Coordinator {
     const std::size_t ask_ahead_{
         options_.ask_ahead.value_or(any_order_ ? std::numeric_limits<std::size_t>::max() : 0)};
     const PartRules rules_{engine_, options_, probe_ != nullptr};
+    Scouts scouts_{engine_, probe_, store_, rules_, options_.measure_ahead};
     Housekeeping housekeeping_{engine_, store_, options_, clock_};
 
     ActiveCandidates active_;
     /// Waiting for a free slot to train; the key decides who goes first.
     std::multimap<double, CandidateId, std::greater<>> ready_;
-    std::map<CandidateId, Candidate> scouts_;  ///< being measured, and no candidates yet
-    std::uint64_t scouts_lost_ = 0;
     std::vector<CandidateId> unmeasured_;  ///< no device delivers what they need
     std::vector<CandidateId> waiting_;     ///< submitted, and not known to have begun
     Forecast forecast_;
     FailureWatch failures_;
-    Progress so_far_;                     ///< candidates that train now, and what all cost
-    std::optional<std::string> lacking_;  ///< what the devices that are there cannot deliver
-    bool turned_ = false;                 ///< something happened in this turn of the loop
-    bool closing_ = false;                ///< the next candidate would not finish in time
+    Progress so_far_;  ///< candidates that train now, and what all cost
+    DeviceWatch devices_;
+    bool turned_ = false;   ///< something happened in this turn of the loop
+    bool closing_ = false;  ///< the next candidate would not finish in time
 };
 
 }  // namespace

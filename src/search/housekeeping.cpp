@@ -1,5 +1,6 @@
 #include "search/housekeeping.hpp"
 
+#include "edgeloop/core/log.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
 
 #include <algorithm>
@@ -62,6 +63,9 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     const double now = clock_.pace();
     const bool tables = tables_.due(now) || std::string(phase) != "running";
     const EngineState& state = engine_.state();
+    if (std::string(phase) == "finished" && state.exhausted)
+        log::warning("no new design was found after {} candidates: the search space is exhausted",
+                     state.proposed);
     progress.phase = phase;
     progress.done = state.done;
     progress.done_before = done_before_;
