@@ -87,9 +87,10 @@ TEST_F(OldRuns, TrainingsOnTheLadderGoOnFromTheirEpoch) {
     const auto result = resume(dir, training_);
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("candidate 1 goes on from epoch 1"));
-    EXPECT_THAT(result.output,
-                HasSubstr("begun with other defaults and goes on with them: --confirm=0 "
-                          "--augment=false --normalise=spec --margin=0 --short-lines=pad"));
+    EXPECT_THAT(
+        result.output,
+        HasSubstr("begun with other defaults and goes on with them: --engine=generational "
+                  "--confirm=0 --augment=false --normalise=spec --margin=0 --short-lines=pad"));
     EXPECT_EQ(statuses(dir), Words(16, "completed")) << result.output;
     EXPECT_FALSE(std::filesystem::is_empty(dir + "/models"));
     const auto again = resume(dir, training_);
@@ -181,7 +182,7 @@ TEST_F(OldRuns, TheirResultsAreReused) {
     words.insert(words.end(), training_.begin(), training_.end() - 1);
     // What was the default when it was made.
     for (const char* word : {"--margin", "0", "--short-lines", "pad", "--normalise", "spec",
-                             "--augment=false", "--confirm", "0"})
+                             "--augment=false", "--confirm", "0", "--engine", "generational"})
         words.push_back(word);
     const auto result = run(words);
     ASSERT_EQ(result.code, 0) << result.output;
