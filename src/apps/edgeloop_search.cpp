@@ -78,7 +78,8 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
         return search_or_stop([&] { simulate_search(leader, config, task, probe.get()); });
     if (world.size() == 1) {
         const auto evaluator =
-            make_local_evaluator(alone, config.dispatch.candidate_limit_s, paused_s);
+            make_local_evaluator(alone, config.dispatch.candidate_limit_s, paused_s,
+                                 config.engine.kind != EngineKind::generational);
         return search_or_stop([&] { leader.search(*evaluator, probe.get(), agent, false); });
     }
     DispatchOptions options = config.dispatch;

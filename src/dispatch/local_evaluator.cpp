@@ -20,10 +20,12 @@ namespace {
 
 class LocalEvaluator final : public Evaluator {
   public:
-    LocalEvaluator(WorkerFunction run, double limit_s, std::function<double()> paused_s)
+    LocalEvaluator(WorkerFunction run, double limit_s, std::function<double()> paused_s,
+                   bool one_at_a_time)
         : run_(std::move(run)),
           limit_s_(limit_s),
           paused_s_(std::move(paused_s)),
+          one_at_a_time_(one_at_a_time),
           thread_([this] { work(); }) {}
     ~LocalEvaluator() override {
         {
@@ -37,7 +39,8 @@ class LocalEvaluator final : public Evaluator {
     [[nodiscard]] std::size_t free_slots() const override {
         const std::lock_guard lock(mutex_);
         // What was not collected counts: the next candidate is chosen by it.
-        return depth_.value() - std::min(depth_.value(), outstanding_.size() + done_.size());
+        const std::size_t depth = one_at_a_time_ ? 1 : depth_.value();
+        return depth - std::min(depth, outstanding_.size() + done_.size());
     }
 
     void submit(const Candidate& candidate) override {
@@ -122,6 +125,7 @@ class LocalEvaluator final : public Evaluator {
     WorkerFunction run_;
     double limit_s_;
     std::function<double()> paused_s_;
+    bool one_at_a_time_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<Candidate> queue_;
@@ -135,8 +139,10 @@ class LocalEvaluator final : public Evaluator {
 }  // namespace
 
 std::unique_ptr<Evaluator> make_local_evaluator(WorkerFunction run, double candidate_limit_s,
-                                                std::function<double()> paused_s) {
-    return std::make_unique<LocalEvaluator>(std::move(run), candidate_limit_s, std::move(paused_s));
+                                                std::function<double()> paused_s,
+                                                bool one_at_a_time) {
+    return std::make_unique<LocalEvaluator>(std::move(run), candidate_limit_s, std::move(paused_s),
+                                            one_at_a_time);
 }
 
 }  // namespace edgeloop
