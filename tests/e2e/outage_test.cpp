@@ -44,6 +44,8 @@ class Outage : public testing::Test {
                     e2e_data("shards"),
                     "--confirm",
                     "0",
+                    "--engine",
+                    "generational",
                     "--space",
                     folder.path("space.json"),
                     "--run-dir",
