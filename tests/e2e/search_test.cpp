@@ -397,6 +397,23 @@ TEST(Search, PlanningWithRungsLeavesNoTrainingStatesBehind) {
     EXPECT_TRUE(std::filesystem::is_empty(folder.root()));
 }
 
+// As README says for long trainings.
+TEST(Search, AModelLedSearchClimbsRungsAndStopsTheHopeless) {
+    const TemporaryFolder folder;
+    Words words = small_search(folder.path("run"), {"--rungs", "1", "2", "4", "--prune-hopeless"});
+    *std::find(words.begin(), words.end(), "generational") = "model-based";
+    const auto result = run(mpirun(3, words));
+    ASSERT_EQ(result.code, 0) << result.output;
+    const auto table = read_table(folder.path("run") + "/evaluations.csv");
+    EXPECT_EQ(column(table, "id").size(), 12u);
+    const Words epochs = column(table, "epochs");
+    const auto whole = std::count(epochs.begin(), epochs.end(), "4");
+    EXPECT_GE(whole, 1);
+    EXPECT_LE(whole, 2);  // 12 / 3², rounded up; some may be hopeless by then
+    EXPECT_GE(std::count(epochs.begin(), epochs.end(), "1"), 1);
+    EXPECT_FALSE(column(read_table(folder.path("run") + "/pareto.csv"), "id").empty());
+}
+
 TEST(Search, AModelChoosesWithAGivenReferencePointAndIsPartOfTheRun) {
     const TemporaryFolder folder;
     const auto search = [&](const std::string& dir, const Words& more) {

@@ -63,7 +63,7 @@ struct SurrogateSettings {
 };
 
 /// How a reference point of the hypervolume is chosen that nobody gave, once a population's worth
-/// of results is known.
+/// of results is known (model-based: as many as are sampled first).
 enum class ReferenceRule {
     extent,  ///< 10 % of each objective's extent beyond the worst result
     /// Nearly the same for all runs of a task: an objective's limit, or where it is worthless (see
