@@ -85,6 +85,7 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
     DispatchOptions options = config.dispatch;
     options.is_large = task.is_large;
     options.paused_s = paused_s;
+    options.one_at_a_time = config.engine.kind == EngineKind::model_based;
     GroupEvaluator evaluator(world, plan, options,
                              config.coordinator_trains ? alone : WorkerFunction());
     const int code = search_or_stop(
