@@ -93,6 +93,10 @@ SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
                          const LatencyProbe* probe, LocalAgent* agent) {
     SearchOptions options = config.coordination;
     options.measured = task.measured;
+    if (task.training)
+        options.refuse_trained = [&targets = task.targets](const Metrics& metrics) {
+            return refusal(metrics, Source::training, &targets);
+        };
     constexpr int usual = 4;
     const bool measures_elsewhere = task.make_probe != nullptr ||
                                     parse_edge_option(config.edge).mode != EdgeOption::Mode::local;
@@ -141,6 +145,9 @@ ReuseCache earlier_results(const SearchConfig& config, const SearchTask& task) {
     options.latencies = config.edge == "model" || !config.probe.device_class.empty();
     options.weights = config.save_weights;
     options.measured = task.measured;
+    options.members = task.targets;
+    for (std::string& batch : batch_members(config.probe.settings))
+        options.members.push_back(std::move(batch));
     ReuseCache cache(std::move(options));
     for (const std::string& folder : config.reuse)
         log::info("{}", cache.add_run(folder, conditions_in_files(folder)).text(folder));

@@ -227,6 +227,8 @@ SearchTask network_task(const SearchConfig& config) {
     for (const Target& target : dataset->catalogue().targets)
         targets.push_back(metric_name(target));
     task.measured = settle_goals(task.engine.goals, config.edge, targets);
+    task.targets = targets;  // val_rmse_* has their units, r2_* not
+    for (const Target& target : dataset->catalogue().targets) task.targets.push_back(target.name);
     require_designs(task.space, task.engine, counted_metrics);
 
     task.training = training_settings(config, dataset);

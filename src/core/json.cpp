@@ -94,6 +94,18 @@ Json read_json_file(const std::string& path) {
     return parse_json(read_file(path, 64u << 20), path);
 }
 
+Json with_printable_texts(const Json& value) {
+    if (value.is_string()) return printable(value.get_ref<const std::string&>());
+    if (!value.is_structured()) return value;
+    Json clean(value.type());
+    if (value.is_array())
+        for (const Json& each : value) clean.push_back(with_printable_texts(each));
+    else
+        for (const auto& item : value.items())
+            clean[printable(item.key())] = with_printable_texts(item.value());
+    return clean;
+}
+
 void require_known_keys(const Json& object, const std::vector<std::string_view>& known,
                         const std::string& where) {
     if (!object.is_object())

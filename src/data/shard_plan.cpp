@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -16,8 +17,10 @@ namespace {
 
 constexpr int max_shards = 99999;
 
+/// As the catalogue has it, like the names of objects and layers: recordings call themselves what
+/// they like, and the catalogue is text.
 std::string file_name(const std::string& path) {
-    return std::filesystem::path(path).filename().string();
+    return printable(std::filesystem::path(path).filename().string());
 }
 
 void check_options(const ShardOptions& options) {
@@ -36,7 +39,8 @@ std::string add_layer(ShardPlan& plan, const Recording& file, const LayerInfo& i
     if (!info.labelled)
         labels.assign(index.lines() * targets, std::numeric_limits<double>::quiet_NaN());
     std::string identity;
-    CatalogueLayer layer{info.group.object, info.group.layer, file_name(file.path())};
+    CatalogueLayer layer{printable(info.group.object), printable(info.group.layer),
+                         file_name(file.path())};
     layer.first_line = plan.lines.size();
     for (std::size_t i = 0; i < index.lines(); ++i) {
         const std::size_t frames = index.frames_of(i);
@@ -83,7 +87,7 @@ Json read_inputs(ShardPlan& plan) {
         std::set<std::string> files = {plan.files[i]};
         for (const LayerInfo& info : file->layers()) {
             files.insert(info.files.begin(), info.files.end());
-            layers[info.group.path] = add_layer(plan, *file, info);
+            layers[printable(info.group.path)] = add_layer(plan, *file, info);
             plan.layers.push_back({i, info});
         }
         for (const std::string& part : files) plan.seen[part] = stamp_of(part);

@@ -21,6 +21,10 @@ using Json = nlohmann::json;
 /// Reads and parses a JSON file. @throws ConfigError when it is missing, unreadable or malformed.
 [[nodiscard]] Json read_json_file(const std::string& path);
 
+/// The same value with printable() keys and texts: JSON of somebody else, to be kept or shown.
+/// @param value  as parse_json() gives it: its depth bounds the recursion.
+[[nodiscard]] Json with_printable_texts(const Json& value);
+
 /// Throws ConfigError if `object` is not an object or has a key that is not in `known`; names the
 /// nearest known key.
 void require_known_keys(const Json& object, const std::vector<std::string_view>& known,

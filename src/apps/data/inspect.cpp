@@ -6,6 +6,7 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/data/output_file.hpp"
 
 #include <algorithm>
@@ -139,10 +140,23 @@ class FileInspector {
             report_.saturated_fraction = double(saturated_) / double(pixels_);
             report_.mean_grey = double(grey_sum_) / double(pixels_);
         }
+        clean_texts();
         return std::move(report_);
     }
 
   private:
+    /// Files and what is in them have names that somebody chose; the report is shown and is JSON.
+    void clean_texts() {
+        report_.path = printable(report_.path);
+        std::set<std::string> objects;
+        for (const std::string& object : report_.objects) objects.insert(printable(object));
+        report_.objects = std::move(objects);
+        for (FileProblem& problem : report_.problems) {
+            problem.place = printable(problem.place);
+            problem.text = printable(problem.text);
+        }
+    }
+
     /// Runs a step; an error becomes a problem of the report.
     template <class Step>
     void guarded(const std::string& path, const Step& step) {

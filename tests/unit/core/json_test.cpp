@@ -58,5 +58,16 @@ TEST(Json, MissingFileIsBadInput) {
     EXPECT_THROW(static_cast<void>(read_json_file("/tmp")), ConfigError);
 }
 
+TEST(Json, TextsOfOthersAreMadePrintableAndAllElseStays) {
+    const Json value = parse_json(
+        R"({"a\u001b": ["\u202e", 1.5, null, {"\u009b": "\n"}], "b": true, "c": "\u00e4"})", "t");
+    EXPECT_EQ(with_printable_texts(value),
+              parse_json(R"({"a\\u{1b}": ["\\u{202e}", 1.5, null, {"\\u{9b}": "\\u{a}"}],
+                             "b": true, "c": "\u00e4"})",
+                         "t"));
+    EXPECT_EQ(with_printable_texts(Json::array()), Json::array());
+    EXPECT_EQ(with_printable_texts(Json::object()), Json::object());
+}
+
 }  // namespace
 }  // namespace edgeloop

@@ -435,6 +435,16 @@ TEST_F(RunDirectoryTest, DeviceRecordsGoIntoTheProvenance) {
     EXPECT_EQ(Json::parse(file("provenance.json")).at("devices").at(0).at("name"), "board");
 }
 
+TEST_F(RunDirectoryTest, ADeviceThatCallsItselfEachTimeAnotherFillsNoProvenance) {
+    const auto engine = make_engine(space_, settings_);
+    const auto store = open_run(options(StartMode::fresh, *engine));
+    std::vector<std::string> records;
+    for (int i = 0; i < 500; ++i) records.push_back(Json{{"name", i}}.dump());
+    store->add_devices(records);
+    store->add_devices({R"({"name":"one more"})"});
+    EXPECT_EQ(Json::parse(file("provenance.json")).at("devices").size(), 200u);
+}
+
 TEST_F(RunDirectoryTest, AResumeAddsItsDevicesToThoseOfBefore) {
     const auto engine = make_engine(space_, settings_);
     {
