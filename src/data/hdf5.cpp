@@ -215,7 +215,7 @@ Handle create_file(const std::string& path) { return create(path, H5F_ACC_TRUNC)
 Handle create_new_file(const std::string& path) { return create(path, H5F_ACC_EXCL); }
 
 Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options) {
-    References references = references_of(place.file, options.external);
+    References references{place.file, options.external};
     return open_dataset(file, place, options, references);
 }
 

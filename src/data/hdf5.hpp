@@ -72,12 +72,11 @@ struct Place {
 
 /// How far references lead from a file that a user named.
 struct References {
-    std::string folder;  ///< real path of that file's: what lies in it may be referred to
+    std::string file;  ///< what lies in the folder of this one may be referred to
     External external = External::refuse;
     int depth = 0;            ///< of virtual datasets whose sources are virtual
     std::size_t sources = 0;  ///< of virtual datasets, looked for so far
 };
-[[nodiscard]] References references_of(const std::string& file, External external);
 
 /// The product of a shape.
 [[nodiscard]] std::uint64_t elements_of(const std::vector<std::uint64_t>& shape);

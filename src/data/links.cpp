@@ -208,21 +208,14 @@ const char* const bring_or_allow =
     "bring the file into that folder, or, if you trust the recording, allow it with "
     "--allow-external";
 
-References references_of(const std::string& file, External external) {
-    std::error_code failed;
-    References references;
-    references.folder = fs::canonical(file, failed).parent_path().string();
-    references.external = external;
-    return references;
-}
-
 std::string refusal_of(const std::string& path, const References& references) {
     std::error_code failed;
     const fs::path real = fs::canonical(path, failed);
     if (failed || !fs::is_regular_file(real, failed)) return "is no regular file";
-    if (references.external == External::allow || is_inside(real, references.folder)) return {};
+    const fs::path folder = fs::canonical(references.file, failed).parent_path();
+    if (references.external == External::allow || is_inside(real, folder)) return {};
     return fmt::format("is '{}', outside the recording's folder '{}'", real.string(),
-                       references.folder);
+                       folder.string());
 }
 
 Referred find_referred(const std::string& name, const std::string& referring, const char* variable,

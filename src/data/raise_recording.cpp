@@ -126,7 +126,7 @@ LayerInfo RaiseRecording::layer(const LayerGroup& group) const {
     info.index_type = fmt::format("{}int{}", index.is_signed ? "" : "u", 8 * index.element_bytes);
     info.frame_chunk = frames.chunk;
     info.labelled = hdf5::find(file_->get(), place_of(group, LayerPart::targets).object,
-                               hdf5::references_of(path(), external()))
+                               hdf5::References{path(), external()})
                         .end != hdf5::LinkEnd::missing;
     if (info.labelled) {
         const hdf5::Dataset labels = open(group, LayerPart::targets);
@@ -241,7 +241,7 @@ std::vector<LayerGroup> layers_in_root(const std::string& path, Level root) {
 
 std::unique_ptr<const Recording> open_raise(std::shared_ptr<const hdf5::Handle> file,
                                             const std::string& path, External external) {
-    const hdf5::References references = hdf5::references_of(path, external);
+    const hdf5::References references{path, external};
     Level root = examine(file->get(), {path, "/"}, references);
     std::sort(root.others.begin(), root.others.end());
     std::vector<LayerGroup> groups;

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
-#include <system_error>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -43,10 +42,11 @@ std::uint64_t bytes_of(const Dataset& dataset) {
     return elements_of(dataset.shape) * dataset.element_bytes;
 }
 
+/// Of the file that holds the dataset.
 std::uint64_t bytes_of_file(const Dataset& dataset) {
-    std::error_code failed;
-    const std::uintmax_t bytes = std::filesystem::file_size(file_of(dataset.id.get()), failed);
-    return failed ? 0 : bytes;
+    const Handle file(H5Iget_file_id(dataset.id.get()), H5Fclose);
+    hsize_t bytes = 0;
+    return H5Fget_filesize(file.get(), &bytes) < 0 ? 0 : bytes;
 }
 
 void check_growth(const Dataset& dataset, std::uint64_t stored_bytes) {

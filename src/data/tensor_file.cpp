@@ -36,8 +36,7 @@ FloatArray read_array(const hdf5::Dataset& dataset) {
 
 /// @throws ConfigError  a link on the way leads nowhere, or to another folder.
 hdf5::Target find(hid_t file, const hdf5::Place& place) {
-    hdf5::Target target =
-        hdf5::find(file, place.object, hdf5::references_of(place.file, External::refuse));
+    hdf5::Target target = hdf5::find(file, place.object, hdf5::References{place.file});
     if (target.end == hdf5::LinkEnd::broken)
         hdf5::throw_bad_input(place, target.problem, target.suggestion);
     return target;
@@ -90,7 +89,7 @@ std::map<std::string, FloatArray> TensorFile::read_group(const std::string& grou
     if (target.end == hdf5::LinkEnd::missing) return arrays;
     if (target.end != hdf5::LinkEnd::group) hdf5::throw_bad_input({path_, group}, "not a group");
     const hdf5::Handle opened = target.open_group();
-    Visit visit{hdf5::references_of(path_, External::refuse), {}};
+    Visit visit{hdf5::References{path_}, {}};
     if (!opened.valid() ||
         H5Lvisit(opened.get(), H5_INDEX_NAME, H5_ITER_INC, collect_dataset_name, &visit) < 0)
         hdf5::throw_bad_input({path_, group}, "the group cannot be read to its end");
