@@ -44,13 +44,20 @@ void start_countdown() {
     if (limit > 0 && !counting.exchange(true)) set_countdown(limit);
 }
 
-extern "C" void end_at_once(int) {
+/// Libraries that MPI loads may use SIGALRM.
+int countdown_signal() { return SIGRTMIN + 7; }
+
+[[noreturn]] void end_at_once() {
     constexpr char text[] =
         "ended by a signal in the middle of something that could not be interrupted; no file is "
         "half written under its name\n";
     if (::write(STDERR_FILENO, text, sizeof text - 1) < 0) {  // nobody is left to be told
     }
     ::_exit(static_cast<int>(ExitCode::stopped));
+}
+
+extern "C" void on_countdown(int, siginfo_t* info, void*) {
+    if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &countdown) end_at_once();
 }
 
 extern "C" void on_stop_signal(int signal) {
@@ -60,7 +67,7 @@ extern "C" void on_stop_signal(int signal) {
         std::int64_t first = 0;
         const std::int64_t now = now_ns();
         if (!first_terminate_ns.compare_exchange_strong(first, now) && now - first >= second_ns)
-            end_at_once(signal);
+            end_at_once();
     }
     requested.store(signal);
     if (signal == SIGINT || signal == SIGTERM) start_countdown();
@@ -80,14 +87,19 @@ void handle(int signal, void (*handler)(int)) {
 /// @return whether there is a timer: a process may have only so many.
 bool make_countdown() {
     static const bool made = [] {
-        handle(SIGALRM, end_at_once);
-        sigset_t alarm;
-        sigemptyset(&alarm);
-        sigaddset(&alarm, SIGALRM);
-        ::pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
+        struct sigaction action {};
+        action.sa_sigaction = on_countdown;
+        sigemptyset(&action.sa_mask);
+        action.sa_flags = SA_RESTART | SA_SIGINFO;
+        ::sigaction(countdown_signal(), &action, nullptr);
+        sigset_t mine;
+        sigemptyset(&mine);
+        sigaddset(&mine, countdown_signal());
+        ::pthread_sigmask(SIG_UNBLOCK, &mine, nullptr);
         sigevent event{};
         event.sigev_notify = SIGEV_SIGNAL;
-        event.sigev_signo = SIGALRM;
+        event.sigev_signo = countdown_signal();
+        event.sigev_value.sival_ptr = &countdown;
         return ::timer_create(CLOCK_MONOTONIC, &event, &countdown) == 0;
     }();
     return made;

@@ -15,6 +15,8 @@ namespace edgeloop {
 namespace {
 
 constexpr std::uint64_t max_frames_in_layer = 1ull << 27;
+/// Of frames that are stored: each costs its reader some 30 bytes. Black ones of 8 x 8 take one.
+constexpr std::uint64_t max_frames_in_a_byte = 16, harmless_frames = 1ull << 20;
 constexpr std::uint64_t max_lines_in_layer = 1ull << 24;
 constexpr std::uint64_t max_image_side = 8192;
 /// No laser is near it, and its square is a number in single precision.
@@ -38,6 +40,10 @@ void check_frames(const hdf5::Dataset& frames) {
             frames.place,
             fmt::format("shape {} is out of range: height and width 1 to {}, at most {} frames",
                         shape_text(shape), max_image_side, max_frames_in_layer));
+    if (shape[0] > harmless_frames && shape[0] / max_frames_in_a_byte > frames.stored_bytes)
+        hdf5::throw_bad_input(frames.place,
+                              fmt::format("{} frames would be made of {} stored bytes", shape[0],
+                                          frames.stored_bytes));
 }
 
 void check_index(const hdf5::Dataset& index, std::uint64_t frames) {

@@ -326,6 +326,23 @@ TEST_F(ExternalData, MuchThatIsMadeOfLittleIsRefused) {
     expect_refused(path_, "/layer0000/frame", "bytes of data would be made of");
 }
 
+TEST_F(ExternalData, ManyFramesOfNextToNothingAreRefused) {
+    constexpr std::uint64_t many = std::uint64_t(1) << 22;
+    hdf5::Handle file = hdf5::create_file(path_);
+    {
+        const hdf5::Handle group = hdf5::create_group(file.get(), {path_, "/layer0000"});
+        const hdf5::Dataset frames = hdf5::create_dataset(
+            file.get(), {path_, "/layer0000/frame"}, H5T_STD_U8LE, {many, 1, 1}, {{many, 1, 1}, 9});
+        const hdf5::Dataset index = hdf5::create_dataset(
+            file.get(), {path_, "/layer0000/scan_line_index"}, H5T_STD_U8LE, {many}, {{many}, 9});
+        const std::vector<std::uint8_t> zeros(many);
+        hdf5::write_rows(frames, 0, many, H5T_NATIVE_UINT8, zeros.data());
+        hdf5::write_rows(index, 0, many, H5T_NATIVE_UINT8, zeros.data());
+    }
+    hdf5::close_written(file, path_);
+    expect_refused(path_, "/layer0000/frame", "4194304 frames would be made of");
+}
+
 TEST_F(ExternalData, MoreChunksThanBytesAreNotCounted) {
     hdf5::Handle file = hdf5::create_file(path_);
     {
