@@ -118,12 +118,13 @@ class Walk {
     }
 
   private:
-    [[nodiscard]] static Target broken(std::string problem, const char* suggestion = nullptr) {
+    [[nodiscard]] static Target broken(
+        std::string problem,
+        std::string suggestion = "bring back what it leads to, or remove the link") {
         Target target;
         target.end = LinkEnd::broken;
         target.problem = std::move(problem);
-        target.suggestion =
-            suggestion != nullptr ? suggestion : "bring back what it leads to, or remove the link";
+        target.suggestion = std::move(suggestion);
         return target;
     }
     [[nodiscard]] std::string path_of(const std::string& name) const {
@@ -163,7 +164,8 @@ class Walk {
             leads_nowhere_ = in_file + "cannot be opened";
             const Referred file =
                 find_referred(link.file, file_of(at_.get()), "HDF5_EXT_PREFIX", references_);
-            if (!file.problem.empty()) return broken(in_file + file.problem, bring_or_allow);
+            if (!file.refusal.problem.empty())
+                return broken(in_file + file.refusal.problem, file.refusal.suggestion);
             if (file.path.empty() || !enter_file(file.path)) return broken(leads_nowhere_);
         } else {
             return broken(fmt::format("'{}' is a link of an unknown kind", path));
@@ -204,18 +206,17 @@ class Walk {
 
 }  // namespace
 
-const char* const bring_or_allow =
-    "bring the file into that folder, or, if you trust the recording, allow it with "
-    "--allow-external";
-
-std::string refusal_of(const std::string& path, const References& references) {
+Refusal refusal_of(const std::string& path, const References& references) {
     std::error_code failed;
     const fs::path real = fs::canonical(path, failed);
-    if (failed || !fs::is_regular_file(real, failed)) return "is no regular file";
+    if (failed || !fs::is_regular_file(real, failed))
+        return {"is no regular file", "put a plain file in its place"};
     const fs::path folder = fs::canonical(references.file, failed).parent_path();
     if (references.external == External::allow || is_inside(real, folder)) return {};
-    return fmt::format("is '{}', outside the recording's folder '{}'", real.string(),
-                       folder.string());
+    return {
+        fmt::format("is '{}', outside the recording's folder '{}'", real.string(), folder.string()),
+        "bring the file into that folder, or, if you trust the recording, allow it with "
+        "--allow-external"};
 }
 
 Referred find_referred(const std::string& name, const std::string& referring, const char* variable,

@@ -9,22 +9,24 @@ namespace edgeloop::hdf5 {
 // HDF5 opens whatever a file refers to, a pipe or a device as well, and looks for it in several
 // places. So links are followed here, one by one, and each file is looked at before it is opened.
 
-/// A file that another one refers to.
-struct Referred {
-    std::string path;     ///< where HDF5 would find it; empty: nowhere
-    std::string problem;  ///< why it must not be opened, to follow "which"; empty: it may be
+/// Why a file must not be opened: a problem to follow "which", and what to do. Empty: it may be.
+struct Refusal {
+    std::string problem, suggestion;
 };
 
-/// What to do about Referred::problem.
-extern const char* const bring_or_allow;
+/// A file that another one refers to.
+struct Referred {
+    std::string path;  ///< where HDF5 would find it; empty: nowhere
+    Refusal refusal;
+};
 
 /// Looks for a file where HDF5 does: as it is called, in the folders that the environment variable
 /// names, in the folder of the file that refers to it, in the working folder.
 /// @param name  as it is written in `referring`.
 [[nodiscard]] Referred find_referred(const std::string& name, const std::string& referring,
                                      const char* variable, const References& references);
-/// Why a file must not be opened, as Referred::problem. @param path  something is there.
-[[nodiscard]] std::string refusal_of(const std::string& path, const References& references);
+/// @param path  something is there.
+[[nodiscard]] Refusal refusal_of(const std::string& path, const References& references);
 
 /// What a path inside a file leads to. `broken`: to nothing that can, or may, be opened.
 enum class LinkEnd { missing, broken, group, other };

@@ -161,10 +161,11 @@ std::uint64_t size_of_external(const Dataset& dataset, const std::string& path,
                         fmt::format("its data are in the file '{}', which cannot be read: {}", path,
                                     std::strerror(errno)),
                         "bring the file there, or set HDF5_EXTFILE_PREFIX to its folder");
-    if (const std::string problem = refusal_of(path, references); !problem.empty())
-        throw_bad_input(dataset.place,
-                        fmt::format("its data are in the file '{}', which {}", path, problem),
-                        bring_or_allow);
+    if (const Refusal refusal = refusal_of(path, references); !refusal.problem.empty())
+        throw_bad_input(
+            dataset.place,
+            fmt::format("its data are in the file '{}', which {}", path, refusal.problem),
+            refusal.suggestion);
     return static_cast<std::uint64_t>(info.st_size);
 }
 

@@ -245,11 +245,11 @@ bool VirtualSources::look_at(const Dataset& dataset, std::size_t mapping, hsize_
     const std::string own = file_of(dataset.id.get());
     const Referred file =
         name == "." ? Referred{own, {}} : find_referred(name, own, "HDF5_VDS_PREFIX", references);
-    if (!file.problem.empty())
+    if (!file.refusal.problem.empty())
         throw_bad_input(
             dataset.place,
-            fmt::format("it takes data from the file '{}', which {}", name, file.problem),
-            bring_or_allow);
+            fmt::format("it takes data from the file '{}', which {}", name, file.refusal.problem),
+            file.refusal.suggestion);
     if (file.path.empty()) return false;
     try {
         const Handle opened = open_for_reading(file.path);
