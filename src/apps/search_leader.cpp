@@ -134,6 +134,7 @@ RunDirectoryOptions store_options(const SearchConfig& config, const SearchTask& 
     options.allow_changed = config.allow_changed;
     options.config_text = config.text;
     options.provenance = provenance_of(config, task, ranks);
+    options.access = access_of(config);
     return options;
 }
 
@@ -238,7 +239,8 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
     // Limits are in real seconds, and a simulation takes few of them.
     if (clock != nullptr) options.time_limit_seconds = std::numeric_limits<double>::infinity();
     ProgressPrinter printer(task_.engine.goals);
-    const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
+    const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib),
+                         access_of(config_));
     RunDirectory& store = *store_;
     options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
     options.on_progress = [&](const Progress& progress) {

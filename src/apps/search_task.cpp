@@ -33,6 +33,7 @@ TrainingSettings training_settings(const SearchConfig& config,
     settings.start_at_mean = config.normalise_by_data;
     settings.conditions = younger_conditions(config);
     if (config.large_ranks > 0) settings.batch_ranks = config.ranks_per_candidate;
+    settings.access = access_of(config);
     settings.state_dir = config.run_dir + "/training";
     if (config.save_weights) settings.weights_dir = config.run_dir + "/weights";
     return settings;

@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
@@ -74,7 +75,7 @@ std::string content_of(const std::set<std::string>& files) {
 Json read_inputs(ShardPlan& plan) {
     Json inputs = Json::array();
     for (std::size_t i = 0; i < plan.files.size(); ++i) {
-        const auto file = open_recording(plan.files[i]);
+        const auto file = open_recording(plan.files[i], plan.external);
         std::vector<Target>& targets = plan.catalogue.targets;
         if (i == 0) targets = file->targets();
         if (file->targets() != targets)
@@ -86,6 +87,8 @@ Json read_inputs(ShardPlan& plan) {
         Json layers = Json::object();
         std::set<std::string> files = {plan.files[i]};
         for (const LayerInfo& info : file->layers()) {
+            if (stop_signal() != 0)
+                throw Stopped("stopped by a signal while the recordings were looked through");
             files.insert(info.files.begin(), info.files.end());
             layers[printable(info.group.path)] = add_layer(plan, *file, info);
             plan.layers.push_back({i, info});
@@ -196,6 +199,7 @@ ShardPlan make_shard_plan(const ShardOptions& options) {
     check_options(options);
     ShardPlan plan;
     plan.files = expand_files(options.input);
+    plan.external = options.external;
     Json inputs = read_inputs(plan);
     assign_parts(plan, options.split);
     cut(plan, options.shards);
