@@ -137,7 +137,7 @@ TEST_F(BridgeStoreTest, IsForItsOwnerOrSharedWithTheGroup) {
         store.add_result(1, measured(1));
         store.commit();
         EXPECT_EQ(mode_of(folder.path("store")), inside);
-        for (const char* suffix : {"", "-wal", "-shm"})
+        for (const char* suffix : {"", "-wal"})
             EXPECT_EQ(mode_of(database() + suffix), file) << suffix;
     }
 }
