@@ -1,5 +1,4 @@
 #include "harness.hpp"
-
 #include "median_interval.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
