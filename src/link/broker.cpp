@@ -33,8 +33,9 @@ namespace {
 constexpr std::size_t messages_per_round = 512;
 constexpr std::size_t max_outgoing_bytes = 8 << 20;  ///< before they are sent
 constexpr std::size_t max_strangers = 1024;          ///< remembered beside those with a session
-/// For each connection libzmq counts messages, of up to 256 KiB, to read and to send.
-constexpr int unread_messages = 16, unsent_messages = 32;
+
+/// Of one key, beside one for each session that it may have.
+constexpr std::size_t spare_connections = 16;
 constexpr int max_wait_ms = 100, watchful_wait_ms = 10;
 constexpr const char* failed_handshake =
     "a connection ended in its handshake: the peer has another server key, or only one side uses "
@@ -51,7 +52,7 @@ bool acknowledges(const wire::Message& message) {
 Connections::Limits connection_limits(const BoardOptions& board) {
     Connections::Limits limits;
     limits.silent_s = std::max(least_silence_s, silence_factor * board.quiet_dead_s);
-    limits.of_a_key = board.max_sessions;
+    limits.of_a_key = board.max_sessions / 2 + spare_connections;
     return limits;
 }
 
@@ -102,8 +103,7 @@ struct Broker::Impl {
                 "or allow it explicitly with --insecure");
         try {
             set_common_options(router);
-            router.set(zmq::sockopt::rcvhwm, unread_messages);
-            router.set(zmq::sockopt::sndhwm, unsent_messages);
+            set_small_buffers(router);
             router.set(zmq::sockopt::ipv6, is_ipv6(options.endpoint));
             router.set(zmq::sockopt::router_mandatory, true);
             if (!options.keys.empty()) secure();

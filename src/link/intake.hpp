@@ -18,7 +18,7 @@ class Intake {
     bool forgives(const std::string& session, double now) { return bad_.spend(session, 1, now); }
 
   private:
-    Budgets messages_{20'000, 5000}, bytes_{64 << 20, 8 << 20};
+    Budgets messages_{20'000, 2000}, bytes_{64 << 20, 8 << 20};
     Budgets bad_{3, 0.01};
 };
 

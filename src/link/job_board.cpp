@@ -20,6 +20,7 @@ constexpr std::size_t max_error_length = 400;
 constexpr double hellos_at_once = 128, hellos_per_s = 4;  ///< job_board_sessions.cpp
 constexpr std::size_t max_names = 4096;                   ///< of devices that are remembered
 constexpr double questions_at_once = 50, questions_per_s = 10;
+constexpr double wishes_at_once = 20'000, wishes_per_s = 500;  ///< job_board_wishes.cpp
 /// Jobs that are found at the start have at least so long for a search or a device to come back.
 constexpr double restart_grace_s = 3600;
 constexpr double report_pause_s = 0.5;  ///< of the queue's length to clients
@@ -49,7 +50,8 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
       bytes_(options.max_queued_bytes),
       name_places_(max_names),
       hellos_(hellos_at_once, hellos_per_s),
-      questions_(questions_at_once, questions_per_s) {
+      questions_(questions_at_once, questions_per_s),
+      wishes_(wishes_at_once, wishes_per_s) {
     const double longest_age = options.expire_s - std::min(restart_grace_s, options.expire_s);
     for (OpenJob& open : store_.open_jobs()) {
         Work& work = work_[open.id];

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t remembered_answers = 200;
 constexpr std::size_t remembered_unsure = 10'000;
-constexpr std::size_t max_tried = 32;  ///< devices that are remembered to have tried a job
+constexpr std::size_t max_tried = 8;  ///< devices that are remembered to have tried a job
 /// For so long a job waits for another device than those that have tried it.
 constexpr double prefer_others_s = 600;
 
@@ -163,8 +163,13 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
         result.status = Status::lost;
     }
     result.device = peer.hello.name;
-    if (result.status == Status::failed && result.failure_of == FailureOf::device &&
-        try_elsewhere(work, result.device, now)) {
+    const bool is_its_own =
+        result.status == Status::failed && result.failure_of == FailureOf::device;
+    // One that no longer has it does not end what another is at, nor counts twice.
+    if (is_its_own && work.holder != from &&
+        (work.holder || work.tried_on.count(result.device) != 0))
+        return send(from, wire::ResultAck{}, id);
+    if (is_its_own && try_elsewhere(work, result.device, now)) {
         remember_error("failed",
                        fmt::format("{}: {}; another device tries", peer.hello.name, result.reason),
                        now);

@@ -14,6 +14,8 @@ namespace {
 
 /// Memory of an open job beside its text, and of one more search that waits for it.
 constexpr std::uint64_t job_overhead_bytes = 1024, wait_bytes = 256;
+/// A wish costs one, and one more for each so many bytes of a record that is read for it.
+constexpr double bytes_of_a_wish = 4096;
 constexpr std::size_t max_classes_seen = 1024;
 constexpr double longest_look_s = 60;  ///< between two looks at what has expired
 constexpr double day_s = 86'400;
@@ -60,7 +62,9 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
         return send(from, wire::Refused{"the request id does not belong to the job"}, id);
     if (message.job.device_class != printable(message.job.device_class))
         return send(from, wire::Refused{"a class of devices has printable characters"}, id);
+    if (!wishes_.spend(peer.owner, 1, now)) return send(from, wire::Busy{}, id);
     if (const auto stored = store_.result(id); stored && is_lasting(*stored)) {
+        wishes_.owe(peer.owner, static_cast<double>(stored->record.size()) / bytes_of_a_wish, now);
         send(from, wire::Accepted{}, id);
         return send(from, wire::Result{*stored}, id);
     }

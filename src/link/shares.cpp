@@ -38,14 +38,23 @@ void Share::give_back(const std::string& who, std::uint64_t amount) {
     if (found->second == 0) parts_.erase(found);
 }
 
-bool Budgets::spend(const std::string& who, double amount, double now) {
+Budgets::Account& Budgets::account_of(const std::string& who, double now) {
     if (accounts_.size() >= max_accounts && accounts_.count(who) == 0) forget_idle(now);
     Account& account = accounts_.try_emplace(who, Account{at_once_, now}).first->second;
     account.left = std::min(at_once_, account.left + (now - account.time) * per_s_);
     account.time = now;
+    return account;
+}
+
+bool Budgets::spend(const std::string& who, double amount, double now) {
+    Account& account = account_of(who, now);
     if (account.left < amount) return false;
     account.left -= amount;
     return true;
+}
+
+void Budgets::owe(const std::string& who, double amount, double now) {
+    account_of(who, now).left -= amount;
 }
 
 /// Those that have all of it again; if there are none, everybody starts anew.

@@ -16,6 +16,7 @@ namespace edgeloop {
 namespace {
 
 constexpr int queue_limit = 1000;
+constexpr int unread_messages = 16, unsent_messages = 32, kernel_buffer_bytes = 256 << 10;
 
 }  // namespace
 
@@ -89,6 +90,13 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::tcp_keepalive_idle, 30);
     socket.set(zmq::sockopt::tcp_keepalive_intvl, 10);
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+}
+
+void set_small_buffers(zmq::socket_t& socket) {
+    socket.set(zmq::sockopt::rcvhwm, unread_messages);
+    socket.set(zmq::sockopt::sndhwm, unsent_messages);
+    socket.set(zmq::sockopt::rcvbuf, kernel_buffer_bytes);
+    socket.set(zmq::sockopt::sndbuf, kernel_buffer_bytes);
 }
 
 bool receive_now(zmq::socket_t& socket, zmq::message_t& message) {

@@ -65,6 +65,10 @@ class SocketMonitor {
 /// nothing lingering at close.
 void set_common_options(zmq::socket_t& socket);
 
+/// After set_common_options(): what a listening socket keeps of each of its many peers, in libzmq,
+/// which counts messages of up to 256 KiB, and in the kernel.
+void set_small_buffers(zmq::socket_t& socket);
+
 // cppzmq throws where libzmq says "not now" or "not there": a signal that arrives during a call, a
 // property that a message lacks. These say so with a value.
 

@@ -248,7 +248,7 @@ class JobBoard {
     std::map<std::string, double> class_seen_;  ///< when a device of it was last here
     FairQueue queue_;
     Share sessions_, records_, jobs_, bytes_, name_places_;
-    Budgets hellos_, questions_;
+    Budgets hellos_, questions_, wishes_;
     std::vector<Outgoing> outgoing_;
     std::size_t outgoing_bytes_ = 0;
     std::deque<Complaint> complaints_;

@@ -23,7 +23,7 @@ struct OpenJob {
 
     /// It is sent to one more device; of many the earliest is forgotten.
     void give_to(const std::string& device) {
-        constexpr std::size_t remembered = 32;
+        constexpr std::size_t remembered = 8;
         if (given.size() >= remembered) given.erase(given.begin());
         given.push_back(device);
     }

@@ -40,11 +40,14 @@ class Budgets {
 
     /// @return false when he has not so much left; then nothing is spent.
     bool spend(const std::string& who, double amount, double now);
+    /// Takes it whether or not there is so much left: what is missing has to come back first.
+    void owe(const std::string& who, double amount, double now);
 
   private:
     struct Account {
         double left, time;
     };
+    Account& account_of(const std::string& who, double now);
     void forget_idle(double now);
 
     double at_once_, per_s_;

@@ -179,7 +179,7 @@ TEST_F(BridgeStoreTest, WhatHappensToAJobTimeAndAgainDoesNotMakeItGrow) {
     BridgeStore store(options());
     ASSERT_EQ(store.open_jobs().size(), 1u);
     EXPECT_EQ(store.open_jobs()[0].given.back(), "device 9990");
-    EXPECT_LE(store.open_jobs()[0].given.size(), 32u);
+    EXPECT_LE(store.open_jobs()[0].given.size(), 8u);
 }
 
 /// From now on no file of this process may grow, as on a full disk, or any may again.
