@@ -102,6 +102,7 @@ int serve_command(int argc, const char* const* argv) {
     device.check();
     log::configure(log::level_from(log_level));
     install_stop_handlers();
+    limit_stopping();
     options.process = process_options(device);
     const Json record = record_of(device);
     AgentOptions& link = options.link;
@@ -130,6 +131,7 @@ int measure_command(int argc, const char* const* argv) {
     device.check();
     log::configure(log::level_from("warning"));
     install_stop_handlers();
+    limit_stopping();
     const auto spec = ArchitectureSpec::from_file(choice.spec);
     const MeasurementJob job = make_job(spec.to_json(), choice.settings, "");
     MeasuringProcess process(process_options(device));

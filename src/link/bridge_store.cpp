@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace edgeloop {
@@ -42,7 +43,7 @@ BridgeStore::BridgeStore(const BridgeStoreOptions& options)
     : options_(options),
       path_(options.folder + "/store.db"),
       pending_(std::make_unique<PendingRows>()) {
-    make_directories(options_.folder);
+    make_own_folder(options_.folder, options_.access);
     lock_ = lock_file(options_.folder + "/lock");
     if (lock_.get() < 0)
         throw ConfigError(fmt::format("'{}' is in use by another bridge", options_.folder), {},
@@ -50,6 +51,8 @@ BridgeStore::BridgeStore(const BridgeStoreOptions& options)
     // A repair was interrupted after it was done.
     if (!fs::exists(path_) && fs::exists(path_ + ".repaired"))
         fs::rename(path_ + ".repaired", path_);
+    // SQLite gives its log the mode that the database has.
+    static_cast<void>(open_own_file(path_, O_RDWR | O_CREAT, options_.access));
     open();
     const std::string journal = options_.folder + "/journal";
     if (fs::exists(journal)) take_over(journal);
@@ -142,6 +145,7 @@ void BridgeStore::replace_file() {
 void BridgeStore::copy_to(const std::string& path) {
     fs::remove(path);
     try {
+        static_cast<void>(open_own_file(path, O_RDWR | O_CREAT, options_.access));
         StoreTables fresh(path, "OFF");
         std::string lost;
         fresh.transact([&] { lost = fresh.salvage(path_); });

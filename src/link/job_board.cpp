@@ -1,8 +1,5 @@
 #include "edgeloop/link/job_board.hpp"
 
-#include "link/cut.hpp"
-#include "link/fit.hpp"
-
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
@@ -181,7 +178,7 @@ void JobBoard::report_to_clients(double now) {
 }
 
 void JobBoard::remember_error(const std::string& kind, const std::string& text, double now) {
-    const std::string line = cut_at_letter(printable(text), max_error_length);
+    const std::string line(beginning(printable(text), max_error_length));
     rare_.warning(kind, line, now);
     const auto is_this = [&](const Complaint& known) { return known.line == line; };
     if (std::any_of(complaints_.begin(), complaints_.end(), is_this)) return;

@@ -1,4 +1,6 @@
 // What becomes of jobs: given to devices, answered, tried once more.
+#include "link/fit.hpp"
+
 #include "edgeloop/link/job_board.hpp"
 
 #include <algorithm>
@@ -12,7 +14,7 @@ constexpr std::size_t remembered_answers = 200;
 constexpr std::size_t remembered_unsure = 10'000;
 constexpr std::size_t max_tried = 8;  ///< devices that are remembered to have tried a job
 /// For so long a job waits for another device than those that have tried it.
-constexpr double prefer_others_s = 600;
+constexpr double prefer_others_s = 600, settling_s = 10;
 
 bool is_answer(Status status) { return status == Status::completed || status == Status::failed; }
 
@@ -163,6 +165,7 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
         result.status = Status::lost;
     }
     result.device = peer.hello.name;
+    const bool refused = refuse_impossible(result, &work.open.job, result.device);
     const bool is_its_own =
         result.status == Status::failed && result.failure_of == FailureOf::device;
     // One that no longer has it does not end what another is at, nor counts twice.
@@ -175,6 +178,7 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
                        now);
         return send(from, wire::ResultAck{}, id);
     }
+    if (refused) result.status = Status::lost;  // whoever asked may ask again
     ++peer.measured;
     peer.busy_s += std::clamp(result.seconds, 0.0, options_.running_lease_s);
     ++answered_;
@@ -186,10 +190,12 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
     conclude(id, result);
 }
 
-bool JobBoard::untried_device_for(const Work& work, std::uint32_t least_credit) const {
+bool JobBoard::untried_device_for(const Work& work, double now) const {
     return std::any_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
         const Peer& agent = peers_.at(entry.second);
-        return work.tried_on.count(entry.first) == 0 && agent.credit >= least_credit &&
+        // One that has just come says a moment later how many it takes.
+        const bool takes_jobs = agent.credit > 0 || now - agent.opened < settling_s;
+        return takes_jobs && work.tried_on.count(entry.first) == 0 &&
                suits(work.open.job.device_class, agent);
     });
 }
@@ -201,12 +207,12 @@ void JobBoard::prefer_others(Work& work, const std::string& device, double now) 
 
 bool JobBoard::may_have(const Work& work, const std::string& device, double now) const {
     return work.tried_on.count(device) == 0 || now - work.tried > prefer_others_s ||
-           !untried_device_for(work, 1);
+           !untried_device_for(work, now);
 }
 
 bool JobBoard::try_elsewhere(Work& work, const std::string& device, double now) {
     prefer_others(work, device, now);
-    if (++work.failures >= options_.device_tries || !untried_device_for(work, 0)) return false;
+    if (++work.failures >= options_.device_tries || !untried_device_for(work, now)) return false;
     take_back(work.open.id);
     return true;
 }

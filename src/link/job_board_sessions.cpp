@@ -1,5 +1,4 @@
 // Who is here: sessions begin, move, end.
-#include "link/fit.hpp"
 
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/text.hpp"

@@ -1,5 +1,5 @@
-#include "link/cut.hpp"
 
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/link/job_board.hpp"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ constexpr std::size_t shortened_bytes = 64;
 
 void shorten(Json& value) {
     if (value.is_string())
-        value = cut_at_letter(value.get<std::string>(), shortened_bytes);
+        value = std::string(beginning(value.get<std::string>(), shortened_bytes));
     else if (value.is_structured())
         for (Json& each : value) shorten(each);
 }

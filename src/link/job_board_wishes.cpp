@@ -1,6 +1,5 @@
 // What searches want measured: accepted within their shares, waited for, cancelled, dropped,
 // expired.
-#include "link/fit.hpp"
 
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/link/job_board.hpp"

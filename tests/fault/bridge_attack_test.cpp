@@ -1,6 +1,6 @@
 // A secured bridge with a search and a device at work while another listed key does all it can.
 #include "support/bridge_process.hpp"
-#include "support/hostile_peer.hpp"
+#include "support/loud_peer.hpp"
 #include "support/scripted_agent.hpp"
 #include "support/setting.hpp"
 #include "support/temporary_folder.hpp"
@@ -27,7 +27,7 @@ namespace edgeloop {
 namespace {
 
 namespace fs = std::filesystem;
-using test::HostilePeer;
+using test::LoudPeer;
 
 /// Runs until it is destroyed.
 class Meanwhile {
@@ -78,8 +78,8 @@ class Attack : public testing::Test {
         search = std::make_unique<RemoteProbe>(options);
         ASSERT_TRUE(until([&] { return search->link().up; })) << search->link().text;
     }
-    [[nodiscard]] std::unique_ptr<HostilePeer> peer() const {
-        return std::make_unique<HostilePeer>(bridge->endpoint(), hostile, server.public_key);
+    [[nodiscard]] std::unique_ptr<LoudPeer> peer() const {
+        return std::make_unique<LoudPeer>(bridge->endpoint(), hostile, server.public_key);
     }
     [[nodiscard]] Json status() const {
         return bridge_status({bridge->endpoint(), operating, server.public_key}, 20);
@@ -170,7 +170,7 @@ TEST_F(Attack, ReasonsAndNamesThatAreHardToShowLeaveTheStatusAnswering) {
     searching_peer->hello(wire::Role::client, "hostile search");
     measuring_peer->hello(wire::Role::agent, "hostile device", 1, "hostile");
     measuring_peer->say(wire::Ready{16});
-    std::vector<std::unique_ptr<HostilePeer>> crowd;
+    std::vector<std::unique_ptr<LoudPeer>> crowd;
     for (int i = 0; i < 60; ++i) crowd.push_back(peer());
     const Meanwhile attack([&](const std::atomic<bool>& stopping) {
         for (int n = 0; !stopping; ++n) {
@@ -186,7 +186,7 @@ TEST_F(Attack, ReasonsAndNamesThatAreHardToShowLeaveTheStatusAnswering) {
             for (const wire::Packet& packet : measuring_peer->hear(0.01))
                 if (std::holds_alternative<wire::Job>(packet.message))
                     measuring_peer->say(wire::Result{failed}, packet.request);
-            HostilePeer& one = *crowd[static_cast<std::size_t>(n) % crowd.size()];
+            LoudPeer& one = *crowd[static_cast<std::size_t>(n) % crowd.size()];
             one.hello(n % 2 == 0 ? wire::Role::agent : wire::Role::client,
                       std::string(240, '"') + std::to_string(n % 240), 1, std::string(250, '\\'));
         }
@@ -294,7 +294,7 @@ TEST_F(Attack, ManyHellosWithLargeRecordsThrowNobodyOut) {
     const int hellos = test::setting("EDGELOOP_ATTACK_HELLOS", 3000);
     std::atomic<int> said{0};
     const Meanwhile attack([&](const std::atomic<bool>& stopping) {
-        std::vector<std::unique_ptr<HostilePeer>> peers;
+        std::vector<std::unique_ptr<LoudPeer>> peers;
         for (int i = 0; i < 30; ++i) peers.push_back(peer());
         const std::string record = Json{{"x", std::string(60'000, 'x')}}.dump();
         for (int n = 0; !stopping; ++n) {

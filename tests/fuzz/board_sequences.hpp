@@ -396,9 +396,10 @@ class BoardSequence {
         MeasurementResult& result = message.result;
         result.status = static_cast<Status>(choose_(4));
         result.failure_of = static_cast<FailureOf>(choose_(2));
-        result.metrics["latency_ms"] = -1;
+        const bool is_possible = choose_(2) == 0;
+        result.metrics["latency_ms"] = is_possible ? 2 : -1;
         if (choose_(4) == 0) result.metrics["latency_valid"] = 0;
-        result.seconds = choose_(2) == 0 ? -1e308 : 1e308;
+        result.seconds = is_possible ? 1 : choose_(2) == 0 ? -1e308 : 1e308;
         result.reason = "no";
         const auto known = welcomed_.find(from);
         result.record = known == welcomed_.end() ? from : known->second.marker();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/link/job_store.hpp"
 
@@ -22,6 +23,7 @@ struct BridgeStoreOptions {
     std::string folder;                         ///< created when missing; one process at a time
     std::size_t max_results = 200'000;          ///< the oldest are forgotten beyond this
     std::uint64_t max_result_bytes = 2u << 30;  ///< likewise; on disk they are there twice
+    Access access = Access::owner;              ///< for whom the folder and its files are
 };
 
 /// A bridge's memory on disk, an SQLite database (write-ahead log, full sync): src/link/README.md.
@@ -32,8 +34,8 @@ struct BridgeStoreOptions {
 /// answers, and keeps in memory what it could not write.
 class BridgeStore final : public JobStore {
   public:
-    /// @throws IoError; ConfigError when another process uses the folder; CorruptState for a store
-    /// or journal of another version.
+    /// @throws IoError; ConfigError when another process uses the folder, it is another user's or
+    /// its database is a link; CorruptState for a store or journal of another version.
     explicit BridgeStore(const BridgeStoreOptions& options);
     ~BridgeStore() override;
     BridgeStore(const BridgeStore&) = delete;

@@ -201,8 +201,8 @@ class JobBoard {
     static void prefer_others(Work& work, const std::string& device, double now);
     /// Whether the device is to get the job now.
     [[nodiscard]] bool may_have(const Work& work, const std::string& device, double now) const;
-    /// Whether a connected device that has not tried the job yet may have it.
-    [[nodiscard]] bool untried_device_for(const Work& work, std::uint32_t least_credit) const;
+    /// Whether a device that is here and takes jobs has not tried this one yet.
+    [[nodiscard]] bool untried_device_for(const Work& work, double now) const;
     /// Ends a job: keeps the result if it lasts, and tells those that wait for it.
     void conclude(std::uint64_t id, const MeasurementResult& result);
     void assign(double now);

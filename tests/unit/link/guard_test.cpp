@@ -542,6 +542,7 @@ TEST_F(GuardTest, ADeviceThatTakesNothingDoesNotKeepAJobFromTheOneThatTriedIt) {
     device("d", "device");
     const std::uint64_t id = board.submit("a", job(1));
     device("h", "hostile", 0);
+    board.now += 60;
     MeasurementResult lost;
     lost.status = Status::lost;
     board.say("d", wire::Result{lost}, id);

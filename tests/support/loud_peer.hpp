@@ -14,9 +14,9 @@
 namespace edgeloop::test {
 
 /// A peer that says what it likes over a connection of its own, at its own pace.
-class HostilePeer {
+class LoudPeer {
   public:
-    HostilePeer(const std::string& endpoint, const LinkKeys& keys, const std::string& server_key)
+    LoudPeer(const std::string& endpoint, const LinkKeys& keys, const std::string& server_key)
         : socket_(context_, zmq::socket_type::dealer) {
         socket_.set(zmq::sockopt::linger, 0);
         socket_.set(zmq::sockopt::sndtimeo, 2000);
