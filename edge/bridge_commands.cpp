@@ -245,7 +245,7 @@ int drop_command(int argc, const char* const* argv) {
     const std::size_t dropped = drop_jobs(way.address, choice, status_timeout_s);
     fmt::print("{} dropped\n", plural(dropped, "job"));
     if (dropped == 0 && !way.key_file.empty())
-        log::warning("jobs of others are dropped by a key in the bridge's operators/ only");
+        log::warning("a key that is not in the bridge's operators/ drops its own jobs only");
     return 0;
 }
 

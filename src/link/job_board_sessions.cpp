@@ -196,6 +196,7 @@ void JobBoard::move_agent(const Session& older, const Session& from) {
         const auto held = work_.find(id);
         if (held != work_.end() && held->second.holder == older) held->second.holder = from;
     }
+    agents_[moved.hello.name] = from;
     peers_.insert_or_assign(from, std::move(moved));
 }
 

@@ -132,6 +132,7 @@ class BoardSequence {
         options.max_sessions = 16;
         options.max_queued = 12;
         options.max_queued_bytes = 40'000;
+        options.max_record_bytes = 100'000;
         return options;
     }
     static MeasurementJob named_job(const std::string& name, const std::string& device_class) {

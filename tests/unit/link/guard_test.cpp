@@ -398,6 +398,21 @@ TEST_F(GuardTest, RecordsHaveAShare) {
     EXPECT_EQ(narrow.received<wire::Welcome>("h3").size(), 1u) << "it has it already";
 }
 
+TEST_F(GuardTest, ADeviceThatComesBackWithTooLargeARecordLeavesTheOthersAtWork) {
+    BoardOptions options;
+    options.max_record_bytes = 10'000;
+    Board narrow(store, options);
+    narrow.client("a");
+    narrow.agent("d", 7, 1, "c", "s1");
+    narrow.agent("d", 7, 1, "c", "s2", std::string(20'000, ' '));
+    EXPECT_EQ(narrow.received<wire::Refused>("s2").size(), 1u);
+    narrow.agent("e");
+    const std::uint64_t id = narrow.submit("a", job(1));
+    narrow.vanish("s2");
+    EXPECT_EQ(narrow.received<wire::Job>("e"), Ids{id});
+    EXPECT_EQ(narrow.status().at("devices").size(), 1u);
+}
+
 TEST_F(GuardTest, AHelloWithoutANumberGivesNoLossBack) {
     search("a", "honest");
     const std::uint64_t id = board.submit("a", job(1));
