@@ -65,6 +65,7 @@ void JobBoard::hello(const Session& from, const wire::Hello& message, double now
     if (!refusal.empty()) return send(from, wire::Refused{refusal});
     if (!replace_earlier_session(from, message, now, who)) return;
     if (const std::string full = full_for(from, message, owner); !full.empty()) {
+        disconnected(from, now);  // it may have been here, or come from an earlier connection
         const auto known = known_as_.find(identity_of(owner, message));
         if (known != known_as_.end() && !knows(clients_.at(known->second).session))
             forget_client(known->second, now);
