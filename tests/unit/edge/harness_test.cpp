@@ -1,4 +1,5 @@
 #include "harness.hpp"
+
 #include "median_interval.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
