@@ -20,7 +20,8 @@ class NetworkError : public ConfigError {
 /// The spec of a job. @throws NetworkError  it describes no network.
 [[nodiscard]] ArchitectureSpec network_of(const Json& spec);
 
-/// One network on one runtime, ready to be timed. Lives in the measuring process.
+/// One network on one runtime, ready to be timed. Lives in the process of a job, where it can do
+/// nothing but compute (sandbox.hpp), and reads no clock that counts.
 class Runtime {
   public:
     virtual ~Runtime() = default;
@@ -33,7 +34,7 @@ class Runtime {
     virtual void take_clips() {}
     /// One inference on the prepared input; complete when it returns, also on an accelerator.
     virtual void run() = 0;
-    /// What building it showed: build_ms, model_size_mib, parameters.
+    /// The network's size: model_size_mib, parameters.
     [[nodiscard]] virtual Metrics facts() const = 0;
 };
 

@@ -1,4 +1,4 @@
-#include "harness.hpp"
+#include "support/timed_work.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
 
