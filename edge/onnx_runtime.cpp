@@ -1,3 +1,4 @@
+#include "onnx_check.hpp"
 #include "runtime.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
@@ -55,6 +56,7 @@ class OnnxRuntime final : public Runtime {
 
     void prepare(int batch) override {
         const std::string model = export_onnx(spec_, weights_, batch);
+        check_onnx(model);
         with_plain_errors([&] {
             session_.emplace(environment_, model.data(), model.size(), options_);
             const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);

@@ -38,7 +38,8 @@ class Runtime {
     [[nodiscard]] virtual Metrics facts() const = 0;
 };
 
-/// Builds the network of a spec (JSON); settings.weights is a path.
+/// Builds the network of a spec (JSON); settings.weights is a path. Models in files are looked
+/// through before they are loaded (onnx_check.hpp); files that are programs are not loaded at all.
 /// @throws NetworkError for a spec that can't be built; ConfigError for what the device lacks.
 using RuntimeFactory =
     std::function<std::unique_ptr<Runtime>(const Json& spec, const MeasurementSettings& settings)>;
