@@ -2,10 +2,12 @@
 
 #include "harness.hpp"
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/link/measuring_turns.hpp"
 
@@ -29,20 +31,34 @@ constexpr int max_lost_in_a_row = 5;  ///< measuring processes that ended
 constexpr double look_s = 0.2;        ///< between two looks at the stop signal while idle
 constexpr double max_wait_s = 60;     ///< for trainings to reach the end of a step
 
-/// One agent per name and machine: two would disturb each other's measurements and fight over the
-/// name. Released by the kernel however the process ends.
-Descriptor lock_name(const std::string& name) {
-    std::string file_name;
-    for (const unsigned char c : name)
-        file_name.push_back(std::isalnum(c) != 0 ? static_cast<char>(c) : '_');
-    Descriptor lock =
-        lock_file(fmt::format("/tmp/edgeloop-edge-{}-{}.lock", ::getuid(), file_name));
-    if (lock.get() < 0)
-        throw ConfigError(fmt::format("an agent called '{}' runs here already", name),
-                          "two agents would disturb each other's measurements",
-                          "stop it, or give this one another --name");
-    return lock;
+std::string letters_of(std::string text) {
+    for (char& c : text)
+        if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+    return text;
 }
+
+/// One agent of a user per name and machine: two would disturb each other's measurements and fight
+/// over the name. Held as long as it lives; released by the kernel however the process ends.
+class NameLock {
+  public:
+    /// @throws ConfigError  another agent has it.
+    explicit NameLock(const std::string& name)
+        : path_(fmt::format("{}/edge-{}-{}.lock", own_lock_folder(), letters_of(host_name()),
+                            letters_of(name))),
+          lock_(lock_file(path_)) {
+        if (lock_.get() < 0)
+            throw ConfigError(fmt::format("an agent called '{}' runs here already", name),
+                              "two agents would disturb each other's measurements",
+                              "stop it, or give this one another --name");
+    }
+    ~NameLock() { ::unlink(path_.c_str()); }
+    NameLock(const NameLock&) = delete;
+    NameLock& operator=(const NameLock&) = delete;
+
+  private:
+    std::string path_;  ///< the home may be shared by machines, so it has the name of this one
+    Descriptor lock_;
+};
 
 /// Measures a job, whatever it holds: an exception is a result with a reason, because the next job
 /// is not to pay for it.
@@ -74,7 +90,8 @@ void report(std::uint64_t id, const MeasurementJob& job, const MeasurementResult
 }  // namespace
 
 void serve(const ServeOptions& options) {
-    const Descriptor lock = lock_name(options.link.name);
+    std::optional<NameLock> lock;
+    if (options.parent == 0) lock.emplace(options.link.name);  // a search's own agent has its own
     const auto stop = [&] {
         return stop_signal() != 0 || (options.parent != 0 && ::getppid() != options.parent);
     };

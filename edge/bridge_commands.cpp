@@ -63,11 +63,15 @@ int serve_command(int argc, const char* const* argv) {
     BrokerOptions options;
     options.endpoint = default_endpoint;
     std::string key_file, log_level = "info";
+    bool share = false;
     cli::OptionParser parser(
         "edgeloop-bridge serve",
         "The durable meeting point of searches and edge devices; both dial in.");
     parser.add("bind", &options.endpoint, "address to listen on, e.g. tcp://*:5701");
     parser.add("store", &kept.folder, "folder for jobs and results");
+    parser.add("share", &share,
+               "let the group read the store (files 0640, folder 0750); without it only the owner "
+               "may (0600, 0700)");
     parser.group("Security");
     parser.add("keys", &key_file, "key file of this bridge (edgeloop-bridge keygen)");
     parser.add(
@@ -85,8 +89,10 @@ int serve_command(int argc, const char* const* argv) {
     check_security(options, key_file);
     log::configure(log::level_from(log_level));
     install_stop_handlers();
+    limit_stopping();  // what was acknowledged is on the disk
     install_reload_handler();
     raise_descriptor_limit();
+    kept.access = share ? Access::group : Access::owner;
     BridgeStore store(kept);
     Broker broker(options, store);
     log::info("listening on {}{}", broker.endpoint(),
@@ -221,6 +227,7 @@ int submit_command(int argc, const char* const* argv) {
     way.check();
     log::configure(log::Level::warning);
     install_stop_handlers();
+    limit_stopping();
     // A spec that no device could build is refused here and not after a wait for one.
     const auto spec = ArchitectureSpec::from_file(choice.spec);
     options.edge = {EdgeOption::Mode::connect, way.address.endpoint};

@@ -23,7 +23,7 @@ constexpr const char* reference_spec = R"({
 MeasurementJob reference_job() {
     MeasurementSettings settings;
     settings.time_budget_s = 0.5;
-    return make_job(Json::parse(reference_spec), settings, {});
+    return make_job(parse_kept_json(reference_spec), settings, {});
 }
 
 DriftGuard::DriftGuard(const DriftOptions& options, Measure measure, Pause pause)

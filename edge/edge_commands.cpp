@@ -107,6 +107,7 @@ int serve_command(int argc, const char* const* argv) {
     device.check();
     log::configure(log::level_from(log_level));
     install_stop_handlers();
+    limit_stopping();
     options.process = process_options(device);
     const Json record = record_of(device);
     AgentOptions& link = options.link;
@@ -135,6 +136,7 @@ int measure_command(int argc, const char* const* argv) {
     device.check();
     log::configure(log::level_from("warning"));
     install_stop_handlers();
+    limit_stopping();
     const auto spec = ArchitectureSpec::from_file(choice.spec);
     const MeasurementJob job = make_job(spec.to_json(), choice.settings, "");
     const auto stop = [] { return stop_signal() != 0; };
@@ -158,6 +160,7 @@ int info_command(int argc, const char* const* argv) {
     if (!parser.parse(argc, argv, first_option)) return 0;
     device.check();
     install_stop_handlers();
+    limit_stopping();
     Json record = record_of(device);
     MeasuringProcess process(process_options(device));
     if (auto sandbox = process.sandbox(true, [] { return stop_signal() != 0; }))

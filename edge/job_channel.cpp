@@ -182,6 +182,7 @@ std::optional<Json> JobSide::next_command() const {
 }
 
 void JobSide::answer(const Json& answer) const {
+    // Reasons may be of any bytes.
     const std::string text = answer.dump(-1, ' ', false, Json::error_handler_t::replace);
     if (::send(control_, text.data(), text.size(), MSG_NOSIGNAL) < 0)
         throw IoError("cannot answer", std::strerror(errno));

@@ -63,7 +63,7 @@ JobSide keep_only(const JobChannel& channel, int file) {
     return {control_fd, marks_fd};
 }
 
-std::string ending(int status) {
+std::string death_by(int status) {
     const bool by_code = WIFEXITED(status) && WEXITSTATUS(status) > code_of_signals;
     if (!by_code && !WIFSIGNALED(status))
         return fmt::format("the measuring process ended with code {} and no answer",
@@ -153,7 +153,10 @@ Json JobProcess::ask(Json command) {
         throw ConfigError("the process of the job answered what it was not asked");
     const auto failed = answer.find("failed");
     if (failed == answer.end()) return answer;
-    const std::string reason = failed->is_string() ? failed->get<std::string>() : "no reason";
+    constexpr std::size_t longest = 1000;
+    const std::string reason =
+        failed->is_string() ? printable(beginning(failed->get_ref<const std::string&>(), longest))
+                            : "no reason";
     if (answer.contains("network")) throw NetworkError(reason);
     throw ConfigError(reason);
 }
@@ -168,7 +171,7 @@ std::string JobProcess::cause_of_death() {
         back_off.wait();
     if (ended != pid_) return "the process of the job has left its channel";
     pid_ = -1;
-    return ending(status);
+    return death_by(status);
 }
 
 double JobProcess::cpu_seconds() {

@@ -203,8 +203,7 @@ template <class Action>
 void answer_guarded(const JobSide& side, const Json& command, const Action& action) {
     Json answer = {{"number", command.at("number")}};
     const auto failed = [&](const std::string& reason) {
-        constexpr std::size_t longest = 2000;
-        answer["failed"] = reason.substr(0, std::min(reason.find('\n'), longest));
+        answer["failed"] = reason.substr(0, reason.find('\n'));
     };
     try {
         action(answer);

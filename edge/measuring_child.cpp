@@ -81,7 +81,8 @@ int measuring_process_main(const RuntimeFactory& factory, const RuntimePreparati
     if (::chdir("/") != 0) throw IoError("cannot leave the folder", std::strerror(errno));
     MeasuringServer server(factory, prepare);
     for (std::string request; std::getline(std::cin, request) && !std::cin.eof();) {
-        const std::string answer = server.answer(parse_json(request, "request")).dump();
+        const std::string answer = server.answer(parse_json(request, "request"))
+                                       .dump(-1, ' ', false, Json::error_handler_t::replace);
         end_all_children();
         hand_over(answer_fd, answer + "\n");
     }

@@ -1,6 +1,7 @@
 #include "model_file.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/regular_file.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,7 +13,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 namespace edgeloop {
 namespace {
@@ -37,12 +37,7 @@ void copy(int from, int to, const std::string& path) {
 }  // namespace
 
 Descriptor sealed_copy(const std::string& path) {
-    // A named pipe would otherwise wait for whoever writes to it.
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status {};
-    if (file.get() < 0 || ::fstat(file.get(), &status) != 0)
-        throw ConfigError(fmt::format("cannot open '{}'", path), std::strerror(errno));
-    if (!S_ISREG(status.st_mode)) throw ConfigError(fmt::format("'{}' is no regular file", path));
+    const Descriptor file = open_regular_file(path);
     const Descriptor memory(::memfd_create("model", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (memory.get() < 0) throw IoError("cannot keep a file in memory", std::strerror(errno));
     copy(file.get(), memory.get(), path);

@@ -2,7 +2,8 @@
 
 #include "runtime.hpp"
 
-#include <algorithm>
+#include "edgeloop/core/text.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,14 +18,6 @@ constexpr int deepest = 32;
 
 [[noreturn]] void refuse(const std::string& what) {
     throw NetworkError("this ONNX model is refused: " + what);
-}
-
-/// A text of the model for a message.
-std::string shown(std::string_view text) {
-    std::string result(text.substr(0, 64));
-    std::replace_if(
-        result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
-    return result;
 }
 
 /// One field of a protobuf message.
@@ -86,7 +79,9 @@ class Fields {
 
 void check_domain(std::string_view domain) {
     if (domain.empty() || domain == "ai.onnx") return;
-    refuse(fmt::format("it has operators of '{}', and only ONNX's own are run", shown(domain)));
+    constexpr std::size_t shown = 64;
+    refuse(fmt::format("it has operators of '{}', and only ONNX's own are run",
+                       printable(beginning(domain, shown))));
 }
 
 // Numbers of onnx.proto3. A message that is there twice is as if both were one, so each is checked.

@@ -1,6 +1,7 @@
 #include "result_json.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -57,11 +58,11 @@ Metrics metrics_of(const Json& json) {
 Json result_to_json(const MeasurementResult& result) {
     return {{"status", result.status == Status::completed ? "completed" : "failed"},
             {"metrics", result.metrics},
-            {"reason", result.reason.substr(0, longest_text)},
+            {"reason", beginning(result.reason, longest_text)},
             {"failure_of", result.failure_of == FailureOf::network ? "network" : "device"},
             {"seconds", result.seconds},
             {"device", result.device},
-            {"record", result.record.empty() ? Json::object() : Json::parse(result.record)}};
+            {"record", result.record.empty() ? Json::object() : parse_kept_json(result.record)}};
 }
 
 MeasurementResult result_from_json(const Json& json) {

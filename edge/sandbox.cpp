@@ -64,7 +64,7 @@ void limit_resources(const SandboxSettings& settings, const JobBounds& bounds) {
     const std::uint64_t others = settings.user >= 0 ? 0 : threads_of_the_machine();
     limit(RLIMIT_NPROC,
           others + static_cast<std::uint64_t>(bounds.threads) + cores + spare_threads);
-    limit(RLIMIT_FSIZE, 0);
+    if (!bounds.gpu) limit(RLIMIT_FSIZE, 0);  // drivers share files in memory
     limit(RLIMIT_MSGQUEUE, 0);
     limit(RLIMIT_NOFILE, bounds.gpu ? files_of_a_driver : files);
     constexpr double spare_s = 60;  // whoever waits for the job ends it before

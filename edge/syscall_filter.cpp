@@ -208,7 +208,8 @@ void add_conditional(Writer& writer, const SyscallRules& rules) {
     writer.when(__NR_prctl, {{0, whole, {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, set_vma}}},
                 denied);
     // Not F_SETOWN, by which a descriptor sends signals to others.
-    writer.when(__NR_fcntl, {{1, whole, {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL}}},
+    writer.when(__NR_fcntl,
+                {{1, whole, {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL}}},
                 denied);
     if (rules.gpu) {
         writer.each(allow, {__NR_openat, __NR_ioctl, __NR_mmap, __NR_memfd_create, __NR_ftruncate,

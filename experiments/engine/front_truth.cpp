@@ -2,6 +2,7 @@
 // nothing. See README.md beside this file.
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/csv.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/program.hpp"
@@ -30,29 +31,14 @@ struct TruthOptions {
 
 using Row = std::map<std::string, std::string>;
 
-/// Cells of a line of pareto.csv, in which texts with commas are quoted.
-std::vector<std::string> cells_of(const std::string& line) {
-    std::vector<std::string> cells(1);
-    bool quoted = false;
-    for (const char c : line) {
-        if (c == '"')
-            quoted = !quoted;
-        else if (c == ',' && !quoted)
-            cells.emplace_back();
-        else
-            cells.back() += c;
-    }
-    return cells;
-}
-
 std::vector<Row> rows_of(const std::string& path) {
     std::istringstream text(read_file(path));
     std::string line;
     std::getline(text, line);
-    const std::vector<std::string> names = cells_of(line);
+    const std::vector<std::string> names = csv_row(line);
     std::vector<Row> rows;
     while (std::getline(text, line)) {
-        const std::vector<std::string> cells = cells_of(line);
+        const std::vector<std::string> cells = csv_row(line);
         for (std::size_t i = 0; i < cells.size(); ++i) {
             if (i == 0) rows.emplace_back();
             rows.back()[names.at(i)] = cells[i];

@@ -29,6 +29,12 @@
 namespace edgeloop::apps {
 namespace {
 
+// From here on trainings are under way, and a stop saves them. What has no trainings is in the
+// journal.
+void take_time_to_stop(const SearchConfig& config) {
+    if (config.problem.empty()) limit_stopping(0);
+}
+
 // Ends the agent of this machine, if there is one, however the search ends.
 struct StopsAgent {
     LocalAgent* agent;
@@ -73,6 +79,7 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
     const StopsAgent stops_agent{agent};
     if (probe != nullptr && agent != nullptr)
         check_local_device(*probe, *agent, config.probe.device_class.empty());
+    take_time_to_stop(config);
     leader.open_store();
     if (config.simulated_workers > 0)
         return search_or_stop([&] { simulate_search(leader, config, task, probe.get()); });
@@ -85,6 +92,7 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
     DispatchOptions options = config.dispatch;
     options.is_large = task.is_large;
     options.paused_s = paused_s;
+    options.one_at_a_time = config.engine.kind == EngineKind::model_based;
     GroupEvaluator evaluator(world, plan, options,
                              config.coordinator_trains ? alone : WorkerFunction());
     const int code = search_or_stop(
@@ -225,6 +233,7 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
     const std::string turns = turns_file(config, agent, world, bindings);
     if (work) work = with_pauses(work, turns);
     if (leader) return lead(*leader, config, task, agent, world, *plan, work, pause_clock(turns));
+    take_time_to_stop(config);
     serve_candidates(world, *plan, work);
     return static_cast<int>(ExitCode::done);
 }
@@ -246,6 +255,7 @@ int search_main(int& argc, char**& argv) {
         log::configure(log::level_from(config.log_level),
                        launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
         install_stop_handlers(config.stop_signal);
+        limit_stopping();
     }
     if (config.training.device != Device::cpu) claim_cuda_device();
     // Before MPI_Init: starting processes afterwards is unsafe.

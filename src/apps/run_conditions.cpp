@@ -98,7 +98,8 @@ RunConditions conditions_in_files(const std::string& run_dir) {
         conditions.search.erase(name);
     for (const char* name : {"data", "device"}) conditions.training.erase(name);
     if (!std::filesystem::exists(provenance)) return conditions;
-    const Json identity = read_json_file(provenance).value("identity", Json::object());
+    const Json identity =
+        read_json_file(provenance, deepest_kept_json).value("identity", Json::object());
     // "data DIGEST train ...": how provenance.json described the data once.
     std::istringstream training(identity.value("training", ""));
     std::string what, data;

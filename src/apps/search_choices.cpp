@@ -68,7 +68,7 @@ bool began_with_idle_genes(const SearchConfig& config) {
     const std::string path = config.run_dir + "/provenance.json";
     if (!config.resume || !std::filesystem::exists(path)) return false;
     try {
-        const Json provenance = read_json_file(path);
+        const Json provenance = read_json_file(path, deepest_kept_json);
         return provenance.contains("identity") &&
                provenance.at("identity").value("idle_genes", true);
     } catch (const Error&) {

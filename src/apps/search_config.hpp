@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/cli/options.hpp"
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/search/coordinator.hpp"
@@ -67,6 +68,7 @@ struct SearchConfig {
 
     // The run
     std::string run_dir;
+    bool share = false;  ///< with the group of its owner
     bool resume = false;
     bool allow_changed = false;      ///< resume under other conditions than before
     std::vector<std::string> reuse;  ///< earlier run directories to take results from
@@ -87,6 +89,11 @@ struct SearchConfig {
     std::string kept_defaults;       ///< resumed with defaults of when it began: these options
     std::string text;                ///< all of it, as --print-config shows it
 };
+
+/// For whom the files of the run are.
+[[nodiscard]] inline Access access_of(const SearchConfig& config) {
+    return config.share ? Access::group : Access::owner;
+}
 
 /// Reads and validates; every value is checked before any expensive work.
 ///

@@ -9,6 +9,7 @@
 #include <cctype>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -18,8 +19,11 @@ namespace {
 
 constexpr std::size_t longest_table = 25;  // rows
 
-// Columns of equal width, right aligned; one line a row.
-std::vector<std::string> aligned(const std::vector<std::vector<std::string>>& rows) {
+// Columns of equal width, right aligned; one line a row. Names of columns and choices are those of
+// files, by which others name them: they are clean only where they are shown.
+std::vector<std::string> aligned(std::vector<std::vector<std::string>> rows) {
+    for (auto& row : rows)
+        for (std::string& cell : row) cell = printable(cell);
     std::vector<std::size_t> widths(rows[0].size());
     for (const auto& row : rows)
         for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -49,7 +53,7 @@ std::string design_text(const std::vector<std::string>& values, const SearchSpac
     for (std::size_t i = 0; i < values.size(); ++i)
         if (common[i] == wants_common && !values[i].empty())
             words.push_back(fmt::format("{}={}", space.variables()[i].name, values[i]));
-    return fmt::format("{}", fmt::join(words, " "));
+    return printable(fmt::format("{}", fmt::join(words, " ")));
 }
 
 // For a shell: quoted where it has to be.
@@ -106,7 +110,7 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
                             progress.front);
     if (progress.eta_seconds) line += fmt::format(" | ETA {}", duration(*progress.eta_seconds));
     if (progress.link) line += fmt::format(" | edge: {}", progress.link->text);
-    return line;
+    return printable(line);
 }
 
 std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,
@@ -135,7 +139,7 @@ std::string front_table(const std::vector<ArchiveMember>& front, const Goals& go
         common[i] = shown > 1 && std::all_of(genes.begin(), genes.end(), [&](const auto& each) {
                         return each[i] == genes[0][i];
                     });
-    std::vector<std::string> lines = aligned(rows);
+    std::vector<std::string> lines = aligned(std::move(rows));
     lines[0] += "  design";
     for (std::size_t i = 0; i < shown; ++i)
         lines[i + 1] += "  " + design_text(genes[i], space, common, false);

@@ -6,6 +6,7 @@
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/machine.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/measuring_turns.hpp"
 
@@ -25,7 +26,7 @@ std::string search_name(const std::string& run_dir) {
     std::string name = fmt::format("{}:{}", host_name(), run_dir);
     if (name.size() <= longest) return name;
     const std::string mark = digest(name).hex() + "...";
-    return mark + name.substr(name.size() - (longest - mark.size()));
+    return mark + std::string(ending(name, longest - mark.size()));
 }
 
 RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent,

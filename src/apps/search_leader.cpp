@@ -93,6 +93,10 @@ SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
                          const LatencyProbe* probe, LocalAgent* agent) {
     SearchOptions options = config.coordination;
     options.measured = task.measured;
+    if (task.training)
+        options.refuse_trained = [&targets = task.targets](const Metrics& metrics) {
+            return refusal(metrics, Source::training, &targets);
+        };
     constexpr int usual = 4;
     const bool measures_elsewhere = task.make_probe != nullptr ||
                                     parse_edge_option(config.edge).mode != EdgeOption::Mode::local;
@@ -130,6 +134,7 @@ RunDirectoryOptions store_options(const SearchConfig& config, const SearchTask& 
     options.allow_changed = config.allow_changed;
     options.config_text = config.text;
     options.provenance = provenance_of(config, task, ranks);
+    options.access = access_of(config);
     return options;
 }
 
@@ -141,6 +146,9 @@ ReuseCache earlier_results(const SearchConfig& config, const SearchTask& task) {
     options.latencies = config.edge == "model" || !config.probe.device_class.empty();
     options.weights = config.save_weights;
     options.measured = task.measured;
+    options.members = task.targets;
+    for (std::string& batch : batch_members(config.probe.settings))
+        options.members.push_back(std::move(batch));
     ReuseCache cache(std::move(options));
     for (const std::string& folder : config.reuse)
         log::info("{}", cache.add_run(folder, conditions_in_files(folder)).text(folder));
@@ -231,7 +239,8 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
     // Limits are in real seconds, and a simulation takes few of them.
     if (clock != nullptr) options.time_limit_seconds = std::numeric_limits<double>::infinity();
     ProgressPrinter printer(task_.engine.goals);
-    const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib));
+    const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib),
+                         access_of(config_));
     RunDirectory& store = *store_;
     options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
     options.on_progress = [&](const Progress& progress) {

@@ -273,6 +273,9 @@ void add_edge(OptionParser& o, SearchConfig& c) {
 void add_run(OptionParser& o, SearchConfig& c) {
     o.group("The run", Scope::run);
     o.add("run-dir", &c.run_dir, "folder for everything this run writes");
+    o.add("share", &c.share,
+          "let the group read what this run writes (files 0640, folders 0750); without it only the "
+          "owner may (0600, 0700)");
     o.add("resume", &c.resume, "continue the run in --run-dir");
     o.add("allow-changed", &c.allow_changed,
           "--resume: allow other settings of training and measuring than before (threads, data, "

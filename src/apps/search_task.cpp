@@ -33,6 +33,7 @@ TrainingSettings training_settings(const SearchConfig& config,
     settings.start_at_mean = config.normalise_by_data;
     settings.conditions = younger_conditions(config);
     if (config.large_ranks > 0) settings.batch_ranks = config.ranks_per_candidate;
+    settings.access = access_of(config);
     settings.state_dir = config.run_dir + "/training";
     if (config.save_weights) settings.weights_dir = config.run_dir + "/weights";
     return settings;
@@ -227,6 +228,8 @@ SearchTask network_task(const SearchConfig& config) {
     for (const Target& target : dataset->catalogue().targets)
         targets.push_back(metric_name(target));
     task.measured = settle_goals(task.engine.goals, config.edge, targets);
+    task.targets = targets;  // val_rmse_* has their units, r2_* not
+    for (const Target& target : dataset->catalogue().targets) task.targets.push_back(target.name);
     require_designs(task.space, task.engine, counted_metrics);
 
     task.training = training_settings(config, dataset);

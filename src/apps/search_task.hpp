@@ -30,6 +30,8 @@ struct SearchTask {
     StaticMetrics static_metrics = {};
     bool measures_latency = false;  ///< an edge device (or its model) is part of each evaluation
     std::vector<std::string> measured = {};  ///< metrics that the goals want from measuring
+    /// Targets as they are in names of metrics; empty for problems.
+    std::vector<std::string> targets = {};
     std::string data_digest = {};  ///< of the catalogue or table; empty for analytic problems
     std::string about = {};        ///< one line for the user; may be empty
     /// What the user should know about the given designs; one line each.

@@ -289,7 +289,8 @@ bool OptionParser::parse(int argc, const char* const* argv, int first, bool spea
     impl_->assign(line, impl_->program);
     if (impl_->positional_values != nullptr && line.count(positional_words) > 0)
         *impl_->positional_values = line[positional_words];
-    if (line.count("print-config") > 0) return answer(config_text());
+    // Of a file that may be somebody else's.
+    if (line.count("print-config") > 0) return answer(printable_lines(config_text()));
     for (const Bound& option : impl_->bound)
         if (option.range.needed && option.values() == std::vector<std::string>{""})
             throw ConfigError(fmt::format("--{} is missing", option.name), {},

@@ -53,7 +53,7 @@ std::string report_of(ExitCode code, const std::string& problem, const std::stri
 
 /// Throws what another rank reported as an error of the same class.
 [[noreturn]] void throw_reported(const std::string& where, const std::string& report) {
-    const Json parts = Json::parse(report);
+    const Json parts = parse_kept_json(report);
     const std::string problem = where + parts.at(1).get<std::string>(), why = parts.at(2),
                       suggestion = parts.at(3);
     switch (ExitCode(parts.at(0).get<int>())) {

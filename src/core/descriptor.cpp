@@ -1,5 +1,6 @@
 #include "edgeloop/core/descriptor.hpp"
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 namespace edgeloop {
 
@@ -60,13 +62,29 @@ void sync_folder_of(const std::string& path) {
         throw IoError(fmt::format("cannot sync the folder of '{}'", path), std::strerror(errno));
 }
 
+namespace {
+
+bool is_file_at(int descriptor, const std::string& path) {
+    struct stat opened {
+    }, there{};
+    return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &there) == 0 &&
+           opened.st_dev == there.st_dev && opened.st_ino == there.st_ino;
+}
+
+}  // namespace
+
 Descriptor lock_file(const std::string& path) {
-    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file.get() < 0) throw IoError("cannot open '" + path + "'", std::strerror(errno));
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
-    if (errno == EWOULDBLOCK) return {};
-    log::warning("'{}' cannot be locked: {}; make sure that no other process uses it", path,
-                 std::strerror(errno));
+    constexpr int tries = 100;
+    Descriptor file;
+    // Who held it may have removed it between the opening and the locking.
+    for (int i = 0; i < tries && (file.get() < 0 || !is_file_at(file.get(), path)); ++i) {
+        file = open_own_file(path, O_RDWR | O_CREAT, Access::owner);
+        if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) continue;
+        if (errno == EWOULDBLOCK) return {};
+        log::warning("'{}' cannot be locked: {}; make sure that no other process uses it", path,
+                     std::strerror(errno));
+        break;
+    }
     return file;
 }
 

@@ -14,8 +14,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr int deepest_nesting = 64;
-
 std::string position_of(std::string_view text, std::size_t byte) {
     byte = std::min(byte, text.size());
     const auto line =
@@ -49,9 +47,24 @@ class TrackedIterator {
     const char** reached_;
 };
 
+/// Whether brackets outside of texts nest deeper: a look that builds nothing.
+bool nests_deeper(std::string_view text, int deepest) {
+    int depth = 0;
+    bool in_text = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (c == '"') in_text = !in_text;
+        if (in_text && c == '\\') ++i;
+        if (in_text) continue;
+        if ((c == '[' || c == '{') && ++depth > deepest) return true;
+        if (c == ']' || c == '}') --depth;
+    }
+    return false;
+}
+
 }  // namespace
 
-Json parse_json(std::string_view text, const std::string& where) {
+Json parse_json(std::string_view text, const std::string& where, int deepest) {
     // One set of keys for each open object, to refuse duplicates, which JSON parsers resolve
     // silently.
     std::vector<std::set<std::string>> keys;
@@ -65,8 +78,8 @@ Json parse_json(std::string_view text, const std::string& where) {
         return place(read > 0 ? read - 1 : 0);
     };
     const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        if (depth > deepest_nesting)
-            throw ConfigError(fmt::format("{}: nested deeper than {}", here(), deepest_nesting));
+        if (depth > deepest)
+            throw ConfigError(fmt::format("{}: nested deeper than {}", here(), deepest));
         if (event == Json::parse_event_t::object_start) keys.emplace_back();
         if (event == Json::parse_event_t::object_end) keys.pop_back();
         if (event == Json::parse_event_t::key &&
@@ -90,8 +103,26 @@ Json parse_json(std::string_view text, const std::string& where) {
     }
 }
 
-Json read_json_file(const std::string& path) {
-    return parse_json(read_file(path, 64u << 20), path);
+Json parse_kept_json(std::string_view text) {
+    if (nests_deeper(text, deepest_kept_json))
+        throw CorruptState(fmt::format("JSON is nested deeper than {}", deepest_kept_json));
+    return Json::parse(text);
+}
+
+Json read_json_file(const std::string& path, int deepest) {
+    return parse_json(read_file(path, 64u << 20), path, deepest);
+}
+
+Json with_printable_texts(const Json& value) {
+    if (value.is_string()) return printable(value.get_ref<const std::string&>());
+    if (!value.is_structured()) return value;
+    Json clean(value.type());
+    if (value.is_array())
+        for (const Json& each : value) clean.push_back(with_printable_texts(each));
+    else
+        for (const auto& item : value.items())
+            clean[printable(item.key())] = with_printable_texts(item.value());
+    return clean;
 }
 
 void require_known_keys(const Json& object, const std::vector<std::string_view>& known,

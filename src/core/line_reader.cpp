@@ -1,11 +1,13 @@
 #include "edgeloop/core/line_reader.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/regular_file.hpp"
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <zlib.h>
 
@@ -13,6 +15,8 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t block_bytes = 1 << 20;
+/// A few bytes of gzip can become a line without an end.
+constexpr std::size_t longest_line = std::size_t(64) << 20;
 
 gzFile as_gz(void* file) { return static_cast<gzFile>(file); }
 
@@ -23,8 +27,11 @@ std::string system_message() { return errno != 0 ? std::strerror(errno) : ""; }
 void LineReader::Close::operator()(void* file) const { (void)gzclose_r(as_gz(file)); }
 
 LineReader::LineReader(std::string path) : path_(std::move(path)) {
+    const Descriptor file = open_regular_file(path_);
     errno = 0;
-    file_.reset(gzopen(path_.c_str(), "rb"));
+    const int descriptor = ::fcntl(file.get(), F_DUPFD_CLOEXEC, 0);  // zlib closes its own
+    if (descriptor >= 0) file_.reset(gzdopen(descriptor, "rb"));
+    if (descriptor >= 0 && file_ == nullptr) ::close(descriptor);
     if (file_ == nullptr)
         throw ConfigError(fmt::format("'{}' cannot be opened", path_), system_message());
     (void)gzbuffer(as_gz(file_.get()), block_bytes / 4);
@@ -58,6 +65,9 @@ std::optional<std::string_view> LineReader::next() {
     std::size_t end = buffer_.find('\n', begin_);
     while (end == std::string::npos && !ended_) {
         const std::size_t searched = buffer_.size() - begin_;
+        if (searched > longest_line)
+            throw ConfigError(fmt::format("'{}', line {}: longer than {} MiB", path_, number_ + 1,
+                                          longest_line >> 20));
         ended_ = !read_block();
         end = buffer_.find('\n', searched);
     }

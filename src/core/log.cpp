@@ -1,6 +1,7 @@
 #include "edgeloop/core/log.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <memory>
 #include <vector>
@@ -54,6 +55,11 @@ Level level_from(const std::string& name) {
                       "use debug, info, warning or error");
 }
 
-void write(Level level, const std::string& text) { current()->log(spdlog_level(level), text); }
+// Texts of peers and files are clean since they came in. But errors also name files as they are
+// called and say what libraries say, which comes in nowhere: so a line is a line and nothing else
+// here, where all of them end.
+void write(Level level, const std::string& text) {
+    current()->log(spdlog_level(level), printable(text));
+}
 
 }  // namespace edgeloop::log

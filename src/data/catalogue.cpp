@@ -4,6 +4,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/preprocessing/frames.hpp"
 
 #include <fmt/format.h>
@@ -184,6 +185,10 @@ Catalogue parse_catalogue(std::string_view text, const std::string& where) {
         Catalogue catalogue = from_json_of_today(json, where);
         check_targets(catalogue, where);
         check_totals(catalogue, where);
+        for (Target& target : catalogue.targets) {  // metrics are called after them
+            target.name = printable(target.name);
+            target.unit = printable(target.unit);
+        }
         catalogue.digest = recorded;
         return catalogue;
     } catch (const Json::exception& error) {

@@ -33,10 +33,10 @@ void check(const ClipsOptions& options) {
     check_output_file(options.output);
 }
 
-std::uint64_t count_lines(const std::vector<std::string>& paths) {
+std::uint64_t count_lines(const std::vector<std::string>& paths, External external) {
     std::uint64_t count = 0;
     for (const std::string& path : paths) {
-        const auto file = open_recording(path);
+        const auto file = open_recording(path, external);
         for (const LayerInfo& layer : file->layers()) {
             const LineIndex index = file->line_index(layer);
             for (std::size_t line = 0; line < index.lines(); ++line)
@@ -140,10 +140,10 @@ std::uint64_t write_clips(const ClipsOptions& options) {
     check(options);
     const std::vector<std::string> paths = expand_files(options.input);
     check_output(options.output, paths);
-    const std::vector<Target> targets = open_recording(paths.front())->targets();
-    ClipFile clips(options, targets, count_lines(paths));
+    const std::vector<Target> targets = open_recording(paths.front(), options.external)->targets();
+    ClipFile clips(options, targets, count_lines(paths, options.external));
     for (const std::string& path : paths) {
-        const auto file = open_recording(path);
+        const auto file = open_recording(path, options.external);
         if (file->targets() != targets)
             throw ConfigError(fmt::format("the recordings '{}' and '{}' differ in their targets",
                                           paths.front(), path));

@@ -2,13 +2,14 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/regular_file.hpp"
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace edgeloop {
 namespace {
@@ -31,18 +32,21 @@ FileStamp stamp_of(const std::string& path) {
 
 std::string sampled_digest(const std::string& path) {
     const std::uint64_t bytes = stamp_of(path).bytes;
-    std::ifstream file(path, std::ios::binary);
-    if (!file) cannot("open", path);
+    const Descriptor file = open_regular_file(path);
     std::string text = fmt::format("{} ", bytes);
     // Fewer bytes at the end of the file.
     const auto append = [&](std::uint64_t offset, std::uint64_t count) {
         const std::size_t before = text.size();
         text.resize(before + count);
-        file.clear();
-        file.seekg(std::streamoff(offset));
-        file.read(text.data() + before, std::streamsize(count));
-        if (file.bad()) cannot("read", path);
-        text.resize(before + static_cast<std::size_t>(file.gcount()));
+        std::size_t done = 0;
+        while (done < count) {
+            const ssize_t got = ::pread(file.get(), text.data() + before + done, count - done,
+                                        static_cast<off_t>(offset + done));
+            if (got < 0 && errno != EINTR) cannot("read", path);
+            if (got == 0) break;
+            done += got > 0 ? static_cast<std::size_t>(got) : 0;
+        }
+        text.resize(before + done);
     };
     if (bytes <= pieces * piece_bytes) {
         append(0, bytes);

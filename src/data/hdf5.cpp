@@ -1,12 +1,14 @@
 #include "data/hdf5.hpp"
 
+#include "data/links.hpp"
 #include "data/lzf.hpp"
 #include "data/stored_data.hpp"
+#include "data/virtual_data.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/regular_file.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +16,7 @@
 #include <fstream>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -29,6 +32,9 @@ namespace {
 /// Locks fail on several parallel file systems. The access list below says so, too, but not for the
 /// files that the library opens by itself: sources of virtual datasets and ends of external links.
 [[maybe_unused]] const bool without_locks = ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0) == 0;
+
+constexpr std::size_t max_number_bytes = 16;
+constexpr std::size_t max_text_bytes = std::size_t(16) << 20;
 
 /// The library prints its error stack by default; ours go through exceptions. And it lacks the
 /// filter that h5py uses.
@@ -100,17 +106,9 @@ herr_t find_consistency_flags(unsigned, const H5E_error2_t* error, void* found) 
 /// What the operating system says of a path before the library sees it.
 /// Does not open the file: that is left to the library, once.
 void check_readable(const std::string& path) {
-    namespace fs = std::filesystem;
+    require_regular_file(path);
     std::error_code failed;
-    const fs::file_status status = fs::status(path, failed);
-    if (status.type() == fs::file_type::not_found)
-        throw ConfigError(fmt::format("file '{}' does not exist", path), {}, "check the path");
-    if (failed) throw IoError(fmt::format("cannot examine file '{}'", path), failed.message());
-    if (fs::is_directory(status))
-        throw ConfigError(fmt::format("'{}' is a directory", path), {}, "name the files in it");
-    if (!fs::is_regular_file(status))
-        throw ConfigError(fmt::format("'{}' is not a regular file", path), {}, "check the path");
-    if (fs::file_size(path, failed) == 0)
+    if (std::filesystem::file_size(path, failed) == 0)
         throw ConfigError(fmt::format("file '{}' is empty", path), {}, "copy or download it again");
 }
 
@@ -122,21 +120,22 @@ void check_opens(const std::string& path) {
                   code == EACCES ? "grant read permission" : "");
 }
 
-void read_chunk_shape(Dataset& dataset) {
-    const Handle list(H5Dget_create_plist(dataset.id.get()), H5Pclose);
-    if (!list.valid() || H5Pget_layout(list.get()) != H5D_CHUNKED) return;
+void read_chunk_shape(Dataset& dataset, hid_t list) {
+    if (H5Pget_layout(list) != H5D_CHUNKED) return;
     std::vector<hsize_t> chunk(dataset.shape.size());
-    if (H5Pget_chunk(list.get(), int(chunk.size()), chunk.data()) < 0) return;
+    if (H5Pget_chunk(list, int(chunk.size()), chunk.data()) < 0) return;
     dataset.chunk.assign(chunk.begin(), chunk.end());
 }
 
 void read_type(Dataset& dataset) {
     const Handle type(H5Dget_type(dataset.id.get()), H5Tclose);
     const H5T_class_t kind = H5Tget_class(type.get());
-    dataset.kind = kind == H5T_INTEGER ? NumberKind::integer
-                   : kind == H5T_FLOAT ? NumberKind::real
-                                       : NumberKind::other;
     dataset.element_bytes = H5Tget_size(type.get());
+    // A number of a megabyte can be declared, and would be converted.
+    dataset.kind = dataset.element_bytes > max_number_bytes ? NumberKind::other
+                   : kind == H5T_INTEGER                    ? NumberKind::integer
+                   : kind == H5T_FLOAT                      ? NumberKind::real
+                                                            : NumberKind::other;
     dataset.is_signed = kind == H5T_INTEGER && H5Tget_sign(type.get()) == H5T_SGN_2;
 }
 
@@ -162,26 +161,19 @@ Handle open_attribute(hid_t owner, const Place& place, const std::string& name,
     return attribute;
 }
 
+/// @param existing  what becomes of a file that is there: H5F_ACC_TRUNC or H5F_ACC_EXCL.
+Handle create(const std::string& path, unsigned existing) {
+    prepare_library();
+    H5Eclear2(H5E_DEFAULT);
+    const Handle access = file_access_list();
+    Handle file(H5Fcreate(path.c_str(), existing, H5P_DEFAULT, access.get()), H5Fclose);
+    if (!file.valid()) throw_io({path, {}}, "cannot create the file");
+    return file;
+}
+
 herr_t append_name(hid_t, const char* name, const H5L_info_t*, void* names) {
     static_cast<std::vector<std::string>*>(names)->emplace_back(name);
     return 0;
-}
-
-/// What a link that leads nowhere says of its end.
-std::string describe_link(hid_t file, const std::string& path) {
-    H5L_info_t info;
-    std::array<char, 4096> value{};
-    if (H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) >= 0 &&
-        (info.type == H5L_TYPE_SOFT || info.type == H5L_TYPE_EXTERNAL) &&
-        H5Lget_val(file, path.c_str(), value.data(), value.size() - 1, H5P_DEFAULT) >= 0) {
-        if (info.type == H5L_TYPE_SOFT)
-            return fmt::format("'{}' is a link to '{}', which is not there", path, value.data());
-        const char *target_file = nullptr, *target = nullptr;
-        if (H5Lunpack_elink_val(value.data(), info.u.val_size, nullptr, &target_file, &target) >= 0)
-            return fmt::format("'{}' is a link to '{}' in the file '{}', which cannot be opened",
-                               path, target, target_file);
-    }
-    return fmt::format("'{}' is damaged and cannot be opened", path);
 }
 
 }  // namespace
@@ -219,30 +211,38 @@ Handle open_for_reading(const std::string& path) {
     return file;
 }
 
-Handle create_file(const std::string& path) {
-    prepare_library();
-    H5Eclear2(H5E_DEFAULT);
-    const Handle access = file_access_list();
-    Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
-    if (!file.valid()) throw_io({path, {}}, "cannot create the file");
-    return file;
-}
+Handle create_file(const std::string& path) { return create(path, H5F_ACC_TRUNC); }
+Handle create_new_file(const std::string& path) { return create(path, H5F_ACC_EXCL); }
 
 Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options) {
-    if (const std::string broken = broken_link(file, place.object); !broken.empty())
-        throw_bad_input(place, broken, "bring back what it leads to, or remove the link");
-    if (!link_exists(file, place.object)) throw_bad_input(place, "the dataset is missing");
+    References references{place.file, options.external};
+    return open_dataset(file, place, options, references);
+}
+
+Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options,
+                     References& references) {
+    const Target target = find(file, place.object, references);
+    if (target.end == LinkEnd::broken) throw_bad_input(place, target.problem, target.suggestion);
+    if (target.end == LinkEnd::missing) throw_bad_input(place, "the dataset is missing");
     const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
     if (options.cache_bytes > 0) H5Pset_chunk_cache(access.get(), 521, options.cache_bytes, 1.0);
     H5Pset_virtual_printf_gap(access.get(), max_gap);
     Dataset dataset;
     dataset.place = place;
-    dataset.id = Handle(H5Dopen2(file, place.object.c_str(), access.get()), H5Dclose);
+    dataset.id = Handle(H5Dopen2(target.parent.get(), target.name.c_str(), access.get()), H5Dclose);
     if (!dataset.id.valid()) throw_bad_input(place, "the dataset cannot be opened");
+    const Handle list(H5Dget_create_plist(dataset.id.get()), H5Pclose);
+    if (!list.valid()) throw_bad_input(place, "its layout cannot be read");
+    const bool known = options.stored == Stored::known;
+    std::optional<VirtualSources> sources;
+    // Before its shape is asked for: to tell it HDF5 opens sources that grow.
+    if (!known && H5Pget_layout(list.get()) == H5D_VIRTUAL)
+        sources.emplace(dataset, list.get(), references);
     read_shape(dataset);
     read_type(dataset);
-    read_chunk_shape(dataset);
-    if (options.stored == Stored::required) require_stored(dataset, options.depth);
+    read_chunk_shape(dataset, list.get());
+    check_sizes(dataset);
+    if (!known) require_stored(dataset, list.get(), sources ? &*sources : nullptr, references);
     return dataset;
 }
 
@@ -298,6 +298,7 @@ std::string read_string_attribute(hid_t owner, const Place& place, const std::st
         H5free_memory(pointer);
         return value;
     }
+    if (H5Tget_size(stored.get()) > max_text_bytes) unreadable();
     std::string value(H5Tget_size(stored.get()), '\0');
     if (H5Aread(attribute.get(), stored.get(), value.data()) < 0) unreadable();
     value.resize(std::min(value.size(), value.find('\0')));
@@ -333,27 +334,10 @@ std::vector<std::string> link_names(hid_t group, const Place& place) {
     return names;
 }
 
-bool link_exists(hid_t parent, const std::string& name) {
-    const bool exists = H5Lexists(parent, name.c_str(), H5P_DEFAULT) > 0;
+bool has_link(hid_t group, const std::string& name) {
+    const bool exists = H5Lexists(group, name.c_str(), H5P_DEFAULT) > 0;
     H5Eclear2(H5E_DEFAULT);
     return exists;
-}
-
-LinkEnd link_end(hid_t parent, const std::string& name) {
-    if (!link_exists(parent, name)) return LinkEnd::missing;
-    const Handle object(H5Oopen(parent, name.c_str(), H5P_DEFAULT), H5Oclose);
-    H5Eclear2(H5E_DEFAULT);
-    if (!object.valid()) return LinkEnd::broken;
-    return H5Iget_type(object.get()) == H5I_GROUP ? LinkEnd::group : LinkEnd::other;
-}
-
-std::string broken_link(hid_t file, const std::string& path) {
-    for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
-        const std::string part = path.substr(0, end);
-        const LinkEnd leads_to = link_end(file, part);
-        if (leads_to == LinkEnd::broken) return describe_link(file, part);
-        if (leads_to == LinkEnd::missing || end == std::string::npos) return {};
-    }
 }
 
 }  // namespace edgeloop::hdf5

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/data/external.hpp"
 
 #include <cstdint>
 #include <set>
@@ -54,23 +55,28 @@ struct Place {
 /// Throws IoError likewise, for output.
 [[noreturn]] void throw_io(const Place& place, const std::string& problem);
 
-/// @throws ConfigError  missing, a directory, empty, not HDF5, truncated; IoError  no permission.
+/// @throws ConfigError  missing, no regular file, empty, not HDF5, truncated; IoError  no
+/// permission.
 [[nodiscard]] Handle open_for_reading(const std::string& path);
 /// Creates or replaces a file. @throws IoError.
 [[nodiscard]] Handle create_file(const std::string& path);
+/// Creates a file where there is none; a link is not followed. @throws IoError.
+[[nodiscard]] Handle create_new_file(const std::string& path);
 /// @throws IoError.
 [[nodiscard]] Handle create_group(hid_t file, const Place& place);
 
 /// Names of the links of a group in ascending order. @throws ConfigError.
 [[nodiscard]] std::vector<std::string> link_names(hid_t group, const Place& place);
-/// What a link leads to. `broken`: to nothing that can be opened.
-enum class LinkEnd { missing, broken, group, other };
-[[nodiscard]] LinkEnd link_end(hid_t parent, const std::string& name);
-/// Whether there is a link of this name, wherever it leads.
-[[nodiscard]] bool link_exists(hid_t parent, const std::string& name);
-/// Says which link on the way to an object leads nowhere, and where to; empty when none does.
-/// @param path  from the root of the file.
-[[nodiscard]] std::string broken_link(hid_t file, const std::string& path);
+/// Whether a group has a link of this name, wherever it leads. @param name  without '/'.
+[[nodiscard]] bool has_link(hid_t group, const std::string& name);
+
+/// How far references lead from a file that a user named.
+struct References {
+    std::string file;  ///< what lies in the folder of this one may be referred to
+    External external = External::refuse;
+    int depth = 0;            ///< of virtual datasets whose sources are virtual
+    std::size_t sources = 0;  ///< of virtual datasets, looked for so far
+};
 
 /// The product of a shape.
 [[nodiscard]] std::uint64_t elements_of(const std::vector<std::uint64_t>& shape);
@@ -86,7 +92,9 @@ struct Dataset {
     NumberKind kind = NumberKind::other;
     std::size_t element_bytes = 0;
     bool is_signed = false;
-    std::set<std::string> files;  ///< that hold a part of its data; empty when Stored::known
+    // Empty and 0 when Stored::known.
+    std::set<std::string> files;     ///< that hold a part of its data
+    std::uint64_t stored_bytes = 0;  ///< of its data, as they are compressed
 };
 
 /// Whether it must be seen that all data are there: require_stored().
@@ -95,11 +103,17 @@ enum class Stored { required, known };
 struct OpenOptions {
     std::size_t cache_bytes = 0;  ///< chunk cache to give the dataset; 0: the library's default
     Stored stored = Stored::required;
-    int depth = 0;  ///< of virtual datasets whose sources are virtual
+    External external = External::refuse;
 };
 
-/// @throws ConfigError  missing, not a dataset, no simple shape, data that are not there.
+/// Opens a dataset without opening anything that it, or a link on the way, must not refer to.
+/// @throws ConfigError  missing, not a dataset, no simple shape, chunks of more than 64 MiB, data
+/// that are not there, that grow more than a thousandfold when they are read, or that lie outside
+/// the folder of `place.file`.
 [[nodiscard]] Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options = {});
+/// The same for what a file refers to. @param references  from the file that the user named.
+[[nodiscard]] Dataset open_dataset(hid_t file, const Place& place, const OpenOptions& options,
+                                   References& references);
 
 /// File and memory dataspaces of rows [first, first + count).
 struct RowSelection {

@@ -53,6 +53,13 @@ void write_attribute_value(hid_t owner, const Place& place, const std::string& n
         throw_io(place, fmt::format("cannot write attribute '{}'", name));
 }
 
+/// What an earlier process left is removed, and so is a link that somebody put there: it would be
+/// followed.
+Handle create_temporary(const std::string& path) {
+    std::remove(path.c_str());
+    return create_new_file(path);
+}
+
 }  // namespace
 
 Handle create_group(hid_t file, const Place& place) {
@@ -113,7 +120,7 @@ void write_attribute(hid_t owner, const Place& place, const std::string& name, s
 }
 
 NewFile::NewFile(std::string path)
-    : path_(std::move(path)), temporary_(path_ + ".partial"), file_(create_file(temporary_)) {}
+    : path_(std::move(path)), temporary_(path_ + ".partial"), file_(create_temporary(temporary_)) {}
 
 NewFile::~NewFile() {
     file_.close();

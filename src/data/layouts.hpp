@@ -15,6 +15,7 @@ namespace edgeloop {
 /// RAISE-LPBF v1.0, groups /<object>/<layer>, or v1.1, groups /<layer>; the object is the file's
 /// name. @throws ConfigError  layers of both.
 [[nodiscard]] std::unique_ptr<const Recording> open_raise(std::shared_ptr<const hdf5::Handle> file,
-                                                          const std::string& path);
+                                                          const std::string& path,
+                                                          External external);
 
 }  // namespace edgeloop

@@ -1,5 +1,6 @@
 // RAISE-LPBF, versions 1.0 and 1.1. They differ in where the layers are.
 #include "data/layouts.hpp"
+#include "data/links.hpp"
 
 #include "edgeloop/core/error.hpp"
 
@@ -14,6 +15,8 @@ namespace edgeloop {
 namespace {
 
 constexpr std::uint64_t max_frames_in_layer = 1ull << 27;
+/// Of frames that are stored: each costs its reader some 30 bytes. Black ones of 8 x 8 take one.
+constexpr std::uint64_t max_frames_in_a_byte = 16, harmless_frames = 1ull << 20;
 constexpr std::uint64_t max_lines_in_layer = 1ull << 24;
 constexpr std::uint64_t max_image_side = 8192;
 /// No laser is near it, and its square is a number in single precision.
@@ -37,6 +40,10 @@ void check_frames(const hdf5::Dataset& frames) {
             frames.place,
             fmt::format("shape {} is out of range: height and width 1 to {}, at most {} frames",
                         shape_text(shape), max_image_side, max_frames_in_layer));
+    if (shape[0] > harmless_frames && shape[0] / max_frames_in_a_byte > frames.stored_bytes)
+        hdf5::throw_bad_input(frames.place,
+                              fmt::format("{} frames would be made of {} stored bytes", shape[0],
+                                          frames.stored_bytes));
 }
 
 void check_index(const hdf5::Dataset& index, std::uint64_t frames) {
@@ -76,8 +83,8 @@ std::size_t cache_bytes_for(const LayerInfo& layer) {
 class RaiseRecording final : public Recording {
   public:
     RaiseRecording(std::shared_ptr<const hdf5::Handle> file, const std::string& path,
-                   const char* layout, std::vector<LayerGroup> groups)
-        : Recording(path, std::move(groups)), file_(std::move(file)), layout_(layout) {}
+                   const char* layout, External external, std::vector<LayerGroup> groups)
+        : Recording(path, external, std::move(groups)), file_(std::move(file)), layout_(layout) {}
 
     [[nodiscard]] std::string layout() const override { return layout_; }
     [[nodiscard]] const std::vector<Target>& targets() const override { return raise_targets(); }
@@ -99,7 +106,8 @@ class RaiseRecording final : public Recording {
         return {path(), group.path + names[static_cast<std::size_t>(part)]};
     }
     [[nodiscard]] hdf5::Dataset open(const LayerGroup& group, LayerPart part) const {
-        return hdf5::open_dataset(file_->get(), place_of(group, part));
+        return hdf5::open_dataset(file_->get(), place_of(group, part),
+                                  {0, hdf5::Stored::required, external()});
     }
 
     std::shared_ptr<const hdf5::Handle> file_;
@@ -123,7 +131,9 @@ LayerInfo RaiseRecording::layer(const LayerGroup& group) const {
     info.width = int(frames.shape[2]);
     info.index_type = fmt::format("{}int{}", index.is_signed ? "" : "u", 8 * index.element_bytes);
     info.frame_chunk = frames.chunk;
-    info.labelled = hdf5::link_exists(file_->get(), place_of(group, LayerPart::targets).object);
+    info.labelled = hdf5::find(file_->get(), place_of(group, LayerPart::targets).object,
+                               hdf5::References{path(), external()})
+                        .end != hdf5::LinkEnd::missing;
     if (info.labelled) {
         const hdf5::Dataset labels = open(group, LayerPart::targets);
         check_parameters(labels);
@@ -155,8 +165,9 @@ void RaiseRecording::read_frames(const LayerInfo& layer, std::uint64_t first, st
     if (open_path_ != layer.group.path) {
         open_path_.clear();
         // layer() has seen that all of it is there.
-        open_frames_ = hdf5::open_dataset(file_->get(), place_of(layer.group, LayerPart::frames),
-                                          {cache_bytes_for(layer), hdf5::Stored::known});
+        open_frames_ =
+            hdf5::open_dataset(file_->get(), place_of(layer.group, LayerPart::frames),
+                               {cache_bytes_for(layer), hdf5::Stored::known, external()});
         open_path_ = layer.group.path;
     }
     hdf5::read_rows(open_frames_, first, count, H5T_NATIVE_UINT8, out);
@@ -178,22 +189,21 @@ bool is_layer_name(const std::string& name) {
 }
 
 /// How many of a layer's datasets a group names.
-int datasets_of_layer(hid_t parent, const std::string& name) {
-    const hdf5::Handle group(H5Gopen2(parent, name.c_str(), H5P_DEFAULT), H5Gclose);
-    const bool frames = hdf5::link_exists(group.get(), "frame");
-    const bool index = hdf5::link_exists(group.get(), "scan_line_index");
+int datasets_of_layer(const hdf5::Handle& group) {
+    const bool frames = hdf5::has_link(group.get(), "frame");
+    const bool index = hdf5::has_link(group.get(), "scan_line_index");
     if (frames && index) return 2;
-    return frames || index || hdf5::link_exists(group.get(), "laser_params") ? 1 : 0;
+    return frames || index || hdf5::has_link(group.get(), "laser_params") ? 1 : 0;
 }
 
-Level examine(hid_t parent, const hdf5::Place& place) {
+Level examine(hid_t parent, const hdf5::Place& place, const hdf5::References& references) {
     Level level;
     bool found = false;
     for (const std::string& name : hdf5::link_names(parent, place)) {
-        const hdf5::LinkEnd end = hdf5::link_end(parent, name);
-        if (end == hdf5::LinkEnd::broken) level.broken.push_back(name);
-        if (end != hdf5::LinkEnd::group) continue;
-        const int datasets = datasets_of_layer(parent, name);
+        const hdf5::Target target = hdf5::find(parent, name, references);
+        if (target.end == hdf5::LinkEnd::broken) level.broken.push_back(name);
+        if (target.end != hdf5::LinkEnd::group) continue;
+        const int datasets = datasets_of_layer(target.open_group());
         if (datasets == 2 || is_layer_name(name)) {
             level.layers.push_back(name);
             found = found || datasets > 0;
@@ -209,12 +219,13 @@ Level examine(hid_t parent, const hdf5::Place& place) {
 }
 
 /// Layers of a group in the root, in the v1.0 layout.
-void add_layers_of_object(hid_t file, const std::string& path, const std::string& object,
-                          std::vector<LayerGroup>& groups) {
-    const hdf5::Place place{path, "/" + object};
-    const hdf5::Handle group(H5Gopen2(file, object.c_str(), H5P_DEFAULT), H5Gclose);
-    if (!group.valid()) hdf5::throw_bad_input(place, "the group cannot be opened");
-    Level level = examine(group.get(), place);
+void add_layers_of_object(hid_t file, const hdf5::Place& place, const std::string& object,
+                          const hdf5::References& references, std::vector<LayerGroup>& groups) {
+    const hdf5::Target target = hdf5::find(file, place.object, references);
+    if (target.end != hdf5::LinkEnd::group)
+        hdf5::throw_bad_input(place, "the group cannot be opened");
+    const hdf5::Handle group = target.open_group();
+    Level level = examine(group.get(), place, references);
     for (const std::string& name : level.broken)
         if (!level.layers.empty() || is_layer_name(name)) level.layers.push_back(name);
     std::sort(level.layers.begin(), level.layers.end());
@@ -235,12 +246,13 @@ std::vector<LayerGroup> layers_in_root(const std::string& path, Level root) {
 }  // namespace
 
 std::unique_ptr<const Recording> open_raise(std::shared_ptr<const hdf5::Handle> file,
-                                            const std::string& path) {
-    Level root = examine(file->get(), {path, "/"});
+                                            const std::string& path, External external) {
+    const hdf5::References references{path, external};
+    Level root = examine(file->get(), {path, "/"}, references);
     std::sort(root.others.begin(), root.others.end());
     std::vector<LayerGroup> groups;
     for (const std::string& name : root.others)
-        add_layers_of_object(file->get(), path, name, groups);
+        add_layers_of_object(file->get(), {path, "/" + name}, name, references, groups);
     const bool in_objects = !groups.empty();
     if (in_objects && !root.layers.empty())
         throw ConfigError(
@@ -254,7 +266,7 @@ std::unique_ptr<const Recording> open_raise(std::shared_ptr<const hdf5::Handle> 
     for (std::size_t i = 0; in_objects && i < root.broken.size(); ++i)
         groups.push_back({root.broken[i], "", "/" + root.broken[i]});
     return std::make_unique<RaiseRecording>(std::move(file), path, in_objects ? "v1.0" : "v1.1",
-                                            std::move(groups));
+                                            external, std::move(groups));
 }
 
 }  // namespace edgeloop

@@ -55,9 +55,9 @@ LineIndex sort_by_line(const std::vector<std::int64_t>& lines, std::vector<std::
 
 }  // namespace
 
-std::unique_ptr<const Recording> open_recording(const std::string& path) {
+std::unique_ptr<const Recording> open_recording(const std::string& path, External external) {
     const auto file = std::make_shared<const hdf5::Handle>(hdf5::open_for_reading(path));
-    if (auto recording = open_raise(file, path)) return recording;
+    if (auto recording = open_raise(file, path, external)) return recording;
     throw ConfigError(
         fmt::format("file '{}' has no layer", path),
         "RAISE-LPBF files have groups /layerNNNN (v1.1) or /<object>/layerNNNN (v1.0) with "

@@ -107,7 +107,7 @@ using Wrote = std::function<void(std::uint64_t frames)>;
 void copy_lines(const ShardPlan& plan, ShardWriter& writer, std::size_t first, std::size_t last,
                 const std::string& folder, const Wrote& wrote) {
     const PlannedLayer& layer = plan.layers[plan.lines[first].layer];
-    const auto file = open_recording(plan.files[layer.file]);
+    const auto file = open_recording(plan.files[layer.file], plan.external);
     const LineIndex index = file->line_index(layer.info);
     const std::size_t end = plan.lines[last - 1].position + std::size_t(1);
     if (index.lines() < end) recording_changed(file->path());

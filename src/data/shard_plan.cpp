@@ -2,6 +2,8 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/stop.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -16,8 +18,10 @@ namespace {
 
 constexpr int max_shards = 99999;
 
+/// As the catalogue has it, like the names of objects and layers: recordings call themselves what
+/// they like, and the catalogue is text.
 std::string file_name(const std::string& path) {
-    return std::filesystem::path(path).filename().string();
+    return printable(std::filesystem::path(path).filename().string());
 }
 
 void check_options(const ShardOptions& options) {
@@ -36,7 +40,8 @@ std::string add_layer(ShardPlan& plan, const Recording& file, const LayerInfo& i
     if (!info.labelled)
         labels.assign(index.lines() * targets, std::numeric_limits<double>::quiet_NaN());
     std::string identity;
-    CatalogueLayer layer{info.group.object, info.group.layer, file_name(file.path())};
+    CatalogueLayer layer{printable(info.group.object), printable(info.group.layer),
+                         file_name(file.path())};
     layer.first_line = plan.lines.size();
     for (std::size_t i = 0; i < index.lines(); ++i) {
         const std::size_t frames = index.frames_of(i);
@@ -70,7 +75,7 @@ std::string content_of(const std::set<std::string>& files) {
 Json read_inputs(ShardPlan& plan) {
     Json inputs = Json::array();
     for (std::size_t i = 0; i < plan.files.size(); ++i) {
-        const auto file = open_recording(plan.files[i]);
+        const auto file = open_recording(plan.files[i], plan.external);
         std::vector<Target>& targets = plan.catalogue.targets;
         if (i == 0) targets = file->targets();
         if (file->targets() != targets)
@@ -82,8 +87,10 @@ Json read_inputs(ShardPlan& plan) {
         Json layers = Json::object();
         std::set<std::string> files = {plan.files[i]};
         for (const LayerInfo& info : file->layers()) {
+            if (stop_signal() != 0)
+                throw Stopped("stopped by a signal while the recordings were looked through");
             files.insert(info.files.begin(), info.files.end());
-            layers[info.group.path] = add_layer(plan, *file, info);
+            layers[printable(info.group.path)] = add_layer(plan, *file, info);
             plan.layers.push_back({i, info});
         }
         for (const std::string& part : files) plan.seen[part] = stamp_of(part);
@@ -192,6 +199,7 @@ ShardPlan make_shard_plan(const ShardOptions& options) {
     check_options(options);
     ShardPlan plan;
     plan.files = expand_files(options.input);
+    plan.external = options.external;
     Json inputs = read_inputs(plan);
     assign_parts(plan, options.split);
     cut(plan, options.shards);

@@ -31,6 +31,7 @@ struct PlannedLine {
 /// What goes where, known before any frame is read, and the same on every rank.
 struct ShardPlan {
     std::vector<std::string> files;
+    External external = External::refuse;  ///< as the files are opened
     std::vector<PlannedLayer> layers;
     std::vector<PlannedLine> lines;
     std::vector<double> labels;     ///< (lines, targets) in physical units; NaN when unlabelled

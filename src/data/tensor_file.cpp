@@ -1,6 +1,7 @@
 #include "edgeloop/data/tensor_file.hpp"
 
 #include "data/hdf5.hpp"
+#include "data/links.hpp"
 
 #include "edgeloop/core/error.hpp"
 
@@ -33,21 +34,30 @@ FloatArray read_array(const hdf5::Dataset& dataset) {
     return array;
 }
 
-/// Whether something is there. @throws ConfigError  a link on the way leads nowhere.
-bool exists(hid_t file, const hdf5::Place& place) {
-    if (const std::string broken = hdf5::broken_link(file, place.object); !broken.empty())
-        hdf5::throw_bad_input(place, broken);
-    return hdf5::link_exists(file, place.object);
+/// @throws ConfigError  a link on the way leads nowhere, or to another folder.
+hdf5::Target find(hid_t file, const hdf5::Place& place) {
+    hdf5::Target target = hdf5::find(file, place.object, hdf5::References{place.file});
+    if (target.end == hdf5::LinkEnd::broken)
+        hdf5::throw_bad_input(place, target.problem, target.suggestion);
+    return target;
 }
+
+struct Visit {
+    hdf5::References references;
+    std::vector<std::string> datasets;
+};
 
 /// Ends the visit at a link that leads nowhere or to damage, and at one to a group, whose content
 /// the visit would leave out.
-herr_t collect_dataset_name(hid_t group, const char* name, const H5L_info_t* link, void* names) {
-    const hdf5::Handle object(H5Oopen(group, name, H5P_DEFAULT), H5Oclose);
-    if (!object.valid()) return -1;
-    if (H5Iget_type(object.get()) == H5I_GROUP && link->type != H5L_TYPE_HARD) return -1;
-    if (H5Iget_type(object.get()) == H5I_DATASET)
-        static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+herr_t collect_dataset_name(hid_t group, const char* name, const H5L_info_t* link, void* to) {
+    Visit& visit = *static_cast<Visit*>(to);
+    const hdf5::Target target = hdf5::find(group, name, visit.references);
+    const bool is_group = target.end == hdf5::LinkEnd::group;
+    if (target.end == hdf5::LinkEnd::broken || target.end == hdf5::LinkEnd::missing) return -1;
+    if (is_group && link->type != H5L_TYPE_HARD) return -1;
+    const hdf5::Handle object(H5Oopen(target.parent.get(), target.name.c_str(), H5P_DEFAULT),
+                              H5Oclose);
+    if (H5Iget_type(object.get()) == H5I_DATASET) visit.datasets.emplace_back(name);
     return 0;
 }
 
@@ -62,7 +72,7 @@ std::optional<std::string> TensorFile::text_attribute(const std::string& name) c
 }
 
 std::optional<FloatArray> TensorFile::read(const std::string& name) const {
-    if (!exists(file_->get(), {path_, name})) return std::nullopt;
+    if (find(file_->get(), {path_, name}).end == hdf5::LinkEnd::missing) return std::nullopt;
     return read_array(hdf5::open_dataset(file_->get(), {path_, name}));
 }
 
@@ -75,15 +85,15 @@ FloatArray TensorFile::require(const std::string& name) const {
 std::map<std::string, FloatArray> TensorFile::read_group(const std::string& group) const {
     std::map<std::string, FloatArray> arrays;
     const hid_t file = file_->get();
-    if (!exists(file, {path_, group})) return arrays;
-    if (hdf5::link_end(file, group) != hdf5::LinkEnd::group)
-        hdf5::throw_bad_input({path_, group}, "not a group");
-    const hdf5::Handle opened(H5Gopen2(file, group.c_str(), H5P_DEFAULT), H5Gclose);
-    std::vector<std::string> names;
+    const hdf5::Target target = find(file, {path_, group});
+    if (target.end == hdf5::LinkEnd::missing) return arrays;
+    if (target.end != hdf5::LinkEnd::group) hdf5::throw_bad_input({path_, group}, "not a group");
+    const hdf5::Handle opened = target.open_group();
+    Visit visit{hdf5::References{path_}, {}};
     if (!opened.valid() ||
-        H5Lvisit(opened.get(), H5_INDEX_NAME, H5_ITER_INC, collect_dataset_name, &names) < 0)
+        H5Lvisit(opened.get(), H5_INDEX_NAME, H5_ITER_INC, collect_dataset_name, &visit) < 0)
         hdf5::throw_bad_input({path_, group}, "the group cannot be read to its end");
-    for (const std::string& name : names) {
+    for (const std::string& name : visit.datasets) {
         std::string dotted = name;
         std::replace(dotted.begin(), dotted.end(), '/', '.');
         arrays.emplace(dotted, require(group + "/" + name));

@@ -49,9 +49,13 @@ struct Group {
     }
 };
 
-inline std::vector<Group> groups_of(const GroupPlan& plan) {
+/// @param depth  that each begins with.
+inline std::vector<Group> groups_of(const GroupPlan& plan, const QueueDepth& depth) {
     std::vector<Group> groups(plan.groups.size());
-    for (std::size_t i = 0; i < groups.size(); ++i) groups[i].ranks = plan.groups[i];
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        groups[i].ranks = plan.groups[i];
+        groups[i].depth = depth;
+    }
     return groups;
 }
 

@@ -29,12 +29,12 @@ struct GroupEvaluator::Impl {
         : world(all),
           options(limits),
           idle(plan.idle),
-          groups(groups_of(plan)),
+          groups(groups_of(plan, limits.one_at_a_time ? QueueDepth(1) : QueueDepth())),
           accounts(labels_of(plan, bool(own_work)), limits.accounts),
           large(plan.blocks, groups, accounts) {
         if (own_work)
             local = make_local_evaluator(std::move(own_work), limits.candidate_limit_s,
-                                         limits.paused_s);
+                                         limits.paused_s, limits.one_at_a_time);
         EDGELOOP_EXPECT(world.rank() == 0 && !plan.groups.empty(),
                         "a group evaluator lives on rank 0 and needs a group");
         (void)world.split(-1);  // groups

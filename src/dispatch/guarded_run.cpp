@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <exception>
 #include <string>
@@ -11,6 +12,8 @@
 
 namespace edgeloop {
 namespace {
+
+constexpr std::size_t longest_reason = 4096;  ///< bytes
 
 void end_badly(Outcome& outcome, Status status, const std::string& reason) {
     outcome.status = status;
@@ -37,6 +40,8 @@ Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
         end_badly(outcome, Status::failed, "something was thrown that is no exception");
     }
     outcome.id = candidate.id;
+    // Of libraries, with names of files in it: from here on it is a line for tables and logs.
+    outcome.reason = beginning(printable(outcome.reason), longest_reason);
     // Who evaluates may know better: what it paused for a measurement is no work.
     if (outcome.seconds <= 0) outcome.seconds = steady_seconds() - start;
     return outcome;

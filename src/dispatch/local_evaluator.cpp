@@ -25,7 +25,7 @@ class LocalEvaluator final : public Evaluator {
         : run_(std::move(run)),
           limit_s_(limit_s),
           paused_s_(std::move(paused_s)),
-          one_at_a_time_(one_at_a_time),
+          depth_(one_at_a_time ? QueueDepth(1) : QueueDepth()),
           thread_([this] { work(); }) {}
     ~LocalEvaluator() override {
         {
@@ -39,7 +39,7 @@ class LocalEvaluator final : public Evaluator {
     [[nodiscard]] std::size_t free_slots() const override {
         const std::lock_guard lock(mutex_);
         // What was not collected counts: the next candidate is chosen by it.
-        const std::size_t depth = one_at_a_time_ ? 1 : depth_.value();
+        const std::size_t depth = depth_.value();
         return depth - std::min(depth, outstanding_.size() + done_.size());
     }
 
@@ -125,7 +125,6 @@ class LocalEvaluator final : public Evaluator {
     WorkerFunction run_;
     double limit_s_;
     std::function<double()> paused_s_;
-    bool one_at_a_time_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<Candidate> queue_;

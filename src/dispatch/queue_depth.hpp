@@ -14,6 +14,9 @@ namespace edgeloop {
 /// system ran something else says nothing about the next.
 class QueueDepth {
   public:
+    /// @param deepest  never more than so many; at least 1.
+    explicit QueueDepth(std::size_t deepest = 512) : deepest_(deepest) {}
+
     [[nodiscard]] std::size_t value() const { return depth_; }
 
     /// Learns from one completed candidate. Long ones count at once, short ones only after many.
@@ -22,14 +25,14 @@ class QueueDepth {
         if (count_ == 1) latest_s_.fill(seconds);
         std::array<double, window> sorted = latest_s_;
         std::nth_element(sorted.begin(), sorted.end() - 2, sorted.end());
-        const double usual_s = std::max(sorted[window - 2], target_s / double(deepest));
+        const double usual_s = std::max(sorted[window - 2], target_s / double(deepest_));
         depth_ = std::min(std::size_t(std::max(target_s / usual_s, 1.0)), 2 * depth_);
     }
 
   private:
     static constexpr double target_s = 10e-3;
-    static constexpr std::size_t deepest = 512;
     static constexpr std::size_t window = 16;
+    std::size_t deepest_;
     std::array<double, window> latest_s_{};
     std::size_t count_ = 0;
     std::size_t depth_ = 1;

@@ -198,6 +198,9 @@ void AgentSession::resume(std::uint64_t id) {
 
 void AgentSession::finish(std::uint64_t id, MeasurementResult result) {
     fit_to_limits(result);
+    // The bridge would refuse it too, but only the log of this device is its operator's.
+    if (refuse_impossible(result, nullptr, impl_->options.name))
+        log::warning("{:016x}: {}", id, result.reason);
     const std::lock_guard lock(impl_->mutex);
     if (impl_->running == id) impl_->running = 0;
     if (impl_->withheld.erase(id) != 0) impl_->credit_changed = true;

@@ -36,7 +36,7 @@ Answer ask(const BridgeAddress& address, wire::Role role, const wire::Packet& qu
 Json bridge_status(const BridgeAddress& address, double timeout_s) {
     const auto reply = ask<wire::StatusReply>(address, wire::Role::observer,
                                               {wire::StatusRequest{}, 0}, timeout_s);
-    return parse_json(reply.json, "status");
+    return with_printable_texts(parse_json(reply.json, "status"));
 }
 
 std::size_t drop_jobs(const BridgeAddress& address, const JobChoice& choice, double timeout_s) {

@@ -15,6 +15,7 @@
 #include <set>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -253,7 +254,7 @@ BridgeStore::~BridgeStore() = default;
 
 BridgeStore::BridgeStore(const BridgeStoreOptions& options)
     : options_(options), path_(options.folder + "/store.db") {
-    make_directories(options_.folder);
+    make_own_folder(options_.folder, options_.access);
     lock_ = lock_file(options_.folder + "/lock");
     if (lock_.get() < 0)
         throw ConfigError(fmt::format("'{}' is in use by another bridge", options_.folder), {},
@@ -261,6 +262,8 @@ BridgeStore::BridgeStore(const BridgeStoreOptions& options)
     // A repair was interrupted after it was done.
     if (!fs::exists(path_) && fs::exists(path_ + ".repaired"))
         fs::rename(path_ + ".repaired", path_);
+    // SQLite gives its log the mode that the database has.
+    static_cast<void>(open_own_file(path_, O_RDWR | O_CREAT, options_.access));
     open();
     const std::string journal = options_.folder + "/journal";
     if (fs::exists(journal)) take_over(journal);
@@ -314,6 +317,7 @@ void BridgeStore::repair(const std::string& why) {
     tables_.reset();
     const std::string part = path_ + ".part", repaired = path_ + ".repaired";
     fs::remove(part);
+    static_cast<void>(open_own_file(part, O_RDWR | O_CREAT, options_.access));
     {
         Tables fresh(part, "OFF");
         const std::string lost = fresh.salvage(path_);

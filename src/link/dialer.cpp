@@ -1,7 +1,5 @@
 #include "link/dialer.hpp"
 
-#include "link/fit.hpp"
-
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
@@ -169,7 +167,7 @@ void Dialer::handle(wire::Packet packet, std::vector<wire::Packet>& messages, do
         last_sent_ = 0;  // a heartbeat at once: it says what is held
     } else if (const auto* said_no = std::get_if<wire::Refused>(&packet.message);
                said_no && packet.request == 0) {
-        refused(printable(said_no->reason), now);
+        refused(said_no->reason, now);
     } else if (std::holds_alternative<wire::UnknownSession>(packet.message)) {
         if (phase_ == Phase::open) fail("the other side has forgotten the session", now);
     } else if (!std::holds_alternative<wire::Heartbeat>(packet.message)) {

@@ -1,4 +1,6 @@
 // What becomes of jobs: given to devices, answered, tried once more, dropped.
+#include "link/fit.hpp"
+
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/link/job_board.hpp"
 
@@ -137,6 +139,7 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
         result.status = Status::lost;
     }
     result.device = peer.hello.name;
+    const bool refused = refuse_impossible(result, &work.open.job, result.device);
     if (result.status == Status::failed && result.failure_of == FailureOf::device &&
         try_elsewhere(work, result.device)) {
         remember_error("failed",
@@ -144,6 +147,7 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
                        now);
         return send(from, wire::ResultAck{}, id);
     }
+    if (refused) result.status = Status::lost;  // whoever asked may ask again
     ++peer.measured;
     peer.busy_s += result.seconds;
     ++answered_;

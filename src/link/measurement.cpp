@@ -152,6 +152,35 @@ MeasurementSettings settings_of(const MeasurementJob& job) {
     return MeasurementSettings::from_json(parse_json(job.settings, "settings"), "settings");
 }
 
+MeasurementJob repeated(MeasurementJob job, int times) {
+    MeasurementSettings settings = settings_of(job);
+    settings.repeat += times;
+    job.settings = settings.to_json().dump();
+    return job;
+}
+
+std::vector<std::string> batch_members(const MeasurementSettings& settings) {
+    std::vector<std::string> members;
+    for (const int batch : settings.batches)
+        if (batch > 1) members.push_back(std::to_string(batch));
+    return members;
+}
+
+std::optional<std::string> lacking(const std::string& record, const MeasurementSettings& settings,
+                                   const std::vector<std::string>& metrics) {
+    const Json delivers = parse_json(record, "device record").value("delivers", Json::object());
+    const auto has = [&](const char* kind, const std::string& name) {
+        const auto list = delivers.find(kind);
+        return list == delivers.end() || std::find(list->begin(), list->end(), name) != list->end();
+    };
+    if (!has("runtimes", settings.runtime)) return fmt::format("no runtime '{}'", settings.runtime);
+    if (!has("processors", settings.processor))
+        return fmt::format("no processor '{}'", settings.processor);
+    for (const std::string& metric : metrics)
+        if (!has("metrics", metric)) return "no " + metric;
+    return std::nullopt;
+}
+
 bool is_lasting(const MeasurementResult& result) {
     if (result.status == Status::completed) return measured_validly(result.metrics);
     return result.status == Status::failed && result.failure_of == FailureOf::network;

@@ -1,12 +1,11 @@
 #include "edgeloop/link/messages.hpp"
 
-#include "link/fit.hpp"
 #include "link/payload.hpp"
 
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
-#include <algorithm>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -30,9 +29,8 @@ struct FieldCodec {
         codec.metrics(metrics, max_metrics, max_name_bytes);
     }
     void operator()(const char*, std::string& text, Text kind = Text::line) const {
-        codec.text(text, kind == Text::name       ? max_name_bytes
-                         : kind == Text::document ? max_document_bytes
-                                                  : max_text_bytes);
+        if (kind == Text::document) return codec.text(text, max_document_bytes);
+        codec.line(text, kind == Text::name ? max_name_bytes : max_text_bytes);
     }
 };
 
@@ -53,7 +51,9 @@ constexpr auto result_fields = [](auto& codec, MeasurementResult& m) {
     codec.late_enumerator(m.failure_of, FailureOf::device, FailureOf::network);
 };
 
-/// The order of fields of each message: read and written by the same function.
+/// The order of fields of each message: read and written by the same function. Lines are cleaned
+/// where they come in. Names by which the board knows a peer, its class and a job are texts: those
+/// that are not printable it refuses, because a cleaned one could be another's.
 constexpr auto fields = Overloaded{
     job_fields,
     result_fields,
@@ -68,7 +68,7 @@ constexpr auto fields = Overloaded{
         codec.number(m.nonce);
         codec.number(m.heartbeat_ms);
     },
-    [](auto& codec, Refused& m) { codec.text(m.reason, max_text_bytes); },
+    [](auto& codec, Refused& m) { codec.line(m.reason, max_text_bytes); },
     [](auto& codec, Heartbeat& m) {
         codec.number(m.running);
         codec.numbers(m.holding, max_held_jobs);
@@ -83,8 +83,8 @@ constexpr auto fields = Overloaded{
         codec.number(m.queued);
     },
     [](auto& codec, DeviceInfo& m) {
-        codec.text(m.name, max_name_bytes);
-        codec.text(m.device_class, max_name_bytes);
+        codec.line(m.name, max_name_bytes);
+        codec.line(m.device_class, max_name_bytes);
         codec.text(m.record, max_document_bytes);
     },
     [](auto& codec, Ready& m) { codec.number(m.credit); },
@@ -131,20 +131,17 @@ void check_name(const std::string& what, const std::string& text) {
         throw ConfigError(fmt::format("{} has {} bytes", what, text.size()),
                           fmt::format("at most {} can be sent", max_name_bytes),
                           "choose a shorter one");
-    if (!is_utf8(text) || text != printable(text))
+    if (text != printable(text))
         throw ConfigError(fmt::format("{} has characters that cannot be printed", what),
                           "it is shown in logs and tables", "use letters and digits");
 }
 
 std::string fit_name(std::string text) {
-    text = printable(std::move(text));
-    if (!is_utf8(text))
-        std::replace_if(
-            text.begin(), text.end(), [](unsigned char c) { return c > 0x7e; }, '?');
-    if (text.size() <= max_name_bytes) return text;
-    std::size_t from = text.size() - (max_name_bytes - 3);
-    while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xc0) == 0x80) ++from;
-    return "..." + text.substr(from);
+    const std::string mark = "...";
+    text = printable(text);
+    return text.size() <= max_name_bytes
+               ? text
+               : mark + std::string(ending(text, max_name_bytes - mark.size()));
 }
 
 std::string encode(const Packet& packet) {

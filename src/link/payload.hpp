@@ -1,8 +1,8 @@
 #pragma once
 
-#include "link/fit.hpp"
-
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
+#include "edgeloop/evaluation/candidate.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -39,6 +39,7 @@ class PayloadWriter {
         count(value.size(), limit);
         bytes_ += value;
     }
+    void line(const std::string& value, std::size_t limit) { text(value, limit); }
     void numbers(std::vector<std::uint64_t>& values, std::size_t limit) {
         count(values.size(), limit);
         for (const std::uint64_t value : values) number(value);
@@ -95,6 +96,11 @@ class PayloadReader {
         value = rest_.substr(0, size);
         rest_.remove_prefix(size);
         if (!is_utf8(value)) fail("text that is not UTF-8");
+    }
+    /// A text for people: printable from here on, and still within the limit.
+    void line(std::string& value, std::size_t limit) {
+        text(value, limit);
+        value = beginning(printable(value), limit);
     }
     void numbers(std::vector<std::uint64_t>& values, std::size_t limit) {
         values.resize(count(limit, sizeof(std::uint64_t)));

@@ -9,6 +9,7 @@
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/broker.hpp"
+#include "edgeloop/link/rare_log.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -47,26 +48,12 @@ std::optional<std::string> special_among(const MeasurementSettings& settings,
 
 }  // namespace
 
-std::optional<std::string> lacking(const std::string& record, const MeasurementSettings& settings,
-                                   const std::vector<std::string>& metrics) {
-    const Json delivers = parse_json(record, "device record").value("delivers", Json::object());
-    const auto has = [&](const char* kind, const std::string& name) {
-        const auto list = delivers.find(kind);
-        return list == delivers.end() || std::find(list->begin(), list->end(), name) != list->end();
-    };
-    if (!has("runtimes", settings.runtime)) return fmt::format("no runtime '{}'", settings.runtime);
-    if (!has("processors", settings.processor))
-        return fmt::format("no processor '{}'", settings.processor);
-    for (const std::string& metric : metrics)
-        if (!has("metrics", metric)) return "no " + metric;
-    return std::nullopt;
-}
-
 struct RemoteProbe::Impl {
     struct Wanted {
         MeasurementJob job;
         std::set<CandidateId> candidates;
         std::uint64_t order = 0;
+        std::uint64_t plain = 0;  ///< request before any repeat
         bool asked_again = false;
     };
 
@@ -123,10 +110,10 @@ struct RemoteProbe::Impl {
             to_submit.push_back(id);
             resume_submits = now + busy_pause_s;
         } else if (const auto* result = std::get_if<wire::Result>(&packet.message)) {
-            settle(id, result->result);
+            settle(id, result->result, now);
             dialer->send(wire::ResultAck{}, id);
         } else if (const auto* refused = std::get_if<wire::Refused>(&packet.message)) {
-            settle(id, {0, Status::failed, {}, "refused by the bridge: " + refused->reason});
+            settle(id, {{0, Status::failed, {}, "refused by the bridge: " + refused->reason}}, now);
         } else if (const auto* report = std::get_if<wire::LinkReport>(&packet.message)) {
             device_count = report->devices;
         } else if (const auto* device = std::get_if<wire::DeviceInfo>(&packet.message)) {
@@ -139,9 +126,15 @@ struct RemoteProbe::Impl {
         }
     }
 
-    void settle(std::uint64_t id, Outcome outcome) {
+    void settle(std::uint64_t id, MeasurementResult outcome, double now) {
         const auto found = wanted.find(id);
         if (found == wanted.end()) return;  // answered before, or cancelled
+        if (refuse_impossible(outcome, &found->second.job, outcome.device)) {
+            // Not the network's fault; and a bridge that has kept it would say it again.
+            outcome.status = Status::lost;
+            ++impossible[found->second.plain];
+            rare.warning("impossible", outcome.reason, now);
+        }
         if (lacks_metered(outcome) && !found->second.asked_again) return ask_again(found);
         if (!outcome.record.empty()) outcome.record = sound_record(outcome.record);
         if (!outcome.device.empty()) measured_by.insert(outcome.device);
@@ -164,15 +157,14 @@ struct RemoteProbe::Impl {
     void ask_again(std::map<std::uint64_t, Wanted>::iterator asked) {
         Wanted before = std::move(asked->second);
         wanted.erase(asked);
-        MeasurementSettings settings = settings_of(before.job);
-        ++settings.repeat;
-        before.job.settings = settings.to_json().dump();
+        before.job = repeated(std::move(before.job), 1);
         const std::uint64_t id = request_id(before.job);
         Wanted& again = wanted[id];
         again.candidates.merge(before.candidates);
         if (again.order != 0) return;  // is asked already
         again.job = std::move(before.job);
         again.order = before.order;
+        again.plain = before.plain;
         again.asked_again = true;
         to_submit.push_back(id);
     }
@@ -268,7 +260,8 @@ struct RemoteProbe::Impl {
 
     mutable std::mutex mutex;
     // guarded by mutex
-    std::map<std::uint64_t, Wanted> wanted;  ///< by request
+    std::map<std::uint64_t, Wanted> wanted;   ///< by request
+    std::map<std::uint64_t, int> impossible;  ///< by plain request: answers that were refused
     std::uint64_t next_order = 1;
     std::deque<std::uint64_t> to_submit;
     std::vector<std::uint64_t> to_cancel;
@@ -278,6 +271,7 @@ struct RemoteProbe::Impl {
     std::size_t device_count = 0;
     LinkState state{"connecting", false, 0};
     double last_fine = steady_seconds();
+    RareLog rare;
     std::set<std::string> other_classes;  ///< of devices that were seen and may not be used
     std::string warned;                   ///< about them
     std::exception_ptr failure;           ///< what ended the thread early
@@ -312,17 +306,21 @@ RemoteProbe::~RemoteProbe() {
 
 void RemoteProbe::submit(const Candidate& candidate) {
     EDGELOOP_EXPECT(candidate.design, "only designs can be measured");
-    const MeasurementJob job = make_job(candidate.design->spec().to_json(), impl_->options.settings,
-                                        impl_->options.device_class);
+    MeasurementJob job = make_job(candidate.design->spec().to_json(), impl_->options.settings,
+                                  impl_->options.device_class);
     if (job.spec.size() > wire::max_document_bytes)
         throw ConfigError(fmt::format("the specification of candidate {} has {} bytes",
                                       candidate.id, job.spec.size()),
                           fmt::format("at most {} can be sent", wire::max_document_bytes));
-    const std::uint64_t id = request_id(job);
+    const std::uint64_t plain = request_id(job);
     const std::lock_guard lock(impl_->mutex);
+    if (const auto so_far = impl_->impossible.find(plain); so_far != impl_->impossible.end())
+        job = repeated(std::move(job), so_far->second);
+    const std::uint64_t id = request_id(job);
     Impl::Wanted& wanted = impl_->wanted[id];
     if (wanted.order == 0) {
         wanted.job = job;
+        wanted.plain = plain;
         wanted.order = impl_->next_order++;
         impl_->to_submit.push_back(id);
     }

@@ -199,7 +199,7 @@ class Coordinator {
     // --- results
 
     void collect() {
-        for (Outcome& outcome : evaluator_.poll()) on_training(std::move(outcome));
+        for (Outcome& each : evaluator_.poll()) on_training(rules_.checked(std::move(each)));
         if (!probe_) return;
         for (Outcome& outcome : probe_->poll()) on_measured(std::move(outcome));
     }

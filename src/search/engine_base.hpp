@@ -87,9 +87,11 @@ class EngineBase : public Engine {
     /// Confirms designs whose repeats were all told: their means take their place in front and
     /// population.
     void settle_repeats();
-    /// Queues repeats of members of the front that are not confirmed, as long as there are no more
-    /// repeats than designs done: so there are some left for those found late.
+    /// Queues repeats of members of the front that are not confirmed and may_confirm(), as long as
+    /// there are no more repeats than designs done: so there are some left for those found late.
     void queue_repeats();
+    /// Whether it is time to confirm a member of the front.
+    [[nodiscard]] virtual bool may_confirm(const Candidate&) const { return true; }
     /// The next repeat in the queue.
     [[nodiscard]] std::optional<Candidate> next_repeat();
 

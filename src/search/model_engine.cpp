@@ -144,6 +144,11 @@ std::unique_ptr<DesignModel> ModelEngine::informed_model() const {
 }
 
 std::optional<Candidate> ModelEngine::next() {
+    if (auto candidate = next_design()) return candidate;
+    return first_repeat();
+}
+
+std::optional<Candidate> ModelEngine::next_design() {
     if (spent() && !promotes()) return std::nullopt;
     if (state_.proposed < first_designs() && !spent())
         if (auto candidate = fresh()) return candidate;

@@ -39,10 +39,17 @@ class ModelEngine : public AsynchronousEngine {
     };
 
     std::optional<Candidate> next() override;
+    /// A promotion or a new candidate.
+    [[nodiscard]] std::optional<Candidate> next_design();
     std::optional<Candidate> create(std::uint64_t number) override;
     void absorb(const CompletedCandidate& completed) override;
     void find_promotable() override {}  // looked for when asked
     void restored() override;
+    /// Not before as many designs as a population has were done after it, or nothing else is left
+    /// to be done: early members of the front seldom stay.
+    [[nodiscard]] bool may_confirm(const Candidate& member) const override;
+    /// Queues all that is to be confirmed.
+    [[nodiscard]] std::optional<Candidate> first_repeat();
     [[nodiscard]] bool promotes() const override;
     [[nodiscard]] std::uint64_t results_for_reference() const override { return first_designs(); }
 
@@ -83,6 +90,7 @@ class ModelEngine : public AsynchronousEngine {
     [[nodiscard]] Metrics counted(const Genome& genome) const;
 
     std::optional<Genome> chosen_;       ///< for create()
+    bool nothing_else_ = false;          ///< for may_confirm()
     std::set<CandidateId> scouts_;       ///< designs that are being measured
     std::uint64_t nothing_scouted_ = 0;  ///< calls of tell() and inform() when none was found
     mutable std::optional<std::set<std::string>> counted_;  ///< names that static metrics have

@@ -1,5 +1,5 @@
-// Designs that a model-led engine has measured before it decides about them, and what it takes from
-// a journal as it stands.
+// What a model-led engine has measured before it decides about it, when it confirms, and what it
+// takes from a journal as it stands.
 #include "search/model_engine.hpp"
 
 #include <algorithm>
@@ -58,9 +58,23 @@ std::optional<Outcome> ModelEngine::measured_before(const Genome& genome) const 
                : std::nullopt;
 }
 
+bool ModelEngine::may_confirm(const Candidate& member) const {
+    const std::uint64_t number = member.generation * settings_.population + member.index;
+    return nothing_else_ || (spent() && !promotes()) ||
+           state_.done >= number + settings_.population;
+}
+
+std::optional<Candidate> ModelEngine::first_repeat() {
+    nothing_else_ = true;
+    queue_repeats();
+    nothing_else_ = false;
+    return next_repeat();
+}
+
 std::optional<Candidate> ModelEngine::ask_again(const Candidate& journaled) {
     // What the journal says was chosen by a model with the limits and the processor of that time.
-    if (repeat_of(journaled.id) > 0) return ask();
+    if (repeat_of(journaled.id) > 0)
+        return state_.confirmation.queue.empty() ? first_repeat() : next_repeat();
     std::optional<Candidate> candidate;
     if (journaled.rung > 0) {
         if (journaled.rung > last_rung()) return std::nullopt;

@@ -1,5 +1,7 @@
 #include "search/parts.hpp"
 
+#include "edgeloop/evaluation/metrics.hpp"
+
 #include <utility>
 
 #include <fmt/format.h>
@@ -7,8 +9,14 @@
 namespace edgeloop {
 namespace {
 
-void merge(Metrics& into, const Metrics& from) {
-    for (const auto& [name, value] : from) into[name] = value;
+/// Adds what a part has delivered. What is known already and is not this part's stays as it is: no
+/// device says how many parameters a network has, or how well it was trained.
+void merge(Metrics& into, const Metrics& from, Source part) {
+    for (const auto& [name, value] : from) {
+        const Metric* const metric = find_metric(name);
+        const bool another = metric != nullptr && metric->source != part;
+        if (!another || into.count(name) == 0) into[name] = value;
+    }
 }
 
 /// val_rmse against what can be had without a network: below 1 the design is worth something.
@@ -20,7 +28,7 @@ void compare_with_baseline(Metrics& metrics) {
 
 Metrics settled(const Active& active) {
     Metrics metrics = active.kept.candidate.known;
-    if (active.kept.measuring) merge(metrics, active.kept.measuring->metrics);
+    if (active.kept.measuring) merge(metrics, active.kept.measuring->metrics, Source::measuring);
     return metrics;
 }
 
@@ -32,6 +40,16 @@ bool PartRules::needs(const Active& active, Part part) const {
     if (part == Part::measuring && (!measures_ || measured_before)) return false;
     const auto& outcome = part == Part::training ? active.kept.training : active.kept.measuring;
     return !outcome || outcome->status == Status::lost;
+}
+
+Outcome PartRules::checked(Outcome trained) const {
+    if (!options_.refuse_trained || trained.status != Status::completed) return trained;
+    if (const auto why = options_.refuse_trained(trained.metrics)) {
+        trained.status = Status::failed;
+        trained.metrics.clear();
+        trained.reason = "the result of the training is refused: " + *why;
+    }
+    return trained;
 }
 
 std::optional<std::string> PartRules::incomplete(const Outcome& measured) const {
@@ -76,7 +94,7 @@ void PartRules::judge(const Outcome& training, int rung, CompletedCandidate& com
     completed.status = training.status;
     completed.reason = training.reason;
     if (training.status != Status::completed) return;
-    merge(completed.metrics, training.metrics);
+    merge(completed.metrics, training.metrics, Source::training);
     compare_with_baseline(completed.metrics);
     const Goals& goals = engine_.settings().goals;
     if (auto why = goals.incomplete(completed.metrics)) {

@@ -34,6 +34,8 @@ class PartRules {
     /// Whether this part of it is not there for good: never came, or was lost. On a higher rung,
     /// and of a repeat, the latency is among what is known already.
     [[nodiscard]] bool needs(const Active& active, Part part) const;
+    /// The outcome of a training, failed if it delivered what no training does.
+    [[nodiscard]] Outcome checked(Outcome trained) const;
     /// What a measurement that completed should have delivered, or nothing.
     [[nodiscard]] std::optional<std::string> incomplete(const Outcome& measured) const;
     /// What is not valid or not complete this run measures itself.

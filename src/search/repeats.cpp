@@ -63,6 +63,7 @@ void EngineBase::queue_repeats() {
     ConfirmationState& known = state_.confirmation;
     for (const ArchiveMember& member : confirmation_.unconfirmed(state_.archive.members(), known)) {
         if (known.asked + confirmation_.repeats() > state_.done) return;
+        if (!may_confirm(member.completed.candidate)) continue;
         known.asked += confirmation_.repeats();
         known.draws[member.completed.candidate.id] = {};
         for (std::uint32_t number = 1; number <= confirmation_.repeats(); ++number)

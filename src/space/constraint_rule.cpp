@@ -1,6 +1,7 @@
 #include "space/constraint_rule.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <cctype>
 #include <charconv>
@@ -46,7 +47,7 @@ class RuleParser {
     [[noreturn]] void reject(const std::string& expected) const {
         constexpr std::size_t max_quote = 80;
         const std::string quote =
-            text_.size() > max_quote ? text_.substr(0, max_quote) + "..." : text_;
+            text_.size() > max_quote ? std::string(beginning(text_, max_quote)) + "..." : text_;
         throw ConfigError(fmt::format("{}: rule '{}': expected {} at character {}", place_.text(),
                                       quote, expected, at_ + 1));
     }

@@ -54,7 +54,7 @@ ConditionsTable::ConditionsTable(const RunConditions& first, const Json& about)
 
 ConditionsTable ConditionsTable::read(const std::string& path, const RunConditions& earlier) {
     try {
-        const Json json = Json::parse(read_file(path));
+        const Json json = parse_kept_json(read_file(path));
         const auto complete = [](const Json& part, const Values& from) {
             auto values = part.get<Values>();
             values.insert(from.begin(), from.end());

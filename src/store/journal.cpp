@@ -4,10 +4,14 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/regular_file.hpp"
 #include "edgeloop/core/text.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
-#include <fstream>
+#include <cstring>
+#include <filesystem>
 #include <limits>
 #include <string_view>
 #include <unordered_map>
@@ -179,7 +183,7 @@ class JournalReader {
     void read(std::string_view line) {
         const auto at = line.rfind(checksum_key);
         if (at == std::string_view::npos) throw CorruptState("it has no checksum");
-        const Json json = Json::parse(line);
+        const Json json = parse_kept_json(line);
         if (json.at("crc").get<std::uint32_t>() != crc32(line.substr(0, at)))
             throw CorruptState("its checksum does not match");
         if (json.at("seq").get<std::uint64_t>() != next_)
@@ -238,8 +242,8 @@ std::string header_line() {
 
 }  // namespace
 
-JournalWriter::JournalWriter(const std::string& path, std::uint64_t next)
-    : file_(path), next_(next) {
+JournalWriter::JournalWriter(const std::string& path, std::uint64_t next, Access access)
+    : file_(path, access), next_(next) {
     if (next_ > 0) return;
     buffer_ = header_line();
     ++next_;
@@ -294,16 +298,19 @@ Journal read_journal(const std::string& path, bool designs) {
 
 bool has_events(const std::string& path) {
     const std::string header = header_line();
-    std::string begin(header.size() + 1, '\0');
-    std::ifstream file(path, std::ios::binary);
-    file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-    begin.resize(static_cast<std::size_t>(file.gcount()));
+    if (!std::filesystem::exists(path)) return false;
+    const Descriptor file = open_regular_file(path);
+    std::string begin;
+    if (!read_all(file.get(), begin, header.size()))
+        throw IoError(fmt::format("cannot read '{}'", path), std::strerror(errno));
+    begin.resize(std::min(begin.size(), header.size() + 1));
     return header.compare(0, begin.size(), begin) != 0;  // a torn first line is no event
 }
 
-void upgrade_journal(const std::string& path) {
+void upgrade_journal(const std::string& path, Access access) {
     const std::string bytes = read_file(path);
-    write_file_atomic(path, header_line() + bytes.substr(bytes.find('\n') + 1));
+    write_file_atomic(path, header_line() + bytes.substr(bytes.find('\n') + 1),
+                      Durability::power_cut, access);
 }
 
 }  // namespace edgeloop

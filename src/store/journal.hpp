@@ -13,7 +13,8 @@ namespace edgeloop {
 class JournalWriter {
   public:
     /// @param next  sequence number of the next event; 0 writes the header line first.
-    JournalWriter(const std::string& path, std::uint64_t next);
+    /// @throws ConfigError, IoError  as AppendFile.
+    JournalWriter(const std::string& path, std::uint64_t next, Access access = Access::owner);
 
     /// Buffers one event.
     void add(const Event& event);
@@ -46,9 +47,10 @@ struct Journal {
 
 /// Whether there is anything beyond the first line of this version: a start that ended before its
 /// first event leaves nothing, or that line alone. False when there is no such file.
+/// @throws ConfigError  it is no regular file; IoError.
 [[nodiscard]] bool has_events(const std::string& path);
 
 /// Gives a journal of an earlier version, which has a subset of today's events, today's header.
-void upgrade_journal(const std::string& path);
+void upgrade_journal(const std::string& path, Access access);
 
 }  // namespace edgeloop

@@ -2,9 +2,12 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/regular_file.hpp"
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -84,8 +87,8 @@ void limit_waiting(const EngineState& state, std::uint64_t limit, std::vector<Fi
 
 }  // namespace
 
-KeptFiles::KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes)
-    : run_dir_(std::move(run_dir)), rung_limit_bytes_(rung_limit_bytes) {
+KeptFiles::KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes, Access access)
+    : run_dir_(std::move(run_dir)), rung_limit_bytes_(rung_limit_bytes), access_(access) {
     for (const char* folder : {"", "checkpoint", "training", "weights"}) {
         std::error_code error;
         for (const auto& entry : fs::directory_iterator(fs::path(run_dir_) / folder, error))
@@ -114,7 +117,7 @@ void KeptFiles::show(const std::vector<ArchiveMember>& front) const {
         const fs::path kept = weights_file(run, member);
         const fs::path shown = run / "models" / id / "weights.safetensors";
         std::error_code error;
-        if (!fs::exists(kept, error)) continue;
+        if (!fs::is_regular_file(fs::symlink_status(kept, error))) continue;
         remove_file(shown);
         fs::create_hard_link(kept, shown, error);
         if (error) fs::copy_file(kept, shown, error);  // file systems without links
@@ -122,14 +125,17 @@ void KeptFiles::show(const std::vector<ArchiveMember>& front) const {
 }
 
 void KeptFiles::adopt(const std::string& weights_file, CandidateId id) const {
-    make_directories(run_dir_ + "/weights");
     const std::string path = fmt::format("{}/weights/{}.safetensors", run_dir_, id);
-    std::error_code error;
-    fs::copy_file(weights_file, path + ".tmp", fs::copy_options::overwrite_existing, error);
-    if (!error) fs::rename(path + ".tmp", path, error);
-    if (error)
-        throw IoError(fmt::format("cannot copy '{}' to '{}'", weights_file, path), error.message(),
+    try {
+        const Descriptor source = open_regular_file(weights_file, Links::refuse);
+        std::string bytes;
+        if (!read_all(source.get(), bytes)) throw IoError("cannot be read", std::strerror(errno));
+        make_inner_folder(run_dir_ + "/weights", access_);
+        write_file_atomic(path, bytes, Durability::process_crash, access_);
+    } catch (const Error& error) {
+        throw IoError(fmt::format("cannot copy '{}' to '{}'", weights_file, path), error.what(),
                       "check the disk, or leave out --reuse or --save-weights");
+    }
 }
 
 std::size_t KeptFiles::finish(const std::vector<ArchiveMember>& front) const {

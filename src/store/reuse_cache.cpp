@@ -4,6 +4,8 @@
 #include "store/journal.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/search/seed_designs.hpp"
 
 #include <algorithm>
@@ -68,6 +70,7 @@ class ReuseCache::Reader {
         if (!candidate.design) return;
         done->outcome.reason = fmt::format("candidate {} of {}", done->outcome.id, folder_);
         done->outcome.seconds = 0;  // it costs this run nothing
+        done->outcome.device = printable(done->outcome.device);
         if (done->part == Part::measuring) return keep_latency(candidate, done->outcome);
         if (!training_differs_.empty()) tainted_[done->outcome.id] = training_differs_;
         if (repeat_of(done->outcome.id) > 0) {
@@ -98,6 +101,7 @@ class ReuseCache::Reader {
         // A device that had no meter then may have one now; and another run may have it all.
         for (const std::string& metric : cache_.options_.measured)
             if (why.empty() && outcome.metrics.count(metric) == 0) why = "without " + metric;
+        if (why.empty()) why = impossible(outcome, Source::measuring);
         if (!why.empty()) return leave_out("latencies", why);
         cache_.measured_.emplace(candidate.design->network_identity(), std::move(outcome));
         ++count_.latencies;
@@ -112,6 +116,7 @@ class ReuseCache::Reader {
                 tainted != tainted_.end() ? tainted->second : why_not(training.candidate);
             if (why.empty() && cache_.options_.weights && weights.empty())
                 why = "whose weights were not kept";
+            if (why.empty()) why = impossible(training.outcome, Source::training);
             const TrainingKey key = training_key(training.candidate);
             if (!why.empty()) {
                 leave_out("trainings", why);
@@ -121,6 +126,15 @@ class ReuseCache::Reader {
             const bool first = cache_.trained_.emplace(key, std::move(training.outcome)).second;
             if (first && !weights.empty()) cache_.weights_.emplace(key, weights);
         }
+    }
+
+    /// Why an outcome is none that such a part has; empty: it may be. The journal may be anybody's.
+    [[nodiscard]] std::string impossible(const Outcome& outcome, Source part) {
+        const auto why = refusal(outcome.metrics, part, &cache_.options_.members);
+        if (!why) return {};
+        std::string& said = impossible_[part];  // one reason for all of them, to be counted by
+        if (said.empty()) said = "that cannot be, e.g. " + *why;
+        return said;
     }
 
     /// Why this run will never ask for such a training; empty: it may.
@@ -171,6 +185,7 @@ class ReuseCache::Reader {
     std::map<CandidateId, std::vector<Training>> trainings_;
     std::map<CandidateId, CandidateId> shown_;    ///< the repeat whose weights models/ has
     std::map<CandidateId, std::string> tainted_;  ///< trained under other conditions, if in part
+    std::map<Source, std::string> impossible_;    ///< by part: why the first of them cannot be
     ReuseCount count_;
 };
 

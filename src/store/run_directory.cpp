@@ -2,6 +2,7 @@
 
 #include "store/conditions_table.hpp"
 #include "store/journal.hpp"
+#include "store/run_folder.hpp"
 #include "store/snapshot.hpp"
 #include "store/tables.hpp"
 
@@ -25,16 +26,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t snapshots_kept = 3;
-
-Descriptor lock_folder(const std::string& folder) {
-    make_directories(folder);
-    Descriptor lock = lock_file(folder + "/.lock");
-    if (lock.get() < 0)
-        throw ConfigError(fmt::format("'{}' is in use by another process", folder),
-                          "two searches would spoil each other's files",
-                          "wait for the other one or choose another --run-dir");
-    return lock;
-}
+constexpr std::size_t most_device_records = 200;  ///< a device may change its own at each Hello
 
 namespace fs = std::filesystem;
 
@@ -50,7 +42,7 @@ void require_same_run(const Json& before, const Json& now, const std::string& fo
 
 Json read_provenance(const std::string& path) {
     try {
-        return read_json_file(path);
+        return read_json_file(path, deepest_kept_json);
     } catch (const ConfigError& error) {
         throw CorruptState(error.problem(), error.why(),
                            "restore the folder from a copy or start a new run");
@@ -98,8 +90,8 @@ class OpenDirectory final : public RunDirectory {
   public:
     explicit OpenDirectory(RunDirectoryOptions options)
         : options_(std::move(options)),
-          lock_(lock_folder(options_.path)),
-          snapshots_(path("checkpoint"), snapshots_kept),
+          lock_(open_run_folder(options_.path, options_.access)),
+          snapshots_(path("checkpoint"), snapshots_kept, options_.access),
           layout_{&options_.engine->space(), options_.engine->settings().goals.objectives},
           resumed_(options_.mode == StartMode::resume && holds_run()) {
         if (resumed_) {
@@ -119,16 +111,16 @@ class OpenDirectory final : public RunDirectory {
             past = read_journal(file);
             if (past.good_bytes < fs::file_size(file)) {
                 log::warning("the last line of '{}' was cut off and is left out", file);
-                fs::resize_file(file, past.good_bytes);
+                cut_off(file, past.good_bytes, options_.access);
             }
-            if (!past.current && past.good_bytes > 0) upgrade_journal(file);
+            if (!past.current && past.good_bytes > 0) upgrade_journal(file, options_.access);
         }
         if (snapshot && snapshot->events > past.events.size())
             throw CorruptState(
                 fmt::format("'{}' ends at event {}", file, past.events.size()),
                 fmt::format("the newest checkpoint includes event {}", snapshot->events),
                 "restore the journal from a copy or start a new run");
-        journal_.emplace(file, past.good_bytes == 0 ? 0 : past.events.size() + 1);
+        journal_.emplace(file, past.good_bytes == 0 ? 0 : past.events.size() + 1, options_.access);
         if (!resumed_) return std::nullopt;
         for (const Event& event : past.events) remember(event);
         note_changes();
@@ -165,17 +157,14 @@ class OpenDirectory final : public RunDirectory {
     void publish(const Progress& progress, const std::vector<ArchiveMember>& front,
                  bool tables) override {
         const Timer timer(seconds_);
-        write_file_atomic(path("status.json"), pretty(status_json(progress)),
-                          Durability::process_crash);
+        write(path("status.json"), pretty(status_json(progress)), Durability::process_crash);
         note_progress(progress);
         if (!tables) return;
         const std::vector<CompletedCandidate> reported = reported_rows();
         std::vector<const CompletedCandidate*> all;
         for (const CompletedCandidate& row : reported) all.push_back(&row);
-        write_file_atomic(path("pareto.csv"), pareto_table(layout_, front),
-                          Durability::process_crash);
-        write_file_atomic(path("evaluations.csv"), evaluations_table(layout_, all),
-                          Durability::process_crash);
+        write(path("pareto.csv"), pareto_table(layout_, front), Durability::process_crash);
+        write(path("evaluations.csv"), evaluations_table(layout_, all), Durability::process_crash);
         show_models(front);
     }
 
@@ -187,7 +176,7 @@ class OpenDirectory final : public RunDirectory {
             const bool known = std::any_of(records.begin(), records.end(), [&](const Json& record) {
                 return without_conditions(record) == without_conditions(device);
             });
-            if (known) continue;
+            if (known || records.size() >= most_device_records) continue;
             records.push_back(std::move(device));
             grown = true;
         }
@@ -211,17 +200,21 @@ class OpenDirectory final : public RunDirectory {
                exists("evaluations.csv");
     }
 
-    void describe() const { write_file_atomic(path("provenance.json"), pretty(provenance_)); }
+    void write(const std::string& file, const std::string& bytes,
+               Durability durability = Durability::power_cut) const {
+        write_file_atomic(file, bytes, durability, options_.access);
+    }
+    void describe() const { write(path("provenance.json"), pretty(provenance_)); }
 
     void start_fresh() {
         if (holds_run())
             throw ConfigError(fmt::format("'{}' holds a run already", options_.path),
                               "its results would be overwritten",
                               "go on with it by --resume, or choose another --run-dir");
-        make_directories(path("checkpoint"));
-        write_file_atomic(path("config.ini"), options_.config_text);
+        make_inner_folder(path("checkpoint"), options_.access);
+        write(path("config.ini"), options_.config_text);
         conditions_.emplace(options_.conditions, about_start());
-        write_file_atomic(path("conditions.json"), pretty(conditions_->json()));
+        write(path("conditions.json"), pretty(conditions_->json()));
         provenance_ = options_.provenance;
         provenance_["identity"] = identity_of(*options_.engine);
         provenance_["version"] = version();
@@ -257,7 +250,7 @@ class OpenDirectory final : public RunDirectory {
         conditions_->start(options_.conditions, options_.allow_changed, options_.path,
                            about_start());
         require_same_run(provenance_.at("identity"), identity_of(*options_.engine), options_.path);
-        make_directories(path("checkpoint"));
+        make_inner_folder(path("checkpoint"), options_.access);
     }
 
     /// Notes in the files of a run that is continued what this start does differently.
@@ -269,8 +262,8 @@ class OpenDirectory final : public RunDirectory {
             while (exists(fmt::format("config-{}.ini", number))) ++number;
             fs::rename(path("config.ini"), path(fmt::format("config-{}.ini", number)));
         }
-        write_file_atomic(path("config.ini"), now);
-        write_file_atomic(path("conditions.json"), pretty(conditions_->json()));
+        write(path("config.ini"), now);
+        write(path("conditions.json"), pretty(conditions_->json()));
         note_start();
         describe();
         if (conditions_->current() == condition_) return;
@@ -324,7 +317,7 @@ class OpenDirectory final : public RunDirectory {
     void note_progress(const Progress& progress) {
         if (!progress_file_) {
             const bool begun = exists("progress.csv");
-            progress_file_.emplace(path("progress.csv"));
+            progress_file_.emplace(path("progress.csv"), options_.access);
             if (!begun) progress_file_->append(progress_header(layout_));
         }
         if (noted_done_ == progress.done) return;
@@ -341,9 +334,10 @@ class OpenDirectory final : public RunDirectory {
             shown.insert(std::to_string(candidate.id));
             const std::string folder = path(fmt::format("models/{}", candidate.id));
             if (fs::exists(folder + "/spec.json")) continue;
-            make_directories(folder);
-            write_file_atomic(folder + "/spec.json", pretty(candidate.design->spec().to_json()),
-                              Durability::process_crash);
+            make_inner_folder(path("models"), options_.access);
+            make_inner_folder(folder, options_.access);
+            write(folder + "/spec.json", pretty(candidate.design->spec().to_json()),
+                  Durability::process_crash);
         }
         std::error_code ignored;
         for (const auto& entry : fs::directory_iterator(path("models"), ignored)) {

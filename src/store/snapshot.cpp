@@ -230,13 +230,13 @@ Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
     return snapshot;
 }
 
-SnapshotFolder::SnapshotFolder(std::string path, std::size_t kept)
-    : path_(std::move(path)), kept_(std::max<std::size_t>(kept, 1)) {}
+SnapshotFolder::SnapshotFolder(std::string path, std::size_t kept, Access access)
+    : path_(std::move(path)), kept_(std::max<std::size_t>(kept, 1)), access_(access) {}
 
 void SnapshotFolder::write(const std::string& bytes) {
     std::vector<std::uint64_t> existing = numbers();
     const std::uint64_t next = existing.empty() ? 1 : existing.back() + 1;
-    write_file_atomic(file(next), bytes);
+    write_file_atomic(file(next), bytes, Durability::power_cut, access_);
     existing.push_back(next);
     for (std::size_t i = 0; i + kept_ < existing.size(); ++i) {
         std::error_code ignored;  // an old file that stays does no harm

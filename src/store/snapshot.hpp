@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/search/run_store.hpp"
 
 #include <cstdint>
@@ -26,7 +27,7 @@ struct Snapshot {
 /// The checkpoint folder of a run: population-<n>.ckpt, the newest few kept.
 class SnapshotFolder {
   public:
-    SnapshotFolder(std::string path, std::size_t kept);
+    SnapshotFolder(std::string path, std::size_t kept, Access access = Access::owner);
 
     /// Writes the next one and removes those that are too old. @throws IoError.
     void write(const std::string& bytes);
@@ -41,6 +42,7 @@ class SnapshotFolder {
 
     std::string path_;
     std::size_t kept_;
+    Access access_;
 };
 
 }  // namespace edgeloop

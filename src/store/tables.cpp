@@ -1,6 +1,7 @@
 #include "store/tables.hpp"
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/csv.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 
@@ -18,16 +19,8 @@ using Row = CompletedCandidate;
 
 struct Column {
     std::string name;
-    std::function<std::string(const Row&)> text;  ///< of its cell
+    std::function<std::string(const Row&)> text;  ///< of its cell, as it is
 };
-
-// Quoted as RFC 4180 asks when it holds a comma, a quote or a line break.
-std::string cell(const std::string& text) {
-    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-    std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return quoted + '"';
-}
 
 Column metric(const std::string& name) {
     return {name, [name](const Row& row) {
@@ -77,10 +70,10 @@ void add_design(std::vector<Column>& columns, const TableLayout& layout,
 
 std::string table(const std::vector<Column>& columns, const std::vector<const Row*>& rows) {
     std::string out;
-    for (const Column& column : columns) out += cell(column.name) + ',';
+    for (const Column& column : columns) out += csv_cell(column.name) + ',';
     out.back() = '\n';
     for (const Row* row : rows) {
-        for (const Column& column : columns) out += cell(column.text(*row)) + ',';
+        for (const Column& column : columns) out += csv_cell(column.text(*row)) + ',';
         out.back() = '\n';
     }
     return out;
@@ -116,7 +109,8 @@ std::string evaluations_table(const TableLayout& layout, const std::vector<const
 
 std::string progress_header(const TableLayout& layout) {
     std::string out = "time_ms,done,front,hypervolume";
-    for (const std::string& objective : layout.objectives) out += ',' + cell("best_" + objective);
+    for (const std::string& objective : layout.objectives)
+        out += ',' + csv_cell("best_" + objective);
     return out + '\n';
 }
 

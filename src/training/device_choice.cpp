@@ -121,7 +121,7 @@ TrainingDevices agree_on_devices(const Communicator& world, const TrainingSettin
     std::vector<RankDevice> ranks;
     const Json own = device_of_this_rank(settings.device, trains);
     for (const std::string& text : world.all_gather(own.dump()))
-        ranks.push_back(Json::parse(text).get<RankDevice>());
+        ranks.push_back(parse_kept_json(text).get<RankDevice>());
     return decide_devices(settings, ranks);
 }
 

@@ -245,8 +245,9 @@ class TrainingLoop {
         const bool goes_on = end == Status::completed && candidate_.keep_state;
         const std::string path = state_path();
         if (run_ && (stopped || goes_on)) {
-            make_directories(settings_.state_dir);
-            write_file_atomic(path, run_->save(progress_, best_weights_));
+            make_inner_folder(settings_.state_dir, settings_.access);
+            write_file_atomic(path, run_->save(progress_, best_weights_), Durability::power_cut,
+                              settings_.access);
         } else if (end == Status::completed || end == Status::cancelled) {
             std::error_code ignored;
             std::filesystem::remove(path, ignored);
@@ -254,10 +255,10 @@ class TrainingLoop {
     }
 
     void save_weights() const {
-        make_directories(settings_.weights_dir);
+        make_inner_folder(settings_.weights_dir, settings_.access);
         write_file_atomic(fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
                           encode_weights(best_weights_.empty() ? run_->weights() : best_weights_),
-                          Durability::process_crash);
+                          Durability::process_crash, settings_.access);
     }
 
     const TrainingSettings& settings_;

@@ -65,7 +65,7 @@ RestoredTraining restore_training_state(const std::string& bytes, const std::str
     const std::string payload = open_envelope(is_older ? format_2 : format, bytes, where).payload;
     try {
         const std::size_t line = payload.find('\n');
-        const Json head = Json::parse(payload.substr(0, line));
+        const Json head = parse_kept_json(std::string_view(payload).substr(0, line));
         if (head.at("identity").get<std::string>() != identity)
             throw CorruptState(where + " belongs to another candidate or other settings");
         RestoredTraining restored{head.at("progress").get<TrainingProgress>(), {}};

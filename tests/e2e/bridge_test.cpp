@@ -172,6 +172,32 @@ TEST_F(Bridge, WhatADeviceCouldNotDoIsNotAnsweredFromTheStore) {
     EXPECT_NE(again.output.find("best.safetensors"), std::string::npos) << again.output;
 }
 
+TEST_F(Bridge, ItsStoreIsItsOwnersUnlessItIsSharedAndASignalEndsItAndItsPeers) {
+    for (const bool share : {false, true}) {
+        std::filesystem::remove_all(folder.path("store"));
+        start(serve() + (share ? Words{"--share"} : Words{}));
+        const ProgramResult status =
+            run({program("edgeloop-bridge"), "status", "--connect", address});
+        ASSERT_EQ(status.code, 0) << status.output;
+        const auto mode_of = [&](const std::string& name) {
+            return static_cast<unsigned>(std::filesystem::status(folder.path(name)).permissions());
+        };
+        EXPECT_EQ(mode_of("store"), share ? 0750U : 0700U);
+        for (const char* file : {"store/store.db", "store/store.db-wal", "store/store.db-shm"})
+            EXPECT_EQ(mode_of(file), share ? 0640U : 0600U) << file;
+        start({program("edgeloop-edge"), "serve", "--connect", address, "--name",
+               "e2e-signal-" + std::to_string(::getpid())});
+        start(submit({"--device", "nosuch"}));
+        std::string said;
+        const double deadline = steady_seconds() + 60;
+        while (said.find("nosuch") == std::string::npos && steady_seconds() < deadline)
+            said = run({program("edgeloop-bridge"), "status", "--connect", address}).output;
+        for (const auto& process : processes) ::kill(process->pid(), SIGTERM);
+        for (const auto& process : processes) EXPECT_TRUE(process->wait_for(30));
+        processes.clear();
+    }
+}
+
 TEST_F(Bridge, RefusesWhatIsUnsafeOrWrongWithOneLineAndCode2) {
     const std::string key = keygen("key");
     (void)keygen("key2");

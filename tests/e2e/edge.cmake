@@ -15,3 +15,6 @@ edgeloop_e2e_test(keyed_search SOURCES keyed_search_test.cpp)
 add_dependencies(e2e_keyed_search edgeloop-search edgeloop-edge edgeloop-bridge)
 edgeloop_e2e_test(measuring_search SOURCES measuring_search_test.cpp LIBRARIES edgeloop::link)
 add_dependencies(e2e_measuring_search edgeloop-search edgeloop-edge edgeloop-bridge)
+
+edgeloop_e2e_test(hostile_device SOURCES hostile_device_test.cpp LIBRARIES edgeloop::link cppzmq::headers zeromq::zmq)
+add_dependencies(e2e_hostile_device edgeloop-search edgeloop-bridge)

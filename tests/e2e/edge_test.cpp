@@ -1,7 +1,9 @@
 // The search's side of the link with real edgeloop-edge processes that measure real networks.
 #include "support/places.hpp"
 #include "support/programs.hpp"
+#include "support/temporary_folder.hpp"
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
@@ -232,6 +234,46 @@ TEST(Edge, TheAgentEndsWithTheProgramThatStartedIt) {
     ::waitpid(starter, nullptr, 0);
     while (::kill(agent, 0) == 0 && steady_seconds() < deadline) back_off.wait();
     EXPECT_NE(::kill(agent, 0), 0) << "the agent outlived its starter";
+}
+
+TEST(Edge, OneAgentOfANameRunsOnAMachine) {
+    const test::TemporaryFolder folder;
+    const std::string name = "e2e-once-" + std::to_string(::getpid());
+    const auto options = [&](const std::string& output) {
+        ChildOptions child;
+        child.arguments = {agent_program, "serve", "--connect", "ipc://" + folder.path("nobody"),
+                           "--name",      name};
+        child.output_file = folder.path(output);
+        return child;
+    };
+    ChildProcess first(options("0")), second(options("1"));
+    BackOff back_off;
+    const double deadline = steady_seconds() + 60;
+    while (!first.poll() && !second.poll() && steady_seconds() < deadline) back_off.wait();
+    const bool second_ended = second.poll().has_value();
+    ChildProcess& ended = second_ended ? second : first;
+    ChildProcess& runs = second_ended ? first : second;
+    ASSERT_TRUE(ended.poll());
+    const std::string said = read_file(folder.path(second_ended ? "1" : "0"));
+    EXPECT_EQ(ended.poll()->code, 2) << said;
+    EXPECT_NE(said.find("runs here already"), std::string::npos) << said;
+    EXPECT_FALSE(runs.poll());
+    const auto locks = [&] {
+        std::size_t found = 0;
+        for (const auto& entry : std::filesystem::directory_iterator(own_lock_folder()))
+            found += entry.path().string().find("once_" + std::to_string(::getpid())) !=
+                             std::string::npos
+                         ? 1
+                         : 0;
+        return found;
+    };
+    EXPECT_EQ(locks(), 1u);
+    ::kill(runs.pid(), SIGTERM);
+    const auto exit = runs.wait_for(30);
+    ASSERT_TRUE(exit);
+    if (exit->code == 0) {
+        EXPECT_EQ(locks(), 0u) << "it ended in order and left its lock";
+    }
 }
 
 }  // namespace

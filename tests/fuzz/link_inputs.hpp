@@ -9,6 +9,8 @@
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/text.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/bridge_store.hpp"
 #include "edgeloop/link/job_board.hpp"
 #include "edgeloop/link/keys.hpp"
@@ -75,8 +77,9 @@ inline bool message(std::string_view bytes) {
     bool decoded = false;
     const auto attempt = [&](std::string_view text) {
         try {
-            const wire::Packet packet = wire::decode(text, "fuzz");
-            (void)wire::decode(wire::encode(packet), "what we wrote ourselves");
+            const std::string kept = wire::encode(wire::decode(text, "fuzz"));
+            if (wire::encode(wire::decode(kept, "what we wrote ourselves")) != kept)
+                throw LogicError("a text that came in clean was cleaned again");
             decoded = true;
         } catch (const CorruptState&) {
         }
@@ -93,7 +96,12 @@ inline bool message(std::string_view bytes) {
 
 inline bool result(std::string_view bytes) {
     try {
-        (void)wire::decode_result(bytes, "fuzz");
+        MeasurementResult result = wire::decode_result(bytes, "fuzz");
+        const MeasurementJob job{"{}", "{}", ""};
+        (void)refuse_impossible(result, &job, "fuzz");
+        if (refusal(result.metrics, Source::measuring, nullptr) ||
+            result.reason != printable(result.reason))
+            throw LogicError("kept what no device measures, or a text that is not clean");
         return true;
     } catch (const CorruptState&) {
         return false;

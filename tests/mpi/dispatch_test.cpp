@@ -171,6 +171,29 @@ TEST(Dispatch, EveryCandidateReachesAWholeGroupAndComesBackOnce) {
             });
 }
 
+TEST(Dispatch, ShortCandidatesAreQueuedUnlessOneAtATimeIsAskedFor) {
+    for (const bool one_at_a_time : {false, true}) {
+        DispatchOptions options;
+        options.one_at_a_time = one_at_a_time;
+        const GroupPlan plan = plan_groups(std::vector<RankBinding>(world().size()), 1);
+        const auto work = [](const Candidate&, const Communicator&, const CancelToken&) {
+            Outcome outcome;
+            outcome.seconds = 1e-6;
+            return outcome;
+        };
+        with_workers(
+            plan, work,
+            [&](GroupEvaluator& evaluator) {
+                EXPECT_EQ(evaluate(evaluator, 400).size(), 400u);
+                if (one_at_a_time)
+                    EXPECT_EQ(evaluator.free_slots(), plan.groups.size());
+                else
+                    EXPECT_GT(evaluator.free_slots(), plan.groups.size());
+            },
+            options);
+    }
+}
+
 TEST(Dispatch, AFailureOnAnyRankOfAGroupIsTheCandidatesAndTheGroupGoesOn) {
     const int failing = largest_group() - 1;
     with_workers(

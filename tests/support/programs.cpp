@@ -4,6 +4,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/csv.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -45,13 +46,7 @@ std::vector<std::string> mpirun(int ranks, const std::vector<std::string>& argum
 std::vector<std::vector<std::string>> read_table(const std::string& path) {
     std::vector<std::vector<std::string>> table;
     std::istringstream lines(read_file(path));
-    for (std::string line; std::getline(lines, line);) {
-        std::vector<std::string> row;
-        std::istringstream cells(line);
-        for (std::string cell; std::getline(cells, cell, ',');) row.push_back(cell);
-        if (!line.empty() && line.back() == ',') row.emplace_back();
-        table.push_back(row);
-    }
+    for (std::string line; std::getline(lines, line);) table.push_back(csv_row(line));
     return table;
 }
 

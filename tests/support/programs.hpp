@@ -24,7 +24,7 @@ struct ProgramResult {
 /// `mpirun -n ranks` and its flags for a test machine, followed by `arguments`.
 [[nodiscard]] std::vector<std::string> mpirun(int ranks, const std::vector<std::string>& arguments);
 
-/// A file's lines split at commas; no quoting, as our tables need none in tests.
+/// Texts of the cells of one of our tables, row by row.
 [[nodiscard]] std::vector<std::vector<std::string>> read_table(const std::string& path);
 
 /// Values of a column of read_table(). Throws std::out_of_range when there is none of this name.

@@ -32,7 +32,7 @@ struct Variant {
     EngineKind kind = EngineKind::generational;
     bool rungs = false;
     bool pruning = false;   ///< by latency, and on the rungs
-    bool model = false;     ///< of the results so far
+    bool model = false;     ///< a quadratic one, of the results so far
     std::size_t plain = 1;  ///< variant whose final hypervolume is to be reached
 };
 
@@ -102,7 +102,8 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     settings.goals.reference = find_problem("nas-table").reference_point();
     if (variant.rungs) settings.ladder = {{6, NasTable::full_epochs}, 2};
     if (variant.model) settings.surrogate.children = children;
-    if (variant.rungs && variant.model) settings.evaluations = model_budget;
+    if (variant.rungs && (variant.model || variant.kind == EngineKind::model_based))
+        settings.evaluations = model_budget;
     settings.pruning.dominated = variant.pruning;
     const auto engine = make_engine(table.space(), settings, [&](const Candidate& candidate) {
         return count_flops(table, candidate);
@@ -147,7 +148,8 @@ double mann_whitney_p(const std::vector<double>& a, const std::vector<double>& b
 
 int study(std::uint64_t seeds) {
     const NasTable table;
-    constexpr auto generational = EngineKind::generational, steady = EngineKind::steady_state;
+    constexpr auto generational = EngineKind::generational, steady = EngineKind::steady_state,
+                   model_based = EngineKind::model_based;
     const std::vector<Variant> variants = {
         {"random", EngineKind::random, false, false, false, 1},
         {"generational", generational, false, false, false, 1},
@@ -155,10 +157,12 @@ int study(std::uint64_t seeds) {
         {"generational, rungs", generational, true, false, false, 1},
         {"generational, rungs, pruning", generational, true, true, false, 1},
         {"steady-state, rungs, pruning", steady, true, true, false, 2},
-        {"generational, model", generational, false, false, true, 1},
-        {"generational, model, rungs", generational, true, false, true, 1},
-        {"generational, model, rungs, pruning", generational, true, true, true, 1},
-        {"steady-state, model, rungs, pruning", steady, true, true, true, 2},
+        {"generational, quadratic model", generational, false, false, true, 1},
+        {"generational, quadratic model, rungs", generational, true, false, true, 1},
+        {"generational, quadratic model, rungs, pruning", generational, true, true, true, 1},
+        {"steady-state, quadratic model, rungs, pruning", steady, true, true, true, 2},
+        {"model-based", model_based, false, false, false, 1},
+        {"model-based, rungs", model_based, true, false, false, 1},
     };
     std::vector<std::vector<Curve>> curves(variants.size());
     for (std::size_t v = 0; v < variants.size(); ++v)

@@ -58,10 +58,11 @@ struct Pipe {
 void sync_folder_of(const std::string& path);
 
 /// Opens or creates `path` and keeps other processes from locking it, until the descriptor is
-/// destroyed or the process dies. A file system that cannot lock is warned of, not refused.
+/// destroyed or the process dies. A file system that cannot lock is warned of, not refused. Who
+/// holds it may remove the file.
 ///
 /// @return none (negative) when another process holds it.
-/// @throws IoError  the file cannot be opened, or is a symbolic link.
+/// @throws IoError  the file cannot be opened; ConfigError  it is a link or no regular file.
 [[nodiscard]] Descriptor lock_file(const std::string& path);
 
 }  // namespace edgeloop

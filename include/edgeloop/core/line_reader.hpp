@@ -14,12 +14,13 @@ namespace edgeloop {
 /// first bytes tell. Only the line at hand is in memory.
 class LineReader {
   public:
-    /// @throws ConfigError  the file cannot be opened.
+    /// @throws ConfigError, IoError  as open_regular_file().
     explicit LineReader(std::string path);
 
     /// The next line without its end (LF or CR LF), valid until the next call; nothing at the end.
     /// A byte order mark at the start of the file is left out.
-    /// @throws ConfigError  it cannot be read, or compressed data is damaged or cut off.
+    /// @throws ConfigError  it cannot be read, compressed data is damaged or cut off, or the line
+    /// is longer than 64 MiB.
     [[nodiscard]] std::optional<std::string_view> next();
     /// Number of the line given last, from 1; 0: none yet.
     [[nodiscard]] std::size_t number() const { return number_; }

@@ -17,6 +17,7 @@ void configure(Level level, const std::string& name = {}, const std::string& fil
 /// Levels by name: "debug", "info", "warning", "error". @throws ConfigError otherwise.
 [[nodiscard]] Level level_from(const std::string& name);
 
+/// A line: what is not printable() in it becomes so.
 void write(Level level, const std::string& text);
 
 template <class... Args>

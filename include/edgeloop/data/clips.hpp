@@ -1,5 +1,7 @@
 #pragma once
 
+#include "edgeloop/data/external.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,6 +17,7 @@ struct ClipsOptions {
     bool center =
         false;  ///< centred windows as in validation; otherwise random ones as in training
     std::uint64_t seed = 0;  ///< of the random windows
+    External external = External::refuse;
 };
 
 /// Writes what a model would see of each line that has frames, in file order.

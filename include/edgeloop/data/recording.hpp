@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/data/external.hpp"
 #include "edgeloop/data/target.hpp"
 #include "edgeloop/preprocessing/frames.hpp"
 
@@ -68,6 +69,8 @@ class Recording {
     virtual ~Recording() = default;
 
     [[nodiscard]] const std::string& path() const { return path_; }
+    /// As it was opened.
+    [[nodiscard]] External external() const { return external_; }
     /// Everything that looks like a layer, by ascending name.
     [[nodiscard]] const std::vector<LayerGroup>& groups() const { return groups_; }
 
@@ -80,7 +83,8 @@ class Recording {
     /// File, group and dataset, for errors.
     [[nodiscard]] virtual std::string place(const LayerGroup& group, LayerPart part) const = 0;
     /// Opens and checks one layer. @throws ConfigError  missing datasets, wrong rank, type or size,
-    /// a link that leads nowhere, data that were never written or whose file is missing.
+    /// a link that leads nowhere, data that were never written, whose file is missing or must not
+    /// be referred to, or that grow too much.
     [[nodiscard]] virtual LayerInfo layer(const LayerGroup& group) const = 0;
     /// The line of each frame; negative: it belongs to none.
     [[nodiscard]] virtual std::vector<std::int64_t> line_of_frames(
@@ -112,17 +116,20 @@ class Recording {
                        const std::function<void(CroppedLine&)>& use) const;
 
   protected:
-    Recording(std::string path, std::vector<LayerGroup> groups)
-        : path_(std::move(path)), groups_(std::move(groups)) {}
+    Recording(std::string path, External external, std::vector<LayerGroup> groups)
+        : path_(std::move(path)), external_(external), groups_(std::move(groups)) {}
 
   private:
     std::string path_;
+    External external_;
     std::vector<LayerGroup> groups_;
 };
 
 /// Opens a recording of any layout. @throws ConfigError  no such file, not HDF5, truncated, no
 /// layer in it, layers of several layouts; IoError  no permission.
-[[nodiscard]] std::unique_ptr<const Recording> open_recording(const std::string& path);
+/// @param external  whether its layers may lie outside of its folder: layer() refuses them.
+[[nodiscard]] std::unique_ptr<const Recording> open_recording(const std::string& path,
+                                                              External external = External::refuse);
 
 /// File names and patterns (`*`, `?`, `[...]`) to file names; a pattern's matches are sorted, a
 /// name given twice counts once. @throws ConfigError  a pattern matches nothing, or nothing was

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/data/catalogue.hpp"
+#include "edgeloop/data/external.hpp"
 #include "edgeloop/data/progress.hpp"
 #include "edgeloop/data/split.hpp"
 
@@ -19,6 +20,7 @@ struct ShardOptions {
     SplitOptions split;
     Crop crop = Crop::causal;
     bool force = false;  ///< make all shards anew, whatever the folder holds
+    External external = External::refuse;
 };
 
 /// Turns RAISE-LPBF files into shards; the work can be divided over ranks.

@@ -34,6 +34,9 @@ struct DispatchOptions {
     /// so that its result does not depend on who was idle. Empty: none. Needs blocks in the plan.
     std::function<bool(const Candidate&)> is_large;
     AccountLimits accounts;
+    /// A group holds one candidate however short they are: for an engine that chooses each by the
+    /// results so far, and takes longer to choose than a message takes.
+    bool one_at_a_time = false;
 };
 
 /// Evaluates candidates on worker groups; lives on rank 0.

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "edgeloop/evaluation/candidate.hpp"
+
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,17 +31,34 @@ enum class Needs {
     circumstance,  ///< comes with some measurements and cannot be asked for
 };
 
+/// Which values a metric may have.
+struct MetricRange {
+    double low = -std::numeric_limits<double>::infinity();
+    double high = std::numeric_limits<double>::infinity();
+    bool above = false;  ///< `low` itself is none of them
+    bool whole = false;
+
+    [[nodiscard]] bool has(double value) const;
+    /// E.g. "more than 0", "0 or 1"; empty: all.
+    [[nodiscard]] std::string text() const;
+};
+
 /// An entry of the table of metrics, the one place that knows them by name.
 struct Metric {
-    std::string_view name;  ///< of a family: with one '*' for its members (targets, batch sizes)
+    /// Of a family with a mark for its members: '*' for a word (a target), '#' for a batch size of
+    /// 2 and more.
+    std::string_view name;
     std::string_view unit;  ///< empty: none, or as the name says
     Meaning meaning = Meaning::note;
     Source source = Source::training;
+    MetricRange values = {};
     Needs needs = Needs::nothing;
     std::string_view best = {};  ///< the word for its best value; empty: "best NAME"
     /// Each interruption of a run shows in it, so it means something only where nothing else uses
     /// the processor.
     bool of_tail = false;
+    /// Devices say it too, of the network that they built. It is compared and never taken over.
+    bool repeated = false;
 };
 
 /// The entry of a metric, or of the family it belongs to; null: an objective of a test problem.
@@ -51,6 +71,15 @@ struct Metric {
 [[nodiscard]] std::vector<std::string> metric_names(Source source, Needs means,
                                                     std::optional<Meaning> meaning = {},
                                                     const std::vector<std::string>& members = {});
+
+/// Why these are no metrics that a part may deliver, or nothing: names the first that the table
+/// gives to another part or to none, or whose value is out of its range, e.g. "latency_ms is -1,
+/// and has to be more than 0".
+///
+/// @param members  of families: targets, batch sizes. Null: not known; then any batch size will do
+///                 and no word.
+[[nodiscard]] std::optional<std::string> refusal(const Metrics& metrics, Source by,
+                                                 const std::vector<std::string>* members);
 
 [[nodiscard]] bool has_meaning(std::string_view name, Meaning meaning);
 

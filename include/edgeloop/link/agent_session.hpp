@@ -44,7 +44,7 @@ class AgentSession {
     /// A withheld job is measured once more.
     void resume(std::uint64_t id);
     /// Hands the answer over for delivery. Status completed or failed; anything else returns the
-    /// job to the queue.
+    /// job to the queue. An answer that no device can give fails the job with a reason.
     void finish(std::uint64_t id, MeasurementResult result);
     /// One line about the link, e.g. "connected" or "down for 12 s: connection refused".
     [[nodiscard]] std::string state() const;

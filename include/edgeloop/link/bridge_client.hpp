@@ -9,7 +9,8 @@
 
 namespace edgeloop {
 
-/// Asks a running bridge to describe itself: devices, clients, queue, rates, last errors.
+/// Asks a running bridge to describe itself: devices, clients, queue, rates, last errors. All texts
+/// are printable().
 /// @throws CommError  when it does not answer in time; says why, as far as that is known.
 [[nodiscard]] Json bridge_status(const BridgeAddress& address, double timeout_s);
 

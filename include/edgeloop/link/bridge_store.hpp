@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/link/job_store.hpp"
 
@@ -15,6 +16,7 @@ namespace edgeloop {
 struct BridgeStoreOptions {
     std::string folder;                 ///< created when missing; one process at a time
     std::size_t max_results = 200'000;  ///< the oldest are forgotten beyond this
+    Access access = Access::owner;      ///< for whom the folder and its files are
 };
 
 /// A bridge's memory on disk, an SQLite database (write-ahead log, full sync): src/link/README.md.
@@ -24,8 +26,8 @@ struct BridgeStoreOptions {
 /// journal of an earlier release in the folder is taken over.
 class BridgeStore final : public JobStore {
   public:
-    /// @throws IoError; ConfigError when another process uses the folder; CorruptState for a store
-    /// or journal of another version.
+    /// @throws IoError; ConfigError when another process uses the folder, it is another user's or
+    /// its database is a link; CorruptState for a store or journal of another version.
     explicit BridgeStore(const BridgeStoreOptions& options);
     ~BridgeStore() override;
     BridgeStore(const BridgeStore&) = delete;

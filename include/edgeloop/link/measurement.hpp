@@ -5,6 +5,7 @@
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,19 @@ struct MeasurementJob {
 
 /// @throws ConfigError  as from_json().
 [[nodiscard]] MeasurementSettings settings_of(const MeasurementJob& job);
+
+/// The same asked for so many times more, instead of getting the stored answer.
+/// @throws ConfigError  as settings_of().
+[[nodiscard]] MeasurementJob repeated(MeasurementJob job, int times);
+
+/// Batch sizes as they are in names of metrics: those of 2 and more.
+[[nodiscard]] std::vector<std::string> batch_members(const MeasurementSettings& settings);
+
+/// What the device of this record (JSON) lacks for such measurements, e.g. "no energy_mj", or
+/// nothing. A device that does not say what it delivers lacks nothing.
+[[nodiscard]] std::optional<std::string> lacking(const std::string& record,
+                                                 const MeasurementSettings& settings,
+                                                 const std::vector<std::string>& metrics);
 
 /// Whose failure a failed measurement is.
 enum class FailureOf : std::uint8_t {

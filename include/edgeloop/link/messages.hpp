@@ -119,8 +119,8 @@ struct Packet {
     std::uint64_t request = 0;
 };
 
-/// Refuses a text that cannot travel as a name or class: too long, not UTF-8, with control
-/// characters. @param what  named in the error, e.g. "--class". @throws ConfigError.
+/// Refuses a text that cannot travel as a name or class: too long, or not printable().
+/// @param what  named in the error, e.g. "--class". @throws ConfigError.
 void check_name(const std::string& what, const std::string& text);
 /// A label that can travel, as near to `text` as possible: its end is kept when it is too long.
 [[nodiscard]] std::string fit_name(std::string text);
@@ -131,7 +131,7 @@ void check_name(const std::string& what, const std::string& text);
 
 /// Strict: every length is checked against its bound and the bytes at hand before anything is
 /// allocated; left-over bytes, unknown enumerators, non-finite numbers and text that is not UTF-8
-/// are refused.
+/// are refused. Lines for people (reasons, names of devices) are printable() from here on.
 ///
 /// @param from  named in errors.
 /// @throws CorruptState.

@@ -64,12 +64,6 @@ class LocalAgent {
     std::unique_ptr<ChildProcess> process_;
 };
 
-/// What the device of this record (JSON) lacks for such measurements, e.g. "no energy_mj", or
-/// nothing. A device that does not say what it delivers lacks nothing.
-[[nodiscard]] std::optional<std::string> lacking(const std::string& record,
-                                                 const MeasurementSettings& settings,
-                                                 const std::vector<std::string>& metrics);
-
 struct RemoteProbeOptions {
     EdgeOption edge;  ///< mode local, bind or connect
     /// Name of this search at the broker, stable over --resume, e.g. host and run directory.

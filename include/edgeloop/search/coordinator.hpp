@@ -59,6 +59,9 @@ struct SearchOptions {
     bool require_valid = false;
     /// Metrics that measuring has to deliver: a candidate without one ends when it is measured.
     std::vector<std::string> measured;
+    /// Why these metrics are not what a training delivers, or nothing. Empty: whatever it delivers
+    /// is, as in problems.
+    std::function<std::optional<std::string>(const Metrics&)> refuse_trained;
     double time_limit_seconds = std::numeric_limits<double>::infinity();  ///< from now
     double snapshot_seconds = 10;       ///< at least between two snapshots
     double status_seconds = 1;          ///< between two updates of status and progress

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/search/engine.hpp"
 
 #include <cstdint>
@@ -16,14 +17,15 @@ class KeptFiles {
     ///
     /// @param rung_limit_bytes  of trainings that wait for a place on a higher rung; beyond it the
     ///                          oldest go, and are trained anew if they are promoted after all.
-    KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes);
+    /// @param access  as RunDirectoryOptions::access.
+    KeptFiles(std::string run_dir, std::uint64_t rung_limit_bytes, Access access = Access::owner);
 
     /// Gives the bytes that stay.
     std::uint64_t tidy(const EngineState& state) const;
     /// The search pauses: the weights of the front so far are shown in models/<id>/, too.
     void show(const std::vector<ArchiveMember>& front) const;
-    /// Takes over weights that another run kept, as those of this candidate.
-    /// @throws IoError
+    /// Takes over weights that another run kept, as those of this candidate. A link is not
+    /// followed: the other run may be somebody else's. @throws IoError
     void adopt(const std::string& weights_file, CandidateId id) const;
     /// The search is over: the front's weights go to models/<id>/weights.safetensors, all else
     /// goes.
@@ -33,6 +35,7 @@ class KeptFiles {
   private:
     std::string run_dir_;
     std::uint64_t rung_limit_bytes_;
+    Access access_;
 };
 
 }  // namespace edgeloop

@@ -19,6 +19,8 @@ struct ReuseOptions {
     bool latencies = true;              ///< devices with these conditions are interchangeable
     bool weights = false;               ///< a training without its weights is of no use
     std::vector<std::string> measured;  ///< metrics without which a latency is of no use
+    /// Targets and batch sizes as they are in names of metrics; results with others are of no use.
+    std::vector<std::string> members = {};
 };
 
 /// What a folder has for this run.

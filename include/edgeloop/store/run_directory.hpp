@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/search/run_store.hpp"
 
@@ -34,6 +35,7 @@ struct RunDirectoryOptions {
     bool allow_changed = false;        ///< resume under other conditions of training and measuring
     std::string config_text;           ///< becomes config.ini
     Json provenance = Json::object();  ///< becomes provenance.json, together with the identity
+    Access access = Access::owner;     ///< for whom what is written is; Access::group to share it
 };
 
 /// A run directory on disk. Layout and file formats: src/store/README.md.
@@ -51,7 +53,9 @@ class RunDirectory : public RunStore {
 /// Creates or reopens the directory.
 /// @throws ConfigError  fresh and there is a run already; resume and there is none, or it is of
 ///                      another space, seed, engine or set of objectives, or under other
-///                      conditions that are not allowed to change; another process holds it.
+///                      conditions that are not allowed to change; another process holds it;
+///                      it is another user's, or something in it is a link that would be written
+///                      through.
 /// @throws IoError      cannot be written.
 [[nodiscard]] std::unique_ptr<RunDirectory> open_run(RunDirectoryOptions options);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/comm/communicator.hpp"
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/data/window.hpp"
 #include "edgeloop/evaluation/cancel_token.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
@@ -69,6 +70,7 @@ struct TrainingSettings {
     std::string conditions;
     /// Folder for the weights of completed candidates, as <id>.safetensors; empty: not saved.
     std::string weights_dir;
+    Access access = Access::owner;  ///< for whom the files in these two folders are
 };
 
 /// Trains candidates, one at a time, on the ranks of a group.

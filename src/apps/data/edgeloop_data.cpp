@@ -124,6 +124,22 @@ void read_size(const std::string& text, int& height, int& width) {
                           "for example --size 64x64");
 }
 
+/// What is written appears whole or not at all.
+void stop_soon_after_a_signal() {
+    install_stop_handlers();
+    limit_stopping();
+}
+
+/// Adds --allow-external to a command that reads recordings.
+void add_external(cli::OptionParser& parser, bool& allow) {
+    parser.add("allow-external", &allow,
+               "read also what a recording refers to outside of its own folder (external storage, "
+               "external links, sources of virtual datasets); without it such a recording is "
+               "refused, because it could show any file of yours");
+}
+
+External external_from(bool allow) { return allow ? External::allow : External::refuse; }
+
 int run_synth(int argc, const char* const* argv) {
     SynthOptions options;
     std::string layout = "v1.1";
@@ -160,7 +176,7 @@ int run_synth(int argc, const char* const* argv) {
         throw ConfigError(fmt::format("--drift has {} values", drift.size()), {},
                           "give the lowest and the highest quantile, e.g. --drift 0 0.5");
     options.drift = {drift[0], drift[1]};
-    install_stop_handlers();
+    stop_soon_after_a_signal();
     ProgressBar bar("synth", "lines", false);
     const std::vector<std::string> files = synthesise(options, std::ref(bar));
     bar.finish();
@@ -170,6 +186,7 @@ int run_synth(int argc, const char* const* argv) {
 
 int run_shard(int argc, const char* const* argv) {
     ShardOptions options;
+    bool allow_external = false;
     std::string split = name_of(options.split.mode), crop = name_of(options.crop);
     cli::OptionParser parser("edgeloop-data shard",
                              "crops RAISE-LPBF files once and writes shards for training.");
@@ -188,14 +205,16 @@ int run_shard(int argc, const char* const* argv) {
         "frames, all that a machine has seen when it has to answer) or published (the mean of "
         "all its frames)");
     parser.add("force", &options.force, "make all shards anew, replacing any that are there");
+    add_external(parser, allow_external);
     if (!parser.parse(argc, argv, first_option)) return 0;
+    options.external = external_from(allow_external);
     options.split.mode = split_mode_from(split);
     options.crop = crop_from(crop);
     int no_arguments = 0;
     char** no_values = nullptr;
     const MpiSession session(no_arguments, no_values);
     const Communicator world = session.world();
-    install_stop_handlers();
+    stop_soon_after_a_signal();
     std::optional<ShardJob> job;
     world.agree("reading the input", [&] { job.emplace(options); });
     if (!world.is_same_on_all_ranks(job->settings_digest()))
@@ -219,15 +238,17 @@ int run_shard(int argc, const char* const* argv) {
 /// Exit code 2 when a file has errors.
 int run_inspect(int argc, const char* const* argv) {
     InspectOptions options;
-    bool json = false;
+    bool json = false, allow_external = false;
     cli::OptionParser parser("edgeloop-data inspect",
                              "describes RAISE-LPBF files and lists what is wrong with them.");
     parser.add("json", &json, "print JSON instead of text");
     parser.add("quick", &options.quick, "leave out what needs all frames to be read");
     parser.add("montage", &options.montage, "write a PNG with example lines to this file");
+    add_external(parser, allow_external);
     parser.positional("FILE", &options.input, "RAISE-LPBF files or quoted patterns, either layout");
     if (!parser.parse(argc, argv, first_option)) return 0;
-    install_stop_handlers();
+    options.external = external_from(allow_external);
+    stop_soon_after_a_signal();
     ProgressBar bar("inspect", "frames", false);
     const Inspection inspection = inspect(options, std::ref(bar));
     bar.finish();
@@ -237,6 +258,7 @@ int run_inspect(int argc, const char* const* argv) {
 
 int run_clips(int argc, const char* const* argv) {
     ClipsOptions options;
+    bool allow_external = false;
     cli::OptionParser parser("edgeloop-data clips",
                              "writes exactly what a model would see of each scan line.");
     parser.add("input", &options.input, "RAISE-LPBF files or quoted patterns, either layout");
@@ -247,8 +269,10 @@ int run_clips(int argc, const char* const* argv) {
     parser.add("center", &options.center,
                "centred windows as in validation instead of random ones as in training");
     parser.add("seed", &options.seed, "seed of the random windows");
+    add_external(parser, allow_external);
     if (!parser.parse(argc, argv, first_option)) return 0;
-    install_stop_handlers();
+    options.external = external_from(allow_external);
+    stop_soon_after_a_signal();
     const std::uint64_t lines = write_clips(options);
     print(fmt::format("{} clips in {}\n", lines, options.output));
     return 0;

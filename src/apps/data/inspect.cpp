@@ -6,6 +6,7 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/data/output_file.hpp"
 
 #include <algorithm>
@@ -28,6 +29,10 @@ namespace {
 
 constexpr std::size_t block_bytes = std::size_t(8) << 20;
 constexpr std::size_t problems_of_a_kind = 5;
+
+void check_stop() {
+    if (stop_signal() != 0) throw Stopped("stopped before everything was inspected");
+}
 
 /// Adds up to problems_of_a_kind entries, then one that counts the rest.
 class ProblemList {
@@ -66,6 +71,7 @@ class WindowCollection {
         objects_.insert(layer.group.object);
         const std::size_t lines = std::min(index.lines(), lines_of_a_layer);
         file.for_each_line(layer, index, 0, lines, Crop::causal, [&](CroppedLine& line) {
+            check_stop();
             if (!rule_.uses(line.frames) || (line.line + 1) * targets > labels.size() ||
                 !file.are_usable(labels.data() + line.line * targets))
                 return;
@@ -123,13 +129,15 @@ class FileInspector {
     FileInspection run(const std::string& path) {
         report_.path = path;
         guarded(path, [&] {
-            const auto file = open_recording(path);
+            const auto file = open_recording(path, options_.external);
             report_.bytes = std::filesystem::file_size(path);
             report_.layout = file->layout();
             report_.targets = file->targets();
             labels_.resize(report_.targets.size());
-            for (const LayerGroup& group : file->groups())
+            for (const LayerGroup& group : file->groups()) {
+                check_stop();
                 guarded(path, [&] { add_layer(*file, group); });
+            }
         });
         report_.frames_per_line = distribution_of(std::move(frames_per_line_));
         for (std::vector<double>& values : labels_)
@@ -139,10 +147,23 @@ class FileInspector {
             report_.saturated_fraction = double(saturated_) / double(pixels_);
             report_.mean_grey = double(grey_sum_) / double(pixels_);
         }
+        clean_texts();
         return std::move(report_);
     }
 
   private:
+    /// Files and what is in them have names that somebody chose; the report is shown and is JSON.
+    void clean_texts() {
+        report_.path = printable(report_.path);
+        std::set<std::string> objects;
+        for (const std::string& object : report_.objects) objects.insert(printable(object));
+        report_.objects = std::move(objects);
+        for (FileProblem& problem : report_.problems) {
+            problem.place = printable(problem.place);
+            problem.text = printable(problem.text);
+        }
+    }
+
     /// Runs a step; an error becomes a problem of the report.
     template <class Step>
     void guarded(const std::string& path, const Step& step) {
@@ -228,7 +249,7 @@ class FileInspector {
             pixels_ += count * frame_bytes;
             state_.done += count;
             if (progress_) progress_(state_);
-            if (stop_signal() != 0) throw Stopped("stopped before everything was inspected");
+            check_stop();
         }
     }
 

@@ -15,6 +15,7 @@ struct InspectOptions {
     std::vector<std::string> input;  ///< RAISE-LPBF files or patterns
     bool quick = false;              ///< do not read the frames: no grey values, no damaged chunks
     std::string montage;             ///< PNG to write with example lines; empty: none
+    External external = External::refuse;
 };
 
 /// Smallest, largest and in between of a quantity; all zero when count is 0.

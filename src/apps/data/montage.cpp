@@ -116,7 +116,7 @@ void MontageSelection::offer(const Recording& file, const LayerInfo& layer, cons
                              const std::vector<double>& labels) {
     if (labels.empty()) return;
     targets_ = file.targets();
-    layers_.push_back({file.path(), layer});
+    layers_.push_back({file.path(), file.external(), layer});
     for (std::size_t line = 0; line < index.lines(); ++line) {
         const double* values = labels.data() + line * targets_.size();
         if (index.frames_of(line) > 0 && file.are_usable(values))
@@ -153,7 +153,7 @@ const MontageSelection::Candidate& MontageSelection::nearest(
 
 CroppedLine MontageSelection::read(const Candidate& candidate) const {
     const Layer& layer = layers_[candidate.layer];
-    const auto file = open_recording(layer.path);
+    const auto file = open_recording(layer.path, layer.external);
     CroppedLine result;
     file->for_each_line(layer.info, file->line_index(layer.info), candidate.line,
                         candidate.line + 1, Crop::causal,

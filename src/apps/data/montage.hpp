@@ -54,6 +54,7 @@ class MontageSelection {
     };
     struct Layer {
         std::string path;
+        External external;
         LayerInfo info;
     };
 

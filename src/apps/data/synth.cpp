@@ -202,7 +202,8 @@ class Synthesiser {
         buffer_.resize(starts.back() * frame_bytes_);
         parallel_for(last - first, threads_, [&] {
             return [&, draw_line = plan.make_drawer()](std::size_t i) {
-                draw_line(first + i, buffer_.data() + starts[i] * frame_bytes_);
+                if (stop_signal() == 0)  // else the caller ends
+                    draw_line(first + i, buffer_.data() + starts[i] * frame_bytes_);
             };
         });
         return starts.back();

@@ -126,5 +126,23 @@ TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
     EXPECT_THAT(next_steps("a", "", false, false), Not(HasSubstr("--resume")));
 }
 
+TEST(Console, NoNameOfOthersReachesTheTerminalAsItIs) {
+    Progress progress;
+    progress.done = 3;
+    progress.link = LinkState{"no device of class 'x\x1b[2J\u202e\n' connected", false, 0};
+    Goals goals;
+    goals.objectives = {"error\x1b]0;owned\x07"};  // as a table may call its column
+    progress.best[goals.objectives[0]] = 1;
+    EXPECT_EQ(progress_line(progress, goals),
+              "3 designs | best error\\u{1b}]0;owned\\u{7} 1 | edge: no device of class "
+              "'x\\u{1b}[2J\\u{202e}\\u{a}' connected");
+    ArchiveMember made = member(3, {});
+    made.completed.candidate.genome.genes = {0.5, 0.5};
+    made.objectives = {1};
+    const std::string table = front_table({made}, goals, test::unit_box(2));
+    EXPECT_THAT(table, HasSubstr("error\\u{1b}]0;owned\\u{7}"));
+    EXPECT_THAT(table, Not(HasSubstr("\x1b")));
+}
+
 }  // namespace
 }  // namespace edgeloop::apps

@@ -251,5 +251,18 @@ TEST(Options, SubcommandsAreFoundOrRefused) {
                  ConfigError);
 }
 
+TEST(Options, ValuesOfSomebodysFileDoNothingToTheTerminal) {
+    const test::TemporaryFolder folder;
+    const std::string file = folder.path("theirs.ini");
+    write_file_atomic(file, "name = \"a\x1b]0;owned\x07\\nb\"\n");
+    Values values;
+    testing::internal::CaptureStdout();
+    EXPECT_FALSE(parse(values, {"--config", file.c_str(), "--print-config"}));
+    const std::string shown = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(shown.find('\x1b'), std::string::npos) << shown;
+    EXPECT_THAT(shown, HasSubstr("\nname = \"a\\u{1b}]0;owned\\u{7}\\nb\"\n"));
+    EXPECT_EQ(values.name, "a\x1b]0;owned\x07\nb") << "what is meant is as it is written";
+}
+
 }  // namespace
 }  // namespace edgeloop::cli

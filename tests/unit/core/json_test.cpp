@@ -36,6 +36,23 @@ TEST(Json, RefusesDuplicateKeysAndDeepNesting) {
     EXPECT_THAT(error_of("{\"a\": \"\xff\"}"), HasSubstr("line 1, column 8: not valid JSON"));
 }
 
+TEST(Json, WhatProgramsKeptMayNestDeeperButNotWithoutBound) {
+    const auto nested = [](std::size_t depth) {
+        return std::string(depth, '[') + std::string(depth, ']');
+    };
+    const std::string document = nested(deepest_json);
+    EXPECT_EQ(error_of(document), "accepted");
+    EXPECT_EQ(error_of(R"({"kept": )" + nested(deepest_json + 1) + "}").find("accepted"),
+              std::string::npos);
+    EXPECT_NO_THROW((void)parse_json(R"({"kept": [)" + document + "]}", "t", deepest_kept_json));
+    EXPECT_EQ(parse_kept_json(R"({"kept": ["]]]\"[[", )" + document + "]}").at("kept")[0],
+              "]]]\"[[");
+    EXPECT_NO_THROW((void)parse_kept_json("\"" + std::string(1000, '[') + "\""));
+    EXPECT_THROW((void)parse_kept_json(nested(deepest_kept_json + 1)), CorruptState);
+    EXPECT_THROW((void)parse_kept_json(std::string(10'000'000, '[')), CorruptState);
+    EXPECT_THROW((void)parse_kept_json("[1,"), Json::exception);
+}
+
 TEST(Json, DoublesRoundTrip) {
     const Json value = parse_json("[0.1, 1e-300, 5e-324, 123456789.123456789]", "t");
     EXPECT_EQ(parse_json(value.dump(), "t"), value);
@@ -56,6 +73,17 @@ TEST(Json, UnknownKeyNamesTheNearest) {
 TEST(Json, MissingFileIsBadInput) {
     EXPECT_THROW(static_cast<void>(read_json_file("/nowhere/x.json")), ConfigError);
     EXPECT_THROW(static_cast<void>(read_json_file("/tmp")), ConfigError);
+}
+
+TEST(Json, TextsOfOthersAreMadePrintableAndAllElseStays) {
+    const Json value = parse_json(
+        R"({"a\u001b": ["\u202e", 1.5, null, {"\u009b": "\n"}], "b": true, "c": "\u00e4"})", "t");
+    EXPECT_EQ(with_printable_texts(value),
+              parse_json(R"({"a\\u{1b}": ["\\u{202e}", 1.5, null, {"\\u{9b}": "\\u{a}"}],
+                             "b": true, "c": "\u00e4"})",
+                         "t"));
+    EXPECT_EQ(with_printable_texts(Json::array()), Json::array());
+    EXPECT_EQ(with_printable_texts(Json::object()), Json::object());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 namespace edgeloop {
 namespace {
@@ -68,8 +69,19 @@ TEST_F(LineReaderTest, TheDigestIsThatOfTheText) {
 
 TEST_F(LineReaderTest, WhatCannotBeReadIsTheUsersToMend) {
     EXPECT_THROW(LineReader(folder_.path("none")), ConfigError);
-    LineReader folder(folder_.root());
-    EXPECT_THROW((void)folder.next(), ConfigError);
+    EXPECT_THROW(LineReader{folder_.root()}, ConfigError);
+}
+
+TEST_F(LineReaderTest, ALineWithoutAnEndIsNotReadForEver) {
+    // 80 MiB of zeros, 80 KB of gzip.
+    const std::string path = folder_.path("bomb.gz");
+    gzFile bomb = gzopen(path.c_str(), "wb9");
+    const std::string zeros(1 << 20, '\0');
+    for (int i = 0; i < 80; ++i)
+        ASSERT_EQ(gzwrite(bomb, zeros.data(), static_cast<unsigned>(zeros.size())), 1 << 20);
+    ASSERT_EQ(gzclose(bomb), Z_OK);
+    LineReader reader(path);
+    EXPECT_THROW((void)reader.next(), ConfigError);
 }
 
 }  // namespace

@@ -81,6 +81,15 @@ TEST(Catalogue, HoldsAnyNumberOfTargets) {
     EXPECT_EQ(metric_name(raise_targets()[0]), "speed_mm_s");
 }
 
+TEST(Catalogue, NamesOfTargetsComeInClean) {
+    Catalogue theirs = example();
+    theirs.targets[0].name = "speed\x1b[2J";
+    theirs.targets[1].unit = "W\u202e";
+    const Catalogue read = parse_catalogue(format_catalogue(theirs), "test");
+    EXPECT_EQ(read.targets[0].name, "speed\\u{1b}[2J");
+    EXPECT_EQ(read.targets[1].unit, "W\\u{202e}");
+}
+
 TEST(Catalogue, DigestCoversTheContentOfEachShard) {
     Catalogue other = example();
     other.shards[1].digest = "d2";

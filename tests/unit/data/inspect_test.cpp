@@ -198,5 +198,22 @@ TEST(Montage, RefusesFilesWithNothingToShow) {
     EXPECT_THROW((void)inspect(options), ConfigError);
 }
 
+TEST(Inspect, NamesThatSomebodyChoseAreShownAndNotObeyed) {
+    const test::TemporaryFolder folder;
+    const std::string object = "evil\x1b[2J\xe9";
+    RawLayer wrong = plain_layer({0, 1}, 2, "/" + object + "/layer0001");
+    wrong.parameters[2] = std::numeric_limits<double>::quiet_NaN();
+    const std::string path =
+        test::write_file(folder.path("new\nline.hdf5"),
+                         {plain_layer({0, 1}, 2, "/" + object + "/layer0000"), wrong}, {object});
+    const Inspection inspection = inspect(options_for({path}));
+    EXPECT_THAT(inspection.files.at(0).objects, ElementsAre("evil\\u{1b}[2J\\x{e9}"));
+    const std::string text = to_text(inspection);
+    EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
+    EXPECT_THAT(text, HasSubstr("new\\u{a}line.hdf5\n"));
+    EXPECT_THAT(text, HasSubstr("evil\\u{1b}[2J\\x{e9}/layer0001/laser_params'"));
+    EXPECT_TRUE(Json::parse(to_json_text(inspection)).at("errors"));
+}
+
 }  // namespace
 }  // namespace edgeloop

@@ -11,8 +11,8 @@
 namespace edgeloop::test {
 
 /// Everything sharding would read of the file.
-inline void read_all(const std::string& path) {
-    const auto file = open_recording(path);
+inline void read_all(const std::string& path, External external = External::refuse) {
+    const auto file = open_recording(path, external);
     for (const LayerInfo& layer : file->layers()) {
         const LineIndex index = file->line_index(layer);
         (void)file->labels(layer);
@@ -22,9 +22,9 @@ inline void read_all(const std::string& path) {
 
 /// Expects one line that names file, place and reason.
 inline void expect_refused(const std::string& path, const std::string& place,
-                           const std::string& reason) {
+                           const std::string& reason, External external = External::refuse) {
     try {
-        read_all(path);
+        read_all(path, external);
         ADD_FAILURE() << "was accepted, expected: " << reason;
     } catch (const ConfigError& error) {
         EXPECT_THAT(error.what(), testing::HasSubstr(path));

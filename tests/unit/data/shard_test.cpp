@@ -413,5 +413,25 @@ TEST(BalancedCuts, FollowTheWeights) {
     EXPECT_THROW((void)balanced_cuts({1}, 2), LogicError);
 }
 
+TEST(ShardPlan, NamesThatSomebodyChoseAreTextInTheCatalogue) {
+    const test::TemporaryFolder folder;
+    const std::string object = "evil\x1b[2J\xe9";
+    std::vector<test::RawLayer> layers;
+    for (int i = 0; i < 5; ++i)
+        layers.push_back(
+            test::plain_layer({0, 0, 1, 1}, 2, "/" + object + "/layer000" + std::to_string(i)));
+    ShardOptions options;
+    options.input = {test::write_file(folder.path("new\nline.hdf5"), layers, {object})};
+    options.output = folder.path("shards");
+    options.shards = 2;
+    const ShardPlan plan = make_shard_plan(options);
+    ASSERT_EQ(plan.catalogue.layers.size(), 5U);
+    for (const CatalogueLayer& layer : plan.catalogue.layers) {
+        EXPECT_EQ(layer.object, "evil\\u{1b}[2J\\x{e9}");
+        EXPECT_EQ(layer.source, "new\\u{a}line.hdf5");
+    }
+    EXPECT_NO_THROW((void)format_catalogue(plan.catalogue));
+}
+
 }  // namespace
 }  // namespace edgeloop

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <map>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -63,6 +65,23 @@ TEST(LocalEvaluator, AnExceptionFailsTheCandidateAndTheNextOneRuns) {
     EXPECT_EQ(failed.reason, "heads do not divide the width");
     evaluator->submit(candidate(2));
     EXPECT_EQ(wait_for(*evaluator, 1).front().status, Status::completed);
+}
+
+TEST(LocalEvaluator, AReasonIsALineWhateverALibrarySaid) {
+    const auto evaluator =
+        make_local_evaluator([](const Candidate& one, const Communicator&, const CancelToken&) {
+            if (one.id == 1) throw std::runtime_error("caf\xe9\nsecond line\x1b[31m");
+            Outcome outcome;
+            outcome.status = Status::failed;
+            outcome.reason = std::string(100'000, '\n');
+            return outcome;
+        });
+    evaluator->submit(candidate(1));
+    EXPECT_EQ(wait_for(*evaluator, 1).front().reason, "caf\\x{e9}\\u{a}second line\\u{1b}[31m");
+    evaluator->submit(candidate(2));
+    const std::string reason = wait_for(*evaluator, 1).front().reason;
+    EXPECT_EQ(reason.substr(0, 10), "\\u{a}\\u{a}");
+    EXPECT_EQ(reason.size(), 4096u);
 }
 
 TEST(LocalEvaluator, CancelReachesTheRunningCandidateAlone) {

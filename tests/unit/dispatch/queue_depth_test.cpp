@@ -20,6 +20,12 @@ TEST(QueueDepth, DoublesUpToItsLimitForInstantOnes) {
     EXPECT_EQ(depth.value(), 512u);
 }
 
+TEST(QueueDepth, IsNeverDeeperThanAllowed) {
+    QueueDepth depth(1);
+    for (int i = 0; i < 100; ++i) depth.learn(1e-7);
+    EXPECT_EQ(depth.value(), 1u);
+}
+
 TEST(QueueDepth, TwoLongCandidatesOutweighManyShortOnesAndASingleOneDoesNot) {
     QueueDepth depth;
     for (int i = 0; i < 30; ++i) depth.learn(1e-6);

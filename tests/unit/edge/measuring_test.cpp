@@ -144,14 +144,14 @@ TEST(MeasuringProcess, WeightsAreLookedUpInTheFolderOfTheDeviceOnly) {
     EXPECT_EQ(reason_with_weights("show weights", folder.root(), name), "weights: values");
     EXPECT_EQ(reason_with_weights("name weights", folder.root(), name), "bad weights in " + name);
     EXPECT_THAT(reason_with_weights("show weights", folder.root(), "other"),
-                testing::HasSubstr("cannot open '" + folder.path("other")));
+                testing::HasSubstr("'" + folder.path("other") + "' does not exist"));
 }
 
 TEST(MeasuringProcess, WeightsThatAreNoFileAreRefusedAtOnce) {
     const test::TemporaryFolder folder;
     ASSERT_EQ(::mkfifo(folder.path("pipe").c_str(), 0600), 0);
     EXPECT_THAT(reason_with_weights("show weights", folder.root(), "pipe"),
-                testing::HasSubstr("is no regular file"));
+                testing::HasSubstr("is not a regular file"));
 }
 
 TEST(MeasuringProcess, AJobHasItsChannelAndNothingElseOpen) {
@@ -199,6 +199,13 @@ TEST(MeasuringProcess, WhoBreaksTheProtocolFailsWithAReason) {
         EXPECT_THAT(result.reason, testing::HasSubstr(reason)) << behaviour;
         EXPECT_TRUE(result.metrics.empty()) << behaviour;
     }
+}
+
+TEST(MeasuringProcess, AReasonIsTextOfBoundedLength) {
+    const MeasurementResult result = outcome_of("fail loudly");
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_THAT(result.reason, testing::StartsWith("\\u{1b}[31m"));
+    EXPECT_LT(result.reason.size(), 2000u);
 }
 
 TEST(MeasuringProcess, MarksWithoutEndStopWhoSendsThem) {

@@ -50,6 +50,8 @@ std::string open_descriptors() {
 void misbehave_at_first(const std::string& behaviour, const MeasurementSettings& settings) {
     if (behaviour == "show weights") throw ConfigError("weights: " + read_file(settings.weights));
     if (behaviour == "name weights") throw ConfigError("bad weights in " + settings.weights);
+    if (behaviour == "fail loudly")
+        throw ConfigError("\x1b[31m\xff" + std::string(50'000, 'x') + "\xc3\xa4");
     if (behaviour == "refuse") throw NetworkError("this network cannot be built");
     if (behaviour == "show descriptors") throw ConfigError("open:" + open_descriptors());
     if (behaviour == "show environment")

@@ -2,6 +2,8 @@
 
 #include "edgeloop/evaluation/candidate.hpp"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -33,6 +35,58 @@ TEST(MetricsTable, AMeasurementIsValidUnlessAnyOfItsMetricsSaysNo) {
     EXPECT_FALSE(measured_validly({{"latency_valid", 1}, {"latency_b4_valid", 0}}));
     EXPECT_FALSE(measured_validly({{"temperature_valid", 0}})) << "of other programs, too";
     EXPECT_TRUE(measured_validly({}));
+}
+
+TEST(MetricsTable, EachPartMayDeliverWhatTheTableGivesToIt) {
+    const std::vector<std::string> targets{"speed", "speed_mm_s"}, batches{"4"};
+    EXPECT_FALSE(refusal({{"val_rmse", 0.1},
+                          {"val_rmse_speed_mm_s", 90},
+                          {"r2_speed", -3},
+                          {"train_loss", -0.5},
+                          {"best_epoch", 3},
+                          {"train_epochs", 8}},
+                         Source::training, &targets));
+    EXPECT_EQ(refusal({{"val_rmse_depth", 1}}, Source::training, &targets),
+              "'val_rmse_depth' (1) is not what a training gives");
+    EXPECT_EQ(refusal({{"latency_ms", 1}}, Source::training, &targets),
+              "'latency_ms' (1) is not what a training gives");
+    EXPECT_EQ(refusal({{"train_seconds", 1}}, Source::training, &targets),
+              "'train_seconds' (1) is not what a training gives");
+    EXPECT_FALSE(refusal({{"latency_ms", 1}, {"latency_b4_ms", 2}, {"parameters", 7}},
+                         Source::measuring, &batches));
+    EXPECT_EQ(refusal({{"latency_b8_ms", 1}}, Source::measuring, &batches),
+              "'latency_b8_ms' (1) is not what a device measures");
+    EXPECT_FALSE(refusal({{"parameters", 7}, {"flops", 9e15}}, Source::design, nullptr));
+    EXPECT_EQ(refusal({{"val_rmse", 1}}, Source::design, nullptr),
+              "'val_rmse' (1) is not what a design tells");
+}
+
+TEST(MetricsTable, WithoutMembersAFamilyOfBatchSizesIsOpenAndOneOfWordsIsNot) {
+    EXPECT_FALSE(refusal({{"latency_b8_p99_ms", 1}}, Source::measuring, nullptr));
+    for (const char* name : {"latency_b1_ms", "latency_b0_ms", "latency_b04_ms", "latency_b_ms",
+                             "latency_b12345_ms", "latency_bx_ms", "latency_b8_made_up_ms"})
+        EXPECT_TRUE(refusal({{name, 1}}, Source::measuring, nullptr)) << name;
+    EXPECT_TRUE(refusal({{"temperature_valid", 1}}, Source::measuring, nullptr));
+    EXPECT_TRUE(refusal({{"val_rmse_speed", 1}}, Source::training, nullptr));
+}
+
+TEST(MetricsTable, AValueOutOfItsRangeIsNamed) {
+    EXPECT_EQ(refusal({{"latency_valid", 2}}, Source::measuring, nullptr),
+              "latency_valid is 2, and has to be 0 or 1");
+    EXPECT_EQ(refusal({{"val_rmse", std::nan("")}}, Source::training, nullptr),
+              "val_rmse is nan, and has to be at least 0");
+    EXPECT_EQ(refusal({{"r2_speed", 1.5}}, Source::training, nullptr)->find("'r2_speed'"), 0u);
+    EXPECT_FALSE(refusal({{"train_loss", std::nan("")}}, Source::training, nullptr));
+    EXPECT_TRUE(refusal({{"best_epoch", 1.5}}, Source::training, nullptr));
+}
+
+TEST(MetricsTable, ANameOfAFamilyIsNoMemberOfIt) {
+    EXPECT_EQ(find_metric("latency_b#_ms"), nullptr);
+    EXPECT_EQ(find_metric("val_rmse_*")->name, "val_rmse_*") << "a target may be called so";
+    EXPECT_THAT(metric_names(Source::measuring, Needs::circumstance, {}, {"4"}),
+                Contains("latency_b4_p90_ms"));
+    EXPECT_THAT(metric_names(Source::measuring, Needs::circumstance),
+                Not(Contains("latency_b#_ms")));
 }
 
 }  // namespace

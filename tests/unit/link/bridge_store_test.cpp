@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <tuple>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -120,6 +121,38 @@ TEST_F(BridgeStoreTest, TheOldestResultsGoFirst) {
 
 TEST_F(BridgeStoreTest, OneProcessAtATime) {
     const BridgeStore store(options());
+    EXPECT_THROW(BridgeStore{options()}, ConfigError);
+}
+
+TEST_F(BridgeStoreTest, IsForItsOwnerOrSharedWithTheGroup) {
+    const auto mode_of = [&](const std::string& path) {
+        return static_cast<unsigned>(fs::status(path).permissions());
+    };
+    for (const auto& [access, inside, file] :
+         {std::tuple(Access::owner, 0700U, 0600U), {Access::group, 0750U, 0640U}}) {
+        fs::remove_all(folder.path("store"));
+        BridgeStoreOptions made = options();
+        made.access = access;
+        BridgeStore store(made);
+        store.add_result(1, measured(1));
+        store.commit();
+        EXPECT_EQ(mode_of(folder.path("store")), inside);
+        for (const char* suffix : {"", "-wal"})
+            EXPECT_EQ(mode_of(database() + suffix), file) << suffix;
+    }
+}
+
+TEST_F(BridgeStoreTest, OneThatAllMayReadIsTightenedAndALinkRefused) {
+    {
+        BridgeStore store(options());
+        store.add_result(1, measured(1));
+        store.commit();
+    }
+    fs::permissions(database(), fs::perms(0644));
+    EXPECT_TRUE(BridgeStore(options()).result(1));
+    EXPECT_EQ(fs::status(database()).permissions(), fs::perms(0600));
+    fs::rename(database(), folder.path("elsewhere.db"));
+    fs::create_symlink(folder.path("elsewhere.db"), database());
     EXPECT_THROW(BridgeStore{options()}, ConfigError);
 }
 

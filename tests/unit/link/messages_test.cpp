@@ -1,10 +1,13 @@
 #include "edgeloop/link/messages.hpp"
 
+#include "support/hostile_peers.hpp"
 #include "support/sample_messages.hpp"
 
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <limits>
 
@@ -70,6 +73,45 @@ TEST(Messages, ValuesThatAreNotNumbersAreRefused) {
     MeasurementResult result;
     result.metrics["latency_ms"] = std::numeric_limits<double>::quiet_NaN();
     EXPECT_THROW((void)decode_result(encode_result(result), "test"), CorruptState);
+}
+
+TEST(Messages, LinesForPeopleComeInCleanAndWithinTheirLimit) {
+    MeasurementResult result;
+    result.status = Status::failed;
+    result.reason = test::hostile_text;
+    result.device = test::hostile_text;
+    result.record = Json(test::hostile_text).dump();
+    const MeasurementResult back = decode_result(encode_result(result), "test");
+    EXPECT_EQ(back.reason, printable(test::hostile_text));
+    EXPECT_EQ(back.device, printable(test::hostile_text));
+    EXPECT_EQ(back.record, result.record) << "documents are parsed before they are shown";
+    result.reason = std::string(max_text_bytes, '\x1b');
+    const MeasurementResult cut = decode_result(encode_result(result), "test");
+    EXPECT_EQ(cut.reason.size(), max_text_bytes);
+    EXPECT_EQ(encode_result(cut), encode_result(decode_result(encode_result(cut), "test")));
+}
+
+TEST(Messages, NamesByWhichAPeerIsKnownAreNotChanged) {
+    const Packet hello{Hello{Role::agent, "a\x1b", 1, "b\x1b", "{}"}, 0};
+    const auto back = std::get<Hello>(decode(encode(hello), "test").message);
+    EXPECT_EQ(back.name, "a\x1b") << "the board refuses it";
+    EXPECT_EQ(back.device_class, "b\x1b");
+}
+
+TEST(Messages, NamesOfOursAreMadeToFit) {
+    EXPECT_THROW(check_name("--name", test::hostile_text), ConfigError);
+    EXPECT_THROW(check_name("--name", "caf\xe9"), ConfigError);
+    EXPECT_NO_THROW(check_name("--name", "caf\u00e9"));
+    EXPECT_EQ(fit_name("caf\xe9\n"), "caf\\x{e9}\\u{a}");
+    for (std::size_t shift = 0; shift < 3; ++shift) {
+        std::string name(shift, 'x');
+        while (name.size() < 2 * max_name_bytes) name += "\u20ac";
+        const std::string fitted = fit_name(name);
+        EXPECT_LE(fitted.size(), max_name_bytes);
+        EXPECT_TRUE(is_utf8(fitted));
+        EXPECT_EQ(fitted.rfind("...\u20ac", 0), 0u) << fitted;
+        EXPECT_NO_THROW(check_name("--name", fitted));
+    }
 }
 
 TEST(Messages, AResultOfAStoreThatDoesNotSayWhoseFailureItIsIsTheDevices) {

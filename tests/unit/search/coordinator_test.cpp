@@ -767,5 +767,26 @@ TEST(Resume, AJournalOfAnotherSeedIsRefused) {
     }
 }
 
+TEST(RunSearch, ATrainingThatDeliversWhatNoneDoesFailsItsCandidateAlone) {
+    const SearchSpace space = unit_box(3);
+    const auto engine = make_engine(space, loop_settings());
+    FakeEvaluator evaluator(4, 1, [](const Candidate& candidate) {
+        Outcome outcome = train(candidate);
+        if (candidate.id == 5) outcome.metrics["made_up"] = 1;
+        return outcome;
+    });
+    FakeProbe probe(1, measure);
+    MemoryStore store;
+    SearchOptions options = quick();
+    options.refuse_trained = [](const Metrics& metrics) {
+        return metrics.count("made_up") > 0 ? std::optional<std::string>("made up") : std::nullopt;
+    };
+    (void)run_search(*engine, evaluator, &probe, store, options);
+    for (const auto& completed : told(store)) {
+        EXPECT_EQ(completed.status == Status::failed, completed.candidate.id == 5);
+        EXPECT_EQ(completed.metrics.count("made_up"), 0u);
+    }
+}
+
 }  // namespace
 }  // namespace edgeloop

@@ -250,17 +250,91 @@ TEST(ModelEngine, WithoutAnythingToLearnItActsAsThePlainOne) {
     EXPECT_LT(engine->state().model.fitted.at("error").skill, 0.2);
 }
 
+/// One training differs from the next.
+CompletedCandidate train_noisily(const Candidate& candidate) {
+    CompletedCandidate completed = train(candidate);
+    completed.metrics["error"] *= 1 + 0.2 * std::sin(double(candidate.seed % 1000));
+    return completed;
+}
+
+EngineSettings confirming(std::uint64_t evaluations) {
+    EngineSettings settings = settings_of(EngineKind::model_based, evaluations);
+    settings.confirm = 3;
+    return settings;
+}
+
+TEST(ModelEngine, ConfirmsWhatHasStayedOnTheFrontAndInTheEndAllOfIt) {
+    const SearchSpace space = cells();
+    for (const bool budget : {false, true}) {
+        EngineSettings settings = confirming(budget ? no_limit : 90);
+        settings.confirm = 2;
+        if (budget) {
+            settings.budget = parse_budget("200epochs");
+            settings.epochs = 2;
+        }
+        const auto engine = make_engine(space, settings, latency);
+        const EngineState& state = engine->state();
+        std::map<CandidateId, std::uint64_t> number_of;
+        std::size_t early = 0, late = 0;
+        while (const auto candidate = engine->ask()) {
+            if (repeat_of(candidate->id) == 0) {
+                number_of[candidate->id] = state.proposed - 1;
+                EXPECT_EQ(late, 0u) << "a design after the last";
+            } else if (state.done < number_of.at(design_of(candidate->id)) + 20) {
+                ++late;
+            } else {
+                ++early;
+            }
+            engine->tell(train_noisily(*candidate));
+        }
+        EXPECT_TRUE(engine->finished());
+        EXPECT_LT(state.confirmation.asked + 2, state.done) << "else some stay unconfirmed";
+        EXPECT_EQ(left_unconfirmed(*engine), 0u);
+        EXPECT_GE(reported_front(*engine).size(), 4u);
+        EXPECT_GE(early, 3u);
+        EXPECT_GE(late, 3u);
+        EXPECT_EQ(state.confirmation.told, early + late);
+    }
+}
+
+TEST(ModelEngine, AJournalOfWhatItProposedIsRepeatedWithItsConfirmingTrainings) {
+    const SearchSpace space = cells();
+    for (const bool budget : {false, true}) {
+        EngineSettings settings = confirming(budget ? no_limit : 50);
+        if (budget) {
+            settings.budget = parse_budget("200epochs");
+            settings.epochs = 3;
+        }
+        const auto engine = make_engine(space, settings, latency),
+                   again = make_engine(space, settings, latency);
+        std::vector<CompletedCandidate> pending;
+        while (!engine->finished()) {
+            // Three workers, the last one asked is done first.
+            std::optional<Candidate> candidate;
+            while (pending.size() < 3 && (candidate = engine->ask())) {
+                const auto repeated = again->ask_again(*candidate);
+                ASSERT_TRUE(repeated);
+                EXPECT_EQ(repeated->id, candidate->id);
+                EXPECT_EQ(repeated->seed, candidate->seed);
+                EXPECT_EQ(repeated->genome.genes, candidate->genome.genes);
+                pending.push_back(train_noisily(*candidate));
+            }
+            if (pending.empty()) break;
+            engine->tell(pending.back());
+            again->tell(pending.back());
+            pending.pop_back();
+        }
+        EXPECT_TRUE(engine->finished());
+        EXPECT_GT(engine->state().confirmation.told, 6u);
+        EXPECT_EQ(again->state().confirmation.told, engine->state().confirmation.told);
+        EXPECT_EQ(again->state().archive.points(), engine->state().archive.points());
+    }
+}
+
 TEST(ModelEngine, RepeatsMakeAMeanThatTheModelBelieves) {
     const SearchSpace space = cells();
-    EngineSettings settings = settings_of(EngineKind::model_based, 60);
-    settings.confirm = 3;
-    settings.analytic = true;
-    const auto engine = make_engine(space, settings, latency);
-    while (const auto candidate = engine->ask()) {
-        CompletedCandidate completed = train(*candidate);
-        completed.metrics["error"] *= 1 + 0.2 * std::sin(double(candidate->seed % 1000));
-        engine->tell(completed);
-    }
+    const auto engine = make_engine(space, confirming(60), latency);
+    while (const auto candidate = engine->ask()) engine->tell(train_noisily(*candidate));
     const EngineState& state = engine->state();
     ASSERT_FALSE(state.confirmation.results.empty());
     for (const auto& [id, confirmed] : state.confirmation.results) {

@@ -122,5 +122,38 @@ TEST_F(PartRulesTest, OnAHigherRungTheLatencyIsKnown) {
     EXPECT_TRUE(rules_->needs(active_, Part::training));
 }
 
+TEST_F(PartRulesTest, NoPartReplacesWhatIsNotItsOwn) {
+    active_.kept.candidate.known = {{"parameters", 100}, {"flops", 2000}};
+    come(Part::measuring,
+         outcome(Status::completed, {{"latency_ms", 0.4}, {"parameters", 1}, {"val_rmse", 0}}, 2));
+    EXPECT_FALSE(judge());
+    come(Part::training,
+         outcome(Status::completed,
+                 {{"f1", 0.5}, {"val_rmse", 0.3}, {"latency_ms", 9}, {"flops", 1}}, 7));
+    const auto whole = judge();
+    ASSERT_TRUE(whole);
+    EXPECT_EQ(whole->metrics, (Metrics{{"f1", 0.5},
+                                       {"flops", 2000},
+                                       {"latency_ms", 0.4},
+                                       {"parameters", 100},
+                                       {"val_rmse", 0.3}}));
+}
+
+TEST_F(PartRulesTest, ATrainingThatDeliversWhatNoneDoesHasFailed) {
+    const Outcome trained = outcome(Status::completed, {{"f1", 0.5}}, 7);
+    EXPECT_EQ(rules_->checked(trained).status, Status::completed) << "nothing is asked for";
+    options_.refuse_trained = [](const Metrics& metrics) {
+        return metrics.count("f2") > 0 ? std::optional<std::string>("f2 is made up") : std::nullopt;
+    };
+    EXPECT_EQ(rules_->checked(trained).metrics.count("f1"), 1u);
+    const Outcome refused =
+        rules_->checked(outcome(Status::completed, {{"f1", 0.5}, {"f2", 0.1}}, 7));
+    EXPECT_EQ(refused.status, Status::failed);
+    EXPECT_EQ(refused.reason, "the result of the training is refused: f2 is made up");
+    EXPECT_TRUE(refused.metrics.empty());
+    EXPECT_EQ(refused.seconds, 7);
+    EXPECT_EQ(rules_->checked(outcome(Status::lost, {{"f2", 1}}, 7)).status, Status::lost);
+}
+
 }  // namespace
 }  // namespace edgeloop

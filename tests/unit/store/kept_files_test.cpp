@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 namespace edgeloop {
 namespace {
@@ -89,6 +90,24 @@ TEST_F(KeptFilesTest, APauseShowsWeightsOfTheFrontAndKeepsThem) {
     EXPECT_EQ(read_file(folder_.path("models/3/weights.safetensors")), "copied");
     EXPECT_EQ(files.finish(state.archive.members()), 1u) << "of 4 there are none";
     EXPECT_THROW(files.adopt(folder_.path("nowhere"), 5), IoError);
+}
+
+TEST_F(KeptFilesTest, WeightsOfOthersAreNeverWhatALinkLeadsTo) {
+    EngineState state;
+    state.archive.add(completed(2), {0.1, 0.2});
+    write_file_atomic(folder_.path("secret"), "secret");
+    fs::create_symlink(folder_.path("secret"), folder_.path("theirs"));
+    ASSERT_EQ(::mkfifo(folder_.path("pipe").c_str(), 0600), 0);
+    const KeptFiles files(folder_.root(), 1000);
+    EXPECT_THROW(files.adopt(folder_.path("theirs"), 2), IoError);
+    EXPECT_THROW(files.adopt(folder_.path("pipe"), 2), IoError);
+    EXPECT_FALSE(exists("weights/2.safetensors"));
+    fs::create_symlink(folder_.path("secret"), folder_.path("weights/2.safetensors"));
+    files.show(state.archive.members());
+    EXPECT_FALSE(exists("models/2/weights.safetensors"));
+    files.adopt(folder_.path("secret"), 2);
+    EXPECT_FALSE(fs::is_symlink(folder_.path("weights/2.safetensors")));
+    EXPECT_EQ(fs::status(folder_.path("weights/2.safetensors")).permissions(), fs::perms(0600));
 }
 
 TEST_F(KeptFilesTest, AConfirmedDesignHasTheWeightsOfItsFirstRepeat) {

@@ -71,13 +71,16 @@ class ReuseCacheTest : public testing::Test {
         Counts counts;
         SerialEvaluator evaluator([&](const Candidate& candidate) {
             ++counts.trained;
-            return train(candidate);
+            Outcome outcome = train(candidate);
+            if (spoil_training_) spoil_training_(outcome);
+            return outcome;
         });
         ImmediateProbe probe(
             [&](const Candidate& candidate) {
                 ++counts.measured;
                 Outcome outcome = measure(candidate);
                 if (metered) outcome.metrics["energy_mj"] = 2;
+                if (spoil_latency_) spoil_latency_(outcome);
                 return outcome;
             },
             "test");
@@ -92,6 +95,7 @@ class ReuseCacheTest : public testing::Test {
     }
 
     std::size_t confirm_ = 0;
+    std::function<void(Outcome&)> spoil_training_, spoil_latency_;  ///< what a run is told
     test::TemporaryFolder folder_;
     SearchSpace space_ = SearchSpace::from_file("quickstart");
 };
@@ -163,6 +167,45 @@ TEST_F(ReuseCacheTest, AMeasurementWithoutAMetricOfThisRunIsMadeAgain) {
     // What lacks it does not hide what has it.
     EXPECT_EQ(cache.add_run(folder_.path("metered")).latencies, 18u);
     EXPECT_EQ(run("again", &cache, true).measured, 0);
+}
+
+TEST_F(ReuseCacheTest, WhatNoPartDeliversIsNotTakenFromSomebodysRun) {
+    spoil_latency_ = [](Outcome& outcome) {
+        if (outcome.id % 3 == 0) outcome.metrics["val_rmse"] = 1e-9;
+        if (outcome.id % 3 == 1) outcome.metrics["latency_ms"] = -1;
+        outcome.device = "evil\x1b[2J";
+    };
+    spoil_training_ = [](Outcome& outcome) {
+        outcome.metrics["val_rmse_speed_mm_s"] = 90;
+        if (outcome.id % 2 == 0) outcome.metrics["made_up"] = 1;
+    };
+    (void)run("theirs", nullptr);
+    ReuseOptions options = reuse();
+    options.members = {"speed_mm_s"};
+    ReuseCache cache(options);
+    const ReuseCount found = cache.add_run(folder_.path("theirs"));
+    EXPECT_EQ(found.trainings, 9u);
+    EXPECT_EQ(found.latencies, 6u);
+    ASSERT_EQ(found.left_out.size(), 2u) << "one reason for each part";
+    EXPECT_EQ(found.left_out.begin()->first.rfind("latencies that cannot be, e.g. ", 0), 0u)
+        << found.left_out.begin()->first;
+    EXPECT_EQ(found.left_out.rbegin()->first,
+              "trainings that cannot be, e.g. 'made_up' (1) is not what a training gives");
+    const auto engine = make_engine(space_, settings());
+    for (CandidateId id = 1; id <= 6; ++id) {  // the first population depends on no result
+        const Candidate candidate = *engine->ask();
+        ASSERT_EQ(candidate.id, id);
+        EXPECT_EQ(cache.find(Part::training, candidate).has_value(), id % 2 == 1) << id;
+        const auto measured = cache.find(Part::measuring, candidate);
+        EXPECT_TRUE(measured || id % 3 != 2) << id;
+        if (!measured) continue;
+        EXPECT_GT(measured->metrics.at("latency_ms"), 0);
+        EXPECT_EQ(measured->metrics.size(), 1u);
+        EXPECT_EQ(measured->device, "evil\\u{1b}[2J");
+    }
+    options.members.clear();
+    ReuseCache others(options);
+    EXPECT_EQ(others.add_run(folder_.path("theirs")).trainings, 0u) << "of other targets";
 }
 
 TEST_F(ReuseCacheTest, WeightsOfAnEarlierRunAreFound) {

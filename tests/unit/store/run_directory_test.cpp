@@ -17,6 +17,8 @@
 #include <sstream>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace edgeloop {
 namespace {
@@ -40,6 +42,7 @@ class RunDirectoryTest : public testing::Test {
         options.config_text = config_text_;
         options.conditions = conditions_;
         options.allow_changed = allow_changed_;
+        options.access = access_;
         return options;
     }
 
@@ -100,6 +103,7 @@ class RunDirectoryTest : public testing::Test {
     std::string config_text_ = "population = 8\n";
     RunConditions conditions_;
     bool allow_changed_ = false;
+    Access access_ = Access::owner;
     SearchSpace space_ = test::unit_box(3);
     EngineSettings settings_ = test::box_settings(EngineKind::generational, 8, 40);
 };
@@ -324,7 +328,11 @@ TEST_F(DamageTest, AFileTruncatedAtAnyLengthIsNeverLoadedWrongly) {
     ASSERT_GT(state_files().size(), 2u);
     for (const std::string& name : state_files()) {
         const std::string bytes = read_file(good_ + '/' + name);
-        for (std::size_t length = 0; length < bytes.size(); ++length)
+        // Each opens a run, with what that syncs to the disk: of a long file a step that meets
+        // every place within its fields, both ends in full.
+        const std::size_t end = 200, step = bytes.size() < 4 * end ? 1 : 7;
+        for (std::size_t length = 0; length < bytes.size();
+             length += length < end || length + end >= bytes.size() ? 1 : step)
             ASSERT_NO_FATAL_FAILURE(expect_noticed(name, bytes.substr(0, length)))
                 << name << " at " << length;
         if (name != "journal.jsonl") expect_same_front();
@@ -431,6 +439,16 @@ TEST_F(RunDirectoryTest, DeviceRecordsGoIntoTheProvenance) {
     EXPECT_EQ(Json::parse(file("provenance.json")).at("devices").at(0).at("name"), "board");
 }
 
+TEST_F(RunDirectoryTest, ADeviceThatCallsItselfEachTimeAnotherFillsNoProvenance) {
+    const auto engine = make_engine(space_, settings_);
+    const auto store = open_run(options(StartMode::fresh, *engine));
+    std::vector<std::string> records;
+    for (int i = 0; i < 500; ++i) records.push_back(Json{{"name", i}}.dump());
+    store->add_devices(records);
+    store->add_devices({R"({"name":"one more"})"});
+    EXPECT_EQ(Json::parse(file("provenance.json")).at("devices").size(), 200u);
+}
+
 TEST_F(RunDirectoryTest, AResumeAddsItsDevicesToThoseOfBefore) {
     const auto engine = make_engine(space_, settings_);
     {
@@ -474,6 +492,142 @@ TEST_F(RunDirectoryTest, TheTablesSayWhoMeasuredAlsoAfterAResume) {
     store->record(told);
     store->publish({}, {}, true);
     EXPECT_NE(file("evaluations.csv").find(",board,"), std::string::npos);
+}
+
+// --- for whom it is
+
+unsigned mode_of(const fs::path& path) {
+    return static_cast<unsigned>(fs::symlink_status(path).permissions());
+}
+
+/// Modes of all that is in a run directory; of the lock nobody makes use.
+void expect_modes(const std::string& run, unsigned folders, unsigned files) {
+    EXPECT_EQ(mode_of(run), folders);
+    for (const auto& entry : fs::recursive_directory_iterator(run)) {
+        if (entry.path().filename() == ".lock") continue;
+        EXPECT_EQ(mode_of(entry.path()), entry.is_directory() ? folders : files) << entry.path();
+    }
+}
+
+TEST_F(RunDirectoryTest, IsForItsOwnerOrSharedWithTheGroup) {
+    for (const mode_t mask : {0000U, 0077U}) {
+        const mode_t before = ::umask(mask);
+        access_ = Access::owner;
+        start(StartMode::fresh, 20);
+        expect_modes(path_, 0700, 0600);
+        access_ = Access::group;
+        start(StartMode::resume);  // all that is read is written anew
+        EXPECT_EQ(mode_of(path_), 0750U);
+        EXPECT_EQ(mode_of(path_ + "/checkpoint"), 0750U);
+        for (const char* name : {"journal.jsonl", "progress.csv", "pareto.csv", "config.ini"})
+            EXPECT_EQ(mode_of(path_ + '/' + name), 0640U) << name;
+        fs::remove_all(path_);
+        start(StartMode::fresh);
+        expect_modes(path_, 0750, 0640);
+        fs::remove_all(path_);
+        ::umask(before);
+    }
+}
+
+TEST_F(RunDirectoryTest, OneFromBeforeThatAllMayReadIsContinued) {
+    start(StartMode::fresh, 20);
+    for (const auto& entry : fs::recursive_directory_iterator(path_))
+        fs::permissions(entry.path(), fs::perms(entry.is_directory() ? 0755 : 0644));
+    fs::permissions(path_, fs::perms(0755));
+    EXPECT_EQ(start(StartMode::resume), 20u);
+    EXPECT_EQ(mode_of(path_), 0755U) << "a folder that is there is its owner's affair";
+    for (const char* name : {"journal.jsonl", "progress.csv", "pareto.csv", "status.json"})
+        EXPECT_EQ(mode_of(path_ + '/' + name), 0600U) << name;
+}
+
+TEST_F(RunDirectoryTest, LinksInItAreNotWrittenThrough) {
+    start(StartMode::fresh, 20);
+    const auto lead_out = [&](const std::string& name) {
+        fs::rename(path_ + '/' + name, folder_.path(name));
+        fs::create_symlink(folder_.path(name), path_ + '/' + name);
+        return read_file(folder_.path(name));
+    };
+    for (const std::string name : {"status.json", "pareto.csv", "evaluations.csv", "config.ini",
+                                   "conditions.json", "provenance.json"}) {
+        const std::string before = lead_out(name);
+        start(StartMode::resume, 1);
+        EXPECT_FALSE(fs::is_symlink(path_ + '/' + name)) << name;
+        EXPECT_EQ(read_file(folder_.path(name)), before) << name;
+    }
+    for (const std::string name : {"journal.jsonl", "progress.csv"}) {
+        const std::string before = lead_out(name);
+        EXPECT_THROW((void)start(StartMode::resume), ConfigError) << name;
+        EXPECT_EQ(read_file(folder_.path(name)), before) << name;
+        fs::rename(folder_.path(name), path_ + '/' + name);
+    }
+    fs::create_directories(path_ + "/models");
+    fs::create_directories(folder_.path("models/7"));
+    write_file_atomic(folder_.path("models/7/spec.json"), "somebody's");
+    for (const std::string name : {"checkpoint", "models"}) {
+        fs::rename(path_ + '/' + name, folder_.path("kept"));
+        fs::create_directory_symlink(folder_.path(name == "models" ? "models" : "kept"),
+                                     path_ + '/' + name);
+        EXPECT_THROW((void)start(StartMode::resume), ConfigError) << name;
+        fs::remove(path_ + '/' + name);
+        fs::rename(folder_.path("kept"), path_ + '/' + name);
+    }
+    fs::create_directory_symlink(folder_.path("models/7"), path_ + "/models/7");
+    EXPECT_THROW((void)start(StartMode::resume), ConfigError);
+    EXPECT_EQ(read_file(folder_.path("models/7/spec.json")), "somebody's");
+    fs::remove(path_ + "/models/7");
+    EXPECT_GT(start(StartMode::resume), 0u) << "all else is well";
+}
+
+TEST_F(RunDirectoryTest, PipesInItAreNotWaitedFor) {
+    start(StartMode::fresh, 20);
+    const std::string checkpoint = fs::path(checkpoints().back()).filename().string();
+    const std::vector<std::string> names{
+        "journal.jsonl", "conditions.json",          "provenance.json", "config.ini",
+        ".lock",         "checkpoint/" + checkpoint, "status.json"};
+    for (const std::string& name : names) {
+        fs::rename(path_ + '/' + name, folder_.path("kept"));
+        ASSERT_EQ(::mkfifo((path_ + '/' + name).c_str(), 0600), 0);
+        EXPECT_THROW((void)start(StartMode::resume, 1), Error) << name;
+        fs::rename(folder_.path("kept"), path_ + '/' + name);
+    }
+}
+
+TEST_F(RunDirectoryTest, OneOfAnotherUserIsRefused) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be two users";
+    constexpr uid_t nobody = 65534, somebody = 12345;
+    start(StartMode::fresh, 5);
+    fs::permissions(folder_.root(), fs::perms(0755));
+    ASSERT_EQ(::chown(path_.c_str(), somebody, somebody), 0);
+    const auto engine = make_engine(space_, settings_);
+    ASSERT_EQ(::seteuid(nobody), 0);
+    for (const StartMode mode : {StartMode::fresh, StartMode::resume})
+        EXPECT_THROW((void)open_run(options(mode, *engine)), ConfigError);
+    ASSERT_EQ(::seteuid(0), 0);
+}
+
+// A device says what it likes, and what is kept of it lies deeper in the files of the run.
+TEST_F(RunDirectoryTest, ARecordAsDeepAsARecordMayBeDoesNotKeepARunFromGoingOn) {
+    const auto engine = make_engine(space_, settings_);
+    const std::string record = R"({"name":)" + std::string(deepest_json - 2, '[') +
+                               std::string(deepest_json - 2, ']') + '}';
+    {
+        const auto store = open_run(options(StartMode::fresh, *engine));
+        (void)store->recover();
+        const Candidate candidate = *engine->ask();
+        store->record(Proposed{candidate});
+        PartDone part;
+        part.part = Part::measuring;
+        part.outcome.id = candidate.id;
+        part.outcome.record = record;
+        store->record(part);
+        store->commit();
+        store->add_devices({record});
+    }
+    const auto store = open_run(options(StartMode::resume, *engine));
+    const auto recovery = store->recover();
+    ASSERT_EQ(recovery->events.size(), 2u);
+    EXPECT_EQ(Json::parse(std::get<PartDone>(recovery->events[1]).outcome.record),
+              Json::parse(record));
 }
 
 }  // namespace

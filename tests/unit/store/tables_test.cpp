@@ -2,6 +2,11 @@
 
 #include "support/search_support.hpp"
 
+#include "edgeloop/core/csv.hpp"
+#include "edgeloop/core/text.hpp"
+
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace edgeloop {
@@ -61,6 +66,25 @@ TEST(Tables, EvaluationsAddStatusCostAndReason) {
               "id,status,f1,f2," + genes +
                   ",conditions,generation,epochs,training_seconds,measuring_seconds,reason\n"
                   "4,failed,1,,0.30000000000000004,1,,2,9,0.5,0,\"loss is \"\"nan\"\", step 3\"\n");
+}
+
+TEST(Tables, TextsOfOthersAreNoFormulasAndNoLines) {
+    const SearchSpace space = test::unit_box(2);
+    CompletedCandidate failed = member(4, 1, -2).completed;
+    failed.status = Status::failed;
+    failed.reason = "=cmd|' /C calc'!A0, \"x\"\r\n\x1b[31m\u202e";
+    failed.metrics = {{"f1", -1.5}, {"=made_up", 1}};  // as a run of an earlier release may have it
+    TableLayout layout{&space, {"f1"}};
+    layout.devices = {{4, "@device\nforged"}};
+    const std::string table = evaluations_table(layout, {&failed});
+    EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 2) << table;
+    EXPECT_NE(table.find(",'=made_up,"), std::string::npos) << table;
+    EXPECT_NE(table.find(",'@device\\u{a}forged,"), std::string::npos) << table;
+    EXPECT_NE(table.find(",-1.5,"), std::string::npos) << "a number stays one";
+    const std::vector<std::string> row =
+        csv_row(table.substr(table.find('\n') + 1, table.size() - table.find('\n') - 2));
+    EXPECT_EQ(row.back(), printable(failed.reason));
+    EXPECT_NE(table.find("\"'=cmd|' /C calc'!A0, \"\"x\"\""), std::string::npos) << table;
 }
 
 }  // namespace
