@@ -16,6 +16,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -30,6 +31,7 @@ namespace {
 constexpr const char* default_endpoint = "tcp://127.0.0.1:5701";
 constexpr int first_option = 2;  // argv[1] is the subcommand
 constexpr double status_timeout_s = 10;
+constexpr double max_mib = 1 << 20;
 constexpr auto look = std::chrono::milliseconds(100);
 
 /// Half-open connections of strangers must not use up the descriptors.
@@ -57,6 +59,42 @@ void check_security(BrokerOptions& options, const std::string& key_file) {
     }
 }
 
+/// What peers may take, as an operator says it.
+struct Limits {
+    double expire_days = 7;
+    std::uint64_t queued_mib = 256, result_mib = 2048, memory_mib = 768;
+
+    void add_to(cli::OptionParser& parser, BridgeStoreOptions& kept, BrokerOptions& options) {
+        parser.group("Limits");
+        parser.add("max-results", &kept.max_results,
+                   "results to keep; the oldest are deleted first", at_least(1));
+        parser.add("max-result-mib", &result_mib,
+                   "MiB of results to keep; they take twice as much on disk", between(1, max_mib));
+        parser.add("max-queued", &options.board.max_queued,
+                   "jobs in the queue; no key gets more than is left for the others, and clients "
+                   "retry beyond that",
+                   at_least(1));
+        parser.add("max-queued-mib", &queued_mib, "the same in MiB, with 1 KiB for each job",
+                   between(1, max_mib));
+        parser.add("max-sessions", &options.board.max_sessions,
+                   "searches and devices at a time, shared out in the same way", at_least(2));
+        parser.add("max-memory", &memory_mib,
+                   "resident memory in MiB beyond which all connections are ended, to be opened "
+                   "again; 0: no limit",
+                   between(0, max_mib));
+        parser.add("unclaimed-expire", &expire_days,
+                   "days after which a job ends that no search waits for, or for which no device "
+                   "was here; 0: never",
+                   at_least(0));
+    }
+    void apply_to(BridgeStoreOptions& kept, BrokerOptions& options) const {
+        kept.max_result_bytes = result_mib << 20;
+        options.board.max_queued_bytes = queued_mib << 20;
+        options.board.expire_s = expire_days * 86'400;
+        options.max_memory_mib = memory_mib;
+    }
+};
+
 int serve_command(int argc, const char* const* argv) {
     BridgeStoreOptions kept;
     kept.folder = "edgeloop-bridge";
@@ -77,20 +115,20 @@ int serve_command(int argc, const char* const* argv) {
     parser.add(
         "allow", &options.allow_list,
         "public keys that may connect: a folder of .pub files (in devices/ and searches/: only "
-        "as that), or a file with one a line; read again when it changes");
+        "as that; in operators/: may drop jobs of others), or a file with one a line; read again "
+        "when it changes");
     parser.add("insecure", &options.allow_plain_network, "listen to the network without keys");
-    parser.group("Limits");
-    parser.add("max-results", &kept.max_results, "results to keep; the oldest are deleted first",
-               at_least(1));
-    parser.add("max-queued", &options.board.max_queued,
-               "jobs in the queue; clients retry beyond that", at_least(1));
+    Limits limits;
+    limits.add_to(parser, kept, options);
     cli::add_log_level(parser, log_level);
     if (!parser.parse(argc, argv, first_option)) return 0;
+    limits.apply_to(kept, options);
     check_security(options, key_file);
     log::configure(log::level_from(log_level));
     install_stop_handlers();
     limit_stopping();  // what was acknowledged is on the disk
     install_reload_handler();
+    ::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of the store
     raise_descriptor_limit();
     kept.access = share ? Access::group : Access::owner;
     BridgeStore store(kept);
@@ -106,12 +144,25 @@ int serve_command(int argc, const char* const* argv) {
     return 0;
 }
 
+/// Who has how much of the queue: keys, or names where no keys are asked for.
+void print_shares(const Json& status) {
+    const Json shares = status.value("shares", Json::array());
+    if (!shares.empty()) fmt::print("\n{:<44} {:>9} {:>9}\n", "share of the queue", "jobs", "MiB");
+    for (const Json& share : shares)
+        fmt::print("{:<44} {:>9} {:>9.1f}\n", share.at("of").get<std::string>(),
+                   share.at("jobs").get<std::uint64_t>(),
+                   static_cast<double>(share.at("bytes").get<std::uint64_t>()) / (1 << 20));
+}
+
 void print_status(const Json& status) {
     fmt::print("up {:.0f} s; {} queued, {} open, {} results, {:.1f} answers a minute\n",
                status.at("up_s").get<double>(), status.at("queued").get<std::uint64_t>(),
                status.at("open_jobs").get<std::uint64_t>(),
                status.at("results").get<std::uint64_t>(),
                status.at("answers_per_minute").get<double>());
+    // Bridges of earlier releases say nothing of it.
+    if (const std::string trouble = status.value("trouble", ""); !trouble.empty())
+        fmt::print("accepts no new jobs and acknowledges nothing: {}\n", trouble);
     fmt::print("\n{:<24} {:<44} {:>9} {:>6} {:>9}\n", "device", "class", "measured", "busy",
                "state");
     for (const Json& device : status.at("devices"))
@@ -135,9 +186,11 @@ void print_status(const Json& status) {
                        : "");
         fmt::print("  jobs: {}\n", fmt::join(line.at("ids").get<std::vector<std::string>>(), " "));
     }
+    print_shares(status);
     if (!status.at("last_errors").empty()) fmt::print("\nlast errors\n");
     for (const Json& error : status.at("last_errors"))
         fmt::print("  {}\n", error.get<std::string>());
+    if (status.value("shortened", false)) fmt::print("\nnames are shortened: there are many\n");
 }
 
 int status_command(int argc, const char* const* argv) {
@@ -189,7 +242,10 @@ int drop_command(int argc, const char* const* argv) {
     wire::check_name("--owner", choice.owner);
     way.check();
     log::configure(log::Level::warning);
-    fmt::print("{} dropped\n", plural(drop_jobs(way.address, choice, status_timeout_s), "job"));
+    const std::size_t dropped = drop_jobs(way.address, choice, status_timeout_s);
+    fmt::print("{} dropped\n", plural(dropped, "job"));
+    if (dropped == 0 && !way.key_file.empty())
+        log::warning("a key that is not in the bridge's operators/ drops its own jobs only");
     return 0;
 }
 

@@ -240,7 +240,7 @@ void add_latency_metrics(const Timing& timing, bool valid, int batch, Metrics& m
     const Summary of_samples = summarise(samples_ms), of_all = summarise(timing.runs_ms);
     metrics[name + "_ms"] = of_samples.median_ms;
     if (const auto interval = median_interval(samples_ms)) {
-        metrics[name + "_low_ms"] = interval->low;
+        metrics[name + "_low_ms"] = std::max(0.0, interval->low);  // no run takes less
         metrics[name + "_high_ms"] = interval->high;
     }
     metrics[name + "_min_ms"] = of_samples.min_ms;

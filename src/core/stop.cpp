@@ -70,7 +70,7 @@ extern "C" void on_stop_signal(int signal) {
             end_at_once();
     }
     requested.store(signal);
-    if (signal == SIGINT || signal == SIGTERM) start_countdown();
+    if (signal == SIGTERM) start_countdown();
     errno = code;
 }
 
@@ -118,8 +118,7 @@ void limit_stopping(double seconds) {
     set_countdown(0);
     counting.store(false);
     limit_ns.store(static_cast<std::int64_t>(seconds * static_cast<double>(second_ns)));
-    const int asked = requested.load();
-    if (asked == SIGINT || asked == SIGTERM) start_countdown();
+    if (requested.load() == SIGTERM) start_countdown();
 }
 
 void install_reload_handler() { handle(SIGHUP, on_reload_signal); }

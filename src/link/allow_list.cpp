@@ -24,8 +24,16 @@ AllowList::AllowList(const std::string& path) : path_(path) {
 }
 
 void AllowList::add(Keys& keys, const AllowedKey& key) {
+    using Role = AllowedKey::Role;
     const auto [known, is_new] = keys.emplace(key.key, key.role);
-    if (!is_new && known->second != key.role) known->second = AllowedKey::Role::any;
+    if (is_new || known->second == key.role) return;
+    const bool operates = known->second == Role::operation || key.role == Role::operation;
+    known->second = operates ? Role::operation : Role::any;
+}
+
+bool AllowList::operates(const std::string& key) const {
+    const auto found = keys_.find(key);
+    return found != keys_.end() && found->second == AllowedKey::Role::operation;
 }
 
 std::string AllowList::refusal(const std::string& key, wire::Role role) const {

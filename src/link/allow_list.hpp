@@ -10,9 +10,10 @@
 
 namespace edgeloop {
 
-/// A public key that may connect, and as what.
+/// A public key that may connect, and as what. `operation` may do what any may, and drop the jobs
+/// of others.
 struct AllowedKey {
-    enum class Role { any, device, search };
+    enum class Role { any, device, search, operation };
     std::string key;
     Role role = Role::any;
 };
@@ -48,6 +49,8 @@ class AllowList {
     [[nodiscard]] bool contains(const std::string& key) const { return keys_.count(key) != 0; }
     /// Why this key may not open a session of this role; empty: it may.
     [[nodiscard]] std::string refusal(const std::string& key, wire::Role role) const;
+    /// Whether this key is an operator's.
+    [[nodiscard]] bool operates(const std::string& key) const;
 
   private:
     using Keys = std::map<std::string, AllowedKey::Role>;

@@ -1,23 +1,28 @@
 #include "edgeloop/link/broker.hpp"
 
 #include "link/allow_list.hpp"
+#include "link/attempt.hpp"
+#include "link/connections.hpp"
 #include "link/fit.hpp"
+#include "link/intake.hpp"
+#include "link/memory.hpp"
+#include "link/outbox.hpp"
 #include "link/socket.hpp"
+#include "link/zap.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/text.hpp"
 #include "edgeloop/link/rare_log.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <exception>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -26,85 +31,29 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t messages_per_round = 512;
-constexpr std::size_t max_rate_table = 4096;
-constexpr std::size_t max_key_table = 1024;
-constexpr int bad_messages_allowed = 3;
-/// Per session; what is more is dropped.
-constexpr double max_messages_per_s = 5000, max_burst = 20000;
+constexpr std::size_t max_outgoing_bytes = 8 << 20;  ///< before they are sent
+constexpr std::size_t max_strangers = 1024;          ///< remembered beside those with a session
 
-/// Token buckets and error counts by session, forgotten when the table grows too large.
-class RateLimiter {
-  public:
-    bool within_rate(const std::string& session, double now) {
-        Entry& entry = find(session, now);
-        entry.tokens = std::min(max_burst, entry.tokens + (now - entry.time) * max_messages_per_s);
-        entry.time = now;
-        if (entry.tokens < 1) return false;
-        entry.tokens -= 1;
-        return true;
-    }
-    bool bad_again(const std::string& session, double now) {
-        return ++find(session, now).bad > bad_messages_allowed;
-    }
+/// Of one key, beside one for each session that it may have.
+constexpr std::size_t spare_connections = 16;
+constexpr int max_wait_ms = 100, watchful_wait_ms = 10;
+constexpr const char* failed_handshake =
+    "a connection ended in its handshake: the peer has another server key, or only one side uses "
+    "keys";
+constexpr double silence_factor = 4;  ///< of a device that measures, before its connection ends
+constexpr double least_silence_s = 20;
 
-  private:
-    struct Entry {
-        double tokens, time;
-        int bad = 0;
-    };
-    Entry& find(const std::string& session, double now) {
-        if (entries_.size() > max_rate_table) entries_.clear();
-        return entries_.try_emplace(session, Entry{max_burst, now}).first->second;
-    }
-
-    std::unordered_map<std::string, Entry> entries_;
-};
-
-constexpr std::size_t key_bytes = 32, key_text_bytes = 40;
-constexpr int requests_per_round = 64;
-
-std::string key_text(const zmq::message_t& raw) {
-    if (raw.size() != key_bytes) return {};
-    std::array<char, key_text_bytes + 1> text{};
-    zmq_z85_encode(text.data(), static_cast<const std::uint8_t*>(raw.data()), key_bytes);
-    return text.data();
+/// Whether a message says that something is stored.
+bool acknowledges(const wire::Message& message) {
+    return std::holds_alternative<wire::Accepted>(message) ||
+           std::holds_alternative<wire::ResultAck>(message);
 }
 
-/// The parts of the next request: version, request id, domain, address, identity, mechanism,
-/// credentials. Empty when there is none.
-std::vector<zmq::message_t> next_request(zmq::socket_t& socket) {
-    std::vector<zmq::message_t> frames(1);
-    if (!receive_now(socket, frames.back())) return {};
-    while (frames.back().more()) {
-        frames.emplace_back();
-        if (!receive_now(socket, frames.back())) break;  // libzmq delivers all parts or none
-    }
-    return frames;
-}
-
-/// Answers what libzmq asks of one context (ZAP, RFC 27), at most a bounded number at a time: only
-/// listed keys enter. Every message of an admitted connection carries the key as its property
-/// "User-Id".
-void answer_zap(zmq::socket_t& socket, const AllowList& allow_list, RareLog& log, double now) {
-    for (int i = 0; i < requests_per_round; ++i) {
-        const std::vector<zmq::message_t> frames = next_request(socket);
-        if (frames.empty()) return;
-        const std::string mechanism = frames.size() > 5 ? frames[5].to_string() : "";
-        const std::string key = frames.size() > 6 ? key_text(frames[6]) : "";
-        const bool allowed = mechanism == "CURVE" && allow_list.contains(key);
-        if (!allowed)
-            log.warning("key",
-                        fmt::format("connection from {} refused: key '{}' is not on the "
-                                    "allow-list",
-                                    frames.size() > 3 ? frames[3].to_string() : "?", key),
-                        now);
-        const std::string request = frames.size() > 1 ? frames[1].to_string() : "";
-        const std::array<std::string, 6> reply = {
-            "1.0", request, allowed ? "200" : "400", allowed ? "OK" : "not on the allow-list",
-            key,   ""};
-        for (std::size_t part = 0; part < reply.size(); ++part)
-            if (!send_now(socket, reply[part], part + 1 < reply.size())) return;
-    }
+Connections::Limits connection_limits(const BoardOptions& board) {
+    Connections::Limits limits;
+    limits.silent_s = std::max(least_silence_s, silence_factor * board.quiet_dead_s);
+    limits.of_a_key = board.max_sessions / 2 + spare_connections;
+    return limits;
 }
 
 }  // namespace
@@ -114,7 +63,10 @@ struct Broker::Impl {
         : options(given),
           store(memory),
           context(std::make_shared<ZmqContext>()),
-          router(context->context, zmq::socket_type::router) {
+          router(context->context, zmq::socket_type::router),
+          outbox(router),
+          connections(connection_limits(given.board)),
+          watched_memory(given.max_memory_mib) {
         bind();
         thread = std::thread([this] { run(); });
     }
@@ -126,10 +78,19 @@ struct Broker::Impl {
         router.close();
     }
 
-    /// A session whose connection showed a key.
-    struct Keyed {
+    /// Who has opened a session, as far as its connection showed.
+    struct Known {
         std::string key;
         wire::Role role;
+        int descriptor;
+        std::uint64_t token;  ///< of the connection
+    };
+    /// A message as it came.
+    struct Incoming {
+        JobBoard::Session session;
+        std::string_view bytes;
+        Principal who;
+        int descriptor;
     };
 
     void bind() {
@@ -142,6 +103,7 @@ struct Broker::Impl {
                 "or allow it explicitly with --insecure");
         try {
             set_common_options(router);
+            set_small_buffers(router);
             router.set(zmq::sockopt::ipv6, is_ipv6(options.endpoint));
             router.set(zmq::sockopt::router_mandatory, true);
             if (!options.keys.empty()) secure();
@@ -171,78 +133,111 @@ struct Broker::Impl {
         try {
             JobBoard board(options.board, store, random_bits(), steady_seconds());
             while (!stopping) round(board);
-            step = "writing its store";
-            store.commit();
+            if (!store.commit())
+                log::error(
+                    "ended before everything was stored ({}); nothing of it was acknowledged",
+                    store.trouble());
         } catch (const Error&) {
             what = std::current_exception();
         } catch (const std::exception& error) {
-            what = std::make_exception_ptr(
-                CommError(fmt::format("the broker stopped while {}", step), error.what()));
+            what = std::make_exception_ptr(CommError("the broker stopped", error.what()));
         }
         const std::lock_guard lock(failure_mutex);
         failure = what;
     }
 
+    /// Without this nothing more would be heard: what it throws ends the thread.
     void wait() {
-        const auto max_wait = std::chrono::milliseconds(
-            std::clamp(static_cast<int>(options.board.heartbeat_s * 250), 5, 250));
+        const bool is_watchful = connections.is_watchful() || !outbox.empty();
+        const auto max_wait =
+            std::chrono::milliseconds(std::clamp(static_cast<int>(options.board.heartbeat_s * 250),
+                                                 5, is_watchful ? watchful_wait_ms : max_wait_ms));
         std::vector<zmq::socket_t*> sockets{&router, &monitor->socket()};
         if (zap) sockets.push_back(&*zap);
         wait_for_input(sockets, stop, max_wait);
         if (!stopping) stop.clear();
     }
 
+    /// Whatever a part of it throws, the others and the next rounds go on.
     void round(JobBoard& board) {
-        step = "waiting for messages";
         wait();
         const double now = steady_seconds();
-        step = "checking keys";
-        refresh_keys(board, now);
-        if (zap) answer_zap(*zap, allowed, rare, now);
-        step = "reading connection events";
-        read_events(now);
-        step = "reading messages";
-        read_messages(board, now);
-        step = "looking after jobs";
-        board.tick(now);
-        step = "sending messages";
-        flush(board, now);
-        step = "writing its store";
-        store.commit();
-        if (probe_at != 0 && now >= probe_at) {
-            probe_at = 0;
+        attempt(rare, "checking keys", [&] {
+            refresh_keys(board, now);
+            if (zap) answer_zap(*zap, allowed, rare, now);
+        });
+        attempt(rare, "reading connection events", [&] { read_events(now); });
+        attempt(rare, "reading messages", [&] { read_messages(board, now); });
+        attempt(rare, "looking after connections", [&] { look_at_connections(now); });
+        attempt(rare, "looking after jobs", [&] { board.tick(now); });
+        attempt(rare, "sending messages", [&] { flush(board, now); });
+        attempt(rare, "writing its store", [&] { store.commit(); });
+        if (probe_at == 0 || now < probe_at) return;
+        probe_at = 0;
+        attempt(rare, "looking for lost connections", [&] {
             board.probe_sessions();
             flush(board, now);
-        }
+        });
     }
 
-    /// libzmq cannot end one connection: its session ends here, its end is told to close it, and it
-    /// does not get in again.
+    /// The session of a key that is gone ends: its end is told to close the connection, and it does
+    /// not get in again. If it says more its connection is ended here.
     void refresh_keys(JobBoard& board, double now) {
         if (!allowed.refresh(now, reread.exchange(false))) return;
-        for (auto peer = keyed.begin(); peer != keyed.end();) {
-            const auto& [session, shown] = *peer;
-            const std::string refusal = allowed.refusal(shown.key, shown.role);
-            if (!refusal.empty()) {
-                send(session, {wire::Refused{refusal}, 0});
-                board.dismiss(session, now);
-            }
-            peer = board.knows(session) ? std::next(peer) : keyed.erase(peer);
+        for (const auto& [session, peer] : known) {
+            if (peer.key.empty() || !board.knows(session)) continue;
+            const std::string refusal = allowed.refusal(peer.key, peer.role);
+            if (refusal.empty()) continue;
+            (void)send(session, {wire::Refused{refusal}, 0}, now);
+            board.dismiss(session, now);
         }
+        forget_strangers(board);
+        board.forget_names([this](const std::string& key) { return allowed.contains(key); });
+    }
+
+    void forget_strangers(const JobBoard& board) {
+        for (auto peer = known.begin(); peer != known.end();)
+            peer = board.knows(peer->first) ? std::next(peer) : known.erase(peer);
     }
 
     void read_events(double now) {
         while (const auto event = monitor->next()) {
-            // libzmq does not say whose connection ended; a message to each session finds out. The
-            // pause lets it forget the route first.
-            if (*event == ConnectionEvent::disconnected && probe_at == 0) probe_at = now + 0.05;
+            if (*event == ConnectionEvent::accepted)
+                connections.accepted(monitor->descriptor(), now);
+            if (*event == ConnectionEvent::disconnected) {
+                connections.closed(monitor->descriptor());
+                // Of its session libzmq says nothing; a message to each finds out. The pause lets
+                // it forget the route first.
+                if (probe_at == 0) probe_at = now + 0.05;
+            }
             if (*event == ConnectionEvent::failed_handshake)
-                rare.warning(
-                    "handshake",
-                    "a connection ended in its handshake: the peer has another server key, or "
-                    "only one side uses keys",
-                    now);
+                rare.warning("handshake", failed_handshake, now);
         }
+    }
+
+    void look_at_connections(double now) {
+        for (const std::string& reason : connections.look(now))
+            rare.warning("connection", reason, now);
+        if (!watched_memory.is_over(now)) return;
+        log::error(
+            "resident memory is {} MiB, more than the limit of {}: {} ended, which searches and "
+            "devices open again; keys with connections: {}",
+            watched_memory.seen_mib(), options.max_memory_mib,
+            plural(connections.count(), "connection"), connections.keys());
+        connections.end_all();
+    }
+
+    /// Ends the connection that a message came over.
+    void end_connection(const Incoming& message) {
+        connections.end(message.descriptor, connections.token(message.descriptor));
+    }
+
+    /// Ends the connection of a session that is over.
+    void end_connection(const JobBoard::Session& session) {
+        const auto peer = known.find(session);
+        if (peer == known.end()) return;
+        connections.end(peer->second.descriptor, peer->second.token);
+        known.erase(peer);
     }
 
     void read_messages(JobBoard& board, double now) {
@@ -252,92 +247,114 @@ struct Broker::Impl {
             std::size_t frames = 0;
             for (bool more = route.more(); more; more = body.more(), ++frames)
                 if (!receive_now(router, body)) break;
-            if (frames == 1)  // anything else is not one of our messages
-                receive(board, route.to_string(), body, now);
+            const int descriptor = descriptor_of(body);
+            const std::string key = zap ? property_of(body, "User-Id") : "";
+            connections.spoke(descriptor, key, now);
+            const Incoming message{route.to_string(),
+                                   {static_cast<const char*>(body.data()), body.size()},
+                                   {key, key.empty() || allowed.operates(key)},
+                                   descriptor};
+            if (frames == 1)
+                receive(board, message, now);
+            else
+                end_for_frames(message, now);
+            if (board.outgoing_bytes() > max_outgoing_bytes) flush(board, now);
         }
     }
 
-    /// Whether this key may say this: it is still listed, and a Hello is for the role it is listed
-    /// for.
-    /// @param key  empty: from this process.
-    bool admits(const std::string& session, const std::string& key, const wire::Packet& packet,
-                double now) {
-        if (!zap || key.empty()) return true;
+    void end_for_frames(const Incoming& message, double now) {
+        const std::string key = message.who.key.empty() ? "" : " of key " + message.who.key;
+        rare.warning("frames", "a connection" + key + " is ended: its message has several frames",
+                     now);
+        end_connection(message);
+    }
+
+    /// No message of a peer may end the broker, whatever it makes of it.
+    void receive(JobBoard& board, const Incoming& message, double now) {
+        const std::string& payer = message.who.key.empty() ? message.session : message.who.key;
+        if (!intake.takes(payer, message.bytes.size(), now)) {
+            rare.warning("rate", "a peer sends too much; some of it is dropped", now);
+            return;
+        }
+        bool over = false;
+        try {
+            take(board, message, now);
+        } catch (const IoError& error) {  // it is said again, when it is not answered
+            rare.warning("store", fmt::format("a message was not handled: {}", error.what()), now);
+        } catch (const CorruptState& error) {
+            rare.warning("undecodable", error.what(), now);
+            over = !intake.forgives(message.session, now);
+        } catch (const std::exception& error) {
+            report_bug(rare, "handling a message", error);
+            over = true;
+        }
+        if (!over) return;
+        board.disconnected(message.session, now);
+        end_connection(message);
+    }
+
+    void take(JobBoard& board, const Incoming& message, double now) {
+        const int version = wire::claimed_version(message.bytes);
+        if (version >= 0 && version != wire::protocol_version) {
+            const std::string refusal = wire::version_refusal(version);
+            rare.warning("version", refusal, now);
+            (void)send(message.session, {wire::Refused{refusal}, 0}, now);
+            return;
+        }
+        const wire::Packet packet = wire::decode(message.bytes, "a peer");
+        if (!admits(message, packet, now)) return;
+        board.receive(message.session, packet, now, message.who);
+        if (known.size() > options.board.max_sessions + max_strangers) forget_strangers(board);
+    }
+
+    /// Whether this key is still listed, and for the role of a Hello.
+    bool admits(const Incoming& message, const wire::Packet& packet, double now) {
+        const std::string& key = message.who.key;
         const auto* hello = std::get_if<wire::Hello>(&packet.message);
-        if (hello == nullptr) return allowed.contains(key);
-        const std::string refusal = allowed.refusal(key, hello->role);
+        if (hello == nullptr) {
+            if (key.empty() || allowed.contains(key)) return true;
+            end_connection(message);
+            return false;
+        }
+        const std::string refusal = key.empty() ? "" : allowed.refusal(key, hello->role);
         if (refusal.empty()) {
-            keyed[session] = {key, hello->role};
+            known[message.session] = {key, hello->role, message.descriptor,
+                                      connections.token(message.descriptor)};
             return true;
         }
         rare.warning("role", fmt::format("'{}' (key {}): {}", printable(hello->name), key, refusal),
                      now);
-        send(session, {wire::Refused{refusal}, 0});
+        (void)send(message.session, {wire::Refused{refusal}, 0}, now);
         return false;
     }
 
-    /// No message of a peer may end the broker, whatever it makes of it.
-    void receive(JobBoard& board, const std::string& session, const zmq::message_t& message,
-                 double now) {
-        const std::string_view bytes(static_cast<const char*>(message.data()), message.size());
-        if (!limiter.within_rate(session, now)) {
-            rare.warning("rate", "a session sends too many messages; some are dropped", now);
-            return;
-        }
-        try {
-            take(board, session, property_of(message, "User-Id"), bytes, now);
-        } catch (const IoError&) {
-            throw;  // the store: nothing can be promised any more
-        } catch (const CorruptState& error) {
-            rare.warning("undecodable", error.what(), now);
-            if (limiter.bad_again(session, now)) board.disconnected(session, now);
-        } catch (const std::exception& error) {
-            rare.warning(
-                "unexpected",
-                fmt::format("a message could not be handled: {} (this is a bug in edgeloop, "
-                            "please report it)",
-                            error.what()),
-                now);
-            board.disconnected(session, now);
-        }
-    }
-
-    void take(JobBoard& board, const std::string& session, const std::string& key,
-              std::string_view bytes, double now) {
-        const int version = wire::claimed_version(bytes);
-        if (version >= 0 && version != wire::protocol_version) {
-            const std::string refusal = wire::version_refusal(version);
-            rare.warning("version", refusal, now);
-            send(session, {wire::Refused{refusal}, 0});
-            return;
-        }
-        const wire::Packet packet = wire::decode(bytes, "a peer");
-        if (admits(session, key, packet, now)) board.receive(session, packet, now);
-        if (keyed.size() > max_key_table)
-            for (auto peer = keyed.begin(); peer != keyed.end();)
-                peer = board.knows(peer->first) ? std::next(peer) : keyed.erase(peer);
-    }
-
     void flush(JobBoard& board, double now) {
+        for (const JobBoard::Session& session : outbox.retry(now)) give_up(board, session, now);
         for (auto outgoing = board.take_outgoing(); !outgoing.empty();
              outgoing = board.take_outgoing()) {
-            store.commit();
+            const bool is_durable = store.commit();
             for (const auto& [to, packet] : outgoing)
-                if (!send(to, packet)) board.disconnected(to, now);
+                // What is not stored yet is asked again when it is not acknowledged.
+                if (is_durable || !acknowledges(packet.message))
+                    if (!send(to, packet, now)) give_up(board, to, now);
         }
+    }
+
+    void give_up(JobBoard& board, const JobBoard::Session& session, double now) {
+        board.disconnected(session, now);
+        end_connection(session);
     }
 
     /// @return false when the connection is gone or takes nothing.
-    bool send(const JobBoard::Session& to, const wire::Packet& packet) {
-        std::string bytes;
+    bool send(const JobBoard::Session& to, const wire::Packet& packet, double now) {
+        std::string encoded;
         try {
-            bytes = wire::encode(packet);
+            encoded = wire::encode(packet);
         } catch (const std::exception& error) {
-            rare.warning("unsendable", fmt::format("a message was not sent: {}", error.what()),
-                         steady_seconds());
+            report_bug(rare, "encoding a message", error);
             return true;
         }
-        return send_now(router, to, true) && send_now(router, bytes);
+        return outbox.send(to, std::move(encoded), now);
     }
 
     BrokerOptions options;
@@ -346,13 +363,15 @@ struct Broker::Impl {
     AllowList allowed;
     std::optional<zmq::socket_t> zap;  ///< answers libzmq's authentication requests
     zmq::socket_t router;
+    Outbox outbox;
     std::optional<SocketMonitor> monitor;
-    RateLimiter limiter;
+    Connections connections;
+    MemoryWatch watched_memory;
+    Intake intake;
     RareLog rare;
-    std::map<JobBoard::Session, Keyed> keyed;
+    std::map<JobBoard::Session, Known> known;
     std::string endpoint, local_endpoint = "inproc://edgeloop-broker";
-    double probe_at = 0;            ///< when to find out which connection was lost; 0: no need
-    const char* step = "starting";  ///< for the report, should it end the thread
+    double probe_at = 0;  ///< when to find out which connection was lost; 0: no need
     Waker stop;
     std::atomic<bool> stopping{false}, reread{false};
     mutable std::mutex failure_mutex;

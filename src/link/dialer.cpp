@@ -133,6 +133,7 @@ void Dialer::read_events(double now) {
         const auto event = monitor_->next();
         if (!event) return;
         switch (*event) {
+            case ConnectionEvent::accepted:
             case ConnectionEvent::connected:
                 break;
             case ConnectionEvent::refused_key:

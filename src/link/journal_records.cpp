@@ -1,11 +1,13 @@
 #include "link/journal_records.hpp"
 
+#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/little_endian.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -16,11 +18,14 @@ constexpr std::uint16_t device_record = 5;  ///< of earlier releases; nobody rea
 constexpr std::size_t length_at = 16;       ///< in an envelope's header
 constexpr std::uint64_t max_payload = 1 << 20;
 
-std::int32_t number_from(std::string_view text) {
-    const auto value = number_in<std::int32_t>(text);
+template <class T = std::int32_t>
+T number_from(std::string_view text) {
+    const auto value = number_in<T>(text);
     if (!value) throw CorruptState("a record with a malformed number");
     return *value;
 }
+
+double unix_seconds() { return 1e-3 * static_cast<double>(unix_milliseconds()); }
 
 }  // namespace
 
@@ -32,6 +37,9 @@ std::string seal_job(const OpenJob& open) {
     std::string records = seal_record(
         RecordType::job, open.id,
         fmt::format("{} {}\n", open.priority, open.losses) + wire::encode_job(open.job));
+    records +=
+        seal_record(RecordType::origin, open.id,
+                    fmt::format("{}\n{}", std::llround(unix_seconds() - open.age_s), open.owner));
     for (const std::string& device : open.given)
         records += seal_record(RecordType::given, open.id, device);
     return records;
@@ -71,6 +79,12 @@ void apply(const Envelope& record, OpenJob& open) {
                 number_from(payload.substr(0, blank)),
                 number_from(payload.substr(blank + 1, line - blank - 1)),
                 {}};
+    } else if (record.type == RecordType::origin) {
+        const std::size_t line = std::min(payload.find('\n'), payload.size());
+        if (line == payload.size()) throw CorruptState("an origin without a line");
+        const auto then = number_from<std::int64_t>(payload.substr(0, line));
+        open.owner = payload.substr(line + 1);
+        open.age_s = std::max(0.0, unix_seconds() - static_cast<double>(then));
     } else {
         throw CorruptState("not a record of an open job");
     }
@@ -94,6 +108,7 @@ void apply(const Envelope& record, JobStore& store) {
         case RecordType::given:
             return store.give_job(id, record.payload);
         case device_record:
+        case RecordType::origin:  // the job that it belongs to counts as new then
             return;
         default:
             throw CorruptState("an unknown record");

@@ -18,7 +18,8 @@ enum RecordType : std::uint16_t {
     losses = 2,   ///< decimal
     dropped = 3,  ///< empty
     result = 4,
-    given = 6  ///< name of the device it was sent to
+    given = 6,  ///< device it was sent to: its name, and after a line feed its key if it showed one
+    origin = 7  ///< of a job: text line "unix seconds", then whose share it is part of
 };
 
 [[nodiscard]] std::string seal_record(RecordType type, std::uint64_t id, std::string payload);

@@ -60,6 +60,7 @@ std::vector<KeyLine> key_lines(const std::string& path) {
 
 AllowedKey::Role role_from(const std::string& word) {
     if (word == "device") return AllowedKey::Role::device;
+    if (word == "operator") return AllowedKey::Role::operation;
     return word == "search" ? AllowedKey::Role::search : AllowedKey::Role::any;
 }
 
@@ -150,6 +151,7 @@ std::vector<KeyFile> key_files(const std::string& path) {
     add_folder(path, Role::any);
     add_folder(fs::path(path) / "devices", Role::device);
     add_folder(fs::path(path) / "searches", Role::search);
+    add_folder(fs::path(path) / "operators", Role::operation);
     return files;
 }
 

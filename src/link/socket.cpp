@@ -16,6 +16,7 @@ namespace edgeloop {
 namespace {
 
 constexpr int queue_limit = 1000;
+constexpr int unread_messages = 16, unsent_messages = 32, kernel_buffer_bytes = 256 << 10;
 
 }  // namespace
 
@@ -38,8 +39,8 @@ SocketMonitor::SocketMonitor(zmq::context_t& context, zmq::socket_t& socket)
     : watched_(socket), events_(context, zmq::socket_type::pair) {
     static std::atomic<unsigned> serial{0};
     const std::string endpoint = fmt::format("inproc://monitor-{}", serial++);
-    constexpr int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+    constexpr int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED |
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), events) != 0)
         throw CommError("cannot watch a socket", zmq_strerror(zmq_errno()));
@@ -52,11 +53,18 @@ SocketMonitor::~SocketMonitor() { zmq_socket_monitor(watched_.handle(), nullptr,
 std::optional<ConnectionEvent> SocketMonitor::next() {
     zmq::message_t head, address;
     std::uint16_t number = 0;
+    std::int32_t value = -1;
     if (!receive_now(events_, head)) return std::nullopt;
     while (head.more() && receive_now(events_, address) && address.more()) {
     }
-    if (head.size() >= sizeof number) std::memcpy(&number, head.data(), sizeof number);
+    if (head.size() == sizeof number + sizeof value) {
+        std::memcpy(&number, head.data(), sizeof number);
+        std::memcpy(&value, static_cast<const char*>(head.data()) + sizeof number, sizeof value);
+    }
+    if (number == ZMQ_EVENT_ACCEPTED || number == ZMQ_EVENT_DISCONNECTED) descriptor_ = value;
     switch (number) {
+        case ZMQ_EVENT_ACCEPTED:
+            return ConnectionEvent::accepted;
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             return ConnectionEvent::connected;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
@@ -84,6 +92,13 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
 }
 
+void set_small_buffers(zmq::socket_t& socket) {
+    socket.set(zmq::sockopt::rcvhwm, unread_messages);
+    socket.set(zmq::sockopt::sndhwm, unsent_messages);
+    socket.set(zmq::sockopt::rcvbuf, kernel_buffer_bytes);
+    socket.set(zmq::sockopt::sndbuf, kernel_buffer_bytes);
+}
+
 bool receive_now(zmq::socket_t& socket, zmq::message_t& message) {
     while (zmq_msg_recv(message.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) {
         if (zmq_errno() == EAGAIN) return false;
@@ -96,16 +111,31 @@ bool receive_now(zmq::socket_t& socket, zmq::message_t& message) {
 bool send_now(zmq::socket_t& socket, std::string_view bytes, bool more) {
     const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
     while (zmq_send(socket.handle(), bytes.data(), bytes.size(), flags) < 0) {
-        if (zmq_errno() == EAGAIN || zmq_errno() == EHOSTUNREACH) return false;
+        if (zmq_errno() == EAGAIN) return false;
         if (zmq_errno() != EINTR)
             throw CommError("cannot send a message", zmq_strerror(zmq_errno()));
     }
     return true;
 }
 
+Delivery deliver_now(zmq::socket_t& router, std::string_view route, std::string_view bytes) {
+    constexpr int flags = ZMQ_DONTWAIT | ZMQ_SNDMORE;
+    while (zmq_send(router.handle(), route.data(), route.size(), flags) < 0) {
+        if (zmq_errno() == EAGAIN) return Delivery::no_room;
+        if (zmq_errno() == EHOSTUNREACH) return Delivery::no_route;
+        if (zmq_errno() != EINTR)
+            throw CommError("cannot send a message", zmq_strerror(zmq_errno()));
+    }
+    return send_now(router, bytes) ? Delivery::done : Delivery::no_room;
+}
+
 std::string property_of(const zmq::message_t& message, const char* name) {
     const char* value = zmq_msg_gets(message.handle(), name);
     return value != nullptr ? value : "";
+}
+
+int descriptor_of(const zmq::message_t& message) {
+    return zmq_msg_get(message.handle(), ZMQ_SRCFD);
 }
 
 void wait_for_input(const std::vector<zmq::socket_t*>& sockets, const Waker& waker,

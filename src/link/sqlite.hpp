@@ -23,7 +23,7 @@ class Damaged : public IoError {
     const std::string what = fmt::format("cannot use '{}'", sqlite3_db_filename(database, "main"));
     const std::string why = sqlite3_errmsg(database);
     const int code = sqlite3_extended_errcode(database), kind = code & 0xff;
-    if (kind == SQLITE_FULL) throw IoError(what, why, "free some space and start again");
+    if (kind == SQLITE_FULL) throw IoError(what, why, "free some space");
     if ((kind == SQLITE_IOERR && code != SQLITE_IOERR_READ) || kind == SQLITE_CANTOPEN ||
         kind == SQLITE_NOMEM || kind == SQLITE_PERM || kind == SQLITE_BUSY)
         throw IoError(what, why);
@@ -97,6 +97,14 @@ class Database {
         std::string text;
         while (statement.step()) text = statement.bytes(column);
         return text;
+    }
+    /// Ends a transaction that failed, unless SQLite has done so itself.
+    void roll_back() const {
+        if (sqlite3_get_autocommit(database_.get()) != 0) return;
+        try {
+            run("ROLLBACK");
+        } catch (const IoError&) {  // it ends with the connection then
+        }
     }
     /// Rows that the last statement added or removed.
     [[nodiscard]] int changes() const { return sqlite3_changes(database_.get()); }

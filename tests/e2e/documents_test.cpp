@@ -182,6 +182,8 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
     clone.runs(page.take("edgeloop-bridge keygen user.key"));
     clone.runs("cp user.key.pub allowed/searches");
     clone.runs(here(page.take("edgeloop-search --data shards")));
+    clone.runs(page.take("edgeloop-bridge keygen operator.key"));
+    clone.runs("cp operator.key.pub allowed/operators");
     page.skip("ssh -N -L", "there is no second machine to log in to");
     agent->terminate();  // one agent per machine
     // The other end of the tunnel: a bridge of this machine without keys.
@@ -195,6 +197,8 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
     clone.runs("until edgeloop-bridge status --json --connect tcp://127.0.0.1:" + other +
                " | grep -q '\"class\"'; do sleep 0.2; done");
     clone.runs(here(page.take("edgeloop-bridge status")));
+    clone.runs(here(page.take("edgeloop-bridge drop")));
+    clone.runs(page.take("rm allowed/devices/device.key.pub"));
     EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
 }
 

@@ -389,7 +389,7 @@ TEST_F(Table, AMistakeInItIsOneLineAndExitCode2) {
     EXPECT_THAT(refused({"--measured", "slow_ms"}), HasSubstr("no column 'slow_ms'"));
     EXPECT_THAT(refused({"--genes", "depth:colour"}), HasSubstr("unknown kind 'colour'"));
     EXPECT_THAT(refused({"--table-spec", path("none.json")}), HasSubstr("none.json"));
-    EXPECT_THAT(refused({}, "none.tsv"), HasSubstr("No such file"));
+    EXPECT_THAT(refused({}, "none.tsv"), HasSubstr("does not exist"));
     EXPECT_THAT(refused({}, ""), Not(HasSubstr("bug")));
     write("bare.tsv", made_up_table());
     EXPECT_THAT(refused({"--genes", "depth", "width"}, "bare.tsv"),

@@ -3,9 +3,11 @@
 #include "link/journal_records.hpp"
 #include "support/places.hpp"
 #include "support/sample_messages.hpp"
+#include "support/setting.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/log.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/link/bridge_store.hpp"
 
@@ -125,6 +127,27 @@ TEST(LinkFuzzSeeds, EveryMessageIsDecoded) {
         EXPECT_TRUE(fuzz::message(std::string(1, static_cast<char>(packet.message.index())) +
                                   bytes.substr(envelope_header_bytes)));
     }
+}
+
+// 10 000 000: EDGELOOP_BOARD_SEQUENCES=10000000; one alone, by its number: EDGELOOP_BOARD_FIRST=N
+// EDGELOOP_BOARD_SEQUENCES=1.
+TEST(BoardSequences, TheWorkOfOthersGoesOnWhateverHostilePeersSay) {
+    log::configure(log::Level::error);
+    const int first = test::setting("EDGELOOP_BOARD_FIRST", 0);
+    const int count = test::setting("EDGELOOP_BOARD_SEQUENCES", 100'000);
+    std::size_t answers = 0;
+    for (int number = first; number < first + count; ++number) {
+        RandomStream random(7, "board", 0, static_cast<std::uint64_t>(number));
+        const auto choose = [&random](std::uint64_t below) { return random.below(below); };
+        const std::uint64_t steps = number % 100 == 0 ? 150 : random.below(10);
+        try {
+            answers += fuzz::BoardSequence(choose, number % 3 != 0).run(steps);
+        } catch (const std::exception& error) {
+            FAIL() << "sequence " << number << ": " << error.what();
+        }
+    }
+    EXPECT_GT(answers, static_cast<std::size_t>(count));
+    log::configure(log::Level::info);
 }
 
 /// However much is damaged, a store opens with what is left and can be used.

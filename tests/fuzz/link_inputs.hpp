@@ -1,5 +1,6 @@
 #pragma once
 
+#include "fuzz/board_sequences.hpp"
 #include "link/allow_list.hpp"
 #include "link/fit.hpp"
 #include "support/sample_messages.hpp"
@@ -138,7 +139,7 @@ inline bool journal(std::string_view bytes) {
         const std::uint64_t id = input.byte();
         ids.push_back(id);
         file +=
-            seal(format, {static_cast<std::uint16_t>(type % 7), id, std::string(input.piece())});
+            seal(format, {static_cast<std::uint16_t>(type % 8), id, std::string(input.piece())});
     }
     for (const auto& entry : std::filesystem::directory_iterator(folder))
         ::unlink(entry.path().c_str());
@@ -206,38 +207,6 @@ inline bool keys(std::string_view bytes) {
     return read;
 }
 
-inline void require(bool holds, const char* rule) {
-    if (!holds) throw LogicError(std::string("the board broke a rule: ") + rule);
-}
-
-/// Knows which jobs a restart would find.
-class WatchedStore final : public JobStore {
-  public:
-    [[nodiscard]] std::vector<OpenJob> open_jobs() override { return {}; }
-    void add_job(const OpenJob& job) override {
-        require(open.insert(job.id).second, "a job is stored once");
-    }
-    void set_losses(std::uint64_t id, int losses) override {
-        require(open.count(id) != 0 && losses >= 0, "only open jobs are lost");
-    }
-    void give_job(std::uint64_t id, const std::string&) override {
-        require(open.count(id) != 0, "only open jobs are given to devices");
-    }
-    void drop_job(std::uint64_t id) override { open.erase(id); }
-    void add_result(std::uint64_t id, const MeasurementResult& result) override {
-        require(open.erase(id) == 1 && is_lasting(result), "a lasting answer ends an open job");
-        answers.add_result(id, result);
-    }
-    [[nodiscard]] std::optional<MeasurementResult> result(std::uint64_t id) override {
-        return answers.result(id);
-    }
-    [[nodiscard]] std::size_t results() const override { return answers.results(); }
-    void commit() override {}
-
-    std::set<std::uint64_t> open;
-    MemoryJobStore answers;
-};
-
 /// What the input makes of a message: who it is, about which job, how it ended.
 inline void vary(wire::Packet& packet, std::uint8_t what, const std::vector<MeasurementJob>& jobs) {
     const MeasurementJob& job = jobs[what % jobs.size()];
@@ -266,14 +235,14 @@ inline bool board(std::string_view bytes) {
     static const std::vector<wire::Packet> samples = wire::sample_packets();
     static const std::vector<MeasurementJob> jobs = {
         {"{}", "a", ""}, {"{}", "b", "class"}, {"{}", "c", "other"}, {"{}", "d", ""}};
-    WatchedStore store;
+    SequenceStore store;
     BoardOptions options;
     options.max_sessions = 5;
     options.max_queued = 3;
     JobBoard board(options, store, 1, 0);
     double now = 0;
     std::size_t answers = 0;
-    std::map<JobBoard::Session, wire::Hello> peers;  // as they introduced themselves last
+    std::map<JobBoard::Session, wire::Hello> said, peers;  // as they were welcomed last
     std::set<std::uint64_t> wanted;
     for (Bytes input(bytes); !input.empty();) {
         wire::Packet packet = samples[input.byte() % samples.size()];
@@ -281,14 +250,15 @@ inline bool board(std::string_view bytes) {
         const std::uint8_t what = input.byte();
         vary(packet, what, jobs);
         if (std::holds_alternative<wire::Submit>(packet.message)) wanted.insert(packet.request);
-        board.receive(from, packet, now);
         const auto* hello = std::get_if<wire::Hello>(&packet.message);
-        if (hello != nullptr && board.knows(from)) peers[from] = *hello;
+        if (hello != nullptr) said[from] = *hello;
+        board.receive(from, packet, now);
         if ((what & 32) != 0) board.tick(now += what & 31);
         if (what == 255) board.disconnected(from, now);
         for (const auto& [to, sent] : board.take_outgoing()) {
             (void)wire::encode(sent);
             const std::uint64_t id = sent.request;
+            if (std::holds_alternative<wire::Welcome>(sent.message)) peers[to] = said.at(to);
             if (const auto* given = std::get_if<wire::Job>(&sent.message)) {
                 require(peers[to].role == wire::Role::agent, "jobs go to devices");
                 require(given->job.device_class.empty() ||
@@ -315,6 +285,15 @@ inline bool board(std::string_view bytes) {
     return answers > 0;
 }
 
+/// Honest and hostile peers together, as board_sequences.hpp has them: the input is what the
+/// hostile, and chance, choose.
+inline bool sequence(std::string_view bytes) {
+    Bytes input(bytes);
+    const bool peaceful = (input.byte() & 1) != 0;
+    const auto choose = [&input](std::uint64_t count) { return input.byte() % count; };
+    return BoardSequence(choose, peaceful).run(bytes.size() / 6) > 0;
+}
+
 struct Decoder {
     const char* name;
     bool (*attempt)(std::string_view);  ///< @return whether something was decoded
@@ -324,8 +303,8 @@ struct Decoder {
 inline void PrintTo(const Decoder& decoder, std::ostream* out) { *out << decoder.name; }
 
 inline constexpr Decoder decoders[] = {
-    {"message", message}, {"result", result},     {"job", job},
-    {"journal", journal}, {"settings", settings}, {"spec", spec},
-    {"record", record},   {"keys", keys},         {"board", board}};
+    {"message", message},   {"result", result},    {"job", job},       {"journal", journal},
+    {"settings", settings}, {"spec", spec},        {"record", record}, {"keys", keys},
+    {"board", board},       {"sequence", sequence}};
 
 }  // namespace edgeloop::fuzz

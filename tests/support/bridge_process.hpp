@@ -16,21 +16,26 @@ namespace edgeloop::test {
 /// A bridge process that can be killed and started again at the same address and folder.
 class BridgeProcess {
   public:
-    explicit BridgeProcess(std::string folder, std::vector<std::string> more = {})
-        : folder_(std::move(folder)), more_(std::move(more)), port_(free_port()) {
+    /// @param log_file  gets what it says; empty: it says errors only, where the test does.
+    explicit BridgeProcess(std::string folder, std::vector<std::string> more = {},
+                           std::string log_file = {})
+        : folder_(std::move(folder)),
+          more_(std::move(more)),
+          log_file_(std::move(log_file)),
+          port_(free_port()) {
         start();
     }
-    void start() {
+    /// @param by  words that run the words that follow them.
+    void start(const std::vector<std::string>& by = {}) {
         ChildOptions child;
-        child.arguments = {program("edgeloop-bridge"),
-                           "serve",
-                           "--bind",
-                           endpoint(),
-                           "--store",
-                           folder_,
-                           "--log-level",
-                           "error"};
+        child.arguments = by;
+        for (const std::string& word :
+             {program("edgeloop-bridge"), std::string("serve"), std::string("--bind"), endpoint(),
+              std::string("--store"), folder_, std::string("--log-level"),
+              std::string(log_file_.empty() ? "error" : "info")})
+            child.arguments.push_back(word);
         child.arguments.insert(child.arguments.end(), more_.begin(), more_.end());
+        child.output_file = log_file_;
         process_ = std::make_unique<ChildProcess>(child);
     }
     void kill() {
@@ -46,6 +51,7 @@ class BridgeProcess {
   private:
     std::string folder_;
     std::vector<std::string> more_;
+    std::string log_file_;
     std::uint16_t port_;
     std::unique_ptr<ChildProcess> process_;
 };

@@ -7,10 +7,11 @@ namespace edgeloop {
 /// twice in a row). Call once, before threads start.
 void install_stop_handlers(int extra_signal = 0);
 
-/// From here on SIGINT and SIGTERM end the process after so many seconds at the latest, whatever it
-/// does or waits for, with ExitCode::stopped and a line on stderr; in order if it sees the flag
-/// before. For phases in which nothing is lost then: files appear whole or not at all. 0: from here
-/// on it may take its time. Call it from the thread that installed the handlers.
+/// From here on SIGTERM ends the process after so many seconds at the latest, whatever it does or
+/// waits for (a person who presses Ctrl-C can wait, or press it twice), with ExitCode::stopped and
+/// a line on stderr; in order if it sees the flag before. For phases in which nothing is lost then:
+/// files appear whole or not at all. 0: from here on it may take its time. Call it from the thread
+/// that installed the handlers.
 void limit_stopping(double seconds = 1.8);
 
 /// Makes SIGHUP ask for settings to be read again instead of ending the process, as daemons do.

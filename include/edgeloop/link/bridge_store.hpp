@@ -5,6 +5,7 @@
 #include "edgeloop/link/job_store.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,17 +14,24 @@
 
 namespace edgeloop {
 
+class PendingRows;  // src/link/store_tables.hpp
+class StoreTables;
+struct StoreRow;
+enum class StoreKind : std::size_t;
+
 struct BridgeStoreOptions {
-    std::string folder;                 ///< created when missing; one process at a time
-    std::size_t max_results = 200'000;  ///< the oldest are forgotten beyond this
-    Access access = Access::owner;      ///< for whom the folder and its files are
+    std::string folder;                         ///< created when missing; one process at a time
+    std::size_t max_results = 200'000;          ///< the oldest are forgotten beyond this
+    std::uint64_t max_result_bytes = 2u << 30;  ///< likewise; on disk they are there twice
+    Access access = Access::owner;              ///< for whom the folder and its files are
 };
 
 /// A bridge's memory on disk, an SQLite database (write-ahead log, full sync): src/link/README.md.
 ///
 /// What is damaged is put right from the second copy of each record, when the store is opened or
 /// when the damage is met; what is lost is said in the log, and the damaged file is kept. The
-/// journal of an earlier release in the folder is taken over.
+/// journal of an earlier release in the folder is taken over. While the disk is full it opens and
+/// answers, and keeps in memory what it could not write.
 class BridgeStore final : public JobStore {
   public:
     /// @throws IoError; ConfigError when another process uses the folder, it is another user's or
@@ -42,24 +50,32 @@ class BridgeStore final : public JobStore {
     [[nodiscard]] std::optional<MeasurementResult> result(std::uint64_t id) override;
     [[nodiscard]] std::size_t results() const override;
     /// Call it also when there is nothing to write: it then empties the write-ahead log, once a
-    /// second.
-    void commit() override;
+    /// second. What fails is tried again once a second.
+    bool commit() override;
+    [[nodiscard]] std::string trouble() const override { return trouble_; }
+    [[nodiscard]] bool has_room() const override;
 
   private:
-    class Tables;
-
     void open();
     void take_over(const std::string& journal);
     std::size_t replay(std::string_view bytes);
     void repair(const std::string& why);
-    void add_to_job(std::uint64_t id, const std::string& record);
+    void replace_file();
+    void copy_to(const std::string& path);
+    StoreTables& tables();
+    void write();
+    void in_trouble(const std::string& why, double pause_s);
+    std::optional<StoreRow> find(StoreKind kind, std::uint64_t id);
+    void change_job(std::uint64_t id, const std::function<void(OpenJob&)>& change);
 
     BridgeStoreOptions options_;
     std::string path_;
     Descriptor lock_;
-    std::unique_ptr<Tables> tables_;
-    bool in_log_ = false;  ///< something is in the write-ahead log only
-    double checkpoint_s_ = 0;
+    std::unique_ptr<StoreTables> tables_;  ///< null: could not be opened again after a damage
+    std::unique_ptr<PendingRows> pending_;
+    bool in_log_ = true;  ///< something may be in the write-ahead log only
+    double checkpoint_s_ = 0, try_again_s_ = 0, repair_again_s_ = 0;  ///< when
+    std::string trouble_;
 };
 
 }  // namespace edgeloop

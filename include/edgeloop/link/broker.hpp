@@ -4,6 +4,7 @@
 #include "edgeloop/link/job_board.hpp"
 #include "edgeloop/link/keys.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,13 +15,17 @@ class ZmqContext;  // src/link/socket.hpp
 struct BrokerOptions {
     std::string endpoint = "tcp://127.0.0.1:*";  ///< port * : the system chooses
     LinkKeys keys;                               ///< empty: no encryption
-    /// With `keys`: who may connect. Keys one a line, Z85, then optionally the word device or
-    /// search, then anything; '#' starts a comment. Or a folder: every *.pub in it, those in its
-    /// subfolders devices/ and searches/ only as that. Read again whenever it changes: new keys get
-    /// in within seconds, sessions of those that are gone end.
+    /// With `keys`: who may connect. Keys one a line, Z85, then optionally the word device, search
+    /// or operator, then anything; '#' starts a comment. Or a folder: every *.pub in it, those in
+    /// its subfolders devices/ and searches/ only as that, those in operators/ may drop the jobs of
+    /// others. Read again whenever it changes: new keys get in within seconds, sessions of those
+    /// that are gone end.
     std::string allow_list;
     bool allow_plain_network = false;  ///< accept an endpoint others can reach without keys
     BoardOptions board;
+    /// Resident memory of the process in MiB beyond which all connections are ended, in case their
+    /// buffers are what takes it; 0: no limit, for a process that does more than this.
+    std::uint64_t max_memory_mib = 0;
 };
 
 /// The meeting point of searches and devices: both dial in to its one ROUTER socket.
@@ -44,7 +49,7 @@ class Broker {
     [[nodiscard]] std::shared_ptr<ZmqContext> context() const;
     /// Looks at the allow-list now instead of within a second. From any thread.
     void reread_keys();
-    /// Throws what ended the thread early (IoError: the disk is full), if anything did.
+    /// Throws what ended the thread early, if anything did.
     void check() const;
 
   private:

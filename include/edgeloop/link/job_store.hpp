@@ -2,6 +2,7 @@
 
 #include "edgeloop/link/measurement.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,13 +17,23 @@ struct OpenJob {
     MeasurementJob job;
     std::int32_t priority = 0;
     int losses = 0;                  ///< agents that ended while measuring it
-    std::vector<std::string> given;  ///< devices it was sent to: they may answer it
+    std::vector<std::string> given;  ///< devices it was sent to, as the board names them
+    std::string owner = {};          ///< whose share it is part of; empty: nobody knows
+    double age_s = 0;                ///< since it was first asked for
+
+    /// It is sent to one more device; of many the earliest is forgotten.
+    void give_to(const std::string& device) {
+        constexpr std::size_t remembered = 8;
+        if (given.size() >= remembered) given.erase(given.begin());
+        given.push_back(device);
+    }
 };
 
-/// Memory of a broker: jobs and their results. What was written before commit()
-/// returned is there after a restart, if the store is durable at all.
+/// Memory of a broker: jobs and their results. What was written before commit() returned true is
+/// there after a restart, if the store is durable at all.
 ///
-/// All writes may throw IoError.
+/// Writing cannot fail: what cannot be made durable now is kept until it can. Reading may throw
+/// IoError.
 class JobStore {
   public:
     virtual ~JobStore() = default;
@@ -37,8 +48,13 @@ class JobStore {
     virtual void add_result(std::uint64_t id, const MeasurementResult& result) = 0;
     [[nodiscard]] virtual std::optional<MeasurementResult> result(std::uint64_t id) = 0;
     [[nodiscard]] virtual std::size_t results() const = 0;
-    /// Makes everything written so far durable.
-    virtual void commit() = 0;
+    /// Makes everything written so far durable. @return false when that is not possible now:
+    /// trouble() says why, and the next calls try again.
+    virtual bool commit() = 0;
+    /// Why nothing should be added now, e.g. the disk is full; empty: all is well.
+    [[nodiscard]] virtual std::string trouble() const { return {}; }
+    /// Whether more results can be kept until they can be made durable.
+    [[nodiscard]] virtual bool has_room() const { return true; }
 };
 
 /// Forgets at the end of the process: for the broker inside a search, whose own journal keeps the
@@ -59,7 +75,7 @@ class MemoryJobStore final : public JobStore {
         return found->second;
     }
     [[nodiscard]] std::size_t results() const override { return results_.size(); }
-    void commit() override {}
+    bool commit() override { return true; }
 
   private:
     std::unordered_map<std::uint64_t, MeasurementResult> results_;

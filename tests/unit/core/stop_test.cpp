@@ -47,15 +47,13 @@ TEST(StopDeathTest, SigtermTwiceInARowIsOneAndLaterOneThatEnds) {
 }
 
 TEST(StopDeathTest, ALimitEndsWhatDoesNotListen) {
-    for (const int signal : {SIGTERM, SIGINT}) {
-        const auto hang = [&] {
-            install_stop_handlers();
-            limit_stopping(0.05);
-            std::raise(signal);
-            while (true) ::pause();
-        };
-        EXPECT_EXIT(hang(), ::testing::ExitedWithCode(75), "ended by a signal");
-    }
+    const auto hang = [] {
+        install_stop_handlers();
+        limit_stopping(0.05);
+        std::raise(SIGTERM);
+        while (true) ::pause();
+    };
+    EXPECT_EXIT(hang(), ::testing::ExitedWithCode(75), "ended by a signal");
 }
 
 TEST(StopDeathTest, ALimitThatComesAfterTheSignalHoldsToo) {
@@ -73,6 +71,7 @@ TEST(StopDeathTest, ALimitTakenBackAndOtherSignalsDoNot) {
         install_stop_handlers(SIGUSR2);
         limit_stopping(0.05);
         std::raise(SIGUSR2);
+        std::raise(SIGINT);
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
         std::raise(SIGTERM);
         limit_stopping(0);

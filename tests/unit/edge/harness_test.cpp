@@ -1,5 +1,7 @@
 #include "support/timed_work.hpp"
 
+#include "median_interval.hpp"
+
 #include "edgeloop/core/random_stream.hpp"
 
 #include <cmath>
@@ -249,6 +251,16 @@ TEST(Harness, MetricNamesCarryTheBatchSize) {
     EXPECT_DOUBLE_EQ(metrics.at("latency_b8_valid"), 0);
     EXPECT_EQ(metrics.count("latency_p99_ms"), 0u);
     EXPECT_EQ(metrics.count("pipeline_ms"), 0u);
+}
+
+TEST(Harness, TheIntervalOfRunsThatHangTogetherDoesNotReachBelowZero) {
+    std::vector<double> runs(48, 1.0);
+    std::fill(runs.begin() + 24, runs.end(), 30.0);
+    ASSERT_LT(median_interval(runs)->low, 0);
+    Metrics metrics;
+    add_latency_metrics(timing_of(runs), false, 1, metrics);
+    EXPECT_EQ(metrics.at("latency_low_ms"), 0);
+    EXPECT_GE(metrics.at("latency_high_ms"), 30);
 }
 
 TEST(Harness, TheMiddleIsOfUndisturbedRunsAndTheTailOfAll) {

@@ -19,6 +19,7 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +118,137 @@ TEST_F(BridgeStoreTest, TheOldestResultsGoFirst) {
     EXPECT_EQ(store.results(), 16u);
     EXPECT_FALSE(store.result(17));
     EXPECT_TRUE(store.result(16) && store.result(1));
+}
+
+TEST_F(BridgeStoreTest, TheOldestResultsGoFirstWhenTheyAreTooLarge) {
+    BridgeStoreOptions little = options();
+    little.max_result_bytes = 1'000'000;
+    {
+        BridgeStore store(little);
+        for (std::uint64_t id = 1; id <= 100; ++id) {
+            store.add_result(id, measured(1, 50'000));
+            store.commit();
+        }
+        EXPECT_LE(store.results(), 20u);
+        EXPECT_GE(store.results(), 18u);
+        EXPECT_FALSE(store.result(80));
+        EXPECT_TRUE(store.result(84) && store.result(100));
+    }
+    little.max_result_bytes = 500'000;  // weighed again at the start
+    BridgeStore store(little);
+    store.commit();
+    EXPECT_LE(store.results(), 10u);
+    EXPECT_TRUE(store.result(100));
+    EXPECT_LT(fs::file_size(database()), 4'000'000u);
+}
+
+TEST_F(BridgeStoreTest, WhoseAJobIsAndHowOldIsRemembered) {
+    OpenJob open{1, {"spec", "{}", ""}, 5, 0, {}};
+    open.owner = "a key";
+    open.age_s = 1000;
+    {
+        BridgeStore store(options());
+        store.add_job(open);
+        store.commit();
+        store.give_job(1, "device\nkey");
+        store.set_losses(1, 2);
+        store.commit();
+    }
+    BridgeStore store(options());
+    const auto jobs = store.open_jobs();
+    ASSERT_EQ(jobs.size(), 1u);
+    EXPECT_EQ(jobs[0].owner, "a key");
+    EXPECT_GE(jobs[0].age_s, 999);
+    EXPECT_LT(jobs[0].age_s, 2000);
+    EXPECT_EQ(jobs[0].given, std::vector<std::string>{"device\nkey"});
+    EXPECT_EQ(jobs[0].losses, 2);
+    EXPECT_EQ(jobs[0].priority, 5);
+}
+
+TEST_F(BridgeStoreTest, WhatHappensToAJobTimeAndAgainDoesNotMakeItGrow) {
+    {
+        BridgeStore store(options());
+        store.add_job({1, {"spec", "{}", ""}, 0, 0, {}});
+        for (int i = 0; i < 10'000; ++i) {
+            store.set_losses(1, i % 2);
+            if (i % 10 == 0) store.give_job(1, "device " + std::to_string(i));
+            if (i % 1000 == 0) store.commit();
+        }
+        store.commit();
+    }
+    EXPECT_LT(fs::file_size(database()), 300'000u);
+    BridgeStore store(options());
+    ASSERT_EQ(store.open_jobs().size(), 1u);
+    EXPECT_EQ(store.open_jobs()[0].given.back(), "device 9990");
+    EXPECT_LE(store.open_jobs()[0].given.size(), 8u);
+}
+
+/// From now on no file of this process may grow, as on a full disk, or any may again.
+void fill_disk(bool full) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    rlimit size{};
+    ::getrlimit(RLIMIT_FSIZE, &size);
+    size.rlim_cur = full ? 0 : size.rlim_max;
+    ::setrlimit(RLIMIT_FSIZE, &size);
+}
+
+/// In a process of its own, with a store that has job 1. @return what went wrong.
+std::string use_on_a_full_disk(const BridgeStoreOptions& options) {
+    fill_disk(true);
+    BridgeStore store(options);
+    if (store.open_jobs().size() != 1) return "its jobs are not there";
+    if (store.trouble().empty()) return "it does not say that it cannot be written to";
+    store.add_result(1, measured(5));
+    store.add_job({2, {"spec", "{}", ""}, 0, 0, {}});
+    store.give_job(2, "device");
+    if (store.commit()) return "it says that what it cannot write is stored";
+    if (!store.result(1) || store.results() != 1) return "what is not stored yet is not there";
+    if (!store.has_room()) return "one result should have room";
+    store.add_result(10, measured(1, 60'000));
+    fill_disk(false);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    if (!store.commit()) return "it does not go on by itself: " + store.trouble();
+    if (!store.trouble().empty() || !store.has_room()) return "it is still in trouble";
+    // And while it is in use.
+    fill_disk(true);
+    store.add_result(2, measured(6));
+    if (store.commit()) return "it says that what it could not write is stored";
+    if (!store.result(10)) return "what was stored before is not there";
+    fill_disk(false);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    return store.commit() ? "" : "it does not go on by itself once more";
+}
+
+TEST_F(BridgeStoreTest, OnAFullDiskItOpensAnswersAndGoesOnWhenThereIsRoom) {
+    {
+        BridgeStore store(options());
+        store.add_job({1, {"spec", "{}", ""}, 0, 0, {}});
+        store.commit();
+    }
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        std::string wrong;
+        try {
+            wrong = use_on_a_full_disk(options());
+        } catch (const std::exception& error) {
+            wrong = error.what();
+        }
+        wrong += '\n';  // its end is said even when nothing went wrong
+        ::_exit(::write(ends[1], wrong.data(), wrong.size()) < 0 ? 1 : 0);
+    }
+    ::close(ends[1]);
+    std::string said(4096, '\0');
+    const ssize_t got = ::read(ends[0], said.data(), said.size());
+    ::waitpid(child, nullptr, 0);
+    ::close(ends[0]);
+    EXPECT_EQ(said.substr(0, static_cast<std::size_t>(std::max<ssize_t>(got, 0))), "\n");
+    BridgeStore store(options());
+    EXPECT_EQ(store.result(1)->metrics.at("latency_ms"), 5);
+    EXPECT_EQ(store.result(2)->metrics.at("latency_ms"), 6);
+    EXPECT_TRUE(store.result(10));
+    EXPECT_TRUE(store.open_jobs().empty());
 }
 
 TEST_F(BridgeStoreTest, OneProcessAtATime) {

@@ -1,6 +1,8 @@
 // The broker's rules, with made-up time and no sockets.
 #include "edgeloop/link/job_board.hpp"
 
+#include "support/board.hpp"
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -9,76 +11,8 @@
 namespace edgeloop {
 namespace {
 
-MeasurementJob job(int number, const std::string& device_class = "") {
-    return {Json{{"n", number}}.dump(), "{}", device_class};
-}
-
-/// A board, a clock and what was sent.
-class Board {
-  public:
-    explicit Board(JobStore& store) : board_({}, store, 1, 0) {}
-
-    void client(const std::string& name) { hello(wire::Role::client, name, 1, ""); }
-    void agent(const std::string& name, std::uint64_t nonce = 1, std::uint32_t credit = 1,
-               const std::string& device_class = "c", const std::string& session = "") {
-        hello(wire::Role::agent, name, nonce, device_class, session);
-        say(session.empty() ? name : session, wire::Ready{credit});
-    }
-    std::uint64_t submit(const std::string& client, const MeasurementJob& wanted,
-                         std::int32_t priority = 0) {
-        const std::uint64_t id = request_id(wanted);
-        say(client, wire::Submit{wanted, priority}, id);
-        return id;
-    }
-    void finish(const std::string& agent, std::uint64_t id, double latency_ms = 1) {
-        MeasurementResult result;
-        result.metrics["latency_ms"] = latency_ms;
-        say(agent, wire::Result{result}, id);
-    }
-    void say(const std::string& from, wire::Message message, std::uint64_t id = 0) {
-        board_.receive(from, {std::move(message), id}, now);
-        collect();
-    }
-    void vanish(const std::string& session) {
-        board_.disconnected(session, now);
-        collect();
-    }
-    void pass(double seconds) {
-        now += seconds;
-        board_.tick(now);
-        collect();
-    }
-    /// Requests of the messages of type M sent to `session`, and forgets them.
-    template <class M>
-    std::vector<std::uint64_t> received(const std::string& session) {
-        std::vector<std::uint64_t> ids;
-        for (auto sent = sent_.begin(); sent != sent_.end();) {
-            if (sent->to == session && std::holds_alternative<M>(sent->packet.message)) {
-                ids.push_back(sent->packet.request);
-                sent = sent_.erase(sent);
-            } else {
-                ++sent;
-            }
-        }
-        return ids;
-    }
-    [[nodiscard]] Json status() const { return board_.status(now); }
-
-    double now = 0;
-
-  private:
-    void hello(wire::Role role, const std::string& name, std::uint64_t nonce,
-               const std::string& device_class, const std::string& session = "") {
-        say(session.empty() ? name : session, wire::Hello{role, name, nonce, device_class, "{}"});
-    }
-    void collect() {
-        for (auto& sent : board_.take_outgoing()) sent_.push_back(std::move(sent));
-    }
-
-    JobBoard board_;
-    std::vector<JobBoard::Outgoing> sent_;
-};
-
+using test::Board;
+using test::job;
 using Ids = std::vector<std::uint64_t>;
 
 class JobBoardTest : public testing::Test {
@@ -574,7 +508,26 @@ TEST(JobBoardLimits, NoNameOfAPeerMakesTheStatusTooLongToSend) {
                        0},
                       0);
     const Json status = status_over_the_wire(board);
-    EXPECT_EQ(status.at("left_out").back(), "devices");
+    EXPECT_EQ(status.at("devices").size(), 250u) << "shortened rather than left out";
+    EXPECT_TRUE(status.at("shortened"));
+    EXPECT_FALSE(status.contains("left_out"));
+}
+
+TEST(JobBoardLimits, ClassesAndNamesOfManySearchesFitIntoTheStatus) {
+    MemoryJobStore store;
+    JobBoard board({}, store, 1, 0);
+    for (int i = 0; i < 250; ++i) {
+        const std::string session = "s" + std::to_string(i);
+        board.receive(
+            session,
+            {wire::Hello{wire::Role::client, session + std::string(250, '"'), 1, "", ""}, 0}, 0);
+        const MeasurementJob wanted = job(i, std::string(250, '\\') + std::to_string(i));
+        board.receive(session, {wire::Submit{wanted, 0}, request_id(wanted)}, 0);
+    }
+    const Json status = status_over_the_wire(board);
+    EXPECT_EQ(status.at("clients").size(), 250u);
+    EXPECT_EQ(status.at("waiting").size(), 64u);
+    EXPECT_FALSE(status.contains("left_out"));
 }
 
 TEST(JobBoardLimits, AReasonThatIsCutWithinACharacterCanBeSent) {
@@ -611,7 +564,9 @@ TEST(JobBoardLimits, SessionsAndQueueAreBounded) {
     EXPECT_EQ(count(wire::Refused{}), 1u);
     for (int i = 0; i < 5; ++i)
         board.receive("a", {wire::Submit{job(i), 0}, request_id(job(i))}, 0);
-    EXPECT_EQ(count(wire::Busy{}), 2u);
+    EXPECT_EQ(count(wire::Busy{}), 3u) << "a search may have as many as are left for others";
+    board.receive("b", {wire::Submit{job(9), 0}, request_id(job(9))}, 0);
+    EXPECT_EQ(count(wire::Accepted{}), 1u);
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ class SecuredLink : public testing::Test {
         options.allow_list = folder.path("allowed");
         std::ofstream(options.allow_list) << listed.public_key << "\n"
                                           << device_key.public_key << " device\n"
-                                          << search_key.public_key << " search\n";
+                                          << search_key.public_key << " search\n"
+                                          << operating.public_key << " operator\n";
         broker = std::make_unique<Broker>(options, store);
     }
     [[nodiscard]] AgentOptions agent(const LinkKeys& keys, const std::string& server_key) const {
@@ -66,7 +67,8 @@ class SecuredLink : public testing::Test {
 
     test::TemporaryFolder folder;
     LinkKeys server = generate_keys(), listed = generate_keys(), unlisted = generate_keys();
-    LinkKeys device_key = generate_keys(), search_key = generate_keys();
+    LinkKeys device_key = generate_keys(), search_key = generate_keys(),
+             operating = generate_keys();
     MemoryJobStore store;
     BrokerOptions options;
     std::unique_ptr<Broker> broker;
@@ -101,6 +103,32 @@ TEST_F(SecuredLink, AKeyBoundToARoleOpensNoOtherSession) {
     })) << wrong.link().text;
     for (const LinkKeys& keys : {device_key, search_key})
         EXPECT_NO_THROW((void)bridge_status({broker->endpoint(), keys, server.public_key}, 10));
+}
+
+TEST_F(SecuredLink, OnlyAnOperatorDropsTheJobsOfOthers) {
+    RemoteProbeOptions probe_options;
+    probe_options.edge = {EdgeOption::Mode::connect, broker->endpoint()};
+    probe_options.server_key = server.public_key;
+    probe_options.keys = search_key;
+    probe_options.device_class = "nosuch";
+    RemoteProbe search(probe_options);
+    search.submit(test::numbered_candidate(1, 1));
+    ASSERT_TRUE(eventually([&] { return search.unconfirmed() == 0; })) << search.link().text;
+    const auto drop_as = [&](const LinkKeys& keys) {
+        return drop_jobs({broker->endpoint(), keys, server.public_key}, {0, "nosuch", ""}, 10);
+    };
+    EXPECT_EQ(drop_as(listed), 0u);
+    EXPECT_TRUE(search.poll().empty());
+    EXPECT_EQ(drop_as(operating), 1u);
+    EXPECT_TRUE(eventually([&] { return !search.poll().empty(); }));
+}
+
+TEST_F(SecuredLink, ADeviceOfAnotherKeyDoesNotTakeTheNameOfOneThatIsHere) {
+    const AgentSession device(agent(device_key, server.public_key));
+    ASSERT_TRUE(eventually([&] { return device.state() == "connected"; })) << device.state();
+    const std::string text = refusal_of(agent(listed, server.public_key));
+    EXPECT_NE(text.find("connected already"), std::string::npos) << text;
+    EXPECT_EQ(device.state(), "connected");
 }
 
 TEST_F(SecuredLink, AWrongServerKeyIsAFailedHandshake) {
@@ -477,6 +505,16 @@ TEST(Keys, AnAllowListIsAFileOrAFolder) {
     EXPECT_EQ(list.refusal(a.public_key, wire::Role::agent), "");
     EXPECT_NE(list.refusal(b.public_key, wire::Role::client), "");
     EXPECT_EQ(list.refusal(b.public_key, wire::Role::agent), "");
+    std::ofstream(folder.path("roles")) << a.public_key << " operator\n"
+                                        << a.public_key << " search\n"
+                                        << b.public_key << " search\n";
+    const AllowList roles(folder.path("roles"));
+    EXPECT_TRUE(roles.operates(a.public_key));
+    EXPECT_EQ(roles.refusal(a.public_key, wire::Role::client), "");
+    EXPECT_FALSE(roles.operates(b.public_key) || roles.operates("nobody"));
+    EXPECT_FALSE(list.operates(a.public_key)) << "whoever has no role is none";
+    std::filesystem::create_directories(folder.path("keys/operators"));
+    std::ofstream(folder.path("keys/operators/b.pub")) << b.public_key << "\n";
     std::filesystem::create_directories(folder.path("keys/searches"));
     std::ofstream(folder.path("keys/a.pub")) << a.public_key << "\n";
     std::ofstream(folder.path("keys/notes.txt")) << "not a key\n";
@@ -485,7 +523,9 @@ TEST(Keys, AnAllowListIsAFileOrAFolder) {
     EXPECT_EQ(keys.refusal(a.public_key, wire::Role::client), "");
     EXPECT_EQ(keys.refusal(a.public_key, wire::Role::agent), "");
     EXPECT_EQ(keys.refusal(b.public_key, wire::Role::client), "");
-    EXPECT_NE(keys.refusal(b.public_key, wire::Role::agent), "");
+    EXPECT_TRUE(keys.operates(b.public_key)) << "in both folders";
+    std::filesystem::remove(folder.path("keys/operators/b.pub"));
+    EXPECT_NE(AllowList(folder.path("keys")).refusal(b.public_key, wire::Role::agent), "");
     std::ofstream(folder.path("bad")) << "nonsense\n";
     EXPECT_THROW((void)AllowList(folder.path("bad")), ConfigError);
 }
