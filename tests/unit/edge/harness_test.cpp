@@ -1,6 +1,5 @@
-#include "support/timed_work.hpp"
-
 #include "median_interval.hpp"
+#include "support/timed_work.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
 
