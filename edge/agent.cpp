@@ -71,6 +71,13 @@ MeasurementResult measure_guarded(MeasuringProcess& process, const MeasurementJo
     }
 }
 
+AgentOptions with_sandbox(AgentOptions link, const Json& sandbox) {
+    Json record = parse_json(link.record, "device record");
+    record["sandbox"] = sandbox;
+    link.record = record.dump();
+    return link;
+}
+
 void report(std::uint64_t id, const MeasurementJob& job, const MeasurementResult& result) {
     if (result.status != Status::completed) return log::warning("{:016x}: {}", id, result.reason);
     const std::string name = latency_name(settings_of(job).batches.front()) + "_ms";
@@ -85,11 +92,15 @@ void report(std::uint64_t id, const MeasurementJob& job, const MeasurementResult
 void serve(const ServeOptions& options) {
     std::optional<NameLock> lock;
     if (options.parent == 0) lock.emplace(options.link.name);  // a search's own agent has its own
-    AgentSession session(options.link);
-    MeasuringProcess process(options.process);
     const auto stop = [&] {
         return stop_signal() != 0 || (options.parent != 0 && ::getppid() != options.parent);
     };
+    MeasuringProcess process(options.process);
+    const std::optional<Json> sandbox = process.sandbox(false, stop);
+    if (!sandbox) return;
+    if (!sandbox->at("strong").get<bool>())
+        log::warning("networks could reach more than they need: {}", sandbox->dump());
+    AgentSession session(with_sandbox(options.link, *sandbox));
     std::optional<MeasuringTurns> turns;
     if (!options.turns_file.empty()) turns.emplace(options.turns_file);
     const auto measure = [&](const DriftGuard::Job& job) {

@@ -8,7 +8,7 @@
 namespace edgeloop {
 
 struct ServeOptions {
-    AgentOptions link;
+    AgentOptions link;  ///< its record gets "sandbox": what holds networks here
     ProcessOptions process;
     DriftOptions drift;
     std::string

@@ -1,6 +1,8 @@
 #include "agent.hpp"
 #include "measuring_child.hpp"
+#include "result_json.hpp"
 #include "runtime.hpp"
+#include "sandbox.hpp"
 #include "system_files.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
@@ -18,6 +20,7 @@
 #include <cstring>
 #include <filesystem>
 #include <numeric>
+#include <utility>
 
 #include <fmt/ranges.h>
 #include <sched.h>
@@ -62,6 +65,7 @@ ProcessOptions process_options(const cli::DeviceSettings& device) {
     options.memory_limit_mib = device.memory_limit_mib;
     options.time_limit_s = device.time_limit_s;
     options.patience = device.patience;
+    options.sandbox = SandboxSettings::of(device.sandbox, device.sandbox_user);
     return options;
 }
 
@@ -75,6 +79,7 @@ Json record_of(const cli::DeviceSettings& device) {
 }
 
 int serve_command(int argc, const char* const* argv) {
+    hide_memory();  // it will have the key
     ServeOptions options;
     cli::LinkSettings way;
     cli::DeviceSettings device;
@@ -134,8 +139,10 @@ int measure_command(int argc, const char* const* argv) {
     limit_stopping();
     const auto spec = ArchitectureSpec::from_file(choice.spec);
     const MeasurementJob job = make_job(spec.to_json(), choice.settings, "");
+    const auto stop = [] { return stop_signal() != 0; };
     MeasuringProcess process(process_options(device));
-    const MeasurementResult result = process.measure(job, [] { return stop_signal() != 0; });
+    if (device.sandbox == "require") (void)process.sandbox(false, stop);
+    const MeasurementResult result = process.measure(job, stop);
     if (result.status != Status::completed)
         throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), result.reason);
     if (json)
@@ -147,11 +154,18 @@ int measure_command(int argc, const char* const* argv) {
 
 int info_command(int argc, const char* const* argv) {
     cli::DeviceSettings device;
-    cli::OptionParser parser("edgeloop-edge info", "Shows the record of this device as JSON.");
+    cli::OptionParser parser("edgeloop-edge info",
+                             "Shows the record of this device as JSON, and tries its sandbox.");
     device.add_to(parser);
     if (!parser.parse(argc, argv, first_option)) return 0;
     device.check();
-    fmt::print("{}\n", record_of(device).dump(2));
+    install_stop_handlers();
+    limit_stopping();
+    Json record = record_of(device);
+    MeasuringProcess process(process_options(device));
+    if (auto sandbox = process.sandbox(true, [] { return stop_signal() != 0; }))
+        record["sandbox"] = std::move(*sandbox);
+    fmt::print("{}\n", record.dump(2));
     return 0;
 }
 
@@ -162,7 +176,7 @@ int edge_program(int argc, const char* const* argv) {
         "edgeloop-edge", "Measures networks on this device.",
         {{"serve", "take jobs from a bridge or a search until stopped", serve_command},
          {"measure", "measure one network by hand", measure_command},
-         {"info", "show the device record", info_command}},
+         {"info", "show the device record, and try the sandbox", info_command}},
         argc, argv);
 }
 

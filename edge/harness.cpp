@@ -18,7 +18,6 @@ constexpr double stable_within = 0.05;     ///< difference of two groups' median
 constexpr double least_warm_up_s = 0.2;    ///< clocks rise within tenths of a second
 constexpr double warm_up_share = 0.25;     ///< of the time budget, at most
 constexpr std::size_t runs_per_look = 16;  ///< the rule sorts, so it is not asked each time
-constexpr double block_s = 1e-3;           ///< of runs between two questions for the speed
 constexpr std::size_t disturbed_for_each = 4;  ///< runs kept for each sample there may be
 constexpr double full_speed = 0.97;  ///< processors change their clock in steps of about 4 %
 /// Independent values from which on how many they are is itself known well enough to stop.
@@ -26,26 +25,18 @@ constexpr double enough_independent = 30;
 
 double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
-double timed_ms(const std::function<void()>& work, const NanosecondClock& now) {
-    const std::int64_t start = now();
-    work();
-    return static_cast<double>(now() - start) * 1e-6;
-}
-
-void warm_up(const TimedWork& work, const TimingPlan& plan, const NanosecondClock& now,
-             Timing& timing) {
-    const std::int64_t start = now();
+void warm_up(Runner& runner, const TimingPlan& plan, Timing& timing) {
+    const std::int64_t start = runner.now_ns();
     const double limit_s = warm_up_share * plan.time_budget_s;
     const double least_s = std::min(least_warm_up_s, limit_s);
     std::optional<double> before;
     do {
         std::vector<double> group;
-        const std::int64_t group_start = now();
+        const std::int64_t group_start = runner.now_ns();
         do {
-            if (work.prepare) work.prepare();
-            group.push_back(timed_ms(work.run, now));
-            timing.warm_up_s = seconds(now() - start);
-        } while ((group.size() < group_runs || seconds(now() - group_start) < group_s) &&
+            group.push_back(runner.run().run_ms);
+            timing.warm_up_s = seconds(runner.now_ns() - start);
+        } while ((group.size() < group_runs || seconds(runner.now_ns() - group_start) < group_s) &&
                  timing.warm_up_s < limit_s);
         timing.warm_up_runs += group.size();
         const bool whole = group.size() >= group_runs;
@@ -58,27 +49,20 @@ void warm_up(const TimedWork& work, const TimingPlan& plan, const NanosecondCloc
 /// Timed runs in blocks, each with the lower of the processor's speeds before and after it.
 class Blocks {
   public:
-    Blocks(const TimedWork& work, const NanosecondClock& now, const std::function<double()>& speed,
-           Timing& timing)
-        : work_(work),
-          now_(now),
-          speed_(speed),
-          timing_(timing),
-          last_speed_(speed ? speed() : 1) {}
+    Blocks(Runner& runner, Timing& timing)
+        : runner_(runner), timing_(timing), last_speed_(runner.speed()) {}
 
     void take_one(std::size_t max_runs) {
         const double before = last_speed_;
         double total_s = 0;
         const std::size_t first = timing_.runs_ms.size();
         do {
-            if (work_.prepare) {
-                timing_.prepared_ms.push_back(timed_ms(work_.prepare, now_));
-                total_s += timing_.prepared_ms.back() * 1e-3;
-            }
-            timing_.runs_ms.push_back(timed_ms(work_.run, now_));
-            total_s += timing_.runs_ms.back() * 1e-3;
-        } while (speed_ && total_s < block_s && timing_.runs_ms.size() < max_runs);
-        if (speed_) last_speed_ = speed_();
+            const RunTimes times = runner_.run();
+            if (times.prepared_ms) timing_.prepared_ms.push_back(*times.prepared_ms);
+            timing_.runs_ms.push_back(times.run_ms);
+            total_s += (times.prepared_ms.value_or(0) + times.run_ms) * 1e-3;
+        } while (!runner_.ends_block(total_s) && timing_.runs_ms.size() < max_runs);
+        last_speed_ = runner_.speed();
         blocks_.push_back({std::min(before, last_speed_), total_s, first});
         timing_.seconds += total_s;
     }
@@ -117,9 +101,7 @@ class Blocks {
         return full_speed * *place;
     }
 
-    const TimedWork& work_;
-    const NanosecondClock& now_;
-    const std::function<double()>& speed_;
+    Runner& runner_;
     Timing& timing_;
     std::vector<Block> blocks_;
     double last_speed_;
@@ -203,19 +185,18 @@ std::vector<double> Timing::chosen(const std::vector<double>& values) const {
     return some;
 }
 
-Timing time_runs(const TimedWork& work, const TimingPlan& plan, const NanosecondClock& now,
-                 const std::function<double()>& speed) {
+Timing time_runs(Runner& runner, const TimingPlan& plan) {
     Timing timing;
-    const std::int64_t start = now();
-    warm_up(work, plan, now, timing);
-    Blocks blocks(work, now, speed, timing);
+    const std::int64_t start = runner.now_ns();
+    warm_up(runner, plan, timing);
+    Blocks blocks(runner, timing);
     const std::size_t max_runs = disturbed_for_each * plan.max_samples;
     std::size_t next_count = plan.min_samples;
     double next_s = plan.time_budget_s;
     while (true) {
         blocks.take_one(max_runs);
         const std::size_t n = timing.runs_ms.size();
-        const double elapsed = seconds(now() - start);
+        const double elapsed = seconds(runner.now_ns() - start);
         if (n < plan.fewest_samples) continue;
         const bool enough = n >= next_count && timing.seconds >= plan.min_seconds;
         if (!enough && elapsed < next_s && n < max_runs) continue;

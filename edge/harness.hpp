@@ -5,15 +5,14 @@
 #include "edgeloop/link/measurement.hpp"
 
 #include <cstddef>
-#include <functional>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace edgeloop {
 
-/// Nanoseconds on a clock that never jumps; replaced in tests.
-using NanosecondClock = std::function<std::int64_t()>;
+/// Nanoseconds on a clock that never jumps.
 [[nodiscard]] std::int64_t steady_nanoseconds();
 
 /// When to stop timing one thing.
@@ -28,12 +27,24 @@ struct TimingPlan {
     std::size_t max_samples = 1'000'000;
 };
 
-/// What is timed. The device has finished when each returns.
-struct TimedWork {
-    std::function<void()> run;  ///< one complete inference
-    /// What comes before each, timed for itself: from the camera's frames to the clip; empty:
-    /// nothing.
-    std::function<void()> prepare = {};
+/// One run as it was taken.
+struct RunTimes {
+    double run_ms = 0;
+    std::optional<double> prepared_ms;  ///< what came before it, timed for itself
+};
+
+/// Takes runs, one after the other, on a clock of its own; the device has finished each.
+class Runner {
+  public:
+    virtual ~Runner() = default;
+    /// One more complete inference, and what comes before it.
+    virtual RunTimes run() = 0;
+    /// Whether runs that have lasted for so long since the last speed() are enough for a block.
+    virtual bool ends_block(double seconds) = 0;
+    /// How fast the processor is at this moment in any unit, 0 when something disturbs it; the same
+    /// each time where nothing can.
+    virtual double speed() = 0;
+    virtual std::int64_t now_ns() = 0;
 };
 
 /// What timing gave.
@@ -56,21 +67,15 @@ struct Timing {
     [[nodiscard]] std::vector<double> chosen(const std::vector<double>& values) const;
 };
 
-/// Single stream: `work` again and again. First untimed, for at least 0.2 s and until the medians
-/// of two successive groups of runs are within 5 %, or a quarter of the budget is spent. Then timed
+/// Single stream: runs again and again. First untimed, for at least 0.2 s and until the medians of
+/// two successive groups of runs are within 5 %, or a quarter of the budget is spent. Then timed
 /// until the interval of the median is narrow enough (and rests on 30 independent values, or half
 /// of the samples are), or the budget is spent.
 ///
-/// With `speed` the runs are taken in blocks of about a millisecond with a question before and
-/// after each, and only blocks at full speed are samples: not those with an answer of 0, nor those
-/// more than 3 % below the speed that a tenth of the others exceed. Time lost so is added to the
-/// budget, up to `max_s`.
-///
-/// @param speed  of the processor at this moment in any unit, 0 when something disturbs it; empty:
-/// never asked.
-[[nodiscard]] Timing time_runs(const TimedWork& work, const TimingPlan& plan,
-                               const NanosecondClock& now = steady_nanoseconds,
-                               const std::function<double()>& speed = {});
+/// Runs are taken in blocks with a question for the speed before and after each, and only blocks at
+/// full speed are samples: not those with an answer of 0, nor those more than 3 % below the speed
+/// that a tenth of the others exceed. Time lost so is added to the budget, up to `max_s`.
+[[nodiscard]] Timing time_runs(Runner& runner, const TimingPlan& plan);
 
 /// Order statistics of samples. Quantiles interpolate linearly between neighbours.
 struct Summary {

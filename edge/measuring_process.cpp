@@ -1,6 +1,7 @@
 #include "measuring_process.hpp"
 
-#include "measuring_child.hpp"
+#include "result_json.hpp"
+#include "sandbox.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
@@ -9,10 +10,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -21,6 +26,8 @@ namespace {
 constexpr int child_answer_fd = 3;
 constexpr std::size_t max_answer = 1 << 20;
 constexpr int poll_ms = 50;
+/// The measuring process ends a job in time; this one only when that has not happened.
+constexpr double grace_s = 10;
 
 /// The smaller of two limits of which 0 means none.
 double tighter(double a, double b) {
@@ -32,6 +39,7 @@ double tighter(double a, double b) {
 
 MeasuringProcess::MeasuringProcess(const ProcessOptions& options) : options_(options) {
     EDGELOOP_EXPECT(!options.command.empty(), "a measuring process needs a program");
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     start();
 }
 
@@ -41,6 +49,7 @@ void MeasuringProcess::start() {
     Pipe request = make_pipe(), answer = make_pipe();
     ChildOptions child;
     child.arguments = options_.command;
+    child.keep_environment = passed_environment();
     // A single BLAS thread: OpenBLAS starts its threads when it is loaded, before a job says how
     // many it wants.
     child.drop_environment = {"OPENBLAS_NUM_THREADS="};
@@ -54,8 +63,13 @@ void MeasuringProcess::start() {
 }
 
 void MeasuringProcess::stop() {
-    if (child_) child_->terminate(0);  // the group: it and its fork
+    if (!child_) return;
+    const pid_t group = child_->pid();
+    child_->terminate(0);  // the group: it and the process of its job
     child_.reset();
+    // The process of a job is this one's child now, and goes as well.
+    while (::waitpid(-group, nullptr, 0) > 0 || errno == EINTR) {
+    }
 }
 
 bool MeasuringProcess::send(std::string_view request) {
@@ -81,9 +95,47 @@ MeasuringProcess::End MeasuringProcess::receive(std::string& answer, double dead
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return End::died;
         answer.append(buffer, static_cast<std::size_t>(got));
-        if (answer.back() == '\n') return End::answered;
         if (answer.size() > max_answer) return End::died;
+        if (const auto line = answer.find('\n'); line != std::string::npos)
+            return line + 1 == answer.size() ? End::answered : End::died;
     }
+}
+
+MeasuringProcess::End MeasuringProcess::ask(const Json& request, std::string& answer,
+                                            double limit_s, const std::function<bool()>& give_up) {
+    if (!child_) start();
+    const double deadline = steady_seconds() + limit_s + grace_s;
+    const End end = send(request.dump() + "\n") ? receive(answer, deadline, give_up) : End::died;
+    if (end != End::answered) stop();
+    return end;
+}
+
+Json MeasuringProcess::limits(double time_limit_s, double memory_limit_mib) const {
+    // It leaves the folder that a name may be relative to.
+    const std::string& folder = options_.weights_folder;
+    return {{"cores", options_.cores},
+            {"weights_folder", folder.empty() ? "" : std::filesystem::absolute(folder).string()},
+            {"time_limit_s", time_limit_s},
+            {"patience", options_.patience},
+            {"memory_limit_mib", memory_limit_mib},
+            {"sandbox", options_.sandbox.to_json()}};
+}
+
+std::optional<Json> MeasuringProcess::sandbox(bool tries, const std::function<bool()>& give_up) {
+    constexpr double limit_s = 60;
+    const Json request = {{"sandbox_report", tries}, {"limits", limits(limit_s, 0)}};
+    std::string answer;
+    const End end = ask(request, answer, limit_s, give_up);
+    if (end == End::given_up) return std::nullopt;
+    if (end != End::answered)
+        throw IoError("the measuring process does not start", {},
+                      "run 'edgeloop-edge measure' by hand to see why");
+    Json report = parse_json(answer, "sandbox");
+    if (report.contains("failed"))
+        throw IoError("no process of a job can be started", report.at("failed"),
+                      "see edge/operating.md, or measure with --sandbox off");
+    require_as_set(options_.sandbox, report);
+    return report;
 }
 
 MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
@@ -107,19 +159,16 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
         {"spec", job.spec},
         {"settings", job.settings},
         {"device_class", job.device_class},
-        {"cores", options_.cores},
-        {"weights_folder", options_.weights_folder},
-        {"time_limit_s", limit_s},
-        {"patience", options_.patience},
-        {"memory_limit_mib", tighter(settings.memory_limit_mib, options_.memory_limit_mib)}};
-
-    if (!child_) start();
+        {"limits", limits(limit_s, tighter(settings.memory_limit_mib, options_.memory_limit_mib))}};
     std::string answer;
-    const End end =
-        send(request.dump() + "\n") ? receive(answer, start_time + limit_s, give_up) : End::died;
-    if (end == End::answered) return finished(result_from_json(parse_json(answer, "answer")));
-    stop();
-    // When it died, it was not the fork that runs the network: not the network's fault.
+    const End end = ask(request, answer, limit_s, give_up);
+    try {
+        if (end == End::answered) return finished(result_from_json(parse_json(answer, "answer")));
+    } catch (const ConfigError&) {
+        stop();  // who knows what else is wrong with it
+        throw;
+    }
+    // When it died, it was not the process that runs the network: not the network's fault.
     if (end != End::too_long) result.status = Status::lost;
     result.reason = end == End::too_long   ? fmt::format("no answer within {:g} s", limit_s)
                     : end == End::given_up ? "the agent was stopped"

@@ -1,11 +1,15 @@
 #pragma once
 
+#include "sandbox_settings.hpp"
+
 #include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/descriptor.hpp"
+#include "edgeloop/core/json.hpp"
 #include "edgeloop/link/measurement.hpp"
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,10 +23,12 @@ struct ProcessOptions {
     double memory_limit_mib = 0;       ///< in addition to the job's own; 0: none
     double time_limit_s = 3600;        ///< in addition to the job's own
     double patience = 1;               ///< as MeasuringLimits
+    SandboxSettings sandbox = {};      ///< of each job
 };
 
-/// The agent's measuring process: loads the runtime once, then measures one job after the other,
-/// each in a fork of its own (measuring_process_main). Whatever happens there is a result.
+/// The agent's measuring process: loads the runtimes once, then measures one job after the other,
+/// each in a process of its own (measuring_process_main). It has nothing of this process but two
+/// pipes and a few environment variables. Whatever happens there is a result.
 class MeasuringProcess {
   public:
     /// Starts it ahead of the first job. @throws IoError when it cannot be started.
@@ -39,12 +45,22 @@ class MeasuringProcess {
     [[nodiscard]] MeasurementResult measure(const MeasurementJob& job,
                                             const std::function<bool()>& give_up);
 
+    /// What holds the process of a job on this machine: as sandbox_report().
+    ///
+    /// @param give_up  as measure().
+    /// @return nothing when it gave up.
+    /// @throws IoError  none can be started, or it is not what the options require.
+    [[nodiscard]] std::optional<Json> sandbox(bool tries, const std::function<bool()>& give_up);
+
   private:
     enum class End { answered, died, too_long, given_up };
 
     void start();
     bool send(std::string_view request);
     End receive(std::string& answer, double deadline, const std::function<bool()>& give_up);
+    End ask(const Json& request, std::string& answer, double limit_s,
+            const std::function<bool()>& give_up);
+    [[nodiscard]] Json limits(double time_limit_s, double memory_limit_mib) const;
     void stop();
 
     ProcessOptions options_;

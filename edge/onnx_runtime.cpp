@@ -1,8 +1,8 @@
+#include "onnx_check.hpp"
 #include "runtime.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/architecture/counts.hpp"
-#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/model/onnx.hpp"
 
@@ -55,8 +55,8 @@ class OnnxRuntime final : public Runtime {
     }
 
     void prepare(int batch) override {
-        const double start = steady_seconds();
         const std::string model = export_onnx(spec_, weights_, batch);
+        check_onnx(model);
         with_plain_errors([&] {
             session_.emplace(environment_, model.data(), model.size(), options_);
             const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
@@ -71,7 +71,6 @@ class OnnxRuntime final : public Runtime {
             outputs_ = Ort::Value::CreateTensor<float>(memory, targets_.data(), targets_.size(),
                                                        out.data(), out.size());
         });
-        if (build_ms_ == 0) build_ms_ = (steady_seconds() - start) * 1e3;
     }
 
     [[nodiscard]] float* clips() override { return clips_.data(); }
@@ -86,8 +85,7 @@ class OnnxRuntime final : public Runtime {
 
     [[nodiscard]] Metrics facts() const override {
         const ModelCounts counts = count(spec_);
-        return {{"build_ms", build_ms_},
-                {"parameters", static_cast<double>(counts.parameters)},
+        return {{"parameters", static_cast<double>(counts.parameters)},
                 {"model_size_mib", static_cast<double>(counts.weight_bytes) / (1024.0 * 1024.0)}};
     }
 
@@ -99,7 +97,6 @@ class OnnxRuntime final : public Runtime {
     std::optional<Ort::Session> session_;
     std::vector<float> clips_, targets_;
     Ort::Value inputs_{nullptr}, outputs_{nullptr};
-    double build_ms_ = 0;
 };
 
 std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec, const MeasurementSettings& settings) {

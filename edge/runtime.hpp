@@ -20,7 +20,8 @@ class NetworkError : public ConfigError {
 /// The spec of a job. @throws NetworkError  it describes no network.
 [[nodiscard]] ArchitectureSpec network_of(const Json& spec);
 
-/// One network on one runtime, ready to be timed. Lives in the measuring process.
+/// One network on one runtime, ready to be timed. Lives in the process of a job, where it can do
+/// nothing but compute (sandbox.hpp), and reads no clock that counts.
 class Runtime {
   public:
     virtual ~Runtime() = default;
@@ -33,11 +34,12 @@ class Runtime {
     virtual void take_clips() {}
     /// One inference on the prepared input; complete when it returns, also on an accelerator.
     virtual void run() = 0;
-    /// What building it showed: build_ms, model_size_mib, parameters.
+    /// The network's size: model_size_mib, parameters.
     [[nodiscard]] virtual Metrics facts() const = 0;
 };
 
-/// Builds the network of a spec (JSON); settings.weights is a path.
+/// Builds the network of a spec (JSON); settings.weights is a path. Models in files are looked
+/// through before they are loaded (onnx_check.hpp); files that are programs are not loaded at all.
 /// @throws NetworkError for a spec that can't be built; ConfigError for what the device lacks.
 using RuntimeFactory =
     std::function<std::unique_ptr<Runtime>(const Json& spec, const MeasurementSettings& settings)>;

@@ -156,8 +156,9 @@ Json SystemFiles::machine() const {
     return facts;
 }
 
-double SystemFiles::memory_mib(const std::string& kind) const {
-    return mib_of(field("/proc/self/status", kind)).value_or(0);
+double SystemFiles::memory_mib(const std::string& kind, int process) const {
+    const std::string who = process == 0 ? "self" : std::to_string(process);
+    return mib_of(field("/proc/" + who + "/status", kind)).value_or(0);
 }
 
 Json deliverables(const SystemFiles& files, const Json& runtime, const std::vector<Meter>& meters) {

@@ -21,9 +21,9 @@ class SystemFiles {
     [[nodiscard]] Json conditions() const;
     /// What does not: CPU, memory, kernel, operating system, power mode.
     [[nodiscard]] Json machine() const;
-    /// Memory of this process. @param kind  of /proc/self/status, e.g. VmRSS; 0 when it is not
-    /// there.
-    [[nodiscard]] double memory_mib(const std::string& kind) const;
+    /// Memory of a process. @param kind  of /proc/PID/status, e.g. VmRSS; 0 when it is not there.
+    /// @param process  0: this one.
+    [[nodiscard]] double memory_mib(const std::string& kind, int process = 0) const;
 
     /// First line of a file, or nothing.
     [[nodiscard]] std::optional<std::string> line(const std::string& path) const;

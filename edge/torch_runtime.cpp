@@ -6,7 +6,6 @@
 #include "runtime.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
-#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/model/threads.hpp"
 
@@ -28,7 +27,6 @@ class TorchRuntime final : public Runtime {
     TorchRuntime(const ArchitectureSpec& spec, const MeasurementSettings& settings)
         : clip_(spec.clip),
           device_(device_of(settings.processor == "cpu" ? Processor::cpu : Processor::cuda)) {
-        const double start = steady_seconds();
         network_ = trained_network(spec, settings.weights);
         network_->to(device_);
         // The fused kernels are for the CPU and are not traced.
@@ -40,18 +38,15 @@ class TorchRuntime final : public Runtime {
         // Where LibTorch has LLVM (Debian 13), its fuser takes minutes to compile the windows of a
         // small swin3d and gains little for the other families (README.md).
         if (scripted_ && !device_.is_cuda()) torch::jit::setTensorExprFuserEnabled(false);
-        build_ms_ = (steady_seconds() - start) * 1e3;
     }
 
     void prepare(int batch) override {
         with_bad_alloc([&] {
             clips_ = torch::randn({batch, 1, clip_.frames, clip_.side, clip_.side});
             inputs_ = {clips_.to(device_)};
-            const double start = steady_seconds();
             // Windows are part of the batch dimension inside: each batch size is a graph of its
             // own.
             if (scripted_) script_ = traced_network(network_, inputs_.front().toTensor());
-            if (traced_ms_ == 0) traced_ms_ = (steady_seconds() - start) * 1e3;
         });
     }
 
@@ -72,9 +67,7 @@ class TorchRuntime final : public Runtime {
             count += static_cast<double>(parameter.numel());
             bytes += static_cast<double>(parameter.nbytes());
         }
-        return {{"build_ms", build_ms_ + traced_ms_},
-                {"parameters", count},
-                {"model_size_mib", bytes / (1024.0 * 1024.0)}};
+        return {{"parameters", count}, {"model_size_mib", bytes / (1024.0 * 1024.0)}};
     }
 
   private:
@@ -93,7 +86,6 @@ class TorchRuntime final : public Runtime {
     std::vector<torch::jit::IValue> inputs_;
     torch::Tensor output_;
     bool scripted_ = false;
-    double build_ms_ = 0, traced_ms_ = 0;  ///< traced_ms_: of the first batch size
 };
 
 std::unique_ptr<Runtime> make_torch_runtime(const Json& spec, const MeasurementSettings& settings) {

@@ -1,7 +1,7 @@
 // Whether measurements can be trusted: a programmed network with known durations and one that does
 // nothing, through the agent's own harness; then one small real network twenty times alone, and
 // five times with a program that never sleeps on the same core. Prints JSON. Needs an idle machine.
-#include "measuring_child.hpp"
+#include "measuring.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"

@@ -48,6 +48,13 @@ void DeviceSettings::add_to(OptionParser& parser) {
                "a measurement that another program or virtual machine disturbs (hyperthreads) may "
                "take this many times its time budget; 1: no more than the budget",
                between(1, 1000));
+    parser.add("sandbox", &sandbox,
+               "what holds a network that is measured: as much as this machine can, no measurement "
+               "without system calls filtered and files hidden, or nothing",
+               one_of({"best", "require", "off"}));
+    parser.add("sandbox-user", &sandbox_user,
+               "user that networks are measured as when root runs the agent, by name or number; "
+               "default: one that has no account");
 }
 
 void DeviceSettings::check() {

@@ -21,13 +21,19 @@ namespace edgeloop {
 namespace {
 
 std::vector<std::string> child_environment(const ChildOptions& options) {
+    const auto starts_with_one = [](const std::string& variable,
+                                    const std::vector<std::string>& prefixes) {
+        return std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
+            return variable.rfind(prefix, 0) == 0;
+        });
+    };
+    const std::vector<std::string>& kept = options.keep_environment;
     std::vector<std::string> variables;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string variable = *entry;
-        const bool dropped =
-            std::any_of(options.drop_environment.begin(), options.drop_environment.end(),
-                        [&](const std::string& prefix) { return variable.rfind(prefix, 0) == 0; });
-        if (!dropped) variables.push_back(variable);
+        if (!starts_with_one(variable, options.drop_environment) &&
+            (kept.empty() || starts_with_one(variable, kept)))
+            variables.push_back(variable);
     }
     variables.insert(variables.end(), options.add_environment.begin(),
                      options.add_environment.end());

@@ -162,6 +162,41 @@ TEST(Edge, BesideAProgramThatNeverSleepsNoLatencyIsValid) {
     EXPECT_TRUE(spinner.spins());
 }
 
+TEST(Edge, InfoTriesTheSandbox) {
+    const auto result = test::run({agent_program, "info"});
+    ASSERT_EQ(result.code, 0) << result.output;
+    const Json sandbox = parse_json(result.output, "info").at("sandbox");
+    EXPECT_EQ(sandbox.at("mode"), "best");
+    if (!sandbox.at("strong").get<bool>()) GTEST_SKIP() << "this kernel cannot: " << sandbox;
+    EXPECT_TRUE(sandbox.at("not_refused").empty()) << sandbox;
+    EXPECT_TRUE(sandbox.at("refused").contains("open a socket"));
+    EXPECT_NE(sandbox.at("user"), 0) << "root's agent measures as somebody else";
+}
+
+TEST(Edge, NetworksAreMeasuredWithAndWithoutTheSandbox) {
+    const auto measure = [](const char* sandbox) {
+        return test::run({agent_program, "measure", "--spec",
+                          test::test_data("specs/cnn3d_tiny.json"), "--seconds", "0.2", "--json",
+                          "--sandbox", sandbox});
+    };
+    bool strong = false;
+    for (const char* mode : {"off", "best"}) {
+        const auto result = measure(mode);
+        ASSERT_EQ(result.code, 0) << result.output;
+        const Json measured = parse_json(result.output, "measure");
+        EXPECT_GT(measured.at("metrics").at("latency_ms"), 0);
+        EXPECT_GT(measured.at("metrics").at("build_ms"), 0);
+        const Json sandbox = measured.at("record").at("sandbox");
+        EXPECT_EQ(sandbox.at("mode"), mode);
+        strong = sandbox.value("seccomp", false) && sandbox.value("files", "") != "readable";
+    }
+    const auto required = measure("require");
+    EXPECT_EQ(required.code, strong ? 0 : 3) << required.output;
+    const auto wrong = test::run({agent_program, "info", "--sandbox-user", "no such user"});
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_NE(wrong.output.find("--sandbox-user"), std::string::npos) << wrong.output;
+}
+
 TEST(Edge, KillingTheAgentAndStartingAnotherLosesNothing) {
     RemoteProbe probe(probe_options({EdgeOption::Mode::bind, "tcp://127.0.0.1:*"}));
     ChildOptions agent;

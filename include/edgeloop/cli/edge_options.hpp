@@ -23,6 +23,8 @@ struct DeviceSettings {
     double memory_limit_mib = 0;
     double time_limit_s = 3600;
     double patience = 3;  ///< times its time budget, when a neighbour disturbs the core
+    std::string sandbox = "best";
+    std::string sandbox_user;  ///< of root's agent: what measures as; empty: one of its own
 
     void add_to(OptionParser& parser);
     void check();

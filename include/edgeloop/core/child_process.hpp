@@ -14,6 +14,8 @@ struct ChildOptions {
     /// Environment variables whose name starts with one of these are not passed on. MPI's own must
     /// not reach a helper that is not part of the job.
     std::vector<std::string> drop_environment = {"OMPI_", "PMIX_", "PMI_", "PRTE_", "SLURM_PMI"};
+    /// When there are any, only variables that start with one of these are passed on.
+    std::vector<std::string> keep_environment;
     std::vector<std::string> add_environment;  ///< "NAME=value"
     /// Open in the child: {descriptor of this process, number in the child}. Others than these are
     /// closed if they close on exec; standard input is empty when it is not among them.

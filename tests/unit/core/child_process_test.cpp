@@ -68,6 +68,21 @@ TEST(ChildProcess, CleansTheEnvironmentAndCapturesOutput) {
     EXPECT_THAT(output, ::testing::HasSubstr("to-stderr"));
 }
 
+TEST(ChildProcess, GetsOfTheEnvironmentWhatIsKeptWhenThatIsSaid) {
+    const test::TemporaryFolder folder;
+    ::setenv("EDGELOOP_TEST_SECRET", "1", 1);
+    ::setenv("EDGELOOP_TEST_KEPT", "1", 1);
+    ChildOptions options = shell("env", folder.path("out"));
+    options.keep_environment = {"PATH=", "EDGELOOP_TEST_KEPT"};
+    options.add_environment = {"EDGELOOP_TEST_ADDED=yes"};
+    ChildProcess child(options);
+    ASSERT_TRUE(child.wait_for(20));
+    const std::string output = read_file(folder.path("out"));
+    EXPECT_THAT(output, ::testing::Not(::testing::HasSubstr("EDGELOOP_TEST_SECRET")));
+    EXPECT_THAT(output, ::testing::HasSubstr("EDGELOOP_TEST_KEPT=1"));
+    EXPECT_THAT(output, ::testing::HasSubstr("EDGELOOP_TEST_ADDED=yes"));
+}
+
 TEST(ChildProcess, SeesTheDescriptorsItIsGiven) {
     Pipe input = make_pipe(), output = make_pipe();
     ChildOptions options = shell("cat >&5");

@@ -1,6 +1,5 @@
-#include "harness.hpp"
-
 #include "median_interval.hpp"
+#include "support/timed_work.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
 

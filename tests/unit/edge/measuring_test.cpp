@@ -1,11 +1,21 @@
 // What the agent makes of measuring processes that behave and that do not.
-#include "measuring_child.hpp"
+#include "measuring.hpp"
+
 #include "measuring_process.hpp"
 #include "support/places.hpp"
+#include "support/temporary_folder.hpp"
 
+#include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
 
+#include <fstream>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 namespace edgeloop {
 namespace {
@@ -111,20 +121,147 @@ TEST(MeasuringProcess, ASpecThatCannotBeBuiltSaysWhy) {
     EXPECT_EQ(result.failure_of, FailureOf::network);
 }
 
-TEST(MeasuringProcess, WeightsAreLookedUpInTheFolderOfTheDeviceOnly) {
+/// With weights that the device keeps.
+std::string reason_with_weights(const std::string& behaviour, const std::string& folder,
+                                const std::string& name) {
     MeasurementSettings settings;
     settings.time_budget_s = 0.05;
-    settings.weights = "best.safetensors";
-    const MeasurementJob job = make_job(Json{{"behaviour", "show weights"}}, settings, "");
+    settings.weights = name;
     ProcessOptions options;
     options.command = {test::test_program("misbehaving_child")};
-    EXPECT_NE(MeasuringProcess(options)
-                  .measure(job, [] { return false; })
-                  .reason.find("this device keeps no weights"),
-              std::string::npos);
-    options.weights_folder = "/weights";
-    EXPECT_EQ(MeasuringProcess(options).measure(job, [] { return false; }).reason,
-              "weights: /weights/best.safetensors");
+    options.weights_folder = folder;
+    return MeasuringProcess(options)
+        .measure(make_job(Json{{"behaviour", behaviour}}, settings, ""), [] { return false; })
+        .reason;
+}
+
+TEST(MeasuringProcess, WeightsAreLookedUpInTheFolderOfTheDeviceOnly) {
+    const test::TemporaryFolder folder;
+    std::ofstream(folder.path("best.safetensors")) << "values";
+    const std::string name = "best.safetensors";
+    EXPECT_THAT(reason_with_weights("show weights", "", name),
+                testing::HasSubstr("this device keeps no weights"));
+    EXPECT_EQ(reason_with_weights("show weights", folder.root(), name), "weights: values");
+    EXPECT_EQ(reason_with_weights("name weights", folder.root(), name), "bad weights in " + name);
+    EXPECT_THAT(reason_with_weights("show weights", folder.root(), "other"),
+                testing::HasSubstr("'" + folder.path("other") + "' does not exist"));
+}
+
+TEST(MeasuringProcess, WeightsThatAreNoFileAreRefusedAtOnce) {
+    const test::TemporaryFolder folder;
+    ASSERT_EQ(::mkfifo(folder.path("pipe").c_str(), 0600), 0);
+    EXPECT_THAT(reason_with_weights("show weights", folder.root(), "pipe"),
+                testing::HasSubstr("is not a regular file"));
+}
+
+TEST(MeasuringProcess, AJobHasItsChannelAndNothingElseOpen) {
+    // Without closing on exec, as what a program is started with.
+    const Descriptor stray(::open("/etc/hostname", O_RDONLY));
+    ASSERT_GT(stray.get(), 2);
+    EXPECT_EQ(outcome_of("show descriptors").reason, "open: 0 1 2 3 4");
+}
+
+TEST(MeasuringProcess, AJobHasNothingOfTheAgentsEnvironment) {
+    ::setenv("EDGELOOP_TEST_SECRET", "key", 1);
+    EXPECT_EQ(outcome_of("show environment").reason, "none");
+}
+
+TEST(MeasuringProcess, ANetworkThatSlowsItsClocksIsNoFaster) {
+    const MeasurementResult result = outcome_of("slow clock");
+    ASSERT_EQ(result.status, Status::completed) << result.reason;
+    if (Json::parse(result.record).at("clock") != "kernel")
+        GTEST_SKIP() << "this kernel does not say when a message was sent";
+    // Each run takes two milliseconds at least.
+    EXPECT_GE(result.metrics.at("latency_min_ms"), 1.9);
+}
+
+TEST(MeasuringProcess, OfWhatAJobSaysOnlyItsSizeIsTaken) {
+    const MeasurementResult result = outcome_of("behave");
+    ASSERT_EQ(result.status, Status::completed) << result.reason;
+    EXPECT_EQ(result.metrics.at("parameters"), 1);
+    EXPECT_GE(result.metrics.at("latency_ms"), 0.2);
+    EXPECT_EQ(result.metrics.count("val_rmse"), 0u);
+}
+
+TEST(MeasuringProcess, WhoBreaksTheProtocolFailsWithAReason) {
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {"answer unasked", "answered what it was not asked"},
+        {"answer nonsense", "not valid JSON"},
+        {"answer deeply", "nested deeper"},
+        {"answer at length", "too long"},
+        {"mark early", "before it was asked to run"},
+        {"mark wrongly", "does not mark its runs as it should"},
+        {"mark nonsense", "no mark"},
+        {"leave", "has left its channel"}};
+    for (const auto& [behaviour, reason] : cases) {
+        const MeasurementResult result = outcome_of(behaviour);
+        EXPECT_EQ(result.status, Status::failed) << behaviour;
+        EXPECT_THAT(result.reason, testing::HasSubstr(reason)) << behaviour;
+        EXPECT_TRUE(result.metrics.empty()) << behaviour;
+    }
+}
+
+TEST(MeasuringProcess, AReasonIsTextOfBoundedLength) {
+    const MeasurementResult result = outcome_of("fail loudly");
+    EXPECT_EQ(result.status, Status::failed);
+    EXPECT_THAT(result.reason, testing::StartsWith("\\u{1b}[31m"));
+    EXPECT_LT(result.reason.size(), 2000u);
+}
+
+TEST(MeasuringProcess, MarksWithoutEndStopWhoSendsThem) {
+    EXPECT_EQ(outcome_of("mark without end", 0, 1).reason, "no answer within 1 s");
+}
+
+TEST(MeasuringProcess, OneThatNeverFinishesBuildingIsEndedAndTheNextIsMeasured) {
+    MeasurementSettings settings;
+    settings.time_budget_s = 0.05;
+    settings.time_limit_s = 0.5;
+    ProcessOptions options;
+    options.command = {test::test_program("misbehaving_child")};
+    MeasuringProcess process(options);
+    const auto outcome = [&](const char* what) {
+        return process.measure(make_job(Json{{"behaviour", what}}, settings, ""),
+                               [] { return false; });
+    };
+    EXPECT_EQ(outcome("hang at first").reason, "no answer within 0.5 s");
+    settings.time_limit_s = 30;
+    EXPECT_EQ(outcome("behave").status, Status::completed);
+}
+
+TEST(MeasuringProcess, NothingIsLeftOfOneThatIsEnded) {
+    { (void)outcome_of("hang", 0, 0.3); }
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+}
+
+TEST(MeasuringProcess, SaysWhatHoldsJobs) {
+    ProcessOptions options;
+    options.command = {test::test_program("misbehaving_child")};
+    const auto report = MeasuringProcess(options).sandbox(false, [] { return false; });
+    ASSERT_TRUE(report);
+    for (const char* key : {"mode", "strong", "seccomp", "files", "user", "namespaces", "network"})
+        EXPECT_TRUE(report->contains(key)) << key << *report;
+    EXPECT_FALSE(MeasuringProcess(options).sandbox(false, [] { return true; }));
+    options.command = {"/bin/false"};
+    EXPECT_THROW((void)MeasuringProcess(options).sandbox(false, [] { return false; }), IoError);
+}
+
+TEST(MeasuringProcess, WithoutASandboxItSaysSo) {
+    ProcessOptions options;
+    options.command = {test::test_program("misbehaving_child")};
+    options.sandbox.mode = SandboxMode::off;
+    MeasuringProcess process(options);
+    const auto report = process.sandbox(true, [] { return false; });
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->at("mode"), "off");
+    EXPECT_EQ(report->at("strong"), false);
+    EXPECT_THAT(report->at("not_refused").get<std::vector<std::string>>(),
+                testing::Contains("start a process"));
+    MeasurementSettings settings;
+    settings.time_budget_s = 0.05;
+    EXPECT_EQ(
+        process.measure(make_job(Json{{"behaviour", "behave"}}, settings, ""), [] { return false; })
+            .status,
+        Status::completed);
 }
 
 TEST(MeasuringProcess, ADeadOneIsNoticedAndTheJobReturned) {
@@ -139,7 +276,7 @@ TEST(MeasuringProcess, ADeadOneIsNoticedAndTheJobReturned) {
 TEST(MeasuringProcess, GoesOnAfterEachKindOfMisbehaviour) {
     MeasurementSettings settings;
     settings.time_budget_s = 0.05;
-    settings.time_limit_s = 0.5;
+    settings.time_limit_s = 2;
     settings.memory_limit_mib = 256;
     ProcessOptions options;
     options.command = {test::test_program("misbehaving_child")};

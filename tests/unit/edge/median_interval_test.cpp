@@ -1,5 +1,5 @@
 // Whether the interval of the median holds what it promises, and when it does not know.
-#include "harness.hpp"
+#include "support/timed_work.hpp"
 
 #include "edgeloop/core/random_stream.hpp"
 

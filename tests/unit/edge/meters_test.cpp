@@ -1,6 +1,6 @@
 #include "meters.hpp"
 
-#include "measuring_child.hpp"
+#include "measuring.hpp"
 #include "support/made_up_machine.hpp"
 
 #include "edgeloop/core/clock.hpp"
@@ -12,6 +12,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 namespace edgeloop {
 namespace {
@@ -198,12 +199,28 @@ class MetersTest : public testing::Test {
             [this](const Json&, const MeasurementSettings&) {
                 return std::make_unique<Counted>(runs_);
             },
-            {}, meters);
+            {}, {}, meters);
         EXPECT_EQ(result.status, Status::completed) << result.reason;
         return result.metrics;
     }
 
-    double runs_ = 0;
+    /// Memory that the process of a job shares: it runs what is counted here.
+    class Shared {
+      public:
+        Shared()
+            : place_(::mmap(nullptr, sizeof(double), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+        ~Shared() { ::munmap(place_, sizeof(double)); }
+        Shared(const Shared&) = delete;
+        Shared& operator=(const Shared&) = delete;
+        [[nodiscard]] double& value() const { return *static_cast<double*>(place_); }
+
+      private:
+        void* place_;
+    };
+
+    Shared shared_;
+    double& runs_ = shared_.value();
     bool broken_ = false;
 };
 

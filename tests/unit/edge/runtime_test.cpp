@@ -1,6 +1,6 @@
 #include "runtime.hpp"
 
-#include "measuring_child.hpp"
+#include "measuring.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
