@@ -13,33 +13,42 @@
 namespace edgeloop {
 namespace {
 
+// No shape here says how large a batch is: -1 stands for it, so that what is traced once runs with
+// any.
+
+/// (T, H, W, 1): whether a position of the padded grid has a token.
+torch::Tensor has_token(const WindowGeometry& g, torch::Device device) {
+    const at::tracer::impl::NoTracerDispatchMode constant;
+    torch::Tensor inside = torch::zeros({g.padded[0], g.padded[1], g.padded[2], 1}, torch::kBool);
+    inside.slice(0, 0, g.grid[0]).slice(1, 0, g.grid[1]).slice(2, 0, g.grid[2]).fill_(true);
+    return inside.to(device);
+}
+
 /// Appends positions that hold `padding` at the end of T, H and W.
-torch::Tensor pad(torch::Tensor x, const torch::Tensor& padding, const WindowGeometry& geometry) {
-    for (std::size_t d = 0; d < 3; ++d) {
-        const auto dimension = static_cast<std::int64_t>(d) + 1;
-        std::vector<std::int64_t> sizes = x.sizes().vec();
-        sizes[d + 1] = geometry.padded[d] - geometry.grid[d];
-        if (sizes[d + 1] > 0) x = torch::cat({x, padding.expand(sizes)}, dimension);
-    }
-    return x;
+torch::Tensor pad(const torch::Tensor& x, const torch::Tensor& padding, const WindowGeometry& g) {
+    if (g.padded == g.grid) return x;
+    const torch::Tensor larger = torch::constant_pad_nd(
+        x,
+        {0, 0, 0, g.padded[2] - g.grid[2], 0, g.padded[1] - g.grid[1], 0, g.padded[0] - g.grid[0]});
+    return torch::where(has_token(g, x.device()), larger, padding);
 }
 
 /// (B, T, H, W, C) -> (B * windows, N, C).
 torch::Tensor partition(const torch::Tensor& x, const WindowGeometry& g) {
     return x
-        .reshape({x.size(0), g.padded[0] / g.window[0], g.window[0], g.padded[1] / g.window[1],
+        .reshape({-1, g.padded[0] / g.window[0], g.window[0], g.padded[1] / g.window[1],
                   g.window[1], g.padded[2] / g.window[2], g.window[2], x.size(4)})
         .permute({0, 1, 3, 5, 2, 4, 6, 7})
         .reshape({-1, g.window_tokens(), x.size(4)});
 }
 
 /// (B * windows, N, C) -> (B, T, H, W, C): the inverse of partition().
-torch::Tensor merge(const torch::Tensor& x, std::int64_t batch, const WindowGeometry& g) {
+torch::Tensor merge(const torch::Tensor& x, const WindowGeometry& g) {
     return x
-        .reshape({batch, g.padded[0] / g.window[0], g.padded[1] / g.window[1],
+        .reshape({-1, g.padded[0] / g.window[0], g.padded[1] / g.window[1],
                   g.padded[2] / g.window[2], g.window[0], g.window[1], g.window[2], x.size(2)})
         .permute({0, 1, 4, 2, 5, 3, 6, 7})
-        .reshape({batch, g.padded[0], g.padded[1], g.padded[2], x.size(2)});
+        .reshape({-1, g.padded[0], g.padded[1], g.padded[2], x.size(2)});
 }
 
 // What follows from the geometry alone is not traced: a traced network has it as a constant. (The
@@ -129,10 +138,9 @@ WindowParts window_parts(const torch::Tensor& qkv, const torch::Tensor& padding,
 }
 
 /// (B * windows, heads, N, D) -> (B, T, H, W, C), without padding.
-torch::Tensor from_windows(const torch::Tensor& values, std::int64_t batch,
-                           const WindowGeometry& geometry) {
+torch::Tensor from_windows(const torch::Tensor& values, const WindowGeometry& geometry) {
     const torch::Tensor tokens = values.transpose(1, 2).flatten(2);
-    return rolled(merge(tokens, batch, geometry), geometry, 1)
+    return rolled(merge(tokens, geometry), geometry, 1)
         .slice(1, 0, geometry.grid[0])
         .slice(2, 0, geometry.grid[1])
         .slice(3, 0, geometry.grid[2])
@@ -147,10 +155,10 @@ torch::Tensor plain_window_attention(const torch::Tensor& qkv, const torch::Tens
         parts.queries * (1 / std::sqrt(static_cast<double>(parts.queries.size(3))));
     torch::Tensor scores = queries.matmul(parts.keys.transpose(-2, -1)) + parts.bias;
     if (parts.mask.defined())
-        scores = (scores.reshape({qkv.size(0), geometry.windows(), heads, n, n}) +
+        scores = (scores.reshape({-1, geometry.windows(), heads, n, n}) +
                   parts.mask.unsqueeze(1).unsqueeze(0))
                      .reshape({-1, heads, n, n});
-    return from_windows(scores.softmax(-1).matmul(parts.values), qkv.size(0), geometry);
+    return from_windows(scores.softmax(-1).matmul(parts.values), geometry);
 }
 
 torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
@@ -168,7 +176,7 @@ torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Te
                     added.expand({windows, parts.bias.size(0), n, n}).reshape({1, -1, n, n}));
     const torch::Tensor values = at::scaled_dot_product_attention(
         joined(parts.queries), joined(parts.keys), joined(parts.values), added);
-    return from_windows(values.reshape(parts.values.sizes()), qkv.size(0), geometry);
+    return from_windows(values.reshape(parts.values.sizes()), geometry);
 #else
     return plain_window_attention(qkv, padding, table, geometry);
 #endif
