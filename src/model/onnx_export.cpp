@@ -15,7 +15,7 @@ std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights
     const auto exported = [&] {
         const torch::NoGradGuard no_grad;
         const auto network = trained_network(spec, weights);
-        network->set_kernels(Kernels::plain);
+        network->set_kernels(Kernels::exported);
         const ClipShape& clip = spec.clip;
         const torch::Tensor example = torch::zeros({batch, 1, clip.frames, clip.side, clip.side});
         const torch::jit::Module module = traced_network(network, example);

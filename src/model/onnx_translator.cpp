@@ -248,7 +248,9 @@ void OnnxTranslator::forget(const Value* value) {
 }
 
 void OnnxTranslator::refuse(const Node& node, const std::string& how) {
-    throw LogicError(fmt::format("no ONNX translation of {} {}", node.kind().toQualString(), how));
+    throw ConfigError(fmt::format("this network has no ONNX form: no operator translates {} {}",
+                                  node.kind().toQualString(), how),
+                      {}, "export it as TorchScript");
 }
 
 }  // namespace edgeloop

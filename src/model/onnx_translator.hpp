@@ -29,7 +29,7 @@ class OnnxTranslator {
     OnnxTranslator(const torch::jit::Graph& graph, const torch::Tensor& example,
                    const OnnxForm& form);
     /// The input is called "clips", the output "targets"; those of layers "layer1", "layer2", ...
-    /// @throws LogicError  an operator without a translation.
+    /// @throws ConfigError  an operator without a translation.
     [[nodiscard]] OnnxWriter translate();
 
   private:

@@ -161,6 +161,82 @@ torch::Tensor plain_window_attention(const torch::Tensor& qkv, const torch::Tens
     return from_windows(scores.softmax(-1).matmul(parts.values), geometry);
 }
 
+/// Where tokens go: which token stands at each position of the windows, and the reverse.
+struct WindowPlaces {
+    torch::Tensor token_at;  ///< (windows * N): number of a token; 0 where there is padding
+    torch::Tensor inside;    ///< (windows * N, 1): whether there is none
+    torch::Tensor place_of;  ///< (tokens): its position among those of all windows
+    bool identity = true;    ///< every token is where it was
+};
+
+WindowPlaces places_of(const WindowGeometry& g) {
+    const std::int64_t positions = g.windows() * g.window_tokens();
+    WindowPlaces places;
+    places.token_at = torch::zeros({positions}, torch::kLong);
+    places.inside = torch::zeros({positions, 1}, torch::kBool);
+    places.place_of = torch::zeros({g.tokens()}, torch::kLong);
+    auto* token_at = places.token_at.data_ptr<std::int64_t>();
+    auto* inside = places.inside.data_ptr<bool>();
+    auto* place_of = places.place_of.data_ptr<std::int64_t>();
+    const Grid3 windows{g.padded[0] / g.window[0], g.padded[1] / g.window[1],
+                        g.padded[2] / g.window[2]};
+    for (std::int64_t place = 0; place < positions; ++place) {
+        std::int64_t window = place / g.window_tokens(), token = place % g.window_tokens();
+        Grid3 at{};
+        for (std::size_t d = 3; d-- > 0;) {
+            at[d] = window % windows[d] * g.window[d] + token % g.window[d];
+            at[d] = (at[d] + g.shift[d]) % g.padded[d];
+            window /= windows[d];
+            token /= g.window[d];
+        }
+        if (at[0] >= g.grid[0] || at[1] >= g.grid[1] || at[2] >= g.grid[2]) {
+            places.identity = false;
+            continue;
+        }
+        token_at[place] = (at[0] * g.grid[1] + at[1]) * g.grid[2] + at[2];
+        inside[place] = true;
+        place_of[token_at[place]] = place;
+        places.identity = places.identity && token_at[place] == place;
+    }
+    return places;
+}
+
+/// Bias and mask as one: (windows or 1, heads, N, N).
+torch::Tensor added_to_scores(const torch::Tensor& table, const WindowGeometry& g) {
+    const std::int64_t n = g.window_tokens();
+    const WindowConstants constants = constants_of(g, table);
+    const torch::Tensor bias = table.detach()
+                                   .index({constants.index})
+                                   .reshape({1, n, n, table.size(1)})
+                                   .permute({0, 3, 1, 2})
+                                   .contiguous();
+    return constants.mask.defined() ? bias + constants.mask.unsqueeze(1) : bias;
+}
+
+torch::Tensor masked_scores(const torch::Tensor& scores, const torch::Tensor& table,
+                            const WindowGeometry& g) {
+    // Larger ones would be read from memory where bias and mask come from the cache.
+    constexpr std::int64_t most_bytes = 8 << 20;
+    const std::int64_t heads = table.size(1), n = g.window_tokens();
+    const bool one = g.windows() * heads * n * n * std::int64_t(sizeof(float)) <= most_bytes;
+    torch::Tensor added, mask;
+    {
+        const at::tracer::impl::NoTracerDispatchMode constant;
+        if (one || !g.is_shifted()) {
+            added = added_to_scores(table, g);
+        } else {
+            WindowGeometry unshifted = g;
+            unshifted.shift = {0, 0, 0};
+            added = added_to_scores(table, unshifted);
+            mask = constants_of(g, table).mask.unsqueeze(1);
+        }
+    }
+    if (!g.is_shifted()) return scores + added;
+    torch::Tensor all = scores.reshape({-1, g.windows(), heads, n, n}) + added;
+    if (mask.defined()) all = all + mask;
+    return all.reshape({-1, heads, n, n});
+}
+
 torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
                                        const torch::Tensor& table, const WindowGeometry& geometry) {
 #if TORCH_VERSION_MAJOR >= 2
@@ -192,6 +268,44 @@ torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& pa
     return kernels == Kernels::fused && has_own
                ? fused_window_attention(qkv, padding, table, geometry)
                : library_window_attention(qkv, padding, table, geometry);
+}
+
+Projection scaled_projection(const Projection& projection, std::int64_t heads) {
+    const at::tracer::impl::NoTracerDispatchMode constant;
+    const std::int64_t channels = projection.bias.size(0) / 3;
+    torch::Tensor factors = torch::ones({3 * channels}, projection.bias.options());
+    factors.slice(0, 0, channels)
+        .fill_(1 / std::sqrt(static_cast<double>(channels) / static_cast<double>(heads)));
+    return {projection.weight.detach() * factors.unsqueeze(1), projection.bias.detach() * factors};
+}
+
+torch::Tensor exported_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
+                                        const torch::Tensor& table,
+                                        const WindowGeometry& geometry) {
+    WindowPlaces places;
+    {
+        const at::tracer::impl::NoTracerDispatchMode constant;
+        places = places_of(geometry);
+        for (torch::Tensor* each : {&places.token_at, &places.inside, &places.place_of})
+            *each = each->to(qkv.device());
+    }
+    const std::int64_t heads = table.size(1), n = geometry.window_tokens();
+    const std::int64_t channels = qkv.size(4) / 3;
+    torch::Tensor windows = qkv.reshape({-1, geometry.tokens(), 3 * channels});
+    if (!places.identity) {
+        windows = windows.index_select(1, places.token_at);
+        if (geometry.padded != geometry.grid)
+            windows = torch::where(places.inside, windows, padding);
+    }
+    windows = windows.reshape({-1, n, 3, heads, channels / heads}).permute({2, 0, 3, 1, 4});
+    const torch::Tensor scores =
+        masked_scores(windows[0].matmul(windows[1].transpose(-2, -1)), table, geometry);
+    torch::Tensor values = scores.softmax(-1)
+                               .matmul(windows[2])
+                               .transpose(1, 2)
+                               .reshape({-1, geometry.windows() * n, channels});
+    if (!places.identity) values = values.index_select(1, places.place_of);
+    return values.reshape({-1, geometry.grid[0], geometry.grid[1], geometry.grid[2], channels});
 }
 
 }  // namespace edgeloop

@@ -38,7 +38,7 @@ struct ExportRequest {
     /// and float16 by. Empty: none.
     std::string data;
     int clips = 1000;  ///< compared, recorded and edge cases together; and most that are judged
-    std::size_t examples = 0;  ///< clips whose input and output the report has
+    std::size_t examples = 0;          ///< clips whose input and output the report has
     Json provenance = Json::object();  ///< what else the file's metadata says of its origin
     std::string output;
 };
@@ -46,16 +46,16 @@ struct ExportRequest {
 /// Clips with what the file gives for them, for whoever checks it elsewhere.
 struct ExportExamples {
     std::vector<std::int64_t> input_shape;
-    bool crops = false;  ///< the input is uint8, else float32
-    std::string input;   ///< its elements, row major, little endian
+    bool crops = false;           ///< the input is uint8, else float32
+    std::string input;            ///< its elements, row major, little endian
     std::vector<float> expected;  ///< (clips, targets)
 };
 
 struct ExportReport {
     std::string file;
     std::size_t bytes = 0;
-    std::string digest;   ///< of the file's bytes
-    std::string runtime;  ///< that ran the file here; empty: none
+    std::string digest;                      ///< of the file's bytes
+    std::string runtime;                     ///< that ran the file here; empty: none
     std::size_t compared = 0, recorded = 0;  ///< clips, and those of them from recordings
     /// float32: largest difference in parts of what is allowed; at most 1.
     double largest_difference = 0;

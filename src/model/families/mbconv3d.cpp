@@ -20,22 +20,24 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
     explicit ConvNormImpl(Conv3dOptions options, Channels channels = Channels::mixed)
         : stride_(options.stride) {
         const Extent3& kernel = options.kernel;
-        has_fused_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
-                     kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
+        has_own_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
+                   kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
         options.bias = LinearImpl::Bias::no;
         if (channels == Channels::each_by_itself) options.groups = options.inputs;
         conv_ = register_module("conv", Conv3d(options));
         norm_ = register_module("norm", GroupNorm(options.outputs));
     }
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        const bool is_fused = kernels == Kernels::fused && has_fused_;
-        return norm_->forward(is_fused ? depthwise_conv3d(x, conv_->weight, stride_)
-                                       : conv_->forward(x));
+        if (has_own_ && kernels == Kernels::fused)
+            return norm_->forward(depthwise_conv3d(x, conv_->weight, stride_));
+        if (has_own_ && kernels == Kernels::exported)
+            return norm_->forward(depthwise_by_frames(x, conv_->weight, stride_));
+        return norm_->forward(conv_->forward(x));
     }
 
   private:
     Extent3 stride_;
-    bool has_fused_;
+    bool has_own_;
     Conv3d conv_{nullptr};
     GroupNorm norm_{nullptr};
 };

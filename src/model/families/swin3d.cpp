@@ -41,7 +41,7 @@ class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
         };
         const torch::Tensor padded =
             torch::constant_pad_nd(clips, {0, missing(2), 0, missing(1), 0, missing(0)});
-        if (kernels != Kernels::plain) return as_matrix_product(padded);
+        if (!is_traceable(kernels)) return as_matrix_product(padded);
         return proj->forward(padded).permute({0, 2, 3, 4, 1}).contiguous();
     }
 
@@ -88,14 +88,22 @@ class BlockImpl : public torch::nn::Module, public KernelChoice {
         const WindowGeometry geometry =
             window_geometry({tokens.size(1), tokens.size(2), tokens.size(3)}, window_, shifted_);
         const torch::Tensor mixed =
-            sum(tokens, dense_linear(proj_,
-                                     window_attention(norm_linear(norm1_, qkv_, tokens, kernels),
-                                                      qkv_->bias, table_, geometry, kernels),
-                                     kernels));
+            sum(tokens, dense_linear(proj_, attention(tokens, geometry), kernels));
         return sum(mixed, gelu_linear(fc2_, norm_linear(norm2_, fc1_, mixed, kernels), kernels));
     }
 
   private:
+    [[nodiscard]] torch::Tensor attention(const torch::Tensor& tokens,
+                                          const WindowGeometry& geometry) const {
+        if (kernels != Kernels::exported)
+            return window_attention(norm_linear(norm1_, qkv_, tokens, kernels), qkv_->bias, table_,
+                                    geometry, kernels);
+        const Projection scaled = scaled_projection({qkv_->weight, qkv_->bias}, table_.size(1));
+        return exported_window_attention(
+            torch::linear(norm1_->forward(tokens), scaled.weight, scaled.bias), scaled.bias, table_,
+            geometry);
+    }
+
     /// tokens + branch, without the branches that stochastic depth drops. Nobody needs the branch
     /// afterwards: its memory takes the result.
     [[nodiscard]] torch::Tensor sum(const torch::Tensor& tokens, torch::Tensor branch) const {
