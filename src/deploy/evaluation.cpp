@@ -58,31 +58,31 @@ std::string rows_of(const std::string& name, const Scores& scores,
            row("  to", cells_of(scores, targets, &Estimate::high));
 }
 
-std::string ratio_text(const Evaluation& evaluation) {
+std::string ratio_text(const Assessment& assessment) {
     const auto shown = [](const Estimate& ratio) {
         return fmt::format("{} ({} to {})", number(ratio.value, "{:.3f}"),
                            number(ratio.low, "{:.3f}"), number(ratio.high, "{:.3f}"));
     };
     std::string text =
         fmt::format("\nRMSE over that of {}, on the {} lines that both predict, paired:\n  all {}",
-                    evaluation.other, evaluation.ratio.windows, shown(evaluation.ratio.all));
-    for (std::size_t t = 0; t < evaluation.targets.size(); ++t)
+                    assessment.other, assessment.ratio.windows, shown(assessment.ratio.all));
+    for (std::size_t t = 0; t < assessment.targets.size(); ++t)
         text +=
-            fmt::format(", {} {}", evaluation.targets[t].name, shown(evaluation.ratio.targets[t]));
+            fmt::format(", {} {}", assessment.targets[t].name, shown(assessment.ratio.targets[t]));
     return text + '\n';
 }
 
-std::string bins_text(const Evaluation& evaluation, std::size_t over) {
+std::string bins_text(const Assessment& assessment, std::size_t over) {
     Cells head = {"lines"};
-    for (const Target& target : evaluation.targets) head.push_back("RMSE " + in_unit(target));
-    for (const Target& target : evaluation.targets) head.push_back("bias " + in_unit(target));
+    for (const Target& target : assessment.targets) head.push_back("RMSE " + in_unit(target));
+    for (const Target& target : assessment.targets) head.push_back("bias " + in_unit(target));
     const auto line = [](const std::string& label, const Cells& cells) {
         std::string text = fmt::format("{:<20}", label);
         for (const std::string& cell : cells) text += fmt::format(" {:>16}", cell);
         return text + '\n';
     };
-    std::string text = '\n' + line("over " + in_unit(evaluation.targets[over]), head);
-    for (const ErrorBin& bin : evaluation.bins[over]) {
+    std::string text = '\n' + line("over " + in_unit(assessment.targets[over]), head);
+    for (const ErrorBin& bin : assessment.bins[over]) {
         Cells cells = {std::to_string(bin.windows)};
         for (const double rmse : bin.rmse) cells.push_back(number(rmse, "{:.4g}"));
         for (const double bias : bin.bias) cells.push_back(number(bias, "{:+.4g}"));
@@ -114,11 +114,11 @@ Json json_of(const Scores& scores, const std::vector<Target>& targets) {
             {"targets", std::move(each)}};
 }
 
-Json bins_json(const Evaluation& evaluation) {
+Json bins_json(const Assessment& assessment) {
     Json all = Json::array();
-    for (std::size_t over = 0; over < evaluation.bins.size(); ++over)
-        for (const ErrorBin& bin : evaluation.bins[over])
-            all.push_back({{"over", evaluation.targets[over].name},
+    for (std::size_t over = 0; over < assessment.bins.size(); ++over)
+        for (const ErrorBin& bin : assessment.bins[over])
+            all.push_back({{"over", assessment.targets[over].name},
                            {"from", bin.from},
                            {"to", bin.to},
                            {"lines", bin.windows},
@@ -129,35 +129,35 @@ Json bins_json(const Evaluation& evaluation) {
 
 }  // namespace
 
-Evaluation evaluation_of(const Predictions& predictions, const EvaluationOptions& options) {
-    Evaluation evaluation;
-    evaluation.targets = predictions.targets;
-    evaluation.bootstrap = options.bootstrap;
-    evaluation.unit = options.unit.value_or(usual_unit(predictions));
-    const ScoredWindows windows = scored_windows(predictions, evaluation.unit);
+Assessment assessment_of(const Predictions& predictions, const EvaluationOptions& options) {
+    Assessment assessment;
+    assessment.targets = predictions.targets;
+    assessment.bootstrap = options.bootstrap;
+    assessment.unit = options.unit.value_or(usual_unit(predictions));
+    const ScoredWindows windows = scored_windows(predictions, assessment.unit);
     if (windows.windows() == 0)
         throw ConfigError("no line that was predicted is labelled", "there is nothing to compare",
                           "write the predictions alone with --predictions");
-    evaluation.scores = scores_of(windows, options.bootstrap);
-    for (std::size_t t = 0; t < evaluation.targets.size(); ++t)
-        evaluation.bins.push_back(bins_over(windows, t));
-    if (evaluation.unit == ResampledBy::line)
-        evaluation.notes.emplace_back(
+    assessment.scores = scores_of(windows, options.bootstrap);
+    for (std::size_t t = 0; t < assessment.targets.size(); ++t)
+        assessment.bins.push_back(bins_over(windows, t));
+    if (assessment.unit == ResampledBy::line)
+        assessment.notes.emplace_back(
             "lines of a layer resemble each other, so intervals by line are too narrow for other "
             "layers and objects");
-    return evaluation;
+    return assessment;
 }
 
 void add_other(Predictions of, Predictions other, const EvaluationOptions& options,
-               Evaluation& evaluation) {
+               Assessment& assessment) {
     keep_common_lines(of, other);
     if (of.lines.empty())
         throw ConfigError("the two networks have no line in common", "their windows differ",
                           "use a smaller --margin");
-    const ScoredWindows first = scored_windows(of, evaluation.unit);
-    const ScoredWindows second = scored_windows(other, evaluation.unit);
-    evaluation.other_scores = scores_of(second, options.bootstrap);
-    evaluation.ratio = rmse_ratio(first, second, options.bootstrap);
+    const ScoredWindows first = scored_windows(of, assessment.unit);
+    const ScoredWindows second = scored_windows(other, assessment.unit);
+    assessment.other_scores = scores_of(second, options.bootstrap);
+    assessment.ratio = rmse_ratio(first, second, options.bootstrap);
 }
 
 Predictions predict_part(const StoredNetwork& network, const std::string& shards,
@@ -169,84 +169,84 @@ Predictions predict_part(const StoredNetwork& network, const std::string& shards
     return predict_part(predictor, dataset, options.part, network.window(), options.batch);
 }
 
-PartEvaluation evaluate_part(const StoredNetwork& network, const std::string& shards,
+PartAssessment evaluate_part(const StoredNetwork& network, const std::string& shards,
                              const std::shared_ptr<const Dataset>& dataset,
                              const EvaluationOptions& options) {
-    PartEvaluation made;
+    PartAssessment made;
     made.predictions = predict_part(network, shards, dataset, options);
-    made.evaluation = evaluation_of(made.predictions, options);
-    Evaluation& evaluation = made.evaluation;
-    evaluation.network = network.name;
-    evaluation.data = shards;
-    evaluation.part = name_of(options.part);
-    evaluation.data_digest = dataset->digest();
-    evaluation.left_out = dataset->samples(options.part).size() - made.predictions.lines.size();
-    evaluation.without_network = baselines(*dataset, network.window(), options.part);
+    made.assessment = assessment_of(made.predictions, options);
+    Assessment& assessment = made.assessment;
+    assessment.network = network.name;
+    assessment.data = shards;
+    assessment.part = name_of(options.part);
+    assessment.data_digest = dataset->digest();
+    assessment.left_out = dataset->samples(options.part).size() - made.predictions.lines.size();
+    assessment.without_network = baselines(*dataset, network.window(), options.part);
     if (!network.data_digest.empty() && network.data_digest != dataset->digest())
-        evaluation.notes.emplace_back(
+        assessment.notes.emplace_back(
             "these are not the shards that the network was trained on: lines of its training may "
             "be among them");
     return made;
 }
 
-std::string to_text(const Evaluation& evaluation) {
+std::string to_text(const Assessment& assessment) {
     std::string text = fmt::format(
-        "network    {}\ndata       {}{}: {} lines", evaluation.network, evaluation.data,
-        evaluation.part.empty() ? "" : ", part " + evaluation.part, evaluation.scores.windows);
-    if (evaluation.left_out > 0)
-        text += fmt::format("; {} have no room for a window and are left out", evaluation.left_out);
+        "network    {}\ndata       {}{}: {} lines", assessment.network, assessment.data,
+        assessment.part.empty() ? "" : ", part " + assessment.part, assessment.scores.windows);
+    if (assessment.left_out > 0)
+        text += fmt::format("; {} have no room for a window and are left out", assessment.left_out);
     text += fmt::format("\nintervals  bootstrap of {} resamples by {} ({} groups), seed {}\n\n",
-                        evaluation.bootstrap.resamples, name_of(evaluation.unit),
-                        evaluation.scores.groups, evaluation.bootstrap.seed);
+                        assessment.bootstrap.resamples, name_of(assessment.unit),
+                        assessment.scores.groups, assessment.bootstrap.seed);
     Cells head = {"RMSE"};
-    for (const Target& target : evaluation.targets) {
+    for (const Target& target : assessment.targets) {
         head.push_back(target.name);
         head.push_back(in_unit(target));
         head.push_back("R2 " + target.name);
     }
-    text += row("", head) + rows_of("network", evaluation.scores, evaluation.targets);
-    if (!evaluation.other.empty())
-        text += rows_of(evaluation.other, evaluation.other_scores, evaluation.targets);
-    if (!evaluation.without_network.empty()) text += "without a network:\n";
-    for (const Baseline& baseline : evaluation.without_network)
+    text += row("", head) + rows_of("network", assessment.scores, assessment.targets);
+    if (!assessment.other.empty())
+        text += rows_of(assessment.other, assessment.other_scores, assessment.targets);
+    if (!assessment.without_network.empty()) text += "without a network:\n";
+    for (const Baseline& baseline : assessment.without_network)
         text += row("  " + baseline.name,
-                    cells_of(baseline.rmse, evaluation.targets, baseline.target_rmse, baseline.r2));
-    if (!evaluation.other.empty()) text += ratio_text(evaluation);
-    for (std::size_t t = 0; t < evaluation.bins.size(); ++t) text += bins_text(evaluation, t);
-    for (const std::string& note : evaluation.notes) text += "\nnote: " + note + '\n';
+                    cells_of(baseline.rmse, assessment.targets, baseline.target_rmse, baseline.r2));
+    if (!assessment.other.empty()) text += ratio_text(assessment);
+    for (std::size_t t = 0; t < assessment.bins.size(); ++t) text += bins_text(assessment, t);
+    for (const std::string& note : assessment.notes) text += "\nnote: " + note + '\n';
     return text;
 }
 
-Json to_json(const Evaluation& evaluation) {
+Json to_json(const Assessment& assessment) {
     Json without = Json::array();
-    for (const Baseline& baseline : evaluation.without_network)
+    for (const Baseline& baseline : assessment.without_network)
         without.push_back({{"name", baseline.name},
                            {"rmse_normalised", baseline.rmse},
                            {"target_rmse_normalised", baseline.target_rmse},
                            {"r2", baseline.r2}});
-    Json json = {{"network", evaluation.network},
+    Json json = {{"network", assessment.network},
                  {"data",
-                  {{"path", evaluation.data},
-                   {"part", evaluation.part},
-                   {"digest", evaluation.data_digest},
-                   {"left_out", evaluation.left_out}}},
+                  {{"path", assessment.data},
+                   {"part", assessment.part},
+                   {"digest", assessment.data_digest},
+                   {"left_out", assessment.left_out}}},
                  {"bootstrap",
-                  {{"by", name_of(evaluation.unit)},
-                   {"resamples", evaluation.bootstrap.resamples},
-                   {"seed", evaluation.bootstrap.seed},
+                  {{"by", name_of(assessment.unit)},
+                   {"resamples", assessment.bootstrap.resamples},
+                   {"seed", assessment.bootstrap.seed},
                    {"level", 0.95}}},
-                 {"scores", json_of(evaluation.scores, evaluation.targets)},
+                 {"scores", json_of(assessment.scores, assessment.targets)},
                  {"without_network", std::move(without)},
-                 {"bins", bins_json(evaluation)},
-                 {"notes", evaluation.notes},
+                 {"bins", bins_json(assessment)},
+                 {"notes", assessment.notes},
                  {"baseline", nullptr}};
-    if (evaluation.other.empty()) return json;
+    if (assessment.other.empty()) return json;
     Json ratios = Json::object();
-    for (std::size_t t = 0; t < evaluation.targets.size(); ++t)
-        ratios[evaluation.targets[t].name] = json_of(evaluation.ratio.targets[t]);
-    json["baseline"] = {{"network", evaluation.other},
-                        {"scores", json_of(evaluation.other_scores, evaluation.targets)},
-                        {"ratio", json_of(evaluation.ratio.all)},
+    for (std::size_t t = 0; t < assessment.targets.size(); ++t)
+        ratios[assessment.targets[t].name] = json_of(assessment.ratio.targets[t]);
+    json["baseline"] = {{"network", assessment.other},
+                        {"scores", json_of(assessment.other_scores, assessment.targets)},
+                        {"ratio", json_of(assessment.ratio.all)},
                         {"target_ratios", std::move(ratios)}};
     return json;
 }

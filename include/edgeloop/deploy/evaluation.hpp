@@ -15,7 +15,7 @@
 namespace edgeloop {
 
 /// How well a network predicts lines that it has not seen.
-struct Evaluation {
+struct Assessment {
     std::string network;      ///< its name
     std::string data, part;   ///< folder of the shards and the part of them, or the recordings
     std::string data_digest;  ///< of the shards; empty: recordings
@@ -42,20 +42,20 @@ struct EvaluationOptions {
 };
 
 /// Figures of predictions of which some are scored. @throws ConfigError  none is.
-[[nodiscard]] Evaluation evaluation_of(const Predictions& predictions,
+[[nodiscard]] Assessment assessment_of(const Predictions& predictions,
                                        const EvaluationOptions& options);
 /// Compares with another network on the lines that both predict. @throws ConfigError  there is
 /// none.
 void add_other(Predictions of, Predictions other, const EvaluationOptions& options,
-               Evaluation& evaluation);
+               Assessment& assessment);
 
-/// Predicts a part of a dataset, as require_same_kind() allows, and works out everything but
-/// `other`. @throws ConfigError  as predict_part(), Predictor.
-struct PartEvaluation {
+struct PartAssessment {
     Predictions predictions;
-    Evaluation evaluation;
+    Assessment assessment;
 };
-[[nodiscard]] PartEvaluation evaluate_part(const StoredNetwork& network, const std::string& shards,
+/// Predicts a part of a dataset and works out everything but `other`.
+/// @throws ConfigError  as require_same_kind(), predict_part() and Predictor.
+[[nodiscard]] PartAssessment evaluate_part(const StoredNetwork& network, const std::string& shards,
                                            const std::shared_ptr<const Dataset>& dataset,
                                            const EvaluationOptions& options);
 /// Predicts a part as evaluate_part() does.
@@ -64,8 +64,8 @@ struct PartEvaluation {
                                        const EvaluationOptions& options);
 
 /// For people.
-[[nodiscard]] std::string to_text(const Evaluation& evaluation);
+[[nodiscard]] std::string to_text(const Assessment& assessment);
 /// For programs; null for what is not defined.
-[[nodiscard]] Json to_json(const Evaluation& evaluation);
+[[nodiscard]] Json to_json(const Assessment& assessment);
 
 }  // namespace edgeloop

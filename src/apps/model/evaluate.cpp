@@ -114,10 +114,10 @@ StoredNetwork wanted_baseline(const Wishes& wishes) {
     return with_rules(stored_network(wishes.baseline, wishes.baseline_weights), wishes);
 }
 
-void print(const Evaluation& evaluation, bool json) {
+void print(const Assessment& assessment, bool json) {
     fmt::print("{}",
-               json ? to_json(evaluation).dump(2, ' ', false, Json::error_handler_t::replace) + '\n'
-                    : to_text(evaluation));
+               json ? to_json(assessment).dump(2, ' ', false, Json::error_handler_t::replace) + '\n'
+                    : to_text(assessment));
 }
 
 void write_predictions(const Predictions& predictions, const Wishes& wishes) {
@@ -153,12 +153,12 @@ void evaluate_recordings(const Wishes& wishes) {
         predict_unlabelled(predictions, wishes);
         return;
     }
-    Evaluation evaluation = evaluation_of(predictions, wishes.options);
-    evaluation.network = network.name;
-    evaluation.data = fmt::format("{}", fmt::join(wishes.recordings, " "));
-    evaluation.left_out = predictions.left_out();
+    Assessment assessment = assessment_of(predictions, wishes.options);
+    assessment.network = network.name;
+    assessment.data = fmt::format("{}", fmt::join(wishes.recordings, " "));
+    assessment.left_out = predictions.left_out();
     write_predictions(predictions, wishes);
-    print(evaluation, wishes.json);
+    print(assessment, wishes.json);
 }
 
 void evaluate_shards(const Wishes& wishes) {
@@ -174,13 +174,13 @@ void evaluate_shards(const Wishes& wishes) {
         other = wanted_baseline(wishes);
         of_other = predict_part(other, wishes.data, dataset, wishes.options);
     }
-    PartEvaluation made = evaluate_part(network, wishes.data, dataset, wishes.options);
+    PartAssessment made = evaluate_part(network, wishes.data, dataset, wishes.options);
     if (!wishes.baseline.empty()) {
-        made.evaluation.other = other.name;
-        add_other(made.predictions, std::move(of_other), wishes.options, made.evaluation);
+        made.assessment.other = other.name;
+        add_other(made.predictions, std::move(of_other), wishes.options, made.assessment);
     }
     write_predictions(made.predictions, wishes);
-    print(made.evaluation, wishes.json);
+    print(made.assessment, wishes.json);
 }
 
 }  // namespace
