@@ -5,7 +5,7 @@
 #include "model/weights_file.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/deploy/predictor.hpp"
+#include "edgeloop/preprocessing/resize.hpp"
 
 #include <cstring>
 #include <sstream>

@@ -12,7 +12,7 @@ namespace edgeloop {
 torch::jit::Module traced_network(const std::shared_ptr<Network>& network,
                                   const torch::Tensor& example, TracedOutputs outputs) {
     const torch::NoGradGuard no_grad;
-    torch::jit::Module traced("network");
+    torch::jit::Module traced("__torch__.Network");  // as in files of PyTorch
     for (const auto& parameter : network->named_parameters()) {
         std::string name = parameter.key();
         std::replace(name.begin(), name.end(), '.', '_');
