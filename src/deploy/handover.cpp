@@ -7,9 +7,6 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 
-#include <filesystem>
-#include <utility>
-
 #include <fmt/format.h>
 
 namespace edgeloop {
@@ -17,21 +14,6 @@ namespace {
 
 std::string pretty(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
-}
-
-/// What the network itself answers.
-std::vector<float> answers_to(const TestClips& clips, const HandoverRequest& request) {
-    const Predictor network(request.network.spec, request.network.weights_file,
-                            request.origin.targets.size(), request.options.processor);
-    const std::size_t clip = clips.clips.size() / clips.count();
-    const auto batch = static_cast<std::size_t>(request.options.batch);
-    std::vector<float> answers;
-    for (std::size_t first = 0; first < clips.count(); first += batch) {
-        const std::vector<float> some = network.predict(clips.clips.data() + first * clip,
-                                                        std::min(batch, clips.count() - first));
-        answers.insert(answers.end(), some.begin(), some.end());
-    }
-    return answers;
 }
 
 }  // namespace
@@ -68,25 +50,26 @@ Handover hand_over(const HandoverRequest& given) {
     HandoverRequest request = given;
     const auto dataset = std::make_shared<const Dataset>(request.shards);
     const Catalogue& catalogue = dataset->catalogue();
+    request.network.targets = request.origin.targets = catalogue.targets;
     Handover made;
     made.folder = request.out;
     made.assessment =
         evaluate_part(request.network, request.shards, dataset, request.options).assessment;
-    request.origin.targets = catalogue.targets;
     if (!request.network.rules_known) request.network.rules.crop = catalogue.crop;
-    const TestClips clips = test_clips(dataset, request.options.part, request.network.spec.clip,
-                                       request.network.window(), request.test_windows);
-    const std::vector<float> expected = answers_to(clips, request);
+    const TestClips clips =
+        test_clips(dataset, request.options.part, request.network.window(), request.test_windows);
     made.vectors = clips.count();
     const auto write = [&](const std::string& name, std::string_view bytes, bool program = false) {
         folder.write(name, bytes, program);
         made.files.push_back(name);
     };
-    const std::vector<ModelFile> files = model_files(request.network);
-    for (const ModelFile& file : files) {
-        write(file.name, file.bytes);
+    ModelFiles files = make_model_files(request, clips, folder.temporary());
+    made.left_out = files.left_out;
+    for (ModelFile& file : files.made) {
+        made.files.push_back(file.name);
         write(file.name + ".vectors.safetensors",
-              vectors_of(file, clips, expected, catalogue.targets, request.origin.promise));
+              vectors_of(file, clips.names, request.origin.promise));
+        file.report.examples = {};  // as large as the vectors
     }
     write("spec.json", pretty(request.network.spec.to_json()));
     write("weights.safetensors", read_file(request.network.weights_file));

@@ -25,7 +25,8 @@ std::string input_section(const HandoverRequest& request) {
         "frame, "
         "turn a grey value x into (x / 255 - {}) / {}, resize to {} x {} (bilinear, half-pixel "
         "centres, no antialias). Shape (1, 1, {}, {}, {}), float32. The network gives each target "
-        "divided by its scale.\n\n"
+        "divided by its scale. Files of crops do all but the cutting by themselves and give "
+        "units.\n\n"
         "Frames closer than {} to either end of a line were in no window. Lines without room for "
         "one: "
         "`--short-lines {}`.\n\n",
@@ -152,18 +153,29 @@ std::string licence_section(const HandoverRequest& request) {
                            : printable(request.licence));
 }
 
-std::string files_table(const std::vector<ModelFile>& files) {
+std::string files_table(const ModelFiles& files) {
     std::string text = "| file | precision | first axis | what |\n| --- | --- | --- | --- |\n";
-    for (const ModelFile& file : files)
-        text += fmt::format("| `{}` | {} | {} | {} |\n", file.name, file.precision,
-                            file.batch == 0 ? "any" : std::to_string(file.batch), file.about);
-    return text + '\n';
+    for (const ModelFile& file : files.made)
+        text +=
+            fmt::format("| `{}` | {} | {} | {} |\n", file.name, to_string(file.request.precision),
+                        file.batch() == 0 ? "any" : std::to_string(file.batch()), about(file));
+    text += '\n';
+    for (const std::string& left_out : files.left_out)
+        text += "Not made: " + printable(left_out) + "\n\n";
+    return text;
+}
+
+/// The first file in a form, or nothing.
+std::string first_file(const ModelFiles& files, ModelFormat format) {
+    for (const ModelFile& file : files.made)
+        if (file.request.format == format) return file.name;
+    return {};
 }
 
 }  // namespace
 
 std::string model_card(const HandoverRequest& request, const Catalogue& catalogue,
-                       const Assessment& assessment, const std::vector<ModelFile>& files) {
+                       const Assessment& assessment, const ModelFiles& files) {
     return fmt::format("# Model card\n\nMade by edgeloop {}.\n\n", version()) +
            input_section(request) + targets_table(request.origin.targets) +
            network_section(request.network.spec) + training_section(request, catalogue) +
@@ -176,9 +188,9 @@ std::string model_card(const HandoverRequest& request, const Catalogue& catalogu
            "`README.md` says how to run and check them.\n";
 }
 
-std::string handover_readme(const HandoverRequest& request, const std::vector<ModelFile>& files,
+std::string handover_readme(const HandoverRequest& request, const ModelFiles& files,
                             std::size_t vectors) {
-    return fmt::format(
+    std::string text = fmt::format(
         "# A model to run\n\nPredicts {}. `MODEL_CARD.md` says how well, from what, and what it "
         "must "
         "not be used for.\n\n{}"
@@ -186,22 +198,28 @@ std::string handover_readme(const HandoverRequest& request, const std::vector<Mo
         "that "
         "are expected, and how far an answer may be from them.\n\n"
         "## Check it where it will run\n\n"
-        "In Python, with numpy and onnxruntime or torch:\n\n"
-        "```sh\npython3 check.py\n```\n\n"
-        "In C++, with ONNX Runtime; DIR is where its `onnxruntime_c_api.h` lies:\n\n"
-        "```sh\nc++ -std=c++17 -O2 check.cpp -I DIR -l onnxruntime -o check\n./check "
-        "model.onnx\n```\n\n"
-        "Both say `ok`, or which vector differs, and exit with 0 or 1. They are also examples of "
-        "how the "
-        "files are loaded and run.\n\n"
-        "An agent of edgeloop checks answers and latency of a file:\n\n"
-        "```sh\nedgeloop-edge measure --model model.onnx --vectors model.onnx.vectors.safetensors\n"
-        "```\n\n"
-        "| other file | what |\n| --- | --- |\n"
-        "| `spec.json`, `weights.safetensors` | the network as edgeloop has it |\n"
-        "| `evaluation.json` | the figures of the model card for programs |\n"
-        "| `check.py`, `check.cpp` | the programs above |\n",
+        "In Python, with numpy and onnxruntime or torch:\n\n```sh\npython3 check.py\n```\n\n",
         to_text(request.origin.targets), files_table(files), vectors);
+    const std::string onnx = first_file(files, ModelFormat::onnx);
+    if (!onnx.empty())
+        text += fmt::format(
+            "In C++, with ONNX Runtime; DIR is where its `onnxruntime_c_api.h` lies:\n\n"
+            "```sh\nc++ -std=c++17 -O2 check.cpp -I DIR -l onnxruntime -o check\n./check {}\n"
+            "```\n\n",
+            onnx);
+    const std::string any = onnx.empty() ? first_file(files, ModelFormat::torchscript) : onnx;
+    return text +
+           fmt::format(
+               "They say `ok`, or which vector differs, and exit with 0 or 1. They are also "
+               "examples "
+               "of how the files are loaded and run.\n\n"
+               "An agent of edgeloop checks answers and latency of a file:\n\n"
+               "```sh\nedgeloop-edge measure --model {0} --vectors {0}.vectors.safetensors\n```\n\n"
+               "| other file | what |\n| --- | --- |\n"
+               "| `spec.json`, `weights.safetensors` | the network as edgeloop has it |\n"
+               "| `evaluation.json` | the figures of the model card for programs |\n"
+               "| `check.py`, `check.cpp` | the programs above |\n",
+               any);
 }
 
 }  // namespace edgeloop

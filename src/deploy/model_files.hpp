@@ -1,14 +1,25 @@
 #pragma once
 
-#include "edgeloop/deploy/stored_network.hpp"
+#include "edgeloop/deploy/handover.hpp"
 #include "edgeloop/deploy/test_vectors.hpp"
 
+#include <string>
 #include <vector>
 
 namespace edgeloop {
 
-/// The network in the forms that runtimes of devices load.
-/// @throws ConfigError  weights of another network; a form that cannot be written; IoError.
-[[nodiscard]] std::vector<ModelFile> model_files(const StoredNetwork& network);
+struct ModelFiles {
+    std::vector<ModelFile> made;
+    std::vector<std::string> left_out;  ///< "NAME: why"
+};
+
+/// Exports what the request names into a folder, with the crops as examples. A rounded form that
+/// this network or this LibTorch does not have is left out.
+/// @throws ConfigError  as export_model(), for float32; an unknown name; IoError.
+[[nodiscard]] ModelFiles make_model_files(const HandoverRequest& request, const TestClips& clips,
+                                          const std::string& folder);
+
+/// For people: what the file takes and gives.
+[[nodiscard]] std::string about(const ModelFile& file);
 
 }  // namespace edgeloop

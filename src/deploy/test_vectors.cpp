@@ -1,7 +1,6 @@
 #include "edgeloop/deploy/test_vectors.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/core/safetensors.hpp"
@@ -26,9 +25,7 @@ std::string line_name(const Catalogue& catalogue, std::uint64_t number) {
                        number - layer.first_line);
 }
 
-std::size_t window_bytes(const ClipShape& clip) {
-    return static_cast<std::size_t>(clip.frames) * crop_pixels;
-}
+std::size_t window_bytes(int frames) { return static_cast<std::size_t>(frames) * crop_pixels; }
 
 /// Takes every window of the part in turn, as many a line as are needed, and keeps some of them.
 void add_windows(const std::shared_ptr<const Dataset>& dataset, const LoaderOptions& options,
@@ -42,15 +39,15 @@ void add_windows(const std::shared_ptr<const Dataset>& dataset, const LoaderOpti
             // The k-th of them is that at k * all / kept.
             if (clips.count() == kept || seen != clips.count() * all / kept) continue;
             const auto begin =
-                batch.pixels.begin() + static_cast<std::ptrdiff_t>(i * window_bytes(clips.clip));
+                batch.pixels.begin() + static_cast<std::ptrdiff_t>(i * window_bytes(clips.frames));
             clips.crops.insert(clips.crops.end(), begin,
-                               begin + static_cast<std::ptrdiff_t>(window_bytes(clips.clip)));
+                               begin + static_cast<std::ptrdiff_t>(window_bytes(clips.frames)));
             clips.names.push_back(line_name(dataset->catalogue(), batch.lines[i]));
         }
 }
 
 void add_edge_cases(TestClips& clips) {
-    const std::size_t bytes = window_bytes(clips.clip);
+    const std::size_t bytes = window_bytes(clips.frames);
     const auto add = [&](const char* name, const std::vector<std::uint8_t>& crop) {
         clips.names.emplace_back(name);
         clips.crops.insert(clips.crops.end(), crop.begin(), crop.end());
@@ -92,7 +89,7 @@ std::string targets_text(const std::vector<Target>& targets) {
 }  // namespace
 
 TestClips test_clips(const std::shared_ptr<const Dataset>& dataset, SplitPart part,
-                     const ClipShape& clip, const WindowRule& rule, std::size_t windows) {
+                     const WindowRule& rule, std::size_t windows) {
     LoaderOptions options;
     options.part = part;
     options.window = rule;
@@ -105,45 +102,32 @@ TestClips test_clips(const std::shared_ptr<const Dataset>& dataset, SplitPart pa
                           {}, "choose another --part, or make shards with it");
     options.windows_per_line = static_cast<int>((windows + lines - 1) / lines);
     TestClips clips;
-    clips.clip = clip;
+    clips.frames = rule.frames;
     add_windows(dataset, options, windows, clips);
     add_edge_cases(clips);
-    Batch batch;
-    batch.samples = clips.count();
-    batch.frames = clip.frames;
-    batch.height = batch.width = crop_side;
-    batch.pixels = clips.crops;
-    const auto side = static_cast<std::size_t>(clip.side);
-    clips.clips.resize(clips.count() * static_cast<std::size_t>(clip.frames) * side * side);
-    normalise_and_resize(batch, clip.side, clips.clips.data(), {clip.mean, clip.deviation});
     return clips;
 }
 
-std::string vectors_of(const ModelFile& file, const TestClips& clips,
-                       const std::vector<float>& expected, const std::vector<Target>& targets,
+std::string vectors_of(const ModelFile& file, const std::vector<std::string>& names,
                        const Promise& promise) {
-    const auto count = static_cast<std::int64_t>(clips.count());
-    const std::int64_t frames = clips.clip.frames, side = clips.clip.side;
+    const ExportExamples& examples = file.report.examples;
+    const std::vector<Target>& targets = file.report.targets;
     SafeTensors content;
-    if (file.takes_crops)
-        content.tensors["input"] = {
-            ElementType::u8,
-            {count, frames, crop_side, crop_side},
-            {reinterpret_cast<const char*>(clips.crops.data()), clips.crops.size()}};
-    else
-        content.tensors["input"] = {
-            ElementType::f32, {count, 1, frames, side, side}, bytes_of_floats(clips.clips)};
+    content.tensors["input"] = {examples.crops ? ElementType::u8 : ElementType::f32,
+                                examples.input_shape, examples.input};
     content.tensors["expected"] = {
-        ElementType::f32, {count, std::int64_t(targets.size())}, bytes_of_floats(expected)};
+        ElementType::f32,
+        {static_cast<std::int64_t>(names.size()), static_cast<std::int64_t>(targets.size())},
+        bytes_of_floats(examples.expected)};
     content.metadata = {
-        {"model_digest", digest(file.bytes).hex()},
-        {"precision", file.precision},
+        {"model_digest", file.report.digest},
+        {"precision", to_string(file.request.precision)},
         {"absolute_tolerance", shortest(file.absolute_tolerance)},
         {"relative_tolerance", shortest(file.relative_tolerance)},
         {"targets", targets_text(targets)},
         {"promise", promise_text(promise)},
-        {"batch", file.batch == 0 ? "any" : std::to_string(file.batch)},
-        {"names", Json(clips.names).dump(-1, ' ', false, Json::error_handler_t::replace)}};
+        {"batch", file.batch() == 0 ? "any" : std::to_string(file.batch())},
+        {"names", Json(names).dump(-1, ' ', false, Json::error_handler_t::replace)}};
     return encode_safetensors(content);
 }
 

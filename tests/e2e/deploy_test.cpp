@@ -206,7 +206,8 @@ class HandedOver : public Deploy {
     static void SetUpTestSuite() {
         Deploy::SetUpTestSuite();
         const auto made = run(model("deploy", {"--from", run_dir(), "--select", "best", "--data",
-                                               e2e_data("shards"), "--out", path("out")}));
+                                               e2e_data("shards"), "--out", path("out"), "--files",
+                                               "model.onnx", "model.pt", "model-crops.pt"}));
         ASSERT_EQ(made.code, 0) << made.output;
         EXPECT_THAT(made.output, HasSubstr("68 test vectors"));
     }
@@ -231,7 +232,7 @@ class HandedOver : public Deploy {
         std::string expected(content.tensors.at("expected").bytes);
         float value = 0;
         std::memcpy(&value, &expected[2 * sizeof(float) * vector], sizeof value);
-        value += 0.01F;
+        value += std::abs(value) + 1;
         std::memcpy(&expected[2 * sizeof(float) * vector], &value, sizeof value);
         content.tensors.at("expected").bytes = expected;
         write_file_atomic(name, encode_safetensors(content));
@@ -255,6 +256,7 @@ TEST_F(HandedOver, ThePythonProgramChecksTorchScript) {
     const Words python = python_with("torch");
     if (python.empty()) GTEST_SKIP() << "there is no python3-torch";
     expect_checks(python, "model.pt");
+    expect_checks(python, "model-crops.pt");
 }
 
 TEST_F(HandedOver, ThePythonProgramChecksOnnx) {
@@ -274,8 +276,9 @@ TEST_F(HandedOver, TheFolderIsANetworkThatCanBeEvaluated) {
         rmse_in(figures(model("evaluate", {"--model", path("out"), "--data", e2e_data("shards")}))),
         rmse_in(read_json_file(path("out/evaluation.json"))));
     const std::string card = read_file(path("out/MODEL_CARD.md"));
-    EXPECT_THAT(card, AllOf(HasSubstr("Not trained in full"), HasSubstr("Design " + best_ + " of the search"),
-                            HasSubstr("## Limits"), HasSubstr("computed by a model")));
+    EXPECT_THAT(card, AllOf(HasSubstr("Not trained in full"),
+                            HasSubstr("Design " + best_ + " of the search"), HasSubstr("## Limits"),
+                            HasSubstr("computed by a model")));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "edgeloop/deploy/trained_model.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,8 +24,15 @@ struct HandoverRequest {
     EvaluationOptions options;
     std::string licence;            ///< of the data, as their owner states it; empty: not stated
     std::size_t test_windows = 64;  ///< test vectors of the part; edge cases come in addition
-    std::string out;                ///< folder to make
+    std::vector<std::string>
+        files;        ///< of model_file_names(); those that cannot be had are left out
+    std::string out;  ///< folder to make
+    /// Told a line about each file that is made.
+    std::function<void(const std::string&)> say = [](const std::string&) {};
 };
+
+/// Model files that there are, by name: "model.onnx", "model-int8.onnx", ...
+[[nodiscard]] std::vector<std::string> model_file_names();
 
 /// The weights that a search kept of a member of its front.
 /// @throws ConfigError  it kept none.
@@ -33,7 +41,8 @@ struct HandoverRequest {
 
 struct Handover {
     std::string folder;
-    std::vector<std::string> files;  ///< names inside it
+    std::vector<std::string> files;     ///< names inside it
+    std::vector<std::string> left_out;  ///< model files that cannot be had, and why
     Assessment assessment;
     std::size_t vectors = 0;  ///< of each model file
 };

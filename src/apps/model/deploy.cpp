@@ -6,6 +6,7 @@
 #include "edgeloop/deploy/selection.hpp"
 #include "edgeloop/model/threads.hpp"
 
+#include <cstdio>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,6 +17,7 @@ namespace {
 
 struct Wishes {
     std::string model, from, select = "knee", data, out, licence;
+    std::vector<std::string> files = model_file_names();
     int threads = 1;
     EvaluationOptions options;
 };
@@ -56,6 +58,7 @@ int deploy_command(int argc, const char* const* argv) {
     parser.add("seed", &wishes.options.bootstrap.seed, "of the resamples");
     parser.add("batch", &wishes.options.batch, "clips at a time", between(1, 4096));
     parser.add("threads", &wishes.threads, "compute threads", at_least(1));
+    parser.add("files", &wishes.files, "model files to make");
     parser.add("out", &wishes.out, "folder to make; it must not be there, or be empty",
                needed_text());
     if (!parser.parse(argc, argv, first_option)) return 0;
@@ -66,6 +69,11 @@ int deploy_command(int argc, const char* const* argv) {
     request.options = wishes.options;
     request.licence = wishes.licence;
     request.out = wishes.out;
+    request.files = wishes.files;
+    request.say = [](const std::string& line) {
+        fmt::print("{}", line);
+        std::fflush(stdout);
+    };
     const Handover made = hand_over(request);
     fmt::print(
         "{}: {}\n{} test vectors for each model file; RMSE on the part {}: {:.4f} ({:.4f} to "
