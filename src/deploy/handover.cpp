@@ -63,9 +63,9 @@ Handover hand_over(const HandoverRequest& given) {
         folder.write(name, bytes, program);
         made.files.push_back(name);
     };
-    ModelFiles files = make_model_files(request, clips, folder.temporary());
+    DeployedFiles files = make_model_files(request, clips, folder.temporary());
     made.left_out = files.left_out;
-    for (ModelFile& file : files.made) {
+    for (DeployedFile& file : files.made) {
         made.files.push_back(file.name);
         write(file.name + ".vectors.safetensors",
               vectors_of(file, clips.names, request.origin.promise));

@@ -153,9 +153,9 @@ std::string licence_section(const HandoverRequest& request) {
                            : printable(request.licence));
 }
 
-std::string files_table(const ModelFiles& files) {
+std::string files_table(const DeployedFiles& files) {
     std::string text = "| file | precision | first axis | what |\n| --- | --- | --- | --- |\n";
-    for (const ModelFile& file : files.made)
+    for (const DeployedFile& file : files.made)
         text +=
             fmt::format("| `{}` | {} | {} | {} |\n", file.name, to_string(file.request.precision),
                         file.batch() == 0 ? "any" : std::to_string(file.batch()), about(file));
@@ -166,8 +166,8 @@ std::string files_table(const ModelFiles& files) {
 }
 
 /// The first file in a form, or nothing.
-std::string first_file(const ModelFiles& files, ModelFormat format) {
-    for (const ModelFile& file : files.made)
+std::string first_file(const DeployedFiles& files, ModelFormat format) {
+    for (const DeployedFile& file : files.made)
         if (file.request.format == format) return file.name;
     return {};
 }
@@ -175,7 +175,7 @@ std::string first_file(const ModelFiles& files, ModelFormat format) {
 }  // namespace
 
 std::string model_card(const HandoverRequest& request, const Catalogue& catalogue,
-                       const Assessment& assessment, const ModelFiles& files) {
+                       const Assessment& assessment, const DeployedFiles& files) {
     return fmt::format("# Model card\n\nMade by edgeloop {}.\n\n", version()) +
            input_section(request) + targets_table(request.origin.targets) +
            network_section(request.network.spec) + training_section(request, catalogue) +
@@ -188,7 +188,7 @@ std::string model_card(const HandoverRequest& request, const Catalogue& catalogu
            "`README.md` says how to run and check them.\n";
 }
 
-std::string handover_readme(const HandoverRequest& request, const ModelFiles& files,
+std::string handover_readme(const HandoverRequest& request, const DeployedFiles& files,
                             std::size_t vectors) {
     std::string text = fmt::format(
         "# A model to run\n\nPredicts {}. `MODEL_CARD.md` says how well, from what, and what it "

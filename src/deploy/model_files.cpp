@@ -47,9 +47,9 @@ double rounding_tolerance(FilePrecision precision) {
     return precision == FilePrecision::float16 ? of_float16 : of_int8;
 }
 
-ModelFile file_of(const HandoverRequest& request, const Form& form, const TestClips& clips,
-                  const std::string& folder) {
-    ModelFile file;
+DeployedFile file_of(const HandoverRequest& request, const Form& form, const TestClips& clips,
+                     const std::string& folder) {
+    DeployedFile file;
     file.name = form.name;
     ExportRequest& wanted = file.request;
     wanted.network = request.network;
@@ -86,11 +86,11 @@ std::vector<std::string> model_file_names() {
     return names;
 }
 
-ModelFiles make_model_files(const HandoverRequest& request, const TestClips& clips,
-                            const std::string& folder) {
+DeployedFiles make_model_files(const HandoverRequest& request, const TestClips& clips,
+                               const std::string& folder) {
     std::vector<const Form*> wanted;
     for (const std::string& name : request.files) wanted.push_back(&form_named(name));
-    ModelFiles files;
+    DeployedFiles files;
     for (const Form* form : wanted) {
         try {
             files.made.push_back(file_of(request, *form, clips, folder));
@@ -104,7 +104,7 @@ ModelFiles make_model_files(const HandoverRequest& request, const TestClips& cli
     return files;
 }
 
-std::string about(const ModelFile& file) {
+std::string about(const DeployedFile& file) {
     std::string text =
         file.request.format == ModelFormat::onnx ? "ONNX, operator set 17" : "TorchScript";
     text += file.request.with_preprocessing

@@ -108,7 +108,7 @@ TestClips test_clips(const std::shared_ptr<const Dataset>& dataset, SplitPart pa
     return clips;
 }
 
-std::string vectors_of(const ModelFile& file, const std::vector<std::string>& names,
+std::string vectors_of(const DeployedFile& file, const std::vector<std::string>& names,
                        const Promise& promise) {
     const ExportExamples& examples = file.report.examples;
     const std::vector<Target>& targets = file.report.targets;

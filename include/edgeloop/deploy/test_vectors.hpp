@@ -31,7 +31,7 @@ struct TestClips {
                                    const WindowRule& rule, std::size_t windows);
 
 /// A file that a runtime of a device loads, in a folder that is handed over.
-struct ModelFile {
+struct DeployedFile {
     std::string name;  ///< e.g. "model.onnx"
     ExportRequest request;
     ExportReport report;
@@ -48,7 +48,7 @@ struct ModelFile {
 /// Bytes of a safetensors file with what a model file must answer to its report's examples;
 /// src/deploy/README.md says what is in it.
 /// @param names  of the examples.
-[[nodiscard]] std::string vectors_of(const ModelFile& file, const std::vector<std::string>& names,
-                                     const Promise& promise);
+[[nodiscard]] std::string vectors_of(const DeployedFile& file,
+                                     const std::vector<std::string>& names, const Promise& promise);
 
 }  // namespace edgeloop

@@ -155,7 +155,7 @@ TEST_F(HandoverTest, TestClipsOfManyLinesAreSpreadOverThem) {
 }
 
 TEST_F(HandoverTest, VectorsSayAllThatACheckNeeds) {
-    ModelFile file;
+    DeployedFile file;
     file.report.digest = "0123";
     file.report.targets = raise_targets();
     file.report.examples = {{2, 1, 1, 1, 2}, false, std::string(16, 'i'), {1, 2, 3, 4}};
