@@ -59,7 +59,7 @@ class Forest::Grower {
         for (std::size_t i = first; i < last; ++i) sum += target_[rows_[i]];
         tree_[node].value = sum / static_cast<double>(last - first);
         if (last - first < 2 * settings_.least_leaf) return first;
-        const std::size_t tried = std::max<std::size_t>(1, (features_.size() + 2) / 3);
+        const std::size_t tried = std::max<std::size_t>(3, (features_.size() + 2) / 3);
         std::vector<std::size_t> order(features_.size());
         std::iota(order.begin(), order.end(), std::size_t(0));
         random_.shuffle(order);

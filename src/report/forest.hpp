@@ -19,7 +19,8 @@ struct ForestSettings {
     std::size_t least_leaf = 3;  ///< rows
 };
 
-/// A regression forest: trees on bootstraps, a third of the features looked at in each node.
+/// A regression forest: trees on bootstraps; in each node a third of the features, at least three,
+/// are looked at.
 /// Categories are split in the order of their mean in the node, which is exact for squared error.
 /// Source: Breiman, Random forests, Machine Learning 45, 2001; Fisher 1958 for the categories.
 class Forest {

@@ -1,5 +1,5 @@
 // What all drawings by ECharts share.
-import {$, colour, download, element} from './dom.js';
+import {$, colour, download, element, short} from './dom.js';
 
 const charts = new Map();
 
@@ -14,8 +14,8 @@ export function chartOf(name) {
 
 export function axis(name, more = {}) {
   return {
-    name, nameLocation: 'middle', nameGap: 30, type: 'value', scale: true,
-    nameTextStyle: {color: colour('ink')}, axisLabel: {color: colour('quiet'), hideOverlap: true},
+    name, nameLocation: 'middle', nameGap: 30, type: 'value', scale: true, ...(more.type === 'log' ? {min: range => range.min / 1.15, max: range => range.max * 1.15} : {}),
+    nameTextStyle: {color: colour('ink'), fontSize: 13}, axisLabel: {color: colour('quiet'), hideOverlap: true, fontSize: 12, formatter: value => short(Number(value.toPrecision(4)))},
     axisLine: {show: true, lineStyle: {color: colour('quiet')}}, splitLine: {lineStyle: {color: colour('line')}},
     minorSplitLine: {show: false}, ...more,
   };
@@ -23,7 +23,7 @@ export function axis(name, more = {}) {
 
 export function base(more = {}) {
   return {
-    animation: false, backgroundColor: 'transparent', textStyle: {color: colour('ink'), fontFamily: 'inherit'},
+    animation: false, backgroundColor: 'transparent', textStyle: {color: colour('ink'), fontFamily: 'system-ui, "DejaVu Sans", sans-serif', fontSize: 13},
     grid: {left: 70, right: 24, top: 30, bottom: 56},
     tooltip: {trigger: 'item', confine: true, backgroundColor: colour('panel'), borderColor: colour('line'), textStyle: {color: colour('ink')}},
     legend: {top: 0, textStyle: {color: colour('ink')}, inactiveColor: colour('quiet')}, ...more,

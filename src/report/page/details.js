@@ -83,9 +83,9 @@ function latencyFigure(row) {
   let last = -Infinity, place = 0;
   for (const [name, at] of known.filter(([each]) => names[each]).sort((p, q) => p[1] - q[1])) {
     draw('line', {x1: x(at), x2: x(at), y1: 34, y2: 58, stroke: name === 'latency_ms' ? 'var(--front)' : 'currentColor', 'stroke-width': name === 'latency_ms' ? 3 : 1.5});
-    place = x(at) - last < 70 ? (place + 1) % 3 : 0;
+    place = x(at) - last < 110 ? (place + 1) % 3 : 0;
     last = x(at);
-    draw('text', {x: Math.max(24, Math.min(536, x(at))), y: [26, 74, 12][place], 'text-anchor': 'middle', 'font-size': 11, fill: 'currentColor'}, `${names[name]} ${short(at)}`);
+    draw('text', {x: x(at), y: [26, 74, 12][place], 'text-anchor': x(at) < 60 ? 'start' : x(at) > 500 ? 'end' : 'middle', 'font-size': 11, fill: 'currentColor'}, `${names[name]} ${short(at)}`);
   }
   return part('Latency on the device, ms', svg, element('p', {class: 'hint'}, `Band: the interval of the median. ${wide ? 'Logarithmic. ' : ''}The run keeps these figures, not each timed run.`));
 }

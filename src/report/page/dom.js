@@ -13,8 +13,11 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+const colours = new Map();
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => colours.clear());
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+  if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim());
+  return colours.get(name);
 }
 export const seriesColours = () => colour('series').split(' ');
 

@@ -58,9 +58,9 @@ function groups() {
 }
 
 function scatter(name, rows, x, y, tint, size, more = {}) {
-  const large = rows.length > 1500;
+  const large = rows.length > 800;  // drawn as squares below 4 pixels, which is many times as fast
   return {type: 'scatter', name, data: large ? flat(rows, x, y) : rows.map(row => [x.values[row], y.values[row], row]), dimensions: large ? ['x', 'y'] : ['x', 'y', 'row'],
-          large, symbolSize: size, itemStyle: {color: tint}, emphasis: {disabled: true}, ...more};
+          large, symbolSize: large ? 3.5 : size, itemStyle: {color: tint}, emphasis: {disabled: true}, ...more};
 }
 
 function intervalOf(column) {
@@ -78,7 +78,7 @@ function intervals(rows, x, y) {
     if (across) data.push([x.values[row], y.values[row], across.low(row), across.high(row), 0]);
     if (up) data.push([x.values[row], y.values[row], up.low(row), up.high(row), 1]);
   }
-  return {type: 'custom', name: 'intervals', silent: true, z: 3, dimensions: ['x', 'y', 'low', 'high', 'up'], encode: {x: 0, y: 1}, data: data.filter(each => each[2] <= each[3]),
+  return {type: 'custom', name: 'intervals', silent: true, clip: true, z: 3, dimensions: ['x', 'y', 'low', 'high', 'up'], encode: {x: 0, y: 1}, data: data.filter(each => each[2] <= each[3]),
           renderItem(none, api) {
             const up = api.value(4) === 1, at = end => up ? api.coord([api.value(0), api.value(end)]) : api.coord([api.value(end), api.value(1)]);
             const [x1, y1] = at(2), [x2, y2] = at(3);
@@ -120,6 +120,7 @@ export function drawFront() {
     scatter('picked', found.picked, x, y, 'transparent', 15, {z: 5, itemStyle: {color: 'transparent', borderColor: colour('ink'), borderWidth: 2}}),
     marks(x, y),
   ];
+  found.limits = series.at(-1).markLine.data.length > 0;
   if ($('front-errors').checked) series.push(intervals(found.front, x, y));
   if (run.objectives.length === 2 && run.objectives.includes(x.name) && run.objectives.includes(y.name)) {
     const rows = [...found.front].sort((a, b) => x.values[a] - x.values[b]);
@@ -149,7 +150,7 @@ function showLegend(found, colours) {
   const list = [entry(colour('front'), `front (${found.front.length})`), entry(colour('other'), 'selected'), entry(colour('faded'), 'not selected')];
   if (found.newest.length) list.push(entry(colour('generation'), `generation ${state.generation} (${found.newest.length})`));
   if (found.given.length) list.push(entry(colour('given'), 'given designs'));
-  list.push(entry(colour('limit'), 'limits', 'line'));
+  if (found.limits) list.push(entry(colour('limit'), 'limits', 'line'));
   state.run.compare.forEach((other, i) => list.push(entry(colours[(i + 1) % colours.length], other.name)));
   $('front-legend').replaceChildren(...list);
 }

@@ -60,16 +60,16 @@ async function start() {
   if (some) {
     if (!$('front').hidden) { prepareFront(); addView('front', drawFront); }
     prepareTable();
-    addView('table', drawTable);
+    addView('table', drawTable, true);
     prepareProgress();
     addView('progress', drawProgress);
   }
   const important = prepareImportance();
   $('importance').hidden = $('predicted').hidden = !important;
-  if (important) { addView('importance', drawImportance); addView('predicted', drawPredicted); }
+  if (important) { addView('importance', drawImportance); addView('predicted', drawPredicted, true); }
   $('timeline').hidden = !prepareTimeline();
-  if (!$('timeline').hidden) addView('timeline', drawTimeline);
-  addView('failures', drawFailures);
+  if (!$('timeline').hidden) addView('timeline', drawTimeline, true);
+  addView('failures', drawFailures, true);
   $('comparison').hidden = !showComparison();
   showProvenance();
   if (some) { prepareParallel(); addView('parallel', drawParallel); }

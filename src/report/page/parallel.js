@@ -2,11 +2,11 @@
 import {$, colour, element, short} from './dom.js';
 import {setFilter, state} from './state.js';
 
-const mostLines = 2500;  // of each colour
+const mostLines = 1000;  // of each colour
 const top = 64, bottom = 40;
-let columns = [], canvas = null, handles = [];
+let columns = [], canvas = null, handles = [], heights = [];  // heights: of each axis by row, in pixels
 
-const height = () => $('parallel-chart').clientHeight;
+let wide = 0, tall = 0;  // of the drawing; asking for them while drawing would lay the page out each time
 
 function rangeOf(column) {
   if (column.range) return column.range;
@@ -51,12 +51,14 @@ export function prepareParallel() {
   listenToAxes();
 }
 
-const xOf = i => { const width = $('parallel-chart').clientWidth; return columns.length < 2 ? width / 2 : 56 + i * (width - 112) / (columns.length - 1); };
-const yOf = part => height() - bottom - part * (height() - top - bottom);
+const xOf = i => columns.length < 2 ? wide / 2 : 56 + i * (wide - 112) / (columns.length - 1);
+const yOf = part => tall - bottom - part * (tall - top - bottom);
 
 function place() {
   const box = $('parallel-chart');
   box.style.width = Math.max(box.parentElement.clientWidth, columns.length * 78) + 'px';
+  wide = box.clientWidth;
+  tall = box.clientHeight;
   for (const handle of handles) handle.element.remove();
   handles = [];
   columns.forEach((column, i) => {
@@ -74,6 +76,7 @@ function place() {
 function ends(column) { return state.filters.get(column.name) || rangeOf(column); }
 
 function placeHandles() {
+  heights = columns.map(column => column.heights && column.tall === tall ? column.heights : Object.assign(column, {tall, heights: Float32Array.from(column.values, value => yOf(share(column, value)))}).heights);
   for (const handle of handles) {
     const {column, end} = handle, range = ends(column), [low, high] = rangeOf(column), value = Math.max(low, Math.min(high, range[end]));
     handle.element.style.left = xOf(handle.i) + 'px';
@@ -113,7 +116,7 @@ function listenToAxes() {
   const box = $('parallel-chart');
   let drag = null;
   const at = event => { const area = box.getBoundingClientRect(); return [event.clientX - area.left, event.clientY - area.top]; };
-  const part = y => Math.max(0, Math.min(1, (height() - bottom - y) / (height() - top - bottom)));
+  const part = y => Math.max(0, Math.min(1, (tall - bottom - y) / (tall - top - bottom)));
   const near = x => { let best = -1; columns.forEach((column, i) => { if (Math.abs(xOf(i) - x) < 24) best = i; }); return best; };
   box.addEventListener('pointerdown', event => {
     const [x, y] = at(event), handle = handles.find(each => each.element === event.target), i = handle ? handle.i : near(x);
@@ -147,13 +150,13 @@ function lines(context, rows, tint, width, alpha) {
   context.strokeStyle = tint;
   context.lineWidth = width;
   context.globalAlpha = alpha;
-  const xs = columns.map((column, i) => xOf(i)), ys = columns.map(column => row => yOf(share(column, column.values[row])));
+  const xs = columns.map((column, i) => xOf(i));
   context.beginPath();
   for (const row of rows) {
     let pen = false;
     for (let i = 0; i < columns.length; ++i) {
-      const y = ys[i](row);
-      if (!Number.isFinite(y)) { pen = false; continue; }  // a gene that this design does not have
+      const y = heights[i][row];
+      if (Number.isNaN(y)) { pen = false; continue; }  // a gene that this design does not have
       if (pen) context.lineTo(xs[i], y);
       else context.moveTo(xs[i], y);
       pen = true;
@@ -165,16 +168,16 @@ function lines(context, rows, tint, width, alpha) {
 
 export function drawParallel() {
   if (!canvas) return;
-  const {run, shown} = state, box = $('parallel-chart'), scale = window.devicePixelRatio || 1, width = box.clientWidth;
-  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height() * scale)) {
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height() * scale);
-    canvas.style.width = width + 'px';
-    canvas.style.height = height() + 'px';
+  const {run, shown} = state, scale = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(wide * scale) || canvas.height !== Math.round(tall * scale)) {
+    canvas.width = Math.round(wide * scale);
+    canvas.height = Math.round(tall * scale);
+    canvas.style.width = wide + 'px';
+    canvas.style.height = tall + 'px';
   }
   const context = canvas.getContext('2d');
   context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width, height());
+  context.clearRect(0, 0, wide, tall);
   const front = [], selected = [], others = [];
   for (let row = 0; row < run.rows; ++row) (!shown[row] ? others : run.frontSet.has(row) ? front : selected).push(row);
   if (selected.length + front.length < run.rows) lines(context, thinned(others), colour('faded'), 1, .6);
@@ -194,7 +197,7 @@ export function drawParallel() {
     context.fillStyle = colour('quiet');
     const [low, high] = rangeOf(column);
     context.fillText(fitted(label(column, high)), xOf(i), top - 22);
-    context.fillText(fitted(label(column, low)), xOf(i), height() - bottom + 28);
+    context.fillText(fitted(label(column, low)), xOf(i), tall - bottom + 28);
   });
   placeHandles();
   const drawn = rows => Math.min(rows.length, mostLines);

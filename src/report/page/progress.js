@@ -34,7 +34,7 @@ export function drawProgress() {
   const {run} = state, what = $('progress-what').value, over = $('progress-over').value, tints = seriesColours();
   if (!what) { $('progress-note').textContent = 'No result yet.'; return; }
   const line = (name, data, tint, more = {}) => ({type: 'line', name, data, step: 'end', symbol: 'none', lineStyle: {color: tint, width: 2}, itemStyle: {color: tint}, ...more});
-  const noted = notedBySearch(what, over);
+  const noted = notedBySearch(what, over), confirms = run.objectives.some(name => run.table.by.has(name + '_n'));
   const series = [line('of the results', growthOf(run.growth, what, over), tints[0])];
   if (noted.length) series.push(line('as the search noted it', noted, tints[1], {step: false, symbol: 'circle', symbolSize: 5, lineStyle: {color: tints[1], width: 1, type: 'dotted'}}));
   run.compare.forEach((other, i) => { const data = growthOf(other.growth, what, over); if (data.length) series.push(line(other.name, data, tints[(i + 2) % tints.length])); });
@@ -42,12 +42,12 @@ export function drawProgress() {
     grid: {left: 78, right: 24, top: 34, bottom: 56}, series,
     xAxis: axis(over === 'done' ? 'designs done' : 'seconds since the start', {scale: false}), yAxis: axis(what.replace(/^best_/, 'best '), {nameGap: 56}),
     tooltip: {...base().tooltip, trigger: 'axis', formatter: items => tip([over === 'done' ? `${items[0].value[0]} designs` : duration(items[0].value[0]), ...items.map(item => `${item.seriesName}: ${short(item.value[1])}`)])},
-    legend: {...base().legend, show: series.length > 1},
+    legend: {...base().legend, show: series.length > 1, selected: {'as the search noted it': !confirms}},
   }), {notMerge: true});
   const last = series[0].data.at(-1), reference = run.status.reference || [];
   describe('progress', `${what} over ${over}; last ${last ? short(last[1]) : 'unknown'}`);
   $('progress-note').textContent = what === 'hypervolume'
-      ? `Exact, up to ${reference.length ? reference.map(short).join(', ') : 'no reference point yet'}. “Of the results” takes the values of the table, means of confirmed designs, in the order in which the designs ended; the search noted what was confirmed by then.`
+      ? `Exact, up to ${reference.length ? reference.map(short).join(', ') : 'no reference point yet'}. “Of the results” takes the values of the table, means of confirmed designs, in the order in which the designs ended; the search noted its front as it stood then, with what was not confirmed yet.`
       : 'The least of completed designs, by the values of the table.';
 }
 

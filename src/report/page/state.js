@@ -14,9 +14,9 @@ export const state = {
 
 const views = [];
 
-// A view draws when it can be seen, and is marked otherwise.
-export function addView(id, draw) {
-  const view = {element: document.getElementById(id), draw, visible: false, stale: true};
+// A view draws when it can be seen, and is marked otherwise. One that may be late waits for a brush to rest.
+export function addView(id, draw, late = false) {
+  const view = {element: document.getElementById(id), draw, late, visible: false, stale: true};
   views.push(view);
   return view;
 }
@@ -44,6 +44,16 @@ export function redraw() {
     view.stale = true;
     if (view.visible) drawView(view);
   }
+}
+
+const restMs = 80;
+let due = 0, resting = 0;
+
+function drawSoon() {
+  for (const view of views) view.stale = true;
+  for (const view of views) if (view.visible && !view.late) drawView(view);
+  clearTimeout(resting);
+  resting = setTimeout(() => { for (const view of views) if (view.visible && view.stale) drawView(view); }, restMs);
 }
 
 let texts = null;  // of rows, for the search
@@ -80,15 +90,13 @@ export function select() {
   state.count = shown.reduce((sum, one) => sum + one, 0);
 }
 
-let due = 0;
-
-// Something about the selection changed: everything is drawn again in the next frame.
+// Something about the selection changed: everything is drawn again in the next frame, the table a little later.
 export function changed() {
   select();
   if (due) return;
   due = requestAnimationFrame(() => {
     due = 0;
-    redraw();
+    drawSoon();
   });
 }
 
