@@ -25,6 +25,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+const std::string shards = e2e_data("shards");
+
 Words search_of_twelve(const std::string& run_dir, const Words& more = {}) {
     return small_search(run_dir, with_defaults({{"--evaluations", "12"}}, more));
 }

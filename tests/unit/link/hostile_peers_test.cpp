@@ -160,6 +160,25 @@ TEST(HostileDevice, AnAgentOfOursHandsNothingImpossibleOver) {
     EXPECT_THAT(outcomes.at(1).reason, HasSubstr("'val_rmse' (0) is not what a device measures"));
 }
 
+TEST(HostileBridge, WhoIsBusyWithWhatNobodyAskedForMakesASearchRememberNothing) {
+    const HostileBridge bridge([](const wire::Packet& packet) {
+        std::vector<wire::Packet> replies;
+        if (!std::holds_alternative<wire::Submit>(packet.message)) return replies;
+        for (std::uint64_t id = 1; id <= 200; ++id) {
+            replies.push_back({wire::Busy{}, id});
+            replies.push_back({wire::Busy{}, packet.request});
+        }
+        replies.push_back({wire::Refused{"done"}, packet.request});
+        return replies;
+    });
+    RemoteProbeOptions connect;
+    connect.edge = {EdgeOption::Mode::connect, bridge.endpoint()};
+    RemoteProbe probe(connect);
+    probe.submit(numbered_candidate(1, 1));
+    EXPECT_EQ(collect(probe, 1).size(), 1u);
+    EXPECT_LE(probe.unconfirmed(), 1u);
+}
+
 TEST(HostileBridge, WhatASearchRefusesItAsksForAnew) {
     // A bridge of an earlier release has kept what a device said.
     MemoryJobStore store;
