@@ -61,8 +61,8 @@ async function start() {
     if (!$('front').hidden) { prepareFront(); addView('front', drawFront); }
     prepareTable();
     addView('table', drawTable, true);
-    prepareProgress();
-    addView('progress', drawProgress);
+    if (prepareProgress()) addView('progress', drawProgress);
+    else $('progress').hidden = true;
   }
   const important = prepareImportance();
   $('importance').hidden = $('predicted').hidden = !important;

@@ -8,11 +8,13 @@ const known = column => column && column.values.some(Number.isFinite);
 export function prepareProgress() {
   const {run} = state;
   const options = ['hypervolume', ...run.objectives.map(name => 'best_' + name)].filter(name => known(run.growth.by.get(name)) || known(run.progress.by.get(name)));
+  if (options.length === 0) return false;
   $('progress-what').append(...options.map(name => element('option', {value: name}, name.replace(/^best_/, 'best '))));
   for (const id of ['progress-what', 'progress-over']) $(id).addEventListener('change', drawProgress);
   if (!known(run.growth.by.get('seconds')) && !known(run.progress.by.get('time_ms'))) $('progress-over').querySelector('[value=seconds]').disabled = true;
   const growth = run.growth;
   fillTable($('progress-table'), growth.columns.map(column => column.name), Array.from({length: growth.rows}, (none, i) => growth.columns.map(column => short(column.values[i]))), growth.columns.map((none, i) => i));
+  return true;
 }
 
 function growthOf(growth, what, over) {
@@ -32,7 +34,6 @@ function notedBySearch(what, over) {
 
 export function drawProgress() {
   const {run} = state, what = $('progress-what').value, over = $('progress-over').value, tints = seriesColours();
-  if (!what) { $('progress-note').textContent = 'No result yet.'; return; }
   const line = (name, data, tint, more = {}) => ({type: 'line', name, data, step: 'end', symbol: 'none', lineStyle: {color: tint, width: 2}, itemStyle: {color: tint}, ...more});
   const noted = notedBySearch(what, over), confirms = run.objectives.some(name => run.table.by.has(name + '_n'));
   const series = [line('of the results', growthOf(run.growth, what, over), tints[0])];

@@ -53,7 +53,10 @@ function drawSoon() {
   for (const view of views) view.stale = true;
   for (const view of views) if (view.visible && !view.late) drawView(view);
   clearTimeout(resting);
-  resting = setTimeout(() => { for (const view of views) if (view.visible && view.stale) drawView(view); }, restMs);
+  resting = setTimeout(() => {
+    for (const view of views) if (view.visible && view.stale) drawView(view);
+    document.documentElement.dataset.pending = '';
+  }, restMs);
 }
 
 let texts = null;  // of rows, for the search
@@ -93,6 +96,7 @@ export function select() {
 // Something about the selection changed: everything is drawn again in the next frame, the table a little later.
 export function changed() {
   select();
+  document.documentElement.dataset.pending = 'yes';
   if (due) return;
   due = requestAnimationFrame(() => {
     due = 0;

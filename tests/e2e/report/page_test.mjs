@@ -74,7 +74,13 @@ async function drawAll(page) {
     await settle(page);
   }
 }
-const settle = page => page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 150)))));
+// Two frames, in which what came into sight is drawn, and the moment after which the table follows a brush.
+const frames = page => page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))));
+async function settle(page) {
+  await frames(page);
+  await page.waitForFunction(() => document.documentElement.dataset.pending !== 'yes');
+  await frames(page);
+}
 const count = async page => { await settle(page); return Number((await page.$eval('#count', each => each.textContent)).split(' ')[0]); };
 const show = async (page, id) => { await page.evaluate(one => document.getElementById(one).scrollIntoView(), id); await settle(page); };
 const clear = async page => { await page.click('#clear'); await settle(page); };
