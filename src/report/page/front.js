@@ -209,7 +209,10 @@ function listen() {
   box.addEventListener('keydown', event => {
     const x = chosen('x'), rows = [...frontUpTo(state.generation)].sort((a, b) => x.values[a] - x.values[b]);
     if (rows.length === 0) return;
-    if (event.key === 'Enter' && cursor >= 0) openDetails(rows[Math.min(cursor, rows.length - 1)]);
+    if (event.key === 'Enter' && cursor >= 0) {
+      event.preventDefault();  // or it would press the button that gets the focus
+      openDetails(rows[Math.min(cursor, rows.length - 1)]);
+    }
     const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
     if (!step) return;
     event.preventDefault();
