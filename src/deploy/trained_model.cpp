@@ -135,6 +135,7 @@ Json record_of(const TrainedModel& model) {
                                                        {"id", model.from_id},
                                                        {"objectives", model.from_objectives}}},
             {"search", to_json(model.promise)},
+            {"options", model.options},
             {"spec_digest", model.spec.identity().hex()},
             {"weights_digest", model.weights_digest}};
 }
@@ -159,6 +160,7 @@ TrainedModel model_from(const Json& json) {
         from.at("objectives").get_to(model.from_objectives);
     }
     model.promise = promise_from(json.at("search"));
+    json.at("options").get_to(model.options);
     json.at("weights_digest").get_to(model.weights_digest);
     return model;
 }
