@@ -349,7 +349,7 @@ class OpenDirectory final : public RunDirectory {
         std::error_code ignored;
         for (const auto& entry : fs::directory_iterator(path("models"), ignored)) {
             if (shown.count(entry.path().filename()) > 0) continue;
-            for (const char* ours : {"spec.json", "weights.safetensors"})
+            for (const char* ours : {"spec.json", "weights.safetensors", "weights.safetensors.tmp"})
                 fs::remove(entry.path() / ours, ignored);
             fs::remove(entry.path(), ignored);  // not if somebody put more there
         }
