@@ -4,16 +4,12 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/child_process.hpp"
-#include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/json.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <memory>
 #include <set>
-#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -59,9 +55,16 @@ class TrainProgram : public testing::Test {
     }
     static void TearDownTestSuite() { shared_.reset(); }
     static std::string run_dir() { return shared_->path("run"); }
-    [[nodiscard]] Words train(const std::string& out, const Words& more = {}) const {
-        return Words{program("edgeloop-model"), "train", "--from",         run_dir(), "--data",
-                     e2e_data("shards"),        "--out", folder_.path(out)} +
+    [[nodiscard]] Words train(const std::string& out, const Words& more = {},
+                              const std::string& shards = e2e_data("shards")) const {
+        return Words{program("edgeloop-model"),
+                     "train",
+                     "--from",
+                     run_dir(),
+                     "--data",
+                     shards,
+                     "--out",
+                     folder_.path(out)} +
                more;
     }
     [[nodiscard]] std::string bytes(const std::string& file) const {
@@ -233,10 +236,10 @@ TEST_F(TrainProgram, WhatCannotBeTrainedIsOneClearLine) {
         EXPECT_EQ(made.code, 0) << made.output;
     };
     shard("published", {"--crop", "published"});
-    expect_refused(train("refused", {"--data", folder_.path("published")}), 2,
+    expect_refused(train("refused", {}, folder_.path("published")), 2,
                    "have the crop 'published' (the design was searched on 'causal')");
     shard("others", {"--seed", "77"});
-    const auto others = run(train("others-out", {"--data", folder_.path("others")}));
+    const auto others = run(train("others-out", {}, folder_.path("others")));
     EXPECT_EQ(others.code, 0) << others.output;
     EXPECT_THAT(others.output, HasSubstr("are not those of the search"));
 }
@@ -263,33 +266,25 @@ std::set<std::string> without_weights(const std::string& run_dir) {
     return without;
 }
 
-/// Kills a search without warning once it has a front, and says what its members lack.
-void kill_with_front(const Words& command, const std::string& run_dir, std::size_t designs) {
-    const TemporaryFolder folder;
+TEST_F(TrainProgram, TheFrontOfASearchHasItsWeightsAtAnyTimeAlsoWhenTheyAreReused) {
+    const std::string killed = folder_.path("search");
     ChildOptions options;
-    options.arguments = command;
-    options.output_file = folder.path("log");
-    ChildProcess child(options);
-    ASSERT_TRUE(wait_for_lines(run_dir + "/evaluations.csv", designs + 1))
-        << read_file(options.output_file);
-    ASSERT_TRUE(wait_for_lines(run_dir + "/pareto.csv", 2)) << read_file(options.output_file);
-    ::kill(child.pid(), SIGKILL);
-    ASSERT_TRUE(child.wait_for(20));
-}
-
-TEST(SavedWeights, AreThereAtAnyTimeAlsoAfterAKillAndAfterReuse) {
-    const TemporaryFolder folder;
-    const std::string first = folder.path("first"), second = folder.path("second");
-    const Words endless{"--evaluations", "100000", "--save-weights", "--confirm", "2"};
-    kill_with_front(search(first, endless), first, 6);
-    EXPECT_EQ(without_weights(first), std::set<std::string>{});
+    options.arguments =
+        search(killed, {"--evaluations", "100000", "--save-weights", "--reuse", run_dir()});
+    options.output_file = folder_.path("log");
+    {
+        ChildProcess child(options);
+        ASSERT_TRUE(wait_for_lines(killed + "/pareto.csv", 2)) << read_file(options.output_file);
+        ::kill(child.pid(), SIGKILL);
+        ASSERT_TRUE(child.wait_for(20));
+    }
+    EXPECT_THAT(read_file(options.output_file), HasSubstr("latencies can be reused"));
+    EXPECT_EQ(without_weights(killed), std::set<std::string>{});
     // What was killed is selected from.
-    const auto trained = run({program("edgeloop-model"), "train", "--from", first, "--select",
-                              "best", "--data", e2e_data("shards"), "--out", folder.path("out")});
+    const auto trained = run({program("edgeloop-model"), "train", "--from", killed, "--select",
+                              "knee", "--data", e2e_data("shards"), "--out", folder_.path("out")});
     EXPECT_EQ(trained.code, 0) << trained.output;
     EXPECT_THAT(trained.output, HasSubstr("has not ended"));
-    kill_with_front(search(second, endless + Words{"--reuse", first}), second, 6);
-    EXPECT_EQ(without_weights(second), std::set<std::string>{});
 }
 
 }  // namespace
