@@ -145,23 +145,23 @@ TEST_F(TrainProgram, WhatIsTrainedIsWhatWasSearched) {
 }
 
 TEST_F(TrainProgram, KilledItGoesOnToTheSameCurveAndFile) {
-    const Words how{"--epochs", "150", "--average", "--repeats", "2"};
+    const Words how{"--epochs", "100", "--average", "--repeats", "2"};
     ASSERT_EQ(run(train("whole", how)).code, 0);
     kill_at(train("killed", how), "killed", 5);
-    kill_at(train("killed", how + Words{"--resume"}), "killed", 160);
+    kill_at(train("killed", how + Words{"--resume"}), "killed", 110);
     const auto resumed = run(train("killed", how + Words{"--resume"}));
     ASSERT_EQ(resumed.code, 0) << resumed.output;
     EXPECT_THAT(resumed.output, HasSubstr("repeat 2/2 | goes on after "));
     for (const char* file : {"curve.csv", "weights.safetensors", "spec.json", "training.json"})
         EXPECT_EQ(bytes(std::string("killed/") + file), bytes(std::string("whole/") + file))
             << file;
-    EXPECT_EQ(curve("whole", "averaged_val_rmse").size(), 300u);
+    EXPECT_EQ(curve("whole", "averaged_val_rmse").size(), 200u);
     EXPECT_FALSE(fs::exists(folder_.path("killed/training")));
     EXPECT_THAT(resumed.output, HasSubstr("val_rmse of 2 seeds: mean "));
 }
 
 TEST_F(TrainProgram, ASignalStopsItWithItsStateAndRanksTrainTogether) {
-    const Words how{"--epochs", "200", "--select", "fastest"};
+    const Words how{"--epochs", "60", "--select", "fastest"};
     ASSERT_EQ(run(mpirun(2, train("whole", how))).code, 0);
     ChildOptions options;
     options.arguments = mpirun(2, train("stopped", how));
