@@ -102,6 +102,10 @@ TEST(SafeTensors, TensorsLieOneAfterTheOther) {
     expect_refused(two("[0,4]", "[0,4]"), "overlap");
     expect_refused(file_of("{\"a\":" + entry("U8", "[4]", "[4,8]") + "}", eight), "hole");
     expect_refused(file_of("{\"a\":" + entry("U8", "[4]", "[0,4]") + "}", eight), "not all of");
+    expect_refused(file_of("{\"a\":" + entry("U8", "[4]", "[0,4]") +
+                               ",\"a\":" + entry("U8", "[4]", "[4,8]") + "}",
+                           eight),
+                   "hole");
 }
 
 TEST(SafeTensors, HeadersAreBounded) {
@@ -115,7 +119,8 @@ TEST(SafeTensors, HeadersAreBounded) {
     const std::size_t too_long = longest_safetensors_header + 1;
     expect_refused(file_of("{}" + std::string(too_long - 2, ' ')), "header is longer than");
     expect_refused(file_of(R"({"__metadata__":{"a":1}})"), "some.safetensors");
-    expect_refused(file_of(R"({"a":1,"a":1})"), "some.safetensors");
+    expect_refused(file_of(R"({"a":)"), "no JSON");
+    expect_refused(file_of(std::string(1000, '[')), "nested");
 }
 
 }  // namespace

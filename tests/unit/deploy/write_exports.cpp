@@ -11,6 +11,7 @@
 #include "unit/model/specs.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/data/tensor_file.hpp"
 #include "edgeloop/model/reference_check.hpp"
 
