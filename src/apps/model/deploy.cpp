@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "searched_run.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/stop.hpp"
@@ -28,7 +29,10 @@ HandoverRequest wanted(const Wishes& wishes) {
     if (wishes.from.empty())
         throw ConfigError("nothing to deploy was given", {},
                           "give --model, a trained folder, or --from, a run directory");
-    return handover_of(select(wishes.from, wishes.select));
+    HandoverRequest request = handover_of(select(wishes.from, wishes.select));
+    take_rules(searched_run(wishes.from), request.network);
+    request.origin.dataset_digest = request.network.data_digest;
+    return request;
 }
 
 }  // namespace
