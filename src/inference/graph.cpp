@@ -33,7 +33,7 @@ class Checker {
                     "it is of no known kind");
             name_ = to_string(layer.operation);
             const TensorKind& input = tensor(layer.input);
-            require(clip_is_read_well(layer), "a clip of bytes is read by an integer convolution");
+            require(clip_is_read_well(layer), "it reads a clip of bytes");
             add(result(layer, input));
             ++index_;
         }
@@ -57,6 +57,7 @@ class Checker {
     [[nodiscard]] bool clip_is_read_well(const Layer& layer) const {
         if (tensor(layer.input).elements.zero == 0) return true;
         return layer.operation == Operation::convolution ||
+               layer.operation == Operation::depthwise || layer.operation == Operation::linear ||
                layer.operation == Operation::dequantise;
     }
 
@@ -209,8 +210,9 @@ class Checker {
                                             const Shape& shape) const {
         const Quantisation& integer = layer.integer;
         const auto outputs = static_cast<std::size_t>(shape.channels);
-        require(layer.activation == Activation::none,
-                "an integer layer has no activation of its own");
+        const bool may_be_relu = integer.output_bits == 0 && layer.activation == Activation::relu;
+        require(layer.activation == Activation::none || may_be_relu,
+                "an integer layer has no activation but ReLU, of float results");
         require(input.elements.zero == 0 || layer.operation != Operation::mean, "it reads a clip");
         if (integer.output_bits == 0) {
             require(layer.second == -1, "it reads a second tensor");
@@ -238,6 +240,7 @@ class Checker {
 
     [[nodiscard]] TensorKind averaged(const Layer& layer, const TensorKind& input) const {
         const Shape shape{input.shape.channels, {1, 1, 1}};
+        require(layer.activation == Activation::none, "a mean has no activation");
         if (layer.integer.weight_bits == 0) {
             require_real(input);
             return {shape, {}};
@@ -279,6 +282,16 @@ const char* to_string(Operation operation) {
 }
 
 std::vector<TensorKind> kinds_of(const Graph& graph) { return Checker().run(graph); }
+
+std::int64_t stored_bytes(const Graph& graph) {
+    std::size_t bytes = 0;
+    for (const Layer& layer : graph.layers) {
+        const Quantisation& integer = layer.integer;
+        bytes += sizeof(float) * (layer.weights.size() + layer.bias.size() + integer.bias.size());
+        bytes += (integer.weights.size() * static_cast<std::size_t>(integer.weight_bits) + 7) / 8;
+    }
+    return static_cast<std::int64_t>(bytes);
+}
 
 std::int64_t parameters(const Graph& graph) {
     std::size_t count = 0;

@@ -143,7 +143,8 @@ class Evaluation {
         const Quantisation& integer = layer_.integer;
         const int bits = integer.output_bits;
         if (bits == 0)
-            result_.real[place] = output_value(accumulator, integer.scales[channel]);
+            result_.real[place] = static_cast<float>(
+                activated(layer_.activation, output_value(accumulator, integer.scales[channel])));
         else if (layer_.second == -1)
             result_.integers[place] = requantise(accumulator, integer.ratios[channel], bits);
         else

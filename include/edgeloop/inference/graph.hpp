@@ -50,7 +50,8 @@ enum class Operation : std::uint8_t {
 };
 constexpr int operations = 10;
 
-/// Of the results of a convolution, linear layer or norm whose results are float.
+/// Of the results of a convolution, linear layer or norm whose results are float; of an integer
+/// layer with float results only ReLU.
 enum class Activation : std::uint8_t { none, relu, silu, sigmoid };
 constexpr int activations = 4;
 
@@ -110,6 +111,8 @@ constexpr std::int64_t max_elements = std::int64_t{1} << 30;
 /// layers say, nothing larger than they themselves is allocated.
 [[nodiscard]] std::vector<TensorKind> kinds_of(const Graph& graph);
 
+/// What the weights and biases of all layers take with their bits, biases 32.
+[[nodiscard]] std::int64_t stored_bytes(const Graph& graph);
 /// Weights and biases of all layers.
 [[nodiscard]] std::int64_t parameters(const Graph& graph);
 

@@ -103,7 +103,10 @@ struct IntegerFinish {
 
   private:
     EDGELOOP_INLINE void finish_real(Int total, float* out) const {
-        for (int i = 0; i < count_; ++i) out[i] = output_value(total[i], row_.scales[channel_ + i]);
+        for (int i = 0; i < count_; ++i) {
+            const float y = output_value(total[i], row_.scales[channel_ + i]);
+            out[i] = row_.is_relu && !(y > 0) ? 0 : y;
+        }
     }
 
     const RowArguments& row_;
