@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -22,7 +23,15 @@ inference::Graph graph_of_job(const ArchitectureSpec& spec, const MeasurementSet
         throw ConfigError(*problem, {}, "measure it with another runtime");
     if (settings.weights.empty()) return inference::random_graph_of(spec);
     inference::NetworkWeights weights;
-    weights.floats = decode_safetensors(read_file(settings.weights), settings.weights);
+    const std::string bytes = read_file(settings.weights);
+    for (const auto& [name, view] : decode_safetensors(bytes, settings.weights).tensors) {
+        if (view.type != ElementType::f32)
+            throw ConfigError(settings.weights + ": a tensor is not F32");
+        FloatArray& array = weights.floats[name];
+        array.shape = view.shape;
+        array.values.resize(view.bytes.size() / sizeof(float));
+        std::memcpy(array.values.data(), view.bytes.data(), view.bytes.size());
+    }
     const auto bias = weights.floats.find("output.bias");
     if (bias == weights.floats.end() || bias->second.values.empty() ||
         bias->second.values.size() > 4096)

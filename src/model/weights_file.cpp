@@ -1,31 +1,46 @@
 #include "weights_file.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/error.hpp"
 #include "edgeloop/core/safetensors.hpp"
 
-#include <cstdint>
 #include <cstring>
+#include <vector>
 
 namespace edgeloop {
+namespace {
+
+/// A copy of one tensor of a file.
+torch::Tensor copy_of(const TensorView& view, const std::string& where) {
+    if (view.type != ElementType::f32)
+        throw ConfigError(where + ": a tensor is not F32",
+                          "weights are read from safetensors files of float32");
+    torch::Tensor tensor = torch::empty(view.shape);
+    if (!view.bytes.empty())
+        std::memcpy(tensor.data_ptr<float>(), view.bytes.data(), view.bytes.size());
+    return tensor;
+}
+
+}  // namespace
+
 std::string encode_weights(const std::map<std::string, torch::Tensor>& weights) {
-    std::map<std::string, FloatArray> arrays;
+    SafeTensors content;
+    std::vector<torch::Tensor> plain;
     for (const auto& [name, tensor] : weights) {
-        const torch::Tensor plain = tensor.to(torch::kCPU, torch::kFloat32).contiguous();
-        const float* const values = plain.data_ptr<float>();
-        arrays[name] = {plain.sizes().vec(), {values, values + plain.numel()}};
+        plain.push_back(tensor.to(torch::kCPU, torch::kFloat32).contiguous());
+        const torch::Tensor& values = plain.back();
+        content.tensors[name] = {ElementType::f32,
+                                 values.sizes().vec(),
+                                 {static_cast<const char*>(values.data_ptr()), values.nbytes()}};
     }
-    return encode_safetensors(arrays);
+    return encode_safetensors(content);
 }
 
 std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
                                                     const std::string& where) {
     std::map<std::string, torch::Tensor> weights;
-    for (const auto& [name, array] : decode_safetensors(bytes, where)) {
-        torch::Tensor tensor = torch::empty(array.shape);
-        if (!array.values.empty())
-            std::memcpy(tensor.data_ptr<float>(), array.values.data(), tensor.nbytes());
-        weights[name] = std::move(tensor);
-    }
+    for (const auto& [name, view] : decode_safetensors(bytes, where).tensors)
+        weights[name] = copy_of(view, where);
     return weights;
 }
 

@@ -10,10 +10,11 @@
 
 namespace edgeloop {
 
-/// Weights by name as a safetensors file (core/safetensors.hpp).
+/// Weights by name as a safetensors file (core/safetensors.hpp), float32 only.
 [[nodiscard]] std::string encode_weights(const std::map<std::string, torch::Tensor>& weights);
 
-/// @throws ConfigError  as decode_safetensors().
+/// @param where  named in errors.
+/// @throws ConfigError  not a sound safetensors file, or other types than F32.
 [[nodiscard]] std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
                                                                   const std::string& where);
 
