@@ -31,7 +31,7 @@ class TorchRuntime final : public Runtime {
         network_->to(device_);
         // The fused kernels are for the CPU and are not traced.
         if (settings.runtime == "torchscript")
-            network_->set_kernels(Kernels::plain);
+            network_->set_kernels(Kernels::exported);
         else if (device_.is_cuda())
             network_->set_kernels(Kernels::library);
         scripted_ = settings.runtime == "torchscript";
