@@ -20,7 +20,7 @@ struct Form {
     bool with_preprocessing;
 };
 
-constexpr std::array<Form, 9> forms{
+constexpr std::array<Form, 10> forms{
     {{"model.onnx", ModelFormat::onnx, FilePrecision::float32, 1, false},
      {"model-free-batch.onnx", ModelFormat::onnx, FilePrecision::float32, 0, false},
      {"model-float16.onnx", ModelFormat::onnx, FilePrecision::float16, 1, false},
@@ -29,7 +29,13 @@ constexpr std::array<Form, 9> forms{
      {"model-crops-float16.onnx", ModelFormat::onnx, FilePrecision::float16, 1, true},
      {"model-crops-int8.onnx", ModelFormat::onnx, FilePrecision::int8, 1, true},
      {"model.pt", ModelFormat::torchscript, FilePrecision::float32, 1, false},
-     {"model-crops.pt", ModelFormat::torchscript, FilePrecision::float32, 1, true}}};
+     {"model-crops.pt", ModelFormat::torchscript, FilePrecision::float32, 1, true},
+     {"model.elm", ModelFormat::native, FilePrecision::float32, 1, false}}};
+
+/// Not every network has the other forms.
+bool every_network_has(const Form& form) {
+    return form.precision == FilePrecision::float32 && form.format != ModelFormat::native;
+}
 
 const Form& form_named(const std::string& name) {
     const auto* const found = std::find_if(forms.begin(), forms.end(),
@@ -96,7 +102,7 @@ DeployedFiles make_model_files(const HandoverRequest& request, const TestClips& 
             files.made.push_back(file_of(request, *form, clips, folder));
             request.say(to_text(files.made.back().report, files.made.back().request));
         } catch (const ConfigError& error) {
-            if (form->precision == FilePrecision::float32) throw;
+            if (every_network_has(*form)) throw;
             files.left_out.push_back(fmt::format("{}: {}", form->name, error.what()));
             request.say(fmt::format("{} is left out: {}\n", form->name, error.what()));
         }
