@@ -111,8 +111,9 @@ DeployedFiles make_model_files(const HandoverRequest& request, const TestClips& 
 }
 
 std::string about(const DeployedFile& file) {
-    std::string text =
-        file.request.format == ModelFormat::onnx ? "ONNX, operator set 17" : "TorchScript";
+    std::string text = "TorchScript";
+    if (file.request.format == ModelFormat::onnx) text = "ONNX, operator set 17";
+    if (file.request.format == ModelFormat::native) text = "for edgeloop's own runtime";
     text += file.request.with_preprocessing
                 ? fmt::format(": uint8 crops to {}", to_text(file.report.targets))
                 : ": clips to targets divided by their scales";
