@@ -1,6 +1,7 @@
 #include "edgeloop/link/job_board.hpp"
 
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/link/file_store.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -18,6 +19,8 @@ constexpr double hellos_at_once = 128, hellos_per_s = 4;  ///< job_board_session
 constexpr std::size_t max_names = 4096;                   ///< of devices that are remembered
 constexpr double questions_at_once = 50, questions_per_s = 10;
 constexpr double wishes_at_once = 20'000, wishes_per_s = 500;  ///< job_board_wishes.cpp
+/// Bytes of models that devices of a key get: job_board_files.cpp.
+constexpr double pieces_at_once = 256 << 20, pieces_per_s = 32 << 20;
 /// Jobs that are found at the start have at least so long for a search or a device to come back.
 constexpr double restart_grace_s = 3600;
 constexpr double report_pause_s = 0.5;  ///< of the queue's length to clients
@@ -31,6 +34,7 @@ std::size_t weight_of(const wire::Message& message) {
     if (const auto* result = std::get_if<wire::Result>(&message))
         return small * (1 + result->result.metrics.size()) + result->result.record.size();
     if (const auto* status = std::get_if<wire::StatusReply>(&message)) return status->json.size();
+    if (const auto* piece = std::get_if<wire::Piece>(&message)) return small + piece->bytes.size();
     return small;
 }
 
@@ -48,7 +52,8 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
       name_places_(max_names),
       hellos_(hellos_at_once, hellos_per_s),
       questions_(questions_at_once, questions_per_s),
-      wishes_(wishes_at_once, wishes_per_s) {
+      wishes_(wishes_at_once, wishes_per_s),
+      pieces_(pieces_at_once, pieces_per_s) {
     const double longest_age = options.expire_s - std::min(restart_grace_s, options.expire_s);
     for (OpenJob& open : store_.open_jobs()) {
         Work& work = work_[open.id];
@@ -56,7 +61,10 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
         work.since = work.wanted = now - std::min(open.age_s, longest_age);
         work.open = std::move(open);
         charge(work, owner);
+        use_files(work.open.job);
     }
+    if (FileStore* const files = store_.files())
+        files->keep_only([this](const FileName& file) { return file_uses_.count(file) != 0; });
     if (work_.empty()) reclaiming_ = false;
 }
 
@@ -92,6 +100,11 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
         cancel(peer, packet.request, now);
     } else if (const auto* what = std::get_if<wire::Drop>(&packet.message); what && client) {
         drop(from, packet.request, *what, now);
+    } else if (const auto* piece = std::get_if<wire::Piece>(&packet.message); piece && client) {
+        take_piece(from, peer, packet.request, *piece, now);
+    } else if (const auto* asked = std::get_if<wire::PieceRequest>(&packet.message);
+               asked && agent) {
+        give_piece(from, peer, packet.request, *asked, now);
     } else if (const auto* ready = std::get_if<wire::Ready>(&packet.message); ready && agent) {
         peer.credit = std::min(ready->credit, max_credit);
         assign(now);
@@ -156,6 +169,7 @@ void JobBoard::tick(double now) {
     check_leases(now);
     expire(now);
     look_after_names(now);
+    look_after_uploads(now);
     assign(now);
     if (reported_queue_ != queue_.size() && now - reported_at_ >= report_pause_s)
         report_to_clients(now);
