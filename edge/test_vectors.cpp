@@ -58,12 +58,12 @@ double tolerance_in(const SafeTensors& content, const char* key, double usual,
     return *value;
 }
 
-std::optional<Promise> promise_in(const std::string& text, const std::string& where) {
+std::optional<LatencyPromise> promise_in(const std::string& text, const std::string& where) {
     if (text.empty()) return std::nullopt;
     const Json json = parse_json(text, where + ", promise");
     if (json.is_null() || json.empty()) return std::nullopt;
     try {
-        Promise promise;
+        LatencyPromise promise;
         promise.device_class = json.at("device_class").get<std::string>();
         promise.runtime = json.at("runtime").get<std::string>();
         promise.threads = json.at("threads").get<int>();
@@ -150,10 +150,10 @@ void TestVectors::read_metadata(const SafeTensors& content, const std::string& w
     promise_ = promise_in(text("promise"), where);
 }
 
-Comparison compare(const std::vector<float>& answers, const std::vector<float>& expected,
-                   std::size_t vectors, const Tolerance& tolerance) {
+AnswerComparison compare(const std::vector<float>& answers, const std::vector<float>& expected,
+                         std::size_t vectors, const Tolerance& tolerance) {
     EDGELOOP_EXPECT(vectors > 0 && answers.size() == expected.size(), "as many answers");
-    Comparison result;
+    AnswerComparison result;
     result.vectors = vectors;
     const std::size_t each = expected.size() / vectors;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -171,7 +171,7 @@ Comparison compare(const std::vector<float>& answers, const std::vector<float>& 
     return result;
 }
 
-Json to_json(const Comparison& comparison, const Tolerance& tolerance) {
+Json to_json(const AnswerComparison& comparison, const Tolerance& tolerance) {
     Json json = {{"vectors", comparison.vectors},
                  {"holds", comparison.holds},
                  {"worst_vector", comparison.worst},
@@ -185,7 +185,7 @@ Json to_json(const Comparison& comparison, const Tolerance& tolerance) {
     return json;
 }
 
-Json promise_verdict(const Promise& promise, const std::string& device_class,
+Json promise_verdict(const LatencyPromise& promise, const std::string& device_class,
                      const MeasurementSettings& settings, const Metrics& metrics) {
     Json verdict = {{"promised_ms", promise.latency_ms}, {"holds", nullptr}};
     const auto not_comparable = [&](const std::string& why) {

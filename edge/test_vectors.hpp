@@ -18,7 +18,7 @@ struct Tolerance {
 };
 
 /// What somebody said that a model takes, and where that was measured.
-struct Promise {
+struct LatencyPromise {
     std::string device_class, runtime;
     int threads = 1;
     double latency_ms = 0;
@@ -41,7 +41,7 @@ class TestVectors {
     [[nodiscard]] const std::vector<float>& expected() const { return expected_; }
     [[nodiscard]] std::size_t values_of_each() const { return expected_.size() / count_; }
     [[nodiscard]] const Tolerance& tolerance() const { return tolerance_; }
-    [[nodiscard]] const std::optional<Promise>& promise() const { return promise_; }
+    [[nodiscard]] const std::optional<LatencyPromise>& promise() const { return promise_; }
     /// Digest of the model that they are of; empty: they do not say.
     [[nodiscard]] const std::string& model_digest() const { return model_digest_; }
 
@@ -54,7 +54,7 @@ class TestVectors {
     std::vector<TensorView> inputs_;
     std::vector<float> expected_;
     Tolerance tolerance_;
-    std::optional<Promise> promise_;
+    std::optional<LatencyPromise> promise_;
     std::string model_digest_;
 };
 
@@ -62,7 +62,7 @@ class TestVectors {
 [[nodiscard]] std::vector<float> floats_of(const TensorView& tensor);
 
 /// What came of comparing. Not a number where one is expected, and the other way round, is wrong.
-struct Comparison {
+struct AnswerComparison {
     std::size_t vectors = 0;
     bool holds = true;
     double largest_difference = 0;  ///< absolute; infinite: something is no number
@@ -71,17 +71,17 @@ struct Comparison {
 };
 
 /// @param answers, expected  as many values of each vector. REQUIRES: equal sizes, `vectors` > 0.
-[[nodiscard]] Comparison compare(const std::vector<float>& answers,
-                                 const std::vector<float>& expected, std::size_t vectors,
-                                 const Tolerance& tolerance);
-[[nodiscard]] Json to_json(const Comparison& comparison, const Tolerance& tolerance);
+[[nodiscard]] AnswerComparison compare(const std::vector<float>& answers,
+                                       const std::vector<float>& expected, std::size_t vectors,
+                                       const Tolerance& tolerance);
+[[nodiscard]] Json to_json(const AnswerComparison& comparison, const Tolerance& tolerance);
 
 /// Share by which a latency may exceed what was promised.
 constexpr double promise_slack = 0.05;
 
 /// Whether a promise is kept: {"holds": true|false} with both latencies, or {"holds": null, "why":
 /// …} when what was measured cannot be compared with it.
-[[nodiscard]] Json promise_verdict(const Promise& promise, const std::string& device_class,
+[[nodiscard]] Json promise_verdict(const LatencyPromise& promise, const std::string& device_class,
                                    const MeasurementSettings& settings, const Metrics& metrics);
 
 }  // namespace edgeloop

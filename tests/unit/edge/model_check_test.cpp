@@ -96,7 +96,7 @@ TEST(TestVectorsFile, WhatIsNoneIsRefusedWithAReason) {
 TEST(Comparing, FollowsTheRuleAndNamesTheVector) {
     const Tolerance rule;
     // 1e-5 + 1e-4 * 100 = 0.01001
-    Comparison seen = compare({100.01F, 0, 0, 0}, {100, 0, 0, 0}, 2, rule);
+    AnswerComparison seen = compare({100.01F, 0, 0, 0}, {100, 0, 0, 0}, 2, rule);
     EXPECT_TRUE(seen.holds);
     EXPECT_NEAR(seen.largest_difference, 0.01, 1e-5);
     EXPECT_EQ(seen.worst, 0u);
@@ -122,7 +122,7 @@ TEST(Comparing, WhatIsNoNumberIsWrongUnlessItIsExpected) {
 TEST(Promises, HoldWithinFivePercentOfTheSameDeviceRuntimeAndThreads) {
     MeasurementSettings settings;
     settings.runtime = "onnx";
-    const Promise promise{"board", "onnx", 1, 2};
+    const LatencyPromise promise{"board", "onnx", 1, 2};
     const auto holds = [&](double latency_ms, double valid = 1) {
         return promise_verdict(promise, "board", settings,
                                {{"latency_ms", latency_ms}, {"latency_valid", valid}})
@@ -132,7 +132,7 @@ TEST(Promises, HoldWithinFivePercentOfTheSameDeviceRuntimeAndThreads) {
     EXPECT_EQ(holds(0.5), true);
     EXPECT_EQ(holds(2.11), false);
     EXPECT_TRUE(holds(2, 0).is_null());
-    const auto why = [&](const Promise& given, const Metrics& metrics) {
+    const auto why = [&](const LatencyPromise& given, const Metrics& metrics) {
         const Json verdict = promise_verdict(given, "board", settings, metrics);
         EXPECT_TRUE(verdict.at("holds").is_null());
         return verdict.at("why").get<std::string>();
