@@ -3,6 +3,7 @@
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/link/file_store.hpp"
 #include "edgeloop/link/job_board.hpp"
+#include "edgeloop/link/limits.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -11,9 +12,6 @@
 
 namespace edgeloop {
 namespace {
-
-/// A piece that has not come was lost, or dropped because its sender sends too much.
-constexpr double ask_again_s = 2, give_up_s = 60;
 
 bool is_among(const std::vector<FileName>& files, const FileName& file) {
     return std::find(files.begin(), files.end(), file) != files.end();
@@ -177,9 +175,9 @@ void JobBoard::end_uploads_of(std::uint64_t client) {
 void JobBoard::look_after_uploads(double now) {
     std::vector<UploadKey> over;
     for (auto& [key, upload] : uploads_) {
-        if (now - upload.heard > give_up_s)
+        if (now - upload.heard > limits::silent_upload_s)
             over.push_back(key);
-        else if (now - upload.asked > ask_again_s)
+        else if (now - upload.asked > limits::ask_again_s)  // lost, or dropped: too much was sent
             ask_for_piece(key, upload, now);
     }
     for (const UploadKey& key : over) {
