@@ -105,7 +105,7 @@ std::string refusal_of(const ModelJob& model, const std::string& accepted) {
     const std::string format = name_of(model.format);
     // "torchscript" has no "onnx" in it.
     if (accepted.find(format) != std::string::npos) return {};
-    return model.format == ModelFormat::torchscript
+    return model.format == ModelFileFormat::torchscript
                ? "this device measures no TorchScript files of others: they are code (its operator "
                  "allows them with serve --accept onnx,torchscript)"
                : "this device measures no ONNX files of others (serve --accept onnx)";

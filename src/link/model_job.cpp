@@ -100,21 +100,21 @@ std::vector<ModelInput> parse_inputs(const std::string& text) {
     return inputs;
 }
 
-ModelFormat format_of(std::string_view bytes, const std::string& where) {
+ModelFileFormat format_of(std::string_view bytes, const std::string& where) {
     constexpr std::string_view zip = "PK\x03\x04";
     constexpr char first_of_onnx = 0x08;  // the field of its version of the format
-    if (bytes.substr(0, zip.size()) == zip) return ModelFormat::torchscript;
-    if (!bytes.empty() && bytes.front() == first_of_onnx) return ModelFormat::onnx;
+    if (bytes.substr(0, zip.size()) == zip) return ModelFileFormat::torchscript;
+    if (!bytes.empty() && bytes.front() == first_of_onnx) return ModelFileFormat::onnx;
     throw ConfigError(fmt::format("'{}' is no model", where),
                       "it begins neither as an ONNX file nor as a TorchScript file",
                       "write it with edgeloop-model export, torch.onnx.export or torch.jit.save");
 }
 
-const char* name_of(ModelFormat format) {
-    return format == ModelFormat::onnx ? "onnx" : "torchscript";
+const char* name_of(ModelFileFormat format) {
+    return format == ModelFileFormat::onnx ? "onnx" : "torchscript";
 }
 
-std::string default_runtime(ModelFormat format) { return name_of(format); }
+std::string default_runtime(ModelFileFormat format) { return name_of(format); }
 
 Json ModelJob::to_json() const {
     Json json = model.to_json();
@@ -137,7 +137,7 @@ std::optional<ModelJob> ModelJob::of(const std::string& spec) {
         const auto& format = json.at("format").get_ref<const std::string&>();
         if (format != "onnx" && format != "torchscript")
             throw ConfigError(fmt::format("model: no format '{}'", printable(format)));
-        if (format == "torchscript") job.format = ModelFormat::torchscript;
+        if (format == "torchscript") job.format = ModelFileFormat::torchscript;
         job.model =
             FileName::from_json({{"digest", json.at("digest")}, {"bytes", json.at("bytes")}});
         if (json.contains("vectors")) job.vectors = FileName::from_json(json.at("vectors"));
@@ -179,11 +179,11 @@ ModelJob ModelFiles::describe(std::uint64_t limit, const std::string& inputs,
     const std::string usual = default_runtime(job.format);
     if (settings.runtime == MeasurementSettings{}.runtime) settings.runtime = usual;
     if (settings.runtime != usual &&
-        !(job.format == ModelFormat::onnx && settings.runtime == "tensorrt"))
+        !(job.format == ModelFileFormat::onnx && settings.runtime == "tensorrt"))
         throw ConfigError(
             fmt::format("'{}' does not run on the runtime '{}'", model, settings.runtime),
             fmt::format("it is {} file",
-                        job.format == ModelFormat::onnx ? "an ONNX" : "a TorchScript"));
+                        job.format == ModelFileFormat::onnx ? "an ONNX" : "a TorchScript"));
     if (!settings.weights.empty())
         throw ConfigError("--weights and --model exclude each other", "a file has its own weights");
     if (vectors.empty()) return job;

@@ -44,19 +44,19 @@ struct ModelInput {
 [[nodiscard]] std::string words_for(ElementType type);
 
 /// How a file of somebody's model can be.
-enum class ModelFormat : std::uint8_t { onnx, torchscript };
+enum class ModelFileFormat : std::uint8_t { onnx, torchscript };
 
 /// @throws ConfigError  the bytes are of neither.
-[[nodiscard]] ModelFormat format_of(std::string_view bytes, const std::string& where);
-[[nodiscard]] const char* name_of(ModelFormat format);
+[[nodiscard]] ModelFileFormat format_of(std::string_view bytes, const std::string& where);
+[[nodiscard]] const char* name_of(ModelFileFormat format);
 /// What runs it unless a job says otherwise. "onnx" runs also on "tensorrt".
-[[nodiscard]] std::string default_runtime(ModelFormat format);
+[[nodiscard]] std::string default_runtime(ModelFileFormat format);
 
 /// A job about a model in a file instead of a design: its "spec" names the files, which travel
 /// apart from it. So the same model measured in the same way is the same job, and whoever keeps
 /// jobs keeps no model twice.
 struct ModelJob {
-    ModelFormat format = ModelFormat::onnx;
+    ModelFileFormat format = ModelFileFormat::onnx;
     FileName model;
     std::optional<FileName> vectors;  ///< test inputs with expected outputs (test_vectors.hpp)
     std::vector<ModelInput> inputs;   ///< where the file does not say; empty: it does

@@ -37,7 +37,7 @@ std::size_t files_in(const std::string& folder) {
 
 TEST(ModelJobs, AreReadAsTheyWereWritten) {
     ModelJob job;
-    job.format = ModelFormat::torchscript;
+    job.format = ModelFileFormat::torchscript;
     job.model = FileName::of("model");
     job.vectors = FileName::of("vectors");
     job.inputs = parse_inputs("1x3x32x32,2x8:uint8");
