@@ -49,8 +49,8 @@ void append_values(const Json& answer, std::size_t count, std::vector<float>& va
 
 ModelUnderTest::ModelUnderTest(const ModelJob& job, const ModelFiles& files)
     : model_(content_of(files.model, job.model, "model")) {
-    if (!job.vectors) return;
-    std::string bytes = content_of(files.vectors, *job.vectors, "file of test vectors");
+    if (!job.has_vectors()) return;
+    std::string bytes = content_of(files.vectors, job.vectors, "file of test vectors");
     try {
         vectors_.emplace(std::move(bytes), "the file of test vectors");
     } catch (const ConfigError& error) {

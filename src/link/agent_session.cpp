@@ -92,7 +92,7 @@ struct AgentSession::Impl {
                 return;
             }
             front.files = {files->path_of(model->model),
-                           model->vectors ? files->path_of(*model->vectors) : ""};
+                           model->has_vectors() ? files->path_of(model->vectors) : ""};
             in_use[front.id] = model->files();
         }
         if (is_ready()) arrived.notify_one();

@@ -119,7 +119,7 @@ std::string default_runtime(ModelFileFormat format) { return name_of(format); }
 Json ModelJob::to_json() const {
     Json json = model.to_json();
     json["format"] = name_of(format);
-    if (vectors) json["vectors"] = vectors->to_json();
+    if (has_vectors()) json["vectors"] = vectors.to_json();
     for (const ModelInput& input : inputs)
         json["inputs"].push_back({{"shape", input.shape}, {"type", words_for(input.type)}});
     return {{model_key, json}};
@@ -156,7 +156,7 @@ std::optional<ModelJob> ModelJob::of(const std::string& spec) {
 
 std::vector<FileName> ModelJob::files() const {
     std::vector<FileName> all{model};
-    if (vectors && !(*vectors == model)) all.push_back(*vectors);
+    if (has_vectors() && !(vectors == model)) all.push_back(vectors);
     return all;
 }
 

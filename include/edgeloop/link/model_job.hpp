@@ -58,9 +58,11 @@ enum class ModelFileFormat : std::uint8_t { onnx, torchscript };
 struct ModelJob {
     ModelFileFormat format = ModelFileFormat::onnx;
     FileName model;
-    std::optional<FileName> vectors;  ///< test inputs with expected outputs (test_vectors.hpp)
-    std::vector<ModelInput> inputs;   ///< where the file does not say; empty: it does
+    FileName
+        vectors;  ///< test inputs with expected outputs (edge/test_vectors.hpp); of 0 bytes: none
+    std::vector<ModelInput> inputs;  ///< where the file does not say; empty: it does
 
+    [[nodiscard]] bool has_vectors() const { return vectors.bytes > 0; }
     [[nodiscard]] Json to_json() const;
     /// Of the spec of a job; nothing when it is about a design. @throws ConfigError  malformed.
     [[nodiscard]] static std::optional<ModelJob> of(const std::string& spec);
