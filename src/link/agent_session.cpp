@@ -76,7 +76,9 @@ struct AgentSession::Impl {
     }
 
     /// Asks for what the job in front is about, piece by piece, and says when all of it is here.
+    /// Not while another is measured, which it would disturb.
     void fetch_files(double now) {
+        if (running != 0) return;
         while (!waiting.empty() && !is_ready()) {
             HeldJob& front = waiting.front();
             if (const std::string why = refusal_of(front); !why.empty()) {
