@@ -284,8 +284,9 @@ TEST_F(OnnxFile, AClassifierOfSomebodyIsMeasuredAsOursAre) {
     ASSERT_EQ(design.code, 0) << design.output;
     // The same metrics as a design, but for what only a network of ours has.
     for (const auto& [name, value] : json_in(design).items())
-        if (name != "parameters" && name != "preprocess_ms" && name != "pipeline_ms")
+        if (name != "parameters" && name != "preprocess_ms" && name != "pipeline_ms") {
             EXPECT_TRUE(theirs.at("metrics").contains(name)) << name;
+        }
     EXPECT_EQ(theirs.at("record").at("vectors").at("holds"), true);
 }
 
