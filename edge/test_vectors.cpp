@@ -164,7 +164,7 @@ AnswerComparison compare(const std::vector<float>& answers, const std::vector<fl
         }
         const double limit =
             tolerance.absolute + tolerance.relative * std::abs(static_cast<double>(expected[i]));
-        if (apart == 0 || apart <= limit) continue;
+        if (apart == 0 || (std::isfinite(apart) && apart <= limit)) continue;
         result.holds = false;
         if (!result.first_wrong) result.first_wrong = i / each;
     }
