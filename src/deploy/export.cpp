@@ -2,6 +2,7 @@
 
 #include "deploy/exported_network.hpp"
 #include "deploy/file_comparison.hpp"
+#include "deploy/native_file.hpp"
 #include "deploy/onnx_session.hpp"
 #include "model/torch_error.hpp"
 
@@ -138,6 +139,12 @@ void Export::calibrate() {
 }
 
 void Export::make_file() {
+    if (request_.format == ModelFormat::native) {
+        file_ = native_file_of(request_.network, network_.targets);
+        run_ = native_runner(file_);
+        report_.runtime = native_runtime_name();
+        return;
+    }
     if (!is_onnx()) {
         file_ = torchscript_of(network_, request_.precision, TracedOutputs::targets, metadata());
     } else {
@@ -175,16 +182,19 @@ void Export::compare() {
         report_.largest_difference = parts.max().item<double>();
         return;
     }
+    const std::string why = fmt::format(
+        "{} of {} clips differ by more than {} + {} |y| on {}", (~good).sum().item<int64_t>(),
+        clips_.count, float_absolute_tolerance, float_relative_tolerance, report_.runtime);
+    if (request_.format == ModelFormat::native)
+        throw ConfigError("the file would not give what the network gives", why,
+                          "nothing was written; please report the spec");
     const auto window = static_cast<std::size_t>((~good).to(torch::kLong).argmax().item<int64_t>());
     const std::string layers = layers_file();
     throw ConfigError(
         fmt::format(
             "the file would not give what the network gives: layer '{}' differs first",
             first_different_layer(runner_of(layers, request_.format), network_, clips_, window)),
-        fmt::format("{} of {} clips differ by more than {} + {} |y| on {}",
-                    (~good).sum().item<int64_t>(), clips_.count, float_absolute_tolerance,
-                    float_relative_tolerance, report_.runtime),
-        "nothing was written; please report the spec");
+        why, "nothing was written; please report the spec");
 }
 
 torch::Tensor Export::file_outputs(const Crops& crops) {
@@ -257,6 +267,10 @@ void check(const ExportRequest& request) {
                           "use --format onnx");
     if (is_int8 && request.data.empty())
         throw ConfigError("int8 needs --data", "training clips decide the scales of the integers");
+    if (request.format == ModelFormat::native && request.precision != FilePrecision::float32)
+        throw ConfigError(fmt::format("a native file cannot be {}", to_string(request.precision)),
+                          "its bits are those that the network was trained with",
+                          "leave --precision out");
     check_output_file(request.output);
     std::error_code missing;  // whoever reads it says so
     const std::string& weights = request.network.weights_file;
@@ -271,7 +285,15 @@ void check(const ExportRequest& request) {
 }  // namespace
 
 const char* to_string(ModelFormat format) {
-    return format == ModelFormat::onnx ? "onnx" : "torchscript";
+    switch (format) {
+        case ModelFormat::onnx:
+            return "onnx";
+        case ModelFormat::torchscript:
+            return "torchscript";
+        case ModelFormat::native:
+            break;
+    }
+    return "native";
 }
 
 const char* to_string(FilePrecision precision) {
@@ -306,9 +328,8 @@ std::string to_text(const ExportReport& report, const ExportRequest& request) {
     std::string text = fmt::format(
         "{}: {} {}, batch {}, {} to {}, {:.2f} MiB{}\n", report.file, to_string(request.format),
         to_string(request.precision),
-        request.batch == 0 || request.format == ModelFormat::torchscript
-            ? "free"
-            : std::to_string(request.batch),
+        request.batch == 0 || request.format != ModelFormat::onnx ? "free"
+                                                                  : std::to_string(request.batch),
         request.with_preprocessing ? "uint8 crops" : "normalised clips",
         request.with_preprocessing ? to_text(report.targets) : "targets divided by their scales",
         static_cast<double>(report.bytes) / (1 << 20),

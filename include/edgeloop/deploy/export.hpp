@@ -13,7 +13,11 @@
 
 namespace edgeloop {
 
-enum class ModelFormat { onnx, torchscript };
+enum class ModelFormat {
+    onnx,
+    torchscript,
+    native  ///< .elm (src/inference/README.md): takes crops and clips, one at a time
+};
 enum class FilePrecision {
     float32,
     float16,  ///< weights and results; input and output stay float32
@@ -76,6 +80,7 @@ struct ExportReport {
 /// no labels the validation part, is reported with an interval. A build without ONNX Runtime
 /// compares no ONNX file; the report says so.
 ///
+/// Native files have no name of the layer that differs.
 /// @throws ConfigError  weights of another network, a form that cannot be written, int8 without
 ///                      data, shards of another kind; the file differs: the first layer that does
 ///                      is named. Nothing is written then.

@@ -26,8 +26,10 @@ void add_options(cli::OptionParser& parser, Wishes& wishes) {
                "with --spec: its weights, a safetensors file; default: random weights");
     parser.add("format",
                cli::spelled(&request.format, {{"onnx", ModelFormat::onnx},
-                                              {"torchscript", ModelFormat::torchscript}}),
-               "onnx: operator set 17, for ONNX Runtime, TensorRT and others");
+                                              {"torchscript", ModelFormat::torchscript},
+                                              {"native", ModelFormat::native}}),
+               "onnx: operator set 17, for ONNX Runtime, TensorRT and others; native: for "
+               "edgeloop's own runtime, which takes crops and clips");
     parser.add("precision",
                cli::spelled(&request.precision, {{"float32", FilePrecision::float32},
                                                  {"float16", FilePrecision::float16},
