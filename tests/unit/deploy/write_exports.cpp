@@ -170,7 +170,7 @@ void write_rounded(Writer& writer, const Clips& clips, const ArchitectureSpec& s
 
 void write_families(Writer& writer, const Clips& clips, int designs) {
     const test::DesignBudget budget{designs, 0.004};
-    constexpr std::int64_t most_weight_bytes = 4 << 20;  // each is written four times
+    constexpr std::int64_t most_weight_bytes = 2 << 20;  // each is written four times
     std::map<std::string, int> made;
     RandomStream random(1, "exported designs");
     const auto is_enough = [&] {
