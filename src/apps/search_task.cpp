@@ -198,6 +198,7 @@ SearchTask network_task(const SearchConfig& config) {
     SearchTask task{settled_space(config, normalisation), config.engine, counted_metrics,
                     config.edge != "none"};
     task.data_digest = dataset->digest();
+    task.crop = name_of(dataset->catalogue().crop);
     const std::set<WindowShape> shapes = window_shapes(task.space);
     require_windows(config, *dataset, shapes);
     TrainingSettings training = config.training;

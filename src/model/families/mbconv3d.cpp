@@ -1,9 +1,11 @@
 #include "edgeloop/architecture/families/mbconv3d.hpp"
 
 #include "model/depthwise_conv3d.hpp"
+#include "model/layer_observer.hpp"
 #include "model/layers.hpp"
 #include "model/network.hpp"
 
+#include <fmt/format.h>
 #include <torch/nn/modules/container/modulelist.h>
 
 namespace edgeloop {
@@ -18,22 +20,24 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
     explicit ConvNormImpl(Conv3dOptions options, Channels channels = Channels::mixed)
         : stride_(options.stride) {
         const Extent3& kernel = options.kernel;
-        has_fused_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
-                     kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
+        has_own_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
+                   kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
         options.bias = LinearImpl::Bias::no;
         if (channels == Channels::each_by_itself) options.groups = options.inputs;
         conv_ = register_module("conv", Conv3d(options));
         norm_ = register_module("norm", GroupNorm(options.outputs));
     }
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        const bool is_fused = kernels == Kernels::fused && has_fused_;
-        return norm_->forward(is_fused ? depthwise_conv3d(x, conv_->weight, stride_)
-                                       : conv_->forward(x));
+        if (has_own_ && kernels == Kernels::fused)
+            return norm_->forward(depthwise_conv3d(x, conv_->weight, stride_));
+        if (has_own_ && kernels == Kernels::exported)
+            return norm_->forward(depthwise_by_frames(x, conv_->weight, stride_));
+        return norm_->forward(conv_->forward(x));
     }
 
   private:
     Extent3 stride_;
-    bool has_fused_;
+    bool has_own_;
     Conv3d conv_{nullptr};
     GroupNorm norm_{nullptr};
 };
@@ -55,7 +59,7 @@ class SqueezeImpl : public torch::nn::Module {
         const torch::Tensor means = x.mean({2, 3, 4});
         const torch::Tensor gate =
             torch::sigmoid(expand_->forward(torch::relu(reduce_->forward(means))));
-        return x * gate.reshape({x.size(0), x.size(1), 1, 1, 1});
+        return x * gate.reshape({-1, x.size(1), 1, 1, 1});
     }
 
   private:
@@ -104,6 +108,7 @@ class Mbconv3dNetwork : public Network {
                 const Extent3 stride = i == 0 ? stage.stride : Extent3{1, 1, 1};
                 blocks->push_back(InvertedResidual(channels, stage, stride));
                 blocks_.push_back(blocks[static_cast<std::size_t>(i)]->as<InvertedResidual>());
+                block_names_.push_back(fmt::format("stages.{}.{}", stages_->size(), i));
                 channels = stage.channels;
             }
             stages_->push_back(blocks);
@@ -114,9 +119,10 @@ class Mbconv3dNetwork : public Network {
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
-        torch::Tensor x = torch::silu(stem_->forward(clips));
-        for (const InvertedResidualImpl* block : blocks_) x = block->forward(x);
-        x = torch::silu(head_->forward(x)).mean({2, 3, 4});
+        torch::Tensor x = LayerObserver::seen("stem", torch::silu(stem_->forward(clips)));
+        for (std::size_t i = 0; i < blocks_.size(); ++i)
+            x = LayerObserver::seen(block_names_[i], blocks_[i]->forward(x));
+        x = LayerObserver::seen("head", torch::silu(head_->forward(x)).mean({2, 3, 4}));
         return output_->forward(torch::dropout(x, dropout_, is_training()));
     }
 
@@ -125,6 +131,7 @@ class Mbconv3dNetwork : public Network {
     ConvNorm stem_{nullptr}, head_{nullptr};
     torch::nn::ModuleList stages_;
     std::vector<InvertedResidualImpl*> blocks_;  ///< those of all stages; stages_ owns them
+    std::vector<std::string> block_names_;
     Linear output_{nullptr};
 };
 
