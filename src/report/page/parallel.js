@@ -2,7 +2,7 @@
 import {$, colour, element, short} from './dom.js';
 import {setFilter, state} from './state.js';
 
-const mostLines = 1000;  // of each colour
+const mostLines = 700;  // of each colour
 const top = 64, bottom = 40;
 let columns = [], canvas = null, handles = [], heights = [];  // heights: of each axis by row, in pixels
 
