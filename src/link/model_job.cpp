@@ -85,7 +85,7 @@ std::vector<ModelInput> parse_inputs(const std::string& text) {
         const std::size_t colon = std::min(part.find(':'), part.size());
         try {
             if (colon < part.size()) input.type = element_type_of(part.substr(colon + 1));
-            std::istringstream lengths(part.substr(0, colon));
+            std::istringstream lengths(part.substr(0, colon) + 'x');  // also after the last
             for (std::string length; std::getline(lengths, length, 'x');)
                 input.shape.push_back(number_in<std::int64_t>(length).value_or(0));
             check_shape(input.shape);
