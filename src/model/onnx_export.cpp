@@ -346,6 +346,9 @@ std::string onnx_of(const std::shared_ptr<Network>& network, const ArchitectureS
 }  // namespace
 
 std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights, int batch) {
+    if (!spec.quantisation.is_float())
+        throw ConfigError("this network has quantised layers",
+                          "the ONNX file that is written here is of float32");
     const auto exported = [&] {
         const auto network = trained_network(spec, weights);
         network->set_kernels(Kernels::plain);

@@ -41,6 +41,16 @@ class TrainingRun {
     [[nodiscard]] StepTotals exchange_gradients(const StepTotals& own);
     void update_weights(const StepTotals& totals);
 
+    /// Whether layers are quantised, and the first epoch that trains them so; epochs before it, and
+    /// the observation of activations, are in float32.
+    [[nodiscard]] bool has_rounding() const;
+    [[nodiscard]] int first_rounding_epoch() const;
+    /// Passes the first batches of epoch 0 through the network. What each layer has read, to be
+    /// added up over the ranks; and its steps from there.
+    void observe_activations();
+    [[nodiscard]] std::vector<double> observed_activations();
+    void start_rounding(const std::vector<double>& observed);
+
     void start_validation();
     /// Adds the next validation batch to the sums.
     void validation_step();
