@@ -142,10 +142,11 @@ TEST(Quantisation, HasTheBitsThatRunSomewhere) {
                 HasSubstr("quantisation.last.weights: 9"));
     EXPECT_THAT(rejection({{"stages", Json::array()}}), HasSubstr("length 0"));
     EXPECT_THAT(rejection(Json::object()), HasSubstr("'stages' is missing"));
-    EXPECT_THAT(rejection({{"stages", {bits(8, 8)}}, {"bits", 3}}), HasSubstr("unknown key"));
-    EXPECT_THAT(rejection({{"stages", {bits(8, 8)}}, {"quantiser", "pact"}}),
+    EXPECT_THAT(rejection({{"stages", Json::array({bits(8, 8)})}, {"bits", 3}}),
+                HasSubstr("unknown key"));
+    EXPECT_THAT(rejection({{"stages", Json::array({bits(8, 8)})}, {"quantiser", "pact"}}),
                 HasSubstr("'pact' is not one of: lsq, vecq"));
-    EXPECT_THAT(rejection({{"stages", {bits(8, 8)}}, {"float_share", 1.01}}),
+    EXPECT_THAT(rejection({{"stages", Json::array({bits(8, 8)})}, {"float_share", 1.01}}),
                 HasSubstr("float_share"));
 }
 
@@ -166,7 +167,7 @@ TEST(Quantisation, NeedsANormThatFolds) {
 }
 
 TEST(Quantisation, FitsTheLayers) {
-    EXPECT_EQ(problem_with(cnn3d(), "/quantisation/stages", {bits(8, 8)}),
+    EXPECT_EQ(problem_with(cnn3d(), "/quantisation/stages", Json::array({bits(8, 8)})),
               "quantisation has 1 stages but the network has 2");
     EXPECT_THAT(problem_with(cnn3d(), "/quantisation/stages/0/activations", 4),
                 HasSubstr("grey values of 8 bits"));
