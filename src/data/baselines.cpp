@@ -199,14 +199,15 @@ Baseline polynomial(const std::string& name, const FeaturesOf& features_of,
     return baseline;
 }
 
+/// @param most  windows, or about so many, spread evenly over the part.
 std::vector<WindowFacts> facts_of_part(const Dataset& dataset, SplitPart part,
-                                       const WindowRule& rule) {
+                                       const WindowRule& rule, std::size_t most = max_windows) {
     const std::vector<CatalogueLayer>& layers = dataset.catalogue().layers;
     std::vector<WindowFacts> facts;
     std::size_t layer = 0;
     const std::vector<Sample>& samples = dataset.samples(part);
     // Odd, so that lines scanned forwards and backwards are both among them.
-    const std::size_t step = 1 + 2 * (samples.size() / (2 * max_windows));
+    const std::size_t step = 1 + 2 * (samples.size() / (2 * most));
     for (std::size_t i = 0; i < samples.size(); i += step) {
         const Sample& sample = samples[i];
         while (sample.number >= layers[layer].first_line + layers[layer].lines) ++layer;
@@ -228,12 +229,13 @@ std::vector<WindowFacts> targets_of_part(const Dataset& dataset, SplitPart part,
 }
 
 void require_windows(const std::vector<WindowFacts>& train,
-                     const std::vector<WindowFacts>& held_out, const WindowRule& rule) {
+                     const std::vector<WindowFacts>& held_out, const WindowRule& rule,
+                     SplitPart scored = SplitPart::validation) {
     if (!train.empty() && !held_out.empty()) return;
     throw ConfigError(
         fmt::format("no scan line of the part '{}' has room for a window of {} frames with "
                     "stride {}",
-                    name_of(train.empty() ? SplitPart::train : SplitPart::validation), rule.frames,
+                    name_of(train.empty() ? SplitPart::train : scored), rule.frames,
                     rule.stride),
         fmt::format("a line needs {} frames", rule.needed()),
         "use fewer frames, a smaller stride or margin, or longer lines");
@@ -323,6 +325,14 @@ std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule) 
     const auto train = facts_of_part(dataset, SplitPart::train, rule);
     const auto held_out = facts_of_part(dataset, SplitPart::validation, rule);
     require_windows(train, held_out, rule);
+    return baselines(train, held_out, dataset.catalogue().targets.size());
+}
+
+std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule, SplitPart scored) {
+    const auto train = facts_of_part(dataset, SplitPart::train, rule);
+    const auto held_out = facts_of_part(
+        dataset, scored, rule, std::max<std::size_t>(dataset.samples(scored).size(), 1));
+    require_windows(train, held_out, rule, scored);
     return baselines(train, held_out, dataset.catalogue().targets.size());
 }
 

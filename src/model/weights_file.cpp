@@ -2,75 +2,45 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/core/json.hpp"
-#include "edgeloop/core/little_endian.hpp"
+#include "edgeloop/core/safetensors.hpp"
 
-#include <cstdint>
 #include <cstring>
 #include <vector>
 
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t length_bytes = sizeof(std::uint64_t);
-
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-    throw ConfigError(where + ": " + what, "weights are read from safetensors files of float32");
-}
-
-/// The tensor an entry of the header describes, copied out of `values`.
-torch::Tensor tensor_of(const Json& entry, const std::string& values, const std::string& where) {
-    if (entry.at("dtype").get<std::string>() != "F32") refuse(where, "a tensor is not F32");
-    const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
-    const auto place = entry.at("data_offsets").get<std::vector<std::uint64_t>>();
-    std::uint64_t count = 1;
-    for (const std::int64_t length : shape) {
-        if (length < 0 || (length > 0 && count > values.size() / std::uint64_t(length)))
-            refuse(where, "a shape does not fit the file");
-        count *= std::uint64_t(length);
-    }
-    if (place.size() != 2 || place[0] > place[1] || place[1] > values.size() ||
-        place[1] - place[0] != count * sizeof(float))
-        refuse(where, "a tensor lies outside the file");
-    torch::Tensor tensor = torch::empty(shape);
-    std::memcpy(tensor.data_ptr<float>(), values.data() + place[0], place[1] - place[0]);
+/// A copy of one tensor of a file.
+torch::Tensor copy_of(const TensorView& view, const std::string& where) {
+    if (view.type != ElementType::f32)
+        throw ConfigError(where + ": a tensor is not F32",
+                          "weights are read from safetensors files of float32");
+    torch::Tensor tensor = torch::empty(view.shape);
+    if (!view.bytes.empty())
+        std::memcpy(tensor.data_ptr<float>(), view.bytes.data(), view.bytes.size());
     return tensor;
 }
 
 }  // namespace
 
 std::string encode_weights(const std::map<std::string, torch::Tensor>& weights) {
-    Json header = Json::object();
-    std::string values;
+    SafeTensors content;
+    std::vector<torch::Tensor> plain;
     for (const auto& [name, tensor] : weights) {
-        const torch::Tensor plain = tensor.to(torch::kCPU, torch::kFloat32).contiguous();
-        const std::uint64_t begin = values.size();
-        values.append(static_cast<const char*>(plain.data_ptr()), plain.nbytes());
-        header[name] = {{"dtype", "F32"},
-                        {"shape", plain.sizes().vec()},
-                        {"data_offsets", {begin, std::uint64_t(values.size())}}};
+        plain.push_back(tensor.to(torch::kCPU, torch::kFloat32).contiguous());
+        const torch::Tensor& values = plain.back();
+        content.tensors[name] = {ElementType::f32,
+                                 values.sizes().vec(),
+                                 {static_cast<const char*>(values.data_ptr()), values.nbytes()}};
     }
-    std::string text = header.dump();
-    text.resize((text.size() + length_bytes - 1) / length_bytes * length_bytes, ' ');
-    std::string bytes;
-    put_little_endian<std::uint64_t>(bytes, text.size());
-    return bytes + text + values;
+    return encode_safetensors(content);
 }
 
 std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
                                                     const std::string& where) {
-    if (bytes.size() < length_bytes) refuse(where, "the file is too short");
-    const std::uint64_t length = get_little_endian<std::uint64_t>(bytes);
-    if (length > bytes.size() - length_bytes) refuse(where, "the header is longer than the file");
-    const Json header = parse_json(bytes.substr(length_bytes, length), where);
-    const std::string values = bytes.substr(length_bytes + length);
     std::map<std::string, torch::Tensor> weights;
-    try {
-        for (const auto& [name, entry] : header.items())
-            if (name != "__metadata__") weights[name] = tensor_of(entry, values, where);
-    } catch (const Json::exception& error) {
-        refuse(where, error.what());
-    }
+    for (const auto& [name, view] : decode_safetensors(bytes, where).tensors)
+        weights[name] = copy_of(view, where);
     return weights;
 }
 

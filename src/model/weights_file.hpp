@@ -10,14 +10,11 @@
 
 namespace edgeloop {
 
-/// Weights by name as a safetensors file: u64 length of a JSON header, the header with type, shape
-/// and place of each tensor, then the values, little endian. float32 only.
-///
-/// Readable in Python by `safetensors.torch.load_file(path)`.
+/// Weights by name as a safetensors file (core/safetensors.hpp), float32 only.
 [[nodiscard]] std::string encode_weights(const std::map<std::string, torch::Tensor>& weights);
 
 /// @param where  named in errors.
-/// @throws ConfigError  not a safetensors file, other types than F32, or places outside the file.
+/// @throws ConfigError  not a sound safetensors file, or other types than F32.
 [[nodiscard]] std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
                                                                   const std::string& where);
 

@@ -27,8 +27,9 @@ Metrics RegressionSums::metrics() const {
         all_squared_errors += squared_error;
         metrics["val_rmse_" + metric_name(targets[t])] =
             std::sqrt(squared_error / count) * targets[t].scale;
-        const double variation = values[3 + 3 * t] - sum * sum / count;
-        if (variation > 0) metrics["r2_" + targets[t].name] = 1 - squared_error / variation;
+        const double squares = values[3 + 3 * t], variation = squares - sum * sum / count;
+        constexpr double rounding = 1e-12;
+        if (variation > rounding * squares) metrics["r2_" + targets[t].name] = 1 - squared_error / variation;
     }
     metrics["val_rmse"] = std::sqrt(all_squared_errors / (double(targets.size()) * count));
     return metrics;

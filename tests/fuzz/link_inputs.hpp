@@ -10,6 +10,7 @@
 #include "edgeloop/core/envelope.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/safetensors.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/bridge_store.hpp"
@@ -207,6 +208,21 @@ inline bool keys(std::string_view bytes) {
     return read;
 }
 
+/// A file of weights or of test vectors. What is read is written and read again as it was.
+inline bool safetensors(std::string_view bytes) {
+    try {
+        const SafeTensors read = decode_safetensors(bytes, "fuzz");
+        const std::string written = encode_safetensors(read);
+        const SafeTensors again = decode_safetensors(written, "what we wrote ourselves");
+        require(encode_safetensors(again) == written, "equal contents give equal bytes");
+        for (const auto& [name, tensor] : read.tensors)
+            require(again.tensors.at(name).bytes == tensor.bytes, "values stay what they are");
+        return true;
+    } catch (const ConfigError&) {
+        return false;
+    }
+}
+
 /// What the input makes of a message: who it is, about which job, how it ended.
 inline void vary(wire::Packet& packet, std::uint8_t what, const std::vector<MeasurementJob>& jobs) {
     const MeasurementJob& job = jobs[what % jobs.size()];
@@ -302,9 +318,16 @@ struct Decoder {
 /// How a test names it.
 inline void PrintTo(const Decoder& decoder, std::ostream* out) { *out << decoder.name; }
 
-inline constexpr Decoder decoders[] = {
-    {"message", message},   {"result", result},    {"job", job},       {"journal", journal},
-    {"settings", settings}, {"spec", spec},        {"record", record}, {"keys", keys},
-    {"board", board},       {"sequence", sequence}};
+inline constexpr Decoder decoders[] = {{"message", message},
+                                       {"result", result},
+                                       {"job", job},
+                                       {"journal", journal},
+                                       {"settings", settings},
+                                       {"spec", spec},
+                                       {"record", record},
+                                       {"keys", keys},
+                                       {"board", board},
+                                       {"sequence", sequence},
+                                       {"safetensors", safetensors}};
 
 }  // namespace edgeloop::fuzz

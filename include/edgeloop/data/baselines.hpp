@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/data/dataset.hpp"
+#include "edgeloop/data/split.hpp"
 #include "edgeloop/data/window.hpp"
 
 #include <array>
@@ -62,5 +63,10 @@ struct Baseline {
 ///
 /// @throws ConfigError  no window fits.
 [[nodiscard]] std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule);
+
+/// The same, fitted on so many of the training lines, and scored on all lines of a part that the
+/// rule uses.
+[[nodiscard]] std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule,
+                                              SplitPart scored);
 
 }  // namespace edgeloop

@@ -15,6 +15,7 @@ struct Sample {
     const std::uint8_t* pixels = nullptr;  ///< (frames, crop_side, crop_side)
     std::uint64_t frames = 0;
     std::uint64_t number = 0;        ///< global, in the catalogue
+    std::int64_t scan_line = 0;      ///< its number in the recording
     const float* targets = nullptr;  ///< those of the catalogue, divided by their scales
 };
 

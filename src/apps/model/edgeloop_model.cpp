@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
             {{"describe", "what each layer of a design costs", describe_command},
              {"check", "compare with a reference file", check_command},
              {"benchmark", "time a design against its matrix products", benchmark_command},
+             {"evaluate", "how well a trained network predicts unseen lines", evaluate_command},
              {"export", "write a network as an ONNX file", export_command}},
             argc, argv);
     });
