@@ -11,6 +11,7 @@
 #include "edgeloop/link/bridge_client.hpp"
 #include "edgeloop/link/bridge_store.hpp"
 #include "edgeloop/link/broker.hpp"
+#include "edgeloop/link/limits.hpp"
 #include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
@@ -61,8 +62,10 @@ void check_security(BrokerOptions& options, const std::string& key_file) {
 
 /// What peers may take, as an operator says it.
 struct Limits {
-    double expire_days = 7;
-    std::uint64_t queued_mib = 256, result_mib = 2048, memory_mib = 768;
+    double expire_days = limits::unclaimed_s / 86'400;
+    std::uint64_t queued_mib = limits::queued_bytes / limits::mib,
+                  result_mib = limits::result_bytes / limits::mib,
+                  memory_mib = limits::resident_mib;
 
     void add_to(cli::OptionParser& parser, BridgeStoreOptions& kept, BrokerOptions& options) {
         parser.group("Limits");
@@ -88,8 +91,8 @@ struct Limits {
                    at_least(0));
     }
     void apply_to(BridgeStoreOptions& kept, BrokerOptions& options) const {
-        kept.max_result_bytes = result_mib << 20;
-        options.board.max_queued_bytes = queued_mib << 20;
+        kept.max_result_bytes = result_mib * limits::mib;
+        options.board.max_queued_bytes = queued_mib * limits::mib;
         options.board.expire_s = expire_days * 86'400;
         options.max_memory_mib = memory_mib;
     }

@@ -1,8 +1,11 @@
 #include "drift_guard.hpp"
 
+#include "runtime.hpp"
+
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -23,6 +26,10 @@ constexpr const char* reference_spec = R"({
 MeasurementJob reference_job() {
     MeasurementSettings settings;
     settings.time_budget_s = 0.5;
+    const std::vector<std::string> runtimes = runtime_names();
+    if (!runtimes.empty() &&
+        std::find(runtimes.begin(), runtimes.end(), settings.runtime) == runtimes.end())
+        settings.runtime = "native";  // an agent without LibTorch
     return make_job(parse_kept_json(reference_spec), settings, {});
 }
 

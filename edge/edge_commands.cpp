@@ -12,7 +12,6 @@
 #include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
-#include "edgeloop/model/threads.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -171,7 +170,7 @@ int info_command(int argc, const char* const* argv) {
 
 int edge_program(int argc, const char* const* argv) {
     if (argc == 2 && std::strcmp(argv[1], child_command) == 0)
-        return measuring_process_main(make_runtime, prepare_torch, answer_fd);
+        return measuring_process_main(make_runtime, prepare_runtimes, answer_fd);
     return cli::run_subcommand(
         "edgeloop-edge", "Measures networks on this device.",
         {{"serve", "take jobs from a bridge or a search until stopped", serve_command},
@@ -184,6 +183,6 @@ int edge_program(int argc, const char* const* argv) {
 }  // namespace edgeloop
 
 int main(int argc, char** argv) {
-    edgeloop::restart_with_short_spinning(argv);
+    edgeloop::start_runtimes(argv);
     return edgeloop::run_program([&] { return edgeloop::edge_program(argc, argv); });
 }

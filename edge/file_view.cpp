@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/descriptor.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
@@ -24,19 +25,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Folders of the shared libraries of this process, wherever an operator has put them.
-std::set<std::string> library_folders() {
-    std::set<std::string> folders;
+/// Folders of the shared libraries of this process.
+std::set<fs::path> library_folders() {
+    std::set<fs::path> folders;
     const auto add = [](dl_phdr_info* info, std::size_t, void* found) {
         const fs::path path = info->dlpi_name;
         std::error_code error;
         const fs::path folder = fs::canonical(path, error).parent_path();
-        if (path.is_absolute() && !error && folder != folder.root_path())
-            static_cast<std::set<std::string>*>(found)->insert(folder.string());
+        if (path.is_absolute() && !error) static_cast<std::set<fs::path>*>(found)->insert(folder);
         return 0;
     };
     ::dl_iterate_phdr(add, &folders);
     return folders;
+}
+
+bool is_inside(const fs::path& path, const fs::path& folder) {
+    return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+           folder.end();
+}
+
+/// The shared libraries beside those of this process, wherever an operator has put them, and
+/// nothing else that lies there: in somebody's own folder that may be keys.
+std::vector<std::string> libraries_outside(const std::vector<std::string>& readable) {
+    std::vector<std::string> libraries;
+    for (const fs::path& folder : library_folders()) {
+        if (std::any_of(readable.begin(), readable.end(),
+                        [&](const std::string& known) { return is_inside(folder, known); }))
+            continue;
+        std::error_code error;
+        for (const auto& entry : fs::directory_iterator(folder, error))
+            if (entry.path().filename().string().find(".so") != std::string::npos &&
+                entry.is_regular_file(error))
+                libraries.push_back(entry.path().string());
+    }
+    return libraries;
 }
 
 /// Device files of NVIDIA's drivers; those of Jetson have names of their own.
@@ -75,7 +97,7 @@ FileView view_of_a_job(bool gpu) {
                      "/sys/kernel/mm",
                      "/dev/zero",
                      "/dev/urandom"};
-    const std::set<std::string> libraries = library_folders();
+    const std::vector<std::string> libraries = libraries_outside(view.readable);
     view.readable.insert(view.readable.end(), libraries.begin(), libraries.end());
     view.devices = {"/dev/null"};
     if (gpu) {

@@ -10,6 +10,7 @@
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/text.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -76,16 +77,9 @@ std::string death_by(int status) {
                        ::strsignal(signal), why);
 }
 
-/// Children of this process that have not been reaped.
-std::vector<pid_t> children() {
-    const SystemFiles system;
-    const std::string own = std::to_string(::getpid());
-    std::vector<pid_t> found;
-    for (const std::string& folder : system.entries("/proc", ""))
-        if (const auto number = number_in<pid_t>(folder.substr(folder.rfind('/') + 1)))
-            if (system.field(folder + "/status", "PPid").value_or("") == own)
-                found.push_back(*number);
-    return found;
+bool has_children() {
+    siginfo_t ended{};
+    return ::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
 }  // namespace
@@ -196,17 +190,34 @@ double JobProcess::memory_mib(const std::string& kind) const {
     return SystemFiles().memory_mib(kind, pid_);
 }
 
-void end_all_children() {
+std::vector<pid_t> children_of_this_process() {
+    const SystemFiles system;
+    const std::string own = std::to_string(::getpid());
+    std::vector<pid_t> found;
+    for (const std::string& folder : system.entries("/proc", ""))
+        if (const auto number = number_in<pid_t>(folder.substr(folder.rfind('/') + 1)))
+            if (system.field(folder + "/status", "PPid").value_or("") == own)
+                found.push_back(*number);
+    return found;
+}
+
+void end_all_children(const std::vector<pid_t>& but) {
     BackOff back_off;
     constexpr double patience_s = 10;
     const double deadline = steady_seconds() + patience_s;
-    while (true) {
-        const pid_t ended = ::waitpid(-1, nullptr, WNOHANG);
-        if (ended < 0 && errno == ECHILD) return;
-        if (ended != 0) continue;
+    while (has_children()) {
+        std::vector<pid_t> left = children_of_this_process();
+        left.erase(std::remove_if(left.begin(), left.end(),
+                                  [&](pid_t child) {
+                                      return std::find(but.begin(), but.end(), child) != but.end();
+                                  }),
+                   left.end());
+        if (left.empty() && !but.empty()) return;
+        for (const pid_t child : left) ::kill(child, SIGKILL);
+        for (const pid_t child : left) ::waitpid(child, nullptr, WNOHANG);
+        if (but.empty()) ::waitpid(-1, nullptr, WNOHANG);  // where /proc does not show it
         if (steady_seconds() > deadline)
             throw IoError("a process that a job has started does not end");
-        for (const pid_t child : children()) ::kill(child, SIGKILL);
         back_off.wait();
     }
 }

@@ -62,8 +62,12 @@ class JobProcess {
     pid_t pid_ = -1;
 };
 
-/// Ends and reaps every child of this process, and theirs: for a process that has none of its own
-/// between jobs.
-void end_all_children();
+/// Children of this process, also those that have ended and were not reaped.
+[[nodiscard]] std::vector<pid_t> children_of_this_process();
+
+/// Ends and reaps every child of this process, and theirs that become its own, but these. For a
+/// process that takes those in who lose their parent (a subreaper) and has no other children.
+/// @throws IoError  some do not end, e.g. because they start new ones faster.
+void end_all_children(const std::vector<pid_t>& but = {});
 
 }  // namespace edgeloop

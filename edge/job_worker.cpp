@@ -26,15 +26,23 @@ namespace {
 constexpr double bytes_per_mib = 1024.0 * 1024.0;
 constexpr std::int64_t block_ns = 1'000'000;
 
-/// Lets this process allocate `mib` more than it has. RLIMIT_DATA counts what a network allocates;
-/// RLIMIT_AS would also count LibTorch's mappings.
-void limit_memory(double mib) {
-    if (mib <= 0) return;
-    const auto bytes =
-        static_cast<rlim_t>((SystemFiles().memory_mib("VmData") + mib) * bytes_per_mib);
+void limit_mib(decltype(RLIMIT_DATA) resource, double mib) {
+    const auto bytes = static_cast<rlim_t>(mib * bytes_per_mib);
     const rlimit limit{bytes, bytes};
-    if (::setrlimit(RLIMIT_DATA, &limit) != 0)
+    if (::setrlimit(resource, &limit) != 0)
         throw IoError("cannot limit the memory of the measuring process", std::strerror(errno));
+}
+
+/// Lets this process allocate `mib` more than it has. RLIMIT_DATA counts what a network allocates;
+/// RLIMIT_AS also LibTorch's mappings and what is only reserved. Its limit is wide: it bounds what
+/// pages that are only looked at take in page tables, a 512th of them.
+void limit_memory(double mib, bool gpu) {
+    if (mib <= 0) return;
+    const SystemFiles system;
+    limit_mib(RLIMIT_DATA, system.memory_mib("VmData") + mib);
+    constexpr double reserved_mib = 64 * 1024;
+    if (!gpu)  // whose drivers reserve as much as there is
+        limit_mib(RLIMIT_AS, system.memory_mib("VmSize") + mib + reserved_mib);
 }
 
 /// What makes a clip as a deployed program would, from the frames of its camera.
@@ -193,7 +201,7 @@ Json enter(const std::vector<std::string>& namespaces, const MeasurementSettings
     // all, and what threads take for themselves is not the network's.
     Json report = confine(options.sandbox, options.bounds, namespaces);
     if (prepare) prepare(settings);
-    limit_memory(options.memory_limit_mib);
+    limit_memory(options.memory_limit_mib, options.bounds.gpu);
     confine_calls(options.sandbox, options.bounds, report);
     return report;
 }

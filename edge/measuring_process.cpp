@@ -1,10 +1,12 @@
 #include "measuring_process.hpp"
 
+#include "job_process.hpp"
 #include "result_json.hpp"
 #include "sandbox.hpp"
 
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/log.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
@@ -17,7 +19,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -43,9 +44,16 @@ MeasuringProcess::MeasuringProcess(const ProcessOptions& options) : options_(opt
     start();
 }
 
-MeasuringProcess::~MeasuringProcess() { stop(); }
+MeasuringProcess::~MeasuringProcess() {
+    try {
+        stop();
+    } catch (const std::exception& error) {
+        log::error("{}", error.what());
+    }
+}
 
 void MeasuringProcess::start() {
+    others_ = children_of_this_process();
     Pipe request = make_pipe(), answer = make_pipe();
     ChildOptions child;
     child.arguments = options_.command;
@@ -64,12 +72,10 @@ void MeasuringProcess::start() {
 
 void MeasuringProcess::stop() {
     if (!child_) return;
-    const pid_t group = child_->pid();
     child_->terminate(0);  // the group: it and the process of its job
     child_.reset();
-    // The process of a job is this one's child now, and goes as well.
-    while (::waitpid(-group, nullptr, 0) > 0 || errno == EINTR) {
-    }
+    // What a job has started is this one's child now, also when it has left the group.
+    end_all_children(others_);
 }
 
 bool MeasuringProcess::send(std::string_view request) {

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace edgeloop {
 
 struct ProcessOptions {
@@ -28,7 +30,8 @@ struct ProcessOptions {
 
 /// The agent's measuring process: loads the runtimes once, then measures one job after the other,
 /// each in a process of its own (measuring_process_main). It has nothing of this process but two
-/// pipes and a few environment variables. Whatever happens there is a result.
+/// pipes and a few environment variables. Whatever happens there is a result. REQUIRES: this
+/// process starts no other children meanwhile, because what a job leaves behind becomes its child.
 class MeasuringProcess {
   public:
     /// Starts it ahead of the first job. @throws IoError when it cannot be started.
@@ -65,6 +68,7 @@ class MeasuringProcess {
 
     ProcessOptions options_;
     std::unique_ptr<ChildProcess> child_;
+    std::vector<pid_t> others_;    ///< children of this process before that one
     Descriptor request_, answer_;  ///< pipes to it and from it
 };
 

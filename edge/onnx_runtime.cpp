@@ -105,9 +105,12 @@ std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec, const MeasurementSe
     return runtime;
 }
 
-const bool added = add_runtimes({{"onnx", "tensorrt"}, make_onnx_runtime, [](Json& record) {
-                                     record["onnxruntime"] = Ort::GetVersionString();
-                                 }});
+const bool added =
+    add_runtimes({{"onnx", "tensorrt"},
+                  make_onnx_runtime,
+                  [](Json& record) { record["onnxruntime"] = Ort::GetVersionString(); },
+                  {},
+                  nullptr});
 
 }  // namespace
 

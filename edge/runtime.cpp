@@ -1,6 +1,7 @@
 #include "runtime.hpp"
 
 #include "edgeloop/architecture/families.hpp"
+#include "edgeloop/core/build_info.hpp"
 
 #include <algorithm>
 
@@ -57,7 +58,21 @@ std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSetting
 Json describe_runtimes() {
     Json record = Json::object();
     for (const Runtimes& some : all_runtimes()) some.describe(record);
+    if (record.contains("native") && !record.contains("name")) {
+        record["name"] = "native";
+        record["version"] = version();
+    }
     return record;
+}
+
+void prepare_runtimes(const MeasurementSettings& settings) {
+    for (const Runtimes& some : all_runtimes())
+        if (some.prepare) some.prepare(settings);
+}
+
+void start_runtimes(char** argv) {
+    for (const Runtimes& some : all_runtimes())
+        if (some.at_start != nullptr) some.at_start(argv);
 }
 
 }  // namespace edgeloop

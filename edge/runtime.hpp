@@ -54,6 +54,8 @@ struct Runtimes {
     std::vector<std::string> names;  ///< settings.runtime
     RuntimeFactory make;
     std::function<void(Json& record)> describe;  ///< adds what the device record says of runtimes
+    RuntimePreparation prepare;                  ///< may be empty
+    void (*at_start)(char** argv);               ///< first thing in main(); may be null
 };
 /// @return true.
 bool add_runtimes(Runtimes added);
@@ -66,7 +68,8 @@ bool add_runtimes(Runtimes added);
 /// Versions and what they can do, for the device record.
 [[nodiscard]] Json describe_runtimes();
 
-/// See RuntimePreparation; for all runtimes.
-void prepare_torch(const MeasurementSettings& settings);
+/// What all runtimes need: see RuntimePreparation, and Runtimes::at_start.
+void prepare_runtimes(const MeasurementSettings& settings);
+void start_runtimes(char** argv);
 
 }  // namespace edgeloop

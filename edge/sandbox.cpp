@@ -47,6 +47,16 @@ void limit(Resource resource, std::uint64_t most) {
     ::setrlimit(resource, &now);
 }
 
+/// The stack of the first thread, which the limit on memory does not count. Not more than it had:
+/// where memory is mapped has been chosen by that.
+void limit_stack() {
+    constexpr rlim_t most = rlim_t{64} << 20;
+    rlimit now{};
+    if (::getrlimit(RLIMIT_STACK, &now) != 0) return;
+    now.rlim_max = now.rlim_cur = std::min(now.rlim_cur, most);
+    ::setrlimit(RLIMIT_STACK, &now);
+}
+
 /// Threads of the whole machine: the limit on those of a user counts also what others of this user
 /// run.
 std::uint64_t threads_of_the_machine() {
@@ -66,6 +76,7 @@ void limit_resources(const SandboxSettings& settings, const JobBounds& bounds) {
           others + static_cast<std::uint64_t>(bounds.threads) + cores + spare_threads);
     if (!bounds.gpu) limit(RLIMIT_FSIZE, 0);  // drivers share files in memory
     limit(RLIMIT_MSGQUEUE, 0);
+    limit_stack();
     limit(RLIMIT_NOFILE, bounds.gpu ? files_of_a_driver : files);
     constexpr double spare_s = 60;  // whoever waits for the job ends it before
     limit(RLIMIT_CPU, static_cast<std::uint64_t>(bounds.time_limit_s + spare_s) * cores);

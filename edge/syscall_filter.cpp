@@ -26,9 +26,6 @@
 #ifndef __NR_futex_waitv
 #define __NR_futex_waitv 449
 #endif
-#ifndef __NR_map_shadow_stack
-#define __NR_map_shadow_stack 453
-#endif
 
 namespace edgeloop {
 namespace {
@@ -134,26 +131,11 @@ void add_computing(Writer& writer) {
     writer.each(allow, {__NR_futex, __NR_recvfrom, __NR_clock_gettime, __NR_madvise, __NR_munmap,
                         __NR_brk, __NR_sched_yield, __NR_clock_nanosleep, __NR_nanosleep, __NR_read,
                         __NR_write, __NR_mprotect, __NR_mremap, __NR_exit, __NR_exit_group});
-    writer.each(allow, {__NR_rt_sigaction,
-                        __NR_rt_sigprocmask,
-                        __NR_rt_sigreturn,
-                        __NR_rt_sigtimedwait,
-                        __NR_sigaltstack,
-                        __NR_restart_syscall,
-                        __NR_set_robust_list,
-                        __NR_get_robust_list,
-                        __NR_set_tid_address,
-                        __NR_rseq,
-                        __NR_membarrier,
-                        __NR_futex_waitv,
-                        __NR_map_shadow_stack,
-                        __NR_mincore,
-                        __NR_mlock,
-                        __NR_munlock,
-                        __NR_get_mempolicy,
-                        __NR_set_mempolicy,
-                        __NR_mbind,
-                        __NR_msync});
+    writer.each(allow, {__NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn,
+                        __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_restart_syscall,
+                        __NR_set_robust_list, __NR_get_robust_list, __NR_set_tid_address, __NR_rseq,
+                        __NR_membarrier, __NR_futex_waitv, __NR_mincore, __NR_mlock, __NR_munlock,
+                        __NR_get_mempolicy, __NR_set_mempolicy, __NR_mbind, __NR_msync});
     writer.each(allow, {__NR_close,         __NR_readv,      __NR_writev,      __NR_pread64,
                         __NR_pwrite64,      __NR_lseek,      __NR_fstat,       __NR_newfstatat,
                         __NR_statx,         __NR_statfs,     __NR_fstatfs,     __NR_faccessat,
@@ -223,11 +205,10 @@ void add_conditional(Writer& writer, const SyscallRules& rules) {
     writer.when(__NR_open, {{1, writing, {O_RDONLY}}}, denied);
 #endif
     writer.each(refused(ENOTTY), {__NR_ioctl});
-    // What a memory limit does not count: anonymous memory that is shared, and growing stacks.
-    writer.when(
-        __NR_mmap,
-        {{3, MAP_SHARED | MAP_ANONYMOUS, {0, MAP_SHARED, MAP_ANONYMOUS}}, {3, MAP_GROWSDOWN, {0}}},
-        denied);
+    // What a memory limit does not count: memory that is shared, of /dev/zero too, which takes
+    // pages when it is only read, and growing stacks.
+    constexpr std::uint32_t kind = 0x0f;  // MAP_TYPE
+    writer.when(__NR_mmap, {{3, kind, {MAP_PRIVATE}}, {3, MAP_GROWSDOWN, {0}}}, denied);
 }
 
 void add_refused(Writer& writer) {

@@ -31,7 +31,7 @@ class TorchRuntime final : public Runtime {
         network_->to(device_);
         // The fused kernels are for the CPU and are not traced.
         if (settings.runtime == "torchscript")
-            network_->set_kernels(Kernels::plain);
+            network_->set_kernels(Kernels::exported);
         else if (device_.is_cuda())
             network_->set_kernels(Kernels::library);
         scripted_ = settings.runtime == "torchscript";
@@ -112,12 +112,16 @@ void describe_torch(Json& record) {
                    {"cuda", torch::cuda::is_available()}});
 }
 
-const bool added = add_runtimes({{"eager", "torchscript"}, make_torch_runtime, describe_torch});
-
-}  // namespace
-
 // Once and nowhere else: LibTorch makes a new pool each time that the number of threads is set, and
 // waits for ever for threads that it could not start.
 void prepare_torch(const MeasurementSettings& settings) { start_compute_threads(settings.threads); }
+
+const bool added = add_runtimes({{"eager", "torchscript"},
+                                 make_torch_runtime,
+                                 describe_torch,
+                                 prepare_torch,
+                                 restart_with_short_spinning});
+
+}  // namespace
 
 }  // namespace edgeloop

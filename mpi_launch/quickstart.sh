@@ -11,7 +11,7 @@ run=runs/quickstart
 data=runs/quickstart-data-3  # of version 2 of the generator, cropped as --crop causal says
 
 echo "== 1/3 dependencies and build"
-mpi_launch/build.sh edgeloop-search edgeloop-data edgeloop-edge edgeloop-model
+mpi_launch/build.sh edgeloop-search edgeloop-data edgeloop-edge edgeloop-model edgeloop-report
 # shellcheck source=mpi_launch/environment.sh
 . mpi_launch/environment.sh
 

@@ -1,3 +1,4 @@
+#include "apps/rank_binding.hpp"
 #include "apps/search_edge.hpp"
 #include "apps/search_leader.hpp"
 #include "apps/search_simulation.hpp"
@@ -125,22 +126,6 @@ void check_alone(const SearchConfig& config, const Communicator& world) {
                           "a simulated search runs in one process", "start it without mpirun");
 }
 
-// Says where ranks run, and refuses training ranks that would have to share cores unless the user
-// has said that they may: to us or to mpirun.
-void check_binding(const std::vector<RankBinding>& bindings, const SearchConfig& config) {
-    if (bindings.size() == 1 || !config.problem.empty()) return;
-    for (const std::string& line : binding_report(bindings, config.training.threads))
-        log::info("{}", line);
-    try {
-        check_oversubscription(bindings, config.training.threads,
-                               config.coordinator_trains ? 0 : 1);
-    } catch (const ConfigError& error) {
-        const char* said = std::getenv("EDGELOOP_OVERSUBSCRIBE");
-        if ((said == nullptr || std::string(said) != "allow") && !launcher_may_share_cores()) throw;
-        log::warning("{} ({})", error.problem(), error.why());
-    }
-}
-
 // A dataset copied to each node, and not everywhere again after it was changed, would have ranks
 // train on different data.
 void check_same_data(const Communicator& world, const SearchTask& task) {
@@ -216,7 +201,8 @@ int run(Input& input, LocalAgent* agent, int& argc, char**& argv) {
     if (world.rank() == 0) {
         check_alone(config, world);
         plan = plan_of(bindings, config);
-        check_binding(bindings, config);
+        if (config.problem.empty())
+            report_binding(bindings, config.training.threads, config.coordinator_trains ? 0 : 1);
         if (task.measures_latency) check_tails(config, task.measured, bindings);
     }
     world.agree("forming groups", [&] {

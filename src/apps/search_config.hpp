@@ -106,6 +106,11 @@ struct SearchConfig {
 /// Adds every setting to a parser that fills `config`.
 void add_search_settings(cli::OptionParser& parser, SearchConfig& config);
 
+/// Those of them that say how a network is trained, which programs that train a single one have
+/// too; into the group at hand.
+void add_trainer_settings(cli::OptionParser& parser, SearchConfig& config);
+void add_window_settings(cli::OptionParser& parser, TrainingSettings& settings);
+
 /// The file of `--problem table:FILE`; empty: the problem is no table, or there is none.
 [[nodiscard]] std::string table_of(const SearchConfig& config);
 

@@ -215,7 +215,8 @@ std::string next_steps(const std::string& run_dir, const std::string& more, bool
     std::string text = fmt::format(
         "\nwritten to {}: pareto.csv (the front), evaluations.csv (every design)", run_dir);
     if (has_models) text += ", models/ID/spec.json (the front's designs)";
-    text += has_models || !more.empty() ? "\nnext:\n" : "\n";
+    text += fmt::format("\nnext:\n  look at the run:   {} {}\n", command_of("edgeloop-report"),
+                        shell_word(run_dir));
     if (has_models)
         text += fmt::format(
             "  a file to deploy:  {} export --spec {}{} --output model.onnx\n",

@@ -74,6 +74,7 @@ Json provenance_of(const SearchConfig& config, const SearchTask& task, int ranks
                        {"space", task.space.name()},
                        {"edge", who_measures(config, task)},
                        {"data", task.data_digest}};
+    if (!task.crop.empty()) provenance["crop"] = task.crop;
     if (!task.trains_on.empty()) provenance["trains_on"] = task.trains_on;
     return provenance;
 }
@@ -243,6 +244,7 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
                          access_of(config_));
     RunDirectory& store = *store_;
     options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
+    options.show = [&](const std::vector<ArchiveMember>& front) { kept.show(front); };
     options.on_progress = [&](const Progress& progress) {
         if (probe != nullptr) store_->add_devices(probe->devices());
         printer(progress);
@@ -255,14 +257,7 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
             return found;
         };
     const double cpu_before = cpu_seconds(), before = steady_seconds();
-    const SearchResult result = [&] {
-        try {
-            return run_search(*engine_, evaluator, probe, store, options);
-        } catch (const Error&) {
-            kept.show(engine_->state().archive.sorted());
-            throw;
-        }
-    }();
+    const SearchResult result = run_search(*engine_, evaluator, probe, store, options);
     const std::size_t missing = kept.finish(result.front);
     if (config_.save_weights && missing > 0)
         log::warning(

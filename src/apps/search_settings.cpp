@@ -150,35 +150,7 @@ void add_training(OptionParser& o, SearchConfig& c) {
           between(0, 1e6));
     o.add("epochs", &c.epochs, "training epochs of each design; 0: as its spec says", at_least(0),
           Scope::engine);
-    o.add("max-train-samples", &training.max_train_samples,
-          "scan lines to train on, a random subset; 0: all", at_least(0));
-    o.add("max-validation-samples", &training.max_validation_samples,
-          "scan lines to validate on, a random subset; 0: all", at_least(0));
-    o.add("augment", &training.augment,
-          "augment training data by flips and quarter turns; --augment=false: do not");
-    o.add("normalise", spelled(&c.normalise_by_data, {{"data", true}, {"spec", false}}),
-          "grey values to mean 0 and deviation 1: by the statistics of the training lines, which "
-          "each "
-          "design's spec then says, with networks that begin at the mean of the targets; or by the "
-          "constants of the specs, by default the published ones");
-    o.add("threads", &training.threads, "compute threads of each rank that trains",
-          between(1, 1e6));
-    o.add("device",
-          spelled(&training.device,
-                  {{"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}}),
-          "where to train; auto: CUDA if every rank that trains has a CUDA device, the CPU if none "
-          "has one");
-    o.add("kernels",
-          spelled(&training.kernels, {{"auto", std::nullopt},
-                                      {"fused", Kernels::fused},
-                                      {"library", Kernels::library},
-                                      {"plain", Kernels::plain}}),
-          "implementation of the networks' layers, equal to rounding; auto: fused on the CPU, "
-          "library on CUDA");
-    o.add("mixed-precision", &training.mixed_precision,
-          "matrix products in bfloat16, weights in float32; needs CUDA, or --device cpu");
-    o.add("clip-norm", &training.clip_norm,
-          "gradient clipping: largest norm of the gradient, e.g. 1.0; 0: no clipping", at_least(0));
+    add_trainer_settings(o, c);
     o.add("patience", &training.patience_epochs,
           "early stopping: epochs without 1 % improvement of val_rmse after which a training ends; "
           "its best epoch counts; 0: no early stopping, the last epoch counts",
@@ -196,23 +168,12 @@ void add_training(OptionParser& o, SearchConfig& c) {
 }
 
 void add_windows(OptionParser& o, SearchConfig& c) {
-    TrainingSettings& training = c.training;
     o.group("Windows of scan lines", Scope::training);
-    o.add("margin", &training.margin,
-          "frames at each end of a scan line that no window touches: the ends tell how long it is",
-          between(0, WindowRule::max_frames));
-    o.add("short-lines",
-          spelled(&training.short_lines, {{"skip", ShortLines::skip},
-                                          {"repeat", ShortLines::repeat},
-                                          {"pad", ShortLines::pad}}),
-          "scan lines without room for a window: leave them out, repeat their frames, or pad them "
-          "with black frames, as published; repeating and padding tell how long they are");
+    add_window_settings(o, c.training);
     o.add("max-left-out", &c.max_left_out,
           "refuse a space with windows for which more than this share of the scan lines is too "
           "short",
           between(0, 1), Scope::run);
-    o.add("validation-windows", &training.validation_windows,
-          "windows of each scan line to validate on", between(1, 1000));
 }
 
 void add_edge(OptionParser& o, SearchConfig& c) {
@@ -310,6 +271,53 @@ void add_run(OptionParser& o, SearchConfig& c) {
 }
 
 }  // namespace
+
+void add_trainer_settings(OptionParser& o, SearchConfig& c) {
+    TrainingSettings& training = c.training;
+    o.add("max-train-samples", &training.max_train_samples,
+          "scan lines to train on, a random subset; 0: all", at_least(0));
+    o.add("max-validation-samples", &training.max_validation_samples,
+          "scan lines to validate on, a random subset; 0: all", at_least(0));
+    o.add("augment", &training.augment,
+          "augment training data by flips and quarter turns; --augment=false: do not");
+    o.add("normalise", spelled(&c.normalise_by_data, {{"data", true}, {"spec", false}}),
+          "grey values to mean 0 and deviation 1: by the statistics of the training lines, which "
+          "each "
+          "design's spec then says, with networks that begin at the mean of the targets; or by the "
+          "constants of the specs, by default the published ones");
+    o.add("threads", &training.threads, "compute threads of each rank that trains",
+          between(1, 1e6));
+    o.add("device",
+          spelled(&training.device,
+                  {{"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}}),
+          "where to train; auto: CUDA if every rank that trains has a CUDA device, the CPU if none "
+          "has one");
+    o.add("kernels",
+          spelled(&training.kernels, {{"auto", std::nullopt},
+                                      {"fused", Kernels::fused},
+                                      {"library", Kernels::library},
+                                      {"plain", Kernels::plain}}),
+          "implementation of the networks' layers, equal to rounding; auto: fused on the CPU, "
+          "library on CUDA");
+    o.add("mixed-precision", &training.mixed_precision,
+          "matrix products in bfloat16, weights in float32; needs CUDA, or --device cpu");
+    o.add("clip-norm", &training.clip_norm,
+          "gradient clipping: largest norm of the gradient, e.g. 1.0; 0: no clipping", at_least(0));
+}
+
+void add_window_settings(OptionParser& o, TrainingSettings& training) {
+    o.add("margin", &training.margin,
+          "frames at each end of a scan line that no window touches: the ends tell how long it is",
+          between(0, WindowRule::max_frames));
+    o.add("short-lines",
+          spelled(&training.short_lines, {{"skip", ShortLines::skip},
+                                          {"repeat", ShortLines::repeat},
+                                          {"pad", ShortLines::pad}}),
+          "scan lines without room for a window: leave them out, repeat their frames, or pad them "
+          "with black frames, as published; repeating and padding tell how long they are");
+    o.add("validation-windows", &training.validation_windows,
+          "windows of each scan line to validate on", between(1, 1000));
+}
 
 void add_search_settings(OptionParser& o, SearchConfig& c) {
     add_what_to_search(o, c);

@@ -216,6 +216,7 @@ SearchTask network_task(const SearchConfig& config) {
                     config.edge != "none"};
     require_runtime(config, task.space);
     task.data_digest = dataset->digest();
+    task.crop = name_of(dataset->catalogue().crop);
     const std::set<WindowShape> shapes = window_shapes(task.space);
     require_windows(config, *dataset, shapes);
     TrainingSettings training = config.training;

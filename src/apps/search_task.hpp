@@ -33,6 +33,7 @@ struct SearchTask {
     /// Targets as they are in names of metrics; empty for problems.
     std::vector<std::string> targets = {};
     std::string data_digest = {};  ///< of the catalogue or table; empty for analytic problems
+    std::string crop = {};         ///< of the shards; empty for problems
     std::string about = {};        ///< one line for the user; may be empty
     /// What the user should know about the given designs; one line each.
     std::vector<std::string> notes = {};

@@ -1,11 +1,11 @@
 #include "edgeloop/deploy/trained_model.hpp"
 
-#include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/deploy/predictor.hpp"
 
 #include <cmath>
 #include <filesystem>
@@ -135,6 +135,7 @@ Json record_of(const TrainedModel& model) {
                                                        {"id", model.from_id},
                                                        {"objectives", model.from_objectives}}},
             {"search", to_json(model.promise)},
+            {"options", model.options},
             {"spec_digest", model.spec.identity().hex()},
             {"weights_digest", model.weights_digest}};
 }
@@ -159,6 +160,7 @@ TrainedModel model_from(const Json& json) {
         from.at("objectives").get_to(model.from_objectives);
     }
     model.promise = promise_from(json.at("search"));
+    json.at("options").get_to(model.options);
     json.at("weights_digest").get_to(model.weights_digest);
     return model;
 }
@@ -175,10 +177,8 @@ Json read_record(const std::string& file) {
     return json;
 }
 
-/// Weights cannot be larger than the design's; twice that and a little leaves room for more outputs
-/// and for the header.
 void check_weights(const TrainedModel& model) {
-    const auto limit = std::uint64_t(2 * count(model.spec).weight_bytes) + (16U << 20);
+    const std::uint64_t limit = largest_weights_bytes(model.spec);
     const std::string file = model.weights_file();
     if (digest(read_file(file, limit)).hex() != model.weights_digest)
         throw ConfigError(fmt::format("'{}' is not the file that was written", file),

@@ -243,6 +243,8 @@ void BridgeStore::in_trouble(const std::string& why, double pause_s) {
 void BridgeStore::write() {
     StoreTables& to = tables();
     const bool is_over = to.is_over(options_.max_results, options_.max_result_bytes);
+    // What waits may be much, so first something small shows whether it can be written at all.
+    if (!trouble_.empty() && !pending_->empty()) to.touch();
     if (!pending_->empty() || is_over) {
         to.transact([&] {
             pending_->apply_to(to);

@@ -34,14 +34,10 @@ constexpr std::size_t messages_per_round = 512;
 constexpr std::size_t max_outgoing_bytes = 8 << 20;  ///< before they are sent
 constexpr std::size_t max_strangers = 1024;          ///< remembered beside those with a session
 
-/// Of one key, beside one for each session that it may have.
-constexpr std::size_t spare_connections = 16;
 constexpr int max_wait_ms = 100, watchful_wait_ms = 10;
 constexpr const char* failed_handshake =
     "a connection ended in its handshake: the peer has another server key, or only one side uses "
     "keys";
-constexpr double silence_factor = 4;  ///< of a device that measures, before its connection ends
-constexpr double least_silence_s = 20;
 
 /// Whether a message says that something is stored.
 bool acknowledges(const wire::Message& message) {
@@ -51,8 +47,9 @@ bool acknowledges(const wire::Message& message) {
 
 Connections::Limits connection_limits(const BoardOptions& board) {
     Connections::Limits limits;
-    limits.silent_s = std::max(least_silence_s, silence_factor * board.quiet_dead_s);
-    limits.of_a_key = board.max_sessions / 2 + spare_connections;
+    limits.silent_s =
+        std::max(limits::least_silence_s, limits::silence_factor * board.quiet_dead_s);
+    limits.of_a_key = board.max_sessions / 2 + limits::spare_connections;
     return limits;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/link/messages.hpp"
+#include "edgeloop/link/limits.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,8 +24,8 @@ class Connections {
   public:
     struct Limits {
         /// Sent since the last whole message, by one and by all.
-        std::uint64_t unfinished_bytes = 4 * wire::max_message_bytes;
-        std::uint64_t all_unfinished_bytes = 64u << 20;
+        std::uint64_t unfinished_bytes = limits::unfinished_bytes;
+        std::uint64_t all_unfinished_bytes = limits::all_unfinished_bytes;
         double silent_s = 60;  ///< without a whole message
         std::size_t of_a_key = 256;
     };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgeloop/link/shares.hpp"
+#include "edgeloop/link/limits.hpp"
 
 #include <cstddef>
 #include <string>
@@ -18,8 +18,7 @@ class Intake {
     bool forgives(const std::string& session, double now) { return bad_.spend(session, 1, now); }
 
   private:
-    Budgets messages_{20'000, 2000}, bytes_{64 << 20, 8 << 20};
-    Budgets bad_{3, 0.01};
+    Budgets messages_{limits::messages}, bytes_{limits::message_bytes}, bad_{limits::undecodable};
 };
 
 }  // namespace edgeloop

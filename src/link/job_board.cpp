@@ -14,10 +14,6 @@ namespace {
 constexpr std::size_t remembered_errors = 24;
 constexpr std::ptrdiff_t remembered_of_a_kind = 4;
 constexpr std::size_t max_error_length = 400;
-constexpr double hellos_at_once = 128, hellos_per_s = 4;  ///< job_board_sessions.cpp
-constexpr std::size_t max_names = 4096;                   ///< of devices that are remembered
-constexpr double questions_at_once = 50, questions_per_s = 10;
-constexpr double wishes_at_once = 20'000, wishes_per_s = 500;  ///< job_board_wishes.cpp
 /// Jobs that are found at the start have at least so long for a search or a device to come back.
 constexpr double restart_grace_s = 3600;
 constexpr double report_pause_s = 0.5;  ///< of the queue's length to clients
@@ -45,10 +41,10 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
       records_(options.max_record_bytes),
       jobs_(options.max_queued),
       bytes_(options.max_queued_bytes),
-      name_places_(max_names),
-      hellos_(hellos_at_once, hellos_per_s),
-      questions_(questions_at_once, questions_per_s),
-      wishes_(wishes_at_once, wishes_per_s) {
+      name_places_(limits::names),
+      hellos_(limits::hellos),
+      questions_(limits::questions),
+      wishes_(limits::submits) {
     const double longest_age = options.expire_s - std::min(restart_grace_s, options.expire_s);
     for (OpenJob& open : store_.open_jobs()) {
         Work& work = work_[open.id];
@@ -77,6 +73,7 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
     if (found == peers_.end()) return send(from, wire::UnknownSession{});
     Peer& peer = found->second;
     peer.last_seen = now;
+    peer.who = who;  // what its key may do is looked up for each message
     const bool agent = peer.hello.role == wire::Role::agent;
     const bool client = peer.hello.role == wire::Role::client;  // an observer only asks for status
 
@@ -94,12 +91,12 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
         drop(from, packet.request, *what, now);
     } else if (const auto* ready = std::get_if<wire::Ready>(&packet.message); ready && agent) {
         peer.credit = std::min(ready->credit, max_credit);
-        assign(now);
+        assign_soon(now);
     } else if (std::holds_alternative<wire::Started>(packet.message) && agent) {
         started(from, peer, packet.request, now);
     } else if (const auto* done = std::get_if<wire::Result>(&packet.message); done && agent) {
         finish(from, peer, packet.request, done->result, now);
-        assign(now);
+        assign_soon(now);
     }
     // ResultAck from a client needs no action: results stay in the store. Anything else is noise.
 }
@@ -156,7 +153,7 @@ void JobBoard::tick(double now) {
     check_leases(now);
     expire(now);
     look_after_names(now);
-    assign(now);
+    assign_soon(now);
     if (reported_queue_ != queue_.size() && now - reported_at_ >= report_pause_s)
         report_to_clients(now);
     const std::string trouble = store_.trouble();
@@ -191,6 +188,7 @@ void JobBoard::remember_error(const std::string& kind, const std::string& text, 
 }
 
 std::vector<JobBoard::Outgoing> JobBoard::take_outgoing() {
+    if (std::exchange(assign_due_, false)) assign(assign_at_);
     outgoing_bytes_ = 0;
     return std::exchange(outgoing_, {});
 }

@@ -20,8 +20,15 @@ bool is_answer(Status status) { return status == Status::completed || status == 
 
 }  // namespace
 
+/// Once for all messages that come together, because it looks at many jobs and devices.
+void JobBoard::assign_soon(double now) {
+    assign_due_ = true;
+    assign_at_ = now;
+}
+
 void JobBoard::assign(double now) {
     if (queue_.size() == 0 || !store_.has_room()) return;
+    const Takers takers = takers_now(now);
     std::vector<std::pair<const Session*, Peer*>> free;
     for (const auto& [name, session] : agents_) {
         Peer& agent = peers_.at(session);
@@ -32,7 +39,7 @@ void JobBoard::assign(double now) {
         for (const auto& [session, agent] : free) {
             if (agent->held.size() != depth || agent->held.size() >= agent->credit) continue;
             const auto may = [&, &device = agent->hello.name](std::uint64_t id) {
-                return may_have(work_.at(id), device, now);
+                return may_have(work_.at(id), device, takers, now);
             };
             if (const auto id = queue_.pick(agent->hello.device_class, may))
                 send_job(*session, *agent, work_.at(*id), now);
@@ -190,14 +197,34 @@ void JobBoard::finish(const Session& from, Peer& peer, std::uint64_t id, Measure
     conclude(id, result);
 }
 
-bool JobBoard::untried_device_for(const Work& work, double now) const {
-    return std::any_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
-        const Peer& agent = peers_.at(entry.second);
-        // One that has just come says a moment later how many it takes.
-        const bool takes_jobs = agent.credit > 0 || now - agent.opened < settling_s;
-        return takes_jobs && work.tried_on.count(entry.first) == 0 &&
-               suits(work.open.job.device_class, agent);
-    });
+/// One that has just come says a moment later how many it takes.
+bool JobBoard::takes_jobs(const Peer& agent, double now) {
+    return agent.credit > 0 || now - agent.opened < settling_s;
+}
+
+JobBoard::Takers JobBoard::takers_now(double now) const {
+    Takers takers;
+    for (const auto& [name, session] : agents_) {
+        const Peer& agent = peers_.at(session);
+        if (!takes_jobs(agent, now)) continue;
+        ++takers[agent.hello.device_class];
+        if (!agent.hello.device_class.empty()) ++takers[""];
+    }
+    return takers;
+}
+
+bool JobBoard::untried_device_for(const Work& work, const Takers& takers, double now) const {
+    const std::string& wanted = work.open.job.device_class;
+    const auto all = takers.find(wanted);
+    if (all == takers.end()) return false;
+    const auto tried =
+        std::count_if(work.tried_on.begin(), work.tried_on.end(), [&](const std::string& device) {
+            const auto there = agents_.find(device);
+            if (there == agents_.end()) return false;
+            const Peer& agent = peers_.at(there->second);
+            return takes_jobs(agent, now) && suits(wanted, agent);
+        });
+    return all->second > static_cast<std::size_t>(tried);
 }
 
 void JobBoard::prefer_others(Work& work, const std::string& device, double now) {
@@ -205,14 +232,16 @@ void JobBoard::prefer_others(Work& work, const std::string& device, double now) 
     work.tried = now;
 }
 
-bool JobBoard::may_have(const Work& work, const std::string& device, double now) const {
+bool JobBoard::may_have(const Work& work, const std::string& device, const Takers& takers,
+                        double now) const {
     return work.tried_on.count(device) == 0 || now - work.tried > prefer_others_s ||
-           !untried_device_for(work, now);
+           !untried_device_for(work, takers, now);
 }
 
 bool JobBoard::try_elsewhere(Work& work, const std::string& device, double now) {
     prefer_others(work, device, now);
-    if (++work.failures >= options_.device_tries || !untried_device_for(work, now)) return false;
+    if (++work.failures >= options_.device_tries || !untried_device_for(work, takers_now(now), now))
+        return false;
     take_back(work.open.id);
     return true;
 }

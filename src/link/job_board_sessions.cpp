@@ -11,9 +11,6 @@
 namespace edgeloop {
 namespace {
 
-/// A Hello costs one, and one more for each so many bytes of its record, which all searches get.
-constexpr double record_bytes_of_a_hello = 4096;
-
 /// For so long the name of a device that is away is kept for its key.
 constexpr double name_reserved_s = 86'400;
 
@@ -35,7 +32,8 @@ std::string JobBoard::hello_refusal(const wire::Hello& message, double now,
     if (message.name.empty() || !is_plain_text(message.name) ||
         !is_plain_text(message.device_class))
         return "a session needs a name of printable characters";
-    const double cost = 1 + static_cast<double>(message.record.size()) / record_bytes_of_a_hello;
+    // All searches get the record.
+    const double cost = 1 + static_cast<double>(message.record.size()) / limits::bytes_that_count;
     if (hellos_.spend(owner, cost, now)) return {};
     remember_error("hellos",
                    fmt::format("'{}' opens sessions too often: it has to wait", message.name), now);
@@ -284,7 +282,7 @@ void JobBoard::disconnected(const Session& session, double now) {
     if (peer.hello.role == wire::Role::agent) {
         close_agent(session, peer, now);
         report_to_clients(now);
-        assign(now);
+        assign_soon(now);
     } else if (peer.client != 0) {
         forget_client(peer.client, now);
     }

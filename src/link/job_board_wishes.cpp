@@ -11,16 +11,14 @@
 namespace edgeloop {
 namespace {
 
-/// Memory of an open job beside its text, and of one more search that waits for it.
-constexpr std::uint64_t job_overhead_bytes = 1024, wait_bytes = 256;
-/// A wish costs one, and one more for each so many bytes of a record that is read for it.
-constexpr double bytes_of_a_wish = 4096;
+using limits::wait_bytes;
+
 constexpr std::size_t max_classes_seen = 1024;
 constexpr double longest_look_s = 60;  ///< between two looks at what has expired
 constexpr double day_s = 86'400;
 
 std::uint64_t weight_of(const MeasurementJob& job) {
-    return job.spec.size() + job.settings.size() + job.device_class.size() + job_overhead_bytes;
+    return job.spec.size() + job.settings.size() + job.device_class.size() + limits::job_bytes;
 }
 
 }  // namespace
@@ -63,7 +61,8 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
         return send(from, wire::Refused{"a class of devices has printable characters"}, id);
     if (!wishes_.spend(peer.owner, 1, now)) return send(from, wire::Busy{}, id);
     if (const auto stored = store_.result(id); stored && is_lasting(*stored)) {
-        wishes_.owe(peer.owner, static_cast<double>(stored->record.size()) / bytes_of_a_wish, now);
+        wishes_.owe(peer.owner,
+                    static_cast<double>(stored->record.size()) / limits::bytes_that_count, now);
         send(from, wire::Accepted{}, id);
         return send(from, wire::Result{*stored}, id);
     }
@@ -84,7 +83,7 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
     if (work.open.owner.empty()) charge(work, peer.owner);
     if (!work.holder) queue_.add(id, work.open.job.device_class, client.waiter, message.priority);
     send(from, wire::Accepted{}, id);
-    assign(now);
+    assign_soon(now);
 }
 
 void JobBoard::stop_waiting(Work& work, std::uint64_t number, double now) {

@@ -41,7 +41,8 @@ const std::vector<SettingField>& fields() {
         {"frame_width", &Settings::frame_width, between(1, 4096)},
         {"time_limit_s", &Settings::time_limit_s, between(0.1, 86400), true},
         {"memory_limit_mib", &Settings::memory_limit_mib, between(0, 1e9), true},
-        {"runtime", &Settings::runtime, one_of({"eager", "torchscript", "onnx", "tensorrt"}), true},
+        {"runtime", &Settings::runtime,
+         one_of({"eager", "torchscript", "native", "onnx", "tensorrt"}), true},
         {"processor", &Settings::processor, one_of({"cpu", "cuda"})},
         {"weights", &Settings::weights, {}},
         {"repeat", &Settings::repeat, between(0, 1'000'000), true}};

@@ -1,16 +1,11 @@
 #include "link/outbox.hpp"
 
+#include "edgeloop/link/limits.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace edgeloop {
-namespace {
-
-constexpr std::size_t max_bytes_of_one = 16 << 20, max_bytes = 64 << 20;
-constexpr double max_standstill_s = 15;
-
-}  // namespace
-
 std::map<std::string, Outbox::Line>::iterator Outbox::forget(
     std::map<std::string, Line>::iterator line) {
     bytes_ -= line->second.bytes;
@@ -28,7 +23,7 @@ bool Outbox::send(const std::string& to, std::string bytes, double now) {
     line->second.bytes += bytes.size();
     bytes_ += bytes.size();
     line->second.messages.push_back(std::move(bytes));
-    if (line->second.bytes <= max_bytes_of_one) return true;
+    if (line->second.bytes <= limits::unsent_bytes) return true;
     forget(line);
     return false;
 }
@@ -38,7 +33,7 @@ bool Outbox::move_on(const std::string& to, Line& line, double now) {
     while (!line.messages.empty()) {
         const Delivery delivery = deliver_now(router_, to, line.messages.front());
         if (delivery == Delivery::no_route) return false;
-        if (delivery == Delivery::no_room) return now - line.moved <= max_standstill_s;
+        if (delivery == Delivery::no_room) return now - line.moved <= limits::standstill_s;
         line.moved = now;
         line.bytes -= line.messages.front().size();
         bytes_ -= line.messages.front().size();
@@ -54,7 +49,7 @@ std::vector<std::string> Outbox::retry(double now) {
         if (!is_there) given_up.push_back(line->first);
         line = !is_there || line->second.messages.empty() ? forget(line) : std::next(line);
     }
-    while (bytes_ > max_bytes) {
+    while (bytes_ > limits::all_unsent_bytes) {
         const auto largest = std::max_element(
             waiting_.begin(), waiting_.end(),
             [](const auto& a, const auto& b) { return a.second.bytes < b.second.bytes; });

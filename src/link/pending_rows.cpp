@@ -13,11 +13,16 @@ constexpr std::size_t overhead_bytes = 128;  ///< of a row in memory
 void PendingRows::set(StoreKind kind, StoreRow row) {
     const auto [found, is_new] = changes_.try_emplace({kind, row.id});
     Change& change = found->second;
-    if (!is_new) bytes_ -= change.row.body.size() + overhead_bytes;
+    std::size_t& here = here_[static_cast<std::size_t>(kind)];
+    if (!is_new) {
+        bytes_ -= change.row.body.size() + overhead_bytes;
+        here -= change.row.body.empty() ? 0 : 1;
+    }
     // A row that is new keeps its place; one that was gone in between gets a new one.
     if (is_new || change.row.body.empty() || row.body.empty()) change.order = next_order_++;
     change.row = std::move(row);
     bytes_ += change.row.body.size() + overhead_bytes;
+    here += change.row.body.empty() ? 0 : 1;
 }
 
 void PendingRows::put(StoreKind kind, StoreRow row) { set(kind, std::move(row)); }
@@ -42,12 +47,6 @@ std::vector<const StoreRow*> PendingRows::rows(StoreKind kind) const {
     return rows;
 }
 
-std::size_t PendingRows::count(StoreKind kind) const {
-    const auto all = rows(kind);
-    return static_cast<std::size_t>(std::count_if(
-        all.begin(), all.end(), [](const StoreRow* row) { return !row->body.empty(); }));
-}
-
 void PendingRows::apply_to(StoreTables& tables) const {
     for (const StoreKind kind : {StoreKind::job, StoreKind::result})
         for (const StoreRow* row : rows(kind)) {
@@ -61,6 +60,7 @@ void PendingRows::apply_to(StoreTables& tables) const {
 void PendingRows::clear() {
     changes_.clear();
     bytes_ = 0;
+    here_ = {};
 }
 
 }  // namespace edgeloop

@@ -105,9 +105,9 @@ struct RemoteProbe::Impl {
     void take(const wire::Packet& packet, double now) {
         const std::lock_guard lock(mutex);
         const std::uint64_t id = packet.request;
-        in_flight.erase(id);  // Accepted says no more
+        const bool was_asked = in_flight.erase(id) > 0;  // Accepted says no more
         if (std::holds_alternative<wire::Busy>(packet.message)) {
-            to_submit.push_back(id);
+            if (was_asked) to_submit.push_back(id);
             resume_submits = now + busy_pause_s;
         } else if (const auto* result = std::get_if<wire::Result>(&packet.message)) {
             settle(id, result->result, now);

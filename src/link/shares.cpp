@@ -40,8 +40,8 @@ void Share::give_back(const std::string& who, std::uint64_t amount) {
 
 Budgets::Account& Budgets::account_of(const std::string& who, double now) {
     if (accounts_.size() >= max_accounts && accounts_.count(who) == 0) forget_idle(now);
-    Account& account = accounts_.try_emplace(who, Account{at_once_, now}).first->second;
-    account.left = std::min(at_once_, account.left + (now - account.time) * per_s_);
+    Account& account = accounts_.try_emplace(who, Account{rate_.at_once, now}).first->second;
+    account.left = std::min(rate_.at_once, account.left + (now - account.time) * rate_.per_s);
     account.time = now;
     return account;
 }
@@ -60,8 +60,8 @@ void Budgets::owe(const std::string& who, double amount, double now) {
 /// Those that have all of it again; if there are none, everybody starts anew.
 void Budgets::forget_idle(double now) {
     for (auto account = accounts_.begin(); account != accounts_.end();) {
-        const double left = account->second.left + (now - account->second.time) * per_s_;
-        account = left >= at_once_ ? accounts_.erase(account) : std::next(account);
+        const double left = account->second.left + (now - account->second.time) * rate_.per_s;
+        account = left >= rate_.at_once ? accounts_.erase(account) : std::next(account);
     }
     if (accounts_.size() >= max_accounts) accounts_.clear();
 }

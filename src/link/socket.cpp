@@ -1,6 +1,7 @@
 #include "link/socket.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/link/limits.hpp"
 #include "edgeloop/link/messages.hpp"
 
 #include <atomic>
@@ -16,7 +17,7 @@ namespace edgeloop {
 namespace {
 
 constexpr int queue_limit = 1000;
-constexpr int unread_messages = 16, unsent_messages = 32, kernel_buffer_bytes = 256 << 10;
+constexpr int kernel_buffer_bytes = 256 << 10;
 
 }  // namespace
 
@@ -93,8 +94,8 @@ void set_common_options(zmq::socket_t& socket) {
 }
 
 void set_small_buffers(zmq::socket_t& socket) {
-    socket.set(zmq::sockopt::rcvhwm, unread_messages);
-    socket.set(zmq::sockopt::sndhwm, unsent_messages);
+    socket.set(zmq::sockopt::rcvhwm, limits::unread_messages);
+    socket.set(zmq::sockopt::sndhwm, limits::unsent_messages);
     socket.set(zmq::sockopt::rcvbuf, kernel_buffer_bytes);
     socket.set(zmq::sockopt::sndbuf, kernel_buffer_bytes);
 }

@@ -106,7 +106,9 @@ class PendingRows {
     [[nodiscard]] bool empty() const { return changes_.empty(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
     /// Of rows that will be there.
-    [[nodiscard]] std::size_t count(StoreKind kind) const;
+    [[nodiscard]] std::size_t count(StoreKind kind) const {
+        return here_[static_cast<std::size_t>(kind)];
+    }
     void apply_to(StoreTables& tables) const;
     void clear();
 
@@ -120,6 +122,7 @@ class PendingRows {
     void set(StoreKind kind, StoreRow row);
 
     Changes changes_;
+    std::array<std::size_t, 2> here_{};  ///< rows of each kind that will be there
     std::size_t bytes_ = 0;
     std::uint64_t next_order_ = 1;
 };

@@ -178,4 +178,26 @@ torch::Tensor depthwise_conv3d(const torch::Tensor& x, const torch::Tensor& weig
     return DepthwiseConv3d::apply(x.contiguous(), weight, steps);
 }
 
+torch::Tensor depthwise_by_frames(const torch::Tensor& x, const torch::Tensor& weight,
+                                  const Extent3& stride) {
+    const std::int64_t channels = x.size(1), taps = weight.size(2), step = stride[0];
+    const std::int64_t frames = (x.size(2) + step - 1) / step;
+    const torch::Tensor padded =
+        taps == 1 ? x : torch::constant_pad_nd(x, {0, 0, 0, 0, taps / 2, taps / 2});
+    const torch::Tensor by_frame = padded.transpose(1, 2);  // (B, T, C, H, W)
+    torch::Tensor sum;
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+        const torch::Tensor seen = by_frame.slice(1, tap, tap + (frames - 1) * step + 1, step)
+                                       .reshape({-1, channels, x.size(3), x.size(4)});
+        const torch::Tensor part = torch::conv2d(
+            seen, weight.select(2, tap), {}, torch::IntArrayRef({stride[1], stride[2]}),
+            torch::IntArrayRef({weight.size(3) / 2, weight.size(4) / 2}),
+            torch::IntArrayRef({1, 1}), channels);
+        sum = tap == 0 ? part : sum + part;
+    }
+    return sum.reshape({-1, frames, channels, sum.size(2), sum.size(3)})
+        .transpose(1, 2)
+        .contiguous();
+}
+
 }  // namespace edgeloop

@@ -18,4 +18,10 @@ namespace edgeloop {
 [[nodiscard]] torch::Tensor depthwise_conv3d(const torch::Tensor& x, const torch::Tensor& weight,
                                              const Extent3& stride);
 
+/// The same as a sum of convolutions of single frames, one for each step of the kernel in time:
+/// runtimes have fast ones for those and run the other channel by channel. Basic operators only,
+/// any device and type; a trace of it takes any batch.
+[[nodiscard]] torch::Tensor depthwise_by_frames(const torch::Tensor& x, const torch::Tensor& weight,
+                                                const Extent3& stride);
+
 }  // namespace edgeloop

@@ -1,15 +1,36 @@
 #include "model/onnx_writer.hpp"
 
-#include <cstring>
+#include "edgeloop/core/error.hpp"
+
+#include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
 
 constexpr std::int64_t ir_version = 8, operator_set = 17;
+constexpr std::size_t max_model_bytes = (std::size_t{1} << 31U) - 1;
 
 // Numbers of onnx.proto3.
-enum DataType { type_float = 1, type_int64 = 7 };
-enum AttributeType { attribute_float = 1, attribute_int = 2, attribute_ints = 7 };
+enum AttributeType {
+    attribute_float = 1,
+    attribute_int = 2,
+    attribute_string = 3,
+    attribute_ints = 7
+};
+
+std::size_t bytes_of(OnnxType type) {
+    switch (type) {
+        case OnnxType::int64:
+            return 8;
+        case OnnxType::float32:
+        case OnnxType::int32:
+            return 4;
+        case OnnxType::float16:
+            return 2;
+        default:
+            return 1;
+    }
+}
 
 /// A protobuf message in the making.
 class Message {
@@ -58,6 +79,8 @@ Message attribute(const OnnxWriter::Attribute& given) {
         result.integer(3, *integer).integer(20, attribute_int);
     else if (const auto* number = std::get_if<double>(&given.second))
         result.number(2, static_cast<float>(*number)).integer(20, attribute_float);
+    else if (const auto* text = std::get_if<std::string>(&given.second))
+        result.text(4, *text).integer(20, attribute_string);
     else {
         for (const std::int64_t each : std::get<std::vector<std::int64_t>>(given.second))
             result.integer(8, each);
@@ -66,25 +89,27 @@ Message attribute(const OnnxWriter::Attribute& given) {
     return result;
 }
 
-Message tensor(const std::string& name, const std::vector<std::int64_t>& shape, DataType type,
-               const void* values, std::size_t element) {
+Message tensor(const std::string& name, const std::vector<std::int64_t>& shape, OnnxType type,
+               const void* values) {
     Message result;
     std::size_t count = 1;
     for (const std::int64_t length : shape) {
         result.integer(1, length);
         count *= static_cast<std::size_t>(length);
     }
-    result.integer(2, type).text(8, name);
-    result.text(9, {static_cast<const char*>(values), count * element});  // little endian
+    result.integer(2, static_cast<std::int64_t>(type)).text(8, name);
+    result.text(9, {static_cast<const char*>(values), count * bytes_of(type)});  // little endian
     return result;
 }
 
-Message value_info(const std::string& name, const std::vector<std::int64_t>& shape) {
+Message value_info(const std::string& name, const std::vector<std::int64_t>& shape, OnnxType type) {
     Message dimensions;
-    for (const std::int64_t length : shape) dimensions.message(1, Message().integer(1, length));
-    const Message type =
-        Message().message(1, Message().integer(1, type_float).message(2, dimensions));
-    return Message().text(1, name).message(2, type);
+    for (const std::int64_t length : shape)
+        dimensions.message(1,
+                           length < 0 ? Message().text(2, "batch") : Message().integer(1, length));
+    const Message described = Message().message(
+        1, Message().integer(1, static_cast<std::int64_t>(type)).message(2, dimensions));
+    return Message().text(1, name).message(2, described);
 }
 
 }  // namespace
@@ -98,34 +123,31 @@ void OnnxWriter::add_node(const std::string& type, const std::vector<std::string
     nodes_ += Message().message(1, node).bytes();
 }
 
-void OnnxWriter::add_constant(const std::string& name, const std::vector<std::int64_t>& shape,
-                              const float* values) {
-    constants_ +=
-        Message().message(5, tensor(name, shape, type_float, values, sizeof *values)).bytes();
+void OnnxWriter::add_constant(const std::string& name, const Shape& shape, OnnxType type,
+                              const void* values) {
+    constants_ += Message().message(5, tensor(name, shape, type, values)).bytes();
 }
 
-void OnnxWriter::add_constant(const std::string& name, const std::vector<std::int64_t>& shape,
-                              const std::vector<std::int64_t>& values) {
-    constants_ += Message()
-                      .message(5, tensor(name, shape, type_int64, values.data(), sizeof values[0]))
-                      .bytes();
+void OnnxWriter::add_input(const std::string& name, const Shape& shape, OnnxType type) {
+    inputs_ += Message().message(11, value_info(name, shape, type)).bytes();
 }
 
-void OnnxWriter::add_input(const std::string& name, const std::vector<std::int64_t>& shape) {
-    inputs_ += Message().message(11, value_info(name, shape)).bytes();
+void OnnxWriter::add_output(const std::string& name, const Shape& shape) {
+    outputs_ += Message().message(12, value_info(name, shape, OnnxType::float32)).bytes();
 }
 
-void OnnxWriter::add_output(const std::string& name, const std::vector<std::int64_t>& shape) {
-    outputs_ += Message().message(12, value_info(name, shape)).bytes();
-}
-
-std::string OnnxWriter::model(const std::string& graph, const std::string& spec) const {
+std::string OnnxWriter::model(const std::string& graph, const Properties& properties) const {
     Message body;
     body.append(nodes_).text(2, graph).append(constants_).append(inputs_).append(outputs_);
     Message model;
     model.integer(1, ir_version).text(2, "edgeloop").message(7, body);
     model.message(8, Message().text(1, "").integer(2, operator_set));
-    model.message(14, Message().text(1, "spec").text(2, spec));
+    for (const auto& [key, value] : properties)
+        model.message(14, Message().text(1, key).text(2, value));
+    if (model.bytes().size() > max_model_bytes)
+        throw ConfigError("the network is too large for an ONNX file",
+                          fmt::format("it has {} bytes, and protobuf ends at {}",
+                                      model.bytes().size(), max_model_bytes));
     return model.bytes();
 }
 

@@ -1,5 +1,7 @@
 #include "model/traced_network.hpp"
 
+#include "model/layer_observer.hpp"
+
 #include <algorithm>
 
 #include <torch/csrc/jit/frontend/tracer.h>
@@ -8,19 +10,24 @@
 namespace edgeloop {
 
 torch::jit::Module traced_network(const std::shared_ptr<Network>& network,
-                                  const torch::Tensor& example) {
+                                  const torch::Tensor& example, TracedOutputs outputs) {
     const torch::NoGradGuard no_grad;
-    torch::jit::Module traced("network");
+    torch::jit::Module traced("__torch__.Network");  // as in files of PyTorch
     for (const auto& parameter : network->named_parameters()) {
         std::string name = parameter.key();
         std::replace(name.begin(), name.end(), '.', '_');
         traced.register_parameter(name, parameter.value(), false);
     }
+    const auto run = [&](const torch::Tensor& clips) -> torch::jit::Stack {
+        if (outputs == TracedOutputs::targets) return {network->forward(clips)};
+        std::vector<torch::Tensor> results(1);
+        const LayerObserver observer(
+            [&](const std::string&, const torch::Tensor& result) { results.push_back(result); });
+        results.front() = network->forward(clips);
+        return {c10::List<torch::Tensor>(results)};
+    };
     const auto trace = torch::jit::tracer::trace(
-        {example},
-        [&](torch::jit::Stack inputs) -> torch::jit::Stack {
-            return {network->forward(inputs.at(0).toTensor())};
-        },
+        {example}, [&](torch::jit::Stack inputs) { return run(inputs.at(0).toTensor()); },
         [](const torch::autograd::Variable&) { return std::string(); }, true, false, &traced);
     const auto graph = trace.first->graph;
     auto* function = traced._ivalue()->compilation_unit()->create_function("forward", graph);

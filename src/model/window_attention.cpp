@@ -13,33 +13,42 @@
 namespace edgeloop {
 namespace {
 
+// No shape here says how large a batch is: -1 stands for it, so that what is traced once runs with
+// any.
+
+/// (T, H, W, 1): whether a position of the padded grid has a token.
+torch::Tensor has_token(const WindowGeometry& g, torch::Device device) {
+    const at::tracer::impl::NoTracerDispatchMode constant;
+    torch::Tensor inside = torch::zeros({g.padded[0], g.padded[1], g.padded[2], 1}, torch::kBool);
+    inside.slice(0, 0, g.grid[0]).slice(1, 0, g.grid[1]).slice(2, 0, g.grid[2]).fill_(true);
+    return inside.to(device);
+}
+
 /// Appends positions that hold `padding` at the end of T, H and W.
-torch::Tensor pad(torch::Tensor x, const torch::Tensor& padding, const WindowGeometry& geometry) {
-    for (std::size_t d = 0; d < 3; ++d) {
-        const auto dimension = static_cast<std::int64_t>(d) + 1;
-        std::vector<std::int64_t> sizes = x.sizes().vec();
-        sizes[d + 1] = geometry.padded[d] - geometry.grid[d];
-        if (sizes[d + 1] > 0) x = torch::cat({x, padding.expand(sizes)}, dimension);
-    }
-    return x;
+torch::Tensor pad(const torch::Tensor& x, const torch::Tensor& padding, const WindowGeometry& g) {
+    if (g.padded == g.grid) return x;
+    const torch::Tensor larger = torch::constant_pad_nd(
+        x,
+        {0, 0, 0, g.padded[2] - g.grid[2], 0, g.padded[1] - g.grid[1], 0, g.padded[0] - g.grid[0]});
+    return torch::where(has_token(g, x.device()), larger, padding);
 }
 
 /// (B, T, H, W, C) -> (B * windows, N, C).
 torch::Tensor partition(const torch::Tensor& x, const WindowGeometry& g) {
     return x
-        .reshape({x.size(0), g.padded[0] / g.window[0], g.window[0], g.padded[1] / g.window[1],
+        .reshape({-1, g.padded[0] / g.window[0], g.window[0], g.padded[1] / g.window[1],
                   g.window[1], g.padded[2] / g.window[2], g.window[2], x.size(4)})
         .permute({0, 1, 3, 5, 2, 4, 6, 7})
         .reshape({-1, g.window_tokens(), x.size(4)});
 }
 
 /// (B * windows, N, C) -> (B, T, H, W, C): the inverse of partition().
-torch::Tensor merge(const torch::Tensor& x, std::int64_t batch, const WindowGeometry& g) {
+torch::Tensor merge(const torch::Tensor& x, const WindowGeometry& g) {
     return x
-        .reshape({batch, g.padded[0] / g.window[0], g.padded[1] / g.window[1],
+        .reshape({-1, g.padded[0] / g.window[0], g.padded[1] / g.window[1],
                   g.padded[2] / g.window[2], g.window[0], g.window[1], g.window[2], x.size(2)})
         .permute({0, 1, 4, 2, 5, 3, 6, 7})
-        .reshape({batch, g.padded[0], g.padded[1], g.padded[2], x.size(2)});
+        .reshape({-1, g.padded[0], g.padded[1], g.padded[2], x.size(2)});
 }
 
 // What follows from the geometry alone is not traced: a traced network has it as a constant. (The
@@ -129,10 +138,9 @@ WindowParts window_parts(const torch::Tensor& qkv, const torch::Tensor& padding,
 }
 
 /// (B * windows, heads, N, D) -> (B, T, H, W, C), without padding.
-torch::Tensor from_windows(const torch::Tensor& values, std::int64_t batch,
-                           const WindowGeometry& geometry) {
+torch::Tensor from_windows(const torch::Tensor& values, const WindowGeometry& geometry) {
     const torch::Tensor tokens = values.transpose(1, 2).flatten(2);
-    return rolled(merge(tokens, batch, geometry), geometry, 1)
+    return rolled(merge(tokens, geometry), geometry, 1)
         .slice(1, 0, geometry.grid[0])
         .slice(2, 0, geometry.grid[1])
         .slice(3, 0, geometry.grid[2])
@@ -147,10 +155,86 @@ torch::Tensor plain_window_attention(const torch::Tensor& qkv, const torch::Tens
         parts.queries * (1 / std::sqrt(static_cast<double>(parts.queries.size(3))));
     torch::Tensor scores = queries.matmul(parts.keys.transpose(-2, -1)) + parts.bias;
     if (parts.mask.defined())
-        scores = (scores.reshape({qkv.size(0), geometry.windows(), heads, n, n}) +
+        scores = (scores.reshape({-1, geometry.windows(), heads, n, n}) +
                   parts.mask.unsqueeze(1).unsqueeze(0))
                      .reshape({-1, heads, n, n});
-    return from_windows(scores.softmax(-1).matmul(parts.values), qkv.size(0), geometry);
+    return from_windows(scores.softmax(-1).matmul(parts.values), geometry);
+}
+
+/// Where tokens go: which token stands at each position of the windows, and the reverse.
+struct WindowPlaces {
+    torch::Tensor token_at;  ///< (windows * N): number of a token; 0 where there is padding
+    torch::Tensor inside;    ///< (windows * N, 1): whether there is none
+    torch::Tensor place_of;  ///< (tokens): its position among those of all windows
+    bool identity = true;    ///< every token is where it was
+};
+
+WindowPlaces places_of(const WindowGeometry& g) {
+    const std::int64_t positions = g.windows() * g.window_tokens();
+    WindowPlaces places;
+    places.token_at = torch::zeros({positions}, torch::kLong);
+    places.inside = torch::zeros({positions, 1}, torch::kBool);
+    places.place_of = torch::zeros({g.tokens()}, torch::kLong);
+    auto* token_at = places.token_at.data_ptr<std::int64_t>();
+    auto* inside = places.inside.data_ptr<bool>();
+    auto* place_of = places.place_of.data_ptr<std::int64_t>();
+    const Grid3 windows{g.padded[0] / g.window[0], g.padded[1] / g.window[1],
+                        g.padded[2] / g.window[2]};
+    for (std::int64_t place = 0; place < positions; ++place) {
+        std::int64_t window = place / g.window_tokens(), token = place % g.window_tokens();
+        Grid3 at{};
+        for (std::size_t d = 3; d-- > 0;) {
+            at[d] = window % windows[d] * g.window[d] + token % g.window[d];
+            at[d] = (at[d] + g.shift[d]) % g.padded[d];
+            window /= windows[d];
+            token /= g.window[d];
+        }
+        if (at[0] >= g.grid[0] || at[1] >= g.grid[1] || at[2] >= g.grid[2]) {
+            places.identity = false;
+            continue;
+        }
+        token_at[place] = (at[0] * g.grid[1] + at[1]) * g.grid[2] + at[2];
+        inside[place] = true;
+        place_of[token_at[place]] = place;
+        places.identity = places.identity && token_at[place] == place;
+    }
+    return places;
+}
+
+/// Bias and mask as one: (windows or 1, heads, N, N).
+torch::Tensor added_to_scores(const torch::Tensor& table, const WindowGeometry& g) {
+    const std::int64_t n = g.window_tokens();
+    const WindowConstants constants = constants_of(g, table);
+    const torch::Tensor bias = table.detach()
+                                   .index({constants.index})
+                                   .reshape({1, n, n, table.size(1)})
+                                   .permute({0, 3, 1, 2})
+                                   .contiguous();
+    return constants.mask.defined() ? bias + constants.mask.unsqueeze(1) : bias;
+}
+
+torch::Tensor masked_scores(const torch::Tensor& scores, const torch::Tensor& table,
+                            const WindowGeometry& g) {
+    // Larger ones would be read from memory where bias and mask come from the cache.
+    constexpr std::int64_t most_bytes = 8 << 20;
+    const std::int64_t heads = table.size(1), n = g.window_tokens();
+    const bool one = g.windows() * heads * n * n * std::int64_t(sizeof(float)) <= most_bytes;
+    torch::Tensor added, mask;
+    {
+        const at::tracer::impl::NoTracerDispatchMode constant;
+        if (one || !g.is_shifted()) {
+            added = added_to_scores(table, g);
+        } else {
+            WindowGeometry unshifted = g;
+            unshifted.shift = {0, 0, 0};
+            added = added_to_scores(table, unshifted);
+            mask = constants_of(g, table).mask.unsqueeze(1);
+        }
+    }
+    if (!g.is_shifted()) return scores + added;
+    torch::Tensor all = scores.reshape({-1, g.windows(), heads, n, n}) + added;
+    if (mask.defined()) all = all + mask;
+    return all.reshape({-1, heads, n, n});
 }
 
 torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
@@ -168,7 +252,7 @@ torch::Tensor library_window_attention(const torch::Tensor& qkv, const torch::Te
                     added.expand({windows, parts.bias.size(0), n, n}).reshape({1, -1, n, n}));
     const torch::Tensor values = at::scaled_dot_product_attention(
         joined(parts.queries), joined(parts.keys), joined(parts.values), added);
-    return from_windows(values.reshape(parts.values.sizes()), qkv.size(0), geometry);
+    return from_windows(values.reshape(parts.values.sizes()), geometry);
 #else
     return plain_window_attention(qkv, padding, table, geometry);
 #endif
@@ -184,6 +268,44 @@ torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& pa
     return kernels == Kernels::fused && has_own
                ? fused_window_attention(qkv, padding, table, geometry)
                : library_window_attention(qkv, padding, table, geometry);
+}
+
+Projection scaled_projection(const Projection& projection, std::int64_t heads) {
+    const at::tracer::impl::NoTracerDispatchMode constant;
+    const std::int64_t channels = projection.bias.size(0) / 3;
+    torch::Tensor factors = torch::ones({3 * channels}, projection.bias.options());
+    factors.slice(0, 0, channels)
+        .fill_(1 / std::sqrt(static_cast<double>(channels) / static_cast<double>(heads)));
+    return {projection.weight.detach() * factors.unsqueeze(1), projection.bias.detach() * factors};
+}
+
+torch::Tensor exported_window_attention(const torch::Tensor& qkv, const torch::Tensor& padding,
+                                        const torch::Tensor& table,
+                                        const WindowGeometry& geometry) {
+    WindowPlaces places;
+    {
+        const at::tracer::impl::NoTracerDispatchMode constant;
+        places = places_of(geometry);
+        for (torch::Tensor* each : {&places.token_at, &places.inside, &places.place_of})
+            *each = each->to(qkv.device());
+    }
+    const std::int64_t heads = table.size(1), n = geometry.window_tokens();
+    const std::int64_t channels = qkv.size(4) / 3;
+    torch::Tensor windows = qkv.reshape({-1, geometry.tokens(), 3 * channels});
+    if (!places.identity) {
+        windows = windows.index_select(1, places.token_at);
+        if (geometry.padded != geometry.grid)
+            windows = torch::where(places.inside, windows, padding);
+    }
+    windows = windows.reshape({-1, n, 3, heads, channels / heads}).permute({2, 0, 3, 1, 4});
+    const torch::Tensor scores =
+        masked_scores(windows[0].matmul(windows[1].transpose(-2, -1)), table, geometry);
+    torch::Tensor values = scores.softmax(-1)
+                               .matmul(windows[2])
+                               .transpose(1, 2)
+                               .reshape({-1, geometry.windows() * n, channels});
+    if (!places.identity) values = values.index_select(1, places.place_of);
+    return values.reshape({-1, geometry.grid[0], geometry.grid[1], geometry.grid[2], channels});
 }
 
 }  // namespace edgeloop

@@ -35,4 +35,20 @@ namespace edgeloop {
                                                    const torch::Tensor& table,
                                                    const WindowGeometry& geometry);
 
+struct Projection {
+    torch::Tensor weight;  ///< (3 C, C)
+    torch::Tensor bias;    ///< (3 C)
+};
+/// A projection to queries, keys and values whose queries are already divided by the square root of
+/// the channels of a head. A constant to whoever traces it.
+[[nodiscard]] Projection scaled_projection(const Projection& projection, std::int64_t heads);
+
+/// What runtimes of exported files take fastest: tokens are gathered into windows and back by one
+/// operator each, with shift and padding; bias and mask are one constant where that is small.
+/// @param qkv, padding  of a scaled_projection(). Others: as window_attention().
+[[nodiscard]] torch::Tensor exported_window_attention(const torch::Tensor& qkv,
+                                                      const torch::Tensor& padding,
+                                                      const torch::Tensor& table,
+                                                      const WindowGeometry& geometry);
+
 }  // namespace edgeloop

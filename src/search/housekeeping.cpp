@@ -79,7 +79,9 @@ Progress Housekeeping::report(const char* phase, Progress progress) {
     progress.eta_seconds = eta(progress);
     progress.kept_bytes = kept_bytes_;
     add_front(progress);
-    store_.publish(progress, reported_front(engine_), tables);
+    const std::vector<ArchiveMember> front = reported_front(engine_);
+    if (tables && options_.show) options_.show(front);
+    store_.publish(progress, front, tables);
     if (options_.on_progress) options_.on_progress(progress);
     const double after = clock_.pace();
     statuses_.done(now, after);

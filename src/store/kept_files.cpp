@@ -55,6 +55,17 @@ std::vector<File>::iterator first_of_others(const std::set<CandidateId>& wanted,
                           [&](const File& file) { return wanted.count(file.id) > 0; });
 }
 
+constexpr const char* shown_name = "weights.safetensors";  // in a folder of models/
+
+// Whether these weights are shown already: by a link, or by a copy that was made since.
+bool is_shown(const fs::path& kept, const fs::path& shown) {
+    std::error_code error;
+    if (!fs::is_regular_file(fs::symlink_status(shown, error))) return false;
+    if (fs::equivalent(kept, shown, error)) return true;
+    const bool as_large = fs::file_size(kept, error) == fs::file_size(shown, error);
+    return as_large && fs::last_write_time(shown, error) > fs::last_write_time(kept, error);
+}
+
 fs::path weights_file(const fs::path& run, const ArchiveMember& member) {
     const CandidateId id = member.weights > 0 ? member.weights : member.completed.candidate.id;
     return run / "weights" / fmt::format("{}.safetensors", id);
@@ -113,14 +124,18 @@ std::uint64_t KeptFiles::tidy(const EngineState& state) const {
 void KeptFiles::show(const std::vector<ArchiveMember>& front) const {
     const fs::path run(run_dir_);
     for (const ArchiveMember& member : front) {
-        const std::string id = std::to_string(member.completed.candidate.id);
-        const fs::path kept = weights_file(run, member);
-        const fs::path shown = run / "models" / id / "weights.safetensors";
+        const fs::path folder = run / "models" / std::to_string(member.completed.candidate.id);
+        const fs::path kept = weights_file(run, member), shown = folder / shown_name;
         std::error_code error;
-        if (!fs::is_regular_file(fs::symlink_status(kept, error))) continue;
-        remove_file(shown);
-        fs::create_hard_link(kept, shown, error);
-        if (error) fs::copy_file(kept, shown, error);  // file systems without links
+        if (!fs::is_regular_file(fs::symlink_status(kept, error)) || is_shown(kept, shown))
+            continue;
+        make_inner_folder(run / "models", access_);
+        make_inner_folder(folder, access_);
+        const fs::path link = folder / (std::string(shown_name) + ".tmp");
+        remove_file(link);
+        fs::create_hard_link(kept, link, error);
+        if (error) fs::copy_file(kept, link, error);  // file systems without links
+        fs::rename(link, shown, error);
     }
 }
 
@@ -144,7 +159,7 @@ std::size_t KeptFiles::finish(const std::vector<ArchiveMember>& front) const {
     std::size_t missing = 0;
     for (const ArchiveMember& member : front) {
         const std::string id = std::to_string(member.completed.candidate.id);
-        const fs::path shown = run / "models" / id / "weights.safetensors";
+        const fs::path shown = run / "models" / id / shown_name;
         fs::rename(weights_file(run, member), shown, ignored);
         missing += fs::exists(shown, ignored) ? 0 : 1;
     }

@@ -163,9 +163,11 @@ class OpenDirectory final : public RunDirectory {
         const std::vector<CompletedCandidate> reported = reported_rows();
         std::vector<const CompletedCandidate*> all;
         for (const CompletedCandidate& row : reported) all.push_back(&row);
+        // So that whoever reads the table finds the models of its rows.
+        const std::set<std::string> shown = show_models(front);
         write(path("pareto.csv"), pareto_table(layout_, front), Durability::process_crash);
         write(path("evaluations.csv"), evaluations_table(layout_, all), Durability::process_crash);
-        show_models(front);
+        remove_models_but(shown);
     }
 
     void add_devices(const std::vector<std::string>& devices) override {
@@ -325,8 +327,8 @@ class OpenDirectory final : public RunDirectory {
         progress_file_->append(progress_row(layout_, progress, unix_milliseconds()));
     }
 
-    /// models/ has the designs of the front; what we wrote for others goes.
-    void show_models(const std::vector<ArchiveMember>& front) const {
+    /// models/ has the designs of the front. @return the names of their folders.
+    [[nodiscard]] std::set<std::string> show_models(const std::vector<ArchiveMember>& front) const {
         std::set<std::string> shown;
         for (const ArchiveMember& member : front) {
             const Candidate& candidate = member.completed.candidate;
@@ -339,10 +341,15 @@ class OpenDirectory final : public RunDirectory {
             write(folder + "/spec.json", pretty(candidate.design->spec().to_json()),
                   Durability::process_crash);
         }
+        return shown;
+    }
+
+    /// What we wrote for others goes.
+    void remove_models_but(const std::set<std::string>& shown) const {
         std::error_code ignored;
         for (const auto& entry : fs::directory_iterator(path("models"), ignored)) {
             if (shown.count(entry.path().filename()) > 0) continue;
-            for (const char* ours : {"spec.json", "weights.safetensors"})
+            for (const char* ours : {"spec.json", "weights.safetensors", "weights.safetensors.tmp"})
                 fs::remove(entry.path() / ours, ignored);
             fs::remove(entry.path(), ignored);  // not if somebody put more there
         }

@@ -28,6 +28,7 @@ constexpr const char* names[] = {"opening the data",
                                  "validating",
                                  "judging the epoch",
                                  "keeping the best weights",
+                                 "saving the epoch",
                                  "writing files"};
 static_assert(sizeof names / sizeof *names == phase_count, "each phase has a name");
 

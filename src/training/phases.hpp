@@ -26,6 +26,7 @@ enum class Phase {
     validation_step,
     judge_epoch,
     keep_best,
+    save_epoch,
     write_files,
     count  ///< not a phase: their number
 };

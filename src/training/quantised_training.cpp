@@ -54,6 +54,12 @@ std::vector<double> TrainingRun::observed_activations() { return observations(*n
 void TrainingRun::start_rounding(const std::vector<double>& observed) {
     start_steps(*network_, observed);
     set_rounding(*network_, Rounding::on);
+    if (averages_.empty()) return;
+    // Steps of other weights are no part of an average.
+    const torch::NoGradGuard no_grad;
+    const auto named = network_->named_parameters();
+    for (std::size_t i = 0; i < averages_.size(); ++i)
+        if (is_step(named[i].key())) averages_[i].copy_(parameters_[i]);
 }
 
 }  // namespace edgeloop

@@ -3,6 +3,7 @@
 #include "device_choice.hpp"
 #include "model/weights_file.hpp"
 #include "phases.hpp"
+#include "set_up.hpp"
 #include "training_run.hpp"
 #include "training_state.hpp"
 
@@ -58,7 +59,10 @@ class TrainingLoop {
     void train_and_validate() {
         set_up();
         for (;;) {
-            if (watches_plateau() && progress_.validated < progress_.epoch) judge_epoch();
+            if (judges_epochs() && progress_.validated < progress_.epoch) {
+                judge_epoch();
+                save_epoch();
+            }
             if (progress_.epoch >= run_->epochs() || on_plateau()) break;
             train_epoch();
         }
@@ -69,40 +73,18 @@ class TrainingLoop {
             guard_.run(Phase::judge_epoch, [this] { metrics_ = metrics_of_epoch(); });
         }
         metrics_["train_epochs"] = progress_.epoch;
+        if (!settings_.save_every_epoch) return;
+        guard_.run(Phase::write_files, [this] {
+            if (leads() && !settings_.weights_dir.empty()) save_weights();
+        });
     }
 
     void set_up() {
-        guard_.run(Phase::open_data, [this] {
-            if (!dataset_) dataset_ = std::make_shared<const Dataset>(settings_.shards);
-        });
-        check_same_data();
-        guard_.run(Phase::build, [this] { build(); });
-        share_weights();
+        run_ = set_up_training(settings_, dataset_, candidate_, group_, guard_);
         if (!settings_.state_dir.empty()) restore();
     }
 
     void build() { run_ = std::make_unique<TrainingRun>(settings_, dataset_, candidate_, group_); }
-
-    /// Ranks that see different copies of a dataset would train on neither.
-    void check_same_data() {
-        const std::vector<std::string> digests = group_.all_gather(dataset_->digest());
-        for (std::size_t rank = 1; rank < digests.size(); ++rank)
-            if (digests[rank] != digests[0])
-                throw EarlyEnd{
-                    Status::lost,
-                    fmt::format("ranks 0 and {} of the group see different copies of the dataset "
-                                "({} and {})",
-                                rank, digests[0], digests[rank])};
-    }
-
-    void share_weights() {
-        if (group_.size() == 1) return;
-        Weights host;
-        guard_.run(Phase::share_weights, [&] { host = run_->weights(); });
-        for (auto& [name, values] : host)
-            group_.broadcast(values.data_ptr<float>(), std::size_t(values.numel()), 0);
-        guard_.attempt(Phase::share_weights, {}, [&] { run_->set_weights(host); });
-    }
 
     /// Goes on from a saved state; the leader reads it for all.
     void restore() {
@@ -117,6 +99,9 @@ class TrainingLoop {
         });
         log::info("candidate {} goes on from epoch {} step {}", candidate_.id, progress_.epoch,
                   progress_.step);
+        guard_.run(Phase::save_epoch, [this] {
+            if (leads() && settings_.on_epoch) settings_.on_epoch(progress_.curve, false);
+        });
     }
 
     /// The saved state, restored on this rank; empty when there is none that fits.
@@ -203,14 +188,43 @@ class TrainingLoop {
             if (!std::isfinite(sum)) throw EarlyEnd{Status::failed, "predictions are not finite"};
     }
 
-    /// Validates the epoch that has ended and notes whether it is the best so far.
+    /// Validates the epoch that has ended, and the average of the weights if there is one, and
+    /// notes whether the better of the two is the best so far.
     void judge_epoch() {
         validate();
-        bool best = false;
-        guard_.run(Phase::judge_epoch, [&] { best = note(metrics_of_epoch()); });
+        EpochRecord record;
+        guard_.run(Phase::judge_epoch, [&] { record = record_of_epoch(); });
+        Metrics metrics = record.metrics;
+        if (settings_.average_decay > 0) {
+            guard_.run(Phase::start_validation, [this] { run_->use_average(true); });
+            validate();
+            guard_.run(Phase::judge_epoch, [&] {
+                Metrics averaged = metrics_of_epoch();
+                record.averaged_rmse = averaged.at("val_rmse");
+                const bool wins = record.averaged_rmse < metrics.at("val_rmse");
+                if (wins) metrics = std::move(averaged);
+                run_->use_average(wins);
+            });
+        }
+        progress_.curve.push_back(std::move(record));
+        const bool best = note(std::move(metrics));
         guard_.run(Phase::keep_best, [&] {
             if (best && leads()) best_weights_ = run_->weights();
+            run_->use_average(false);
         });
+    }
+
+    /// Leaves the epoch behind where a killed training finds it, and reports it.
+    void save_epoch() {
+        guard_.run(Phase::save_epoch, [this] {
+            if (!leads()) return;
+            if (settings_.save_every_epoch && !settings_.state_dir.empty()) write_state();
+            if (settings_.on_epoch) settings_.on_epoch(progress_.curve, true);
+        });
+    }
+
+    [[nodiscard]] EpochRecord record_of_epoch() const {
+        return {progress_.epoch, run_->last_rate(progress_.epoch - 1), metrics_of_epoch(), 0};
     }
 
     /// Whether this epoch is the best so far.
@@ -233,9 +247,12 @@ class TrainingLoop {
         return metrics;
     }
 
-    [[nodiscard]] bool watches_plateau() const { return settings_.patience_epochs > 0; }
+    [[nodiscard]] bool judges_epochs() const {
+        return settings_.patience_epochs > 0 || settings_.keep_best_epoch;
+    }
     [[nodiscard]] bool on_plateau() const {
-        return watches_plateau() && progress_.epochs_on_plateau >= settings_.patience_epochs;
+        return settings_.patience_epochs > 0 &&
+               progress_.epochs_on_plateau >= settings_.patience_epochs;
     }
     [[nodiscard]] std::string state_path() const {
         return fmt::format("{}/{}.state", settings_.state_dir, candidate_.id);
@@ -243,8 +260,10 @@ class TrainingLoop {
     [[nodiscard]] bool leads() const { return group_.rank() == 0; }
 
     /// Saves or deletes this candidate's state, and saves its weights. A result is a result also
-    /// when its files cannot be written, so nobody waits for this.
+    /// when its files cannot be written, so nobody waits for this; where every epoch is saved the
+    /// files are the result, and have been written.
     void keep_files(Status end) {
+        if (settings_.save_every_epoch && end == Status::completed) return;
         PhaseGuard alone(group_, token_);
         alone.attempt(Phase::write_files, {}, [&] {
             if (!leads()) return;
@@ -255,18 +274,21 @@ class TrainingLoop {
     }
 
     /// An earlier rung's state stays when this one fell to a fault that may not be the candidate's.
-    void keep_state(Status end) const {
+    void keep_state(Status end) {
         const bool stopped = end == Status::cancelled && token_.will_resume();
         const bool goes_on = end == Status::completed && candidate_.keep_state;
-        const std::string path = state_path();
         if (run_ && (stopped || goes_on)) {
-            make_inner_folder(settings_.state_dir, settings_.access);
-            write_file_atomic(path, run_->save(progress_, best_weights_), Durability::power_cut,
-                              settings_.access);
+            write_state();
         } else if (end == Status::completed || end == Status::cancelled) {
             std::error_code ignored;
-            std::filesystem::remove(path, ignored);
+            std::filesystem::remove(state_path(), ignored);
         }
+    }
+
+    void write_state() {
+        make_inner_folder(settings_.state_dir, settings_.access);
+        write_file_atomic(state_path(), run_->save(progress_, best_weights_), Durability::power_cut,
+                          settings_.access);
     }
 
     void save_weights() const {

@@ -16,6 +16,7 @@
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/data/catalogue.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -67,10 +68,19 @@ std::string numerics(const TrainingSettings& settings, torch::Device device) {
     return usual ? text : text + " kernels " + to_string(kernels);
 }
 
+/// Which epoch is given, and whether an average may be: part of a training's identity where it is
+/// not as it always was.
+std::string choice_of_epoch(const TrainingSettings& settings) {
+    std::string text;
+    if (settings.keep_best_epoch) text += " best-epoch";
+    if (settings.average_decay > 0) text += fmt::format(" average {}", settings.average_decay);
+    return text;
+}
+
 int batch_of_rank(const TrainingSettings& settings, const ArchitectureSpec& spec,
                   const Communicator& group) {
     const int sharers = settings.batch_ranks;
-    if (sharers == 0 || sharers >= group.size()) return spec.training.batch;
+    if (sharers == 0) return spec.training.batch;
     return (spec.training.batch * sharers + group.size() - 1) / group.size();
 }
 
@@ -188,14 +198,42 @@ StepTotals TrainingRun::exchange_gradients(const StepTotals& own) {
     return averager_.exchange(own);
 }
 
-void TrainingRun::update_weights(const StepTotals& totals) {
+void TrainingRun::update_weights(const StepTotals& totals, double rate) {
     averager_.average(totals);
     // In the middle of the step that has just been counted.
     const double in_epoch = (double(step_) - 0.5) / double(train_steps());
-    set_learning_rate(*optimizer_, learning_rate(spec_.training, epoch_ + in_epoch));
+    set_learning_rate(*optimizer_,
+                      rate > 0 ? rate : learning_rate(spec_.training, epoch_ + in_epoch));
     if (settings_.clip_norm > 0)
         torch::nn::utils::clip_grad_norm_(parameters_, settings_.clip_norm);
     optimizer_->step();
+    if (settings_.average_decay > 0) update_average();
+}
+
+double TrainingRun::last_rate(int epoch) const {
+    return learning_rate(spec_.training, epoch + 1 - 0.5 / double(train_steps()));
+}
+
+void TrainingRun::update_average() {
+    const torch::NoGradGuard no_grad;
+    const auto steps = double(epoch_) * double(train_steps()) + double(step_);
+    const double decay = std::min(settings_.average_decay, (1 + steps) / (10 + steps));
+    if (averages_.empty())
+        for (const torch::Tensor& parameter : parameters_)
+            averages_.push_back(parameter.detach().clone());
+    for (std::size_t i = 0; i < parameters_.size(); ++i)
+        averages_[i].lerp_(parameters_[i].detach(), 1 - decay);
+}
+
+void TrainingRun::use_average(bool average) {
+    if (average == averages_in_use_ || averages_.empty()) return;
+    const torch::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        const torch::Tensor other = parameters_[i].detach().clone();
+        parameters_[i].copy_(averages_[i]);
+        averages_[i].copy_(other);
+    }
+    averages_in_use_ = average;
 }
 
 void TrainingRun::start_validation() {
@@ -221,16 +259,32 @@ std::string TrainingRun::identity() const {
                    batch_of_rank(settings_, spec_, group_), dataset_->digest(), settings_.data_seed,
                    settings_.max_train_samples, settings_.max_validation_samples, settings_.augment,
                    settings_.clip_norm, settings_.patience_epochs,
-                   numerics(settings_, device_) + settings_.conditions))
+                   numerics(settings_, device_) + choice_of_epoch(settings_) +
+                       settings_.conditions))
         .hex();
 }
 
-std::string TrainingRun::save(const TrainingProgress& progress, const Weights& best) const {
-    return encode_training_state(identity(), progress, best, *network_, *optimizer_);
+std::string TrainingRun::save(const TrainingProgress& progress, const Weights& best) {
+    use_average(false);
+    Weights average;
+    const auto named = network_->named_parameters();
+    for (std::size_t i = 0; i < averages_.size(); ++i)
+        average[named[i].key()] = averages_[i].to(torch::kCPU);
+    return encode_training_state(identity(), progress, best, average, *network_, *optimizer_);
 }
 
 RestoredTraining TrainingRun::restore(const std::string& bytes, const std::string& where) {
-    return restore_training_state(bytes, identity(), *network_, *optimizer_, where);
+    RestoredTraining restored =
+        restore_training_state(bytes, identity(), *network_, *optimizer_, where);
+    averages_.clear();
+    if (restored.average.empty()) return restored;
+    for (const auto& item : network_->named_parameters()) {
+        const auto found = restored.average.find(item.key());
+        if (found == restored.average.end() || found->second.sizes() != item.value().sizes())
+            throw CorruptState(where + " cannot be read", "its average is of another network");
+        averages_.push_back(found->second.to(device_));
+    }
+    return restored;
 }
 
 }  // namespace edgeloop

@@ -39,8 +39,14 @@ class TrainingRun {
     void compute_gradients(StepTotals& own);
     /// Collective, also for a rank that failed: it tells the others. @throws CommError alone.
     [[nodiscard]] StepTotals exchange_gradients(const StepTotals& own);
-    void update_weights(const StepTotals& totals);
+    /// @param rate  of learning, instead of the schedule's; 0: the schedule's.
+    void update_weights(const StepTotals& totals, double rate = 0);
+    /// By the schedule, of the last step of an epoch counted from 0.
+    [[nodiscard]] double last_rate(int epoch) const;
 
+    /// Exchanges weights and their average, or not: whichever of them is to be validated and given
+    /// by weights(). Training goes on with the weights.
+    void use_average(bool average);
     /// Whether layers are quantised, and the first epoch that trains them so; epochs before it, and
     /// the observation of activations, are in float32.
     [[nodiscard]] bool has_rounding() const;
@@ -58,7 +64,7 @@ class TrainingRun {
 
     /// State of this candidate with everything needed to go on, and back. The identity is a digest
     /// of all that decides its result but the budget.
-    [[nodiscard]] std::string save(const TrainingProgress& progress, const Weights& best) const;
+    [[nodiscard]] std::string save(const TrainingProgress& progress, const Weights& best);
     /// @throws CorruptState  the network may then hold anything.
     [[nodiscard]] RestoredTraining restore(const std::string& bytes, const std::string& where);
 
@@ -72,6 +78,7 @@ class TrainingRun {
     void forward_and_backward(StepTotals& own);
     void seed_dropout() const;
     [[nodiscard]] std::string identity() const;
+    void update_average();
 
     TrainingSettings settings_;
     std::shared_ptr<const Dataset> dataset_;
@@ -84,6 +91,8 @@ class TrainingRun {
     std::vector<torch::Tensor> parameters_;
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
     GradientAverager averager_;
+    std::vector<torch::Tensor> averages_;  ///< of parameters_; empty before the first step
+    bool averages_in_use_ = false;         ///< they and the parameters have changed places
     Loader train_, validation_;
     Batch batch_;
     RegressionSums sums_;

@@ -11,15 +11,43 @@
 
 namespace edgeloop {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingProgress, epoch, step, samples, loss_sum, validated,
-                                   plateau_rmse, epochs_on_plateau, best_epoch, best_metrics);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EpochRecord, epoch, learning_rate, metrics, averaged_rmse);
 
 namespace {
 
+/// By name; those of older states had no curve.
+template <class Progress, class Visit>
+void fields(Progress& progress, const Visit& visit) {
+    visit("epoch", progress.epoch);
+    visit("step", progress.step);
+    visit("samples", progress.samples);
+    visit("loss_sum", progress.loss_sum);
+    visit("validated", progress.validated);
+    visit("plateau_rmse", progress.plateau_rmse);
+    visit("epochs_on_plateau", progress.epochs_on_plateau);
+    visit("best_epoch", progress.best_epoch);
+    visit("best_metrics", progress.best_metrics);
+}
+
+Json json_of(const TrainingProgress& progress) {
+    Json json = Json::object();
+    fields(progress, [&](const char* name, const auto& value) { json[name] = value; });
+    if (!progress.curve.empty()) json["curve"] = progress.curve;
+    return json;
+}
+
+TrainingProgress progress_from(const Json& json) {
+    TrainingProgress progress;
+    fields(progress, [&](const char* name, auto& value) { json.at(name).get_to(value); });
+    if (json.contains("curve")) json.at("curve").get_to(progress.curve);
+    return progress;
+}
+
 // Version 3: one line of JSON with identity, progress, lengths and the optimiser's steps; then
-// LibTorch's archive of the network, the best weights so far as safetensors (maybe none), and the
-// optimiser's tensors as safetensors. In version 2 the optimiser is LibTorch's archive, without
-// steps in the first line. Version 1 knew no best weights.
+// LibTorch's archive of the network, the best weights so far and the average of the weights as
+// safetensors (maybe none), and the optimiser's tensors as safetensors. In version 2 the optimiser
+// is LibTorch's archive, without steps in the first line. Version 1 knew no best weights. The
+// identity tells a training with an average from those that older programs can go on with.
 constexpr EnvelopeFormat format{"ELTS", 3}, format_2{"ELTS", 2};
 
 template <class Part>
@@ -42,19 +70,22 @@ void restore(Part& part, const std::string& bytes) {
 }  // namespace
 
 std::string encode_training_state(const std::string& identity, const TrainingProgress& progress,
-                                  const Weights& best, const torch::nn::Module& network,
+                                  const Weights& best, const Weights& average,
+                                  const torch::nn::Module& network,
                                   const torch::optim::Optimizer& optimizer) {
     const std::string weights = archive_of(network);
     const std::string best_weights = best.empty() ? std::string() : encode_weights(best);
+    const std::string averages = average.empty() ? std::string() : encode_weights(average);
     const OptimizerState state = state_of(optimizer);
-    const Json head = {{"identity", identity},
-                       {"progress", progress},
-                       {"network_bytes", weights.size()},
-                       {"best_bytes", best_weights.size()},
-                       {"optimizer_steps", state.steps}};
-    return seal(
-        format,
-        {0, 0, head.dump() + "\n" + weights + best_weights + encode_weights(state.tensors)});
+    Json head = {{"identity", identity},
+                 {"progress", json_of(progress)},
+                 {"network_bytes", weights.size()},
+                 {"best_bytes", best_weights.size()},
+                 {"optimizer_steps", state.steps}};
+    if (!averages.empty()) head["average_bytes"] = averages.size();
+    return seal(format, {0, 0,
+                         head.dump() + "\n" + weights + best_weights + averages +
+                             encode_weights(state.tensors)});
 }
 
 RestoredTraining restore_training_state(const std::string& bytes, const std::string& identity,
@@ -68,13 +99,16 @@ RestoredTraining restore_training_state(const std::string& bytes, const std::str
         const Json head = parse_kept_json(std::string_view(payload).substr(0, line));
         if (head.at("identity").get<std::string>() != identity)
             throw CorruptState(where + " belongs to another candidate or other settings");
-        RestoredTraining restored{head.at("progress").get<TrainingProgress>(), {}};
+        RestoredTraining restored{progress_from(head.at("progress")), {}, {}};
         const std::size_t begin = line + 1;
         const auto length = head.at("network_bytes").get<std::size_t>();
         const auto best = head.at("best_bytes").get<std::size_t>();
+        const auto average = head.value("average_bytes", std::size_t(0));
         restore(network, payload.substr(begin, length));
+        const std::size_t after = begin + length + best;
         if (best > 0) restored.best = decode_weights(payload.substr(begin + length, best), where);
-        const std::string rest = payload.substr(begin + length + best);
+        if (average > 0) restored.average = decode_weights(payload.substr(after, average), where);
+        const std::string rest = payload.substr(after + average);
         if (is_older)
             set_state(optimizer, state_in_archive(rest));
         else

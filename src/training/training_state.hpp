@@ -1,10 +1,12 @@
 #pragma once
 
 #include "edgeloop/evaluation/candidate.hpp"
+#include "edgeloop/training/trainer.hpp"
 
 #include <cstddef>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <torch/torch.h>
 
@@ -18,12 +20,13 @@ struct TrainingProgress {
     double samples = 0;    ///< of the epoch so far
     double loss_sum = 0;   ///< of the epoch so far
 
-    // Only of a training that watches for a plateau:
+    // Only of a training that validates every epoch:
     int validated = 0;         ///< epochs whose end has been validated and judged
     double plateau_rmse = -1;  ///< val_rmse from which a fall by 1 % counts; negative: none yet
     int epochs_on_plateau = 0;
     int best_epoch = 0;    ///< counted from 1, the one with the smallest val_rmse; 0: none yet
     Metrics best_metrics;  ///< of that epoch, as they are reported
+    std::vector<EpochRecord> curve;  ///< of the epochs that were judged
 };
 
 /// Parameters and buffers by name, in host memory.
@@ -31,15 +34,17 @@ using Weights = std::map<std::string, torch::Tensor>;
 
 struct RestoredTraining {
     TrainingProgress progress;
-    Weights best;  ///< after progress.best_epoch; empty when there is none
+    Weights best;     ///< after progress.best_epoch; empty when there is none
+    Weights average;  ///< of the parameters; empty when there is none
 };
 
 /// Saved progress with weights and optimiser.
 /// @param identity  of what would be trained.
 /// @param best      weights after progress.best_epoch; empty when there is none.
+/// @param average   of the parameters; empty when there is none.
 [[nodiscard]] std::string encode_training_state(const std::string& identity,
                                                 const TrainingProgress& progress,
-                                                const Weights& best,
+                                                const Weights& best, const Weights& average,
                                                 const torch::nn::Module& network,
                                                 const torch::optim::Optimizer& optimizer);
 

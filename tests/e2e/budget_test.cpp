@@ -1,4 +1,5 @@
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -15,28 +16,9 @@ namespace edgeloop::test {
 namespace {
 
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 Words search(const std::string& run_dir, const Words& more) {
-    Words words{program("edgeloop-search"),
-                "--data",
-                e2e_data("shards"),
-                "--engine",
-                "generational",
-                "--space",
-                test_data("tiny_space.json"),
-                "--run-dir",
-                run_dir,
-                "--population",
-                "6",
-                "--edge",
-                "model",
-                "--seed",
-                "11",
-                "--confirm",
-                "0"};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
+    return small_search(run_dir, with_defaults({{"--population", "6"}}, more));
 }
 
 std::string front_of(const std::string& run_dir) { return read_file(run_dir + "/pareto.csv"); }

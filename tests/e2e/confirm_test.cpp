@@ -1,5 +1,6 @@
 // Searches whose front is confirmed: designs are trained again with other seeds.
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -21,30 +22,11 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Words = std::vector<std::string>;
 
-// Real networks with modelled latency: deterministic.
-Words search(const std::string& run_dir, const Words& more = {}, const char* seed = "11") {
-    Words words{program("edgeloop-search"),
-                "--data",
-                e2e_data("shards"),
-                "--space",
-                test_data("tiny_space.json"),
-                "--run-dir",
-                run_dir,
-                "--population",
-                "6",
-                "--evaluations",
-                "18",
-                "--edge",
-                "model",
-                "--seed",
-                seed};
-    // The result of others depends on the order in which trainings finish.
-    if (std::count(more.begin(), more.end(), "--engine") == 0)
-        words.insert(words.end(), {"--engine", "generational"});
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
+Words search(const std::string& run_dir, const Words& more, const char* seed = "11") {
+    return small_search(
+        run_dir,
+        with_defaults({{"--population", "6"}, {"--evaluations", "18"}, {"--seed", seed}}, more));
 }
 
 const Words twice{"--confirm", "2", "--save-weights"};

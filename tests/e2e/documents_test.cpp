@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -29,11 +30,28 @@ std::string replaced(std::string text, const std::string& from, const std::strin
     return text;
 }
 
+// The commands of the text between the fenced blocks: what stands in ` `, begins like one of these
+// and goes on.
+std::set<std::string> commands_of_text(const std::string& text) {
+    std::set<std::string> found;
+    for (auto begin = text.find('`'); begin != std::string::npos;) {
+        const auto end = text.find('`', begin + 1);
+        const std::string words = replaced(text.substr(begin + 1, end - begin - 1), "\n", " ");
+        for (const char* first :
+             {"edgeloop-", "serve ", "measure ", "kill ", "chmod ", "systemctl "})
+            if (words.rfind(first, 0) == 0 && words.find(' ') != std::string::npos)
+                found.insert(words);
+        begin = end == std::string::npos ? end : text.find('`', end + 1);
+    }
+    return found;
+}
+
 // The commands in the fenced `sh` blocks of a document; lines that end in \ are joined.
 class Document {
   public:
     explicit Document(const std::string& path) : path_(path) {
         std::istringstream lines(read_file(in_source(path)));
+        std::string text;
         bool inside = false;
         std::string command;
         for (std::string line; std::getline(lines, line);) {
@@ -41,12 +59,20 @@ class Document {
                 inside = !inside && line == "```sh";
                 continue;
             }
+            if (!inside) text += line + '\n';
             if (!inside || line.empty() || line[0] == '#') continue;
             command += line + "\n";
             if (line.back() == '\\') continue;
             left_.push_back(command);
             command.clear();
         }
+        in_text_ = commands_of_text(text);
+    }
+
+    // A command that only the text has; what it needs besides is the test's to add.
+    std::string take_from_text(const std::string& command) {
+        EXPECT_EQ(in_text_.erase(command), 1U) << path_ << " does not say '" << command << "'";
+        return command;
     }
 
     // The next command, which begins with these words; whatever is written after them is run too.
@@ -68,10 +94,12 @@ class Document {
     }
 
     [[nodiscard]] const Words& left() const { return left_; }
+    [[nodiscard]] const std::set<std::string>& left_in_text() const { return in_text_; }
 
   private:
     std::string path_;
     Words left_;
+    std::set<std::string> in_text_;
 };
 
 // A place that looks like a clone that was built, and a shell in it.
@@ -175,7 +203,8 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
     };
     clone.runs(page.take("edgeloop-bridge keygen bridge.key"));
     clone.runs(page.take("mkdir -p allowed/devices allowed/searches"));
-    const auto bridge = clone.starts(here(page.take("edgeloop-bridge serve")), "bridge.log");
+    const auto bridge =
+        clone.starts("exec " + here(page.take("edgeloop-bridge serve")), "bridge.log");
     clone.runs(page.take("edgeloop-bridge keygen device.key"));
     clone.runs("cp device.key.pub allowed/devices");
     const auto agent = clone.starts(here(page.take("edgeloop-edge serve")), "agent.log");
@@ -188,8 +217,9 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
     agent->terminate();  // one agent per machine
     // The other end of the tunnel: a bridge of this machine without keys.
     const std::string other = std::to_string(free_port());
-    const auto plain = clone.starts(
-        "edgeloop-bridge serve --store plain --bind tcp://127.0.0.1:" + other, "plain.log");
+    const auto plain = clone.starts("edgeloop-bridge " + page.take_from_text("serve --share") +
+                                        " --store plain --bind tcp://127.0.0.1:" + other,
+                                    "plain.log");
     const auto tunnelled =
         clone.starts(replaced(page.take("edgeloop-edge serve --connect tcp://127.0.0.1:5701"),
                               ":5701", ":" + other),
@@ -200,6 +230,17 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
     clone.runs(here(page.take("edgeloop-bridge drop")));
     clone.runs(page.take("rm allowed/devices/device.key.pub"));
     EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
+
+    clone.runs(page.take_from_text("kill -HUP") + " " + std::to_string(bridge->pid()));
+    clone.runs(page.take_from_text("edgeloop-bridge drop --class CLASS") +
+               " --connect tcp://127.0.0.1:" + other);
+    clone.runs(page.take_from_text("chmod 700") + " plain");
+    clone.runs(page.take_from_text("edgeloop-edge info"));
+    clone.runs("edgeloop-edge " + page.take_from_text("measure --sandbox off") +
+               " --seconds 0.1 --spec " + test_data("specs/cnn3d_tiny.json"));
+    (void)page.take_from_text("systemctl enable --now edgeloop-bridge");  // no systemd runs here
+    EXPECT_THAT(page.left_in_text(), IsEmpty()) << "commands that nobody runs";
+    EXPECT_FALSE(bridge->poll()) << "it goes on";
 }
 
 // Substitutions: the space and the numbers are small, and little time is given to the plan.

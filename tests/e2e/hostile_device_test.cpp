@@ -3,6 +3,7 @@
 #include "support/hostile_peers.hpp"
 #include "support/programs.hpp"
 #include "support/scripted_agent.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -25,32 +26,12 @@ namespace {
 
 using ::testing::Each;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 class HostileDevice : public testing::Test {
   protected:
     [[nodiscard]] Words search(const std::string& edge, const Words& more = {}) const {
-        Words words{program("edgeloop-search"),
-                    "--data",
-                    e2e_data("shards"),
-                    "--confirm",
-                    "0",
-                    "--engine",
-                    "generational",
-                    "--space",
-                    test_data("tiny_space.json"),
-                    "--run-dir",
-                    folder.path("run"),
-                    "--population",
-                    "4",
-                    "--evaluations",
-                    "12",
-                    "--seed",
-                    "11",
-                    "--edge",
-                    edge};
-        words.insert(words.end(), more.begin(), more.end());
-        return words;
+        return small_search(folder.path("run"),
+                            Words{"--edge", edge} + with_defaults({{"--evaluations", "12"}}, more));
     }
     [[nodiscard]] std::vector<Words> table() const {
         return read_table(folder.path("run/evaluations.csv"));

@@ -1,6 +1,7 @@
 // A recording that somebody else made, through the programs that read it: it shows nothing but
 // itself, makes nobody wait and uses up little. And a signal ends a program, whatever it waits for.
 #include "data/hdf5.hpp"
+#include "support/eventually.hpp"
 #include "support/programs.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -153,14 +154,6 @@ TEST_F(HostileRecording, DoesNotMakeMuchOfLittle) {
     expect_refused("/layer0000/frame", "have more than 64 MiB");
 }
 
-/// Waits for a condition. @return whether it came true.
-bool wait_until(const std::function<bool()>& holds) {
-    const double deadline = steady_seconds() + 60;
-    BackOff back_off;
-    while (!holds() && steady_seconds() < deadline) back_off.wait();
-    return holds();
-}
-
 TEST_F(HostileRecording, ASignalEndsAProgramThatAFileSystemHolds) {
     const std::string sign = folder_.path("hangs");
     ChildOptions options;
@@ -170,7 +163,7 @@ TEST_F(HostileRecording, ASignalEndsAProgramThatAFileSystemHolds) {
     options.add_environment = {"LD_PRELOAD=" + test_program("libhang_on_rename.so"),
                                "EDGELOOP_TEST_HANGS=" + sign};
     ChildProcess child(options);
-    ASSERT_TRUE(wait_until([&] { return fs::exists(sign) || child.poll(); }));
+    ASSERT_TRUE(eventually([&] { return fs::exists(sign) || child.poll(); }));
     ::kill(child.pid(), SIGTERM);
     const auto exit = child.wait_for(30);
     ASSERT_TRUE(exit) << "only SIGKILL would have ended it";
@@ -200,7 +193,7 @@ TEST_F(HostileRecording, ASignalEndsTheGeneratorInItsWork) {
                          "200"};
     options.output_file = folder_.path("output");
     ChildProcess child(options);
-    ASSERT_TRUE(wait_until(
+    ASSERT_TRUE(eventually(
         [&] { return (fs::exists(large) && !fs::is_empty(large)) || child.poll().has_value(); }));
     ::kill(child.pid(), SIGTERM);
     const auto exit = child.wait_for(30);

@@ -1,4 +1,5 @@
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -17,34 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
-
-Words operator+(Words words, const Words& more) {
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-}
-
-// A search over real networks with modelled latency; one candidate takes milliseconds.
-Words search(const std::string& run_dir, const Words& more = {}) {
-    return Words{program("edgeloop-search"),
-                 "--data",
-                 e2e_data("shards"),
-                 "--confirm",
-                 "0",
-                 "--engine",
-                 "generational",
-                 "--space",
-                 test_data("tiny_space.json"),
-                 "--population",
-                 "4",
-                 "--edge",
-                 "model",
-                 "--seed",
-                 "11",
-                 "--run-dir",
-                 run_dir} +
-           more;
-}
 
 const Words small{"--evaluations", "8"};
 
@@ -68,7 +41,7 @@ std::set<std::string> conditions(const std::string& run_dir) {
 TEST(Keeping, AResumeUnderOtherConditionsIsRefusedUnlessAllowed) {
     const TemporaryFolder folder;
     const std::string dir = folder.path("run");
-    ASSERT_EQ(run(search(dir, small)).code, 0);
+    ASSERT_EQ(run(small_search(dir, small)).code, 0);
     const std::string before = read_file(dir + "/journal.jsonl");
     const std::vector<std::pair<Words, std::string>> changes{
         {{"--clip-norm", "1"}, "--clip-norm 0, now 1"},
@@ -76,7 +49,8 @@ TEST(Keeping, AResumeUnderOtherConditionsIsRefusedUnlessAllowed) {
         {{"--max-train-samples", "5"}, "--max-train-samples 0, now 5"},
         {{"--crossover-probability", "0.5"}, "--crossover-probability 0.9, now 0.5"}};
     for (const auto& [words, says] : changes) {
-        const auto refused = run(search(dir, Words{"--evaluations", "12", "--resume"} + words));
+        const auto refused =
+            run(small_search(dir, Words{"--evaluations", "12", "--resume"} + words));
         EXPECT_EQ(refused.code, 2) << refused.output;
         EXPECT_THAT(refused.output, HasSubstr(says));
     }
@@ -84,7 +58,7 @@ TEST(Keeping, AResumeUnderOtherConditionsIsRefusedUnlessAllowed) {
     EXPECT_EQ(conditions(dir), std::set<std::string>{"1"});
 
     const Words more{"--evaluations", "12", "--resume", "--clip-norm", "1", "--allow-changed"};
-    const auto allowed = run(search(dir, more));
+    const auto allowed = run(small_search(dir, more));
     ASSERT_EQ(allowed.code, 0) << allowed.output;
     EXPECT_EQ(conditions(dir), (std::set<std::string>{"1", "2"}));
     const Json table = read_json_file(dir + "/conditions.json");
@@ -93,8 +67,9 @@ TEST(Keeping, AResumeUnderOtherConditionsIsRefusedUnlessAllowed) {
     EXPECT_TRUE(fs::exists(dir + "/config-1.ini"));
     EXPECT_THAT(read_file(dir + "/config.ini"), HasSubstr("\nclip-norm = 1\n"));
     // What does not change a result is free.
-    const auto free = run(search(dir, Words{"--evaluations", "12", "--resume", "--clip-norm", "1",
-                                            "--time-limit", "600", "--log-level", "debug"}));
+    const auto free =
+        run(small_search(dir, Words{"--evaluations", "12", "--resume", "--clip-norm", "1",
+                                    "--time-limit", "600", "--log-level", "debug"}));
     EXPECT_EQ(free.code, 0) << free.output;
 }
 
@@ -122,8 +97,8 @@ TEST(Keeping, ModelsAreThoseOfTheFrontAlsoWhenStoppedAndWhenExtended) {
     int starts = 0;
     for (; starts < 20 && (starts == 0 || front(dir).empty()); ++starts) {
         const Words resume = starts > 0 ? Words{"--resume"} : Words{};
-        const auto stopped = run(
-            search(dir, Words{"--evaluations", "100000", "--time-limit", "3"} + weights + resume));
+        const auto stopped = run(small_search(
+            dir, Words{"--evaluations", "100000", "--time-limit", "3"} + weights + resume));
         ASSERT_EQ(stopped.code, 75) << stopped.output;
     }
     ASSERT_FALSE(front(dir).empty());
@@ -131,13 +106,14 @@ TEST(Keeping, ModelsAreThoseOfTheFrontAlsoWhenStoppedAndWhenExtended) {
     EXPECT_EQ(models(dir, "weights.safetensors"), front(dir));
 
     const std::string longer = folder.path("longer");
-    ASSERT_EQ(run(search(longer, small + weights)).code, 0);
+    ASSERT_EQ(run(small_search(longer, small + weights)).code, 0);
     EXPECT_EQ(models(longer, "weights.safetensors"), front(longer));
     make_directories(longer + "/models/999");
     write_file_atomic(longer + "/models/999/spec.json", "{}");
     make_directories(longer + "/models/998");
     write_file_atomic(longer + "/models/998/model.onnx", "somebody's");
-    ASSERT_EQ(run(search(longer, Words{"--evaluations", "24", "--resume"} + weights)).code, 0);
+    ASSERT_EQ(run(small_search(longer, Words{"--evaluations", "24", "--resume"} + weights)).code,
+              0);
     EXPECT_EQ(models(longer, "spec.json"), front(longer));
     EXPECT_EQ(models(longer, "weights.safetensors"), front(longer));
     EXPECT_FALSE(fs::exists(longer + "/models/999"));
@@ -149,11 +125,12 @@ TEST(Keeping, ModelsAreThoseOfTheFrontAlsoWhenStoppedAndWhenExtended) {
 TEST(Keeping, ReusedTrainingsBringTheirWeightsOrAreTrainedAgain) {
     const TemporaryFolder folder;
     const std::string with = folder.path("with"), without = folder.path("without");
-    ASSERT_EQ(run(search(with, small + Words{"--save-weights"})).code, 0);
-    ASSERT_EQ(run(search(without, small)).code, 0);
+    ASSERT_EQ(run(small_search(with, small + Words{"--save-weights"})).code, 0);
+    ASSERT_EQ(run(small_search(without, small)).code, 0);
     for (const std::string& earlier : {with, without}) {
         const std::string dir = folder.path("again-" + fs::path(earlier).filename().string());
-        const auto again = run(search(dir, small + Words{"--reuse", earlier, "--save-weights"}));
+        const auto again =
+            run(small_search(dir, small + Words{"--reuse", earlier, "--save-weights"}));
         ASSERT_EQ(again.code, 0) << again.output;
         const std::size_t kept = earlier == with ? front(with).size() : 0;
         EXPECT_THAT(again.output,
@@ -168,8 +145,8 @@ TEST(Keeping, ReusedTrainingsBringTheirWeightsOrAreTrainedAgain) {
             EXPECT_EQ(read_file(dir + file), read_file(with + file)) << id;
         }
     }
-    const auto other =
-        run(search(folder.path("other"), small + Words{"--reuse", without, "--clip-norm", "1"}));
+    const auto other = run(
+        small_search(folder.path("other"), small + Words{"--reuse", without, "--clip-norm", "1"}));
     ASSERT_EQ(other.code, 0) << other.output;
     EXPECT_THAT(other.output, HasSubstr("0 trainings and 8 latencies can be reused; not 8 "
                                         "trainings made with --clip-norm 0, now 1"));
@@ -178,7 +155,7 @@ TEST(Keeping, ReusedTrainingsBringTheirWeightsOrAreTrainedAgain) {
 TEST(Keeping, EveryGivenDesignIsTriedOrItIsSaidWhyNot) {
     const TemporaryFolder folder;
     const std::string first = folder.path("first");
-    ASSERT_EQ(run(search(first, {"--evaluations", "24"})).code, 0);
+    ASSERT_EQ(run(small_search(first, {"--evaluations", "24"})).code, 0);
     // As many designs as a population and more, one of them twice.
     Words specs;
     std::ifstream journal(first + "/journal.jsonl");
@@ -190,9 +167,9 @@ TEST(Keeping, EveryGivenDesignIsTriedOrItIsSaidWhyNot) {
     }
     ASSERT_EQ(specs.size(), 6u);
     const std::string dir = folder.path("run");
-    const auto result = run(
-        search(dir, Words{"--evaluations", "6", "--constraint", "parameters<=1", "--seed-specs"} +
-                        specs + Words{specs[0]}));
+    const auto result = run(small_search(
+        dir, Words{"--evaluations", "6", "--constraint", "parameters<=1", "--seed-specs"} + specs +
+                 Words{specs[0]}));
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("the first population has all 6 designs"));
     EXPECT_THAT(result.output, HasSubstr(specs[0] + ": the design is given twice"));
@@ -203,7 +180,7 @@ TEST(Keeping, EveryGivenDesignIsTriedOrItIsSaidWhyNot) {
         EXPECT_EQ(status.at(i), "infeasible") << i;
     }
     const auto few =
-        run(search(folder.path("few"), Words{"--evaluations", "5", "--seed-specs"} + specs));
+        run(small_search(folder.path("few"), Words{"--evaluations", "5", "--seed-specs"} + specs));
     EXPECT_EQ(few.code, 2) << few.output;
     EXPECT_THAT(few.output, HasSubstr("--seed-specs gives 6 designs"));
     EXPECT_FALSE(fs::exists(folder.path("few")));

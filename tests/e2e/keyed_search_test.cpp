@@ -1,4 +1,5 @@
 // A search that devices dial in to, with keys, as README starts it.
+#include "support/eventually.hpp"
 #include "support/programs.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -83,12 +84,6 @@ class KeyedSearch : public testing::Test {
     }
     void allow_device() const {
         std::filesystem::copy(device_key + ".pub", folder.path("allowed"));
-    }
-    static bool eventually(const std::function<bool()>& holds) {
-        const double deadline = steady_seconds() + 60;
-        while (!holds() && steady_seconds() < deadline)
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        return holds();
     }
     void expect_a_front(ChildProcess& search) const {
         const auto exit = search.wait_for(120);

@@ -2,6 +2,7 @@
 #include "support/bridge_process.hpp"
 #include "support/programs.hpp"
 #include "support/scripted_agent.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -27,32 +28,12 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-using Words = std::vector<std::string>;
 
 class MeasuringSearch : public testing::Test {
   protected:
     [[nodiscard]] Words search(const std::string& edge, const Words& more = {}) const {
-        Words words{program("edgeloop-search"),
-                    "--data",
-                    e2e_data("shards"),
-                    "--confirm",
-                    "0",
-                    "--engine",
-                    "generational",
-                    "--space",
-                    test_data("tiny_space.json"),
-                    "--run-dir",
-                    folder.path("run"),
-                    "--population",
-                    "4",
-                    "--evaluations",
-                    "12",
-                    "--seed",
-                    "11",
-                    "--edge",
-                    edge};
-        words.insert(words.end(), more.begin(), more.end());
-        return words;
+        return small_search(folder.path("run"),
+                            Words{"--edge", edge} + with_defaults({{"--evaluations", "12"}}, more));
     }
     [[nodiscard]] std::vector<std::string> evaluations(const std::string& name) const {
         return column(read_table(folder.path("run/evaluations.csv")), name);

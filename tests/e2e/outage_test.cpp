@@ -1,6 +1,8 @@
 // A search whose device is away for a while. The device answers what `--edge model` would, so that
 // the front can be compared with that of a run without an outage.
+#include "support/eventually.hpp"
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -21,7 +23,6 @@ namespace edgeloop::test {
 namespace {
 
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 class Outage : public testing::Test {
   protected:
@@ -39,27 +40,11 @@ class Outage : public testing::Test {
     }
     [[nodiscard]] Words search(const std::string& name, const std::string& edge,
                                const Words& more = {}) const {
-        Words words{program("edgeloop-search"),
-                    "--data",
-                    e2e_data("shards"),
-                    "--confirm",
-                    "0",
-                    "--engine",
-                    "generational",
-                    "--space",
-                    folder.path("space.json"),
-                    "--run-dir",
-                    folder.path(name),
-                    "--population",
-                    "8",
-                    "--evaluations",
-                    "24",
-                    "--seed",
-                    "5",
-                    "--edge",
-                    edge};
-        words.insert(words.end(), more.begin(), more.end());
-        return mpirun(2, words);
+        return mpirun(2,
+                      small_search(folder.path(name),
+                                   Words{"--space", folder.path("space.json"), "--population", "8",
+                                         "--evaluations", "24", "--seed", "5", "--edge", edge} +
+                                       more));
     }
     [[nodiscard]] std::unique_ptr<ChildProcess> start(const Words& arguments,
                                                       const std::string& log) const {
@@ -109,12 +94,6 @@ class Outage : public testing::Test {
         const int jobs = jobs_of_first(8) + 1;
         ASSERT_GT(jobs_of_first(16), jobs);
         ASSERT_TRUE(agent({std::to_string(jobs)})->wait_for(60)) << text("search.log");
-    }
-    static bool eventually(const std::function<bool()>& holds) {
-        const double deadline = steady_seconds() + 60;
-        while (!holds() && steady_seconds() < deadline)
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        return holds();
     }
 
     TemporaryFolder folder;

@@ -1,4 +1,5 @@
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -15,28 +16,12 @@ namespace edgeloop::test {
 namespace {
 
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 // A plan of the published space, whose designs train for minutes.
 Words slow_plan(const std::string& run_dir, const std::string& seconds) {
-    return {program("edgeloop-search"),
-            "--plan",
-            "--plan-seconds",
-            seconds,
-            "--data",
-            e2e_data("shards"),
-            "--space",
-            "hpc2edge",
-            "--run-dir",
-            run_dir,
-            "--population",
-            "12",
-            "--evaluations",
-            "36",
-            "--edge",
-            "model",
-            "--confirm",
-            "0"};
+    return small_search(
+        run_dir, {"--plan", "--plan-seconds", seconds, "--space", "hpc2edge", "--population", "12",
+                  "--evaluations", "36", "--engine", "model-based"});
 }
 
 // Nothing begins after 4 s and what runs is cut off 5 s later, at its next step. On a machine that

@@ -1,5 +1,6 @@
 // Who may read what a search writes, and what a run directory of somebody else can do.
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -15,34 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 unsigned mode_of(const fs::path& path) {
     return static_cast<unsigned>(fs::symlink_status(path).permissions());
 }
 
-/// Networks that train for some milliseconds, with modelled latency.
 Words training_search(const std::string& run_dir, bool share) {
-    Words words{program("edgeloop-search"),
-                "--data",
-                e2e_data("shards"),
-                "--space",
-                test_data("tiny_space.json"),
-                "--engine",
-                "generational",
-                "--confirm",
-                "0",
-                "--population",
-                "4",
-                "--evaluations",
-                "6",
-                "--edge",
-                "model",
-                "--save-weights",
-                "--run-dir",
-                run_dir};
-    if (share) words.emplace_back("--share");
-    return words;
+    return small_search(run_dir, Words{"--evaluations", "6", "--save-weights"} +
+                                     (share ? Words{"--share"} : Words{}));
 }
 
 Words analytic_search(const std::string& run_dir, const char* evaluations, bool resume = false) {

@@ -1,4 +1,6 @@
+#include "support/places.hpp"
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/tcp_proxy.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -23,33 +25,11 @@ namespace edgeloop::test {
 namespace {
 
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 const std::string shards = e2e_data("shards");
 
-// A search over real networks on the small dataset, with modelled latency: deterministic.
-Words small_search(const std::string& run_dir, const Words& more = {}) {
-    Words words{program("edgeloop-search"),
-                "--data",
-                shards,
-                "--confirm",
-                "0",
-                "--engine",
-                "generational",
-                "--space",
-                test_data("tiny_space.json"),
-                "--run-dir",
-                run_dir,
-                "--population",
-                "4",
-                "--evaluations",
-                "12",
-                "--edge",
-                "model",
-                "--seed",
-                "11"};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
+Words search_of_twelve(const std::string& run_dir, const Words& more = {}) {
+    return small_search(run_dir, with_defaults({{"--evaluations", "12"}}, more));
 }
 
 std::string front_of(const std::string& run_dir) { return read_file(run_dir + "/pareto.csv"); }
@@ -82,32 +62,10 @@ TEST(Search, SolvesZdt1OnThreeRanks) {
 TEST(Search, TrainsOnTheKernelsOfAGpuInMixedPrecisionAndSaysOnWhat) {
     const TemporaryFolder folder;
     const std::string dir = folder.path("run");
-    const auto result = run(mpirun(3, {program("edgeloop-search"),
-                                       "--data",
-                                       shards,
-                                       "--confirm",
-                                       "0",
-                                       "--engine",
-                                       "generational",
-                                       "--space",
-                                       test_data("families_space.json"),
-                                       "--run-dir",
-                                       dir,
-                                       "--population",
-                                       "18",
-                                       "--evaluations",
-                                       "18",
-                                       "--edge",
-                                       "model",
-                                       "--seed",
-                                       "11",
-                                       "--ranks-per-candidate",
-                                       "2",
-                                       "--kernels",
-                                       "library",
-                                       "--mixed-precision",
-                                       "--device",
-                                       "cpu"}));
+    const auto result = run(mpirun(
+        3, small_search(dir, {"--space", test_data("families_space.json"), "--population", "18",
+                              "--evaluations", "18", "--ranks-per-candidate", "2", "--kernels",
+                              "library", "--mixed-precision", "--device", "cpu"})));
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("training on CPU (2 ranks)"));
     EXPECT_EQ(read_json_file(dir + "/provenance.json").at("trains_on"), "CPU (2 ranks)");
@@ -121,7 +79,7 @@ TEST(Search, RefusesADeviceThatIsNotThereBeforeItMakesAnything) {
     const TemporaryFolder folder;
     const auto refused = [&](const Words& more) {
         const std::string dir = folder.path("run");
-        Words words = small_search(dir, {"--log-level", "warning"});
+        Words words = search_of_twelve(dir, {"--log-level", "warning"});
         words.insert(words.end(), more.begin(), more.end());
         const auto result = run(mpirun(2, words));
         EXPECT_EQ(result.code, 2) << result.output;
@@ -135,13 +93,86 @@ TEST(Search, RefusesADeviceThatIsNotThereBeforeItMakesAnything) {
     EXPECT_THAT(refused({"--device", "cuda"}), HasSubstr("no CUDA device on rank 1"));
 }
 
+/// The shipped space with clips and widths that train in a moment.
+std::string small_lowbit_space(const TemporaryFolder& folder) {
+    Json space = read_json_file(in_source("src/space/spaces/cnn3d-lowbit.json"));
+    for (Json& variable : space.at("variables")) {
+        const std::string name = variable.at("name");
+        const auto is = [&](const char* part) { return name.find(part) != std::string::npos; };
+        if (is("clip.frames")) variable["choices"] = {4, 6};
+        if (is("clip.stride")) variable["choices"] = Json::array({1});
+        if (is("clip.side")) variable["choices"] = {12, 16};
+        if (is("channels")) variable["choices"] = {2, 4};
+        if (is("kernel")) variable["choices"] = Json::array({{1, 3, 3}});
+        if (is("architecture.hidden.")) variable["choices"] = {4, 8};
+    }
+    write_file_atomic(folder.path("lowbit.json"), space.dump());
+    return folder.path("lowbit.json");
+}
+
+TEST(Search, FindsBitsAndSaysHowSmallTheModelIs) {
+    const TemporaryFolder folder;
+    const std::string space = small_lowbit_space(folder), dir = folder.path("run");
+    const auto result = run(mpirun(2, {program("edgeloop-search"),
+                                       "--data",
+                                       shards,
+                                       "--space",
+                                       space,
+                                       "--run-dir",
+                                       dir,
+                                       "--edge",
+                                       "none",
+                                       "--objectives",
+                                       "val_rmse",
+                                       "model_kib",
+                                       "--constraint",
+                                       "bit_operations<=1e12",
+                                       "--engine",
+                                       "generational",
+                                       "--confirm",
+                                       "0",
+                                       "--epochs",
+                                       "2",
+                                       "--population",
+                                       "4",
+                                       "--evaluations",
+                                       "8",
+                                       "--seed",
+                                       "3"}));
+    ASSERT_EQ(result.code, 0) << result.output;
+    const auto table = read_table(dir + "/evaluations.csv");
+    const auto status = column(table, "status"), kib = column(table, "model_kib"),
+               parameters = column(table, "parameters"),
+               operations = column(table, "bit_operations"), flops = column(table, "flops");
+    int completed = 0;
+    for (std::size_t i = 0; i < status.size(); ++i) {
+        if (status[i] != "completed") continue;
+        ++completed;
+        EXPECT_GT(std::stod(kib[i]), 0);
+        EXPECT_LT(std::stod(operations[i]), std::stod(flops[i]) / 2 * 8 * 8 + 1);
+        EXPECT_GT(std::stod(parameters[i]), 0);
+    }
+    EXPECT_GE(completed, 6) << result.output;
+    EXPECT_FALSE(column(read_table(dir + "/pareto.csv"), "model_kib").empty());
+}
+
+TEST(Search, LowBitsNeedARuntimeThatRunsThem) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run");
+    const auto result = run(small_search(dir, {"--space", "mixed-lowbit"}));
+    EXPECT_EQ(result.code, 2) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("the runtime 'eager' does not run"));
+    EXPECT_THAT(result.output, HasSubstr("--measure-runtime native"));
+    EXPECT_FALSE(std::filesystem::exists(dir));
+}
+
 TEST(Search, SameFrontOnOneToFourRanks) {
     const TemporaryFolder folder;
-    const auto alone = run(small_search(folder.path("1")));
+    const auto alone = run(search_of_twelve(folder.path("1")));
     ASSERT_EQ(alone.code, 0) << alone.output;
     for (int ranks : {1, 2, 3, 4}) {
         const std::string dir = folder.path("mpi" + std::to_string(ranks));
-        const auto result = run(mpirun(ranks, small_search(dir)));
+        const auto result = run(mpirun(ranks, search_of_twelve(dir)));
         ASSERT_EQ(result.code, 0) << result.output;
         EXPECT_EQ(front_of(dir), front_of(folder.path("1"))) << ranks << " ranks";
     }
@@ -157,25 +188,8 @@ TEST(Search, ThePublishedSpaceOnSmallClipsHasTheSameFrontOnAnyNumberOfRanks) {
     std::vector<std::string> fronts;
     for (const int ranks : {1, 2, 4}) {
         const std::string dir = folder.path(std::to_string(ranks));
-        const Words search{program("edgeloop-search"),
-                           "--data",
-                           shards,
-                           "--confirm",
-                           "0",
-                           "--engine",
-                           "generational",
-                           "--space",
-                           folder.path("space.json"),
-                           "--run-dir",
-                           dir,
-                           "--population",
-                           "4",
-                           "--evaluations",
-                           "4",
-                           "--edge",
-                           "model",
-                           "--seed",
-                           "3"};
+        const Words search = small_search(
+            dir, {"--space", folder.path("space.json"), "--evaluations", "4", "--seed", "3"});
         const auto result = run(ranks == 1 ? search : mpirun(ranks, search));
         ASSERT_EQ(result.code, 0) << ranks << " ranks\n" << result.output;
         EXPECT_EQ(lines_containing(dir + "/evaluations.csv", ",completed,"), 4U) << ranks;
@@ -187,13 +201,13 @@ TEST(Search, ThePublishedSpaceOnSmallClipsHasTheSameFrontOnAnyNumberOfRanks) {
 
 TEST(Search, KilledAndResumedEndsWithTheSameFront) {
     const TemporaryFolder folder;
-    ASSERT_EQ(run(small_search(folder.path("whole"))).code, 0);
+    ASSERT_EQ(run(search_of_twelve(folder.path("whole"))).code, 0);
 
     const std::string dir = folder.path("killed");
     for (const std::size_t lines : {4u, 14u}) {
         ChildOptions options;
         options.arguments = mpirun(
-            3, small_search(dir, std::filesystem::exists(dir) ? Words{"--resume"} : Words{}));
+            3, search_of_twelve(dir, std::filesystem::exists(dir) ? Words{"--resume"} : Words{}));
         options.output_file = folder.path("log");
         ChildProcess job(options);
         ASSERT_TRUE(wait_for_lines(dir + "/journal.jsonl", lines))
@@ -203,7 +217,7 @@ TEST(Search, KilledAndResumedEndsWithTheSameFront) {
         // Ranks that outlive mpirun for a moment still hold the run's lock.
         std::this_thread::sleep_for(std::chrono::milliseconds(500));
     }
-    const auto resumed = run(mpirun(2, small_search(dir, {"--resume"})));
+    const auto resumed = run(mpirun(2, search_of_twelve(dir, {"--resume"})));
     ASSERT_EQ(resumed.code, 0) << resumed.output;
     EXPECT_EQ(front_of(dir), front_of(folder.path("whole")));
 }
@@ -265,11 +279,11 @@ TEST(Search, ADamagedRunIsContinuedFromWhatIsSoundOrRefusedWithExit4) {
 
 TEST(Search, ATimeLimitStopsWithACheckpointAndExit75) {
     const TemporaryFolder folder;
-    ASSERT_EQ(run(small_search(folder.path("whole"))).code, 0);
+    ASSERT_EQ(run(search_of_twelve(folder.path("whole"))).code, 0);
     const std::string dir = folder.path("limited");
-    const auto stopped = run(mpirun(2, small_search(dir, {"--time-limit", "0.05"})));
+    const auto stopped = run(mpirun(2, search_of_twelve(dir, {"--time-limit", "0.05"})));
     EXPECT_EQ(stopped.code, 75) << stopped.output;
-    const auto resumed = run(mpirun(2, small_search(dir, {"--resume"})));
+    const auto resumed = run(mpirun(2, search_of_twelve(dir, {"--resume"})));
     ASSERT_EQ(resumed.code, 0) << resumed.output;
     EXPECT_EQ(front_of(dir), front_of(folder.path("whole")));
 }
@@ -279,7 +293,7 @@ TEST(Search, AnAgentKilledInMidRunLosesNothing) {
     const std::string dir = folder.path("run"),
                       endpoint = "tcp://127.0.0.1:" + std::to_string(free_port());
     ChildOptions search;
-    Words words = small_search(dir, {"--measure-seconds", "0.3"});
+    Words words = search_of_twelve(dir, {"--measure-seconds", "0.3"});
     *std::find(words.begin(), words.end(), "model") = "bind:" + endpoint;
     search.arguments = mpirun(2, words);
     search.output_file = folder.path("search.log");
@@ -306,7 +320,7 @@ TEST(Search, AnAgentKilledInMidRunLosesNothing) {
 
 TEST(Search, RunsItsOwnAgent) {
     const TemporaryFolder folder;
-    Words words = small_search(folder.path("run"), {"--measure-seconds", "0.3"});
+    Words words = search_of_twelve(folder.path("run"), {"--measure-seconds", "0.3"});
     *std::find(words.begin(), words.end(), "model") = "local";
     const auto result = run(words);
     ASSERT_EQ(result.code, 0) << result.output;
@@ -331,7 +345,7 @@ TEST(Search, RanksShareCoresOnlyWithLeaveGivenToMpirun) {
                     "-n",           "3"};
         if (::geteuid() == 0) words.emplace_back("--allow-run-as-root");
         words.insert(words.end(), launcher.begin(), launcher.end());
-        const Words search = small_search(run_dir);
+        const Words search = search_of_twelve(run_dir);
         words.insert(words.end(), search.begin(), search.end());
         return run(words);
     };
@@ -349,7 +363,7 @@ TEST(Search, RanksShareCoresOnlyWithLeaveGivenToMpirun) {
 TEST(Search, TwoRanksTrainOneDesignTogether) {
     const TemporaryFolder folder;
     const auto result =
-        run(mpirun(3, small_search(folder.path("run"), {"--ranks-per-candidate", "2"})));
+        run(mpirun(3, search_of_twelve(folder.path("run"), {"--ranks-per-candidate", "2"})));
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_EQ(column(read_table(folder.path("run") + "/evaluations.csv"), "status"),
               Words(12, "completed"));
@@ -360,7 +374,7 @@ TEST(Search, PlansARunWithoutStartingIt) {
     const std::string dir = folder.path("run");
     const Words plan{"--plan", "--json", "--plan-seconds", "0.1", "--log-level", "error"};
     for (const int ranks : {1, 3}) {
-        const auto words = small_search(dir, plan);
+        const auto words = search_of_twelve(dir, plan);
         const auto result = run(ranks == 1 ? words : mpirun(ranks, words));
         ASSERT_EQ(result.code, 0) << result.output;
         const Json json = parse_json(result.output.substr(result.output.find('{')), "plan");
@@ -375,8 +389,8 @@ TEST(Search, PlansARunWithoutStartingIt) {
         EXPECT_TRUE(std::filesystem::is_empty(folder.root()));
     }
     // For a larger allocation, as text, with a device so slow that everything waits for it.
-    Words words = small_search(dir, {"--plan", "--plan-seconds", "0.1", "--plan-ranks", "9",
-                                     "--plan-device-seconds", "1000"});
+    Words words = search_of_twelve(dir, {"--plan", "--plan-seconds", "0.1", "--plan-ranks", "9",
+                                         "--plan-device-seconds", "1000"});
     std::replace(words.begin(), words.end(), std::string("model"),
                  std::string("tcp://127.0.0.1:9"));
     const auto slow = run(words);
@@ -390,9 +404,9 @@ TEST(Search, PlansARunWithoutStartingIt) {
 // ended as soon as they began, and so would those of the run.
 TEST(Search, PlanningWithRungsLeavesNoTrainingStatesBehind) {
     const TemporaryFolder folder;
-    const auto result = run(
-        mpirun(3, small_search(folder.path("run"), {"--plan", "--plan-seconds", "0.1", "--rungs",
-                                                    "1", "2", "--ranks-per-candidate", "2"})));
+    const auto result = run(mpirun(
+        3, search_of_twelve(folder.path("run"), {"--plan", "--plan-seconds", "0.1", "--rungs", "1",
+                                                 "2", "--ranks-per-candidate", "2"})));
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_TRUE(std::filesystem::is_empty(folder.root()));
 }
@@ -400,7 +414,8 @@ TEST(Search, PlanningWithRungsLeavesNoTrainingStatesBehind) {
 // As README says for long trainings.
 TEST(Search, AModelLedSearchClimbsRungsAndStopsTheHopeless) {
     const TemporaryFolder folder;
-    Words words = small_search(folder.path("run"), {"--rungs", "1", "2", "4", "--prune-hopeless"});
+    Words words =
+        search_of_twelve(folder.path("run"), {"--rungs", "1", "2", "4", "--prune-hopeless"});
     *std::find(words.begin(), words.end(), "generational") = "model-based";
     const auto result = run(mpirun(3, words));
     ASSERT_EQ(result.code, 0) << result.output;
@@ -419,7 +434,7 @@ TEST(Search, AModelChoosesWithAGivenReferencePointAndIsPartOfTheRun) {
     const auto search = [&](const std::string& dir, const Words& more) {
         Words all{"--model-children", "20", "--rungs", "1", "2", "--prune-hopeless"};
         all.insert(all.end(), more.begin(), more.end());
-        return run(mpirun(3, small_search(folder.path(dir), all)));
+        return run(mpirun(3, search_of_twelve(folder.path(dir), all)));
     };
     const Words reference{"--reference", "0.4", "1"};
     ASSERT_EQ(search("run", reference).code, 0);
@@ -434,7 +449,7 @@ TEST(Search, AModelChoosesWithAGivenReferencePointAndIsPartOfTheRun) {
 
 TEST(Search, SaysWhatKeepingTheRunCost) {
     const TemporaryFolder folder;
-    const auto result = run(mpirun(2, small_search(folder.path("run"))));
+    const auto result = run(mpirun(2, search_of_twelve(folder.path("run"))));
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("journal, checkpoints and tables took"));
     EXPECT_THAT(result.output, HasSubstr("rank 0 used"));
@@ -444,7 +459,7 @@ TEST(Search, LargeDesignsTrainOnMoreRanksWithTheSameFrontOnAnyNumber) {
     const TemporaryFolder folder;
     for (const int ranks : {3, 4, 5}) {
         const std::string dir = folder.path(std::to_string(ranks));
-        const auto result = run(mpirun(ranks, small_search(dir, {"--large-ranks", "2"})));
+        const auto result = run(mpirun(ranks, search_of_twelve(dir, {"--large-ranks", "2"})));
         ASSERT_EQ(result.code, 0) << result.output;
         EXPECT_EQ(front_of(dir), front_of(folder.path("3"))) << ranks << " ranks";
     }
@@ -452,7 +467,7 @@ TEST(Search, LargeDesignsTrainOnMoreRanksWithTheSameFrontOnAnyNumber) {
 
 TEST(Search, PrintedConfigIsAValidConfigFile) {
     const TemporaryFolder folder;
-    const auto printed = run(small_search(folder.path("run"), {"--print-config"}));
+    const auto printed = run(search_of_twelve(folder.path("run"), {"--print-config"}));
     ASSERT_EQ(printed.code, 0) << printed.output;
     write_file_atomic(folder.path("c.ini"), printed.output);
     const auto again =

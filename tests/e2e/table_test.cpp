@@ -1,6 +1,7 @@
 // Searches over tables of finished evaluations, and on a virtual clock, through the real program.
 #include "support/made_up_table.hpp"
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -22,7 +23,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Words = std::vector<std::string>;
 
 class Table : public ::testing::Test {
   protected:
@@ -37,20 +37,11 @@ class Table : public ::testing::Test {
     [[nodiscard]] std::string path(const std::string& name) const { return folder_.path(name); }
     [[nodiscard]] Words search(const std::string& run_dir, const Words& more = {},
                                const std::string& table = "cells.tsv") const {
-        Words words{program("edgeloop-search"),
-                    "--problem",
-                    "table:" + path(table),
-                    "--run-dir",
-                    path(run_dir),
-                    "--population",
-                    "8",
-                    "--seed",
-                    "5"};
-        // The result of others depends on the order in which trainings finish.
-        if (std::count(more.begin(), more.end(), "--engine") == 0)
-            words.insert(words.end(), {"--engine", "generational"});
-        words.insert(words.end(), more.begin(), more.end());
-        return words;
+        // The result of other engines depends on the order in which trainings finish.
+        return Words{program("edgeloop-search"), "--problem", "table:" + path(table), "--run-dir",
+                     path(run_dir)} +
+               with_defaults({{"--population", "8"}, {"--seed", "5"}, {"--engine", "generational"}},
+                             more);
     }
     [[nodiscard]] std::string file(const std::string& name) const { return read_file(path(name)); }
     [[nodiscard]] Words of(const std::string& run_dir, const std::string& name) const {

@@ -143,13 +143,6 @@ class Senders {
     std::thread thread_;
 };
 
-double resident_mib(pid_t process, const std::string& field) {
-    std::ifstream file("/proc/" + std::to_string(process) + "/status");
-    for (std::string line; std::getline(file, line);)
-        if (line.rfind(field + ":", 0) == 0) return std::stod(line.substr(field.size() + 1)) / 1024;
-    return 0;
-}
-
 TEST(Flood, LeavesASessionAtWorkUndisturbedAndMemoryBounded) {
     const int connections = test::setting("EDGELOOP_FLOOD_CONNECTIONS", 300);
     const int jobs = test::setting("EDGELOOP_FLOOD_JOBS", 150);
@@ -185,7 +178,7 @@ TEST(Flood, LeavesASessionAtWorkUndisturbedAndMemoryBounded) {
     while (!probe.link().up && steady_seconds() < deadline)
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     ASSERT_TRUE(probe.link().up) << probe.link().text;
-    const double calm_mib = resident_mib(bridge.pid(), "VmRSS");
+    const double calm_mib = bridge.resident_mib("VmRSS");
 
     const Strangers strangers(bridge.port(), connections);
     const Senders plain(bridge.endpoint(), std::max(10, connections / 20), {}, {});
@@ -211,7 +204,7 @@ TEST(Flood, LeavesASessionAtWorkUndisturbedAndMemoryBounded) {
     EXPECT_EQ(settled, jobs);
     EXPECT_GE(strangers.opened(), 2 * connections);
     EXPECT_EQ(disturbed, 0) << "the session at work was interrupted";
-    const double peak_mib = resident_mib(bridge.pid(), "VmHWM");
+    const double peak_mib = bridge.resident_mib("VmHWM");
     // Each half-open connection costs the bridge its buffers until its handshake has timed out.
     EXPECT_LT(peak_mib, 48 + 0.016 * connections);
     std::fprintf(stderr,

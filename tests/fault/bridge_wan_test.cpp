@@ -1,5 +1,6 @@
 // A bridge, devices and a search over a bad internet link, with processes killed in mid-run.
 #include "support/bridge_process.hpp"
+#include "support/eventually.hpp"
 #include "support/numbered_design.hpp"
 #include "support/places.hpp"
 #include "support/setting.hpp"
@@ -148,19 +149,12 @@ TEST_F(Wan, EveryJobIsAnsweredOnceWhateverHappensToTheLinkAndTheProcesses) {
 TEST_F(Wan, AHalfOpenConnectionIsNoticedByHeartbeats) {
     const auto probe = search("search");
     submit(*probe, 1);
-    const double deadline = steady_seconds() + 60;
-    const auto wait_until = [&](auto holds) {
-        bool held = holds();
-        for (; !held && steady_seconds() < deadline; held = holds())
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        return held;
-    };
-    ASSERT_TRUE(wait_until([&] { return !probe->poll().empty(); }));
+    ASSERT_TRUE(test::eventually([&] { return !probe->poll().empty(); }));
     proxy.partition(true);
-    EXPECT_TRUE(wait_until([&] { return !probe->link().up; })) << probe->link().text;
+    EXPECT_TRUE(test::eventually([&] { return !probe->link().up; })) << probe->link().text;
     submit(*probe, 2);  // waits
     proxy.partition(false);
-    EXPECT_TRUE(wait_until([&] { return !probe->poll().empty(); })) << probe->link().text;
+    EXPECT_TRUE(test::eventually([&] { return !probe->poll().empty(); })) << probe->link().text;
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -91,6 +92,11 @@ class HostileJobs : public testing::TestWithParam<int> {
         options.settings.memory_limit_mib = 256;
         probe_.emplace(options);
         ChildOptions agent;
+        // Where stacks have no limit of the system's.
+        rlimit stack{};
+        ASSERT_EQ(::getrlimit(RLIMIT_STACK, &stack), 0);
+        stack.rlim_cur = stack.rlim_max;
+        ASSERT_EQ(::setrlimit(RLIMIT_STACK, &stack), 0);
         agent.arguments = {place_.program(), probe_->endpoint(),
                            "hostile-" + std::to_string(::getpid()), std::to_string(GetParam())};
         agent_.emplace(agent);

@@ -1,6 +1,8 @@
 // The real search under mpirun, killed, stalled, stopped and out of disk space.
 #include "store/journal.hpp"
+#include "support/eventually.hpp"
 #include "support/programs.hpp"
+#include "support/small_search.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -24,35 +26,16 @@ namespace edgeloop::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
 int number_from(const char* variable, int otherwise) {
     const char* text = std::getenv(variable);
     return text == nullptr ? otherwise : std::atoi(text);
 }
 
-// Real networks that train for some tenths of a second, with modelled latency: deterministic.
 Words search(const std::string& run_dir, const Words& more = {}) {
-    Words words{program("edgeloop-search"),
-                "--data",
-                e2e_data("shards"),
-                "--confirm",
-                "0",
-                "--engine",
-                "generational",
-                "--space",
-                test_data("tiny_space.json"),
-                "--run-dir",
-                run_dir,
-                "--population",
-                "10",
-                "--edge",
-                "model",
-                "--seed",
-                "11"};
-    words.insert(words.end(), more.begin(), more.end());
-    if (fs::exists(run_dir + "/journal.jsonl")) words.emplace_back("--resume");
-    return words;
+    const bool goes_on = fs::exists(run_dir + "/journal.jsonl");
+    return small_search(run_dir, with_defaults({{"--population", "10"}}, more)) +
+           (goes_on ? Words{"--resume"} : Words{});
 }
 
 std::string journal_of(const std::string& run_dir) { return run_dir + "/journal.jsonl"; }
@@ -64,16 +47,6 @@ std::size_t ended(const std::string& run_dir) {
     for (std::string line; std::getline(file, line);)
         count += line.find("\"settled\":") != std::string::npos ? 1 : 0;
     return count;
-}
-
-template <class Condition>
-bool wait_until(const Condition& holds, double limit_seconds = 120) {
-    const double deadline = steady_seconds() + limit_seconds;
-    while (steady_seconds() < deadline) {
-        if (holds()) return true;
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return false;
 }
 
 bool is_alive(pid_t pid) {
@@ -146,7 +119,7 @@ void kill_job(Job& job, Victim victim, RandomStream& random) {
     }
     ASSERT_TRUE(job.process.wait_for(60)) << read_file(job.log_file);
     for (const auto& each : ranks)
-        ASSERT_TRUE(wait_until([&] { return !is_alive(each.second); }, 30)) << each.first;
+        ASSERT_TRUE(eventually([&] { return !is_alive(each.second); }, 30)) << each.first;
 }
 
 /// What a journal says came of each candidate; costs left out.
@@ -200,7 +173,7 @@ TEST(SearchFault, KilledAtRandomMomentsItEndsAsIfItHadNotBeen) {
     std::map<Victim, int> victims;
     for (const std::size_t moment : moments) {
         Job job(search(dir, size), folder.path("log"));
-        ASSERT_TRUE(wait_until([&] { return ended(dir) >= moment || job.process.poll(); }));
+        ASSERT_TRUE(eventually([&] { return ended(dir) >= moment || job.process.poll(); }));
         std::this_thread::sleep_for(std::chrono::milliseconds(random.below(1500)));
         const auto victim = Victim(random.below(3));
         ++victims[victim];
@@ -224,7 +197,7 @@ TEST(SearchFault, AStalledRankTimesOutItsCandidateAndTheSearchGoesOn) {
     const std::string dir = folder.path("run");
     Job job(search(dir, {"--evaluations", "20", "--epochs", "20", "--silence-limit", "3"}),
             folder.path("log"));
-    ASSERT_TRUE(wait_until([&] { return ended(dir) >= 3; })) << read_file(job.log_file);
+    ASSERT_TRUE(eventually([&] { return ended(dir) >= 3; })) << read_file(job.log_file);
     ::kill(ranks_of(job.process.pid()).at(2), SIGSTOP);
     const auto exit = job.process.wait_for(120);
     ASSERT_TRUE(exit) << read_file(job.log_file);
@@ -253,7 +226,7 @@ TEST(SearchFault, AStopSavesTrainingsInMidEpochAndTheyGoOn) {
         return fs::exists(journal_of(dir)) &&
                read_file(journal_of(dir)).find("\"started\"") != std::string::npos;
     };
-    ASSERT_TRUE(wait_until(is_training)) << read_file(job.log_file);
+    ASSERT_TRUE(eventually(is_training)) << read_file(job.log_file);
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     ::kill(job.process.pid(), SIGUSR2);
     const auto exit = job.process.wait_for(60);

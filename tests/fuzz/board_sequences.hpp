@@ -1,6 +1,7 @@
 #pragma once
 
-#include "edgeloop/core/error.hpp"
+#include "support/checked_store.hpp"
+
 #include "edgeloop/link/job_board.hpp"
 
 #include <algorithm>
@@ -17,48 +18,8 @@
 
 namespace edgeloop::fuzz {
 
-inline void require(bool holds, const char* rule) {
-    if (!holds) throw LogicError(std::string("the board broke a rule: ") + rule);
-}
-
-/// Keeps what a restart finds, and is in trouble when it is told to.
-class SequenceStore final : public JobStore {
-  public:
-    [[nodiscard]] std::vector<OpenJob> open_jobs() override {
-        std::vector<OpenJob> jobs;
-        for (const auto& [id, job] : open) jobs.push_back(job);
-        return jobs;
-    }
-    void add_job(const OpenJob& job) override {
-        require(why.empty(), "nothing new is taken while the store is in trouble");
-        require(open.emplace(job.id, job).second, "a job is stored once");
-    }
-    void set_losses(std::uint64_t id, int losses) override {
-        require(open.count(id) != 0 && losses >= 0, "only open jobs are lost, and not less than 0");
-        open.at(id).losses = losses;
-    }
-    void give_job(std::uint64_t id, const std::string& device) override {
-        require(open.count(id) != 0, "only open jobs are given to devices");
-        open.at(id).give_to(device);
-    }
-    void drop_job(std::uint64_t id) override { open.erase(id); }
-    void add_result(std::uint64_t id, const MeasurementResult& result) override {
-        require(open.erase(id) == 1 && is_lasting(result), "a lasting answer ends an open job");
-        answers.add_result(id, result);
-    }
-    [[nodiscard]] std::optional<MeasurementResult> result(std::uint64_t id) override {
-        return answers.result(id);
-    }
-    [[nodiscard]] std::size_t results() const override { return answers.results(); }
-    bool commit() override { return why.empty(); }
-    [[nodiscard]] std::string trouble() const override { return why; }
-    [[nodiscard]] bool has_room() const override { return room; }
-
-    std::map<std::uint64_t, OpenJob> open;
-    MemoryJobStore answers;
-    std::string why;
-    bool room = true;
-};
+using test::CheckedStore;
+using test::require;
 
 /// Two searches and two devices that keep to the protocol, and two keys with six connections that
 /// say anything. Whatever those say, in any order, with time passing, connections lost, the store
@@ -470,7 +431,7 @@ class BoardSequence {
     Choose choose_;
     bool peaceful_;
     BoardOptions options_;
-    SequenceStore store_;
+    CheckedStore store_;
     std::optional<JobBoard> board_;
     double now_ = 0;
     std::array<Search, 2> searches_{Search{"honest a", "a", {}, 1, {}},

@@ -251,7 +251,7 @@ inline bool board(std::string_view bytes) {
     static const std::vector<wire::Packet> samples = wire::sample_packets();
     static const std::vector<MeasurementJob> jobs = {
         {"{}", "a", ""}, {"{}", "b", "class"}, {"{}", "c", "other"}, {"{}", "d", ""}};
-    SequenceStore store;
+    CheckedStore store;
     BoardOptions options;
     options.max_sessions = 5;
     options.max_queued = 3;

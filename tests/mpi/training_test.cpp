@@ -175,11 +175,11 @@ TrainingSettings with_all_phases(TrainingSettings settings) {
     settings.state_dir = settings.shards + "/../training";
     settings.weights_dir = settings.shards + "/../weights";
     settings.patience_epochs = 3;
+    settings.save_every_epoch = true;
     return settings;
 }
 
 Status expected_end(Phase phase, bool ours) {
-    if (phase == Phase::write_files) return Status::completed;  // a result is a result
     return ours || phase == Phase::open_data ? Status::lost : Status::failed;
 }
 
@@ -204,13 +204,22 @@ TEST_F(TrainingTest, APhaseThatThrowsOnAnyRankEndsTheCandidateOnAllAndTheGroupGo
             EXPECT_LT(steady_seconds() - start, 5);
             EXPECT_TRUE(token.fired());
             EXPECT_EQ(outcome.status, expected_end(phase, ours)) << outcome.reason;
-            if (phase != Phase::write_files) {
-                EXPECT_NE(outcome.reason.find("injected"), std::string::npos) << outcome.reason;
-            }
+            EXPECT_NE(outcome.reason.find("injected"), std::string::npos) << outcome.reason;
             expect_same_everywhere(outcome);
         }
     }
     EXPECT_EQ(train(one, CancelToken(), with).metrics, whole);
+}
+
+TEST_F(TrainingTest, AResultIsAResultAlsoWhenItsFilesCannotBeWritten) {
+    TrainingSettings with = with_all_phases(settings());
+    with.save_every_epoch = false;
+    const Candidate one = candidate(R"({"learning_rate":0.003,"batch":4,"epochs":2})");
+    const FaultyPhase token(Phase::write_files, 0, true);
+    const Outcome outcome = train(one, token, with);
+    EXPECT_TRUE(token.fired());
+    EXPECT_EQ(outcome.status, Status::completed) << outcome.reason;
+    expect_same_everywhere(outcome);
 }
 
 TEST_F(TrainingTest, PatienceGivesTheBestEpochOnAllRanksAlsoWhenItWasStopped) {

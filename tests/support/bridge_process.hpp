@@ -7,9 +7,15 @@
 
 #include <csignal>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
 
 namespace edgeloop::test {
 
@@ -42,6 +48,30 @@ class BridgeProcess {
         ::kill(process_->pid(), SIGKILL);
         process_->wait_for(10);
     }
+    /// As on a full disk: no file of the bridge grows any more; or all may again.
+    void fill_disk(bool full) const {
+        rlimit size{};
+        ASSERT_EQ(::prlimit(pid(), RLIMIT_FSIZE, nullptr, &size), 0);
+        size.rlim_cur = full ? 0 : size.rlim_max;
+        ASSERT_EQ(::prlimit(pid(), RLIMIT_FSIZE, &size, nullptr), 0);
+    }
+    /// @param field  of /proc/PID/status: VmRSS, or VmHWM for the most there ever was.
+    [[nodiscard]] double resident_mib(const std::string& field) const {
+        std::ifstream file("/proc/" + std::to_string(pid()) + "/status");
+        for (std::string line; std::getline(file, line);)
+            if (line.rfind(field + ":", 0) == 0)
+                return std::stod(line.substr(field.size() + 1)) / 1024;
+        return 0;
+    }
+    /// Bytes of the files of its store.
+    [[nodiscard]] double store_mib() const {
+        std::uintmax_t bytes = 0;
+        std::error_code gone;
+        for (const auto& file : std::filesystem::directory_iterator(folder_))
+            if (const auto size = file.file_size(gone); !gone) bytes += size;
+        return static_cast<double>(bytes) / (1 << 20);
+    }
+    [[nodiscard]] bool is_running() const { return !process_->poll(); }
     [[nodiscard]] pid_t pid() const { return process_->pid(); }
     [[nodiscard]] std::uint16_t port() const { return port_; }
     [[nodiscard]] std::string endpoint() const {

@@ -152,6 +152,14 @@ std::string take_shared_memory() {
     if (::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) !=
         MAP_FAILED)
         return "shared memory";
+    const int zeros = ::open("/dev/zero", O_RDONLY);
+    if (::mmap(nullptr, size, PROT_READ, MAP_SHARED, zeros, 0) != MAP_FAILED)
+        return "pages of a device";
+    // Pages that are only looked at take none, but their tables do: of this much 2 GiB.
+    constexpr std::size_t much = std::size_t{1} << 40;
+    if (::mmap(nullptr, much, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) !=
+        MAP_FAILED)
+        return "page tables";
     if (::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_STACK, -1, 0) != MAP_FAILED)
         return "a growing stack";
@@ -178,8 +186,12 @@ std::string start_threads() {
 
 std::string raise_its_limits() {
     const rlimit more{1 << 30, RLIM_INFINITY};
-    for (const auto resource : {RLIMIT_DATA, RLIMIT_NPROC, RLIMIT_FSIZE, RLIMIT_CORE})
+    for (const auto resource :
+         {RLIMIT_DATA, RLIMIT_AS, RLIMIT_STACK, RLIMIT_NPROC, RLIMIT_FSIZE, RLIMIT_CORE})
         if (::setrlimit(resource, &more) == 0) return "a higher limit";
+    rlimit stack{};
+    if (::getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur == RLIM_INFINITY)
+        return "a stack without end";
     if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0) return "to be dumped";
     if (::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0) return "to outlive its parent";
     return {};

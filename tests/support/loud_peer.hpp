@@ -4,9 +4,10 @@
 #include "edgeloop/link/messages.hpp"
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <zmq.hpp>
@@ -16,8 +17,9 @@ namespace edgeloop::test {
 /// A peer that says what it likes over a connection of its own, at its own pace.
 class LoudPeer {
   public:
-    LoudPeer(const std::string& endpoint, const LinkKeys& keys, const std::string& server_key)
-        : socket_(context_, zmq::socket_type::dealer) {
+    LoudPeer(const std::string& endpoint, const LinkKeys& keys, const std::string& server_key,
+             std::shared_ptr<zmq::context_t> context = std::make_shared<zmq::context_t>())
+        : context_(std::move(context)), socket_(*context_, zmq::socket_type::dealer) {
         socket_.set(zmq::sockopt::linger, 0);
         socket_.set(zmq::sockopt::sndtimeo, 2000);
         socket_.set(zmq::sockopt::sndhwm, 10);
@@ -50,16 +52,25 @@ class LoudPeer {
         do {
             zmq::message_t frame;
             socket_.set(zmq::sockopt::rcvtimeo, 20);
-            if (!socket_.recv(frame)) continue;
-            packets.push_back(
-                wire::decode(std::string_view(static_cast<const char*>(frame.data()), frame.size()),
-                             "the bridge"));
+            if (socket_.recv(frame)) packets.push_back(decoded(frame));
         } while (std::chrono::steady_clock::now() < end);
         return packets;
     }
 
+    /// What has come.
+    std::vector<wire::Packet> heard() {
+        std::vector<wire::Packet> packets;
+        for (zmq::message_t frame; socket_.recv(frame, zmq::recv_flags::dontwait);)
+            packets.push_back(decoded(frame));
+        return packets;
+    }
+
   private:
-    zmq::context_t context_;
+    static wire::Packet decoded(const zmq::message_t& frame) {
+        return wire::decode({static_cast<const char*>(frame.data()), frame.size()}, "the bridge");
+    }
+
+    std::shared_ptr<zmq::context_t> context_;
     zmq::socket_t socket_;
 };
 

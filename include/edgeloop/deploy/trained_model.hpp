@@ -66,7 +66,9 @@ struct TrainedModel {
     std::string from_run_dir;
     CandidateId from_id = 0;
     Metrics from_objectives;
-    Promise promise;             ///< what the search measured; empty: nothing
+    Promise promise;  ///< what the search measured; empty: nothing
+    /// What else decided the result, by the names of the program's options.
+    std::map<std::string, std::string> options;
     std::string weights_digest;  ///< of the bytes of weights.safetensors
     std::string folder;          ///< it was loaded from
 

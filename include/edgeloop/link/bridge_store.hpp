@@ -3,6 +3,7 @@
 #include "edgeloop/core/access.hpp"
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/link/job_store.hpp"
+#include "edgeloop/link/limits.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -21,9 +22,10 @@ enum class StoreKind : std::size_t;
 
 struct BridgeStoreOptions {
     std::string folder;                         ///< created when missing; one process at a time
-    std::size_t max_results = 200'000;          ///< the oldest are forgotten beyond this
-    std::uint64_t max_result_bytes = 2u << 30;  ///< likewise; on disk they are there twice
-    Access access = Access::owner;              ///< for whom the folder and its files are
+    std::size_t max_results = limits::results;  ///< the oldest are forgotten beyond this
+    std::uint64_t max_result_bytes =
+        limits::result_bytes;       ///< likewise; on disk they are there twice
+    Access access = Access::owner;  ///< for whom the folder and its files are
 };
 
 /// A bridge's memory on disk, an SQLite database (write-ahead log, full sync): src/link/README.md.

@@ -3,6 +3,7 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/link/fair_queue.hpp"
 #include "edgeloop/link/job_store.hpp"
+#include "edgeloop/link/limits.hpp"
 #include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/rare_log.hpp"
 #include "edgeloop/link/shares.hpp"
@@ -33,11 +34,11 @@ struct BoardOptions {
     int device_tries = 3;  ///< times that a job may fail on or come back from devices
     /// A job ends without an answer when for so long no search waited for it, or no device of its
     /// class was here; 0: never.
-    double expire_s = 7 * 86'400.0;
-    std::size_t max_sessions = 256;
-    std::size_t max_queued = 100'000;
-    std::uint64_t max_queued_bytes = 256u << 20;  ///< of jobs, and of who waits for them
-    std::uint64_t max_record_bytes = 8u << 20;    ///< of the records of devices that are here
+    double expire_s = limits::unclaimed_s;
+    std::size_t max_sessions = limits::sessions;
+    std::size_t max_queued = limits::queued_jobs;
+    std::uint64_t max_queued_bytes = limits::queued_bytes;  ///< of jobs, and of who waits for them
+    std::uint64_t max_record_bytes = limits::record_bytes;  ///< of devices that are here
 };
 
 /// Who is behind a connection, as far as it has shown.
@@ -199,12 +200,18 @@ class JobBoard {
     bool try_elsewhere(Work& work, const std::string& device, double now);
     /// The device is asked again only when there is no other.
     static void prefer_others(Work& work, const std::string& device, double now);
+    /// How many devices that are here take jobs: of a class, and of "" all.
+    using Takers = std::map<std::string, std::size_t>;
+    [[nodiscard]] Takers takers_now(double now) const;
+    [[nodiscard]] static bool takes_jobs(const Peer& agent, double now);
     /// Whether the device is to get the job now.
-    [[nodiscard]] bool may_have(const Work& work, const std::string& device, double now) const;
-    /// Whether a device that is here and takes jobs has not tried this one yet.
-    [[nodiscard]] bool untried_device_for(const Work& work, double now) const;
+    [[nodiscard]] bool may_have(const Work& work, const std::string& device, const Takers& takers,
+                                double now) const;
+    /// Whether one of these devices has not tried the job yet.
+    [[nodiscard]] bool untried_device_for(const Work& work, const Takers& takers, double now) const;
     /// Ends a job: keeps the result if it lasts, and tells those that wait for it.
     void conclude(std::uint64_t id, const MeasurementResult& result);
+    void assign_soon(double now);
     void assign(double now);
     void send_job(const Session& to, Peer& agent, Work& work, double now);
     void release(Work& work);
@@ -251,6 +258,8 @@ class JobBoard {
     Budgets hellos_, questions_, wishes_;
     std::vector<Outgoing> outgoing_;
     std::size_t outgoing_bytes_ = 0;
+    bool assign_due_ = false;  ///< when what is to be sent is taken
+    double assign_at_ = 0;
     std::deque<Complaint> complaints_;
     std::string trouble_;  ///< of the store, as it was last seen
     RareLog rare_;

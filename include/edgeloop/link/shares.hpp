@@ -33,10 +33,15 @@ class Share {
     std::map<std::string, std::uint64_t> parts_;
 };
 
-/// For each peer: so much at once, and so much a second.
+/// So much at once, and so much more a second.
+struct Rate {
+    double at_once, per_s;
+};
+
+/// A rate for each peer.
 class Budgets {
   public:
-    Budgets(double at_once, double per_s) : at_once_(at_once), per_s_(per_s) {}
+    explicit Budgets(const Rate& rate) : rate_(rate) {}
 
     /// @return false when he has not so much left; then nothing is spent.
     bool spend(const std::string& who, double amount, double now);
@@ -50,7 +55,7 @@ class Budgets {
     Account& account_of(const std::string& who, double now);
     void forget_idle(double now);
 
-    double at_once_, per_s_;
+    Rate rate_;
     std::unordered_map<std::string, Account> accounts_;
 };
 

@@ -73,6 +73,9 @@ struct SearchOptions {
     std::function<std::optional<std::string>()> broken;
     std::function<void(const Progress&)> on_progress;  ///< every status_seconds and at the end
     ResultLookup lookup;                               ///< earlier results to reuse
+    /// Called before the tables are written, with the front that they will have: what its members
+    /// have besides is then there, too.
+    std::function<void(const std::vector<ArchiveMember>&)> show;
     /// Drops files that no candidate needs any more; gives the bytes of those that stay. Called
     /// at the start and after snapshots.
     std::function<std::uint64_t(const EngineState&)> tidy;

@@ -22,7 +22,8 @@ class KeptFiles {
 
     /// Gives the bytes that stay.
     std::uint64_t tidy(const EngineState& state) const;
-    /// The search pauses: the weights of the front so far are shown in models/<id>/, too.
+    /// The weights of the front so far are in models/<id>/, too, from now on; they are replaced as
+    /// a whole where a later training's are the member's.
     void show(const std::vector<ArchiveMember>& front) const;
     /// Takes over weights that another run kept, as those of this candidate. A link is not
     /// followed: the other run may be somebody else's. @throws IoError

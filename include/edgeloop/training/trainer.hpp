@@ -9,10 +9,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace edgeloop {
 
@@ -30,6 +32,14 @@ enum class GradientExchange {
     overlapped,  ///< buckets travel while backward still computes
     simple,      ///< everything travels after backward
     staged       ///< the same through a copy in host memory; CUDA's gradients always take this way
+};
+
+/// What an epoch came to.
+struct EpochRecord {
+    int epoch = 0;             ///< counted from 1
+    double learning_rate = 0;  ///< of its last step
+    Metrics metrics;           ///< train_loss, and those of validation after it
+    double averaged_rmse = 0;  ///< val_rmse with the averaged weights; 0: there is no average
 };
 
 /// What holds for all candidates of a run; what differs between them is in their specs.
@@ -56,13 +66,27 @@ struct TrainingSettings {
     /// Memory one rank may use for a candidate; 0: nine tenths of this machine's, shared equally
     /// among its ranks. A design that needs more fails before it is built.
     double memory_limit_mib = 0;
-    /// The recipe's batch is for each rank of a group of this size; the ranks of a larger group
+    /// The recipe's batch is for each rank of a group of this size; the ranks of another group
     /// share the same global batch, each taking its part, rounded up. 0: for each rank of any
     /// group.
     int batch_ranks = 0;
     /// Stop when val_rmse has not fallen by 1 % for so long, and give the epoch with the smallest
     /// one, its metrics and its weights; 0: train to the end and give the last.
     int patience_epochs = 0;
+    /// Validate after every epoch and give the best one, as with patience, but train to the end.
+    bool keep_best_epoch = false;
+    /// Decay of an exponential moving average of the weights, which is validated beside them after
+    /// every epoch; whichever has the smaller val_rmse is that epoch's result. After step t the
+    /// decay is min(this, (1 + t) / (10 + t)), so that the average of a short training leaves its
+    /// beginning behind. 0: no average. REQUIRES: keep_best_epoch or patience_epochs.
+    double average_decay = 0;
+    /// With state_dir: save after every epoch, so that a killed training goes on from the last one,
+    /// and let the state stay at the end. A state or weights that cannot be written end the
+    /// training as lost. REQUIRES: keep_best_epoch or patience_epochs.
+    bool save_every_epoch = false;
+    /// On the leader, after every epoch that was validated and once for those that were restored.
+    /// @param curve  of all epochs so far.   @param trained  the last of them has just ended.
+    std::function<void(const std::vector<EpochRecord>& curve, bool trained)> on_epoch = {};
     /// Folder, seen by all ranks, where unfinished training is kept between rungs and across a
     /// stop; empty: nowhere, and training starts anew.
     std::string state_dir;
@@ -88,7 +112,7 @@ class Trainer {
     ///
     /// Metrics: val_rmse (all targets, normalised), per target val_rmse_<name>_<unit> and
     /// r2_<name>, train_loss (mean of the epoch that is given), train_epochs (trained in all); with
-    /// patience_epochs best_epoch, the one that is given, counted from 1.
+    /// patience_epochs or keep_best_epoch best_epoch, the one that is given, counted from 1.
     ///
     /// failed: the loss is not finite, memory ran out, an exception on any rank. lost: the system
     /// is to blame, e.g. files cannot be read or an accelerator is broken, or the ranks see

@@ -17,6 +17,7 @@ int check_command(int argc, const char* const* argv);
 int benchmark_command(int argc, const char* const* argv);
 int evaluate_command(int argc, const char* const* argv);
 int export_command(int argc, const char* const* argv);
+int train_command(int argc, const char* const* argv);
 
 /// --spec
 void add_spec(cli::OptionParser& parser, std::string& spec);

@@ -1,5 +1,6 @@
 #include "edgeloop/architecture/families/cnn3d.hpp"
 
+#include "model/layer_observer.hpp"
 #include "model/layers.hpp"
 #include "model/network.hpp"
 
@@ -73,11 +74,16 @@ class Cnn3dNetwork : public Network {
 
     torch::Tensor forward(const torch::Tensor& clips) override {
         torch::Tensor x = clips;
-        for (const auto& stage : *stages_) x = stage->as<Stage>()->forward(x);
+        std::size_t number = 0;
+        for (const auto& stage : *stages_)
+            x = LayerObserver::seen("stages", number++, stage->as<Stage>()->forward(x));
         if (!features_.is_empty()) x = features_->forward(x);
         x = is_mean_ ? x.mean({2, 3, 4}) : x.flatten(1);
         x = torch::dropout(x, dropout_, is_training());
-        for (const auto& layer : *hidden_) x = torch::relu(layer->as<Linear>()->forward(x));
+        number = 0;
+        for (const auto& layer : *hidden_)
+            x = LayerObserver::seen("hidden", number++,
+                                    torch::relu(layer->as<Linear>()->forward(x)));
         return output_->forward(x);
     }
 

@@ -1,9 +1,11 @@
 #include "edgeloop/architecture/families/mbconv3d.hpp"
 
 #include "model/depthwise_conv3d.hpp"
+#include "model/layer_observer.hpp"
 #include "model/layers.hpp"
 #include "model/network.hpp"
 
+#include <fmt/format.h>
 #include <torch/nn/modules/container/modulelist.h>
 
 namespace edgeloop {
@@ -29,8 +31,8 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
                  Channels channels = Channels::mixed)
         : stride_(options.stride) {
         const Extent3& kernel = options.kernel;
-        has_fused_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
-                     kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
+        has_own_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
+                   kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
         options.bias = LinearImpl::Bias::no;
         if (channels == Channels::each_by_itself) options.groups = options.inputs;
         options.rounding = rounding;
@@ -47,15 +49,21 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
         return conv_->rounded_input(x);
     }
     [[nodiscard]] torch::Tensor of_rounded(const torch::Tensor& x) const {
-        const bool is_fused = kernels == Kernels::fused && has_fused_;
-        const torch::Tensor y =
-            is_fused ? depthwise_conv3d(x, conv_->rounded_weight(), stride_) : conv_->convolve(x);
+        const torch::Tensor y = convolved(x);
         return affine_.is_empty() ? norm_->forward(y) : affine_->forward(y);
     }
 
   private:
+    [[nodiscard]] torch::Tensor convolved(const torch::Tensor& x) const {
+        if (has_own_ && kernels == Kernels::fused)
+            return depthwise_conv3d(x, conv_->rounded_weight(), stride_);
+        if (has_own_ && kernels == Kernels::exported)
+            return depthwise_by_frames(x, conv_->rounded_weight(), stride_);
+        return conv_->convolve(x);
+    }
+
     Extent3 stride_;
-    bool has_fused_;
+    bool has_own_;
     Conv3d conv_{nullptr};
     GroupNorm norm_{nullptr};
     Affine affine_{nullptr};
@@ -79,7 +87,7 @@ class SqueezeImpl : public torch::nn::Module {
         const torch::Tensor means = x.mean({2, 3, 4});
         const torch::Tensor gate =
             torch::sigmoid(expand_->forward(torch::relu(reduce_->forward(means))));
-        return x * gate.reshape({x.size(0), x.size(1), 1, 1, 1});
+        return x * gate.reshape({-1, x.size(1), 1, 1, 1});
     }
 
   private:
@@ -141,6 +149,7 @@ class Mbconv3dNetwork : public Network {
                 blocks->push_back(InvertedResidual(channels, stage, stride, style_,
                                                    rounding(quantisation.of_stage(s))));
                 blocks_.push_back(blocks[static_cast<std::size_t>(i)]->as<InvertedResidual>());
+                block_names_.push_back(fmt::format("stages.{}.{}", stages_->size(), i));
                 channels = stage.channels;
             }
             stages_->push_back(blocks);
@@ -157,11 +166,12 @@ class Mbconv3dNetwork : public Network {
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
-        torch::Tensor x = style_.activate(stem_->forward(clips));
-        for (const InvertedResidualImpl* block : blocks_) x = block->forward(x);
+        torch::Tensor x = LayerObserver::seen("stem", style_.activate(stem_->forward(clips)));
+        for (std::size_t i = 0; i < blocks_.size(); ++i)
+            x = LayerObserver::seen(block_names_[i], blocks_[i]->forward(x));
         x = style_.activate(head_->forward(x));
         if (!features_.is_empty()) x = features_->forward(x);
-        x = x.mean({2, 3, 4});
+        x = LayerObserver::seen("head", x.mean({2, 3, 4}));
         return output_->forward(torch::dropout(x, dropout_, is_training()));
     }
 
@@ -172,6 +182,7 @@ class Mbconv3dNetwork : public Network {
     ConvNorm stem_{nullptr}, head_{nullptr};
     torch::nn::ModuleList stages_;
     std::vector<InvertedResidualImpl*> blocks_;  ///< those of all stages; stages_ owns them
+    std::vector<std::string> block_names_;
     Linear output_{nullptr};
 };
 

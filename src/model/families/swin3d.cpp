@@ -1,6 +1,7 @@
 #include "edgeloop/architecture/families/swin3d.hpp"
 
 #include "model/fused_layers.hpp"
+#include "model/layer_observer.hpp"
 #include "model/layers.hpp"
 #include "model/network.hpp"
 #include "model/window_attention.hpp"
@@ -9,6 +10,7 @@
 
 #include <numeric>
 
+#include <fmt/format.h>
 #include <torch/nn/modules/container/modulelist.h>
 
 namespace edgeloop {
@@ -41,7 +43,7 @@ class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
         };
         const torch::Tensor padded =
             torch::constant_pad_nd(clips, {0, missing(2), 0, missing(1), 0, missing(0)});
-        if (kernels != Kernels::plain) return as_matrix_product(padded);
+        if (!is_traceable(kernels)) return as_matrix_product(padded);
         return proj->forward(padded).permute({0, 2, 3, 4, 1}).contiguous();
     }
 
@@ -95,14 +97,22 @@ class BlockImpl : public torch::nn::Module, public KernelChoice {
         const WindowGeometry geometry =
             window_geometry({tokens.size(1), tokens.size(2), tokens.size(3)}, window_, shifted_);
         const torch::Tensor mixed =
-            sum(tokens, dense_linear(proj_,
-                                     window_attention(norm_linear(norm1_, qkv_, tokens, kernels),
-                                                      qkv_->bias, table_, geometry, kernels),
-                                     kernels));
+            sum(tokens, dense_linear(proj_, attention(tokens, geometry), kernels));
         return sum(mixed, gelu_linear(fc2_, norm_linear(norm2_, fc1_, mixed, kernels), kernels));
     }
 
   private:
+    [[nodiscard]] torch::Tensor attention(const torch::Tensor& tokens,
+                                          const WindowGeometry& geometry) const {
+        if (kernels != Kernels::exported)
+            return window_attention(norm_linear(norm1_, qkv_, tokens, kernels), qkv_->bias, table_,
+                                    geometry, kernels);
+        const Projection scaled = scaled_projection({qkv_->weight, qkv_->bias}, table_.size(1));
+        return exported_window_attention(
+            torch::linear(norm1_->forward(tokens), scaled.weight, scaled.bias), scaled.bias, table_,
+            geometry);
+    }
+
     /// tokens + branch, without the branches that stochastic depth drops. Nobody needs the branch
     /// afterwards: its memory takes the result.
     [[nodiscard]] torch::Tensor sum(const torch::Tensor& tokens, torch::Tensor branch) const {
@@ -134,9 +144,9 @@ class PatchMergingImpl : public torch::nn::Module, public KernelChoice {
         const std::int64_t rows = even.size(2) / 2, columns = even.size(3) / 2;
         // Neighbours in the order (0,0) (1,0) (0,1) (1,1) of (row, column).
         const torch::Tensor joined =
-            even.reshape({even.size(0), even.size(1), rows, 2, columns, 2, even.size(4)})
+            even.reshape({-1, even.size(1), rows, 2, columns, 2, even.size(4)})
                 .permute({0, 1, 2, 4, 5, 3, 6})
-                .reshape({even.size(0), even.size(1), rows, columns, 4 * even.size(4)});
+                .reshape({-1, even.size(1), rows, columns, 4 * even.size(4)});
         return norm_linear(norm_, reduction_, joined, kernels);
     }
 
@@ -157,6 +167,8 @@ class StageImpl : public torch::nn::Module {
             blocks_->push_back(Block(config, stage, i % 2 == 1, drop));
         }
         register_module("blocks", blocks_);
+        blocks_name_ = fmt::format("layers.{}.blocks", stage);
+        downsample_name_ = fmt::format("layers.{}.downsample", stage);
         if (stage + 1 < config.depths.size())
             downsample_ = register_module(
                 "downsample", PatchMerging(config.width(stage),
@@ -166,11 +178,17 @@ class StageImpl : public torch::nn::Module {
     }
 
     [[nodiscard]] torch::Tensor forward(torch::Tensor tokens) const {
-        for (const auto& block : *blocks_) tokens = block->as<Block>()->forward(tokens);
-        return downsample_.is_empty() ? tokens : downsample_->forward(tokens);
+        std::size_t number = 0;
+        for (const auto& block : *blocks_)
+            tokens = LayerObserver::seen(blocks_name_.c_str(), number++,
+                                         block->as<Block>()->forward(tokens));
+        return downsample_.is_empty()
+                   ? tokens
+                   : LayerObserver::seen(downsample_name_, downsample_->forward(tokens));
     }
 
   private:
+    std::string blocks_name_, downsample_name_;
     torch::nn::ModuleList blocks_;
     PatchMerging downsample_{nullptr};
 };
@@ -206,11 +224,13 @@ class Swin3dNetwork : public Network {
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
-        torch::Tensor x = patch_embed_->forward(clips);
+        torch::Tensor x = LayerObserver::seen("patch_embed", patch_embed_->forward(clips));
         for (const auto& stage : *layers_) x = stage->as<Stage>()->forward(x);
-        x = norm_->forward(x).mean({1, 2, 3});
+        x = LayerObserver::seen("norm", norm_->forward(x).mean({1, 2, 3}));
         x = torch::dropout(x, dropout_, is_training());
-        return output_->forward(torch::relu(hidden_->forward(head_->forward(x))));
+        x = LayerObserver::seen("head.fc_cls", head_->forward(x));
+        x = LayerObserver::seen("linear_layers.0", torch::relu(hidden_->forward(x)));
+        return output_->forward(x);
     }
 
     [[nodiscard]] double initial_deviation(const std::string& parameter,

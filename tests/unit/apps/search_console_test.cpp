@@ -122,7 +122,8 @@ TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
     EXPECT_THAT(with, HasSubstr("with 72 for --evaluations, and --resume"));
     EXPECT_THAT(next_steps("a", "", true, false), HasSubstr("--save-weights keeps them"));
     EXPECT_THAT(next_steps("a", "", false, false), Not(HasSubstr("models")));
-    EXPECT_THAT(next_steps("a", "", false, false), Not(HasSubstr("next")));
+    EXPECT_THAT(with, HasSubstr("edgeloop-report 'my runs/a'\n"));
+    EXPECT_THAT(next_steps("a", "", false, false), HasSubstr("edgeloop-report a\n"));
     EXPECT_THAT(next_steps("a", "", false, false), Not(HasSubstr("--resume")));
 }
 

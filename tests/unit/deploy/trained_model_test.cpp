@@ -38,6 +38,7 @@ TrainedModel made() {
     model.from_id = 42;
     model.from_objectives = {{"val_rmse", 0.31}};
     model.promise = {{{"latency_ms", 1.5}}, "cam", "board", "eager", "cpu", 2, false};
+    model.options = {{"augment", "true"}};
     return model;
 }
 
@@ -98,6 +99,7 @@ TEST_F(TrainedModelTest, WhatIsSavedIsLoaded) {
     EXPECT_EQ(model.promise.device_class, "board");
     EXPECT_EQ(model.promise.runtime, "eager");
     EXPECT_EQ(model.promise.threads, 2);
+    EXPECT_EQ(model.options, wanted.options);
     EXPECT_TRUE(holds_trained_model(folder()));
 }
 

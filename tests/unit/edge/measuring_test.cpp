@@ -1,6 +1,7 @@
 // What the agent makes of measuring processes that behave and that do not.
 #include "measuring.hpp"
 
+#include "job_process.hpp"
 #include "measuring_process.hpp"
 #include "support/places.hpp"
 #include "support/temporary_folder.hpp"
@@ -232,6 +233,32 @@ TEST(MeasuringProcess, OneThatNeverFinishesBuildingIsEndedAndTheNextIsMeasured) 
 
 TEST(MeasuringProcess, NothingIsLeftOfOneThatIsEnded) {
     { (void)outcome_of("hang", 0, 0.3); }
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+}
+
+// As on a kernel that filters no calls and makes no namespaces: then a job can start processes that
+// leave its group and lose their parent.
+TEST(MeasuringProcess, NothingIsLeftOfADaemonAlsoWhenItsMeasuringProcessIsKilled) {
+    const std::pair<const char*, Status> cases[] = {{"daemon", Status::completed},
+                                                    {"daemon and kill", Status::lost}};
+    for (const auto& [behaviour, status] : cases) {
+        ProcessOptions options;
+        options.command = {test::test_program("misbehaving_child")};
+        options.sandbox.mode = SandboxMode::off;
+        MeasuringProcess process(options);
+        MeasurementSettings settings;
+        settings.time_budget_s = 0.05;
+        const auto measured = [&](const char* what) {
+            return process.measure(make_job(Json{{"behaviour", what}}, settings, ""),
+                                   [] { return false; });
+        };
+        EXPECT_EQ(measured(behaviour).status, status) << behaviour;
+        if (status == Status::lost)
+            EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+        else
+            EXPECT_EQ(children_of_this_process().size(), 1u) << "the measuring process";
+        EXPECT_EQ(measured("behave").status, Status::completed) << "after " << behaviour;
+    }
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
 }
 

@@ -7,6 +7,7 @@
 #include "edgeloop/core/program.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -18,6 +19,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +48,17 @@ std::string open_descriptors() {
     return all;
 }
 
+/// A process in a session of its own, whose parent has ended.
+void leave_a_daemon() {
+    const pid_t first = ::fork();
+    if (first == 0) {
+        ::setsid();
+        if (::fork() != 0) ::_exit(0);
+        while (true) ::pause();
+    }
+    ::waitpid(first, nullptr, 0);
+}
+
 /// What happens before there is a network.
 void misbehave_at_first(const std::string& behaviour, const MeasurementSettings& settings) {
     if (behaviour == "show weights") throw ConfigError("weights: " + read_file(settings.weights));
@@ -58,6 +71,8 @@ void misbehave_at_first(const std::string& behaviour, const MeasurementSettings&
         throw ConfigError(std::getenv("EDGELOOP_TEST_SECRET") == nullptr ? "none" : "the secret");
     if (behaviour == "hang at first")
         while (true) std::this_thread::sleep_for(std::chrono::seconds(1));
+    if (behaviour.rfind("daemon", 0) == 0) leave_a_daemon();
+    if (behaviour == "daemon and kill") ::kill(::getppid(), SIGKILL);
     if (behaviour == "slow clock") clock_share = 0.1;
     if (behaviour == "answer unasked") say(R"({"number":1})");
     if (behaviour == "answer nonsense") say("nonsense");

@@ -17,10 +17,12 @@
 #include <functional>
 #include <thread>
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <link.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -118,6 +120,11 @@ TEST(SyscallFilter, OtherWaysOutAreRefused) {
                             MAP_FAILED
                         ? -1
                         : 0;
+         }},
+        {"pages of a device",
+         [] {
+             const int zeros = ::open("/dev/zero", O_RDONLY);
+             return ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, zeros, 0) == MAP_FAILED ? -1 : 0;
          }},
         {"growing stack",
          [] {
@@ -283,6 +290,40 @@ TEST(FileView, MountsShowWhatAJobNeeds) {
     if (code == 77 || of_others == 77) GTEST_SKIP() << "no namespaces can be made here";
     EXPECT_EQ(code, 0);
     EXPECT_EQ(of_others, 0);
+}
+
+/// The smallest of the shared libraries of this process.
+std::string small_library() {
+    std::string best;
+    const auto look = [](dl_phdr_info* info, std::size_t, void* found) {
+        std::string& least = *static_cast<std::string*>(found);
+        const std::string path = info->dlpi_name;
+        std::error_code error;
+        const auto size = std::filesystem::file_size(path, error);
+        if (!path.empty() && !error && (least.empty() || size < std::filesystem::file_size(least)))
+            least = path;
+        return 0;
+    };
+    ::dl_iterate_phdr(look, &best);
+    return best;
+}
+
+TEST(FileView, OfAFolderWithLibrariesAJobSeesThoseOnly) {
+    const test::TemporaryFolder folder;
+    const std::string library = folder.path("libcopy.so.1"), key = folder.path("device.key");
+    std::filesystem::copy_file(small_library(), library);
+    std::ofstream(key) << "secret";
+    std::ofstream(folder.path("libother.so")) << "which the first may load later";
+    void* const loaded = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+    ASSERT_NE(loaded, nullptr) << ::dlerror();
+    const std::vector<std::string> readable = view_of_a_job(false).readable;
+    ::dlclose(loaded);
+    const auto is_beside = [&](const std::string& path) {
+        return path.rfind(std::filesystem::canonical(folder.root()).string(), 0) == 0;
+    };
+    EXPECT_EQ(std::count_if(readable.begin(), readable.end(), is_beside), 2);
+    EXPECT_THAT(readable, testing::Contains(testing::EndsWith("/libcopy.so.1")));
+    EXPECT_THAT(readable, testing::Contains(testing::EndsWith("/libother.so")));
 }
 
 TEST(Sandbox, MemoryIsHiddenFromOtherProcessesOfTheUser) {

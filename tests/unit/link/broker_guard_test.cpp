@@ -2,6 +2,7 @@
 #include "link/connections.hpp"
 #include "link/memory.hpp"
 #include "link/outbox.hpp"
+#include "support/eventually.hpp"
 #include "support/raw_peer.hpp"
 #include "support/scripted_agent.hpp"
 
@@ -23,15 +24,7 @@
 namespace edgeloop {
 namespace {
 
-bool eventually(const std::function<bool()>& holds, double seconds = 20) {
-    const double deadline = steady_seconds() + seconds;
-    BackOff back_off;
-    while (!holds()) {
-        if (steady_seconds() > deadline) return false;
-        back_off.wait();
-    }
-    return true;
-}
+using test::eventually;
 
 std::uint16_t port_of(const std::string& endpoint) {
     return static_cast<std::uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1)));

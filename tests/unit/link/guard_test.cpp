@@ -1,10 +1,17 @@
 // What one peer may take, and that it cannot take what is others': the board's rules among keys.
 #include "support/board.hpp"
+#include "support/checked_store.hpp"
+#include "support/places.hpp"
 
+#include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/link/bridge_store.hpp"
+#include "edgeloop/link/limits.hpp"
 #include "edgeloop/link/shares.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -17,6 +24,69 @@ using test::job;
 using Ids = std::vector<std::uint64_t>;
 
 constexpr double hour_s = 3600, day_s = 24 * hour_s;
+
+/// "20 000" as the README writes it.
+std::string grouped(double number) {
+    std::string text = std::to_string(std::llround(number));
+    for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
+        text.insert(static_cast<std::size_t>(at), " ");
+    return text;
+}
+std::string in_mib(double bytes) { return grouped(bytes / limits::mib) + " MiB"; }
+std::string in_kib(double bytes) { return grouped(bytes / 1024) + " KiB"; }
+std::string of_rate(const Rate& rate) {
+    return grouped(rate.at_once) + ", then " + grouped(rate.per_s) + " a second";
+}
+
+/// What, and at most how much, of the table of limits, as the code has them.
+std::vector<std::string> limits_of_the_code() {
+    using namespace limits;
+    const BoardOptions board;
+    const BridgeStoreOptions kept;
+    const std::string counts = in_kib(bytes_that_count);
+    return {"jobs that are open | `--max-queued` " + grouped(board.max_queued),
+            "their bytes: text, " + in_kib(job_bytes) + " for each, " + grouped(wait_bytes) +
+                " for each search that waits | `--max-queued-mib` " +
+                grouped(board.max_queued_bytes / mib),
+            "sessions | `--max-sessions` " + grouped(board.max_sessions),
+            "records of devices that are here | " + in_mib(board.max_record_bytes),
+            "Hellos of a key, each " + counts + " of its record counting as one more | " +
+                of_rate(hellos),
+            "submits of a key, each " + counts + " of a stored record counting as one more | " +
+                of_rate(submits),
+            "questions of a key (status, drop) | " + of_rate(questions),
+            "messages of a key | " + of_rate(messages) + "; " + in_mib(message_bytes.at_once) +
+                ", then " + in_mib(message_bytes.per_s) + " a second",
+            "a message | " + in_kib(wire::max_message_bytes) + ", one frame",
+            "what a connection has sent that is no whole message yet | " +
+                in_mib(unfinished_bytes) + "; " + in_mib(all_unfinished_bytes) + " of all",
+            "connections of a key | half of the sessions and " + grouped(spare_connections),
+            "silence of a connection | " +
+                grouped(std::max(least_silence_s, silence_factor * board.quiet_dead_s)) + " s",
+            "messages that cannot be decoded | " + grouped(undecodable.at_once) +
+                " of a session, then one in " + grouped(1 / undecodable.per_s) + " s",
+            "unread messages of a connection, unsent ones | " + grouped(unread_messages) + ", " +
+                grouped(unsent_messages) + " and " + in_mib(unsent_bytes) + "; " +
+                in_mib(all_unsent_bytes) + " of all | it waits; it ends after " +
+                grouped(standstill_s) + " s",
+            "results | `--max-results` " + grouped(kept.max_results) + ", `--max-result-mib` " +
+                grouped(kept.max_result_bytes / mib),
+            "resident memory | `--max-memory` " + grouped(resident_mib) + " MiB"};
+}
+
+TEST(Limits, AreThoseOfTheReadme) {
+    std::istringstream text(read_file(test::in_source("src/link/README.md")));
+    std::vector<std::string> rows;
+    bool inside = false;
+    for (std::string line; std::getline(text, line);) {
+        inside = (inside || line == "| what | at most | beyond it |") && line.rfind('|', 0) == 0;
+        if (inside) rows.push_back(line.substr(2));
+    }
+    const std::vector<std::string> wanted = limits_of_the_code();
+    ASSERT_EQ(rows.size(), wanted.size() + 2) << "with the head of the table";
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+        EXPECT_EQ(rows[i + 2].substr(0, wanted[i].size() + 2), wanted[i] + " |");
+}
 
 TEST(Share, OneGetsHalfTwoGetAThirdAndThereIsAlwaysSomeForAnother) {
     Share share(1000);
@@ -48,7 +118,7 @@ TEST(Share, WhatIsLargerThanAllThatIsLeftIsNotTaken) {
 }
 
 TEST(Budgets, AreOfEachPeerAndComeBackWithTime) {
-    Budgets budgets(3, 2);
+    Budgets budgets({3, 2});
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(budgets.spend("a", 1, 10));
     EXPECT_FALSE(budgets.spend("a", 1, 10));
     EXPECT_TRUE(budgets.spend("b", 3, 10));
@@ -59,7 +129,7 @@ TEST(Budgets, AreOfEachPeerAndComeBackWithTime) {
 }
 
 TEST(Budgets, OfNamesWithoutEndAreForgotten) {
-    Budgets budgets(1, 1);
+    Budgets budgets({1, 1});
     for (int i = 0; i < 20'500; ++i) {
         const double now = i * 1e-3;
         EXPECT_TRUE(budgets.spend(std::to_string(i), 1, now));
@@ -67,38 +137,6 @@ TEST(Budgets, OfNamesWithoutEndAreForgotten) {
     }
     EXPECT_FALSE(budgets.spend("one", 1, 20.5)) << "is not forgotten while it spends";
 }
-
-/// Keeps what a restart would find, and can be in trouble.
-class KeptStore final : public JobStore {
-  public:
-    [[nodiscard]] std::vector<OpenJob> open_jobs() override {
-        std::vector<OpenJob> jobs;
-        for (const auto& [id, job] : open) jobs.push_back(job);
-        return jobs;
-    }
-    void add_job(const OpenJob& job) override { open[job.id] = job; }
-    void set_losses(std::uint64_t id, int losses) override { open.at(id).losses = losses; }
-    void give_job(std::uint64_t id, const std::string& device) override {
-        open.at(id).give_to(device);
-    }
-    void drop_job(std::uint64_t id) override { open.erase(id); }
-    void add_result(std::uint64_t id, const MeasurementResult& result) override {
-        open.erase(id);
-        answers.add_result(id, result);
-    }
-    [[nodiscard]] std::optional<MeasurementResult> result(std::uint64_t id) override {
-        return answers.result(id);
-    }
-    [[nodiscard]] std::size_t results() const override { return answers.results(); }
-    bool commit() override { return why.empty(); }
-    [[nodiscard]] std::string trouble() const override { return why; }
-    [[nodiscard]] bool has_room() const override { return room; }
-
-    std::map<std::uint64_t, OpenJob> open;
-    MemoryJobStore answers;
-    std::string why;
-    bool room = true;
-};
 
 class GuardTest : public testing::Test {
   protected:
@@ -119,7 +157,7 @@ class GuardTest : public testing::Test {
         board.agent(session, 1, credit, device_class);
     }
 
-    KeptStore store;
+    test::CheckedStore store;
     Board board{store, small()};
 };
 
@@ -259,6 +297,17 @@ TEST_F(GuardTest, NobodyCancelsOrDropsTheJobsOfOthers) {
     EXPECT_EQ(board.last<wire::Dropped>("o").jobs, 2u);
     EXPECT_EQ(board.status().at("open_jobs"), 0);
     EXPECT_EQ(board.status().at("open_bytes"), 0);
+}
+
+TEST_F(GuardTest, WhoIsNoOperatorAnyMoreDropsNoJobsOfOthersOverAnOpenSession) {
+    search("a", "honest");
+    board.submit("a", job(1, "later"));
+    board.show_key("o", "operator", true);
+    board.client("o");
+    board.show_key("o", "operator", false);
+    board.say("o", wire::Drop{"later", ""});
+    EXPECT_EQ(board.last<wire::Dropped>("o").jobs, 0u);
+    EXPECT_EQ(board.status().at("open_jobs"), 1);
 }
 
 TEST_F(GuardTest, ASearchTakesBackItsOwnJobsAfterAReconnection) {

@@ -1,6 +1,7 @@
 // Devices and bridges that say what they should not, and what the others make of it.
 #include "support/hostile_peers.hpp"
 
+#include "support/probe.hpp"
 #include "support/scripted_agent.hpp"
 
 #include "edgeloop/core/clock.hpp"
@@ -20,6 +21,8 @@
 namespace edgeloop {
 namespace {
 
+using test::bind_options;
+using test::collect;
 using test::HostileAgent;
 using test::HostileBridge;
 using test::numbered_candidate;
@@ -30,27 +33,6 @@ MeasurementResult completed(Metrics metrics) {
     result.metrics = std::move(metrics);
     result.seconds = 0.001;
     return result;
-}
-
-RemoteProbeOptions bind_options() {
-    RemoteProbeOptions options;
-    options.edge = {EdgeOption::Mode::bind, "tcp://127.0.0.1:*"};
-    options.board.heartbeat_s = 0.2;
-    options.board.peer_dead_s = 1;
-    options.board.quiet_dead_s = 3;
-    return options;
-}
-
-/// Polls until `count` outcomes have arrived or 20 s have passed.
-std::map<CandidateId, Outcome> collect(LatencyProbe& probe, std::size_t count) {
-    std::map<CandidateId, Outcome> outcomes;
-    const double deadline = steady_seconds() + 20;
-    BackOff back_off;
-    while (outcomes.size() < count && steady_seconds() < deadline) {
-        for (const Outcome& outcome : probe.poll()) outcomes[outcome.id] = outcome;
-        back_off.wait();
-    }
-    return outcomes;
 }
 
 bool connected(ScriptedAgent& agent) {
@@ -176,6 +158,25 @@ TEST(HostileDevice, AnAgentOfOursHandsNothingImpossibleOver) {
     ASSERT_EQ(outcomes.size(), 1u);
     EXPECT_EQ(outcomes.at(1).status, Status::failed) << "the device itself says so";
     EXPECT_THAT(outcomes.at(1).reason, HasSubstr("'val_rmse' (0) is not what a device measures"));
+}
+
+TEST(HostileBridge, WhoIsBusyWithWhatNobodyAskedForMakesASearchRememberNothing) {
+    const HostileBridge bridge([](const wire::Packet& packet) {
+        std::vector<wire::Packet> replies;
+        if (!std::holds_alternative<wire::Submit>(packet.message)) return replies;
+        for (std::uint64_t id = 1; id <= 200; ++id) {
+            replies.push_back({wire::Busy{}, id});
+            replies.push_back({wire::Busy{}, packet.request});
+        }
+        replies.push_back({wire::Refused{"done"}, packet.request});
+        return replies;
+    });
+    RemoteProbeOptions connect;
+    connect.edge = {EdgeOption::Mode::connect, bridge.endpoint()};
+    RemoteProbe probe(connect);
+    probe.submit(numbered_candidate(1, 1));
+    EXPECT_EQ(collect(probe, 1).size(), 1u);
+    EXPECT_LE(probe.unconfirmed(), 1u);
 }
 
 TEST(HostileBridge, WhatASearchRefusesItAsksForAnew) {

@@ -1,4 +1,5 @@
 // Search side, broker and a scripted device together, over real sockets.
+#include "support/probe.hpp"
 #include "support/scripted_agent.hpp"
 #include "support/setting.hpp"
 #include "support/tcp_proxy.hpp"
@@ -24,31 +25,9 @@
 namespace edgeloop {
 namespace {
 
-RemoteProbeOptions bind_options() {
-    RemoteProbeOptions options;
-    options.edge = {EdgeOption::Mode::bind, "tcp://127.0.0.1:*"};
-    options.board.heartbeat_s = 0.2;
-    options.board.peer_dead_s = 1;
-    options.board.quiet_dead_s = 3;
-    return options;
-}
-
+using test::bind_options;
+using test::collect;
 using test::numbered_candidate;
-
-/// Polls until `count` outcomes have arrived or 20 s have passed.
-std::map<CandidateId, Outcome> collect(LatencyProbe& probe, std::size_t count) {
-    std::map<CandidateId, Outcome> outcomes;
-    const double deadline = steady_seconds() + 20;
-    BackOff back_off;
-    while (outcomes.size() < count && steady_seconds() < deadline) {
-        for (const Outcome& outcome : probe.poll()) {
-            EXPECT_EQ(outcomes.count(outcome.id), 0u) << "settled twice: " << outcome.id;
-            outcomes[outcome.id] = outcome;
-        }
-        back_off.wait();
-    }
-    return outcomes;
-}
 
 TEST(Loop, MeasuresEveryCandidateOnce) {
     RemoteProbe probe(bind_options());

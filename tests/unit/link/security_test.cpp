@@ -1,5 +1,6 @@
 // Who may connect to a broker, and what the others are told.
 #include "link/allow_list.hpp"
+#include "support/eventually.hpp"
 #include "support/sample_messages.hpp"
 #include "support/scripted_agent.hpp"
 #include "support/temporary_folder.hpp"
@@ -26,15 +27,7 @@
 namespace edgeloop {
 namespace {
 
-bool eventually(const std::function<bool()>& holds, double seconds = 10) {
-    const double deadline = steady_seconds() + seconds;
-    BackOff back_off;
-    while (!holds()) {
-        if (steady_seconds() > deadline) return false;
-        back_off.wait();
-    }
-    return true;
-}
+using test::eventually;
 
 /// A broker with keys that lets one key in.
 class SecuredLink : public testing::Test {

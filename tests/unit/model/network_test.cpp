@@ -97,16 +97,19 @@ TEST_P(Networks, TreatClipsOfABatchIndependentlyInEvaluation) {
     EXPECT_TRUE(torch::allclose(network->forward(clips).slice(0, 1, 2), alone, 1e-5, 1e-6));
 }
 
-TEST_P(Networks, TracedGiveTheSameOnOtherClips) {
+TEST_P(Networks, TracedGiveTheSameOnOtherClipsAndAnotherNumberOfThem) {
     const auto network = make_network(GetParam(), 1);
     network->eval();
     const torch::NoGradGuard no_grad;
     const torch::Tensor clips = clips_for(GetParam(), 2);
     const torch::Tensor expected = network->forward(clips);
-    network->set_kernels(Kernels::plain);
-    torch::jit::Module traced = traced_network(network, torch::zeros_like(clips));
-    const torch::Tensor output = traced.forward({clips}).toTensor();
-    EXPECT_TRUE(torch::allclose(output, expected, 1e-4, 1e-5));
+    for (const Kernels kernels : {Kernels::plain, Kernels::exported}) {
+        network->set_kernels(kernels);
+        torch::jit::Module traced =
+            traced_network(network, torch::zeros_like(clips.slice(0, 0, 1)));
+        const torch::Tensor output = traced.forward({clips}).toTensor();
+        EXPECT_TRUE(torch::allclose(output, expected, 1e-4, 1e-5)) << to_string(kernels);
+    }
 }
 
 TEST_P(Networks, GiveTheSameWithOneAndTwoThreads) {

@@ -5,6 +5,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/regular_file.hpp"
 
 #include <filesystem>
 
@@ -90,6 +91,30 @@ TEST_F(KeptFilesTest, APauseShowsWeightsOfTheFrontAndKeepsThem) {
     EXPECT_EQ(read_file(folder_.path("models/3/weights.safetensors")), "copied");
     EXPECT_EQ(files.finish(state.archive.members()), 1u) << "of 4 there are none";
     EXPECT_THROW(files.adopt(folder_.path("nowhere"), 5), IoError);
+}
+
+TEST_F(KeptFilesTest, WeightsAreShownBeforeThereIsAModelAndReplacedAsAWhole) {
+    EngineState state;
+    state.archive.add(completed(8), {0.1, 0.2});
+    write_file_atomic(folder_.path("weights/8.safetensors"), "first");
+    const KeptFiles files(folder_.root(), 1000);
+    files.show(state.archive.members());
+    const std::string shown = folder_.path("models/8/weights.safetensors");
+    EXPECT_EQ(read_file(shown), "first");
+    const auto before = fs::last_write_time(shown);
+    files.show(state.archive.members());
+    EXPECT_EQ(fs::last_write_time(shown), before);
+    // Who has opened the old ones keeps them whole; the new ones are of the same length.
+    const Descriptor open = open_regular_file(shown);
+    write_file_atomic(folder_.path("weights/8.safetensors"), "other");
+    files.show(state.archive.members());
+    EXPECT_EQ(read_file(shown), "other");
+    std::string old;
+    EXPECT_TRUE(read_all(open.get(), old));
+    EXPECT_EQ(old, "first");
+    EXPECT_FALSE(exists("models/8/weights.safetensors.tmp"));
+    EXPECT_EQ(files.finish(state.archive.members()), 0u);
+    EXPECT_EQ(read_file(shown), "other");
 }
 
 TEST_F(KeptFilesTest, WeightsOfOthersAreNeverWhatALinkLeadsTo) {

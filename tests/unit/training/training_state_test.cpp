@@ -32,9 +32,11 @@ TEST(TrainingState, ComesBack) {
     progress.loss_sum = 0.1;
     progress.best_epoch = 2;
     progress.best_metrics = {{"val_rmse", 0.1}, {"r2_speed", 1.0 / 3}};
+    progress.curve = {{1, 0.01, {{"val_rmse", 0.2}}, 0.1}, {2, 0.003, {{"val_rmse", 0.1}}, 0}};
     const Weights best = {{"weight", torch::ones({2, 3})}};
+    const Weights average = {{"weight", torch::full({2, 3}, 7.0)}};
     const std::string bytes =
-        encode_training_state("me", progress, best, *before.network, before.adam);
+        encode_training_state("me", progress, best, average, *before.network, before.adam);
     Trained after;
     const TrainingProgress found = restore(bytes, after);
     EXPECT_EQ(found.epoch, 3);
@@ -43,9 +45,18 @@ TEST(TrainingState, ComesBack) {
     EXPECT_EQ(found.best_epoch, 2);
     EXPECT_EQ(found.best_metrics, progress.best_metrics);
     EXPECT_TRUE(torch::equal(after.network->weight, before.network->weight));
-    const Weights kept =
-        restore_training_state(bytes, "me", *after.network, after.adam, "test").best;
-    EXPECT_TRUE(torch::equal(kept.at("weight"), best.at("weight")));
+    ASSERT_EQ(found.curve.size(), 2u);
+    EXPECT_EQ(found.curve[0].averaged_rmse, 0.1);
+    EXPECT_EQ(found.curve[1].epoch, 2);
+    EXPECT_EQ(found.curve[1].learning_rate, 0.003);
+    EXPECT_EQ(found.curve[1].metrics, progress.curve[1].metrics);
+    const RestoredTraining kept =
+        restore_training_state(bytes, "me", *after.network, after.adam, "test");
+    EXPECT_TRUE(torch::equal(kept.best.at("weight"), best.at("weight")));
+    EXPECT_TRUE(torch::equal(kept.average.at("weight"), average.at("weight")));
+    const std::string plain = encode_training_state("me", {}, {}, {}, *before.network, before.adam);
+    EXPECT_TRUE(
+        restore_training_state(plain, "me", *after.network, after.adam, "test").average.empty());
 }
 
 /// One more step on other inputs, the same for all.
@@ -76,7 +87,7 @@ void goes_on_with_the_same_bits(const Options& options) {
     Learner<Optimizer, Options> before(options), after(options);
     before.learn();
     const std::string bytes =
-        encode_training_state("me", {}, {}, *before.network, before.optimizer);
+        encode_training_state("me", {}, {}, {}, *before.network, before.optimizer);
     step(after.network, after.optimizer);  // has a state of its own
     (void)restore_training_state(bytes, "me", *after.network, after.optimizer, "test");
     for (int i = 0; i < 2; ++i) {
@@ -97,7 +108,7 @@ TEST(TrainingState, EachOptimizerGoesOnWithTheSameBits) {
 
 TEST(TrainingState, OfOtherParametersIsRefused) {
     const Trained before;
-    const std::string bytes = encode_training_state("me", {}, {}, *before.network, before.adam);
+    const std::string bytes = encode_training_state("me", {}, {}, {}, *before.network, before.adam);
     Trained after;
     torch::optim::Adam of_one({after.network->weight}, torch::optim::AdamOptions(0.01));
     EXPECT_THROW((void)restore_training_state(bytes, "me", *after.network, of_one, "test"),
@@ -109,7 +120,7 @@ TEST(TrainingState, OfOtherParametersIsRefused) {
 
 TEST(TrainingState, DamageOfAnyKindIsNoticed) {
     const Trained before;
-    const std::string bytes = encode_training_state("me", {}, {}, *before.network, before.adam);
+    const std::string bytes = encode_training_state("me", {}, {}, {}, *before.network, before.adam);
     Trained after;
     for (std::size_t length = 0; length < bytes.size(); ++length)
         ASSERT_THROW((void)restore(bytes.substr(0, length), after), CorruptState) << length;

@@ -1,0 +1,93 @@
+#pragma once
+
+#include "edgeloop/architecture/families.hpp"
+#include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/inference/networks.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgeloop::inference {
+
+/// Where the weights of a network come from.
+class WeightSource {
+  public:
+    virtual ~WeightSource() = default;
+    /// Of a float layer. @param shape  as LibTorch has it.
+    [[nodiscard]] virtual std::vector<float> floats(const std::string& name,
+                                                    const std::vector<std::int64_t>& shape) = 0;
+    /// Of a quantised layer; nothing: the layer is float.
+    /// @param shape  of the weights; empty: a layer that only rounds.
+    [[nodiscard]] virtual std::optional<IntegerLayer> integers(
+        const std::string& name, const std::vector<std::int64_t>& shape) = 0;
+};
+
+/// What is behind a convolution.
+enum class NormKind : std::uint8_t { none, affine, group };
+
+struct ConvolutionOfNetwork {
+    std::string name;    ///< of the module, e.g. "stages.0.conv"
+    std::string norm;    ///< of its norm's module
+    std::string reader;  ///< of the module that reads the result: how it is rounded
+    int outputs = 0;
+    Extent3 kernel{1, 1, 1}, stride{1, 1, 1};
+    bool is_depthwise = false;
+    bool has_bias = true;
+    NormKind norm_kind = NormKind::none;
+    Activation activation = Activation::none;
+    int residual = -1;  ///< tensor that is added, before a ReLU
+};
+
+/// Puts a network together layer by layer. Float and integer layers may follow each other in any
+/// order: what one makes becomes what the next one reads.
+class NetworkMaker {
+  public:
+    NetworkMaker(const ArchitectureSpec& spec, WeightSource& source);
+
+    void convolve(const ConvolutionOfNetwork& convolution);
+    void max_pool(const Grid3& window);
+    /// @param reader  of the means.
+    void mean(const std::string& reader);
+    void linear(const std::string& name, int outputs, Activation activation,
+                const std::string& reader);
+    /// Weighs the channels of the last tensor by a small network of their means.
+    void squeeze(const std::string& name, int width);
+
+    [[nodiscard]] int tensor() const { return static_cast<int>(graph_.layers.size()); }
+    [[nodiscard]] const Shape& shape() const { return flow_.shape; }
+    [[nodiscard]] Graph take() { return std::move(graph_); }
+
+  private:
+    /// What the last layer made.
+    struct Flow {
+        Shape shape;
+        int bits = 0;     ///< 0: float
+        double step = 1;  ///< of activations
+    };
+
+    void add(Layer layer, const Flow& flow);
+    void become_float();
+    void become_integers(const IntegerLayer& reader);
+    [[nodiscard]] Layer shaped(const ConvolutionOfNetwork& convolution) const;
+    void add_norm(const ConvolutionOfNetwork& convolution, bool is_activated);
+    void add_float(const ConvolutionOfNetwork& convolution, Layer layer);
+    void add_sum(int residual);
+    void add_integer(Layer layer, const IntegerLayer& own, Activation activation,
+                     const std::string& reader, int residual, const Shape& shape);
+
+    WeightSource& source_;
+    Graph graph_;
+    Flow flow_;
+    std::vector<Flow> flows_;  ///< of all tensors
+};
+
+// Of each family; in families/.
+struct FamilyOutputs {
+    int count = 2;
+};
+void make_layers(const Cnn3d& network, const FamilyOutputs& outputs, NetworkMaker& maker);
+void make_layers(const Mbconv3d& network, const FamilyOutputs& outputs, NetworkMaker& maker);
+
+}  // namespace edgeloop::inference
