@@ -38,7 +38,7 @@ class ModuleBits {
     }
 
   private:
-    Quantisation quantisation_;
+    edgeloop::Quantisation quantisation_;
     bool has_dense_;
 };
 
@@ -148,7 +148,7 @@ bool runs(const Bits& bits) {
 }
 
 std::optional<std::string> problem_of(const Cnn3d& network) {
-    const Quantisation& bits = network.quantisation;
+    const edgeloop::Quantisation& bits = network.quantisation;
     bool all_run = runs(bits.of_dense()) && runs(bits.of_last());
     for (const Bits& stage : bits.stages) all_run = all_run && runs(stage);
     if (!all_run)
@@ -159,7 +159,7 @@ std::optional<std::string> problem_of(const Cnn3d& network) {
 }
 
 std::optional<std::string> problem_of(const Mbconv3d& network) {
-    const Quantisation& bits = network.quantisation;
+    const edgeloop::Quantisation& bits = network.quantisation;
     if (bits.is_float() && network.activation == "relu")
         return "the native runtime has no relu behind a float sum";
     const auto has_integers = [](const Bits& one) { return runs(one) && !one.is_float(); };
