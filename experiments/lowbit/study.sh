@@ -39,6 +39,7 @@ one() {
 }
 export -f one
 export out bin data
+# shellcheck disable=SC2016  # expanded by the inner shell
 for spec in "$out"/specs/*.json; do
     for seed in $(seq "$seeds"); do printf '%s %s\n' "$spec" "$seed"; done
 done | xargs -P "$jobs" -L 1 bash -c 'one "$0" "$1"'
