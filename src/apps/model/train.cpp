@@ -152,7 +152,8 @@ bool read_command(int argc, const char* const* argv, TrainCommand& command, Sear
 void stretch(TrainingRecipe& recipe, int epochs) {
     if (epochs == 0) return;
     const double factor = double(epochs) / recipe.epochs;
-    recipe.step_epochs = std::max(1, int(std::lround(recipe.step_epochs * factor)));
+    const double steps = std::round(recipe.step_epochs * factor);
+    recipe.step_epochs = int(std::clamp(steps, 1.0, 1e6));
     recipe.epochs = epochs;
 }
 
@@ -173,7 +174,7 @@ ArchitectureSpec design_of(const TrainCommand& command, const SearchedRun& run,
     }
     stretch(spec.training, command.epochs);
     if (command.learning_rate > 0) spec.training.learning_rate = command.learning_rate;
-    return spec;
+    return ArchitectureSpec::from_json(spec.to_json(), "the design to train");  // in its ranges
 }
 
 /// What decides the result besides the spec, by the names of options.

@@ -74,7 +74,9 @@ class ExportOfFamily : public testing::TestWithParam<ArchitectureSpec> {
 TEST_P(ExportOfFamily, IsComparedAndGivesPhysicalValuesForCrops) {
     ExportRequest request = request_for(GetParam(), folder_);
     request.with_preprocessing = true;
-    request.examples = 9;
+    const std::size_t crop = std::size_t(request.network.spec.clip.frames) * crop_pixels;
+    for (std::size_t i = 0; i < 9 * crop; ++i)  // each brighter than the one before
+        request.examples.push_back(static_cast<std::uint8_t>((i * i % 251) * (i / crop + 1) / 9));
     const ExportReport report = export_model(request);
     EXPECT_GE(report.compared, 50U);
     EXPECT_LE(report.largest_difference, 1);

@@ -70,7 +70,7 @@ std::vector<std::string> limits_of_the_code() {
                 in_mib(all_unsent_bytes) + " of all | it waits; it ends after " +
                 grouped(standstill_s) + " s",
             "results | `--max-results` " + grouped(kept.max_results) + ", `--max-result-mib` " +
-                grouped(kept.max_result_bytes / mib),
+                grouped(kept.max_result_bytes / mib) + "; each is on disk twice",
             "resident memory | `--max-memory` " + grouped(resident_mib) + " MiB"};
 }
 
