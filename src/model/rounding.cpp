@@ -93,7 +93,8 @@ torch::Tensor RoundedLayer::rounded_input(const torch::Tensor& x) const {
     }
     if (options_.reads == Reads::clip) {
         const torch::NoGradGuard no_grad;  // clips have none
-        return (x * (largest_grey * options_.deviation) + largest_grey * options_.mean)
+        return (x * (largest_grey * options_.deviation))
+            .add_(input_zero())
             .round_()
             .clamp_(0, largest_grey)
             .sub_(input_zero())
