@@ -159,7 +159,8 @@ TEST(Search, FindsBitsAndSaysHowSmallTheModelIs) {
 TEST(Search, LowBitsNeedARuntimeThatRunsThem) {
     const TemporaryFolder folder;
     const std::string dir = folder.path("run");
-    const auto result = run(small_search(dir, {"--space", "mixed-lowbit"}));
+    const auto result = run({program("edgeloop-search"), "--data", shards, "--space",
+                             "mixed-lowbit", "--run-dir", dir, "--edge", "model"});
     EXPECT_EQ(result.code, 2) << result.output;
     EXPECT_THAT(result.output, HasSubstr("the runtime 'eager' does not run"));
     EXPECT_THAT(result.output, HasSubstr("--measure-runtime native"));
