@@ -1,5 +1,7 @@
 #include "runtime.hpp"
 
+#include "file_runtime.hpp"
+
 #include "edgeloop/architecture/families.hpp"
 #include "edgeloop/core/build_info.hpp"
 
@@ -41,6 +43,7 @@ std::vector<std::string> runtime_names() {
 }
 
 std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSettings& settings) {
+    if (const auto model = ModelJob::of(spec.dump())) return make_file_runtime(*model, settings);
     for (const Runtimes& some : all_runtimes())
         if (std::find(some.names.begin(), some.names.end(), settings.runtime) != some.names.end())
             return some.make(spec, settings);
