@@ -43,6 +43,7 @@ class GivenWeights final : public WeightSource {
         const auto found = weights_.integers.find(name);
         if (found == weights_.integers.end()) return std::nullopt;
         const IntegerLayer& layer = found->second;
+        if (!shape.empty() && layer.weights.empty()) return std::nullopt;
         if (!shape.empty() && (layer.weights.size() != static_cast<std::size_t>(volume_of(shape)) ||
                                layer.scales.size() != static_cast<std::size_t>(shape.front()) ||
                                layer.bias.size() != layer.scales.size()))
@@ -107,7 +108,7 @@ std::optional<std::string> native_problem(const ArchitectureSpec& spec) {
 Graph graph_of(const ArchitectureSpec& spec, const NetworkWeights& weights, int outputs) {
     GivenWeights source(weights);
     Graph graph = make_graph(spec, source, outputs);
-    source.end();
+    if (weights.integers.empty()) source.end();  // else floats of integer layers are left
     return graph;
 }
 

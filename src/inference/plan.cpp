@@ -293,7 +293,11 @@ class Planner {
         settings.layer = &layer;
         settings.input = input;
         settings.output = output;
-        if (unit.addition >= 0) settings.addend = &place(addend(unit));
+        if (unit.addition >= 0) {
+            settings.addend = &place(addend(unit));
+            settings.adds_relu =
+                layers()[static_cast<std::size_t>(unit.addition)].activation == Activation::relu;
+        }
         if (unit.pool >= 0) settings.pool = layers()[static_cast<std::size_t>(unit.pool)].kernel;
         const auto found = moments_.find(index(layer.input));
         settings.takes_moments = found == moments_.end();

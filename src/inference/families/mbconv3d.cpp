@@ -63,7 +63,7 @@ void make_layers(const Mbconv3d& network, const FamilyOutputs& outputs, NetworkM
         for (int j = 0; j < stage.repeats; ++j, ++block)
             own.block(names[block], stage, j == 0 ? stage.stride : one, reader(block + 1));
     own.convolve("head", network.head, one, one, false, Activation::silu, "features");
-    maker.mean("output");
+    maker.mean("features", "output");
     maker.linear("output", outputs.count, Activation::none, "");
 }
 
