@@ -3,8 +3,10 @@
 #include "device_choice.hpp"
 #include "memory_budget.hpp"
 #include "model/mixed_precision.hpp"
+#include "model/rounding.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
+#include "quantised_training.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/comm/session.hpp"
@@ -120,7 +122,7 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
       epochs_(candidate.epochs > 0 ? candidate.epochs : spec_.training.epochs),
       network_(build(settings, spec_, candidate.seed, dataset_->catalogue(), device_)),
       parameters_(network_->parameters()),
-      optimizer_(make_optimizer(spec_.training, parameters_)),
+      optimizer_(optimizer_of(spec_.training, *network_)),
       averager_(parameters_, group, settings.exchange),
       train_(dataset_, loader_options(settings, spec_, group, SplitPart::train)),
       validation_(dataset_, loader_options(settings, spec_, group, SplitPart::validation)),
@@ -150,6 +152,7 @@ void TrainingRun::start_epoch(int epoch, std::size_t step) {
     epoch_ = epoch;
     step_ = step;
     network_->train();
+    set_rounding(*network_, epoch < first_rounding_epoch() ? Rounding::off : Rounding::on);
     train_.start_epoch(epoch, step);
 }
 
