@@ -90,7 +90,6 @@ struct NormSettings {
     Triple pool{1, 1, 1};
     std::shared_ptr<Moments> moments;
     bool takes_moments = false;  ///< no convolution took them
-    int least_tasks = 1;
 };
 void add_norm_steps(Steps& steps, const Kernels& kernels, NormSettings settings);
 
