@@ -1,5 +1,7 @@
 #include "runtime.hpp"
 
+#include "file_runtime.hpp"
+
 #include "edgeloop/architecture/families.hpp"
 #include "edgeloop/core/build_info.hpp"
 
@@ -41,6 +43,7 @@ std::vector<std::string> runtime_names() {
 }
 
 std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSettings& settings) {
+    if (const auto model = ModelJob::of(spec.dump())) return make_file_runtime(*model, settings);
     if (spec.contains("quantisation") && !runs_low_bits(settings.runtime))
         throw ConfigError(
             fmt::format("the runtime '{}' does not run quantised layers", settings.runtime),

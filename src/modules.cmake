@@ -34,16 +34,21 @@ if(EDGELOOP_SANITIZE)
   add_link_options(-fsanitize=${EDGELOOP_SANITIZE})
 endif()
 
-# edgeloop_embed(<folder> <function> <header> <source>): sets the variable <source> to a C++ file that
-# defines <function>, declared in <header>: the JSON files of the folder as ShippedFile.
+# edgeloop_embed(<folder> <function> <header> <source> [<pattern>]): sets the variable <source> to a C++ file
+# that defines <function>, declared in <header>: the files of the folder as ShippedFile; without a pattern
+# those in JSON.
 function(edgeloop_embed folder function header source)
-  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
+  set(pattern *.json)
+  if(ARGC GREATER 4)
+    set(pattern ${ARGV4})
+  endif()
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/${pattern})
   set(output ${CMAKE_CURRENT_BINARY_DIR}/${function}.cpp)
   set(script ${PROJECT_SOURCE_DIR}/src/embed.cmake)
   add_custom_command(OUTPUT ${output}
-    COMMAND ${CMAKE_COMMAND} -DFOLDER=${CMAKE_CURRENT_SOURCE_DIR}/${folder} -DFUNCTION=${function}
+    COMMAND ${CMAKE_COMMAND} -DFOLDER=${CMAKE_CURRENT_SOURCE_DIR}/${folder} -DPATTERN=${pattern} -DFUNCTION=${function}
             -DHEADER=${header} -DOUTPUT=${output} -P ${script}
-    DEPENDS ${files} ${script}
+    DEPENDS ${files} ${script} VERBATIM
     COMMENT "Embedding shipped ${folder}")
   set(${source} ${output} PARENT_SCOPE)
 endfunction()

@@ -238,16 +238,13 @@ void Export::judge() {
 }
 
 void Export::take_examples() {
-    if (request_.examples == 0) return;
+    if (request_.examples.empty()) return;
     Crops some;
     some.frames = clips_.frames;
-    some.count = std::min(request_.examples, clips_.count);
-    // Of the recorded ones and of the edge cases behind them.
     const std::size_t size = static_cast<std::size_t>(some.frames) * crop_pixels;
-    for (std::size_t i = 0; i < some.count; ++i) {
-        const std::uint8_t* window = clips_.window(i * clips_.count / some.count);
-        some.pixels.insert(some.pixels.end(), window, window + size);
-    }
+    EDGELOOP_EXPECT(request_.examples.size() % size == 0, "examples of this network's length");
+    some.count = request_.examples.size() / size;
+    some.pixels = request_.examples;
     const bool is_float = request_.precision == FilePrecision::float32;
     const torch::Tensor input = network_.input(some, 0, some.count).contiguous();
     const torch::Tensor output =

@@ -27,23 +27,32 @@ namespace {
 
 constexpr double mib = 1024.0 * 1024.0;
 
+int batch_of_rank(const TrainingSettings& settings, const ArchitectureSpec& spec,
+                  const Communicator& group) {
+    const int sharers = settings.batch_ranks;
+    if (sharers == 0) return spec.training.batch;
+    return (spec.training.batch * sharers + group.size() - 1) / group.size();
+}
+
 /// Throws the way an allocation would, before the system's memory is gone.
-void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec) {
+void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec, int batch) {
     const double limit = settings.memory_limit_mib > 0
                              ? settings.memory_limit_mib * mib
                              : memory_share_bytes(MpiSession::ranks_on_node());
-    const double needed = training_bytes(count(spec), spec.training);
+    TrainingRecipe recipe = spec.training;
+    recipe.batch = batch;
+    const double needed = training_bytes(count(spec), recipe);
     if (needed > limit)
         throw ConfigError(
             fmt::format("out of memory: a batch of {} needs about {:.0f} MiB, a rank "
                         "may use {:.0f} MiB",
-                        spec.training.batch, needed / mib, limit / mib));
+                        batch, needed / mib, limit / mib));
 }
 
 std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,
-                               std::uint64_t seed, const Catalogue& catalogue,
+                               int batch, std::uint64_t seed, const Catalogue& catalogue,
                                torch::Device device) {
-    if (device.is_cpu()) check_memory(settings, spec);
+    if (device.is_cpu()) check_memory(settings, spec, batch);
     const std::vector<Target>& targets = catalogue.targets;
     std::shared_ptr<Network> network = make_network(spec, seed, int(targets.size()));
     const std::vector<double>& means = catalogue.part(SplitPart::train).targets.mean;
@@ -75,13 +84,6 @@ std::string choice_of_epoch(const TrainingSettings& settings) {
     if (settings.keep_best_epoch) text += " best-epoch";
     if (settings.average_decay > 0) text += fmt::format(" average {}", settings.average_decay);
     return text;
-}
-
-int batch_of_rank(const TrainingSettings& settings, const ArchitectureSpec& spec,
-                  const Communicator& group) {
-    const int sharers = settings.batch_ranks;
-    if (sharers == 0) return spec.training.batch;
-    return (spec.training.batch * sharers + group.size() - 1) / group.size();
 }
 
 LoaderOptions loader_options(const TrainingSettings& settings, const ArchitectureSpec& spec,
@@ -120,7 +122,8 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
       group_(group),
       device_(choose_device(settings.device)),
       epochs_(candidate.epochs > 0 ? candidate.epochs : spec_.training.epochs),
-      network_(build(settings, spec_, candidate.seed, dataset_->catalogue(), device_)),
+      network_(build(settings, spec_, batch_of_rank(settings, spec_, group), candidate.seed,
+                     dataset_->catalogue(), device_)),
       parameters_(network_->parameters()),
       optimizer_(optimizer_of(spec_.training, *network_)),
       averager_(parameters_, group, settings.exchange),

@@ -180,9 +180,13 @@ TEST(Documents, EveryCommandOfTheReadmeWorksAsWritten) {
     ASSERT_EQ(exit->code, 0) << read_file(clone.path("search.log"));
     EXPECT_THAT(read_file(clone.path("runs/first/provenance.json")), HasSubstr("\"devices\""));
 
-    clone.runs(replaced(readme.take("build/release/bin/edgeloop-model export"), "/ID/",
-                        "/" + first_of_front(clone.path("runs/first")) + "/"));
+    clone.runs(readme.take("mpirun -n 3 build/release/bin/edgeloop-model train"));
+    clone.runs(readme.take("build/release/bin/edgeloop-model evaluate"));
+    EXPECT_GT(read_table(clone.path("predictions.csv")).size(), 1U);
+    clone.runs(readme.take("build/release/bin/edgeloop-model export"));
     EXPECT_TRUE(fs::exists(clone.path("model.onnx")));
+    clone.runs(readme.take("build/release/bin/edgeloop-model deploy"));
+    EXPECT_TRUE(fs::exists(clone.path("handover/MODEL_CARD.md")));
     EXPECT_THAT(readme.left(), IsEmpty()) << "commands that nobody runs";
 }
 

@@ -21,3 +21,5 @@ add_dependencies(e2e_hostile_device edgeloop-search edgeloop-bridge)
 
 edgeloop_test(native LABEL e2e TIMEOUT 180 SOURCES native_test.cpp LIBRARIES e2e_programs)
 add_dependencies(e2e_native c_program edgeloop-edge edgeloop-model)
+edgeloop_test(model_file LABEL e2e TIMEOUT 300 SOURCES model_file_test.cpp LIBRARIES edgeloop::core edgeloop::torch e2e_programs)
+add_dependencies(e2e_model_file edgeloop-edge edgeloop-bridge)

@@ -5,9 +5,9 @@
 
 namespace edgeloop {
 
-/// A JSON file built into a library, so that programs find it from anywhere.
+/// A file built into a library, so that programs find it from anywhere.
 struct ShippedFile {
-    const char* name;  ///< without folder and suffix
+    const char* name;  ///< without folder, and in JSON without suffix
     const char* text;
 };
 

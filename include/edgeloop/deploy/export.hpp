@@ -45,7 +45,8 @@ struct ExportRequest {
     /// and float16 by. Empty: none.
     std::string data;
     int clips = 1000;  ///< compared, recorded and edge cases together; and most that are judged
-    std::size_t examples = 0;          ///< clips whose input and output the report has
+    /// Crops whose input and output the report has: (count, frames, crop_side, crop_side).
+    std::vector<std::uint8_t> examples;
     Json provenance = Json::object();  ///< what else the file's metadata says of its origin
     std::string output;
 };

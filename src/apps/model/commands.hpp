@@ -15,6 +15,7 @@ constexpr int first_option = 2;  // argv[1] is the subcommand
 int describe_command(int argc, const char* const* argv);
 int check_command(int argc, const char* const* argv);
 int benchmark_command(int argc, const char* const* argv);
+int deploy_command(int argc, const char* const* argv);
 int evaluate_command(int argc, const char* const* argv);
 int export_command(int argc, const char* const* argv);
 int train_command(int argc, const char* const* argv);

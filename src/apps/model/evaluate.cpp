@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "searched_run.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
@@ -8,6 +9,7 @@
 #include "edgeloop/deploy/evaluation.hpp"
 #include "edgeloop/model/threads.hpp"
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -103,14 +105,25 @@ StoredNetwork with_rules(StoredNetwork network, const Wishes& wishes) {
     return network;
 }
 
+/// A member of a front, models/ID, has the windows and lines of its search.
+StoredNetwork network_in(const std::string& folder) {
+    namespace fs = std::filesystem;
+    StoredNetwork network = stored_network(folder);
+    const fs::path models = fs::absolute(folder + "/spec.json").parent_path().parent_path();
+    const fs::path run = models.parent_path();
+    if (!network.rules_known && models.filename() == "models" && fs::exists(run / "config.ini"))
+        take_rules(searched_run(run.string()), network);
+    return network;
+}
+
 StoredNetwork wanted_network(const Wishes& wishes) {
     return with_rules(wishes.model.empty() ? stored_network(wishes.spec, wishes.weights)
-                                           : stored_network(wishes.model),
+                                           : network_in(wishes.model),
                       wishes);
 }
 
 StoredNetwork wanted_baseline(const Wishes& wishes) {
-    if (wishes.baseline_weights.empty()) return with_rules(stored_network(wishes.baseline), wishes);
+    if (wishes.baseline_weights.empty()) return with_rules(network_in(wishes.baseline), wishes);
     return with_rules(stored_network(wishes.baseline, wishes.baseline_weights), wishes);
 }
 

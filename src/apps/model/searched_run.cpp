@@ -75,6 +75,18 @@ SearchedRun searched_run(const std::string& run_dir) {
     return run;
 }
 
+void take_rules(const SearchedRun& run, StoredNetwork& network) {
+    const TrainingSettings& training = run.config.training;
+    network.rules.margin = training.margin;
+    network.rules.short_lines = training.short_lines;
+    network.rules.shortest_line = run.shortest_line;
+    network.rules.validation_windows = training.validation_windows;
+    network.rules.augment = training.augment;
+    network.data_digest = run.data_digest;
+    network.rules_known = !run.crop.empty();
+    if (network.rules_known) network.rules.crop = crop_from(run.crop);
+}
+
 void require_same_kind(const SearchedRun& run, const Selection& member, const Dataset& dataset,
                        const std::string& shards) {
     const Catalogue& catalogue = dataset.catalogue();

@@ -4,6 +4,7 @@
 
 #include "edgeloop/data/dataset.hpp"
 #include "edgeloop/deploy/selection.hpp"
+#include "edgeloop/deploy/stored_network.hpp"
 
 #include <string>
 
@@ -20,6 +21,9 @@ struct SearchedRun {
 /// From the files of a run of any release.
 /// @throws ConfigError  config.ini is missing or cannot be read; CorruptState  another file.
 [[nodiscard]] SearchedRun searched_run(const std::string& run_dir);
+
+/// A network that the search kept gets its windows and lines.
+void take_rules(const SearchedRun& run, StoredNetwork& network);
 
 /// Refuses shards with which the design would be another one: other targets, another crop. Warns of
 /// other data.

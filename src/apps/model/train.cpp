@@ -83,7 +83,8 @@ void add_rate_test(cli::OptionParser& o, TrainCommand& c) {
     o.group("Learning-rate range test (Smith, 2017)");
     o.add("lr-test", &c.tests_rates,
           "instead of training: raise the learning rate from step to step, write the losses to "
-          "lr_test.csv in --out, and suggest a tenth of the rate at which the loss is smallest");
+          "lr_test.csv in --out, and suggest a tenth of the highest rate at which the loss is "
+          "about its smallest");
     o.add("lr-lowest", &c.rates.lowest, "learning rate of the first step", more_than(0));
     o.add("lr-highest", &c.rates.highest, "learning rate of the last step", more_than(0));
     o.add("lr-steps", &c.rates.steps, "training steps", between(10, 100000));
@@ -152,7 +153,8 @@ bool read_command(int argc, const char* const* argv, TrainCommand& command, Sear
 void stretch(TrainingRecipe& recipe, int epochs) {
     if (epochs == 0) return;
     const double factor = double(epochs) / recipe.epochs;
-    recipe.step_epochs = std::max(1, int(std::lround(recipe.step_epochs * factor)));
+    const double steps = std::round(recipe.step_epochs * factor);
+    recipe.step_epochs = int(std::clamp(steps, 1.0, 1e6));
     recipe.epochs = epochs;
 }
 
@@ -173,7 +175,7 @@ ArchitectureSpec design_of(const TrainCommand& command, const SearchedRun& run,
     }
     stretch(spec.training, command.epochs);
     if (command.learning_rate > 0) spec.training.learning_rate = command.learning_rate;
-    return spec;
+    return ArchitectureSpec::from_json(spec.to_json(), "the design to train");  // in its ranges
 }
 
 /// What decides the result besides the spec, by the names of options.
@@ -262,7 +264,8 @@ void write_rates(const RateTest& test, const TrainCommand& command) {
                test.points.front().rate, test.points.back().rate,
                test.diverged ? ", where the loss diverged" : "");
     fmt::print(
-        "suggested: --learning-rate {:.2g}, a tenth of the rate at which the loss is smallest\n",
+        "suggested: --learning-rate {:.2g}, a tenth of the highest rate at which the loss is about "
+        "its smallest\n",
         test.suggested);
     if (!test.rose) log::warning("the loss still fell at the highest rate: raise --lr-highest");
     fmt::print("written to {}\n", printable(file));

@@ -15,7 +15,7 @@ export function chartOf(name) {
 export function axis(name, more = {}) {
   return {
     name, nameLocation: 'middle', nameGap: 30, type: 'value', scale: true, ...(more.type === 'log' ? {min: range => range.min / 1.15, max: range => range.max * 1.15} : {}),
-    nameTextStyle: {color: colour('ink'), fontSize: 13}, axisLabel: {color: colour('quiet'), hideOverlap: true, fontSize: 12, formatter: value => short(Number(value.toPrecision(4)))},
+    nameTextStyle: {color: colour('ink'), fontSize: 13}, axisLabel: {color: colour('quiet'), hideOverlap: true, fontSize: 12, ...(more.type === 'log' ? {showMinLabel: false, showMaxLabel: false} : {}), formatter: value => short(Number(value.toPrecision(4)))},
     axisLine: {show: true, lineStyle: {color: colour('quiet')}}, splitLine: {lineStyle: {color: colour('line')}},
     minorSplitLine: {show: false}, ...more,
   };

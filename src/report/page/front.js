@@ -6,6 +6,7 @@ import {frontUpTo, setFilter, state} from './state.js';
 
 const mostIntervals = 400;
 let cursor = -1;  // place in the front, of the keyboard
+let drawn = '';   // what of the drawing does not depend on the selection
 
 const chosen = side => state.run.table.by.get($('front-' + side).value);
 
@@ -59,7 +60,7 @@ function groups() {
 
 function scatter(name, rows, x, y, tint, size, more = {}) {
   const large = rows.length > 800;  // drawn as squares below 4 pixels, which is many times as fast
-  return {type: 'scatter', name, data: large ? flat(rows, x, y) : rows.map(row => [x.values[row], y.values[row], row]), dimensions: large ? ['x', 'y'] : ['x', 'y', 'row'],
+  return {id: name, type: 'scatter', name, data: large ? flat(rows, x, y) : rows.map(row => [x.values[row], y.values[row], row]), dimensions: large ? ['x', 'y'] : ['x', 'y', 'row'],
           large, symbolSize: large ? 3.5 : size, itemStyle: {color: tint}, emphasis: {disabled: true}, ...more};
 }
 
@@ -78,7 +79,7 @@ function intervals(rows, x, y) {
     if (across) data.push([x.values[row], y.values[row], across.low(row), across.high(row), 0]);
     if (up) data.push([x.values[row], y.values[row], up.low(row), up.high(row), 1]);
   }
-  return {type: 'custom', name: 'intervals', silent: true, clip: true, z: 3, dimensions: ['x', 'y', 'low', 'high', 'up'], encode: {x: 0, y: 1}, data: data.filter(each => each[2] <= each[3]),
+  return {id: 'intervals', type: 'custom', name: 'intervals', silent: true, clip: true, z: 3, dimensions: ['x', 'y', 'low', 'high', 'up'], encode: {x: 0, y: 1}, data: data.filter(each => each[2] <= each[3]),
           renderItem(none, api) {
             const up = api.value(4) === 1, at = end => up ? api.coord([api.value(0), api.value(end)]) : api.coord([api.value(end), api.value(1)]);
             const [x1, y1] = at(2), [x2, y2] = at(3);
@@ -102,7 +103,7 @@ function marks(x, y) {
     const least = without.values.reduce((low, value) => value < low ? value : low, Infinity);
     if (Number.isFinite(least)) add(by.get('val_rmse'), least, 'without a network');
   }
-  return {type: 'scatter', data: [], markLine: {silent: true, symbol: 'none', data: lines, lineStyle: {color: colour('limit'), type: 'dashed', width: 1.5},
+  return {id: 'limits', type: 'scatter', data: [], markLine: {silent: true, symbol: 'none', data: lines, lineStyle: {color: colour('limit'), type: 'dashed', width: 1.5},
           label: {formatter: '{b}', color: colour('limit'), position: 'insideEndTop'}}};
 }
 
@@ -124,22 +125,28 @@ export function drawFront() {
   if ($('front-errors').checked) series.push(intervals(found.front, x, y));
   if (run.objectives.length === 2 && run.objectives.includes(x.name) && run.objectives.includes(y.name)) {
     const rows = [...found.front].sort((a, b) => x.values[a] - x.values[b]);
-    series.push({type: 'line', step: 'end', silent: true, symbol: 'none', z: 2, lineStyle: {color: colour('front'), width: 1, opacity: .6}, data: rows.map(row => [x.values[row], y.values[row]])});
+    series.push({id: 'steps', type: 'line', step: 'end', silent: true, symbol: 'none', z: 2, lineStyle: {color: colour('front'), width: 1, opacity: .6}, data: rows.map(row => [x.values[row], y.values[row]])});
   }
   const colours = run.compare.length ? colour('series').split(' ') : [];
   run.compare.forEach((other, i) => {
     const a = other.front.by.get(x.name), b = other.front.by.get(y.name);
-    if (a && b) series.push({type: 'scatter', name: other.name, symbol: 'triangle', symbolSize: 9, itemStyle: {color: colours[(i + 1) % colours.length]}, data: Array.from(a.values, (value, k) => [value, b.values[k]])});
+    if (a && b) series.push({id: `run ${i}`, type: 'scatter', name: other.name, symbol: 'triangle', symbolSize: 9, itemStyle: {color: colours[(i + 1) % colours.length]}, data: Array.from(a.values, (value, k) => [value, b.values[k]])});
   });
   const scale = side => $('front-log-' + side).checked ? {type: 'log'} : {type: 'value'};
-  chart.setOption(base({
-    legend: {show: false}, grid: {left: 78, right: 24, top: 16, bottom: 56},
-    xAxis: axis(name(x), scale('x')), yAxis: axis(name(y), {nameGap: 54, ...scale('y')}), series,
-    tooltip: {...base().tooltip, formatter: item => {
-      const row = item.value && item.value[2];
-      return row === undefined ? item.seriesName : tip([`design ${run.ids[row]}`, `${y.name} ${withUnit(y, y.values[row])}`, `${x.name} ${withUnit(x, x.values[row])}`]);
-    }},
-  }), {notMerge: true});
+  const key = [x.name, y.name, scale('x').type, scale('y').type, colour('ink')].join('\n');
+  if (key === drawn) {  // a brush: only the points are others
+    chart.setOption({series}, {replaceMerge: ['series']});
+  } else {
+    drawn = key;
+    chart.setOption(base({
+      legend: {show: false}, grid: {left: 78, right: 24, top: 16, bottom: 56},
+      xAxis: axis(name(x), scale('x')), yAxis: axis(name(y), {nameGap: 54, ...scale('y')}), series,
+      tooltip: {...base().tooltip, formatter: item => {
+        const row = item.value && item.value[2];
+        return row === undefined ? item.seriesName : tip([`design ${run.ids[row]}`, `${y.name} ${withUnit(y, y.values[row])}`, `${x.name} ${withUnit(x, x.values[row])}`]);
+      }},
+    }), {notMerge: true});
+  }
   showLegend(found, colours);
   $('front-errors-control').hidden = !intervalOf(x) && !intervalOf(y);
   describe('front', `${y.name} against ${x.name}: ${found.front.length} designs on the front, ${state.count} selected. Arrow keys go along the front, Enter opens a design.`);
@@ -218,7 +225,7 @@ function listen() {
     event.preventDefault();
     cursor = Math.max(0, Math.min(rows.length - 1, cursor < 0 ? 0 : cursor + step));
     const row = rows[cursor], y = chosen('y');
-    chartOf('front').dispatchAction({type: 'showTip', seriesIndex: 4, dataIndex: frontUpTo(state.generation).indexOf(row)});
+    chartOf('front').dispatchAction({type: 'showTip', seriesId: 'front', seriesIndex: 4, dataIndex: frontUpTo(state.generation).indexOf(row)});
     $('count').textContent = `Design ${state.run.ids[row]}: ${y.name} ${withUnit(y, y.values[row])}, ${x.name} ${withUnit(x, x.values[row])}. Enter opens it.`;
   });
 }

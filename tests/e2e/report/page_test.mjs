@@ -1,7 +1,7 @@
 // What a person does with a page of edgeloop-report, by mouse and by keyboard, and that it shows what the
 // tables have. Started by run.sh: page_test.mjs <programs> <folder to work in> <browser> <runs of old releases>
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import puppeteer from 'puppeteer-core';
@@ -48,8 +48,15 @@ const odd = {
   'one': madeUp('one', 'f1', 'id,status,f1,x,conditions,generation\n' + Array.from({length: 30}, (none, i) => `${i + 1},completed,${(i * 7) % 30},${i / 30},1,${i % 3}\n`).join('')),
   'four': madeUp('four', 'f1,f2,f3,f4', 'id,status,f1,f2,f3,f4,x,conditions,generation\n' + Array.from({length: 30}, (none, i) => `${i + 1},completed,${i},${30 - i},${(i * 7) % 30},2,${i / 30},1,${i % 3}\n`).join('')),
   'hostile': madeUp('hostile', 'f1,f2', `id,status,f1,f2,${evil},conditions,device,generation,reason\n1,completed,1,2,${evil},1,${evil},0,\n2,failed,,,${evil},1,${evil},0,${evil}\n`),
+  'devices': madeUp('devices', 'f1,latency_ms', 'id,status,f1,latency_ms,x,latency_low_ms,latency_high_ms,latency_valid,conditions,device,generation\n1,completed,1,2,0.5,1.9,2.2,1,1,left,0\n2,completed,2,1,0.6,0.9,1.2,0,1,right,0\n'),
   'old': `${oldRuns}/training`,
 };
+
+writeFileSync(`${odd.devices}/journal.jsonl`, [
+  {event: 'journal', version: 2}, ...[1, 2].map(id => ({event: 'proposed', id, generation: 0, index: id, genes: [0.5]})),
+  {event: 'measured', id: 1, status: 'completed', seconds: 1, device: 'left', metrics: {latency_ms: 2}},
+  {event: 'measured', id: 2, status: 'completed', seconds: 2, device: 'right', metrics: {latency_ms: 1}},
+].map((event, seq) => JSON.stringify({seq, time_ms: 1e12 + 1000 * seq, ...event, crc: 0})).join('\n') + '\n');
 
 const browser = await puppeteer.launch({executablePath, headless: true, args: ['--no-sandbox', '--disable-gpu']});
 let troubles = [];
@@ -265,6 +272,11 @@ const tests = {
         assert.ok((await page.$eval('#provenance-text', each => each.textContent)).includes(evil));
       }
       if (name === 'failed') assert.match(await page.$eval('#failures-table', each => each.textContent), /failed.*out of memory.*lost.*rank … died|failed.*out of memory.*lost.*rank 3 died/);
+      if (name === 'devices') {
+        assert.match(await page.$eval('#timeline-table', each => each.textContent), /left1.*right1/);
+        await page.click('#designs tbody tr .open');
+        assert.match(await page.$eval('#details-body', each => each.textContent), /Valid|Not valid/);
+      }
       if (name === 'four') assert.equal(await count(page), 30);
       if (name === 'running') assert.match(await page.$eval('#tiles', each => each.textContent), /in flight3/);
       await page.close();
@@ -272,17 +284,18 @@ const tests = {
   },
 
   async 'a page of a run that goes on reloads, and keeps the selection'() {
-    const html = readFileSync(file, 'utf8');
-    const page = await open(file);
-    await page.type('#search', 'completed');
-    await new Promise(done => setTimeout(done, 200));
-    const selected = await count(page);
-    assert.ok(html.includes('sessionStorage'));
-    await page.evaluate(() => sessionStorage.setItem('edgeloop-report', JSON.stringify({filters: [['latency_ms', [0, 8]]], search: 'completed', generation: null, picked: [1], scroll: 0})));
-    await page.reload();
-    await page.waitForFunction(() => document.documentElement.dataset.ready);
-    assert.ok(await count(page) < selected);
-    assert.equal(await page.$eval('#search', each => each.value), 'completed');
+    const folder = madeUp('watched', 'f1,f2', 'id,status,f1,f2,x,conditions,generation\n1,completed,1,2,0.5,1,0\n2,completed,2,1,0.6,1,0\n', {phase: 'running', done: 2});
+    const child = spawn(`${bin}/edgeloop-report`, [folder, '-o', `${work}/watched.html`, '--watch', '--every', '1'], {stdio: ['ignore', 'pipe', 'inherit']});
+    await new Promise(done => child.stdout.once('data', done));
+    const page = await open(`${work}/watched.html`);
+    await page.type('#search', 'x=0.6');
+    await page.waitForFunction(() => document.getElementById('count').textContent.startsWith('1 of 2'));
+    writeFileSync(`${folder}/evaluations.csv`, 'id,status,f1,f2,x,conditions,generation\n1,completed,1,2,0.5,1,0\n2,completed,2,1,0.6,1,0\n3,completed,3,0,0.6,1,0\n');
+    writeFileSync(`${folder}/status.json`, JSON.stringify({phase: 'finished', done: 3}));
+    await page.waitForFunction(() => document.getElementById('count') && document.getElementById('count').textContent.startsWith('2 of 3'));
+    assert.equal(await page.$eval('#search', each => each.value), 'x=0.6');
+    if (child.exitCode === null) await new Promise(done => child.once('exit', done));
+    assert.equal(child.exitCode, 0);
     await page.close();
   },
 
