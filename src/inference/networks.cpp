@@ -72,6 +72,7 @@ class GivenWeights final : public WeightSource {
                 "weights as training writes them are float32", "give a native file");
         }
         const IntegerLayer& layer = found->second;
+        if (!shape.empty() && layer.weights.empty()) return std::nullopt;
         if (!shape.empty() && (layer.weights.size() != static_cast<std::size_t>(volume_of(shape)) ||
                                layer.scales.size() != static_cast<std::size_t>(shape.front()) ||
                                layer.bias.size() != layer.scales.size()))
@@ -198,7 +199,7 @@ std::optional<std::string> native_problem(const ArchitectureSpec& spec) {
 Graph graph_of(const ArchitectureSpec& spec, const NetworkWeights& weights, int outputs) {
     GivenWeights source(weights, spec);
     Graph graph = make_graph(spec, source, outputs);
-    source.end();
+    if (weights.integers.empty()) source.end();  // else floats of integer layers are left
     return graph;
 }
 

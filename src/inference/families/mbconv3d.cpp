@@ -33,6 +33,7 @@ class Mbconv3dMaker {
     void block(const std::string& name, const Mbconv3d::Stage& stage, const Extent3& stride,
                const std::string& reader) {
         const int inputs = maker_.shape().channels, width = stage.expanded(inputs);
+        maker_.round_for(name + ".expand.conv");  // once, for both branches
         const int before = maker_.tensor();
         const bool has_residual = inputs == stage.channels && volume(stride) == 1;
         constexpr Extent3 one{1, 1, 1};
@@ -70,7 +71,7 @@ void make_layers(const Mbconv3d& network, const FamilyOutputs& outputs, NetworkM
         for (int j = 0; j < stage.repeats; ++j, ++block)
             own.block(names[block], stage, j == 0 ? stage.stride : one, reader(block + 1));
     own.convolve("head", network.head, one, one, false, own.activation(), "features");
-    maker.mean("output");
+    maker.mean("features", "output");
     maker.linear("output", outputs.count, Activation::none, "");
 }
 
