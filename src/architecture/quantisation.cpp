@@ -47,14 +47,14 @@ std::vector<Field> Quantisation::fields() {
     };
 }
 
-Bits Quantisation::of_module(const std::string& name, bool has_dense) const {
+Bits Quantisation::of_module(const std::string& name, bool dense_reads_features) const {
     const std::string group = name.substr(0, name.find('.'));
     if (group == "stages") return of_stage(std::stoul(name.substr(group.size() + 1)));
     if (group == "stem") return of_first();
     if (group == "hidden" || group == "head") return of_dense();
     if (group == "output") return of_last();
     EDGELOOP_EXPECT(group == "features", "a module of another family");
-    return {Bits::none, has_dense ? of_dense().activations : of_last().activations};
+    return {Bits::none, dense_reads_features ? of_dense().activations : of_last().activations};
 }
 
 int Quantisation::first_epoch(int epochs) const {

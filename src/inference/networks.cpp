@@ -25,12 +25,13 @@ class ModuleBits {
   public:
     explicit ModuleBits(const ArchitectureSpec& spec)
         : quantisation_(spec.quantisation),
-          has_dense_(std::visit([](const auto& own) { return own.layer_groups().has_dense; },
-                                network_of(spec))) {}
+          dense_reads_features_(spec.family == Cnn3d::name &&
+                                !spec.architecture.at("hidden").empty()) {}
 
     /// float_bits where a layer neither has integers for weights nor reads any.
     [[nodiscard]] Bits of(const std::string& module) const {
-        return quantisation_.is_float() ? float_bits : quantisation_.of_module(module, has_dense_);
+        return quantisation_.is_float() ? float_bits
+                                        : quantisation_.of_module(module, dense_reads_features_);
     }
     [[nodiscard]] WeightGrid grid_of(const Bits& bits) const {
         return quantisation_.has_odd_weights(bits) && bits.weights > 1 ? WeightGrid::odd
@@ -39,7 +40,7 @@ class ModuleBits {
 
   private:
     edgeloop::Quantisation quantisation_;
-    bool has_dense_;
+    bool dense_reads_features_;
 };
 
 /// The weights of a trained network; each may be taken once.

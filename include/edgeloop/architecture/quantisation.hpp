@@ -50,7 +50,9 @@ struct Quantisation {
     [[nodiscard]] Bits of_dense() const { return is_float() ? float_bits : dense; }
     [[nodiscard]] Bits of_last() const { return is_float() ? float_bits : last; }
     /// Of the layer that a module of cnn3d or mbconv3d of this name is, e.g. "stages.1.conv".
-    [[nodiscard]] Bits of_module(const std::string& name, bool has_dense) const;
+    /// @param dense_reads_features  the mean of "features" is read by a dense layer, not the last
+    /// one.
+    [[nodiscard]] Bits of_module(const std::string& name, bool dense_reads_features) const;
     /// Whether the steps of these weights are parameters, one for each output channel. Of 1 bit the
     /// mean magnitude is the best under both quantisers.
     [[nodiscard]] bool learns_steps(const Bits& bits) const {
