@@ -38,8 +38,11 @@ torch::ScalarType torch_type(ElementType type) {
 /// LibTorch's errors end in where in the program they were; the sentence before says what.
 ConfigError plain(const char* problem, std::string why) {
     constexpr std::size_t longest = 300;
-    // Errors of a script begin with "The following operation failed …" and end with the reason.
-    if (const auto at = why.rfind("RuntimeError: "); at != std::string::npos) why = why.substr(at);
+    // Errors of a script say where first; the reason is the line that names the exception.
+    if (const auto at = why.rfind("Error: "); at != std::string::npos) {
+        const auto before = why.rfind('\n', at);
+        why.erase(0, before == std::string::npos ? 0 : before + 1);
+    }
     return ConfigError(problem, printable(beginning(why.substr(0, why.find('\n')), longest)));
 }
 
