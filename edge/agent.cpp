@@ -63,9 +63,9 @@ class NameLock {
 /// Measures a job, whatever it holds: an exception is a result with a reason, because the next job
 /// is not to pay for it.
 MeasurementResult measure_guarded(MeasuringProcess& process, const MeasurementJob& job,
-                                  const std::function<bool()>& stop) {
+                                  const std::function<bool()>& stop, const ModelFiles& files = {}) {
     try {
-        return process.measure(job, stop);
+        return process.measure(job, stop, files);
     } catch (const std::exception& error) {
         return {{0, Status::lost, {}, error.what()}};
     }
@@ -108,7 +108,7 @@ void serve(const ServeOptions& options) {
         std::optional<MeasuringTurn> turn;
         if (turns) turn.emplace(*turns, max_wait_s, stop);
         if (turn && !turn->alone()) log::warning("trainings did not pause: measured beside them");
-        MeasurementResult result = measure_guarded(process, job.job, stop);
+        MeasurementResult result = measure_guarded(process, job.job, stop, job.files);
         if (job.id != 0) session.withhold(job.id);
         return result;
     };

@@ -13,6 +13,7 @@
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/limits.hpp"
 #include "edgeloop/link/messages.hpp"
+#include "edgeloop/link/model_submission.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
 #include <charconv>
@@ -65,7 +66,7 @@ struct Limits {
     double expire_days = limits::unclaimed_s / 86'400;
     std::uint64_t queued_mib = limits::queued_bytes / limits::mib,
                   result_mib = limits::result_bytes / limits::mib,
-                  memory_mib = limits::resident_mib;
+                  model_mib = limits::model_bytes / limits::mib, memory_mib = limits::resident_mib;
 
     void add_to(cli::OptionParser& parser, BridgeStoreOptions& kept, BrokerOptions& options) {
         parser.group("Limits");
@@ -79,6 +80,8 @@ struct Limits {
                    at_least(1));
         parser.add("max-queued-mib", &queued_mib, "the same in MiB, with 1 KiB for each job",
                    between(1, max_mib));
+        parser.add("max-model-mib", &model_mib,
+                   "largest file of a model, and of its test vectors, in MiB", between(1, 4096));
         parser.add("max-sessions", &options.board.max_sessions,
                    "searches and devices at a time, shared out in the same way", at_least(2));
         parser.add("max-memory", &memory_mib,
@@ -93,6 +96,7 @@ struct Limits {
     void apply_to(BridgeStoreOptions& kept, BrokerOptions& options) const {
         kept.max_result_bytes = result_mib * limits::mib;
         options.board.max_queued_bytes = queued_mib * limits::mib;
+        options.board.max_model_bytes = model_mib * limits::mib;
         options.board.expire_s = expire_days * 86'400;
         options.max_memory_mib = memory_mib;
     }
@@ -266,6 +270,40 @@ std::optional<Outcome> await(RemoteProbe& probe, bool wait, double timeout_s) {
     throw Stopped("stopped by a signal");
 }
 
+/// Of a design its metrics; of a model also what the device said of its vectors and its promise.
+Json submit_json(const cli::MeasurementChoice& choice, const Outcome& outcome) {
+    if (choice.files.model.empty()) return outcome.metrics;
+    return {{"metrics", outcome.metrics},
+            {"device", outcome.device},
+            {"record", parse_json(outcome.record.empty() ? "{}" : outcome.record, "record")}};
+}
+
+/// Has a model in a file measured. @return nothing when nobody waits.
+std::optional<Outcome> submit_file(const ModelSubmission& submission, bool wait, double timeout_s) {
+    const double start = steady_seconds();
+    const auto give_up = [&] {
+        if (stop_signal() != 0) throw Stopped("stopped by a signal");
+        if (timeout_s > 0 && steady_seconds() - start > timeout_s)
+            throw CommError(fmt::format("no answer within {:g} s", timeout_s),
+                            "the bridge is not there or has no room, or no device of the class is");
+        return false;
+    };
+    const auto result = submit_model(submission, wait, give_up);
+    return result ? std::optional<Outcome>(*result) : std::nullopt;
+}
+
+/// Has a design measured.
+std::optional<Outcome> submit_design(const RemoteProbeOptions& options, const std::string& file,
+                                     bool wait, double timeout_s) {
+    // A spec that no device could build is refused here and not after a wait for one.
+    Candidate candidate;
+    candidate.id = 1;
+    candidate.design = Design::of(ArchitectureSpec::from_file(file));
+    RemoteProbe probe(options);
+    probe.submit(candidate);
+    return await(probe, wait, timeout_s);
+}
+
 int submit_command(int argc, const char* const* argv) {
     cli::LinkSettings way(default_endpoint);
     cli::MeasurementChoice choice;
@@ -287,27 +325,22 @@ int submit_command(int argc, const char* const* argv) {
     log::configure(log::Level::warning);
     install_stop_handlers();
     limit_stopping();
-    // A spec that no device could build is refused here and not after a wait for one.
-    const auto spec = ArchitectureSpec::from_file(choice.spec);
     options.edge = {EdgeOption::Mode::connect, way.address.endpoint};
     options.name = fmt::format("submit-{}", ::getpid());
     options.settings = choice.settings;
     options.keys = way.address.keys;
     options.server_key = way.address.server_key;
     options.allow_plain_network = way.insecure;
-    RemoteProbe probe(options);
-    Candidate candidate;
-    candidate.id = 1;
-    candidate.design = Design::of(spec);
-    probe.submit(candidate);
-    const auto outcome = await(probe, wait, timeout_s);
+    const auto outcome = choice.files.model.empty()
+                             ? submit_design(options, choice.spec, wait, timeout_s)
+                             : submit_file({way.address, options.name,
+                                            choice.job(options.device_class), choice.files},
+                                           wait, timeout_s);
     if (!outcome) return 0;
     if (outcome->status != Status::completed)
-        throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), outcome->reason);
-    if (json)
-        fmt::print("{}\n", Json(outcome->metrics).dump(2));
-    else
-        for (const auto& [name, value] : outcome->metrics) fmt::print("{:<24} {:g}\n", name, value);
+        throw ConfigError(fmt::format("'{}' could not be measured", choice.name()),
+                          outcome->reason);
+    cli::print_result(choice, *outcome, json, submit_json(choice, *outcome));
     return 0;
 }
 

@@ -5,7 +5,6 @@
 #include "sandbox.hpp"
 #include "system_files.hpp"
 
-#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/cli/edge_options.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
@@ -16,6 +15,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <numeric>
@@ -23,6 +23,7 @@
 
 #include <fmt/ranges.h>
 #include <sched.h>
+#include <unistd.h>
 
 namespace edgeloop {
 namespace {
@@ -77,6 +78,39 @@ Json record_of(const cli::DeviceSettings& device) {
         runtimes);
 }
 
+/// Where models that jobs are about come to, as long as this process runs.
+class FilesFolder {
+  public:
+    FilesFolder() {
+        std::string path = std::filesystem::temp_directory_path() / "edgeloop-edge-XXXXXX";
+        if (::mkdtemp(path.data()) == nullptr)
+            throw IoError(fmt::format("cannot make the folder '{}'", path), std::strerror(errno),
+                          "set TMPDIR to a folder that can be written to");
+        path_ = path;
+    }
+    ~FilesFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    FilesFolder(const FilesFolder&) = delete;
+    FilesFolder& operator=(const FilesFolder&) = delete;
+    [[nodiscard]] std::string path() const { return path_ + "/models"; }
+
+  private:
+    std::string path_;
+};
+
+/// Why a device that accepts such formats does not take a model; empty: it does.
+std::string refusal_of(const ModelJob& model, const std::string& accepted) {
+    const std::string format = name_of(model.format);
+    // "torchscript" has no "onnx" in it.
+    if (accepted.find(format) != std::string::npos) return {};
+    return model.format == ModelFileFormat::torchscript
+               ? "this device measures no TorchScript files of others: they are code (its operator "
+                 "allows them with serve --accept onnx,torchscript)"
+               : "this device measures no ONNX files of others (serve --accept onnx)";
+}
+
 int serve_command(int argc, const char* const* argv) {
     hide_memory();  // it will have the key
     ServeOptions options;
@@ -89,6 +123,11 @@ int serve_command(int argc, const char* const* argv) {
     device.add_to(parser);
     parser.add("weights-folder", &device.weights_folder,
                "folder of safetensors files that jobs may name with --weights");
+    std::string accepted = "onnx";
+    parser.add("accept", &accepted,
+               "models in files that are measured for others: onnx, torchscript (which is code), "
+               "onnx,torchscript, or none",
+               one_of({"none", "onnx", "torchscript", "onnx,torchscript"}));
     parser.group("Drift");
     parser.add("reference-every", &options.drift.every,
                "measure a small reference network every this many jobs, to detect drift; 0: never",
@@ -114,6 +153,10 @@ int serve_command(int argc, const char* const* argv) {
     link.name = device.name;
     link.device_class = record.at("class");
     link.record = record.dump();
+    options.process.device_class = link.device_class;
+    const FilesFolder folder;
+    link.files_folder = folder.path();
+    link.refusal = [&accepted](const ModelJob& model) { return refusal_of(model, accepted); };
     log::info("device '{}', class {}", link.name, link.device_class);
     serve(options);
     return 0;
@@ -136,18 +179,16 @@ int measure_command(int argc, const char* const* argv) {
     log::configure(log::level_from("warning"));
     install_stop_handlers();
     limit_stopping();
-    const auto spec = ArchitectureSpec::from_file(choice.spec);
-    const MeasurementJob job = make_job(spec.to_json(), choice.settings, "");
+    const MeasurementJob job = choice.job("");
     const auto stop = [] { return stop_signal() != 0; };
-    MeasuringProcess process(process_options(device));
+    ProcessOptions options = process_options(device);
+    options.device_class = record_of(device).at("class");
+    MeasuringProcess process(options);
     if (device.sandbox == "require") (void)process.sandbox(false, stop);
-    const MeasurementResult result = process.measure(job, stop);
+    const MeasurementResult result = process.measure(job, stop, choice.files);
     if (result.status != Status::completed)
-        throw ConfigError(fmt::format("'{}' could not be measured", choice.spec), result.reason);
-    if (json)
-        fmt::print("{}\n", result_to_json(result).dump(2));
-    else
-        for (const auto& [name, value] : result.metrics) fmt::print("{:<24} {:g}\n", name, value);
+        throw ConfigError(fmt::format("'{}' could not be measured", choice.name()), result.reason);
+    cli::print_result(choice, result, json, result_to_json(result));
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <optional>
 #include <vector>
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 namespace edgeloop {
@@ -84,6 +85,10 @@ class Worker {
             answer["clips"] = prepare_batch(command.at("size"));
         else if (what == "run")
             run(command.at("marks"), command.at("seconds"));
+        else if (what == "answer")
+            answer["values"] = (answers_ = runtime_->answers(command.at("first"))).size();
+        else if (what == "values")
+            answer["hex"] = digits_of_answers(command.at("from"), command.at("count"));
         else if (what == "facts")
             answer["facts"] = runtime_->facts();
         else if (what == "attempt")
@@ -149,6 +154,16 @@ class Worker {
         return true;
     }
 
+    [[nodiscard]] std::string digits_of_answers(std::size_t from, std::size_t count) const {
+        std::string digits;
+        for (std::size_t i = from; i < from + count; ++i) {
+            std::uint32_t bits = 0;
+            std::memcpy(&bits, &answers_.at(i), sizeof bits);
+            digits += fmt::format("{:08x}", bits);
+        }
+        return digits;
+    }
+
     void look() {
         if (!options_.looks) {
             side_.mark(Mark::looked, 0, true);
@@ -189,6 +204,7 @@ class Worker {
     CoreWitness witness_;
     std::unique_ptr<Runtime> runtime_;
     std::optional<Preparation> preparation_;
+    std::vector<float> answers_;  ///< to test vectors
 };
 
 /// @return what holds this process.

@@ -34,6 +34,8 @@ struct WorkerOptions {
 /// | batch, "size" | "clips": whether runs are prepared | |
 /// | run, "marks", "seconds" | | begun, then blocks of runs of a millisecond at least: (prepared,)
 ///   done, …, looked |
+/// | answer, "first" | "values": how many a batch of test vectors was answered with | |
+/// | values, "from", "count" | "hex": the bits of so many of those, in eight digits each | |
 /// | facts | "facts" | |
 /// | attempt, "which" | "result": how what the sandbox refuses was refused; empty: it was not | |
 ///

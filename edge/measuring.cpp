@@ -3,6 +3,7 @@
 #include "core_witness.hpp"
 #include "job_process.hpp"
 #include "job_worker.hpp"
+#include "model_check.hpp"
 #include "model_file.hpp"
 #include "remote_runner.hpp"
 #include "sandbox_attempts.hpp"
@@ -17,6 +18,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -161,7 +163,7 @@ Descriptor weights_of(const MeasurementSettings& settings, const std::string& fo
 
 void measure_all(JobProcess& process, const MeasurementSettings& settings,
                  const MeasuringLimits& limits, const std::vector<Meter>& known_meters,
-                 MeasurementResult& result) {
+                 const ModelUnderTest* model, MeasurementResult& result) {
     const SystemFiles system;
     const Json sandbox = process.ask({{"do", "enter"}}).at("sandbox");
     require_as_set(limits.sandbox, sandbox);
@@ -197,6 +199,8 @@ void measure_all(JobProcess& process, const MeasurementSettings& settings,
     }
     record["after"] = system.conditions();
     add_facts(process.ask({{"do", "facts"}}).value("facts", Json::object()), result.metrics);
+    if (model != nullptr)
+        model->judge(process, settings, limits.device_class, result.metrics, record);
     result.metrics["build_ms"] = 1e3 * build_s;
     // A system may hide processes from each other: nothing is measured then.
     const double peak_mib = process.memory_mib("VmHWM");
@@ -222,7 +226,7 @@ JobProcess::Body body_of(const MeasurementJob& job, const MeasurementSettings& s
     return [&](const JobSide& side, std::vector<std::string> namespaces) {
         namespaces.insert(namespaces.end(), limits.namespaces.begin(), limits.namespaces.end());
         MeasurementSettings its_own = settings;
-        if (!its_own.weights.empty()) its_own.weights = file_of_a_job;
+        if (!its_own.weights.empty() || !files_of(job).empty()) its_own.weights = file_of_a_job;
         work_on_job(side, namespaces, job, its_own, factory, prepare,
                     worker_options(settings, limits));
     };
@@ -266,10 +270,14 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
     try {
         const MeasurementSettings settings = settings_of(job);
         weights = settings.weights;
-        const Descriptor file = weights_of(settings, limits.weights_folder);
+        std::optional<ModelUnderTest> model;
+        if (const auto about = ModelJob::of(job.spec)) model.emplace(*about, limits.files);
+        const Descriptor file =
+            model ? model->bundle() : weights_of(settings, limits.weights_folder);
+        if (model) weights = "the model";
         JobProcess process(limits.sandbox, limits.time_limit_s, file.get(),
                            body_of(job, settings, factory, prepare, limits));
-        measure_all(process, settings, limits, meters, result);
+        measure_all(process, settings, limits, meters, model ? &*model : nullptr, result);
     } catch (const std::bad_alloc&) {
         failed("out of memory on the device");
     } catch (const NetworkError& error) {

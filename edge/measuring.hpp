@@ -5,6 +5,8 @@
 #include "runtime.hpp"
 #include "sandbox_settings.hpp"
 
+#include "edgeloop/link/model_job.hpp"
+
 #include <string>
 #include <vector>
 
@@ -18,6 +20,8 @@ struct MeasuringLimits {
     double memory_limit_mib = 0;  ///< for what the network allocates; 0: none
     std::vector<int> cores;       ///< the process of the job is pinned to these; empty: not pinned
     SandboxSettings sandbox = {};
+    ModelFiles files = {};                     ///< of a job about a model
+    std::string device_class = {};             ///< of this device: what latencies are promised for
     std::vector<std::string> namespaces = {};  ///< that this process has left for its own
 };
 

@@ -55,6 +55,8 @@ class MeasuringServer {
         limits.time_limit_s = json.at("time_limit_s");
         limits.patience = json.at("patience");
         limits.memory_limit_mib = json.at("memory_limit_mib");
+        limits.files = {json.at("model_file"), json.at("vectors_file")};
+        limits.device_class = json.at("device_class");
         limits.cores = json.at("cores").get<std::vector<int>>();
         limits.sandbox = SandboxSettings::from_json(json.at("sandbox"));
         if (limits.sandbox.mode != SandboxMode::off && !std::exchange(has_left_, true)) {

@@ -12,7 +12,8 @@ namespace edgeloop {
 /// its input does.
 ///
 /// Request: {"spec", "settings", "device_class", "limits"}, the last {"cores", "weights_folder",
-/// "memory_limit_mib", "time_limit_s", "patience", "sandbox"}; the result as result_to_json(). With
+/// "memory_limit_mib", "time_limit_s", "patience", "sandbox", "model_file", "vectors_file",
+/// "device_class"}; the result as result_to_json(). With
 /// {"sandbox_report": tries, "limits"} a line of sandbox_report(), or {"failed": why}.
 /// @param prepare  as measure().
 /// @return exit code.

@@ -116,11 +116,17 @@ MeasuringProcess::End MeasuringProcess::ask(const Json& request, std::string& an
     return end;
 }
 
-Json MeasuringProcess::limits(double time_limit_s, double memory_limit_mib) const {
+Json MeasuringProcess::limits(double time_limit_s, double memory_limit_mib,
+                              const ModelFiles& files) const {
     // It leaves the folder that a name may be relative to.
-    const std::string& folder = options_.weights_folder;
+    const auto absolute = [](const std::string& path) {
+        return path.empty() ? path : std::filesystem::absolute(path).string();
+    };
     return {{"cores", options_.cores},
-            {"weights_folder", folder.empty() ? "" : std::filesystem::absolute(folder).string()},
+            {"weights_folder", absolute(options_.weights_folder)},
+            {"model_file", absolute(files.model)},
+            {"vectors_file", absolute(files.vectors)},
+            {"device_class", options_.device_class},
             {"time_limit_s", time_limit_s},
             {"patience", options_.patience},
             {"memory_limit_mib", memory_limit_mib},
@@ -145,7 +151,8 @@ std::optional<Json> MeasuringProcess::sandbox(bool tries, const std::function<bo
 }
 
 MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
-                                            const std::function<bool()>& give_up) {
+                                            const std::function<bool()>& give_up,
+                                            const ModelFiles& files) {
     const double start_time = steady_seconds();
     MeasurementResult result;
     result.status = Status::failed;
@@ -165,7 +172,8 @@ MeasurementResult MeasuringProcess::measure(const MeasurementJob& job,
         {"spec", job.spec},
         {"settings", job.settings},
         {"device_class", job.device_class},
-        {"limits", limits(limit_s, tighter(settings.memory_limit_mib, options_.memory_limit_mib))}};
+        {"limits",
+         limits(limit_s, tighter(settings.memory_limit_mib, options_.memory_limit_mib), files)}};
     std::string answer;
     const End end = ask(request, answer, limit_s, give_up);
     try {

@@ -6,6 +6,7 @@
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/link/measurement.hpp"
+#include "edgeloop/link/model_job.hpp"
 
 #include <functional>
 #include <memory>
@@ -25,6 +26,7 @@ struct ProcessOptions {
     double memory_limit_mib = 0;       ///< in addition to the job's own; 0: none
     double time_limit_s = 3600;        ///< in addition to the job's own
     double patience = 1;               ///< as MeasuringLimits
+    std::string device_class = {};     ///< likewise
     SandboxSettings sandbox = {};      ///< of each job
 };
 
@@ -44,9 +46,11 @@ class MeasuringProcess {
     /// to be ended is started again.
     ///
     /// @param give_up  asked often; true ends the process and gives status lost.
+    /// @param files  of a job about a model.
     /// @return completed, failed (with what the process died of), or lost.
     [[nodiscard]] MeasurementResult measure(const MeasurementJob& job,
-                                            const std::function<bool()>& give_up);
+                                            const std::function<bool()>& give_up,
+                                            const ModelFiles& files = {});
 
     /// What holds the process of a job on this machine: as sandbox_report().
     ///
@@ -63,7 +67,8 @@ class MeasuringProcess {
     End receive(std::string& answer, double deadline, const std::function<bool()>& give_up);
     End ask(const Json& request, std::string& answer, double limit_s,
             const std::function<bool()>& give_up);
-    [[nodiscard]] Json limits(double time_limit_s, double memory_limit_mib) const;
+    [[nodiscard]] Json limits(double time_limit_s, double memory_limit_mib,
+                              const ModelFiles& files = {}) const;
     void stop();
 
     ProcessOptions options_;

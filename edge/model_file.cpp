@@ -34,19 +34,35 @@ void copy(int from, int to, const std::string& path) {
     }
 }
 
+Descriptor make_memory() {
+    Descriptor memory(::memfd_create("model", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (memory.get() < 0) throw IoError("cannot keep a file in memory", std::strerror(errno));
+    return memory;
+}
+
+Descriptor sealed(const Descriptor& memory) {
+    constexpr int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+    const std::string again = fmt::format("/proc/self/fd/{}", memory.get());
+    Descriptor read_only(::open(again.c_str(), O_RDONLY | O_CLOEXEC));
+    if (read_only.get() < 0 || ::fcntl(memory.get(), F_ADD_SEALS, seals) != 0)
+        throw IoError("cannot seal a file in memory", std::strerror(errno));
+    return read_only;
+}
+
 }  // namespace
 
 Descriptor sealed_copy(const std::string& path) {
     const Descriptor file = open_regular_file(path);
-    const Descriptor memory(::memfd_create("model", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (memory.get() < 0) throw IoError("cannot keep a file in memory", std::strerror(errno));
+    const Descriptor memory = make_memory();
     copy(file.get(), memory.get(), path);
-    constexpr int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-    const std::string again = fmt::format("/proc/self/fd/{}", memory.get());
-    Descriptor sealed(::open(again.c_str(), O_RDONLY | O_CLOEXEC));
-    if (sealed.get() < 0 || ::fcntl(memory.get(), F_ADD_SEALS, seals) != 0)
-        throw IoError("cannot seal a file in memory", std::strerror(errno));
-    return sealed;
+    return sealed(memory);
+}
+
+Descriptor sealed_bytes(std::string_view bytes) {
+    const Descriptor memory = make_memory();
+    if (!write_all(memory.get(), bytes))
+        throw IoError("cannot keep a file in memory", std::strerror(errno));
+    return sealed(memory);
 }
 
 }  // namespace edgeloop

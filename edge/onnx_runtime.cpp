@@ -1,63 +1,32 @@
 #include "onnx_check.hpp"
+#include "onnx_session.hpp"
 #include "runtime.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/architecture/counts.hpp"
-#include "edgeloop/core/error.hpp"
 #include "edgeloop/model/onnx.hpp"
 
 #include <array>
-#include <new>
 #include <optional>
-#include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
 
 namespace edgeloop {
 namespace {
-
-/// Runs `body`; memory that ONNX Runtime was refused becomes what it is everywhere else, and its
-/// other errors a failure with a reason.
-template <class Body>
-void with_plain_errors(const Body& body) {
-    try {
-        body();
-    } catch (const Ort::Exception& error) {
-        const std::string_view text = error.what();
-        for (const char* refused : {"bad_alloc", "Failed to allocate memory", "out of memory"})
-            if (text.find(refused) != std::string_view::npos) throw std::bad_alloc();
-        throw ConfigError("ONNX Runtime cannot run this network", std::string(text));
-    }
-}
 
 class OnnxRuntime final : public Runtime {
   public:
     OnnxRuntime(ArchitectureSpec spec, const MeasurementSettings& settings)
         : spec_(std::move(spec)),
           weights_(settings.weights),
-          environment_(ORT_LOGGING_LEVEL_FATAL, "edgeloop") {
-        options_.SetIntraOpNumThreads(settings.threads);
-        options_.SetInterOpNumThreads(1);
-        options_.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
-        // TensorRT takes what it can, CUDA the rest.
-        try {
-            if (settings.runtime == "tensorrt")
-                options_.AppendExecutionProvider_TensorRT(OrtTensorRTProviderOptions{});
-            if (settings.processor == "cuda")
-                options_.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
-        } catch (const Ort::Exception& error) {
-            throw ConfigError(fmt::format("this device's ONNX Runtime has no {}",
-                                          settings.runtime == "tensorrt" ? "TensorRT" : "CUDA"),
-                              error.what(), "install its GPU build, or measure on the cpu");
-        }
-    }
+          environment_(ORT_LOGGING_LEVEL_FATAL, "edgeloop"),
+          options_(session_options(settings)) {}
 
     void prepare(int batch) override {
         const std::string model = export_onnx(spec_, weights_, batch);
         check_onnx(model);
-        with_plain_errors([&] {
+        with_plain_onnx_errors([&] {
             session_.emplace(environment_, model.data(), model.size(), options_);
             const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
             const auto [frames, side] = std::pair(spec_.clip.frames, spec_.clip.side);
@@ -76,7 +45,7 @@ class OnnxRuntime final : public Runtime {
     [[nodiscard]] float* clips() override { return clips_.data(); }
 
     void run() override {
-        with_plain_errors([this] {
+        with_plain_onnx_errors([this] {
             const char* const in = "clips";
             const char* const out = "targets";
             session_->Run(Ort::RunOptions{nullptr}, &in, &inputs_, 1, &out, &outputs_, 1);
@@ -101,7 +70,8 @@ class OnnxRuntime final : public Runtime {
 
 std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec, const MeasurementSettings& settings) {
     std::unique_ptr<Runtime> runtime;
-    with_plain_errors([&] { runtime = std::make_unique<OnnxRuntime>(network_of(spec), settings); });
+    with_plain_onnx_errors(
+        [&] { runtime = std::make_unique<OnnxRuntime>(network_of(spec), settings); });
     return runtime;
 }
 

@@ -1,5 +1,7 @@
 #include "runtime.hpp"
 
+#include "file_runtime.hpp"
+
 #include "edgeloop/architecture/families.hpp"
 #include "edgeloop/core/build_info.hpp"
 
@@ -41,6 +43,12 @@ std::vector<std::string> runtime_names() {
 }
 
 std::unique_ptr<Runtime> make_runtime(const Json& spec, const MeasurementSettings& settings) {
+    if (const auto model = ModelJob::of(spec.dump())) return make_file_runtime(*model, settings);
+    if (spec.contains("quantisation") && !runs_low_bits(settings.runtime))
+        throw ConfigError(
+            fmt::format("the runtime '{}' does not run quantised layers", settings.runtime),
+            "it computes in float32, and would time another network",
+            "measure with the runtime native");
     for (const Runtimes& some : all_runtimes())
         if (std::find(some.names.begin(), some.names.end(), settings.runtime) != some.names.end())
             return some.make(spec, settings);

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 namespace edgeloop {
 
 /// What is wrong with a network itself: no device and no setting will measure it.
@@ -34,12 +36,17 @@ class Runtime {
     virtual void take_clips() {}
     /// One inference on the prepared input; complete when it returns, also on an accelerator.
     virtual void run() = 0;
+    /// Of a model in a file that came with test vectors: what it answers to as many of them as a
+    /// batch has, from `first` on, the last again and again: its values, vector after vector.
+    [[nodiscard]] virtual std::vector<float> answers(std::size_t first) {
+        throw ConfigError(fmt::format("no test vector {} for a design", first));
+    }
     /// The network's size: model_size_mib, parameters.
     [[nodiscard]] virtual Metrics facts() const = 0;
 };
 
-/// Builds the network of a spec (JSON); settings.weights is a path. Models in files are looked
-/// through before they are loaded (onnx_check.hpp); files that are programs are not loaded at all.
+/// Builds the network of a spec (JSON); settings.weights is a path. Models in files
+/// (file_runtime.hpp) are looked through before they are loaded, if they are ONNX (onnx_check.hpp).
 /// @throws NetworkError for a spec that can't be built; ConfigError for what the device lacks.
 using RuntimeFactory =
     std::function<std::unique_ptr<Runtime>(const Json& spec, const MeasurementSettings& settings)>;

@@ -20,9 +20,26 @@ namespace edgeloop::apps {
 namespace {
 
 Metrics counted_metrics(const Candidate& candidate) {
+    constexpr double bits_per_kib = 8 * 1024;
     const ModelCounts& counts = candidate.design->counts();
     return {{"parameters", static_cast<double>(counts.parameters)},
-            {"flops", static_cast<double>(counts.flops)}};
+            {"flops", static_cast<double>(counts.flops)},
+            {"model_kib", static_cast<double>(counts.model_bits) / bits_per_kib},
+            {"bit_operations", static_cast<double>(counts.bit_operations)}};
+}
+
+/// Only the integer runtime runs what low bits describe; on the others the latency would be that of
+/// another network.
+void require_runtime(const SearchConfig& config, const SearchSpace& space) {
+    const std::string& runtime = config.probe.settings.runtime;
+    if (config.edge == "none" || !space.has_low_bits() || runs_low_bits(runtime)) return;
+    throw ConfigError(
+        fmt::format("the designs of the space '{}' have quantised layers, which the runtime '{}' "
+                    "does not run",
+                    space.name(), runtime),
+        "it computes in float32, and would time another network",
+        "measure with --measure-runtime native, or search without a device: --edge none "
+        "--objectives val_rmse model_kib");
 }
 
 TrainingSettings training_settings(const SearchConfig& config,
@@ -197,6 +214,7 @@ SearchTask network_task(const SearchConfig& config) {
     if (config.normalise_by_data) normalisation = pixel_statistics(*dataset);
     SearchTask task{settled_space(config, normalisation), config.engine, counted_metrics,
                     config.edge != "none"};
+    require_runtime(config, task.space);
     task.data_digest = dataset->digest();
     task.crop = name_of(dataset->catalogue().crop);
     const std::set<WindowShape> shapes = window_shapes(task.space);

@@ -8,13 +8,20 @@ namespace edgeloop {
 namespace {
 
 ArchitectureSpec spec_from(const Json& json, const Place& place) {
-    const ObjectReader reader(json, place, {"family", "architecture", "clip", "training"});
+    const ObjectReader reader(json, place,
+                              {"family", "architecture", "clip", "training", "quantisation"});
     ArchitectureSpec spec;
     spec.family = reader.text("family");
     AnyFamily network = family_named(spec.family, reader.place("family"));
     const std::vector<Field> fields = fields_of(network);
     read_fields(fields, reader.member("architecture"), reader.place("architecture"));
     spec.architecture = write_fields(fields);
+    if (reader.has("quantisation")) {
+        spec.quantisation =
+            quantisation_from(reader.member("quantisation"), reader.place("quantisation"));
+        spec.quantisation.settle(
+            std::visit([](const auto& own) { return own.layer_groups(); }, network));
+    }
     if (reader.has("clip"))
         read_fields(spec.clip.fields(), reader.member("clip"), reader.place("clip"));
     if (!reader.has("training")) return spec;
@@ -76,10 +83,12 @@ Json ArchitectureSpec::to_json() const {
     const ClipShape published;
     if (clip.mean == published.mean) input.erase("mean");
     if (clip.deviation == published.deviation) input.erase("deviation");
-    return {{"family", family},
-            {"architecture", std::move(copy.architecture)},
-            {"clip", std::move(input)},
-            {"training", write_fields(copy.training.fields())}};
+    Json spec{{"family", family},
+              {"architecture", std::move(copy.architecture)},
+              {"clip", std::move(input)},
+              {"training", write_fields(copy.training.fields())}};
+    if (!quantisation.is_float()) spec["quantisation"] = edgeloop::to_json(quantisation);
+    return spec;
 }
 
 std::string ArchitectureSpec::canonical() const { return to_json().dump(); }
@@ -90,6 +99,7 @@ Digest ArchitectureSpec::network_identity() const {
     Json network = to_json();
     network.erase("training");
     for (const char* key : {"mean", "deviation"}) network["clip"].erase(key);
+    if (!quantisation.is_float()) network["quantisation"].erase("float_share");
     return digest(network.dump());
 }
 

@@ -47,8 +47,14 @@ AnyFamily network_of(const ArchitectureSpec& spec) {
                                       spec.clip.frames, spec.clip.side));
     AnyFamily network = family_named(spec.family, Place("family"));
     read_fields(fields_of(network), spec.architecture, Place("architecture"));
-    if (const auto problem = std::visit([](const auto& own) { return own.problem(); }, network))
-        throw ConfigError(*problem);
+    const auto problem = std::visit(
+        [&](auto& own) {
+            own.quantisation = spec.quantisation;
+            const auto of_bits = own.quantisation.problem(own.layer_groups());
+            return of_bits ? of_bits : own.problem();
+        },
+        network);
+    if (problem) throw ConfigError(*problem);
     return network;
 }
 

@@ -73,6 +73,13 @@ Json Field::write() const {
                       member);
 }
 
+Field Field::added_later() const {
+    EDGELOOP_EXPECT(!choices.empty(), "only a choice can be left out");
+    Field later = *this;
+    later.is_added_later = true;
+    return later;
+}
+
 bool Field::has_default() const {
     try {
         read(write(), Place(name));
@@ -93,7 +100,11 @@ void read_fields(const std::vector<Field>& fields, const Json& object, const Pla
 
 Json write_fields(const std::vector<Field>& fields) {
     Json object = Json::object();
-    for (const Field& field : fields) object[field.name] = field.write();
+    for (const Field& field : fields) {
+        Json value = field.write();
+        if (field.is_added_later && value == field.choices.front()) continue;
+        object[field.name] = std::move(value);
+    }
     return object;
 }
 

@@ -1,5 +1,6 @@
 #include "edgeloop/cli/edge_options.hpp"
 
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/text.hpp"
@@ -96,8 +97,15 @@ void MeasurementChoice::add_to(OptionParser& parser) {
         parser.add(name, value, help, MeasurementSettings::range(key));
     };
     parser.add("spec", &spec,
-               "design to measure: a JSON file, or a shipped one by name, e.g. human",
-               needed_text());
+               "design to measure: a JSON file, or a shipped one by name, e.g. human");
+    parser.add("model", &files.model, "model to measure instead: an ONNX or TorchScript file");
+    parser.add("vectors", &files.vectors,
+               "test inputs of the model with the outputs that are expected, a safetensors file");
+    parser.add("input", &inputs,
+               "shapes of the model's inputs where its file does not say them, with the batch axis "
+               "in front, e.g. 1x3x32x32 or 1x3x32x32:uint8,1x4");
+    parser.add("max-model-mib", &max_model_mib, "largest model and largest file of vectors in MiB",
+               between(1, 4096));
     parser.group("Measurement");
     parser.add("batch", &batches, "batch sizes, e.g. 1,2,4,8,16");
     add("threads", &settings.threads, "threads", "compute threads");
@@ -122,12 +130,61 @@ void MeasurementChoice::add_to(OptionParser& parser) {
 }
 
 void MeasurementChoice::check() {
+    if (spec.empty() == files.model.empty())
+        throw ConfigError(
+            spec.empty() ? "nothing says what to measure" : "--spec and --model exclude each other",
+            {}, "give --spec or --model");
+    if (files.model.empty() && !(files.vectors.empty() && inputs.empty()))
+        throw ConfigError("--vectors and --input belong to --model");
     settings.batches = parse_batches(batches);
     if (needs_cuda(settings.runtime) && settings.processor != "cuda")
         throw ConfigError(fmt::format("--runtime {} runs on GPUs only", settings.runtime), {},
                           "add --processor cuda");
     // Each is in its range: left is the name of --weights.
     settings = MeasurementSettings::from_json(settings.to_json(), "--weights");
+}
+
+MeasurementJob MeasurementChoice::job(const std::string& device_class) {
+    if (files.model.empty())
+        return make_job(ArchitectureSpec::from_file(spec).to_json(), settings, device_class);
+    const ModelJob model = files.describe(max_model_mib << 20U, inputs, settings);
+    return make_job(model.to_json(), settings, device_class);
+}
+
+void print_result(const MeasurementChoice& choice, const Outcome& outcome, bool json,
+                  const Json& as_json) {
+    if (json)
+        fmt::print("{}\n", as_json.dump(2));
+    else
+        for (const auto& [name, value] : outcome.metrics) fmt::print("{:<24} {:g}\n", name, value);
+    if (choice.files.model.empty() || outcome.record.empty()) return;
+    const Json record = parse_json(outcome.record, "record");
+    const Json vectors = record.value("vectors", Json::object());
+    const Json promise = record.value("promise", Json::object());
+    if (!json && promise.contains("holds")) {
+        const Json& holds = promise.at("holds");
+        const std::string why = holds.is_null()
+                                    ? promise.value("why", "not comparable")
+                                    : fmt::format("{} ms promised, {} ms measured",
+                                                  promise.value("promised_ms", Json()).dump(),
+                                                  promise.value("measured_ms", Json()).dump());
+        fmt::print("{:<24} {} ({})\n", "latency promise",
+                   holds.is_null() ? "unknown"
+                   : holds == true ? "holds"
+                                   : "does not hold",
+                   why);
+    }
+    if (!vectors.contains("holds")) return;
+    const std::string detail = fmt::format("{} vectors, largest difference {} in vector {}",
+                                           vectors.value("vectors", Json()).dump(),
+                                           vectors.value("largest_difference", Json()).dump(),
+                                           vectors.value("worst_vector", Json()).dump());
+    if (vectors.at("holds") != true)
+        throw ConfigError(
+            fmt::format("'{}' does not answer as its test vectors say", choice.files.model),
+            fmt::format("{}; first wrong: {}", detail,
+                        vectors.value("first_wrong_vector", Json()).dump()));
+    if (!json) fmt::print("{:<24} holds ({})\n", "prediction", detail);
 }
 
 void add_log_level(OptionParser& parser, std::string& level) {

@@ -176,15 +176,18 @@ void Export::compare() {
         network_.normalised(run_trained(network_, clips_, comparison_batch));
     // Where a number is none, the comparison is false.
     const torch::Tensor parts = differences(found, expected);
-    const torch::Tensor good = (parts <= 1).all(1);
+    const bool is_float = request_.network.spec.quantisation.is_float();
+    const double allowed = is_float ? 1 : rounding_allowance;
+    const torch::Tensor good = (parts <= allowed).all(1);
     report_.compared = clips_.count;
     if (good.all().item<bool>()) {
         report_.largest_difference = parts.max().item<double>();
         return;
     }
-    const std::string why = fmt::format(
-        "{} of {} clips differ by more than {} + {} |y| on {}", (~good).sum().item<int64_t>(),
-        clips_.count, float_absolute_tolerance, float_relative_tolerance, report_.runtime);
+    const std::string why =
+        fmt::format("{} of {} clips differ by more than {} + {} |y| on {}",
+                    (~good).sum().item<int64_t>(), clips_.count, allowed * float_absolute_tolerance,
+                    allowed * float_relative_tolerance, report_.runtime);
     if (request_.format == ModelFormat::native)
         throw ConfigError("the file would not give what the network gives", why,
                           "nothing was written; please report the spec");
@@ -268,6 +271,11 @@ void check(const ExportRequest& request) {
         throw ConfigError(fmt::format("a native file cannot be {}", to_string(request.precision)),
                           "its bits are those that the network was trained with",
                           "leave --precision out");
+    if (request.format != ModelFormat::native && !request.network.spec.quantisation.is_float())
+        throw ConfigError(fmt::format("a file of the form {} is of float32, and this network has "
+                                      "quantised layers",
+                                      to_string(request.format)),
+                          {}, "use --format native");
     check_output_file(request.output);
     std::error_code missing;  // whoever reads it says so
     const std::string& weights = request.network.weights_file;

@@ -240,6 +240,7 @@ void TrainedModel::save(const std::string& into, std::string_view weights) {
     EDGELOOP_EXPECT(chosen < repeats.size(), "one of the repeats is chosen");
     folder = into;
     program = version();
+    spec = ArchitectureSpec::from_json(spec.to_json(), "the trained design");  // as it is read
     weights_digest = digest(weights).hex();
     make_directories(into);
     write_file_atomic(weights_file(), weights);

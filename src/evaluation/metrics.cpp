@@ -42,6 +42,8 @@ constexpr Metric table[] = {
 
     {"parameters", "", less, designed, number, Needs::nothing, "", false, true},
     {"flops", "FLOP", less, designed, magnitude},
+    {"model_kib", "KiB", less, designed, magnitude},
+    {"bit_operations", "", less, designed, magnitude},
     {"baseline_rmse", "", note, designed, magnitude},
 
     {"latency_ms", "ms", less, measured, positive, Needs::nothing, "fastest"},

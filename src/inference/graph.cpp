@@ -92,6 +92,9 @@ class Checker {
             case Operation::mean:
                 return averaged(layer, input);
             case Operation::add:
+                require(
+                    layer.activation == Activation::none || layer.activation == Activation::relu,
+                    "its activation is not ReLU");
                 require_real(input);
                 require_real(tensor(layer.second));
                 require(tensor(layer.second).shape == input.shape, "its tensors differ in shape");

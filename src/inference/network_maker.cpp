@@ -44,11 +44,15 @@ NetworkMaker::NetworkMaker(const ArchitectureSpec& spec, WeightSource& source) :
         {"normalisation", {{"mean", spec.clip.mean}, {"deviation", spec.clip.deviation}}}};
 }
 
-void NetworkMaker::add(Layer layer, const Flow& flow) {
-    layer.input = tensor();
+void NetworkMaker::push(Layer layer, const Flow& flow) {
     graph_.layers.push_back(std::move(layer));
     flow_ = flow;
     flows_.push_back(flow);
+}
+
+void NetworkMaker::add(Layer layer, const Flow& flow) {
+    layer.input = tensor();
+    push(std::move(layer), flow);
 }
 
 void NetworkMaker::become_float() {
@@ -74,6 +78,10 @@ void NetworkMaker::become_integers(const IntegerLayer& reader) {
     layer.bits = reader.input_bits;
     layer.scale = static_cast<float>(reader.input_step);
     add(std::move(layer), {flow_.shape, reader.input_bits, reader.input_step});
+}
+
+void NetworkMaker::round_for(const std::string& reader) {
+    if (const auto reads = source_.integers(reader, {})) become_integers(*reads);
 }
 
 Layer NetworkMaker::shaped(const ConvolutionOfNetwork& convolution) const {
@@ -106,8 +114,7 @@ void NetworkMaker::convolve(const ConvolutionOfNetwork& convolution) {
     const bool has_relu = convolution.activation == Activation::relu && !is_normed;
     if (is_normed || (!has_relu && convolution.activation != Activation::none)) {
         add_integer(std::move(layer), *own, Activation::none, "", -1, shape);
-        add_norm(convolution, true);
-        return add_sum(convolution.residual);
+        return add_norm(convolution);
     }
     add_integer(std::move(layer), *own, convolution.activation, convolution.reader,
                 convolution.residual, shape);
@@ -140,9 +147,7 @@ void NetworkMaker::add_integer(Layer layer, const IntegerLayer& own, Activation 
         layer.activation = residual < 0 ? activation : Activation::none;
         add(std::move(layer), {shape, 0, 1});
         if (residual < 0) return;
-        add_sum(residual);
-        if (activation != Activation::none) throw LogicError("a ReLU of a sum of floats");
-        return;
+        return add_sum(residual, activation);
     }
     integer.output_bits = next->input_bits;
     layer.second = residual;
@@ -161,6 +166,7 @@ void NetworkMaker::add_integer(Layer layer, const IntegerLayer& own, Activation 
 }
 
 void NetworkMaker::add_float(const ConvolutionOfNetwork& convolution, Layer layer) {
+    round_for(convolution.name);
     become_float();
     const int inputs = flow_.shape.channels;
     const auto shape = weight_shape(convolution, inputs);
@@ -186,27 +192,39 @@ void NetworkMaker::add_float(const ConvolutionOfNetwork& convolution, Layer laye
     for (std::size_t d = 0; d < 3; ++d)
         result.grid[d] = (result.grid[d] - 1) / convolution.stride[d] + 1;
     add(std::move(layer), {result, 0, 1});
-    if (convolution.norm_kind == NormKind::group) add_norm(convolution, true);
-    add_sum(convolution.residual);
+    if (convolution.norm_kind == NormKind::group) return add_norm(convolution);
+    add_sum(convolution.residual, convolution.activation);
 }
 
-void NetworkMaker::add_norm(const ConvolutionOfNetwork& convolution, bool is_activated) {
+void NetworkMaker::add_norm(const ConvolutionOfNetwork& convolution) {
     Layer layer;
     layer.operation = Operation::norm;
     layer.epsilon = norm_epsilon;
     layer.groups = norm_groups(convolution.outputs);
     layer.weights = source_.floats(convolution.norm + ".weight", {convolution.outputs});
     layer.bias = source_.floats(convolution.norm + ".bias", {convolution.outputs});
-    if (is_activated) layer.activation = convolution.activation;
+    if (convolution.residual < 0) layer.activation = convolution.activation;
     add(std::move(layer), flow_);
+    add_sum(convolution.residual, convolution.activation);
 }
 
-void NetworkMaker::add_sum(int residual) {
+void NetworkMaker::add_sum(int residual, Activation activation) {
     if (residual < 0) return;
     Layer layer;
     layer.operation = Operation::add;
+    layer.activation = activation;
+    layer.input = tensor();
     layer.second = residual;
-    add(std::move(layer), flow_);
+    const Flow flow = flow_, other = flows_[static_cast<std::size_t>(residual)];
+    if (other.bits != 0) {
+        Layer dequantise;
+        dequantise.operation = Operation::dequantise;
+        dequantise.input = residual;
+        dequantise.scale = static_cast<float>(other.step);
+        push(std::move(dequantise), {other.shape, 0, 1});
+        layer.second = tensor();
+    }
+    push(std::move(layer), flow);
 }
 
 void NetworkMaker::max_pool(const Grid3& window) {
@@ -221,10 +239,11 @@ void NetworkMaker::max_pool(const Grid3& window) {
     add(std::move(layer), flow);
 }
 
-void NetworkMaker::mean(const std::string& reader) {
+void NetworkMaker::mean(const std::string& rounding, const std::string& reader) {
     Layer layer;
     layer.operation = Operation::mean;
     const Shape shape{flow_.shape.channels, {1, 1, 1}};
+    round_for(rounding);
     const auto next = source_.integers(reader, {});
     if (flow_.bits == 0 || !next) {
         become_float();
@@ -252,6 +271,7 @@ void NetworkMaker::linear(const std::string& name, int outputs, Activation activ
         layer.integer.weights = channels_last(own->weights, channels, positions);
         return add_integer(std::move(layer), *own, activation, reader, -1, shape);
     }
+    round_for(name);
     become_float();
     layer.activation = activation;
     layer.weights = channels_last(source_.floats(name + ".weight", weights), channels, positions);
@@ -263,16 +283,14 @@ void NetworkMaker::squeeze(const std::string& name, int width) {
     become_float();
     const int features = tensor();
     const Flow flow = flow_;
-    mean("");
+    mean("", "");
     linear(name + ".reduce", width, Activation::relu, "");
     linear(name + ".expand", flow.shape.channels, Activation::sigmoid, "");
     Layer layer;
     layer.operation = Operation::scale_channels;
     layer.second = tensor();
     layer.input = features;
-    graph_.layers.push_back(std::move(layer));
-    flow_ = flow;
-    flows_.push_back(flow);
+    push(std::move(layer), flow);
 }
 
 }  // namespace edgeloop::inference

@@ -36,8 +36,8 @@ struct ConvolutionOfNetwork {
     bool is_depthwise = false;
     bool has_bias = true;
     NormKind norm_kind = NormKind::none;
-    Activation activation = Activation::none;
-    int residual = -1;  ///< tensor that is added, before a ReLU
+    Activation activation = Activation::none;  ///< of the sum, where there is a residual
+    int residual = -1;                         ///< tensor that is added
 };
 
 /// Puts a network together layer by layer. Float and integer layers may follow each other in any
@@ -46,10 +46,12 @@ class NetworkMaker {
   public:
     NetworkMaker(const ArchitectureSpec& spec, WeightSource& source);
 
+    /// Rounds the last tensor as this module does that reads it.
+    void round_for(const std::string& reader);
     void convolve(const ConvolutionOfNetwork& convolution);
     void max_pool(const Grid3& window);
-    /// @param reader  of the means.
-    void mean(const std::string& reader);
+    /// @param rounding  module that rounds what is averaged.   @param reader  of the means.
+    void mean(const std::string& rounding, const std::string& reader);
     void linear(const std::string& name, int outputs, Activation activation,
                 const std::string& reader);
     /// Weighs the channels of the last tensor by a small network of their means.
@@ -67,13 +69,15 @@ class NetworkMaker {
         double step = 1;  ///< of activations
     };
 
+    void push(Layer layer, const Flow& flow);
+    /// Reads the last tensor.
     void add(Layer layer, const Flow& flow);
     void become_float();
     void become_integers(const IntegerLayer& reader);
     [[nodiscard]] Layer shaped(const ConvolutionOfNetwork& convolution) const;
-    void add_norm(const ConvolutionOfNetwork& convolution, bool is_activated);
+    void add_norm(const ConvolutionOfNetwork& convolution);
     void add_float(const ConvolutionOfNetwork& convolution, Layer layer);
-    void add_sum(int residual);
+    void add_sum(int residual, Activation activation);
     void add_integer(Layer layer, const IntegerLayer& own, Activation activation,
                      const std::string& reader, int residual, const Shape& shape);
 

@@ -20,10 +20,34 @@ std::int64_t volume_of(const std::vector<std::int64_t>& shape) {
     return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
+/// Bits of a network's modules.
+class ModuleBits {
+  public:
+    explicit ModuleBits(const ArchitectureSpec& spec)
+        : quantisation_(spec.quantisation),
+          dense_reads_features_(spec.family == Cnn3d::name &&
+                                !spec.architecture.at("hidden").empty()) {}
+
+    /// float_bits where a layer neither has integers for weights nor reads any.
+    [[nodiscard]] Bits of(const std::string& module) const {
+        return quantisation_.is_float() ? float_bits
+                                        : quantisation_.of_module(module, dense_reads_features_);
+    }
+    [[nodiscard]] WeightGrid grid_of(const Bits& bits) const {
+        return quantisation_.has_odd_weights(bits) && bits.weights > 1 ? WeightGrid::odd
+                                                                       : WeightGrid::integers;
+    }
+
+  private:
+    edgeloop::Quantisation quantisation_;
+    bool dense_reads_features_;
+};
+
 /// The weights of a trained network; each may be taken once.
 class GivenWeights final : public WeightSource {
   public:
-    explicit GivenWeights(const NetworkWeights& weights) : weights_(weights) {}
+    GivenWeights(const NetworkWeights& weights, const ArchitectureSpec& spec)
+        : weights_(weights), bits_(spec) {}
 
     [[nodiscard]] std::vector<float> floats(const std::string& name,
                                             const std::vector<std::int64_t>& shape) override {
@@ -41,8 +65,14 @@ class GivenWeights final : public WeightSource {
     [[nodiscard]] std::optional<IntegerLayer> integers(
         const std::string& name, const std::vector<std::int64_t>& shape) override {
         const auto found = weights_.integers.find(name);
-        if (found == weights_.integers.end()) return std::nullopt;
+        if (found == weights_.integers.end()) {
+            if (bits_.of(name).is_float()) return std::nullopt;
+            throw ConfigError(
+                fmt::format("weights: layer '{}' is quantised, and its integers are missing", name),
+                "weights as training writes them are float32", "give a native file");
+        }
         const IntegerLayer& layer = found->second;
+        if (!shape.empty() && layer.weights.empty()) return std::nullopt;
         if (!shape.empty() && (layer.weights.size() != static_cast<std::size_t>(volume_of(shape)) ||
                                layer.scales.size() != static_cast<std::size_t>(shape.front()) ||
                                layer.bias.size() != layer.scales.size()))
@@ -60,12 +90,15 @@ class GivenWeights final : public WeightSource {
 
   private:
     const NetworkWeights& weights_;
+    ModuleBits bits_;
     std::set<std::string> taken_;
 };
 
 /// Weights of the size that training begins with.
 class RandomWeights final : public WeightSource {
   public:
+    explicit RandomWeights(const ArchitectureSpec& spec) : bits_(spec) {}
+
     [[nodiscard]] std::vector<float> floats(const std::string& name,
                                             const std::vector<std::int64_t>& shape) override {
         std::vector<float> values(static_cast<std::size_t>(volume_of(shape)), 1);
@@ -77,11 +110,71 @@ class RandomWeights final : public WeightSource {
         return values;
     }
 
-    [[nodiscard]] std::optional<IntegerLayer> integers(const std::string&,
-                                                       const std::vector<std::int64_t>&) override {
-        return std::nullopt;
+    /// Any weight of the grid is as likely, and results are about as large as what is read.
+    [[nodiscard]] std::optional<IntegerLayer> integers(
+        const std::string& name, const std::vector<std::int64_t>& shape) override {
+        const Bits bits = bits_.of(name);
+        if (bits.is_float()) return std::nullopt;
+        IntegerLayer layer;
+        layer.input_bits = bits.activations;
+        layer.input_step = 2.0 / activation_range(bits.activations).high;
+        if (shape.empty()) return layer;
+        layer.weight_bits = bits.weights;
+        layer.grid = bits_.grid_of(bits);
+        const int values = 1 << bits.weights;
+        RandomStream random(1, name);
+        const auto outputs = static_cast<std::size_t>(shape.front());
+        layer.weights.resize(static_cast<std::size_t>(volume_of(shape)));
+        for (std::int16_t& weight : layer.weights) {
+            const auto code = static_cast<unsigned>(random.uniform() * values);
+            const int q = weight_of_code(code, bits.weights, layer.grid);
+            weight = static_cast<std::int16_t>(is_weight(q, bits.weights, layer.grid)
+                                                   ? q
+                                                   : weight_of_code(0, bits.weights, layer.grid));
+        }
+        const double fan_in =
+            static_cast<double>(layer.weights.size()) / static_cast<double>(outputs);
+        layer.scales.assign(outputs,
+                            1 / (std::sqrt(fan_in) * weight_range(bits.weights, layer.grid).high));
+        layer.bias.assign(outputs, 0);
+        return layer;
     }
+
+  private:
+    ModuleBits bits_;
 };
+
+/// Whether these layers are float, or read and have integers.
+bool runs(const Bits& bits) {
+    return bits.is_float() || (bits.weights != Bits::none && bits.activations != Bits::none);
+}
+
+std::optional<std::string> problem_of(const Cnn3d& network) {
+    const edgeloop::Quantisation& bits = network.quantisation;
+    bool all_run = runs(bits.of_dense()) && runs(bits.of_last());
+    for (const Bits& stage : bits.stages) all_run = all_run && runs(stage);
+    if (!all_run)
+        return "the native runtime has no layers of which weights or inputs alone are quantised";
+    if (network.rounds_features() && bits.stages.back().is_float())
+        return "the native runtime takes the mean of integers only behind quantised stages";
+    return std::nullopt;
+}
+
+std::optional<std::string> problem_of(const Mbconv3d& network) {
+    const edgeloop::Quantisation& bits = network.quantisation;
+    if (bits.is_float() && network.activation == "relu")
+        return "the native runtime has no relu behind a float sum";
+    const auto has_integers = [](const Bits& one) { return runs(one) && !one.is_float(); };
+    bool all_have = has_integers(bits.first) && has_integers(bits.dense) && has_integers(bits.last);
+    for (const Bits& stage : bits.stages) all_have = all_have && has_integers(stage);
+    if (!bits.is_float() && !all_have)
+        return "the native runtime runs a quantised mbconv3d only if all of its layers are";
+    return std::nullopt;
+}
+
+std::optional<std::string> problem_of(const Swin3d&) {
+    return "the native runtime has no layers for the family swin3d";
+}
 
 Graph make_graph(const ArchitectureSpec& spec, WeightSource& source, int outputs) {
     if (const auto problem = native_problem(spec)) throw ConfigError(*problem);
@@ -100,19 +193,18 @@ Graph make_graph(const ArchitectureSpec& spec, WeightSource& source, int outputs
 }  // namespace
 
 std::optional<std::string> native_problem(const ArchitectureSpec& spec) {
-    if (spec.family == Cnn3d::name || spec.family == Mbconv3d::name) return std::nullopt;
-    return fmt::format("the native runtime has no layers for the family {}", spec.family);
+    return std::visit([](const auto& network) { return problem_of(network); }, network_of(spec));
 }
 
 Graph graph_of(const ArchitectureSpec& spec, const NetworkWeights& weights, int outputs) {
-    GivenWeights source(weights);
+    GivenWeights source(weights, spec);
     Graph graph = make_graph(spec, source, outputs);
-    source.end();
+    if (weights.integers.empty()) source.end();  // else floats of integer layers are left
     return graph;
 }
 
 Graph random_graph_of(const ArchitectureSpec& spec, int outputs) {
-    RandomWeights source;
+    RandomWeights source(spec);
     return make_graph(spec, source, outputs);
 }
 

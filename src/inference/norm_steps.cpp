@@ -119,7 +119,8 @@ class NormStep final : public Step {
             const int count = s_.output.row_elements();
             float* const out = s_.output.real(t, h);
             run_row(t, h, out, count);
-            if (s_.addend != nullptr) kernels_.add(out, out, s_.addend->real(t, h), count);
+            if (s_.addend != nullptr)
+                kernels_.add(out, out, s_.addend->real(t, h), count, s_.adds_relu);
             return;
         }
         const int count = pool_.positions() * s_.output.shape.channels;

@@ -257,7 +257,6 @@ class Planner {
         settings.prepared = memory_of(prepared.data);
         settings.input_plane = prepared.plane;
         settings.row_sums = reinterpret_cast<const std::int32_t*>(memory_of(prepared.sums));
-        settings.least_tasks = least_tasks();
         const bool is_pointwise =
             layer.activation == Activation::silu || layer.activation == Activation::sigmoid;
         const Layer* const next = sole_next(unit.layer);
@@ -266,6 +265,9 @@ class Planner {
             settings.moments = moments.get();
             moments_[unit.result] = std::move(moments);
         }
+        // Moments are added up task by task, and shall not depend on the number of threads.
+        constexpr int tasks_with_moments = 32;
+        settings.least_tasks = settings.moments == nullptr ? least_tasks() : tasks_with_moments;
         if (prepared.data >= 0 || prepared.sums >= 0)
             plan_.steps.push_back(preparation_step(kernels_, preparation(settings, prepared)));
         plan_.steps.push_back(convolution_step(kernels_, std::move(settings)));
@@ -293,7 +295,11 @@ class Planner {
         settings.layer = &layer;
         settings.input = input;
         settings.output = output;
-        if (unit.addition >= 0) settings.addend = &place(addend(unit));
+        if (unit.addition >= 0) {
+            settings.addend = &place(addend(unit));
+            settings.adds_relu =
+                layers()[static_cast<std::size_t>(unit.addition)].activation == Activation::relu;
+        }
         if (unit.pool >= 0) settings.pool = layers()[static_cast<std::size_t>(unit.pool)].kernel;
         const auto found = moments_.find(index(layer.input));
         settings.takes_moments = found == moments_.end();

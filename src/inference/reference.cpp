@@ -230,7 +230,8 @@ class Evaluation {
                     static_cast<float>(input_.integers[i] - input_kind_.elements.zero) *
                     layer_.scale;
             else if (layer_.operation == Operation::add)
-                result_.real[i] = input_.real[i] + second_.real[i];
+                result_.real[i] = static_cast<float>(
+                    activated(layer_.activation, double(input_.real[i] + second_.real[i])));
             else
                 result_.real[i] = input_.real[i] * second_.real[i % channels];
         }

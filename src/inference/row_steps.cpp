@@ -36,7 +36,7 @@ class RowsStep final : public Step {
                 return run_pool(t, h, scratch);
             case Operation::add:
                 return kernels_.add(output_.real(t, h), input_.real(t, h), second_->real(t, h),
-                                    count);
+                                    count, layer_.activation == Activation::relu);
             case Operation::scale_channels:
                 for (int w = 0; w < output_.shape.grid[2]; ++w)
                     std::memcpy(table + w * output_.shape.channels, second_->real(0, 0),

@@ -86,10 +86,10 @@ struct NormSettings {
     const Layer* layer = nullptr;
     Place input, output;
     const Place* addend = nullptr;
+    bool adds_relu = false;  ///< of the sum
     Triple pool{1, 1, 1};
     std::shared_ptr<Moments> moments;
     bool takes_moments = false;  ///< no convolution took them
-    int least_tasks = 1;
 };
 void add_norm_steps(Steps& steps, const Kernels& kernels, NormSettings settings);
 

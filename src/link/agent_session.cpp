@@ -6,6 +6,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/link/file_store.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -20,15 +21,20 @@
 namespace edgeloop {
 namespace {
 
-constexpr double resend_s = 10;     ///< an unacknowledged result is sent again
-constexpr double farewell_s = 1;    ///< for results still to be delivered at the end
-constexpr double max_wait_s = 0.5;  ///< of the I/O thread between two looks
+constexpr double resend_s = 10;      ///< an unacknowledged result is sent again
+constexpr double farewell_s = 1;     ///< for results still to be delivered at the end
+constexpr double max_wait_s = 0.5;   ///< of the I/O thread between two looks
+constexpr double ask_again_s = 2;    ///< for a piece of a file
+constexpr std::uint64_t brings = 0;  ///< files come from one side only
 
 }  // namespace
 
 struct AgentSession::Impl {
     explicit Impl(const AgentOptions& given)
         : options(given),
+          files(given.files_folder.empty()
+                    ? nullptr
+                    : std::make_unique<FileStore>(given.files_folder, Access::owner)),
           dialer(std::make_shared<ZmqContext>(),
                  {given,
                   {wire::Role::agent, given.name, random_bits(), given.device_class, given.record},
@@ -43,6 +49,82 @@ struct AgentSession::Impl {
         return id == running || answers.count(id) != 0 || withheld.count(id) != 0 ||
                std::any_of(waiting.begin(), waiting.end(),
                            [id](const HeldJob& held) { return held.id == id; });
+    }
+
+    /// Whether the job in front can be begun.
+    [[nodiscard]] bool is_ready() const {
+        return !waiting.empty() &&
+               (!waiting.front().files.model.empty() || files_of(waiting.front().job).empty());
+    }
+
+    /// Why the job about a model in front cannot be done here; empty: it can.
+    [[nodiscard]] std::string refusal_of(const HeldJob& held) const {
+        if (!files) return "this device measures no models in files";
+        const auto model = ModelJob::of(held.job.spec);
+        return options.refusal ? options.refusal(*model) : std::string();
+    }
+
+    /// Fails the job in front.
+    void fail_front(const std::string& reason) {
+        MeasurementResult result;
+        result.status = Status::failed;
+        result.reason = reason;
+        fit_to_limits(result);
+        log::warning("{:016x}: {}", waiting.front().id, reason);
+        answers[waiting.front().id] = {std::move(result), 0};
+        waiting.pop_front();
+    }
+
+    /// Asks for what the job in front is about, piece by piece, and says when all of it is here.
+    /// Not while another is measured, which it would disturb.
+    void fetch_files(double now) {
+        if (running != 0) return;
+        while (!waiting.empty() && !is_ready()) {
+            HeldJob& front = waiting.front();
+            if (const std::string why = refusal_of(front); !why.empty()) {
+                fail_front(why);
+                continue;
+            }
+            const auto model = ModelJob::of(front.job.spec);
+            for (const FileName& file : model->files()) {
+                if (files->has(file)) continue;
+                if (now - asked < ask_again_s) return;
+                asked = now;
+                dialer.send(wire::PieceRequest{file, files->received(file, brings)}, front.id);
+                return;
+            }
+            front.files = {files->path_of(model->model),
+                           model->has_vectors() ? files->path_of(model->vectors) : ""};
+            in_use[front.id] = model->files();
+        }
+        if (is_ready()) arrived.notify_one();
+    }
+
+    void take_piece(std::uint64_t id, const wire::Piece& piece) {
+        if (waiting.empty() || waiting.front().id != id || is_ready() || !files) return;
+        const std::vector<FileName> wanted = files_of(waiting.front().job);
+        if (std::find(wanted.begin(), wanted.end(), piece.file) == wanted.end()) return;
+        asked = 0;
+        if (files->has(piece.file)) return;
+        try {
+            if (piece.bytes.empty())
+                return fail_front("the bridge does not have its file any more");
+            if (files->append(piece.file, brings, piece.offset, piece.bytes) ==
+                FileStore::Added::damaged)
+                fail_front("a file came that is not the one that was promised");
+        } catch (const Error& error) {
+            fail_front(error.what());
+        }
+    }
+
+    /// What no job is about any more goes.
+    void clear_files() {
+        if (!files) return;
+        files->keep_only([this](const FileName& file) {
+            return std::any_of(in_use.begin(), in_use.end(), [&](const auto& job) {
+                return std::find(job.second.begin(), job.second.end(), file) != job.second.end();
+            });
+        });
     }
 
     [[nodiscard]] wire::Heartbeat heartbeat() const {
@@ -65,10 +147,13 @@ struct AgentSession::Impl {
             if (answered != answers.end()) answered->second.sent = 0;  // say it again
             if (holds(packet.request) || waiting.size() >= wire::max_held_jobs / 2) return;
             waiting.push_back({packet.request, job->job});
-            arrived.notify_one();
+            fetch_files(steady_seconds());
         } else if (std::holds_alternative<wire::ResultAck>(packet.message)) {
             answers.erase(packet.request);
             arrived.notify_all();
+        } else if (const auto* piece = std::get_if<wire::Piece>(&packet.message)) {
+            take_piece(packet.request, *piece);
+            fetch_files(steady_seconds());
         }
     }
 
@@ -97,7 +182,12 @@ struct AgentSession::Impl {
         }
         // Nothing new is begun without the other side: it may give the job to another device. It
         // sends what is still ours when the session is open again.
-        if (!dialer.up()) waiting.clear();
+        if (!dialer.up()) {
+            for (const HeldJob& held : waiting) in_use.erase(held.id);
+            waiting.clear();
+        } else {
+            fetch_files(now);
+        }
         state = dialer.state(now);
     }
 
@@ -132,6 +222,7 @@ struct AgentSession::Impl {
     }
 
     AgentOptions options;
+    std::unique_ptr<FileStore> files;
     Dialer dialer;
     mutable std::mutex mutex;
     std::condition_variable arrived;
@@ -142,6 +233,8 @@ struct AgentSession::Impl {
     std::set<std::uint64_t> withheld;
     bool credit_changed = false;
     std::map<std::uint64_t, Answer> answers;
+    std::map<std::uint64_t, std::vector<FileName>> in_use;  ///< by job
+    double asked = 0;                                       ///< for a piece, last
     std::string state = "not connected yet";
     std::exception_ptr failure;  ///< what ended the thread early
 
@@ -170,9 +263,9 @@ AgentSession::~AgentSession() {
 std::optional<AgentSession::HeldJob> AgentSession::next(double seconds) {
     std::unique_lock lock(impl_->mutex);
     impl_->arrived.wait_for(lock, std::chrono::duration<double>(seconds),
-                            [this] { return !impl_->waiting.empty() || impl_->failure; });
+                            [this] { return impl_->is_ready() || impl_->failure; });
     if (impl_->failure) std::rethrow_exception(impl_->failure);
-    if (impl_->waiting.empty()) return std::nullopt;
+    if (!impl_->is_ready()) return std::nullopt;
     HeldJob held = std::move(impl_->waiting.front());
     impl_->waiting.pop_front();
     impl_->running = held.id;
@@ -205,6 +298,7 @@ void AgentSession::finish(std::uint64_t id, MeasurementResult result) {
     if (impl_->running == id) impl_->running = 0;
     if (impl_->withheld.erase(id) != 0) impl_->credit_changed = true;
     impl_->answers[id] = {std::move(result), 0};
+    if (impl_->in_use.erase(id) != 0) impl_->clear_files();
     impl_->dialer.wake();
 }
 

@@ -48,6 +48,7 @@ BridgeStore::BridgeStore(const BridgeStoreOptions& options)
     if (lock_.get() < 0)
         throw ConfigError(fmt::format("'{}' is in use by another bridge", options_.folder), {},
                           "give this one a folder of its own");
+    files_ = std::make_unique<FileStore>(options_.folder + "/models", options_.access);
     // A repair was interrupted after it was done.
     if (!fs::exists(path_) && fs::exists(path_ + ".repaired"))
         fs::rename(path_ + ".repaired", path_);

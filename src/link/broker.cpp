@@ -30,7 +30,8 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t messages_per_round = 512;
+/// Read before answers are sent: so many large messages of one peer keep nobody waiting.
+constexpr std::size_t messages_per_round = 512, bytes_per_round = 1 << 20;
 constexpr std::size_t max_outgoing_bytes = 8 << 20;  ///< before they are sent
 constexpr std::size_t max_strangers = 1024;          ///< remembered beside those with a session
 
@@ -238,12 +239,14 @@ struct Broker::Impl {
     }
 
     void read_messages(JobBoard& board, double now) {
-        for (std::size_t i = 0; i < messages_per_round; ++i) {
+        std::size_t bytes = 0;
+        for (std::size_t i = 0; i < messages_per_round && bytes < bytes_per_round; ++i) {
             zmq::message_t route, body;
             if (!receive_now(router, route)) return;
             std::size_t frames = 0;
             for (bool more = route.more(); more; more = body.more(), ++frames)
                 if (!receive_now(router, body)) break;
+            bytes += body.size();
             const int descriptor = descriptor_of(body);
             const std::string key = zap ? property_of(body, "User-Id") : "";
             connections.spoke(descriptor, key, now);

@@ -1,6 +1,7 @@
 #include "edgeloop/link/job_board.hpp"
 
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/link/file_store.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -27,6 +28,7 @@ std::size_t weight_of(const wire::Message& message) {
     if (const auto* result = std::get_if<wire::Result>(&message))
         return small * (1 + result->result.metrics.size()) + result->result.record.size();
     if (const auto* status = std::get_if<wire::StatusReply>(&message)) return status->json.size();
+    if (const auto* piece = std::get_if<wire::Piece>(&message)) return small + piece->bytes.size();
     return small;
 }
 
@@ -44,7 +46,8 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
       name_places_(limits::names),
       hellos_(limits::hellos),
       questions_(limits::questions),
-      wishes_(limits::submits) {
+      wishes_(limits::submits),
+      pieces_(limits::pieces) {
     const double longest_age = options.expire_s - std::min(restart_grace_s, options.expire_s);
     for (OpenJob& open : store_.open_jobs()) {
         Work& work = work_[open.id];
@@ -52,7 +55,10 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
         work.since = work.wanted = now - std::min(open.age_s, longest_age);
         work.open = std::move(open);
         charge(work, owner);
+        use_files(work.open.job);
     }
+    if (FileStore* const files = store_.files())
+        files->keep_only([this](const FileName& file) { return file_uses_.count(file) != 0; });
     if (work_.empty()) reclaiming_ = false;
 }
 
@@ -89,6 +95,11 @@ void JobBoard::receive(const Session& from, const wire::Packet& packet, double n
         cancel(peer, packet.request, now);
     } else if (const auto* what = std::get_if<wire::Drop>(&packet.message); what && client) {
         drop(from, packet.request, *what, now);
+    } else if (const auto* piece = std::get_if<wire::Piece>(&packet.message); piece && client) {
+        take_piece(from, peer, packet.request, *piece, now);
+    } else if (const auto* asked = std::get_if<wire::PieceRequest>(&packet.message);
+               asked && agent) {
+        give_piece(from, peer, packet.request, *asked, now);
     } else if (const auto* ready = std::get_if<wire::Ready>(&packet.message); ready && agent) {
         peer.credit = std::min(ready->credit, max_credit);
         assign_soon(now);
@@ -153,6 +164,7 @@ void JobBoard::tick(double now) {
     check_leases(now);
     expire(now);
     look_after_names(now);
+    look_after_uploads(now);
     assign_soon(now);
     if (reported_queue_ != queue_.size() && now - reported_at_ >= report_pause_s)
         report_to_clients(now);

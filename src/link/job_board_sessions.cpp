@@ -210,6 +210,7 @@ void JobBoard::forget_peer(const Session& session) {
 void JobBoard::forget_client(std::uint64_t number, double now) {
     const std::set<std::uint64_t> wanted = clients_.at(number).wants;
     for (const std::uint64_t id : wanted) stop_waiting(work_.at(id), number, now);
+    end_uploads_of(number);
     known_as_.erase(clients_.at(number).identity);
     clients_.erase(number);
 }

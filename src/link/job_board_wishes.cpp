@@ -17,8 +17,12 @@ constexpr std::size_t max_classes_seen = 1024;
 constexpr double longest_look_s = 60;  ///< between two looks at what has expired
 constexpr double day_s = 86'400;
 
+/// Of a job about a model also its files, whether or not others are about them, too.
 std::uint64_t weight_of(const MeasurementJob& job) {
-    return job.spec.size() + job.settings.size() + job.device_class.size() + limits::job_bytes;
+    std::uint64_t bytes =
+        job.spec.size() + job.settings.size() + job.device_class.size() + limits::job_bytes;
+    for (const FileName& file : files_of(job)) bytes += file.bytes;
+    return bytes;
 }
 
 }  // namespace
@@ -49,6 +53,7 @@ bool JobBoard::open_job(const Peer& peer, std::uint64_t id, const wire::Submit& 
     if (const auto unsure = unsure_.find(id); unsure != unsure_.end())
         work.tried_on = unsure->second;
     charge(work, peer.owner);
+    use_files(work.open.job);
     store_.add_job(work.open);
     return true;
 }
@@ -70,6 +75,7 @@ void JobBoard::submit(const Session& from, const Peer& peer, std::uint64_t id,
     const bool is_new = known == work_.end();
     if (!is_new && !(known->second.open.job == message.job))
         return send(from, wire::Refused{"another job has the same number"}, id);
+    if (is_new && !has_files(from, peer, id, message, now)) return;
     if (is_new && !open_job(peer, id, message, now)) return send(from, wire::Busy{}, id);
     Work& work = work_.at(id);
     Client& client = clients_.at(peer.client);
@@ -96,6 +102,7 @@ void JobBoard::stop_waiting(Work& work, std::uint64_t number, double now) {
 }
 
 void JobBoard::cancel(const Peer& peer, std::uint64_t id, double now) {
+    end_upload({peer.client, id});
     const auto found = work_.find(id);
     if (found == work_.end()) return;
     Work& work = found->second;
@@ -123,6 +130,7 @@ void JobBoard::drop_work(std::uint64_t id) {
         jobs_.give_back(work.open.owner);
         bytes_.give_back(work.open.owner, weight_of(work.open.job));
     }
+    leave_files(work.open.job);
     forget_loss(work);
     queue_.remove(id);
     work_.erase(found);

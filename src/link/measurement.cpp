@@ -115,6 +115,7 @@ bool is_file_name(const std::string& text) {
 bool is_everywhere(const std::string& runtime) {
     return runtime == "eager" || runtime == "torchscript";
 }
+bool runs_low_bits(const std::string& runtime) { return runtime == "native"; }
 bool needs_cuda(const std::string& runtime) { return runtime == "tensorrt"; }
 
 MeasurementSettings MeasurementSettings::from_json(const Json& given, const std::string& where) {

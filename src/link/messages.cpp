@@ -51,6 +51,12 @@ constexpr auto result_fields = [](auto& codec, MeasurementResult& m) {
     codec.late_enumerator(m.failure_of, FailureOf::device, FailureOf::network);
 };
 
+constexpr auto file_fields = [](auto& codec, FileName& m) {
+    codec.number(m.digest.high);
+    codec.number(m.digest.low);
+    codec.number(m.bytes);
+};
+
 /// The order of fields of each message: read and written by the same function. Lines are cleaned
 /// where they come in. Names by which the board knows a peer, its class and a job are texts: those
 /// that are not printable it refuses, because a cleaned one could be another's.
@@ -95,6 +101,15 @@ constexpr auto fields = Overloaded{
         codec.text(m.owner, max_name_bytes);
     },
     [](auto& codec, Dropped& m) { codec.number(m.jobs); },
+    [](auto& codec, PieceRequest& m) {
+        file_fields(codec, m.file);
+        codec.number(m.offset);
+    },
+    [](auto& codec, Piece& m) {
+        file_fields(codec, m.file);
+        codec.number(m.offset);
+        codec.bytes(m.bytes, max_piece_bytes);
+    },
     [](auto&, auto& m) { static_assert(std::is_empty_v<std::remove_reference_t<decltype(m)>>); }};
 
 template <class T>

@@ -40,6 +40,7 @@ class PayloadWriter {
         bytes_ += value;
     }
     void line(const std::string& value, std::size_t limit) { text(value, limit); }
+    void bytes(const std::string& value, std::size_t limit) { text(value, limit); }
     void numbers(std::vector<std::uint64_t>& values, std::size_t limit) {
         count(values.size(), limit);
         for (const std::uint64_t value : values) number(value);
@@ -91,10 +92,13 @@ class PayloadReader {
     void late_enumerator(E& value, E first, E last) {
         if (!rest_.empty()) enumerator(value, first, last);
     }
-    void text(std::string& value, std::size_t limit) {
+    void bytes(std::string& value, std::size_t limit) {
         const std::size_t size = count(limit, 1);
         value = rest_.substr(0, size);
         rest_.remove_prefix(size);
+    }
+    void text(std::string& value, std::size_t limit) {
+        bytes(value, limit);
         if (!is_utf8(value)) fail("text that is not UTF-8");
     }
     /// A text for people: printable from here on, and still within the limit.

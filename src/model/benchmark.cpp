@@ -5,6 +5,7 @@
 #include "model/network.hpp"
 #include "model/processor.hpp"
 #include "model/torch_error.hpp"
+#include "model/traced_network.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/clock.hpp"
@@ -15,7 +16,11 @@
 #include <algorithm>
 #include <ctime>
 #include <functional>
+#include <optional>
 #include <vector>
+
+#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
+#include <torch/script.h>
 
 namespace edgeloop {
 namespace {
@@ -48,6 +53,10 @@ class TimedPass {
         network_->set_kernels(settings.kernels);
         network_->to(device_);
         network_->train(pass_ == Pass::training_step);
+        if (!settings.frozen) return;
+        // As the agent's runtime "torchscript" has it.
+        if (device_.is_cpu()) torch::jit::setTensorExprFuserEnabled(false);
+        script_ = traced_network(network_, input_);
     }
 
     void run() {
@@ -63,6 +72,7 @@ class TimedPass {
 
   private:
     torch::Tensor forward() {
+        if (script_) return script_->forward({input_}).toTensor();
         const MixedPrecision mixed(device_.type(), mixed_);
         return network_->forward(input_).to(torch::kFloat);
     }
@@ -72,6 +82,7 @@ class TimedPass {
     torch::Device device_;
     bool mixed_;
     torch::Tensor input_, target_;
+    std::optional<torch::jit::Module> script_;
 };
 
 /// The spec with the clip of the benchmark's input. @throws ConfigError when it has none.
@@ -79,6 +90,10 @@ ArchitectureSpec spec_for(ArchitectureSpec spec, const BenchmarkSettings& settin
     const auto& input = settings.input;
     if (input[0] < 1 || input[1] != 1 || input[2] < 1 || input[3] < 1 || input[3] != input[4])
         throw ConfigError("the input must have shape BATCHx1xFRAMESxSIDExSIDE");
+    if (settings.frozen && (settings.pass == Pass::training_step || settings.mixed_precision ||
+                            !is_traceable(settings.kernels)))
+        throw ConfigError(
+            "only a forward pass of float32 with exported or plain kernels is frozen");
     spec.clip.frames = static_cast<int>(input[2]);
     spec.clip.side = static_cast<int>(input[3]);
     return spec;
@@ -141,6 +156,7 @@ Json to_json(const BenchmarkResult& result, const BenchmarkSettings& settings) {
     return {{"input", settings.input},
             {"pass", settings.pass == Pass::forward ? "forward" : "training step"},
             {"kernels", to_string(settings.kernels)},
+            {"frozen", settings.frozen},
             {"device", to_string(settings.processor)},
             {"mixed_precision", settings.mixed_precision},
             {"threads", settings.threads},

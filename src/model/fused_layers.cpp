@@ -110,20 +110,21 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
 }  // namespace
 
 torch::Tensor dense_linear(const Linear& linear, const torch::Tensor& x, Kernels kernels) {
-    if (is_traceable(kernels)) return linear->forward(x);
+    if (is_traceable(kernels) || linear->is_rounded()) return linear->forward(x);
     return linear_as_rows(x, linear->weight, optional_bias(linear));
 }
 
 torch::Tensor norm_linear(const LayerNorm& norm, const Linear& linear, const torch::Tensor& x,
                           Kernels kernels) {
-    if (is_traceable(kernels) || !torch::GradMode::is_enabled())
+    if (is_traceable(kernels) || linear->is_rounded() || !torch::GradMode::is_enabled())
         return linear->forward(norm->forward(x));
     return NormLinear::apply(x, norm->weight, norm->bias, linear->weight, optional_bias(linear));
 }
 
 torch::Tensor gelu_linear(const Linear& linear, torch::Tensor&& x, Kernels kernels) {
-    if (is_traceable(kernels)) return linear->forward(torch::gelu(x));
-    if (!torch::GradMode::is_enabled()) return linear->forward(torch::gelu_out(x, x));
+    if (!is_traceable(kernels) && !torch::GradMode::is_enabled())
+        return linear->forward(torch::gelu_out(x, x));
+    if (is_traceable(kernels) || linear->is_rounded()) return linear->forward(torch::gelu(x));
     return GeluLinear::apply(x, linear->weight, optional_bias(linear));
 }
 

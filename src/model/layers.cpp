@@ -8,13 +8,15 @@ torch::Tensor in_type(torch::ScalarType type, const torch::Tensor& x) {
     return x.scalar_type() == type ? x : x.to(type);
 }
 
-LinearImpl::LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias) {
+LinearImpl::LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias,
+                       const RoundingOptions& options)
+    : RoundedLayer(options, outputs) {
     weight = register_parameter("weight", torch::empty({outputs, inputs}));
     if (with_bias == Bias::yes) bias = register_parameter("bias", torch::empty({outputs}));
 }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
-    return torch::linear(x, weight, bias);
+    return torch::linear(rounded_input(x), rounded_weight(), bias);
 }
 
 LayerNormImpl::LayerNormImpl(std::int64_t channels) {
@@ -37,7 +39,18 @@ torch::Tensor GroupNormImpl::forward(const torch::Tensor& x) const {
     return torch::group_norm(in_type(weight.scalar_type(), x), groups_, weight, bias, norm_epsilon);
 }
 
-Conv3dImpl::Conv3dImpl(const Conv3dOptions& options) : options_(options) {
+AffineImpl::AffineImpl(std::int64_t channels) {
+    weight = register_parameter("weight", torch::empty({channels}));
+    bias = register_parameter("bias", torch::empty({channels}));
+}
+
+torch::Tensor AffineImpl::forward(const torch::Tensor& x) const {
+    const std::vector<std::int64_t> shape{1, weight.size(0), 1, 1, 1};
+    return (in_type(weight.scalar_type(), x) * weight.reshape(shape)).add_(bias.reshape(shape));
+}
+
+Conv3dImpl::Conv3dImpl(const Conv3dOptions& options)
+    : RoundedLayer(options.rounding, options.outputs), options_(options) {
     const Extent3& k = options.kernel;
     weight = register_parameter(
         "weight",
@@ -47,6 +60,10 @@ Conv3dImpl::Conv3dImpl(const Conv3dOptions& options) : options_(options) {
 }
 
 torch::Tensor Conv3dImpl::forward(const torch::Tensor& x) const {
+    return convolve(rounded_input(x));
+}
+
+torch::Tensor Conv3dImpl::convolve(const torch::Tensor& x) const {
     const auto [kt, kh, kw] = options_.kernel;
     const std::vector<std::int64_t> stride(options_.stride.begin(), options_.stride.end());
     std::vector<std::int64_t> padding(3, 0);
@@ -59,7 +76,7 @@ torch::Tensor Conv3dImpl::forward(const torch::Tensor& x) const {
                 x, {(kw - 1) / 2, kw / 2, (kh - 1) / 2, kh / 2, (kt - 1) / 2, kt / 2});
     }
     const std::vector<std::int64_t> dilation(3, 1);
-    return torch::conv3d(input, weight, bias, stride, padding, dilation, options_.groups);
+    return torch::conv3d(input, rounded_weight(), bias, stride, padding, dilation, options_.groups);
 }
 
 }  // namespace edgeloop

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "model/rounding.hpp"
+
 #include "edgeloop/architecture/grid.hpp"
 #include "edgeloop/model/kernels.hpp"
 
@@ -27,13 +29,12 @@ class KernelChoice {
 constexpr double norm_epsilon = 1e-5;
 
 /// y = x A^T + b. (..., inputs) -> (..., outputs).
-class LinearImpl : public torch::nn::Module {
+class LinearImpl : public RoundedLayer {
   public:
     enum class Bias { no, yes };
-    LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias = Bias::yes);
+    LinearImpl(std::int64_t inputs, std::int64_t outputs, Bias with_bias = Bias::yes,
+               const RoundingOptions& options = {});
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
-
-    torch::Tensor weight, bias;  ///< bias is undefined without one
 };
 TORCH_MODULE(Linear);
 
@@ -63,6 +64,16 @@ class GroupNormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(GroupNorm);
 
+/// A scale and a shift of each channel, which fold into the layer before. (B, C, T, H, W) -> same.
+class AffineImpl : public torch::nn::Module {
+  public:
+    explicit AffineImpl(std::int64_t channels);
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
+
+    torch::Tensor weight, bias;
+};
+TORCH_MODULE(Affine);
+
 /// How the borders of a convolution are treated.
 enum class Border { valid, same };
 
@@ -73,17 +84,18 @@ struct Conv3dOptions {
     std::int64_t groups = 1;
     Border border = Border::same;
     LinearImpl::Bias bias = LinearImpl::Bias::yes;
+    RoundingOptions rounding{};
 };
 
 /// 3-D convolution. (B, inputs, T, H, W) -> (B, outputs, ceil(T/stride), ...) with Border::same.
 ///
 /// An even kernel is padded by one more at the end than at the start.
-class Conv3dImpl : public torch::nn::Module {
+class Conv3dImpl : public RoundedLayer {
   public:
     explicit Conv3dImpl(const Conv3dOptions& options);
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
-
-    torch::Tensor weight, bias;
+    /// Of an input that is rounded already.
+    [[nodiscard]] torch::Tensor convolve(const torch::Tensor& x) const;
 
   private:
     Conv3dOptions options_;

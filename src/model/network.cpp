@@ -50,6 +50,8 @@ void initialise(Network& network, std::uint64_t seed) {
         else
             tensor.fill_(ends_with(parameter.key(), ".bias") ? 0 : 1);
     }
+    constexpr double unit = 0.4;  // mean magnitude of normal numbers after ReLU
+    for (RoundedLayer* const layer : rounded_layers(network)) layer->start_steps(unit);
 }
 
 }  // namespace

@@ -12,6 +12,9 @@
 namespace edgeloop {
 
 std::string export_onnx(const ArchitectureSpec& spec, const std::string& weights, int batch) {
+    if (!spec.quantisation.is_float())
+        throw ConfigError("this network has quantised layers",
+                          "the ONNX file that is written here is of float32");
     const auto exported = [&] {
         const torch::NoGradGuard no_grad;
         const auto network = trained_network(spec, weights);

@@ -28,7 +28,9 @@ torch::jit::Module traced_network(const std::shared_ptr<Network>& network,
     };
     const auto trace = torch::jit::tracer::trace(
         {example}, [&](torch::jit::Stack inputs) { return run(inputs.at(0).toTensor()); },
-        [](const torch::autograd::Variable&) { return std::string(); }, true, false, &traced);
+        [](const torch::autograd::Variable&) { return std::string(); },
+        outputs == TracedOutputs::targets,  // else it warns of the list
+        false, &traced);
     const auto graph = trace.first->graph;
     auto* function = traced._ivalue()->compilation_unit()->create_function("forward", graph);
     traced.type()->addMethod(function);

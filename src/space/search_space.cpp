@@ -134,6 +134,13 @@ double SearchSpace::network_count() const {
     return definition_->count(counted);
 }
 
+bool SearchSpace::has_low_bits() const {
+    const std::vector<Case>& cases = definition_->cases;
+    return definition_->base.contains("quantisation") ||
+           std::any_of(cases.begin(), cases.end(),
+                       [](const Case& variant) { return variant.set.contains("quantisation"); });
+}
+
 std::vector<bool> SearchSpace::active(const Genome& genome) const {
     EDGELOOP_EXPECT(genome.genes.size() == variables().size(),
                     "this genome belongs to another space");

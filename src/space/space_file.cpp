@@ -66,11 +66,11 @@ class SpaceParser {
     void read_base() {
         const Json& base = root_.member("base");
         const ObjectReader reader(base, root_.place("base"),
-                                  {"family", "architecture", "clip", "training"});
+                                  {"family", "architecture", "clip", "training", "quantisation"});
         ArchitectureSpec defaults;
         space_.base = defaults.to_json();
         space_.base["family"] = reader.text("family", "");
-        for (const char* part : {"architecture", "clip", "training"}) {
+        for (const char* part : {"architecture", "clip", "training", "quantisation"}) {
             if (!reader.has(part)) continue;
             if (!reader.member(part).is_object()) reject(reader.place(part), "expected an object");
             space_.base[part].merge_patch(reader.member(part));
@@ -252,8 +252,9 @@ class SpaceParser {
         const Json& list = root_.list("cases", {0, most_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) {
             const ObjectReader reader(list[i], place / i, {"when", "set"});
-            const ObjectReader patch(reader.member("set"), reader.place("set"),
-                                     {"family", "architecture", "clip", "training"});
+            const ObjectReader patch(
+                reader.member("set"), reader.place("set"),
+                {"family", "architecture", "clip", "training", "quantisation"});
             space_.cases.push_back(
                 {read_when(reader.member("when"), reader.place("when")), reader.member("set")});
         }

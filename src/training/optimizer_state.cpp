@@ -55,6 +55,14 @@ std::string place_of(std::size_t parameter, const std::string& name) {
     return fmt::format("{}.{}", parameter, name);
 }
 
+/// Of all groups, in their order.
+std::vector<torch::Tensor> parameters_of(const Optimizer& optimizer) {
+    std::vector<torch::Tensor> all;
+    for (const torch::optim::OptimizerParamGroup& group : optimizer.param_groups())
+        all.insert(all.end(), group.params().begin(), group.params().end());
+    return all;
+}
+
 template <class State>
 std::unique_ptr<State> made_of(const OptimizerState& from, std::size_t parameter,
                                const torch::Tensor& like) {
@@ -77,7 +85,7 @@ std::unique_ptr<State> made_of(const OptimizerState& from, std::size_t parameter
 
 OptimizerState state_of(const Optimizer& optimizer) {
     OptimizerState kept;
-    const std::vector<torch::Tensor>& parameters = optimizer.param_groups().front().params();
+    const std::vector<torch::Tensor> parameters = parameters_of(optimizer);
     with_type(optimizer, [&](auto* type) {
         using State = std::remove_pointer_t<decltype(type)>;
         for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -96,7 +104,7 @@ OptimizerState state_of(const Optimizer& optimizer) {
 }
 
 void set_state(Optimizer& optimizer, const OptimizerState& state) {
-    const std::vector<torch::Tensor>& parameters = optimizer.param_groups().front().params();
+    const std::vector<torch::Tensor> parameters = parameters_of(optimizer);
     if (state.steps.size() != parameters.size())
         throw CorruptState(fmt::format("the optimiser's state is of {} parameters, not of {}",
                                        state.steps.size(), parameters.size()));

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -64,25 +65,27 @@ class Sweep {
 
 void judge_rates(RateTest& test, const RateTestSettings& how) {
     test.diverged = false;
-    double average = 0, weight = 1, least = 0;
-    std::size_t best = 0, used = 0;
+    double average = 0, weight = 1, least = std::numeric_limits<double>::infinity();
+    std::size_t used = 0;
     for (RatePoint& point : test.points) {
         test.diverged = !std::isfinite(point.loss);
         if (test.diverged) break;
         average = how.smoothing * average + (1 - how.smoothing) * point.loss;
         weight *= how.smoothing;
         point.smoothed = average / (1 - weight);
-        if (used == 0 || point.smoothed < least) {
-            least = point.smoothed;
-            best = used;
-        }
+        least = std::min(least, point.smoothed);
         ++used;
         test.diverged = point.smoothed > how.divergence * least;
         if (test.diverged) break;
     }
     test.points.resize(used);
-    test.rose = used > 0 && best + 1 < used;
-    test.suggested = used > 0 ? test.points[best].rate / 10 : 0;
+    // Up to a few per cent the place of the minimum is a matter of the batches.
+    constexpr double as_good = 1.1;
+    const auto last =
+        std::find_if(test.points.rbegin(), test.points.rend(),
+                     [&](const auto& point) { return point.smoothed <= as_good * least; });
+    test.rose = last != test.points.rbegin();
+    test.suggested = last != test.points.rend() ? last->rate / 10 : 0;
 }
 
 RateTest test_rates(const TrainingSettings& settings, const Candidate& candidate,

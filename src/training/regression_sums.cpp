@@ -29,7 +29,8 @@ Metrics RegressionSums::metrics() const {
             std::sqrt(squared_error / count) * targets[t].scale;
         const double squares = values[3 + 3 * t], variation = squares - sum * sum / count;
         constexpr double rounding = 1e-12;
-        if (variation > rounding * squares) metrics["r2_" + targets[t].name] = 1 - squared_error / variation;
+        if (variation > rounding * squares)
+            metrics["r2_" + targets[t].name] = 1 - squared_error / variation;
     }
     metrics["val_rmse"] = std::sqrt(all_squared_errors / (double(targets.size()) * count));
     return metrics;

@@ -124,6 +124,9 @@ class TrainingLoop {
     }
 
     void train_epoch() {
+        if (run_->has_rounding() && progress_.epoch == run_->first_rounding_epoch() &&
+            progress_.step == 0)
+            calibrate(Phase::start_epoch);
         guard_.run(Phase::start_epoch, [this] {
             run_->start_epoch(progress_.epoch, progress_.step);
             if (progress_.step == 0) progress_.samples = progress_.loss_sum = 0;
@@ -157,7 +160,19 @@ class TrainingLoop {
         throw EarlyEnd{Status::cancelled, "cancelled " + where};
     }
 
+    /// Gives quantised layers the steps that their weights and the training clips ask for.
+    void calibrate(Phase phase) {
+        guard_.run(phase, [this] { run_->observe_activations(); });
+        std::vector<double> sums = run_->observed_activations();
+        group_.all_reduce(sums.data(), sums.size(), Reduction::sum);
+        guard_.run(phase, [&] { run_->start_rounding(sums); });
+    }
+
+    /// A network that is still trained in float32 is validated with the steps that it would begin
+    /// with.
     void validate() {
+        if (run_->has_rounding() && progress_.epoch <= run_->first_rounding_epoch())
+            calibrate(Phase::start_validation);
         guard_.run(Phase::start_validation, [this] { run_->start_validation(); });
         for (std::size_t step = 0; step < run_->validation_steps(); ++step) {
             bool asked = false;

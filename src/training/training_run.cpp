@@ -3,8 +3,10 @@
 #include "device_choice.hpp"
 #include "memory_budget.hpp"
 #include "model/mixed_precision.hpp"
+#include "model/rounding.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
+#include "quantised_training.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/comm/session.hpp"
@@ -123,7 +125,7 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
       network_(build(settings, spec_, batch_of_rank(settings, spec_, group), candidate.seed,
                      dataset_->catalogue(), device_)),
       parameters_(network_->parameters()),
-      optimizer_(make_optimizer(spec_.training, parameters_)),
+      optimizer_(optimizer_of(spec_.training, *network_)),
       averager_(parameters_, group, settings.exchange),
       train_(dataset_, loader_options(settings, spec_, group, SplitPart::train)),
       validation_(dataset_, loader_options(settings, spec_, group, SplitPart::validation)),
@@ -153,6 +155,7 @@ void TrainingRun::start_epoch(int epoch, std::size_t step) {
     epoch_ = epoch;
     step_ = step;
     network_->train();
+    set_rounding(*network_, epoch < first_rounding_epoch() ? Rounding::off : Rounding::on);
     train_.start_epoch(epoch, step);
 }
 

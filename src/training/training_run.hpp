@@ -47,6 +47,16 @@ class TrainingRun {
     /// Exchanges weights and their average, or not: whichever of them is to be validated and given
     /// by weights(). Training goes on with the weights.
     void use_average(bool average);
+    /// Whether layers are quantised, and the first epoch that trains them so; epochs before it, and
+    /// the observation of activations, are in float32.
+    [[nodiscard]] bool has_rounding() const;
+    [[nodiscard]] int first_rounding_epoch() const;
+    /// Passes the first batches of epoch 0 through the network. What each layer has read, to be
+    /// added up over the ranks; and its steps from there.
+    void observe_activations();
+    [[nodiscard]] std::vector<double> observed_activations();
+    void start_rounding(const std::vector<double>& observed);
+
     void start_validation();
     /// Adds the next validation batch to the sums.
     void validation_step();

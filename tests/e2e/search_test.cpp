@@ -1,3 +1,4 @@
+#include "support/places.hpp"
 #include "support/programs.hpp"
 #include "support/small_search.hpp"
 #include "support/tcp_proxy.hpp"
@@ -90,6 +91,80 @@ TEST(Search, RefusesADeviceThatIsNotThereBeforeItMakesAnything) {
     if (std::filesystem::exists("/dev/nvidiactl")) GTEST_SKIP() << "this machine has a GPU";
     EXPECT_THAT(refused({"--mixed-precision"}), HasSubstr("add --device cpu"));
     EXPECT_THAT(refused({"--device", "cuda"}), HasSubstr("no CUDA device on rank 1"));
+}
+
+/// The shipped space with clips and widths that train in a moment.
+std::string small_lowbit_space(const TemporaryFolder& folder) {
+    Json space = read_json_file(in_source("src/space/spaces/cnn3d-lowbit.json"));
+    for (Json& variable : space.at("variables")) {
+        const std::string name = variable.at("name");
+        const auto is = [&](const char* part) { return name.find(part) != std::string::npos; };
+        if (is("clip.frames")) variable["choices"] = {4, 6};
+        if (is("clip.stride")) variable["choices"] = Json::array({1});
+        if (is("clip.side")) variable["choices"] = {12, 16};
+        if (is("channels")) variable["choices"] = {2, 4};
+        if (is("kernel")) variable["choices"] = Json::array({{1, 3, 3}});
+        if (is("architecture.hidden.")) variable["choices"] = {4, 8};
+    }
+    write_file_atomic(folder.path("lowbit.json"), space.dump());
+    return folder.path("lowbit.json");
+}
+
+TEST(Search, FindsBitsAndSaysHowSmallTheModelIs) {
+    const TemporaryFolder folder;
+    const std::string space = small_lowbit_space(folder), dir = folder.path("run");
+    const auto result = run(mpirun(2, {program("edgeloop-search"),
+                                       "--data",
+                                       shards,
+                                       "--space",
+                                       space,
+                                       "--run-dir",
+                                       dir,
+                                       "--edge",
+                                       "none",
+                                       "--objectives",
+                                       "val_rmse",
+                                       "model_kib",
+                                       "--constraint",
+                                       "bit_operations<=1e12",
+                                       "--engine",
+                                       "generational",
+                                       "--confirm",
+                                       "0",
+                                       "--epochs",
+                                       "2",
+                                       "--population",
+                                       "4",
+                                       "--evaluations",
+                                       "8",
+                                       "--seed",
+                                       "3"}));
+    ASSERT_EQ(result.code, 0) << result.output;
+    const auto table = read_table(dir + "/evaluations.csv");
+    const auto status = column(table, "status"), kib = column(table, "model_kib"),
+               parameters = column(table, "parameters"),
+               operations = column(table, "bit_operations"), flops = column(table, "flops");
+    int completed = 0;
+    for (std::size_t i = 0; i < status.size(); ++i) {
+        if (status[i] != "completed") continue;
+        ++completed;
+        EXPECT_GT(std::stod(kib[i]), 0);
+        EXPECT_LT(std::stod(operations[i]), std::stod(flops[i]) / 2 * 8 * 8 + 1);
+        EXPECT_GT(std::stod(parameters[i]), 0);
+    }
+    EXPECT_GE(completed, 6) << result.output;
+    EXPECT_FALSE(column(read_table(dir + "/pareto.csv"), "model_kib").empty());
+}
+
+TEST(Search, LowBitsNeedARuntimeThatRunsThem) {
+    const TemporaryFolder folder;
+    const std::string dir = folder.path("run");
+    const auto result = run({program("edgeloop-search"), "--data", shards, "--space",
+                             "mixed-lowbit", "--run-dir", dir, "--edge", "model"});
+    EXPECT_EQ(result.code, 2) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("the runtime 'eager' does not run"));
+    EXPECT_THAT(result.output, HasSubstr("--measure-runtime native"));
+    EXPECT_FALSE(std::filesystem::exists(dir));
 }
 
 TEST(Search, SameFrontOnOneToFourRanks) {

@@ -126,8 +126,10 @@ class Attack : public testing::Test {
     [[nodiscard]] double peak_mib() const { return bridge->resident_mib("VmHWM"); }
     [[nodiscard]] std::string log_file() const { return folder.path("bridge.log"); }
     void expect_said(const std::string& text) const {
-        EXPECT_NE(read_file(log_file()).find(text), std::string::npos)
-            << text << " is not in:\n"
+        EXPECT_TRUE(eventually([&] {
+            return read_file(log_file()).find(text) != std::string::npos;
+        })) << text
+            << " is not in:\n"
             << read_file(log_file()).substr(0, 4000);
         EXPECT_EQ(read_file(log_file()).find("bug in edgeloop"), std::string::npos);
     }

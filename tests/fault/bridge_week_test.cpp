@@ -81,6 +81,7 @@ struct Place {
     std::shared_ptr<zmq::context_t> context = std::make_shared<zmq::context_t>();
     std::unique_ptr<test::BridgeProcess> bridge;
     int keys = 0;
+    std::atomic<bool> in_trouble{false};  ///< since it was last asked, as the watch sees it
     Listed operating = list("operators");
 };
 
@@ -249,11 +250,8 @@ class Device final : public Honest {
 /// What an operator sees, looked at four times a second in a thread of its own.
 class Watch {
   public:
-    explicit Watch(const Place& place) : place_(place), thread_([this] { run(); }) {}
-    ~Watch() {
-        stopping_ = true;
-        thread_.join();
-    }
+    explicit Watch(Place& place) : place_(place), thread_([this] { run(); }) {}
+    ~Watch() { (void)end(); }
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
@@ -262,7 +260,7 @@ class Watch {
         std::uint64_t open_jobs = 0, sessions = 0, results = 0;  ///< at most
         bool was_in_trouble = false;
     };
-    /// After the end of the thread.
+    /// Ends the looking.
     [[nodiscard]] const Seen& end() {
         stopping_ = true;
         if (thread_.joinable()) thread_.join();
@@ -290,7 +288,8 @@ class Watch {
         most("open_jobs", seen_.open_jobs);
         most("sessions", seen_.sessions);
         most("results", seen_.results);
-        seen_.was_in_trouble |= !status.at("trouble").get<std::string>().empty();
+        if (!status.at("trouble").get<std::string>().empty())
+            place_.in_trouble = seen_.was_in_trouble = true;
         seen_.resident_mib.push_back(place_.bridge->resident_mib("VmRSS"));
         seen_.store_mib.push_back(place_.bridge->store_mib());
     }
@@ -302,7 +301,7 @@ class Watch {
         }
     }
 
-    const Place& place_;
+    Place& place_;
     Seen seen_;
     std::atomic<bool> stopping_{false};
     std::thread thread_;
@@ -331,11 +330,8 @@ class Traffic {
                 answered_ += search.second->answered();
                 return true;
             });
-            if (disk_full_until_ > 0 && now > disk_full_until_) {
-                place_.bridge->fill_disk(false);
-                disk_full_until_ = 0;
-            }
-            if (asked_ >= next_disturbance_ && disk_full_until_ == 0) disturb(now);
+            if (disk_full_since_ > 0) free_disk(now);
+            if (asked_ >= next_disturbance_ && disk_full_since_ == 0) disturb(now);
             if (!came) std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     }
@@ -357,7 +353,7 @@ class Traffic {
     using Company = std::list<std::pair<std::size_t, std::unique_ptr<Peer>>>;  ///< by its key
 
     [[nodiscard]] bool is_done() const {
-        return asked_ >= jobs_ && searches_.empty() && disk_full_until_ == 0;
+        return asked_ >= jobs_ && searches_.empty() && disk_full_since_ == 0;
     }
     void keep_company() {
         while (searches_.size() < 6 && asked_ < jobs_) {
@@ -381,12 +377,22 @@ class Traffic {
         left_ += jobs_of_a_search - search->second->answered();
         searches_.erase(search);
     }
+    /// When the bridge has met it, and goes on for a moment.
+    void free_disk(double now) {
+        constexpr double moment_s = 1.5, patience_s = 20;
+        const double full_s = now - disk_full_since_;
+        if (full_s < moment_s || (!place_.in_trouble && full_s < patience_s)) return;
+        place_.bridge->fill_disk(false);
+        disk_full_since_ = 0;
+    }
     void disturb(double now) {
-        next_disturbance_ = asked_ + jobs_of_a_search;
-        switch (random_.below(8)) {
+        constexpr std::uint64_t hours = 7 * 24;  // something happens in each
+        next_disturbance_ = asked_ + std::max(jobs_of_a_search, jobs_ / hours);
+        switch (disturbances_++ % 8) {
             case 0:  // the disk is full for a while
                 place_.bridge->fill_disk(true);
-                disk_full_until_ = now + 1.5;
+                disk_full_since_ = now;
+                place_.in_trouble = false;
                 return;
             case 1:
             case 2:  // a search vanishes
@@ -442,7 +448,8 @@ class Traffic {
     std::array<Listed, keys_of_a_kind> searching_, measuring_;
     Company<Search> searches_;
     Company<Device> devices_;
-    double disk_full_until_ = 0;
+    double disk_full_since_ = 0;  ///< 0: it is not
+    int disturbances_ = 0;
     RandomStream random_{1, "week"};
 };
 
@@ -452,7 +459,7 @@ double most(const std::vector<double>& values) {
 
 // 10^6 jobs, as many as a week has: EDGELOOP_WEEK_JOBS=1000000.
 TEST(Week, MemoryStoreAndQueueStayBoundedAndWhatIsAskedForIsAnswered) {
-    const auto jobs = static_cast<std::uint64_t>(test::setting("EDGELOOP_WEEK_JOBS", 4000));
+    const auto jobs = static_cast<std::uint64_t>(test::setting("EDGELOOP_WEEK_JOBS", 1500));
     Place place;
     const std::string log = place.folder.path("bridge.log");
     place.bridge =
@@ -465,10 +472,12 @@ TEST(Week, MemoryStoreAndQueueStayBoundedAndWhatIsAskedForIsAnswered) {
     Watch::Seen seen = watch.end();
     ASSERT_FALSE(HasFatalFailure());
     EXPECT_GE(traffic.answered(), jobs / 2);
-    EXPECT_TRUE(seen.was_in_trouble || jobs < 1000) << "the disk was never full";
+    EXPECT_TRUE(seen.was_in_trouble) << "the disk was never full";
     EXPECT_LE(seen.open_jobs, static_cast<std::uint64_t>(max_queued));
     EXPECT_LE(seen.sessions, limits::sessions);
-    EXPECT_LE(seen.results, static_cast<std::uint64_t>(1.1 * max_results));
+    // While the disk is full answers to what is open come to those that are stored.
+    constexpr int trimmed_beyond = max_results + max_results / 1024 + 1;
+    EXPECT_LE(seen.results, static_cast<std::uint64_t>(trimmed_beyond + max_queued));
     // What grows with the number of jobs would be seen in the long form.
     EXPECT_LT(place.bridge->resident_mib("VmHWM"), 128);
     EXPECT_LT(most(seen.store_mib), 256);

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 namespace edgeloop::test {
@@ -30,6 +31,10 @@ class RawPeer {
                 break;
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
         }
+        // One that is ended while its window is closed hears of it when it reads, not when it
+        // writes.
+        const timeval patience{2, 0};
+        ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         std::string greeting("\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL", 16);
         greeting.resize(64, '\0');
         write(greeting);
@@ -42,7 +47,8 @@ class RawPeer {
     RawPeer(const RawPeer&) = delete;
     RawPeer& operator=(const RawPeer&) = delete;
 
-    /// Sends a frame of a message. @return false when the other side has ended the connection.
+    /// Sends a frame of a message. @return false when the other side has ended the connection, or
+    /// takes nothing for two seconds.
     bool send_frame(const std::string& bytes, bool more) {
         std::string head(1, more ? '\3' : '\2');  // its length has eight bytes
         for (int shift = 56; shift >= 0; shift -= 8)

@@ -34,7 +34,9 @@ inline std::vector<Packet> sample_packets() {
             {StatusRequest{}, 0},
             {StatusReply{"{}"}, 0},
             {Drop{"pi5", "search"}, 5},
-            {Dropped{3}, 0}};
+            {Dropped{3}, 0},
+            {PieceRequest{{{1, 2}, 7}, 3}, 5},
+            {Piece{{{1, 2}, 7}, 3, std::string("\0\xff\x80z", 4)}, 5}};
 }
 
 }  // namespace edgeloop::wire

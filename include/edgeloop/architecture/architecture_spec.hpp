@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/architecture/quantisation.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/shipped.hpp"
@@ -8,8 +9,6 @@
 #include <vector>
 
 namespace edgeloop {
-
-class Field;
 
 /// What of a video a network sees. Clips have shape (batch, 1, frames, side, side); a grey value x
 /// of 0 to 255 is (x/255 - mean) / deviation.
@@ -42,13 +41,14 @@ struct TrainingRecipe {
 /// One network to build, train and measure: what travels to workers and edge devices.
 ///
 /// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side",
-/// "mean","deviation"}, "training": {...}}. `architecture` holds the family's own keys;
-/// src/architecture/README.md lists them.
+/// "mean","deviation"}, "training": {...}, "quantisation": {...}}. `architecture` holds the
+/// family's own keys; src/architecture/README.md lists them. Without `quantisation` it is float32.
 struct ArchitectureSpec {
     std::string family;
     Json architecture = Json::object();
     ClipShape clip;
     TrainingRecipe training;
+    Quantisation quantisation;
 
     /// Every default of the family is filled in, so `architecture` has all of its keys. Whether the
     /// whole can be built is another question: static_problem() in static_rules.hpp.
@@ -62,8 +62,8 @@ struct ArchitectureSpec {
     [[nodiscard]] std::string canonical() const;
     /// Digest of canonical(): identity of training results.
     [[nodiscard]] Digest identity() const;
-    /// Digest without `training` and what grey values become: identity of latency measurements,
-    /// which do not depend on them.
+    /// Digest without `training`, what grey values become and how long is trained in float32:
+    /// identity of latency measurements, which do not depend on them.
     [[nodiscard]] Digest network_identity() const;
 };
 

@@ -19,7 +19,8 @@ struct LayerCounts {
     std::int64_t output_bytes = 0;  ///< written in a forward pass
     std::int64_t saved_bytes = 0;   ///< kept from the forward pass for the backward pass
     std::int64_t working_bytes =
-        0;  ///< inputs and outputs while it runs in inference, and residuals
+        0;                   ///< inputs and outputs while it runs in inference, and residuals
+    Bits bits = float_bits;  ///< of its weights, and of what it reads
 };
 
 /// What a network costs, counted from its spec without building it.
@@ -29,7 +30,12 @@ struct ModelCounts {
     std::int64_t flops = 0;         ///< of one forward pass over one clip: the sum of the next two
     std::int64_t matrix_flops = 0;  ///< of matrix products, the figure papers on transformers give
     std::int64_t convolution_flops = 0;
-    std::int64_t weight_bytes = 0;  ///< float32
+    std::int64_t weight_bytes = 0;  ///< float32, also where they are quantised: in training
+    /// Of the model as it is deployed. Quantised weights take their bits, and each channel of such
+    /// a layer 64 more: a multiplier and an offset, into which bias and affine norm are folded.
+    std::int64_t model_bits = 0;
+    /// Multiply-adds times the bits of their weight times those of their input (32 for float32).
+    std::int64_t bit_operations = 0;
     /// Activations of one clip kept for the backward pass by the fused kernels, float32; the clip
     /// itself is not among them. What is allocated differs by a few per cent. Times the batch, plus
     /// weights, gradients and optimiser state, this is what a training step needs.
@@ -37,12 +43,16 @@ struct ModelCounts {
     /// The part of it that LibTorch 1 keeps for the backward pass of a mean, and LibTorch 2 does
     /// not.
     std::int64_t mean_input_bytes = 0;
+    /// Copies of quantised weights that a training step keeps besides, once for a batch: at most.
+    std::int64_t rounding_bytes = 0;
     /// Largest set of inputs and outputs of one layer in inference: a lower bound, because kernels
     /// also need scratch.
     std::int64_t inference_activation_bytes = 0;
 };
 
 /// Counts parameters and FLOPs of a design exactly, and estimates its activation memory.
+///
+/// The memory of quantised layers in training is an upper bound.
 ///
 /// FLOPs follow the usual convention of the field: padding inside a convolution counts, padding of
 /// attention windows counts, everything that is not a matrix product or convolution does not.

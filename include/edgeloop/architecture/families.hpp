@@ -12,9 +12,9 @@ namespace edgeloop {
 
 /// The network families: a line here makes one known everywhere.
 ///
-/// A family is a struct with `name`, `fields()`, `problem()` (why a network cannot be built
-/// although every value by itself is legal, or nothing) and `count(clip)`; model/network.hpp says
-/// who builds it.
+/// A family is a struct with `name`, `fields()`, `quantisation`, `layer_groups()` (the layers that
+/// have bits of their own), `problem()` (why a network cannot be built although every value by
+/// itself is legal, or nothing) and `count(clip)`; model/network.hpp says who builds it.
 using AnyFamily = std::variant<  //
     Swin3d,                      //
     Cnn3d,                       //

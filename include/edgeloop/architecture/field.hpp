@@ -54,6 +54,10 @@ class Field {
           member(Objects{[&to] { return to.size(); }, [&to](std::size_t size) { to.resize(size); },
                          [&to](std::size_t i) { return to[i].fields(); }}) {}
 
+    /// A choice that older specs do not know: the first one is what they have, and is left out
+    /// where it is written, so that they keep their text.
+    [[nodiscard]] Field added_later() const;
+
     /// @throws ConfigError  wrong type or out of range, with its place.
     void read(const Json& value, const Place& place) const;
     [[nodiscard]] Json write() const;
@@ -65,13 +69,14 @@ class Field {
     Bounds length{};                   ///< of a list that may vary in length
     std::vector<std::string> choices;  ///< of a text
     Member member;
+    bool is_added_later = false;
 };
 
 /// Reads a JSON object into the struct the fields belong to.
 /// @throws ConfigError  not an object, an unknown or missing key, or as Field::read; with its
 /// place.
 void read_fields(const std::vector<Field>& fields, const Json& object, const Place& place);
-/// The object with every key.
+/// The object with every key but those that say what older specs have (added_later).
 [[nodiscard]] Json write_fields(const std::vector<Field>& fields);
 
 }  // namespace edgeloop

@@ -2,6 +2,7 @@
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/quantisation.hpp"
 
 #include <string>
 #include <vector>
@@ -18,7 +19,24 @@ struct LayerElements {
     double output = 0;
     double saved = 0;    ///< kept for the backward pass
     double working = 0;  ///< alive while it runs in inference
+    double rounded = 0;  ///< kept of rounded weights for the backward pass, once for a batch
+    Bits bits = float_bits;
+    double bits_saved = 0;  ///< by which the deployed model has fewer than 32 a parameter
 };
+
+/// Where the input of a quantised layer comes from.
+enum class Input { clip, activations };
+
+/// Makes them those of a layer of these bits, with the steps that it learns.
+/// @param outputs  channels.
+/// @param biases   parameters that are none of the weights.
+/// @param input    the step of the clip is given, others are learnt.
+void quantise(LayerElements& elements, const Quantisation& quantisation, const Bits& bits,
+              double outputs, double biases, Input input = Input::activations);
+/// Rounding of activations to a learnt step, in a layer of its own.
+[[nodiscard]] LayerElements rounding_elements(double elements);
+/// A scale and a shift of each channel, folded into the layer before where that has bits.
+[[nodiscard]] LayerElements affine_elements(double positions, int channels, const Bits& before);
 
 /// Collects layers and their totals: what count() of a family is made of.
 class LayerList {
@@ -29,6 +47,9 @@ class LayerList {
     /// @param more_saved  besides.
     void add_dense(const std::string& name, std::int64_t inputs, std::int64_t outputs,
                    double more_saved = 0);
+    /// The same with bits.
+    void add_dense(const std::string& name, std::int64_t inputs, std::int64_t outputs,
+                   double more_saved, const Quantisation& quantisation, const Bits& bits);
     /// What autograd keeps of the elements that a mean averages, to be added to what a layer saves.
     [[nodiscard]] double kept_by_mean(double averaged);
     [[nodiscard]] ModelCounts total() &&;
@@ -36,7 +57,7 @@ class LayerList {
   private:
     ModelCounts counts_;
     LayerElements sum_;
-    double convolution_flops_ = 0, mean_input_ = 0;
+    double convolution_flops_ = 0, mean_input_ = 0, model_bits_ = 0, bit_operations_ = 0;
 };
 
 /// Counts of a linear layer over `rows` rows, without what it saves.

@@ -3,7 +3,9 @@
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/link/bridge_client.hpp"
 #include "edgeloop/link/measurement.hpp"
+#include "edgeloop/link/model_job.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -42,15 +44,31 @@ struct LinkSettings {
     void check();
 };
 
-/// How one network is measured.
+/// How one network is measured: a design, or a model in a file.
 struct MeasurementChoice {
     MeasurementSettings settings;
     std::string spec;
+    ModelFiles files;           ///< no design: the model and its test vectors
+    std::string inputs;         ///< of the model, as typed
     std::string batches = "1";  ///< as typed
+    std::uint64_t max_model_mib = max_model_bytes >> 20U;
 
     void add_to(OptionParser& parser);
     void check();
+    /// What is measured, as errors name it.
+    [[nodiscard]] const std::string& name() const {
+        return files.model.empty() ? spec : files.model;
+    }
+    /// The job, for devices of a class; a model is read and looked at. Call check() before.
+    /// @throws ConfigError  for a design or a file that cannot be read or is none.
+    [[nodiscard]] MeasurementJob job(const std::string& device_class);
 };
+
+/// Prints what came of a measurement: metrics as a table, with `json` what `as_json` is; then what
+/// a model's test vectors and its promise came to, in a line each.
+/// @throws ConfigError  the model does not answer as its test vectors say.
+void print_result(const MeasurementChoice& choice, const Outcome& outcome, bool json,
+                  const Json& as_json);
 
 void add_log_level(OptionParser& parser, std::string& level);
 void add_json(OptionParser& parser, bool& json);

@@ -29,6 +29,9 @@ enum class FilePrecision {
 /// How far an output y of a float32 file may be from the network's, in normalised units:
 /// absolute + relative |y|.
 constexpr double float_absolute_tolerance = 1e-5, float_relative_tolerance = 1e-4;
+/// So many times as much may a file of integers differ from fake quantisation in float32: an
+/// accumulator close to the border of two activations may become the other one.
+constexpr double rounding_allowance = 200;
 
 struct ExportRequest {
     StoredNetwork network;  ///< without weights_file: initial weights that are always the same

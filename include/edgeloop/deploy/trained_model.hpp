@@ -82,7 +82,7 @@ struct TrainedModel {
     [[nodiscard]] static TrainedModel load(const std::string& folder);
 
     /// Writes weights, spec and record, the record last: a folder without it is no trained model.
-    /// Sets weights_digest and folder.
+    /// Sets program, weights_digest and folder, and gives the spec the form in which it is read.
     /// @param weights  bytes of a safetensors file.
     /// @throws IoError
     void save(const std::string& into, std::string_view weights);

@@ -50,8 +50,8 @@ enum class Operation : std::uint8_t {
 };
 constexpr int operations = 10;
 
-/// Of the results of a convolution, linear layer or norm whose results are float; of an integer
-/// layer with float results only ReLU.
+/// Of the results of a convolution, linear layer or norm whose results are float, of an addition
+/// only ReLU; of an integer layer with float results only ReLU.
 enum class Activation : std::uint8_t { none, relu, silu, sigmoid };
 constexpr int activations = 4;
 

@@ -2,8 +2,10 @@
 
 #include "edgeloop/link/keys.hpp"
 #include "edgeloop/link/measurement.hpp"
+#include "edgeloop/link/model_job.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +18,11 @@ struct AgentOptions : BridgeAddress {
     std::string record = "{}";   ///< device record, JSON
     std::uint32_t prefetch = 2;  ///< jobs held at once: one measured, the others at hand
     double max_back_off_s = 32;
+    /// Where models that jobs are about come to, a folder of this agent alone; empty: it takes
+    /// none.
+    std::string files_folder = {};
+    /// Why this device does not take a model; an empty text: it does. Asked before any of it comes.
+    std::function<std::string(const ModelJob&)> refusal = {};
 };
 
 /// The device's end of the link: dials out, asks for jobs by credit, sends heartbeats from a
@@ -25,6 +32,7 @@ class AgentSession {
     struct HeldJob {
         std::uint64_t id = 0;
         MeasurementJob job;
+        ModelFiles files = {};  ///< of a job about a model: here until finish()
     };
 
     /// @throws ConfigError  a name, class or record that cannot be sent.
@@ -35,7 +43,8 @@ class AgentSession {
     AgentSession(const AgentSession&) = delete;
     AgentSession& operator=(const AgentSession&) = delete;
 
-    /// Waits up to `seconds` for a job and reports it as started. Throws what ended the thread of
+    /// Waits up to `seconds` for a job, and for the files that it is about, and reports it as
+    /// started. Throws what ended the thread of
     /// the link, if anything did.
     [[nodiscard]] std::optional<HeldJob> next(double seconds);
     /// The job is measured but its answer waits for something: it stays ours, without counting

@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/access.hpp"
 #include "edgeloop/core/descriptor.hpp"
+#include "edgeloop/link/file_store.hpp"
 #include "edgeloop/link/job_store.hpp"
 #include "edgeloop/link/limits.hpp"
 
@@ -56,6 +57,7 @@ class BridgeStore final : public JobStore {
     bool commit() override;
     [[nodiscard]] std::string trouble() const override { return trouble_; }
     [[nodiscard]] bool has_room() const override;
+    [[nodiscard]] FileStore* files() override { return files_.get(); }
 
   private:
     void open();
@@ -73,6 +75,7 @@ class BridgeStore final : public JobStore {
     BridgeStoreOptions options_;
     std::string path_;
     Descriptor lock_;
+    std::unique_ptr<FileStore> files_;
     std::unique_ptr<StoreTables> tables_;  ///< null: could not be opened again after a damage
     std::unique_ptr<PendingRows> pending_;
     bool in_log_ = true;  ///< something may be in the write-ahead log only

@@ -5,6 +5,7 @@
 #include "edgeloop/link/job_store.hpp"
 #include "edgeloop/link/limits.hpp"
 #include "edgeloop/link/messages.hpp"
+#include "edgeloop/link/model_job.hpp"
 #include "edgeloop/link/rare_log.hpp"
 #include "edgeloop/link/shares.hpp"
 
@@ -17,6 +18,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
@@ -39,6 +41,7 @@ struct BoardOptions {
     std::size_t max_queued = limits::queued_jobs;
     std::uint64_t max_queued_bytes = limits::queued_bytes;  ///< of jobs, and of who waits for them
     std::uint64_t max_record_bytes = limits::record_bytes;  ///< of devices that are here
+    std::uint64_t max_model_bytes = limits::model_bytes;    ///< of a file that a job is about
 };
 
 /// Who is behind a connection, as far as it has shown.
@@ -132,6 +135,16 @@ class JobBoard {
     struct Complaint {
         std::string kind, line;
     };
+    /// A job whose files are still to come: it is not taken yet.
+    struct Upload {
+        wire::Submit wish;
+        std::vector<FileName> files;
+        Session from;
+        std::string owner;
+        std::uint64_t bytes = 0;  ///< that its owner's share has it with
+        double heard = 0, asked = 0;
+    };
+    using UploadKey = std::pair<std::uint64_t, std::uint64_t>;  ///< number of the client, job
 
     static constexpr std::uint32_t max_credit = 16;
 
@@ -186,6 +199,23 @@ class JobBoard {
     [[nodiscard]] std::string expiry_of(const Work& work, double now) const;
     void note_class(const std::string& device_class, double now);
     void drop_work(std::uint64_t id);
+
+    // models in files: job_board_files.cpp
+    [[nodiscard]] bool has_files(const Session& from, const Peer& peer, std::uint64_t id,
+                                 const wire::Submit& message, double now);
+    bool open_upload(const Session& from, const Peer& peer, std::uint64_t id,
+                     const wire::Submit& message, const ModelJob& model, double now);
+    void ask_for_piece(const UploadKey& key, Upload& upload, double now);
+    void take_piece(const Session& from, const Peer& peer, std::uint64_t id,
+                    const wire::Piece& piece, double now);
+    void give_piece(const Session& to, const Peer& peer, std::uint64_t id,
+                    const wire::PieceRequest& request, double now);
+    void end_upload(const UploadKey& key);
+    void end_uploads_of(std::uint64_t client);
+    void look_after_uploads(double now);
+    /// Of the files that a job is about, so that each goes when the last such job does.
+    void use_files(const MeasurementJob& job);
+    void leave_files(const MeasurementJob& job);
 
     // what becomes of jobs: job_board_jobs.cpp
     void started(const Session& from, Peer& peer, std::uint64_t id, double now);
@@ -252,10 +282,12 @@ class JobBoard {
     std::multimap<std::uint64_t, std::uint64_t> lost_;
     /// Devices whose answers to a job were not valid: when it is asked again, others come first.
     std::unordered_map<std::uint64_t, std::set<std::string>> unsure_;
-    std::map<std::string, double> class_seen_;  ///< when a device of it was last here
+    std::map<UploadKey, Upload> uploads_;
+    std::map<FileName, std::size_t> file_uses_;  ///< jobs that are about a file
+    std::map<std::string, double> class_seen_;   ///< when a device of it was last here
     FairQueue queue_;
     Share sessions_, records_, jobs_, bytes_, name_places_;
-    Budgets hellos_, questions_, wishes_;
+    Budgets hellos_, questions_, wishes_, pieces_;
     std::vector<Outgoing> outgoing_;
     std::size_t outgoing_bytes_ = 0;
     bool assign_due_ = false;  ///< when what is to be sent is taken

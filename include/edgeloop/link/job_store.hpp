@@ -11,6 +11,8 @@
 
 namespace edgeloop {
 
+class FileStore;  // file_store.hpp
+
 /// A job a store remembers as not yet answered.
 struct OpenJob {
     std::uint64_t id = 0;
@@ -55,6 +57,8 @@ class JobStore {
     [[nodiscard]] virtual std::string trouble() const { return {}; }
     /// Whether more results can be kept until they can be made durable.
     [[nodiscard]] virtual bool has_room() const { return true; }
+    /// Where models that jobs are about are kept; null: nowhere, such jobs are refused.
+    [[nodiscard]] virtual FileStore* files() { return nullptr; }
 };
 
 /// Forgets at the end of the process: for the broker inside a search, whose own journal keeps the

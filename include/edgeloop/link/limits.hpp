@@ -20,10 +20,15 @@ constexpr std::size_t sessions = 256;
 constexpr std::uint64_t record_bytes = 8 * mib;  ///< of devices that are here
 constexpr std::size_t names = 4096;              ///< of devices that are remembered
 
+constexpr std::uint64_t model_bytes = max_model_bytes;   ///< of a file that a job is about
+constexpr double ask_again_s = 2, silent_upload_s = 60;  ///< for a piece of it, and without one
+
 // Of a key, or of a name without keys.
 constexpr Rate hellos{128, 4}, submits{20'000, 500}, questions{50, 10};
 /// A Hello, and a submit that is answered from the store, counts one more for so many bytes.
 constexpr double bytes_that_count = 4096;
+/// Bytes of files that its devices are sent.
+constexpr Rate pieces{256 * mib, 32 * mib};
 constexpr Rate messages{20'000, 2000};
 constexpr Rate message_bytes{64 * mib, 8 * mib};
 constexpr std::size_t spare_connections = 16;  ///< beside those that its sessions need

@@ -14,9 +14,10 @@ namespace edgeloop {
 /// Samples below which a device gives no latency_p99_ms (the floor of MLPerf's LoadGen).
 constexpr int p99_samples = 662;
 
-/// Of the runtimes that a device may be asked for: whether each agent has it, whether it runs on
-/// CUDA only.
+/// Of the runtimes that a device may be asked for: whether each agent has it, whether it runs
+/// quantised layers as integers, whether it runs on CUDA only.
 [[nodiscard]] bool is_everywhere(const std::string& runtime);
+[[nodiscard]] bool runs_low_bits(const std::string& runtime);
 [[nodiscard]] bool needs_cuda(const std::string& runtime);
 
 /// How one network is measured. Travels with the job, because two measurements are comparable only

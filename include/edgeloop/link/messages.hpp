@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/link/measurement.hpp"
+#include "edgeloop/link/model_job.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +15,7 @@
 namespace edgeloop::wire {
 
 /// Version of the protocol; a peer that speaks another one is refused by name.
-constexpr std::uint16_t protocol_version = 2;
+constexpr std::uint16_t protocol_version = 3;
 
 /// Upper bounds. A message that exceeds one is rejected before anything of that size is allocated.
 constexpr std::size_t max_message_bytes = 256 * 1024;
@@ -24,6 +25,7 @@ constexpr std::size_t max_document_bytes = 64 * 1024;  ///< a spec, a device rec
 constexpr std::size_t max_status_bytes = max_message_bytes - 1024;
 constexpr std::size_t max_metrics = 512;
 constexpr std::size_t max_held_jobs = 64;
+constexpr std::size_t max_piece_bytes = 128 * 1024;  ///< of a file
 
 enum class Role : std::uint8_t { client = 1, agent = 2, observer = 3 };
 
@@ -109,9 +111,23 @@ struct Dropped {
     std::uint32_t jobs = 0;
 };
 
-using Message = std::variant<Hello, Welcome, Refused, Heartbeat, UnknownSession, Shutdown, Submit,
-                             Accepted, Busy, Cancel, Result, ResultAck, LinkReport, DeviceInfo,
-                             Ready, Job, Started, StatusRequest, StatusReply, Drop, Dropped>;
+/// Broker to client, and agent to broker: the next piece of a file of this job, please. Whoever
+/// gets a file asks for each piece, so that none comes faster than it is taken.
+struct PieceRequest {
+    FileName file;
+    std::uint64_t offset = 0;
+};
+/// A piece of a file; empty: the sender does not have it.
+struct Piece {
+    FileName file;
+    std::uint64_t offset = 0;
+    std::string bytes;
+};
+
+using Message =
+    std::variant<Hello, Welcome, Refused, Heartbeat, UnknownSession, Shutdown, Submit, Accepted,
+                 Busy, Cancel, Result, ResultAck, LinkReport, DeviceInfo, Ready, Job, Started,
+                 StatusRequest, StatusReply, Drop, Dropped, PieceRequest, Piece>;
 
 /// A message and the request it belongs to (0: none).
 struct Packet {

@@ -16,6 +16,7 @@ enum class Pass { forward, training_step };
 struct BenchmarkSettings {
     std::array<std::int64_t, 5> input{1, 1, 16, 64, 64};  ///< (batch, 1, frames, height, width)
     Kernels kernels = Kernels::fused;
+    bool frozen = false;  ///< as a frozen TorchScript module, what an exported file holds
     Processor processor = Processor::cpu;
     bool mixed_precision = false;  ///< products in bfloat16, the floor's too
     Pass pass = Pass::forward;

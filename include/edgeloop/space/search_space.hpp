@@ -63,6 +63,9 @@ class SearchSpace {
     /// The same, counting only genes that shape network or input: how many architectures there are.
     [[nodiscard]] double network_count() const;
 
+    /// Whether designs may have quantised layers.
+    [[nodiscard]] bool has_low_bits() const;
+
     /// Which genes exist in this genome. Shape (variables).
     [[nodiscard]] std::vector<bool> active(const Genome& genome) const;
     /// Sets inactive genes to their canonical value, clamps and rounds the others into their

@@ -26,15 +26,16 @@ struct RateTest {
     std::string reason;                 ///< when not completed
     std::vector<RatePoint> points;      ///< in order of rate; up to where the loss diverged
     bool diverged = false;              ///< the highest rates were not tried
-    bool rose = false;                  ///< the loss has its minimum before the last point
-    /// A tenth of the rate at which the averaged loss was smallest. 0: not completed.
+    bool rose = false;                  ///< the averaged loss grew again before the last point
+    /// A tenth of the highest rate at which the averaged loss is within 10 % of its smallest. 0:
+    /// not completed.
     double suggested = 0;
 };
 
 /// Learning-rate range test (Smith, "Cyclical Learning Rates for Training Neural Networks", WACV
 /// 2017): trains the untrained network with a rate that grows exponentially from step to step and
-/// keeps the loss of each. Where the averaged loss is smallest the rate is already about to be too
-/// high, so a tenth of it is suggested. Nothing is kept. Collective; the same result on all ranks.
+/// keeps the loss of each. Where the averaged loss begins to grow the rate is too high already, so
+/// a tenth of it is suggested. Nothing is kept. Collective; the same result on all ranks.
 ///
 /// A loss that is not finite ends it as divergence does.
 [[nodiscard]] RateTest test_rates(const TrainingSettings& settings, const Candidate& candidate,

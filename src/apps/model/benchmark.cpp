@@ -50,8 +50,13 @@ int benchmark_command(int argc, const char* const* argv) {
                cli::spelled(&kernels, {{"auto", std::nullopt},
                                        {"fused", Kernels::fused},
                                        {"library", Kernels::library},
-                                       {"plain", Kernels::plain}}),
+                                       {"plain", Kernels::plain},
+                                       {"exported", Kernels::exported}}),
                "implementation of the layers; auto: fused on the CPU, library on CUDA");
+    parser.add(
+        "frozen", &settings.frozen,
+        "as a frozen TorchScript module; with --kernels exported it is what an exported file "
+        "holds");
     parser.add("mixed-precision", &settings.mixed_precision, "matrix products in bfloat16");
     parser.add("warm-up", &settings.warm_up, "untimed runs before the timed ones", at_least(0));
     parser.add("repetitions", &settings.repetitions, "timed runs", at_least(1));
@@ -78,7 +83,10 @@ int benchmark_command(int argc, const char* const* argv) {
         result.median_ms, result.p90_ms, result.min_ms, settings.repetitions, result.floor_ms,
         result.flops / 1e9, result.gemm_gflop_per_s, result.ratio, result.cpu_ratio,
         static_cast<double>(result.peak_bytes) / (1 << 20), to_string(settings.processor),
-        to_string(settings.kernels), settings.mixed_precision ? " in bfloat16" : "");
+        to_string(settings.kernels),
+        settings.mixed_precision ? " in bfloat16"
+        : settings.frozen        ? " as frozen TorchScript"
+                                 : "");
     return 0;
 }
 

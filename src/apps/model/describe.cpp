@@ -10,6 +10,7 @@ namespace edgeloop {
 namespace {
 
 double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+double kib(std::int64_t bits) { return static_cast<double>(bits) / (8 << 10); }
 double million(std::int64_t count) { return static_cast<double>(count) / 1e6; }
 
 Json to_json(const ModelCounts& counts) {
@@ -20,6 +21,8 @@ Json to_json(const ModelCounts& counts) {
                           {"shape", layer.shape},
                           {"parameters", layer.parameters},
                           {"flops", layer.flops},
+                          {"weight_bits", layer.bits.weights},
+                          {"activation_bits", layer.bits.activations},
                           {"training_bytes", layer.saved_bytes},
                           {"inference_bytes", layer.working_bytes}});
     return {{"layers", layers},
@@ -28,6 +31,8 @@ Json to_json(const ModelCounts& counts) {
             {"matrix_flops", counts.matrix_flops},
             {"convolution_flops", counts.convolution_flops},
             {"weight_bytes", counts.weight_bytes},
+            {"model_bits", counts.model_bits},
+            {"bit_operations", counts.bit_operations},
             {"training_activation_bytes", counts.training_activation_bytes},
             {"inference_activation_bytes", counts.inference_activation_bytes}};
 }
@@ -45,11 +50,13 @@ void print_table(const ModelCounts& counts) {
                shown(mib(counts.inference_activation_bytes)));
     fmt::print(
         "\nparameters              {:.2f} M ({:.1f} MiB)\n"
+        "deployed model          {:.1f} KiB, {:.3f} G bit operations per clip\n"
         "matrix products         {:.3f} GFLOP per clip (2 per multiply-add)\n"
         "convolutions            {:.3f} GFLOP per clip\n"
         "activations, training   {:.1f} MiB per clip, kept for the backward pass\n"
         "activations, inference  {:.1f} MiB per clip, largest set alive at once\n",
-        million(counts.parameters), mib(counts.weight_bytes), million(counts.matrix_flops) / 1e3,
+        million(counts.parameters), mib(counts.weight_bytes), kib(counts.model_bits),
+        million(counts.bit_operations) / 1e3, million(counts.matrix_flops) / 1e3,
         million(counts.convolution_flops) / 1e3, mib(counts.training_activation_bytes),
         mib(counts.inference_activation_bytes));
 }

@@ -83,7 +83,8 @@ void add_rate_test(cli::OptionParser& o, TrainCommand& c) {
     o.group("Learning-rate range test (Smith, 2017)");
     o.add("lr-test", &c.tests_rates,
           "instead of training: raise the learning rate from step to step, write the losses to "
-          "lr_test.csv in --out, and suggest a tenth of the rate at which the loss is smallest");
+          "lr_test.csv in --out, and suggest a tenth of the highest rate at which the loss is "
+          "about its smallest");
     o.add("lr-lowest", &c.rates.lowest, "learning rate of the first step", more_than(0));
     o.add("lr-highest", &c.rates.highest, "learning rate of the last step", more_than(0));
     o.add("lr-steps", &c.rates.steps, "training steps", between(10, 100000));
@@ -263,7 +264,8 @@ void write_rates(const RateTest& test, const TrainCommand& command) {
                test.points.front().rate, test.points.back().rate,
                test.diverged ? ", where the loss diverged" : "");
     fmt::print(
-        "suggested: --learning-rate {:.2g}, a tenth of the rate at which the loss is smallest\n",
+        "suggested: --learning-rate {:.2g}, a tenth of the highest rate at which the loss is about "
+        "its smallest\n",
         test.suggested);
     if (!test.rose) log::warning("the loss still fell at the highest rate: raise --lr-highest");
     fmt::print("written to {}\n", printable(file));

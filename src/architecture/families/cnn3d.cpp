@@ -12,11 +12,14 @@ struct Flow {
     Grid3 grid;
     int channels;
     bool is_kept;  ///< whoever made it keeps it for its own backward pass
+    Input input = Input::clip;
 };
 
 /// Convolution, norm, ReLU and pool of one stage.
-void count_stage(LayerList& layers, const std::string& name, const Cnn3d::Stage& stage,
-                 bool has_norm, Flow& flow) {
+void count_stage(LayerList& layers, const Cnn3d& network, std::size_t i, Flow& flow) {
+    const std::string name = "stages." + std::to_string(i);
+    const Cnn3d::Stage& stage = network.stages[i];
+    const Bits bits = network.quantisation.of_stage(i);
     Grid3& grid = flow.grid;
     const auto positions = static_cast<double>(volume(grid));
     const double taps = static_cast<double>(volume(stage.kernel)) * flow.channels;
@@ -26,8 +29,13 @@ void count_stage(LayerList& layers, const std::string& name, const Cnn3d::Stage&
     conv.input = positions * flow.channels;
     conv.saved = flow.is_kept ? 0 : conv.input;
     conv.working = conv.input + conv.output;
+    quantise(conv, network.quantisation, bits, stage.channels, stage.channels, flow.input);
+    flow.input = Input::activations;
     layers.add(name + ".conv", "conv3d", shape, conv);
-    if (has_norm)
+    if (network.norm == "affine")
+        layers.add(name + ".norm", "affine", shape,
+                   affine_elements(positions, stage.channels, bits));
+    if (network.norm == "group")
         layers.add(name + ".norm", "group norm", shape,
                    group_norm_elements(positions, stage.channels));
     LayerElements relu = map_elements(positions * stage.channels);
@@ -70,26 +78,47 @@ std::int64_t Cnn3d::features(const ClipShape& clip) const {
     return channels * volume(grid);
 }
 
+Bits Cnn3d::bits_after_stages() const {
+    return hidden.empty() ? quantisation.of_last() : quantisation.of_dense();
+}
+
+bool Cnn3d::rounds_features() const {
+    return reduce == "mean" && bits_after_stages().activations != Bits::none;
+}
+
+std::optional<std::string> Cnn3d::problem() const {
+    const auto& bits = quantisation.stages;
+    if (norm == "group" &&
+        !std::all_of(bits.begin(), bits.end(), [](const Bits& one) { return one.is_float(); }))
+        return "quantised stages need a norm that folds into the convolution: affine or none, not "
+               "group";
+    return std::nullopt;
+}
+
 ModelCounts Cnn3d::count(const ClipShape& clip) const {
     LayerList layers;
     Flow flow{clip_grid(clip), 1, true};  // the clip is not an activation
-    for (std::size_t i = 0; i < stages.size(); ++i)
-        count_stage(layers, "stages." + std::to_string(i), stages[i], norm == "group", flow);
+    for (std::size_t i = 0; i < stages.size(); ++i) count_stage(layers, *this, i, flow);
     std::int64_t width = features(clip);
     // A flat view of what is kept anyway costs nothing; what dropout leaves and a mean averages
     // does.
     const bool is_mean = reduce == "mean";
+    if (rounds_features())
+        layers.add("features", "rounding",
+                   {flow.channels, flow.grid[0], flow.grid[1], flow.grid[2]},
+                   rounding_elements(static_cast<double>(volume(flow.grid)) * flow.channels));
     const bool is_view = !is_mean && dropout == 0 && flow.is_kept;
     double more_saved = (is_view ? -1.0 : 0.0) * static_cast<double>(width);
     if (dropout > 0) more_saved += static_cast<double>(width);
     if (is_mean && !flow.is_kept)
         more_saved += layers.kept_by_mean(static_cast<double>(volume(flow.grid)) * flow.channels);
     for (std::size_t i = 0; i < hidden.size(); ++i) {
-        layers.add_dense("hidden." + std::to_string(i), width, hidden[i], more_saved);
+        layers.add_dense("hidden." + std::to_string(i), width, hidden[i], more_saved, quantisation,
+                         quantisation.of_dense());
         width = hidden[i];
         more_saved = 0;
     }
-    layers.add_dense("output", width, 2, more_saved);
+    layers.add_dense("output", width, 2, more_saved, quantisation, quantisation.of_last());
     return std::move(layers).total();
 }
 

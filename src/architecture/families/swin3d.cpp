@@ -3,6 +3,8 @@
 #include "edgeloop/architecture/layer_list.hpp"
 #include "edgeloop/architecture/window_geometry.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace edgeloop {
@@ -46,12 +48,15 @@ class Counter {
         LayerElements elements = linear_elements(rows(), pixels, network_.embed_dim);
         elements.is_convolution = true;
         elements.saved = elements.input;
+        quantise(elements, network_.quantisation, network_.quantisation.of_first(),
+                 network_.embed_dim, network_.embed_dim, Input::clip);
         layers_.add("patch_embed.proj", "patch embedding", tokens_of(network_.embed_dim), elements);
     }
 
     void block(std::size_t stage, bool shifted, const std::string& name) {
         const int channels = network_.width(stage), hidden = network_.mlp_width(stage);
         const double residual = rows() * channels;
+        bits_ = network_.quantisation.of_stage(stage);
         norm(name + ".norm1", channels);
         linear(name + ".attn.qkv", channels, 3 * channels, residual, 0);
         attention(name + ".attn", stage, shifted);
@@ -67,6 +72,9 @@ class Counter {
         LayerElements elements = linear_elements(rows(), inputs, outputs);
         elements.saved = saved;
         elements.working = alive + elements.input + elements.output;
+        // The fused layers around it give way to plain ones, which keep what lies between.
+        if (!bits_.is_float()) elements.saved += elements.input;
+        quantise(elements, network_.quantisation, bits_, outputs, outputs);
         layers_.add(name, "linear", tokens_of(outputs), elements);
     }
 
@@ -94,30 +102,41 @@ class Counter {
         const std::string name = "layers." + std::to_string(stage) + ".downsample.";
         grid_ = ceil_divide(grid_, {1, 2, 2});
         norm(name + "norm", 4 * channels);
-        layers_.add(name + "reduction", "linear", tokens_of(2 * channels),
-                    linear_elements(rows(), 4 * channels, 2 * channels, false));
+        LayerElements elements = linear_elements(rows(), 4 * channels, 2 * channels, false);
+        if (!bits_.is_float()) elements.saved += elements.input;
+        quantise(elements, network_.quantisation, bits_, 2 * channels, 0);
+        layers_.add(name + "reduction", "linear", tokens_of(2 * channels), elements);
     }
 
     void head() {
         const int width = network_.width(network_.depths.size() - 1);
         const auto [first, second] = network_.head_hidden;
         norm("norm", width);
-        layers_.add_dense(
-            "head.fc_cls", width, first,
-            layers_.kept_by_mean(rows() * width) + (network_.dropout > 0 ? width : 0));
-        layers_.add_dense("linear_layers.0", first, second);
-        layers_.add_dense("linear_layers.2", second, 2);
+        const Quantisation& quantisation = network_.quantisation;
+        layers_.add_dense("head.fc_cls", width, first,
+                          layers_.kept_by_mean(rows() * width) + (network_.dropout > 0 ? width : 0),
+                          quantisation, quantisation.of_dense());
+        layers_.add_dense("linear_layers.0", first, second, 0, quantisation,
+                          quantisation.of_dense());
+        layers_.add_dense("linear_layers.2", second, 2, 0, quantisation, quantisation.of_last());
     }
 
     const Swin3d& network_;
     Grid3 grid_;
-    int blocks_ = 0;  ///< counted so far
+    int blocks_ = 0;          ///< counted so far
+    Bits bits_ = float_bits;  ///< of the stage at hand
     LayerList layers_;
 };
 
 }  // namespace
 
 std::optional<std::string> Swin3d::problem() const {
+    if (quantisation.dense.activations == 1 ||
+        std::any_of(quantisation.stages.begin(), quantisation.stages.end(),
+                    [](const Bits& bits) { return bits.activations == 1; }))
+        return "activations of 1 bit have one sign, and tokens have two: 2 bits are the fewest of "
+               "a "
+               "swin3d's stages and dense layers";
     if (heads.size() != depths.size())
         return fmt::format("depths has {} stages but heads has {}", depths.size(), heads.size());
     for (std::size_t i = 0; i < heads.size(); ++i) {

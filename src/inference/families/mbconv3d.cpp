@@ -5,7 +5,12 @@ namespace {
 
 class Mbconv3dMaker {
   public:
-    explicit Mbconv3dMaker(NetworkMaker& maker) : maker_(maker) {}
+    Mbconv3dMaker(const Mbconv3d& network, NetworkMaker& maker)
+        : maker_(maker),
+          norm_(network.norm == "affine" ? NormKind::affine : NormKind::group),
+          activation_(network.activation == "relu" ? Activation::relu : Activation::silu) {}
+
+    [[nodiscard]] Activation activation() const { return activation_; }
 
     void convolve(const std::string& name, int outputs, const Extent3& kernel,
                   const Extent3& stride, bool is_depthwise, Activation activation,
@@ -19,7 +24,7 @@ class Mbconv3dMaker {
         convolution.stride = stride;
         convolution.is_depthwise = is_depthwise;
         convolution.has_bias = false;
-        convolution.norm_kind = NormKind::group;
+        convolution.norm_kind = norm_;
         convolution.activation = activation;
         convolution.residual = residual;
         maker_.convolve(convolution);
@@ -28,27 +33,30 @@ class Mbconv3dMaker {
     void block(const std::string& name, const Mbconv3d::Stage& stage, const Extent3& stride,
                const std::string& reader) {
         const int inputs = maker_.shape().channels, width = stage.expanded(inputs);
+        maker_.round_for(name + ".expand.conv");  // once, for both branches
         const int before = maker_.tensor();
         const bool has_residual = inputs == stage.channels && volume(stride) == 1;
         constexpr Extent3 one{1, 1, 1};
-        convolve(name + ".expand", width, one, one, false, Activation::silu,
-                 name + ".depthwise.conv");
-        convolve(name + ".depthwise", width, stage.kernel, stride, true, Activation::silu,
+        convolve(name + ".expand", width, one, one, false, activation_, name + ".depthwise.conv");
+        convolve(name + ".depthwise", width, stage.kernel, stride, true, activation_,
                  name + ".project.conv");
         if (stage.squeeze > 0) maker_.squeeze(name + ".squeeze", stage.squeezed(inputs));
-        convolve(name + ".project", stage.channels, one, one, false, Activation::none, reader,
+        const auto last = activation_ == Activation::relu ? Activation::relu : Activation::none;
+        convolve(name + ".project", stage.channels, one, one, false, last, reader,
                  has_residual ? before : -1);
     }
 
   private:
     NetworkMaker& maker_;
+    NormKind norm_;
+    Activation activation_;
 };
 
 }  // namespace
 
 void make_layers(const Mbconv3d& network, const FamilyOutputs& outputs, NetworkMaker& maker) {
     constexpr Extent3 one{1, 1, 1};
-    Mbconv3dMaker own(maker);
+    Mbconv3dMaker own(network, maker);
     std::vector<std::string> names;
     for (std::size_t i = 0; i < network.stages.size(); ++i)
         for (int j = 0; j < network.stages[i].repeats; ++j)
@@ -57,13 +65,13 @@ void make_layers(const Mbconv3d& network, const FamilyOutputs& outputs, NetworkM
     const auto reader = [&](std::size_t block) {
         return names[block].empty() ? std::string("head.conv") : names[block] + ".expand.conv";
     };
-    own.convolve("stem", network.stem, {3, 3, 3}, one, false, Activation::silu, reader(0));
+    own.convolve("stem", network.stem, {3, 3, 3}, one, false, own.activation(), reader(0));
     std::size_t block = 0;
     for (const Mbconv3d::Stage& stage : network.stages)
         for (int j = 0; j < stage.repeats; ++j, ++block)
             own.block(names[block], stage, j == 0 ? stage.stride : one, reader(block + 1));
-    own.convolve("head", network.head, one, one, false, Activation::silu, "features");
-    maker.mean("output");
+    own.convolve("head", network.head, one, one, false, own.activation(), "features");
+    maker.mean("features", "output");
     maker.linear("output", outputs.count, Activation::none, "");
 }
 

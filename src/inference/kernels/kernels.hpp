@@ -71,7 +71,7 @@ struct Kernels {
                    Activation activation);
     /// sums += x - origin, squares += (x - origin)^2.
     void (*moments)(const float* x, const float* origin, float* sums, float* squares, int count);
-    void (*add)(float* out, const float* a, const float* b, int count);
+    void (*add)(float* out, const float* a, const float* b, int count, bool is_relu);
     void (*multiply)(float* out, const float* a, const float* b, int count);
     void (*real_max)(float* out, const float* x, int count);  ///< out = max(out, x)
     void (*byte_max)(std::uint8_t* out, const std::uint8_t* x, int count);

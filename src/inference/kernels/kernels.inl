@@ -304,8 +304,11 @@ void moments(const float* __restrict x, const float* __restrict origin, float* _
     }
 }
 
-void add(float* out, const float* a, const float* b, int count) {
-    for (int i = 0; i < count; ++i) out[i] = a[i] + b[i];
+void add(float* out, const float* a, const float* b, int count, bool is_relu) {
+    for (int i = 0; i < count; ++i) {
+        const float sum = a[i] + b[i];
+        out[i] = is_relu && !(sum > 0) ? 0 : sum;
+    }
 }
 void multiply(float* out, const float* a, const float* b, int count) {
     for (int i = 0; i < count; ++i) out[i] = a[i] * b[i];

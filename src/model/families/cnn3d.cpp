@@ -12,15 +12,20 @@ namespace {
 /// Convolution, norm, ReLU, max-pool. (B, C, T, H, W) -> (B, channels, T/pool, H/pool, W/pool).
 class StageImpl : public torch::nn::Module {
   public:
-    StageImpl(std::int64_t inputs, const Cnn3d::Stage& stage, bool has_norm) : stage_(stage) {
-        conv_ =
-            register_module("conv", Conv3d(Conv3dOptions{inputs, stage.channels, stage.kernel}));
-        if (has_norm) norm_ = register_module("norm", GroupNorm(stage.channels));
+    StageImpl(std::int64_t inputs, const Cnn3d::Stage& stage, const std::string& norm,
+              const RoundingOptions& rounding)
+        : stage_(stage) {
+        Conv3dOptions options{inputs, stage.channels, stage.kernel};
+        options.rounding = rounding;
+        conv_ = register_module("conv", Conv3d(options));
+        if (norm == "group") norm_ = register_module("norm", GroupNorm(stage.channels));
+        if (norm == "affine") affine_ = register_module("norm", Affine(stage.channels));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
         torch::Tensor y = conv_->forward(x);
         if (!norm_.is_empty()) y = norm_->forward(y);
+        if (!affine_.is_empty()) y = affine_->forward(y);
         y = torch::relu(y);
         const Grid3 pool = stage_.effective_pool({y.size(2), y.size(3), y.size(4)});
         if (pool == Grid3{1, 1, 1}) return y;
@@ -31,6 +36,7 @@ class StageImpl : public torch::nn::Module {
     Cnn3d::Stage stage_;
     Conv3d conv_{nullptr};
     GroupNorm norm_{nullptr};
+    Affine affine_{nullptr};
 };
 TORCH_MODULE(Stage);
 
@@ -38,19 +44,32 @@ class Cnn3dNetwork : public Network {
   public:
     Cnn3dNetwork(const Cnn3d& config, const ClipShape& clip, int outputs)
         : is_mean_(config.reduce == "mean"), dropout_(config.dropout) {
+        const Quantisation& quantisation = config.quantisation;
+        const auto rounding = [&](const Bits& bits, Reads reads = Reads::above_zero) {
+            return RoundingOptions(quantisation, bits, reads, clip);
+        };
         std::int64_t channels = 1;
-        for (const Cnn3d::Stage& stage : config.stages) {
-            stages_->push_back(Stage(channels, stage, config.norm == "group"));
+        for (std::size_t i = 0; i < config.stages.size(); ++i) {
+            const Cnn3d::Stage& stage = config.stages[i];
+            stages_->push_back(Stage(
+                channels, stage, config.norm,
+                rounding(quantisation.of_stage(i), i == 0 ? Reads::clip : Reads::above_zero)));
             channels = stage.channels;
         }
         register_module("stages", stages_);
+        if (config.rounds_features())
+            features_ = register_module(
+                "features",
+                RoundingLayer(rounding({Bits::none, config.bits_after_stages().activations})));
         std::int64_t width = config.features(clip);
         for (const int hidden : config.hidden) {
-            hidden_->push_back(Linear(width, hidden));
+            hidden_->push_back(
+                Linear(width, hidden, LinearImpl::Bias::yes, rounding(quantisation.of_dense())));
             width = hidden;
         }
         register_module("hidden", hidden_);
-        output_ = register_module("output", Linear(width, outputs));
+        output_ = register_module("output", Linear(width, outputs, LinearImpl::Bias::yes,
+                                                   rounding(quantisation.of_last())));
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
@@ -58,6 +77,7 @@ class Cnn3dNetwork : public Network {
         std::size_t number = 0;
         for (const auto& stage : *stages_)
             x = LayerObserver::seen("stages", number++, stage->as<Stage>()->forward(x));
+        if (!features_.is_empty()) x = features_->forward(x);
         x = is_mean_ ? x.mean({2, 3, 4}) : x.flatten(1);
         x = torch::dropout(x, dropout_, is_training());
         number = 0;
@@ -71,6 +91,7 @@ class Cnn3dNetwork : public Network {
     bool is_mean_;
     double dropout_;
     torch::nn::ModuleList stages_, hidden_;
+    RoundingLayer features_{nullptr};
     Linear output_{nullptr};
 };
 

@@ -13,38 +13,66 @@ namespace {
 
 // Letters: B batch, C channels, (T, H, W) grid. Maps have shape (B, C, T, H, W).
 
+/// What all layers of a network share.
+struct Style {
+    bool is_affine = false;  ///< the norm
+    bool has_relu = false;   ///< else SiLU
+
+    [[nodiscard]] torch::Tensor activate(const torch::Tensor& x) const {
+        return has_relu ? torch::relu(x) : torch::silu(x);
+    }
+};
+
 /// Convolution without bias, then norm, whose bias takes its place.
 class ConvNormImpl : public torch::nn::Module, public KernelChoice {
   public:
     enum class Channels { mixed, each_by_itself };
-    explicit ConvNormImpl(Conv3dOptions options, Channels channels = Channels::mixed)
+    ConvNormImpl(Conv3dOptions options, const Style& style, const RoundingOptions& rounding,
+                 Channels channels = Channels::mixed)
         : stride_(options.stride) {
         const Extent3& kernel = options.kernel;
         has_own_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
                    kernel[1] % 2 == 1 && kernel[2] % 2 == 1;
         options.bias = LinearImpl::Bias::no;
         if (channels == Channels::each_by_itself) options.groups = options.inputs;
+        options.rounding = rounding;
         conv_ = register_module("conv", Conv3d(options));
-        norm_ = register_module("norm", GroupNorm(options.outputs));
+        if (style.is_affine)
+            affine_ = register_module("norm", Affine(options.outputs));
+        else
+            norm_ = register_module("norm", GroupNorm(options.outputs));
     }
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        if (has_own_ && kernels == Kernels::fused)
-            return norm_->forward(depthwise_conv3d(x, conv_->weight, stride_));
-        if (has_own_ && kernels == Kernels::exported)
-            return norm_->forward(depthwise_by_frames(x, conv_->weight, stride_));
-        return norm_->forward(conv_->forward(x));
+        return of_rounded(rounded(x));
+    }
+    [[nodiscard]] torch::Tensor rounded(const torch::Tensor& x) const {
+        return conv_->rounded_input(x);
+    }
+    [[nodiscard]] torch::Tensor of_rounded(const torch::Tensor& x) const {
+        const torch::Tensor y = convolved(x);
+        return affine_.is_empty() ? norm_->forward(y) : affine_->forward(y);
     }
 
   private:
+    [[nodiscard]] torch::Tensor convolved(const torch::Tensor& x) const {
+        if (has_own_ && kernels == Kernels::fused)
+            return depthwise_conv3d(x, conv_->rounded_weight(), stride_);
+        if (has_own_ && kernels == Kernels::exported)
+            return depthwise_by_frames(x, conv_->rounded_weight(), stride_);
+        return conv_->convolve(x);
+    }
+
     Extent3 stride_;
     bool has_own_;
     Conv3d conv_{nullptr};
     GroupNorm norm_{nullptr};
+    Affine affine_{nullptr};
 };
 TORCH_MODULE(ConvNorm);
 
-ConvNorm pointwise(std::int64_t inputs, std::int64_t outputs) {
-    return ConvNorm(Conv3dOptions{inputs, outputs});
+ConvNorm pointwise(std::int64_t inputs, std::int64_t outputs, const Style& style,
+                   const RoundingOptions& rounding) {
+    return ConvNorm(Conv3dOptions{inputs, outputs}, style, rounding);
 }
 
 /// Weighs channels by a small network of their means.
@@ -71,27 +99,32 @@ TORCH_MODULE(Squeeze);
 /// shape stays.
 class InvertedResidualImpl : public torch::nn::Module {
   public:
-    InvertedResidualImpl(int inputs, const Mbconv3d::Stage& stage, const Extent3& stride)
-        : residual_(inputs == stage.channels && volume(stride) == 1) {
+    InvertedResidualImpl(int inputs, const Mbconv3d::Stage& stage, const Extent3& stride,
+                         const Style& style, const RoundingOptions& rounding)
+        : residual_(inputs == stage.channels && volume(stride) == 1), style_(style) {
         const int width = stage.expanded(inputs);
-        expand_ = register_module("expand", pointwise(inputs, width));
-        depthwise_ =
-            register_module("depthwise", ConvNorm(Conv3dOptions{width, width, stage.kernel, stride},
-                                                  ConvNormImpl::Channels::each_by_itself));
+        expand_ = register_module("expand", pointwise(inputs, width, style, rounding));
+        depthwise_ = register_module(
+            "depthwise", ConvNorm(Conv3dOptions{width, width, stage.kernel, stride}, style,
+                                  rounding, ConvNormImpl::Channels::each_by_itself));
         if (stage.squeeze > 0)
             squeeze_ = register_module("squeeze", Squeeze(width, stage.squeezed(inputs)));
-        project_ = register_module("project", pointwise(width, stage.channels));
+        project_ = register_module("project", pointwise(width, stage.channels, style, rounding));
     }
 
-    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        torch::Tensor y = torch::silu(depthwise_->forward(torch::silu(expand_->forward(x))));
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& input) const {
+        const torch::Tensor x = expand_->rounded(input);  // once, for both branches
+        torch::Tensor y =
+            style_.activate(depthwise_->forward(style_.activate(expand_->of_rounded(x))));
         if (!squeeze_.is_empty()) y = squeeze_->forward(y);
         y = project_->forward(y);
-        return residual_ ? x + y : y;
+        if (residual_) y = x + y;
+        return style_.has_relu ? torch::relu(y) : y;
     }
 
   private:
     bool residual_;
+    Style style_;
     ConvNorm expand_{nullptr}, depthwise_{nullptr}, project_{nullptr};
     Squeeze squeeze_{nullptr};
 };
@@ -99,14 +132,22 @@ TORCH_MODULE(InvertedResidual);
 
 class Mbconv3dNetwork : public Network {
   public:
-    Mbconv3dNetwork(const Mbconv3d& config, int outputs) : dropout_(config.dropout) {
-        stem_ = register_module("stem", ConvNorm(Conv3dOptions{1, config.stem, {3, 3, 3}}));
+    Mbconv3dNetwork(const Mbconv3d& config, const ClipShape& clip, int outputs)
+        : dropout_(config.dropout), style_{config.norm == "affine", config.activation == "relu"} {
+        const Quantisation& quantisation = config.quantisation;
+        const auto rounding = [&](const Bits& bits, Reads reads = Reads::above_zero) {
+            return RoundingOptions(quantisation, bits, reads, clip);
+        };
+        stem_ = register_module("stem", ConvNorm(Conv3dOptions{1, config.stem, {3, 3, 3}}, style_,
+                                                 rounding(quantisation.of_first(), Reads::clip)));
         int channels = config.stem;
-        for (const Mbconv3d::Stage& stage : config.stages) {
+        for (std::size_t s = 0; s < config.stages.size(); ++s) {
+            const Mbconv3d::Stage& stage = config.stages[s];
             torch::nn::ModuleList blocks;
             for (int i = 0; i < stage.repeats; ++i) {
                 const Extent3 stride = i == 0 ? stage.stride : Extent3{1, 1, 1};
-                blocks->push_back(InvertedResidual(channels, stage, stride));
+                blocks->push_back(InvertedResidual(channels, stage, stride, style_,
+                                                   rounding(quantisation.of_stage(s))));
                 blocks_.push_back(blocks[static_cast<std::size_t>(i)]->as<InvertedResidual>());
                 block_names_.push_back(fmt::format("stages.{}.{}", stages_->size(), i));
                 channels = stage.channels;
@@ -114,20 +155,30 @@ class Mbconv3dNetwork : public Network {
             stages_->push_back(blocks);
         }
         register_module("stages", stages_);
-        head_ = register_module("head", pointwise(channels, config.head));
-        output_ = register_module("output", Linear(config.head, outputs));
+        head_ = register_module(
+            "head", pointwise(channels, config.head, style_, rounding(quantisation.of_dense())));
+        const Bits last = quantisation.of_last();
+        if (last.activations != Bits::none)
+            features_ = register_module("features",
+                                        RoundingLayer(rounding({Bits::none, last.activations})));
+        output_ = register_module(
+            "output", Linear(config.head, outputs, LinearImpl::Bias::yes, rounding(last)));
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
-        torch::Tensor x = LayerObserver::seen("stem", torch::silu(stem_->forward(clips)));
+        torch::Tensor x = LayerObserver::seen("stem", style_.activate(stem_->forward(clips)));
         for (std::size_t i = 0; i < blocks_.size(); ++i)
             x = LayerObserver::seen(block_names_[i], blocks_[i]->forward(x));
-        x = LayerObserver::seen("head", torch::silu(head_->forward(x)).mean({2, 3, 4}));
+        x = style_.activate(head_->forward(x));
+        if (!features_.is_empty()) x = features_->forward(x);
+        x = LayerObserver::seen("head", x.mean({2, 3, 4}));
         return output_->forward(torch::dropout(x, dropout_, is_training()));
     }
 
   private:
     double dropout_;
+    Style style_;
+    RoundingLayer features_{nullptr};
     ConvNorm stem_{nullptr}, head_{nullptr};
     torch::nn::ModuleList stages_;
     std::vector<InvertedResidualImpl*> blocks_;  ///< those of all stages; stages_ owns them
@@ -137,8 +188,8 @@ class Mbconv3dNetwork : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> Mbconv3d::build(const ClipShape&, int outputs) const {
-    return std::make_shared<Mbconv3dNetwork>(*this, outputs);
+std::shared_ptr<Network> Mbconv3d::build(const ClipShape& clip, int outputs) const {
+    return std::make_shared<Mbconv3dNetwork>(*this, clip, outputs);
 }
 
 }  // namespace edgeloop

@@ -28,9 +28,11 @@ torch::Tensor drop_path(const torch::Tensor& branch, double probability) {
 
 class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
   public:
-    PatchEmbedImpl(const Extent3& patch, std::int64_t channels) : patch_(patch) {
-        proj = register_module("proj",
-                               Conv3d(Conv3dOptions{1, channels, patch, patch, 1, Border::valid}));
+    PatchEmbedImpl(const Extent3& patch, std::int64_t channels, const RoundingOptions& rounding)
+        : patch_(patch) {
+        Conv3dOptions options{1, channels, patch, patch, 1, Border::valid};
+        options.rounding = rounding;
+        proj = register_module("proj", Conv3d(options));
     }
 
     /// (B, 1, frames, height, width) -> (B, T, H, W, C), padded at the end to whole patches.
@@ -59,7 +61,8 @@ class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
                 .permute({0, 1, 3, 5, 2, 4, 6})
                 .reshape({clips.size(0), clips.size(2) / t, clips.size(3) / h, clips.size(4) / w,
                           volume(patch_)});
-        return torch::linear(patches, proj->weight.flatten(1), proj->bias);
+        return torch::linear(proj->rounded_input(patches), proj->rounded_weight().flatten(1),
+                             proj->bias);
     }
 
     Extent3 patch_;
@@ -73,15 +76,21 @@ class BlockImpl : public torch::nn::Module, public KernelChoice {
         const int channels = config.width(stage);
         const std::int64_t rows = window_geometry({1, 1, 1}, window_, false).table_rows();
         norm1_ = register_module("norm1", LayerNorm(channels));
+        const RoundingOptions rounding(config.quantisation, config.quantisation.of_stage(stage),
+                                       Reads::both_signs);
+        const auto with_bias = LinearImpl::Bias::yes;
         const auto attention = register_module("attn", std::make_shared<torch::nn::Module>());
-        qkv_ = attention->register_module("qkv", Linear(channels, 3 * channels));
-        proj_ = attention->register_module("proj", Linear(channels, channels));
+        qkv_ =
+            attention->register_module("qkv", Linear(channels, 3 * channels, with_bias, rounding));
+        proj_ = attention->register_module("proj", Linear(channels, channels, with_bias, rounding));
         table_ = attention->register_parameter("relative_position_bias_table",
                                                torch::empty({rows, config.heads[stage]}));
         norm2_ = register_module("norm2", LayerNorm(channels));
         const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>());
-        fc1_ = mlp->register_module("fc1", Linear(channels, config.mlp_width(stage)));
-        fc2_ = mlp->register_module("fc2", Linear(config.mlp_width(stage), channels));
+        fc1_ = mlp->register_module("fc1",
+                                    Linear(channels, config.mlp_width(stage), with_bias, rounding));
+        fc2_ = mlp->register_module("fc2",
+                                    Linear(config.mlp_width(stage), channels, with_bias, rounding));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
@@ -123,10 +132,10 @@ TORCH_MODULE(Block);
 /// Halves height and width and doubles the channels. (B, T, H, W, C) -> (B, T, H/2, W/2, 2 C).
 class PatchMergingImpl : public torch::nn::Module, public KernelChoice {
   public:
-    explicit PatchMergingImpl(std::int64_t channels) {
+    PatchMergingImpl(std::int64_t channels, const RoundingOptions& rounding) {
         norm_ = register_module("norm", LayerNorm(4 * channels));
-        reduction_ =
-            register_module("reduction", Linear(4 * channels, 2 * channels, LinearImpl::Bias::no));
+        reduction_ = register_module(
+            "reduction", Linear(4 * channels, 2 * channels, LinearImpl::Bias::no, rounding));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
@@ -161,7 +170,11 @@ class StageImpl : public torch::nn::Module {
         blocks_name_ = fmt::format("layers.{}.blocks", stage);
         downsample_name_ = fmt::format("layers.{}.downsample", stage);
         if (stage + 1 < config.depths.size())
-            downsample_ = register_module("downsample", PatchMerging(config.width(stage)));
+            downsample_ = register_module(
+                "downsample", PatchMerging(config.width(stage),
+                                           RoundingOptions(config.quantisation,
+                                                           config.quantisation.of_stage(stage),
+                                                           Reads::both_signs)));
     }
 
     [[nodiscard]] torch::Tensor forward(torch::Tensor tokens) const {
@@ -183,8 +196,13 @@ TORCH_MODULE(Stage);
 
 class Swin3dNetwork : public Network {
   public:
-    Swin3dNetwork(const Swin3d& config, int outputs) : dropout_(config.dropout) {
-        patch_embed_ = register_module("patch_embed", PatchEmbed(config.patch, config.embed_dim));
+    Swin3dNetwork(const Swin3d& config, const ClipShape& clip, int outputs)
+        : dropout_(config.dropout) {
+        const Quantisation& quantisation = config.quantisation;
+        patch_embed_ = register_module(
+            "patch_embed",
+            PatchEmbed(config.patch, config.embed_dim,
+                       RoundingOptions(quantisation, quantisation.of_first(), Reads::clip, clip)));
         int blocks = 0;
         for (std::size_t stage = 0; stage < config.depths.size(); ++stage) {
             layers_->push_back(Stage(config, stage, blocks));
@@ -195,11 +213,14 @@ class Swin3dNetwork : public Network {
         norm_ = register_module("norm", LayerNorm(width));
         const auto [first, second] = config.head_hidden;
         const auto head = register_module("head", std::make_shared<torch::nn::Module>());
-        head_ = head->register_module("fc_cls", Linear(width, first));
+        const RoundingOptions dense(quantisation, quantisation.of_dense(), Reads::both_signs);
+        const RoundingOptions last(quantisation, quantisation.of_last(), Reads::above_zero);
+        const auto with_bias = LinearImpl::Bias::yes;
+        head_ = head->register_module("fc_cls", Linear(width, first, with_bias, dense));
         // Two layers with ReLU between them, named as in a PyTorch Sequential.
         const auto layers = register_module("linear_layers", std::make_shared<torch::nn::Module>());
-        hidden_ = layers->register_module("0", Linear(first, second));
-        output_ = layers->register_module("2", Linear(second, outputs));
+        hidden_ = layers->register_module("0", Linear(first, second, with_bias, dense));
+        output_ = layers->register_module("2", Linear(second, outputs, with_bias, last));
     }
 
     torch::Tensor forward(const torch::Tensor& clips) override {
@@ -227,8 +248,8 @@ class Swin3dNetwork : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> Swin3d::build(const ClipShape&, int outputs) const {
-    return std::make_shared<Swin3dNetwork>(*this, outputs);
+std::shared_ptr<Network> Swin3d::build(const ClipShape& clip, int outputs) const {
+    return std::make_shared<Swin3dNetwork>(*this, clip, outputs);
 }
 
 }  // namespace edgeloop

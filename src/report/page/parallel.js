@@ -4,7 +4,7 @@ import {setFilter, state} from './state.js';
 
 const mostLines = 700;  // of each colour
 const top = 64, bottom = 40;
-let columns = [], canvas = null, handles = [], heights = [];  // heights: of each axis by row, in pixels
+let columns = [], canvas = null, ground = null, handles = [], heights = [];  // heights: of each axis by row, in pixels
 
 let wide = 0, tall = 0;  // of the drawing; asking for them while drawing would lay the page out each time
 
@@ -44,8 +44,9 @@ export function prepareParallel() {
     place();
     drawParallel();
   }
+  ground = element('canvas', {'aria-hidden': 'true'});
   canvas = element('canvas', {'aria-hidden': 'true'});
-  $('parallel-chart').append(canvas);
+  $('parallel-chart').append(ground, canvas);
   arrange();
   new ResizeObserver(() => { place(); drawParallel(); }).observe($('parallel-chart').parentElement);
   listenToAxes();
@@ -166,21 +167,32 @@ function lines(context, rows, tint, width, alpha) {
   context.globalAlpha = 1;
 }
 
-export function drawParallel() {
-  if (!canvas) return;
-  const {run, shown} = state, scale = window.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(wide * scale) || canvas.height !== Math.round(tall * scale)) {
-    canvas.width = Math.round(wide * scale);
-    canvas.height = Math.round(tall * scale);
-    canvas.style.width = wide + 'px';
-    canvas.style.height = tall + 'px';
+// A canvas of the size of the drawing. @return its empty context, or null: it has been drawn already, as `key` says.
+function cleared(which, key) {
+  const scale = window.devicePixelRatio || 1, size = [Math.round(wide * scale), Math.round(tall * scale)];
+  if (which.width !== size[0] || which.height !== size[1]) {
+    [which.width, which.height] = size;
+    which.style.width = wide + 'px';
+    which.style.height = tall + 'px';
+    which.key = null;
   }
-  const context = canvas.getContext('2d');
+  if (key && which.key === key) return null;
+  which.key = key;
+  const context = which.getContext('2d');
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, wide, tall);
-  const front = [], selected = [], others = [];
-  for (let row = 0; row < run.rows; ++row) (!shown[row] ? others : run.frontSet.has(row) ? front : selected).push(row);
-  if (selected.length + front.length < run.rows) lines(context, thinned(others), colour('faded'), 1, .6);
+  return context;
+}
+
+export function drawParallel() {
+  if (!canvas) return;
+  const {run, shown} = state, front = [], selected = [], all = run.rows;
+  // All designs, faded, are the ground on which those that are selected lie; a brush leaves it as it is.
+  const below = cleared(ground, columns.map(column => column.name).join('\n') + colour('faded'));
+  const every = thinned(Array.from({length: all}, (none, row) => row));
+  if (below) lines(below, every, colour('faded'), 1, .6);
+  for (let row = 0; row < all; ++row) if (shown[row]) (run.frontSet.has(row) ? front : selected).push(row);
+  const context = cleared(canvas, null);
   lines(context, thinned(selected), colour('other'), 1, selected.length > 600 ? .35 : .6);
   lines(context, thinned(front), colour('front'), 1.8, .95);
   context.font = '12px system-ui, "DejaVu Sans", sans-serif';
@@ -200,9 +212,8 @@ export function drawParallel() {
     context.fillText(fitted(label(column, low)), xOf(i), tall - bottom + 28);
   });
   placeHandles();
-  const drawn = rows => Math.min(rows.length, mostLines);
-  const all = others.length + selected.length + front.length, some = drawn(others) + drawn(selected) + drawn(front);
-  $('parallel-note').textContent = `Blue: the front. ${some < all ? `${some} of ${all} lines are drawn, evenly taken; filters look at all.` : `${all} lines.`} A line breaks at a gene that a design does not have.`;
+  const some = Math.min(mostLines, selected.length) + Math.min(mostLines, front.length), chosen = selected.length + front.length;
+  $('parallel-note').textContent = `Blue: the front. ${some < chosen || every.length < all ? `${some} of ${chosen} selected designs are drawn, evenly taken; filters look at all.` : `${chosen} selected designs.`} A line breaks at a gene that a design does not have.`;
 }
 
 const fitted = text => text.length > 12 ? text.slice(0, 11) + '…' : text;

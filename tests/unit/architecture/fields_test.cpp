@@ -53,8 +53,10 @@ TEST(Fields, AreWhatTheReadmeSays) {
         read_file(test::in_source("src/architecture/README.md"), std::uint64_t{1} << 20);
     ClipShape clip;
     TrainingRecipe training;
+    Quantisation quantisation;
     std::vector<std::string> tables{table_of(clip.fields(), "`clip`"),
-                                    table_of(training.fields(), "`training`")};
+                                    table_of(training.fields(), "`training`"),
+                                    table_of(quantisation.fields(), "`quantisation`")};
     for (AnyFamily network : families())
         tables.push_back(
             table_of(fields_of(network), fmt::format("`architecture` of {}", name_of(network))));

@@ -8,6 +8,7 @@
 #include "model/weights_file.hpp"
 #include "support/small_dataset.hpp"
 #include "support/temporary_folder.hpp"
+#include "unit/model/lively_network.hpp"
 #include "unit/model/specs.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -26,18 +27,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// A network on disk whose layers all count.
+/// A network on disk.
 StoredNetwork stored(const ArchitectureSpec& spec, const test::TemporaryFolder& folder) {
-    const torch::NoGradGuard no_grad;
-    torch::manual_seed(1);
-    const auto network = make_network(spec, 1);
-    for (const auto& parameter : network->parameters())
-        if (parameter.dim() < 2) parameter.add_(torch::randn(parameter.sizes()) * 0.2);
     StoredNetwork made;
     made.name = spec.family;
     made.spec = spec;
     made.weights_file = folder.path(spec.family + ".safetensors");
-    write_file_atomic(made.weights_file, encode_weights(weights_of(*network)),
+    write_file_atomic(made.weights_file, encode_weights(weights_of(*test::lively_network(spec, 1))),
                       Durability::process_crash);
     return made;
 }
@@ -126,7 +122,7 @@ TEST_P(ExportOfFamily, NamesTheFirstLayerThatDiffers) {
     EXPECT_EQ(name.rfind(layer + ".", 0), 0U) << layer << " for " << name;
 }
 
-TEST_P(ExportOfFamily, TakesAnyBatchAsOnnxTheSameOperatorsWrite) {
+TEST_P(ExportOfFamily, TranslatedToOnnxTakesAnyBatch) {
     const torch::NoGradGuard no_grad;
     const ExportedNetwork network = exported_network(stored(GetParam(), folder_), false);
     const TracedGraph traced = traced_graph(network, 0, TracedOutputs::targets);

@@ -93,6 +93,7 @@ class GraphMaker {
         Layer layer;
         layer.operation = operation;
         layer.second = second;
+        if (operation == Operation::add && random_.chance(0.5)) layer.activation = Activation::relu;
         add(layer);
     }
 

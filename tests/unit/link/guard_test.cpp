@@ -50,6 +50,11 @@ std::vector<std::string> limits_of_the_code() {
                 grouped(board.max_queued_bytes / mib),
             "sessions | `--max-sessions` " + grouped(board.max_sessions),
             "records of devices that are here | " + in_mib(board.max_record_bytes),
+            "a file that a job is about; its bytes are among those of open jobs, also while it "
+            "comes | `--max-model-mib` " +
+                grouped(board.max_model_bytes / mib),
+            "bytes of files that devices of a key are sent | " + in_mib(pieces.at_once) +
+                ", then " + in_mib(pieces.per_s) + " a second",
             "Hellos of a key, each " + counts + " of its record counting as one more | " +
                 of_rate(hellos),
             "submits of a key, each " + counts + " of a stored record counting as one more | " +
@@ -70,7 +75,7 @@ std::vector<std::string> limits_of_the_code() {
                 in_mib(all_unsent_bytes) + " of all | it waits; it ends after " +
                 grouped(standstill_s) + " s",
             "results | `--max-results` " + grouped(kept.max_results) + ", `--max-result-mib` " +
-                grouped(kept.max_result_bytes / mib),
+                grouped(kept.max_result_bytes / mib) + "; each is on disk twice",
             "resident memory | `--max-memory` " + grouped(resident_mib) + " MiB"};
 }
 

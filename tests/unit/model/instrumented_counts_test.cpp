@@ -113,7 +113,12 @@ TEST_P(InstrumentedCounts, MemoryIsWhatIsAllocated) {
             const MemoryMeter meter;
             const torch::Tensor output = network->forward(clip);
             const std::int64_t freed = TORCH_VERSION_MAJOR < 2 ? 0 : counts.mean_input_bytes;
-            EXPECT_EQ(counts.training_activation_bytes - freed, meter.live_bytes() - output_bytes);
+            const std::int64_t counted = counts.training_activation_bytes - freed;
+            const std::int64_t allocated = meter.live_bytes() - output_bytes;
+            if (spec.quantisation.is_float())
+                EXPECT_EQ(counted, allocated);
+            else  // of rounding copies at most
+                EXPECT_GE(counted + counts.rounding_bytes, allocated);
         }
         network->eval();
         const torch::NoGradGuard no_grad;

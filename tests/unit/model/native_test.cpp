@@ -7,6 +7,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/inference/networks.hpp"
 #include "edgeloop/inference/session.hpp"
 
 #include <gtest/gtest.h>
@@ -65,6 +66,76 @@ TEST(Native, Mbconv3dGivesWhatLibTorchGives) {
     spec.architecture["stages"][0]["kernel"] = {2, 3, 4};
     spec.architecture["stages"][0]["squeeze"] = 0.5;
     expect_equal(spec);
+}
+
+ArchitectureSpec with_bits(ArchitectureSpec spec, const std::string& quantiser, int bits) {
+    spec.architecture["norm"] = "affine";
+    const bool is_mbconv = spec.family == "mbconv3d";
+    if (is_mbconv) spec.architecture["activation"] = "relu";
+    if (is_mbconv) spec.architecture["stages"][1]["squeeze"] = 0;
+    Json json = spec.to_json();
+    const Json few{{"weights", bits}, {"activations", bits}};
+    json["quantisation"] = {{"quantiser", quantiser},
+                            {"stages", {is_mbconv ? few : Json::object(), few}},
+                            {"dense", few}};
+    return ArchitectureSpec::from_json(json, "test");
+}
+
+// Apart from biases, which are rounded to whole accumulators: of 8 bits these are fine enough.
+TEST(Native, NetworksOfEightBitsGiveWhatFakeQuantisationGives) {
+    for (const ArchitectureSpec& plain : {test::small_cnn3d(), test::small_mbconv3d()})
+        for (const char* quantiser : {"lsq", "vecq"})
+            for (const char* reduce : {"mean", "flatten"}) {
+                ArchitectureSpec spec = plain;
+                if (spec.family == "cnn3d") spec.architecture["reduce"] = reduce;
+                spec = with_bits(spec, quantiser, 8);
+                SCOPED_TRACE(spec.canonical());
+                const Trained trained(spec);
+                inference::Session session(native_graph(spec, trained.file));
+                EXPECT_FALSE(session.graph().input_elements.are_real());
+                const torch::NoGradGuard no_grad;
+                const torch::Tensor grey = torch::randint(
+                    0, 256, {1, 1, spec.clip.frames, spec.clip.side, spec.clip.side});
+                const torch::Tensor clip = (grey / 255 - spec.clip.mean) / spec.clip.deviation;
+                const torch::Tensor expected = trained.network->forward(clip);
+                torch::Tensor result = torch::empty_like(expected);
+                session.run(clip.data_ptr<float>(), result.data_ptr<float>());
+                const double difference = (result - expected).abs().max().item<double>();
+                EXPECT_LE(difference, 0.02 * expected.abs().max().item<double>());
+            }
+}
+
+// What is measured before there are weights.
+TEST(Native, RandomGraphsHaveTheBitsOfTheSpec) {
+    for (const ArchitectureSpec& plain : {test::small_cnn3d(), test::small_mbconv3d()}) {
+        const ArchitectureSpec spec = with_bits(plain, "lsq", 2);
+        const inference::Graph random = inference::random_graph_of(spec);
+        const inference::Graph trained = native_graph(spec, "");
+        ASSERT_EQ(random.layers.size(), trained.layers.size());
+        int integers = 0;
+        for (std::size_t i = 0; i < random.layers.size(); ++i) {
+            const auto &one = random.layers[i], &other = trained.layers[i];
+            EXPECT_EQ(one.operation, other.operation);
+            EXPECT_EQ(one.integer.weight_bits, other.integer.weight_bits);
+            EXPECT_EQ(one.integer.output_bits, other.integer.output_bits);
+            EXPECT_EQ(one.integer.grid, other.integer.grid);
+            integers += one.integer.weight_bits == 2 ? 1 : 0;
+        }
+        EXPECT_GE(integers, 2);
+    }
+}
+
+TEST(Native, SaysWhichQuantisedNetworksItDoesNotRun) {
+    ArchitectureSpec weights_alone = with_bits(test::small_cnn3d(), "lsq", 2);
+    weights_alone.quantisation.stages[1].activations = Bits::none;
+    EXPECT_TRUE(inference::native_problem(weights_alone));
+    EXPECT_FALSE(inference::native_problem(with_bits(test::small_cnn3d(), "lsq", 2)));
+    ArchitectureSpec partly = with_bits(test::small_mbconv3d(), "lsq", 2);
+    partly.quantisation.first = float_bits;
+    EXPECT_TRUE(inference::native_problem(partly));
+    ArchitectureSpec relu = partly;
+    relu.quantisation = {};
+    EXPECT_TRUE(inference::native_problem(relu));
 }
 
 TEST(Native, OtherWeightsAndFamiliesAreRefused) {

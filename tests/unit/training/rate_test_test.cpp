@@ -34,6 +34,15 @@ TEST(RateTests, SuggestATenthOfTheRateWithTheSmallestAveragedLoss) {
     EXPECT_EQ(test.points.size(), 5u);
 }
 
+TEST(RateTests, DoNotTakeNoiseForTheBestRate) {
+    RateTestSettings how;
+    how.smoothing = 0;
+    RateTest test = of({1, 0.95, 1.04, 1.0, 1.2, 3});
+    judge_rates(test, how);
+    EXPECT_DOUBLE_EQ(test.suggested, 0.4);
+    EXPECT_TRUE(test.rose);
+}
+
 TEST(RateTests, EndWhereTheLossDiverges) {
     RateTestSettings how;
     how.smoothing = 0;

@@ -4,6 +4,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/field.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/quantisation.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -43,12 +44,16 @@ struct Cnn3d {
     std::string norm = "group";
     std::string reduce = "mean";
     double dropout = 0;
+    Quantisation quantisation;  ///< the spec's
 
     [[nodiscard]] std::vector<Field> fields() {
         return {
             {"stages", stages, {1, 16}, "convolution, norm, ReLU, max-pool"},
             {"hidden", hidden, {0, 16}, {1, 65536}, "widths of the dense layers before the last"},
-            {"norm", norm, {"group", "none"}, "after each convolution"},
+            {"norm",
+             norm,
+             {"group", "none", "affine"},
+             "after each convolution; affine: a scale and a shift of each channel"},
             {"reduce", reduce, {"mean", "flatten"}, "over time and space, before the dense layers"},
             {"dropout", dropout, {0, 0.99}, "before the first dense layer"},
         };
@@ -57,7 +62,15 @@ struct Cnn3d {
     /// Inputs of the first dense layer.
     [[nodiscard]] std::int64_t features(const ClipShape& clip) const;
 
-    [[nodiscard]] std::optional<std::string> problem() const { return std::nullopt; }
+    /// Of the first layer behind the stages.
+    [[nodiscard]] Bits bits_after_stages() const;
+    /// Whether the last stage's result is rounded before its mean is taken, so that the mean is one
+    /// of integers.
+    [[nodiscard]] bool rounds_features() const;
+    [[nodiscard]] LayerGroups layer_groups() const {
+        return {stages.size(), false, !hidden.empty()};
+    }
+    [[nodiscard]] std::optional<std::string> problem() const;
     [[nodiscard]] ModelCounts count(const ClipShape& clip) const;
     /// In src/model/families/.
     [[nodiscard]] std::shared_ptr<Network> build(const ClipShape& clip, int outputs) const;

@@ -4,6 +4,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/field.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/quantisation.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -53,6 +54,9 @@ struct Mbconv3d {
     std::vector<Stage> stages;
     int head = 0;
     double dropout = 0;
+    std::string norm = "group";
+    std::string activation = "silu";
+    Quantisation quantisation;  ///< the spec's
 
     [[nodiscard]] std::vector<Field> fields() {
         return {
@@ -60,10 +64,17 @@ struct Mbconv3d {
             {"stages", stages, {1, 16}, "inverted residuals"},
             {"head", head, {1, 65536}, "channels of the last convolution, 1 x 1 x 1"},
             {"dropout", dropout, {0, 0.99}, "before the output"},
+            Field("norm", norm, {"group", "affine"},
+                  "after each convolution; affine: a scale and a shift of each channel")
+                .added_later(),
+            Field("activation", activation, {"silu", "relu"},
+                  "after a norm but a block's last; relu also after a block's sum")
+                .added_later(),
         };
     }
 
-    [[nodiscard]] std::optional<std::string> problem() const { return std::nullopt; }
+    [[nodiscard]] LayerGroups layer_groups() const { return {stages.size(), true, true}; }
+    [[nodiscard]] std::optional<std::string> problem() const;
     [[nodiscard]] ModelCounts count(const ClipShape& clip) const;
     /// In src/model/families/.
     [[nodiscard]] std::shared_ptr<Network> build(const ClipShape& clip, int outputs) const;

@@ -4,6 +4,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/field.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/quantisation.hpp"
 
 #include <array>
 #include <cstdint>
@@ -29,6 +30,7 @@ struct Swin3d {
     std::array<int, 2> head_hidden{400, 200};
     double drop_path = 0.3;
     double dropout = 0.5;
+    Quantisation quantisation;  ///< the spec's, of the linear layers
 
     [[nodiscard]] std::vector<Field> fields() {
         return {
@@ -57,6 +59,7 @@ struct Swin3d {
         return static_cast<int>(width(stage) * mlp_ratio);
     }
 
+    [[nodiscard]] LayerGroups layer_groups() const { return {depths.size(), true, true}; }
     [[nodiscard]] std::optional<std::string> problem() const;
     [[nodiscard]] ModelCounts count(const ClipShape& clip) const;
     /// In src/model/families/.
