@@ -50,11 +50,11 @@ Handover hand_over(const HandoverRequest& given) {
     HandoverRequest request = given;
     const auto dataset = std::make_shared<const Dataset>(request.shards);
     const Catalogue& catalogue = dataset->catalogue();
-    request.network.targets = request.origin.targets = catalogue.targets;
     Handover made;
     made.folder = request.out;
     made.assessment =
         evaluate_part(request.network, request.shards, dataset, request.options).assessment;
+    request.network.targets = request.origin.targets = catalogue.targets;
     if (!request.network.rules_known) request.network.rules.crop = catalogue.crop;
     const TestClips clips =
         test_clips(dataset, request.options.part, request.network.window(), request.test_windows);

@@ -18,7 +18,8 @@ std::string input_section(const HandoverRequest& request) {
     const WindowRule window = request.network.window();
     return fmt::format(
         "## What it predicts\n\n"
-        "{} of a scan line in laser powder bed fusion, from {} frames of the camera, each {} "
+        "It predicts {} of a scan line in laser powder bed fusion, from {} frames of the camera, "
+        "each {} "
         "frame{} "
         "after the one before.\n\n"
         "A clip is made so: cut {} x {} pixels around the melt pool (`--crop {}`) out of every "

@@ -255,6 +255,9 @@ TEST_F(HandoverTest, AFailureLeavesNothing) {
     HandoverRequest cropped = request("cropped");
     cropped.network.rules.crop = Crop::published;
     EXPECT_THROW((void)hand_over(cropped), ConfigError);
+    HandoverRequest of_depth = request("of_depth");
+    of_depth.network.targets = {{"depth", "um", 10}};
+    EXPECT_THROW((void)hand_over(of_depth), ConfigError);
     HandoverRequest without = request("without");
     without.shards = path("none");
     EXPECT_THROW((void)hand_over(without), ConfigError);
