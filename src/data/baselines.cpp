@@ -235,8 +235,7 @@ void require_windows(const std::vector<WindowFacts>& train,
     throw ConfigError(
         fmt::format("no scan line of the part '{}' has room for a window of {} frames with "
                     "stride {}",
-                    name_of(train.empty() ? SplitPart::train : scored), rule.frames,
-                    rule.stride),
+                    name_of(train.empty() ? SplitPart::train : scored), rule.frames, rule.stride),
         fmt::format("a line needs {} frames", rule.needed()),
         "use fewer frames, a smaller stride or margin, or longer lines");
 }
@@ -330,8 +329,8 @@ std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule) 
 
 std::vector<Baseline> baselines(const Dataset& dataset, const WindowRule& rule, SplitPart scored) {
     const auto train = facts_of_part(dataset, SplitPart::train, rule);
-    const auto held_out = facts_of_part(
-        dataset, scored, rule, std::max<std::size_t>(dataset.samples(scored).size(), 1));
+    const auto held_out = facts_of_part(dataset, scored, rule,
+                                        std::max<std::size_t>(dataset.samples(scored).size(), 1));
     require_windows(train, held_out, rule, scored);
     return baselines(train, held_out, dataset.catalogue().targets.size());
 }

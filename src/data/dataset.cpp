@@ -18,8 +18,9 @@ Dataset::Dataset(const std::string& folder) : catalogue_(read_catalogue(folder))
             values[i] = float(shard.labels[i] / catalogue_.targets[i % targets].scale);
         for (std::size_t i = 0; i < shard.lines.size(); ++i) {
             const ShardLine& line = shard.lines[i];
-            samples_[static_cast<std::size_t>(line.part)].push_back(
-                {shard.pixels(i), line.frames, line.number, line.scan_line, values.data() + i * targets});
+            samples_[static_cast<std::size_t>(line.part)].push_back({shard.pixels(i), line.frames,
+                                                                     line.number, line.scan_line,
+                                                                     values.data() + i * targets});
         }
     }
     for (int part = 0; part < split_part_count; ++part)
