@@ -20,14 +20,15 @@ std::atomic<std::size_t> largest_request{0};
 
 }  // namespace
 
-// Replaced, to see how much is asked for at once.
-void* operator new(std::size_t size) {
+// Replaced, to see how much is asked for at once. Inlined, GCC takes each for another's mismatched
+// half.
+[[gnu::noinline]] void* operator new(std::size_t size) {
     largest_request = std::max(largest_request.load(), size);
     if (void* const memory = std::malloc(size)) return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace edgeloop::inference {
 namespace {

@@ -42,8 +42,12 @@ def run_onnxruntime(path, clips):
     return session.run(None, {"clips": clips})[0]
 
 
-def check_float(entry, found, expected):
+def check_float(entry, found, expected, clips):
     allowed = entry["absolute"] + entry["relative"] * abs(expected)
+    # Norms divide what differs within a clip by its deviation. In an even clip that is rounding alone, which
+    # another order of sums makes anew.
+    even = clips.reshape(len(clips), -1).std(axis=1) < 1e-6 * abs(clips).reshape(len(clips), -1).max(axis=1)
+    allowed[even] *= 4
     worst = (abs(found - expected) / allowed).max()
     assert worst <= 1, f"{entry['file']}: {worst:.2f} times what is allowed: {found} {expected}"
     return worst
@@ -79,7 +83,7 @@ for each in entries:
     assert found.shape == expected.shape, (path, found.shape)
     count += 1
     if each["precision"] == "float32":
-        worst = max(worst, check_float(each, found, expected))
+        worst = max(worst, check_float(each, found, expected, clips))
     else:
         check_rounded(each, found, expected)
 assert count > 0

@@ -183,6 +183,7 @@ void write_families(Writer& writer, const Clips& clips, int designs) {
             const auto space = SearchSpace::from_file(std::string(file.name));
             StoredNetwork stored;
             stored.spec = test::random_design(space, random, budget);
+            if (!stored.spec.quantisation.is_float()) continue;  // those have native files alone
             if (count(stored.spec).weight_bytes > most_weight_bytes) continue;
             int& number = made[stored.spec.family];
             if (number >= designs) continue;

@@ -64,8 +64,9 @@ def check(program, family, folder):
                  if each.data_type == onnx.TensorProto.FLOAT)
     counted = json.loads(run(program, "describe", "--spec", spec, "--json"))["parameters"]
     # Besides: scalars, group norms' ones and zeros; and for swin3d the tables of relative positions
-    # unfolded to a bias for each pair of tokens, masks and padding.
-    assert counted <= floats, (family, floats, counted)
+    # unfolded to a bias for each pair of tokens, masks and padding. Equal constants, as the zeros of
+    # untrained biases, are there once.
+    assert 0.99 * counted <= floats, (family, floats, counted)
     assert floats <= (10 if family == "swin3d" else 1.1) * counted, (family, floats, counted)
     print(f"{family}: {len(model.graph.node)} operators, {floats} numbers, {counted} parameters")
     return output
