@@ -18,6 +18,7 @@
 #include <fstream>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -327,9 +328,9 @@ TEST_F(Bridge, EveryRuntimeMeasuresEveryFamilyOrSaysThatItIsNotThere) {
                      "--batch", "1,2", "--runtime", runtime});
             const bool runs = present && !(runtime == "native" && design.family == "swin3d");
             EXPECT_EQ(result.code, runs ? 0 : 2) << result.output;
-            EXPECT_THAT(result.output, HasSubstr(runs      ? "latency_b2_ms"
-                                                 : present ? "has no layers for the family"
-                                                           : "built without the runtime"));
+            EXPECT_THAT(result.output, testing::HasSubstr(runs      ? "latency_b2_ms"
+                                                          : present ? "has no layers for the family"
+                                                                    : "built without the runtime"));
         }
     }
 }
