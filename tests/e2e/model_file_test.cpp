@@ -187,7 +187,7 @@ TEST_F(ModelFile, HostileScriptsAreContained) {
         measure({"--model", greedy, "--input", "1x1", "--memory-limit-mib", "500"});
     EXPECT_EQ(large.code, 2);
     EXPECT_THAT(large.output, HasSubstr("memory"));
-    const std::string raising = script("    raise ValueError('\x1b[31mred')\n    return x\n");
+    const std::string raising = script("    assert False, '\x1b[31mred'\n    return x\n");
     const ProgramResult red = measure({"--model", raising, "--input", "1x1"});
     EXPECT_EQ(red.code, 2);
     EXPECT_EQ(red.output.find('\x1b'), std::string::npos);
