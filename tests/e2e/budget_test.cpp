@@ -35,10 +35,7 @@ double epochs_in(const std::string& run_dir) {
 
 TEST(Budget, CountsWhatConfirmsTheFrontWhichIsConfirmedAllTheSame) {
     const TemporaryFolder folder;
-    Words words = search(folder.path("run"), {});
-    words.resize(words.size() - 2);  // --confirm 0
-    words.insert(words.end(), {"--budget", "12epochs", "--confirm", "2"});
-    const auto result = run(words);
+    const auto result = run(search(folder.path("run"), {"--budget", "12epochs", "--confirm", "2"}));
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("at most as many trainings as there are designs in all"));
     const Words repeats = column(read_table(folder.path("run") + "/pareto.csv"), "val_rmse_n");
