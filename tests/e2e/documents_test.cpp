@@ -160,7 +160,8 @@ TEST(Documents, EveryCommandOfTheReadmeWorksAsWritten) {
     readme.skip("mpi_launch/quickstart.sh", "it installs and builds; .ci/run runs it in a clone");
     readme.skip("tests/run_all.sh", "it runs this test");
 
-    clone.runs("edgeloop-data synth --output raise --objects 2 --layers 3 --lines 10 --seed 3");
+    // The third object is one of the official split's test part.
+    clone.runs("edgeloop-data synth --output raise --objects 3 --layers 3 --lines 10 --seed 3");
     clone.runs(readme.take("build/release/bin/edgeloop-data shard --input 'raise/C0*.hdf5'"));
     clone.runs(readme.take("build/release/bin/edgeloop-bridge keygen search.key"));
     clone.runs(readme.take("mkdir -p allowed"));
@@ -230,10 +231,12 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
     const auto plain = clone.starts("edgeloop-bridge " + page.take_from_text("serve --share") +
                                         " --store plain --bind tcp://127.0.0.1:" + other,
                                     "plain.log");
-    const auto tunnelled =
-        clone.starts(replaced(page.take("edgeloop-edge serve --connect tcp://127.0.0.1:5701"),
-                              ":5701", ":" + other),
-                     "tunnelled.log");
+    const auto tunnelled = clone.starts(
+        replaced(replaced(page.take("edgeloop-edge serve --connect tcp://127.0.0.1:5701"), ":5701",
+                          ":" + other),
+                 "edgeloop-edge serve",
+                 "edgeloop-edge " + page.take_from_text("serve --accept onnx,torchscript")),
+        "tunnelled.log");
     clone.runs("until edgeloop-bridge status --json --connect tcp://127.0.0.1:" + other +
                " | grep -q '\"class\"'; do sleep 0.2; done");
     clone.runs(here(page.take("edgeloop-bridge status")));

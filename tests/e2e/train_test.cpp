@@ -159,7 +159,7 @@ TEST_F(TrainProgram, KilledItGoesOnToTheSameCurveAndFile) {
 }
 
 TEST_F(TrainProgram, ASignalStopsItWithItsStateAndRanksTrainTogether) {
-    const Words how{"--epochs", "60", "--select", "fastest"};
+    const Words how{"--epochs", "200", "--select", "fastest"};
     ASSERT_EQ(run(mpirun(2, train("whole", how))).code, 0);
     ChildOptions options;
     options.arguments = mpirun(2, train("stopped", how));

@@ -5,6 +5,8 @@
 #include "random_designs.hpp"
 #include "specs.hpp"
 
+#include "edgeloop/core/error.hpp"
+
 #include <array>
 
 #include <gtest/gtest.h>
