@@ -173,6 +173,7 @@ const tests = {
     assert.equal(await count(page), latencies.length);
     await page.focus('.handle[aria-label="latency_ms, most"]');
     for (let i = 0; i < 20; ++i) await page.keyboard.press('ArrowDown');
+    await settle(page);  // the handle says where it is when it is drawn
     const limit = Number(await page.$eval('.handle[aria-label="latency_ms, most"]', each => each.getAttribute('aria-valuenow')));
     assert.equal(await count(page), latencies.filter(value => value <= limit).length);
     assert.ok(await count(page) < latencies.length);
