@@ -277,14 +277,7 @@ void check(const ExportRequest& request) {
                                       to_string(request.format)),
                           {}, "use --format native");
     check_output_file(request.output);
-    std::error_code missing;  // whoever reads it says so
-    const std::string& weights = request.network.weights_file;
-    const std::uintmax_t bytes = weights.empty() ? 0 : std::filesystem::file_size(weights, missing);
-    if (!missing && bytes > largest_weights_bytes(request.network.spec))
-        throw ConfigError(fmt::format("'{}' has {} bytes", weights, bytes),
-                          fmt::format("weights of this design have some {} at most",
-                                      largest_weights_bytes(request.network.spec)),
-                          "name the weights that belong to the spec");
+    check_weights_size(request.network.spec, request.network.weights_file);
 }
 
 }  // namespace

@@ -17,17 +17,6 @@
 namespace edgeloop {
 namespace {
 
-/// Before anything is read: a file may be longer than the memory.
-void check_size(const ArchitectureSpec& spec, const std::string& file) {
-    std::error_code missing;  // whoever reads it says so
-    const std::uintmax_t bytes = std::filesystem::file_size(file, missing);
-    if (!missing && bytes > largest_weights_bytes(spec))
-        throw ConfigError(
-            fmt::format("'{}' has {} bytes", file, bytes),
-            fmt::format("weights of this design have some {} at most", largest_weights_bytes(spec)),
-            "name the weights that belong to the spec");
-}
-
 template <class Body>
 auto run_network(const std::string& doing, Body&& body) {
     try {
@@ -50,10 +39,20 @@ std::uint64_t largest_weights_bytes(const ArchitectureSpec& spec) {
     return 2 * static_cast<std::uint64_t>(count(spec).weight_bytes) + header_bytes;
 }
 
+void check_weights_size(const ArchitectureSpec& spec, const std::string& file) {
+    std::error_code missing;  // whoever reads it says so
+    const std::uintmax_t bytes = std::filesystem::file_size(file, missing);
+    if (!missing && bytes > largest_weights_bytes(spec))
+        throw ConfigError(
+            fmt::format("'{}' has {} bytes", file, bytes),
+            fmt::format("weights of this design have some {} at most", largest_weights_bytes(spec)),
+            "name the weights that belong to the spec");
+}
+
 Predictor::Predictor(const ArchitectureSpec& spec, const std::string& weights_file,
                      std::size_t outputs, Processor processor)
     : spec_(spec), impl_(std::make_unique<Impl>()) {
-    check_size(spec, weights_file);
+    check_weights_size(spec, weights_file);
     impl_->device = device_of(processor);
     impl_->outputs = outputs;
     run_network("loading the network", [&] {

@@ -39,5 +39,9 @@ class Predictor {
 /// Largest weights file that a design can have: its weights, a little for the header, and room for
 /// more outputs.
 [[nodiscard]] std::uint64_t largest_weights_bytes(const ArchitectureSpec& spec);
+/// Before anything is read: a file may be longer than the memory. A missing file is left to its
+/// reader.
+/// @throws ConfigError  the file is larger than weights of this design can be.
+void check_weights_size(const ArchitectureSpec& spec, const std::string& file);
 
 }  // namespace edgeloop
