@@ -11,6 +11,7 @@
 #include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -19,6 +20,8 @@
 #include <cstring>
 #include <filesystem>
 #include <numeric>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -100,15 +103,34 @@ class FilesFolder {
     std::string path_;
 };
 
+/// Formats by name, separated by commas; or "none".
+std::set<std::string> accepted_formats(const std::string& text) {
+    std::set<std::string> formats;
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) formats.insert(part);
+    if (formats == std::set<std::string>{"none"}) return {};
+    std::set<std::string> known;
+    for (const ModelFileFormat format : model_file_formats) known.insert(name_of(format));
+    if (formats.empty() ||
+        !std::includes(known.begin(), known.end(), formats.begin(), formats.end()))
+        throw ConfigError(fmt::format("--accept: '{}' are no formats", printable(text)), {},
+                          fmt::format("name some of {}, or none", fmt::join(known, ",")));
+    return formats;
+}
+
 /// Why a device that accepts such formats does not take a model; empty: it does.
-std::string refusal_of(const ModelJob& model, const std::string& accepted) {
-    const std::string format = name_of(model.format);
-    // "torchscript" has no "onnx" in it.
-    if (accepted.find(format) != std::string::npos) return {};
+std::string refusal_of(const ModelJob& model, const std::set<std::string>& accepted) {
+    const char* const name = name_of(model.format);
+    if (accepted.count(name) != 0) return {};
+    const std::string all =
+        fmt::format("{}{}{}", fmt::join(accepted, ","), accepted.empty() ? "" : ",", name);
     return model.format == ModelFileFormat::torchscript
-               ? "this device measures no TorchScript files of others: they are code (its operator "
-                 "allows them with serve --accept onnx,torchscript)"
-               : "this device measures no ONNX files of others (serve --accept onnx)";
+               ? fmt::format(
+                     "this device measures no TorchScript files of others: they are code "
+                     "(its operator allows them with serve --accept {})",
+                     all)
+               : fmt::format("this device measures no {} files of others (serve --accept {})", name,
+                             all);
 }
 
 int serve_command(int argc, const char* const* argv) {
@@ -123,11 +145,10 @@ int serve_command(int argc, const char* const* argv) {
     device.add_to(parser);
     parser.add("weights-folder", &device.weights_folder,
                "folder of safetensors files that jobs may name with --weights");
-    std::string accepted = "onnx";
-    parser.add("accept", &accepted,
-               "models in files that are measured for others: onnx, torchscript (which is code), "
-               "onnx,torchscript, or none",
-               one_of({"none", "onnx", "torchscript", "onnx,torchscript"}));
+    std::string accept = "onnx,native";
+    parser.add("accept", &accept,
+               "models in files that are measured for others: some of onnx, native and torchscript "
+               "(which is code), separated by commas, or none");
     parser.group("Drift");
     parser.add("reference-every", &options.drift.every,
                "measure a small reference network every this many jobs, to detect drift; 0: never",
@@ -143,6 +164,7 @@ int serve_command(int argc, const char* const* argv) {
     if (!parser.parse(argc, argv, first_option)) return 0;
     way.check();
     device.check();
+    const std::set<std::string> accepted = accepted_formats(accept);
     log::configure(log::level_from(log_level));
     install_stop_handlers();
     limit_stopping();

@@ -118,13 +118,15 @@ FileRuntime::Tensor made_up(const ModelInput& input, std::size_t number) {
 FileRuntime::FileRuntime(ModelJob job, std::string bundle)
     : job_(std::move(job)), bytes_(std::move(bundle)), bundle_(decode_bundle(bytes_)) {}
 
+std::vector<ModelInput> FileRuntime::given() const {
+    if (bundle_.inputs.empty()) return job_.inputs;
+    std::vector<ModelInput> inputs;
+    for (const TensorView& input : bundle_.inputs) inputs.push_back({input.shape, input.type});
+    return inputs;
+}
+
 std::vector<ModelInput> FileRuntime::wanted(int batch) const {
-    std::vector<ModelInput> given = job_.inputs;
-    if (!bundle_.inputs.empty()) {
-        given.clear();
-        for (const TensorView& input : bundle_.inputs) given.push_back({input.shape, input.type});
-    }
-    return inputs_for(batch, given, declared());
+    return inputs_for(batch, given(), declared());
 }
 
 void FileRuntime::prepare(int batch) {

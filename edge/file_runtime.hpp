@@ -33,7 +33,8 @@ class FileRuntime : public Runtime {
 
   protected:
     [[nodiscard]] std::string_view model() const { return bundle_.model; }
-    [[nodiscard]] const ModelJob& job() const { return job_; }
+    /// Inputs that the test vectors have, or the job says; empty: neither does.
+    [[nodiscard]] std::vector<ModelInput> given() const;
 
     /// Inputs that the file says, a free axis as 0; empty: it says nothing.
     [[nodiscard]] virtual std::vector<ModelInput> declared() const = 0;

@@ -101,17 +101,38 @@ std::vector<ModelInput> parse_inputs(const std::string& text) {
 }
 
 ModelFileFormat format_of(std::string_view bytes, const std::string& where) {
-    constexpr std::string_view zip = "PK\x03\x04";
+    constexpr std::string_view zip = "PK\x03\x04", elm = "ELMF";
     constexpr char first_of_onnx = 0x08;  // the field of its version of the format
     if (bytes.substr(0, zip.size()) == zip) return ModelFileFormat::torchscript;
+    if (bytes.substr(0, elm.size()) == elm) return ModelFileFormat::native;
     if (!bytes.empty() && bytes.front() == first_of_onnx) return ModelFileFormat::onnx;
     throw ConfigError(fmt::format("'{}' is no model", where),
-                      "it begins neither as an ONNX file nor as a TorchScript file",
+                      "it begins neither as an ONNX file nor as TorchScript or .elm",
                       "write it with edgeloop-model export, torch.onnx.export or torch.jit.save");
 }
 
 const char* name_of(ModelFileFormat format) {
-    return format == ModelFileFormat::onnx ? "onnx" : "torchscript";
+    switch (format) {
+        case ModelFileFormat::onnx:
+            return "onnx";
+        case ModelFileFormat::torchscript:
+            return "torchscript";
+        case ModelFileFormat::native:
+            return "native";
+    }
+    return "";
+}
+
+const char* words_for(ModelFileFormat format) {
+    switch (format) {
+        case ModelFileFormat::onnx:
+            return "an ONNX file";
+        case ModelFileFormat::torchscript:
+            return "a TorchScript file";
+        case ModelFileFormat::native:
+            return "an .elm file";
+    }
+    return "";
 }
 
 std::string default_runtime(ModelFileFormat format) { return name_of(format); }
@@ -135,9 +156,12 @@ std::optional<ModelJob> ModelJob::of(const std::string& spec) {
     try {
         ModelJob job;
         const auto& format = json.at("format").get_ref<const std::string&>();
-        if (format != "onnx" && format != "torchscript")
+        const auto* const known =
+            std::find_if(model_file_formats.begin(), model_file_formats.end(),
+                         [&](ModelFileFormat one) { return format == name_of(one); });
+        if (known == model_file_formats.end())
             throw ConfigError(fmt::format("model: no format '{}'", printable(format)));
-        if (format == "torchscript") job.format = ModelFileFormat::torchscript;
+        job.format = *known;
         job.model =
             FileName::from_json({{"digest", json.at("digest")}, {"bytes", json.at("bytes")}});
         if (json.contains("vectors")) job.vectors = FileName::from_json(json.at("vectors"));
@@ -182,8 +206,7 @@ ModelJob ModelFiles::describe(std::uint64_t limit, const std::string& inputs,
         !(job.format == ModelFileFormat::onnx && settings.runtime == "tensorrt"))
         throw ConfigError(
             fmt::format("'{}' does not run on the runtime '{}'", model, settings.runtime),
-            fmt::format("it is {} file",
-                        job.format == ModelFileFormat::onnx ? "an ONNX" : "a TorchScript"));
+            fmt::format("it is {}", words_for(job.format)));
     if (!settings.weights.empty())
         throw ConfigError("--weights and --model exclude each other", "a file has its own weights");
     if (vectors.empty()) return job;

@@ -19,7 +19,7 @@ add_dependencies(e2e_measuring_search edgeloop-search edgeloop-edge edgeloop-bri
 edgeloop_e2e_test(hostile_device SOURCES hostile_device_test.cpp LIBRARIES edgeloop::link cppzmq::headers zeromq::zmq)
 add_dependencies(e2e_hostile_device edgeloop-search edgeloop-bridge)
 
-edgeloop_test(native LABEL e2e TIMEOUT 180 SOURCES native_test.cpp LIBRARIES e2e_programs)
+edgeloop_test(native LABEL e2e TIMEOUT 180 SOURCES native_test.cpp LIBRARIES edgeloop::core edgeloop::inference edgeloop::preprocessing e2e_programs)
 add_dependencies(e2e_native c_program edgeloop-edge edgeloop-model)
 edgeloop_test(model_file LABEL e2e TIMEOUT 300 SOURCES model_file_test.cpp LIBRARIES edgeloop::core edgeloop::torch e2e_programs)
 add_dependencies(e2e_model_file edgeloop-edge edgeloop-bridge)

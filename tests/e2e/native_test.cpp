@@ -5,6 +5,10 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/safetensors.hpp"
+#include "edgeloop/inference/crop_model.hpp"
+#include "edgeloop/inference/model_file.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <filesystem>
 
@@ -45,6 +49,67 @@ TEST(Native, AFileIsExportedComparedAndRunByACProgram) {
     write_file_atomic(file, bytes);
     const test::ProgramResult broken = test::run({test::test_program("c_program"), file});
     EXPECT_EQ(broken.code, 4);
+    EXPECT_THAT(broken.output, HasSubstr("checksum"));
+}
+
+TEST(Native, AnAgentMeasuresTheFileAndComparesItsAnswers) {
+    const test::TemporaryFolder folder;
+    const std::string file = folder.path("model.elm");
+    const test::ProgramResult exported =
+        test::run({test::program("edgeloop-model"), "export", "--spec", spec, "--format", "native",
+                   "--output", file});
+    ASSERT_EQ(exported.code, 0) << exported.output;
+    const auto measure = [&](std::vector<std::string> more) {
+        std::vector<std::string> line{
+            test::program("edgeloop-edge"), "measure", "--seconds", "0.05", "--model", file};
+        line.insert(line.end(), more.begin(), more.end());
+        return test::run(line);
+    };
+    const test::ProgramResult plain = measure({"--batch", "1,3", "--json"});
+    ASSERT_EQ(plain.code, 0) << plain.output;
+    const Json metrics = Json::parse(plain.output).at("metrics");
+    EXPECT_GT(metrics.at("latency_b3_ms"), metrics.at("latency_ms"));
+    EXPECT_EQ(metrics.at("parameters"), measured("native", spec).at("parameters"));
+
+    // Crops in, the physical values of the C program out.
+    const inference::Graph graph = inference::read_model(file);
+    inference::CropModel network{graph};
+    const std::int64_t frames = network.frames(), vectors = 5;
+    std::string crops(static_cast<std::size_t>(vectors * frames * crop_side * crop_side), '\0');
+    for (std::size_t i = 0; i < crops.size(); ++i) crops[i] = static_cast<char>(i * 7 % 251);
+    std::vector<float> physical(static_cast<std::size_t>(vectors) * network.targets().size());
+    for (std::size_t i = 0; i < static_cast<std::size_t>(vectors); ++i)
+        network.run(reinterpret_cast<const std::uint8_t*>(crops.data()) +
+                        i * crops.size() / static_cast<std::size_t>(vectors),
+                    physical.data() + i * network.targets().size());
+    const auto write_vectors = [&](const std::string& name) {
+        SafeTensors content;
+        content.tensors["input"] = {
+            ElementType::u8, {vectors, frames, crop_side, crop_side}, crops};
+        content.tensors["expected"] = {
+            ElementType::f32,
+            {vectors, static_cast<std::int64_t>(network.targets().size())},
+            {reinterpret_cast<const char*>(physical.data()), physical.size() * sizeof(float)}};
+        write_file_atomic(folder.path(name), encode_safetensors(content));
+        return folder.path(name);
+    };
+    const test::ProgramResult held =
+        measure({"--vectors", write_vectors("right.safetensors"), "--batch", "2"});
+    EXPECT_EQ(held.code, 0) << held.output;
+    EXPECT_THAT(held.output, HasSubstr("prediction               holds (5 vectors"));
+    physical.back() += 1;
+    const test::ProgramResult differs = measure({"--vectors", write_vectors("wrong.safetensors")});
+    EXPECT_EQ(differs.code, 2);
+    EXPECT_THAT(differs.output, HasSubstr("first wrong: 4"));
+
+    const test::ProgramResult misfit = measure({"--input", "1x1x2x41x41"});
+    EXPECT_EQ(misfit.code, 2);
+    EXPECT_THAT(misfit.output, HasSubstr("input 0 of the model"));
+    std::string bytes = read_file(file);
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    write_file_atomic(file, bytes);
+    const test::ProgramResult broken = measure({});
+    EXPECT_EQ(broken.code, 2);
     EXPECT_THAT(broken.output, HasSubstr("checksum"));
 }
 

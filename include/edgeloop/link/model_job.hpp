@@ -5,6 +5,7 @@
 #include "edgeloop/core/safetensors.hpp"
 #include "edgeloop/link/measurement.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,12 +44,16 @@ struct ModelInput {
 [[nodiscard]] ElementType element_type_of(const std::string& name);
 [[nodiscard]] std::string words_for(ElementType type);
 
-/// How a file of somebody's model can be.
-enum class ModelFileFormat : std::uint8_t { onnx, torchscript };
+/// How a file of somebody's model can be. A native one is an .elm file (src/inference/README.md).
+enum class ModelFileFormat : std::uint8_t { onnx, torchscript, native };
+constexpr std::array<ModelFileFormat, 3> model_file_formats{
+    ModelFileFormat::onnx, ModelFileFormat::torchscript, ModelFileFormat::native};
 
-/// @throws ConfigError  the bytes are of neither.
+/// @throws ConfigError  the bytes are of none.
 [[nodiscard]] ModelFileFormat format_of(std::string_view bytes, const std::string& where);
 [[nodiscard]] const char* name_of(ModelFileFormat format);
+/// With its article: "an ONNX file".
+[[nodiscard]] const char* words_for(ModelFileFormat format);
 /// What runs it unless a job says otherwise. "onnx" runs also on "tensorrt".
 [[nodiscard]] std::string default_runtime(ModelFileFormat format);
 

@@ -47,6 +47,10 @@ TEST(ModelJobs, AreReadAsTheyWereWritten) {
     EXPECT_EQ(read->files().size(), 2u);
     EXPECT_EQ(read->inputs.at(1).type, ElementType::u8);
     EXPECT_FALSE(ModelJob::of(R"({"architecture":{}})").has_value());
+    for (const ModelFileFormat format : model_file_formats) {
+        job.format = format;
+        EXPECT_EQ(ModelJob::of(job.to_json().dump())->format, format);
+    }
 }
 
 TEST(ModelJobs, MalformedOnesAreRefused) {
@@ -79,6 +83,10 @@ TEST(ModelFilesOfAUser, AreLookedAtBeforeTheyAreSent) {
     MeasurementSettings settings;
     EXPECT_EQ(ModelFiles({model, ""}).describe(1000, "", settings).model.bytes, 100u);
     EXPECT_EQ(settings.runtime, "onnx");
+    MeasurementSettings native;
+    EXPECT_EQ(ModelFiles({put("m.elm", "ELMF and more"), ""}).describe(1000, "", native).format,
+              ModelFileFormat::native);
+    EXPECT_EQ(native.runtime, "native");
     const auto refused = [&](const ModelFiles& files, const std::string& runtime = "eager") {
         MeasurementSettings its;
         its.runtime = runtime;
