@@ -185,5 +185,15 @@ TEST(FirstHour, CtrlCInTheLaunchScriptStopsWithACheckpointAndCode75) {
     EXPECT_EQ(read_json_file(dir + "/status.json").at("phase"), "stopped");
 }
 
+TEST(FirstHour, TheLaunchScriptSaysThatNothingIsBuilt) {
+    const TemporaryFolder folder;
+    const auto result =
+        run(with_environment("EDGELOOP_BUILD=" + folder.path("none"),
+                             {in_source("mpi_launch/run_local.sh"), "2", folder.path("run")}));
+    EXPECT_EQ(result.code, 3) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("mpi_launch/build.sh"));
+    EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+}
+
 }  // namespace
 }  // namespace edgeloop::test
