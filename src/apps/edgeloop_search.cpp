@@ -17,6 +17,7 @@
 #include "edgeloop/link/remote_probe.hpp"
 #include "edgeloop/model/threads.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -62,10 +63,14 @@ int search_or_stop(const std::function<void()>& search) {
 
 /// With --edge local no other device will come: what it lacks is a mistake, found before there is a
 /// run directory. Waits only where not every device has what is asked for.
-void check_local_device(const LatencyProbe& probe, LocalAgent& agent, bool any_class) {
+void check_local_device(const Probes& probes, LocalAgent& agent, bool any_class) {
     constexpr double longest_s = 60;
     const double end = steady_seconds() + longest_s;
-    const auto unknown = [&] { return probe.lacks() || (!any_class && probe.link().devices == 0); };
+    const auto unknown = [&] {
+        return std::any_of(probes.begin(), probes.end(), [&](const auto& each) {
+            return each.second->lacks() || (!any_class && each.second->link().devices == 0);
+        });
+    };
     while (unknown() && agent.running() && stop_signal() == 0 && steady_seconds() < end)
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
@@ -73,22 +78,24 @@ void check_local_device(const LatencyProbe& probe, LocalAgent& agent, bool any_c
 int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& task,
          LocalAgent* agent, const Communicator& world, const GroupPlan& plan,
          const WorkerFunction& alone, const std::function<double()>& paused_s) {
-    const std::unique_ptr<LatencyProbe> probe = task.make_probe ? task.make_probe()
-                                                : task.measures_latency
-                                                    ? make_probe(config, agent, task.measured)
-                                                    : nullptr;
+    OwnProbes own;
+    if (task.make_probe)
+        own[""] = task.make_probe();
+    else if (task.measures_latency)
+        own = make_probes(config, agent, task.measured);
+    const Probes probes = in_use(own);
     const StopsAgent stops_agent{agent};
-    if (probe != nullptr && agent != nullptr)
-        check_local_device(*probe, *agent, config.probe.device_class.empty());
+    if (!probes.empty() && agent != nullptr)
+        check_local_device(probes, *agent, config.classes.begin()->second.device_class.empty());
     take_time_to_stop(config);
     leader.open_store();
     if (config.simulated_workers > 0)
-        return search_or_stop([&] { simulate_search(leader, config, task, probe.get()); });
+        return search_or_stop([&] { simulate_search(leader, config, task, probes); });
     if (world.size() == 1) {
         const auto evaluator =
             make_local_evaluator(alone, config.dispatch.candidate_limit_s, paused_s,
                                  config.engine.kind != EngineKind::generational);
-        return search_or_stop([&] { leader.search(*evaluator, probe.get(), agent, false); });
+        return search_or_stop([&] { leader.search(*evaluator, probes, agent, false); });
     }
     DispatchOptions options = config.dispatch;
     options.is_large = task.is_large;
@@ -97,7 +104,7 @@ int lead(SearchLeader& leader, const SearchConfig& config, const SearchTask& tas
     GroupEvaluator evaluator(world, plan, options,
                              config.coordinator_trains ? alone : WorkerFunction());
     const int code = search_or_stop(
-        [&] { leader.search(evaluator, probe.get(), agent, !config.coordinator_trains); });
+        [&] { leader.search(evaluator, probes, agent, !config.coordinator_trains); });
     if (!evaluator.shutdown()) MpiSession::abort(code);
     return code;
 }
@@ -246,7 +253,8 @@ int search_main(int& argc, char**& argv) {
     if (config.training.device != Device::cpu) claim_cuda_device();
     // Before MPI_Init: starting processes afterwards is unsafe.
     std::optional<LocalAgent> agent;
-    if (leads && input.task->measures_latency && config.edge == "local") agent.emplace();
+    if (leads && input.task->measures_latency && config.edge == "local")
+        agent.emplace(local_classes(config));
     return run(input, agent ? &*agent : nullptr, argc, argv);
 }
 

@@ -156,7 +156,7 @@ SearchTask table_task(const SearchConfig& config, const std::string& path) {
     task.data_digest = table->digest().hex();
     task.about = about(*table, path);
     for (const std::string& name : goals.wanted())
-        if (table->metric(name)->source == Source::measuring) task.measured.push_back(name);
+        if (table->metric(name)->source == Source::measuring) task.measured[""].push_back(name);
     task.static_metrics = [table](const Candidate& candidate) {
         return counted_by(*table, candidate);
     };

@@ -39,26 +39,53 @@ void require_known_metrics(const Goals& goals, const std::vector<std::string>& d
         check(constraint.metric, "constrained metric");
 }
 
-std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
-                                      const std::vector<std::string>& targets) {
+namespace {
+
+/// Refuses a goal that does not say which of several classes measures it.
+void require_classes(const Goals& goals, const std::vector<std::string>& classes) {
+    if (classes == std::vector<std::string>{""}) return;
+    for (const std::string& name : goals.wanted()) {
+        const Metric* const metric = find_metric(name);
+        if (metric == nullptr || metric->source != Source::measuring ||
+            name.find('@') < name.size())
+            continue;
+        throw ConfigError(fmt::format("'{}' does not say which class of devices measures it", name),
+                          fmt::format("this run measures on {}", fmt::join(classes, ", ")),
+                          fmt::format("write {}", metric_of_class(name, classes.front())));
+    }
+}
+
+}  // namespace
+
+ClassMetrics settle_goals(Goals& goals, const std::string& edge,
+                          const std::vector<std::string>& classes,
+                          const std::vector<std::string>& targets) {
     const auto objectives = [&](Source source, Needs means) {
         return metric_names(source, means, Meaning::smaller_is_better, targets);
     };
+    const bool measures = edge != "none";
+    if (goals.objectives.empty()) {
+        goals.objectives = {"val_rmse"};
+        if (!measures) goals.objectives.emplace_back("flops");
+        for (const std::string& each : classes)
+            if (measures) goals.objectives.push_back(metric_of_class("latency_ms", each));
+    }
     std::vector<std::string> delivered = objectives(Source::training, Needs::nothing), measured;
     for (std::string& name : objectives(Source::design, Needs::nothing))
         delivered.push_back(std::move(name));
-    if (edge != "none")
+    if (measures)
         measured = objectives(Source::measuring, edge == "model" ? Needs::nothing : Needs::meter);
-    delivered.insert(delivered.end(), measured.begin(), measured.end());
-    if (goals.objectives.empty())
-        goals.objectives = {"val_rmse", edge == "none" ? "flops" : "latency_ms"};
-    require_known_metrics(goals, delivered);
     const std::vector<std::string> wanted = goals.wanted();
-    const auto unwanted = [&](const std::string& name) {
-        return std::count(wanted.begin(), wanted.end(), name) == 0;
-    };
-    measured.erase(std::remove_if(measured.begin(), measured.end(), unwanted), measured.end());
-    return measured;
+    ClassMetrics asked;
+    for (const std::string& each : classes)
+        for (const std::string& metric : measured) {
+            delivered.push_back(metric_of_class(metric, each));
+            if (std::count(wanted.begin(), wanted.end(), delivered.back()) > 0)
+                asked[each].push_back(metric);
+        }
+    require_classes(goals, classes);
+    require_known_metrics(goals, delivered);
+    return asked;
 }
 
 namespace {

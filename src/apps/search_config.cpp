@@ -2,7 +2,6 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
-#include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -96,10 +95,12 @@ void check_together(const SearchConfig& c) {
             "--coordinator-trains needs --ranks-per-candidate 1", "drop one of them");
     require(c.epochs == 0 || c.engine.ladder.epochs.empty(),
             "--epochs and --rungs exclude each other", "the last of --rungs is the full budget");
-    const std::string& runtime = c.probe.settings.runtime;
-    require(!needs_cuda(runtime) || c.probe.settings.processor == "cuda",
-            fmt::format("--measure-runtime {} runs on GPUs only", runtime),
-            "add --measure-processor cuda");
+    for (const auto& each : c.classes) {
+        const MeasurementSettings& measured = each.second.settings;
+        require(!needs_cuda(measured.runtime) || measured.processor == "cuda",
+                fmt::format("--measure-runtime {} runs on GPUs only", measured.runtime),
+                "add --measure-processor cuda");
+    }
     const std::size_t confirm = c.problem.empty() ? c.engine.confirm : 0;
     require(confirm != 1, "--confirm is 1: one further training has no standard deviation",
             "give at least 2, or 0 to take every result as it is");
@@ -113,7 +114,6 @@ void check_together(const SearchConfig& c) {
             "--model-children is for --engine generational and steady-state",
             "drop it: --engine model-based has a model of its own");
     check_problem(c);
-    wire::check_name("--device-class", c.probe.device_class);
     check_edge_keys(c);
 }
 
@@ -131,12 +131,20 @@ void settle_extent(SearchConfig& c) {
             "an analytic problem trains no epochs", "give --rungs, or --evaluations instead");
 }
 
-bool wants_samples(const Goals& goals) {
+bool wants_samples(const Goals& goals, const std::string& device_class) {
     const std::vector<std::string> names = goals.wanted();
-    return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
         const Metric* metric = find_metric(name);
-        return metric != nullptr && metric->needs == Needs::samples;
+        return metric != nullptr && metric->needs == Needs::samples &&
+               split_metric(name).device_class == device_class;
     });
+}
+
+/// Who measures what, and how.
+void settle_classes(SearchConfig& c) {
+    c.classes = measuring_classes(c);
+    for (auto& [name, each] : c.classes)
+        if (wants_samples(c.engine.goals, name)) each.settings.min_samples = p99_samples;
 }
 
 SearchConfig read_old(const std::string& path, SearchConfig config) {
@@ -203,11 +211,11 @@ bool parse_search_config(int argc, const char* const* argv, SearchConfig& config
     if (!parser.parse(argc, argv, 1, speaks)) return false;
     keep_older_defaults(config, argc, argv);
     settle_extent(config);
-    check_together(config);
-    config.text = parser.config_text();
     for (const std::string& text : config.constraints)
         config.engine.goals.constraints.push_back(parse_constraint(text));
-    if (wants_samples(config.engine.goals)) config.probe.settings.min_samples = p99_samples;
+    settle_classes(config);
+    check_together(config);
+    config.text = parser.config_text();
     return true;
 }
 

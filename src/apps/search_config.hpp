@@ -1,5 +1,7 @@
 #pragma once
 
+#include "apps/measuring_classes.hpp"
+
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/access.hpp"
 #include "edgeloop/dispatch/group_evaluator.hpp"
@@ -60,8 +62,10 @@ struct SearchConfig {
     double max_left_out = 0.25;     ///< share of scan lines that may be too short for a window
 
     // The edge
-    std::string edge = "local";  ///< local, tcp://…, bind:tcp://…, model, none
-    int measure_ahead = -1;      ///< designs for each that is trained; -1: as the edge suggests
+    std::string edge = "local";               ///< local, tcp://…, bind:tcp://…, model, none
+    std::vector<std::string> device_classes;  ///< as typed: NAME or NAME:SETTINGS
+    MeasuringClasses classes = {{"", {}}};    ///< what they come to with the goals
+    int measure_ahead = -1;  ///< designs for each that is trained; -1: as the edge suggests
     std::string pause_training = "auto";     ///< while --edge local measures: auto, always, never
     double edge_timeout = 0;                 ///< seconds without a device before stopping; 0: wait
     std::string edge_keys, edge_server_key;  ///< files; empty: none

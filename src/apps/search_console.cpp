@@ -90,8 +90,11 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
         const auto best = progress.best.find(objective);
         if (best == progress.best.end()) continue;
         const Metric* metric = find_metric(objective);
+        const std::string_view device_class = split_metric(objective).device_class;
         if (metric != nullptr && !metric->best.empty())  // a word for it, e.g. "fastest 0.31 ms"
-            line += fmt::format(" | {} {:.3g} {}", metric->best, best->second, metric->unit);
+            line +=
+                fmt::format(" | {}{}{} {:.3g} {}", metric->best, device_class.empty() ? "" : " on ",
+                            device_class, best->second, metric->unit);
         else
             line += fmt::format(" | best {} {:.4g}", objective, best->second);
     }

@@ -29,12 +29,12 @@ std::string search_name(const std::string& run_dir) {
     return mark + std::string(ending(name, longest - mark.size()));
 }
 
-RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent,
-                                 const std::vector<std::string>& measured) {
+/// What all classes have in common.
+RemoteProbeOptions probe_options(const SearchConfig& config, const LocalAgent* agent) {
     RemoteProbeOptions options = config.probe;
     options.edge = parse_edge_option(config.edge);
     options.name = search_name(config.run_dir);
-    options.metrics = measured;
+    options.is_one_of_several = !local_classes(config).empty();
     if (agent != nullptr) options.edge.endpoint = agent->endpoint();
     if (agent != nullptr || config.edge_keys.empty()) {
         options.allow_list.clear();
@@ -101,32 +101,64 @@ bool trainings_leave_no_core(const std::vector<RankBinding>& bindings, const Sea
         training_ranks += trains ? 1 : 0;
     }
     const std::size_t busy = training_ranks * static_cast<std::size_t>(config.training.threads);
-    return cpus.size() < busy + static_cast<std::size_t>(config.probe.settings.threads);
+    int threads = 0;  // classes take turns
+    for (const auto& each : config.classes)
+        threads = std::max(threads, each.second.settings.threads);
+    return cpus.size() < busy + static_cast<std::size_t>(threads);
 }
 
 }  // namespace
 
-std::unique_ptr<LatencyProbe> make_probe(const SearchConfig& config, const LocalAgent* agent,
-                                         const std::vector<std::string>& measured) {
-    if (config.edge == "model") return std::make_unique<ModelledProbe>();
-    auto probe = std::make_unique<RemoteProbe>(probe_options(config, agent, measured));
-    if (config.edge.rfind("bind:", 0) == 0)
-        log::info("agents may dial in to {}", probe->endpoint());
-    return probe;
+Probes in_use(const OwnProbes& probes) {
+    Probes all;
+    for (const auto& [name, probe] : probes) all[name] = probe.get();
+    return all;
 }
 
-void check_tails(const SearchConfig& config, const std::vector<std::string>& measured,
+OwnProbes make_probes(const SearchConfig& config, const LocalAgent* agent,
+                      const ClassMetrics& measured) {
+    OwnProbes probes;
+    if (config.edge == "model") {
+        probes[""] = std::make_unique<ModelledProbe>();
+        return probes;
+    }
+    RemoteProbeOptions options = probe_options(config, agent);
+    const RemoteProbe* first = nullptr;
+    for (const auto& [name, each] : config.classes) {
+        options.device_class = each.device_class;
+        options.settings = each.settings;
+        const auto asked = measured.find(name);
+        options.metrics = asked == measured.end() ? std::vector<std::string>() : asked->second;
+        auto probe = std::make_unique<RemoteProbe>(options, first);
+        if (first == nullptr) first = probe.get();
+        probes[name] = std::move(probe);
+    }
+    if (config.edge.rfind("bind:", 0) == 0)
+        log::info("agents may dial in to {}", first->endpoint());
+    return probes;
+}
+
+std::vector<std::string> local_classes(const SearchConfig& config) {
+    std::vector<std::string> names = names_of(config.classes);
+    names.erase(std::remove(names.begin(), names.end(), ""), names.end());
+    return names;
+}
+
+void check_tails(const SearchConfig& config, const ClassMetrics& measured,
                  const std::vector<RankBinding>& bindings) {
     if (config.edge != "local" || !trainings_leave_no_core(bindings, config)) return;
-    for (const std::string& name : measured) {
-        const Metric* metric = find_metric(name);
-        if (metric == nullptr || !metric->of_tail) continue;
-        throw ConfigError(
-            fmt::format("--edge local cannot measure {} here", name),
-            "the trainings leave it no core of its own, and every interruption shows in the tail",
-            "use fewer ranks or --threads, a device of its own (--edge bind:..., tcp://...), or "
-            "latency_ms");
-    }
+    for (const auto& [device_class, names] : measured)
+        for (const std::string& name : names) {
+            const Metric* metric = find_metric(name);
+            if (metric == nullptr || !metric->of_tail) continue;
+            throw ConfigError(
+                fmt::format("--edge local cannot measure {} here",
+                            metric_of_class(name, device_class)),
+                "the trainings leave it no core of its own, and every interruption shows in the "
+                "tail",
+                "use fewer ranks or --threads, a device of its own (--edge bind:..., tcp://...), "
+                "or latency_ms");
+        }
 }
 
 std::string turns_file(const SearchConfig& config, const LocalAgent* agent,

@@ -90,8 +90,17 @@ double job_seconds_left() {
 // Of all threads of this process so far.
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
-                         const LatencyProbe* probe, LocalAgent* agent) {
+/// The longest that a class of devices has been without one that can measure, and which it is.
+std::pair<double, std::string> longest_without_device(const Probes& probes) {
+    std::pair<double, std::string> longest;
+    for (const auto& [name, probe] : probes)
+        if (const auto* const remote = dynamic_cast<const RemoteProbe*>(probe))
+            longest = std::max(longest, std::pair(remote->seconds_without_device(), name));
+    return longest;
+}
+
+SearchOptions options_of(const SearchConfig& config, const SearchTask& task, const Probes& probes,
+                         LocalAgent* agent) {
     SearchOptions options = config.coordination;
     options.measured = task.measured;
     if (task.training)
@@ -111,11 +120,12 @@ SearchOptions options_of(const SearchConfig& config, const SearchTask& task,
         options.time_limit_seconds = std::min(options.time_limit_seconds, config.time_limit);
     options.should_stop = [] { return stop_signal() != 0; };
     const double limit_s = config.edge_timeout;
-    const auto* remote = dynamic_cast<const RemoteProbe*>(probe);
-    options.gave_up = [limit_s, remote]() -> std::optional<std::string> {
-        if (limit_s <= 0 || remote == nullptr || remote->seconds_without_device() <= limit_s)
-            return std::nullopt;
-        return fmt::format("no device that can measure for {} s (--edge-timeout)", limit_s);
+    options.gave_up = [limit_s, probes]() -> std::optional<std::string> {
+        if (limit_s <= 0) return std::nullopt;
+        const auto [seconds, name] = longest_without_device(probes);
+        if (seconds <= limit_s) return std::nullopt;
+        return fmt::format("no device{} that can measure for {} s (--edge-timeout)",
+                           name.empty() ? "" : fmt::format(" of class '{}'", name), limit_s);
     };
     options.broken = [agent]() -> std::optional<std::string> {
         if (agent == nullptr || agent->running()) return std::nullopt;
@@ -144,12 +154,15 @@ ReuseCache earlier_results(const SearchConfig& config, const SearchTask& task) {
     options.space = &task.space;
     options.engine = task.engine;
     options.conditions = run_conditions(config, task);
-    options.latencies = config.edge == "model" || !config.probe.device_class.empty();
+    // Any device's are not; of classes that are named each has its own.
+    options.latencies =
+        config.edge == "model" || !config.classes.begin()->second.device_class.empty();
     options.weights = config.save_weights;
     options.measured = task.measured;
     options.members = task.targets;
-    for (std::string& batch : batch_members(config.probe.settings))
-        options.members.push_back(std::move(batch));
+    for (const auto& each : config.classes)
+        for (std::string& batch : batch_members(each.second.settings))
+            options.members.push_back(std::move(batch));
     ReuseCache cache(std::move(options));
     for (const std::string& folder : config.reuse)
         log::info("{}", cache.add_run(folder, conditions_in_files(folder)).text(folder));
@@ -233,9 +246,9 @@ SearchLeader::SearchLeader(const SearchConfig& config, const SearchTask& task, i
                 : plural(task.engine.evaluations, "training"));
 }
 
-void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent,
+void SearchLeader::search(Evaluator& evaluator, const Probes& probes, LocalAgent* agent,
                           bool coordinates_only, SearchClock* clock) {
-    SearchOptions options = options_of(config_, task_, probe, agent);
+    SearchOptions options = options_of(config_, task_, probes, agent);
     options.clock = clock;
     // Limits are in real seconds, and a simulation takes few of them.
     if (clock != nullptr) options.time_limit_seconds = std::numeric_limits<double>::infinity();
@@ -246,18 +259,18 @@ void SearchLeader::search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent*
     options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
     options.show = [&](const std::vector<ArchiveMember>& front) { kept.show(front); };
     options.on_progress = [&](const Progress& progress) {
-        if (probe != nullptr) store_->add_devices(probe->devices());
+        for (const auto& each : probes) store_->add_devices(each.second->devices());
         printer(progress);
     };
     if (!config_.reuse.empty())
-        options.lookup = [&](Part part, const Candidate& candidate) {
+        options.lookup = [&](const Part& part, const Candidate& candidate) {
             auto found = earlier_.find(part, candidate);
-            if (found && part == Part::training && config_.save_weights)
+            if (found && part.kind == Part::training && config_.save_weights)
                 kept.adopt(earlier_.weights_of(candidate), candidate.id);
             return found;
         };
     const double cpu_before = cpu_seconds(), before = steady_seconds();
-    const SearchResult result = run_search(*engine_, evaluator, probe, store, options);
+    const SearchResult result = run_search(*engine_, evaluator, probes, store, options);
     const std::size_t missing = kept.finish(result.front);
     if (config_.save_weights && missing > 0)
         log::warning(

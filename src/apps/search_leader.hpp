@@ -22,8 +22,8 @@ class SearchLeader {
     /// @param coordinates_only  this process trains nothing itself.
     /// @param clock  null: real time.
     /// @throws Stopped; IoError when nothing worked.
-    void search(Evaluator& evaluator, LatencyProbe* probe, LocalAgent* agent, bool coordinates_only,
-                SearchClock* clock = nullptr);
+    void search(Evaluator& evaluator, const Probes& probes, LocalAgent* agent,
+                bool coordinates_only, SearchClock* clock = nullptr);
 
   private:
     const SearchConfig& config_;

@@ -110,8 +110,7 @@ class Plan {
         calibration_.designs = first_designs(*engine());
         if (world_.rank() == 0 && agent_ != nullptr && config_.plan_device_seconds == 0) {
             log::info("plan: timing measurements");
-            time_measurements(*make_probe(config_, agent_, {}), by_, config_.plan_seconds,
-                              2 * config_.probe.settings.time_budget_s, calibration_);
+            time_classes(make_probes(config_, agent_, {}));
         }
         stop_if_asked();
         std::string folder = scratch_path(config_);
@@ -168,6 +167,29 @@ class Plan {
         if (!asked.empty()) throw Stopped("the plan was stopped", "asked to stop");
     }
 
+    /// One class after the other; the slowest counts.
+    void time_classes(const OwnProbes& probes) {
+        for (const auto& [name, probe] : probes) {
+            Calibration timed;
+            timed.designs = calibration_.designs;
+            time_measurements(*probe, by_, config_.plan_seconds,
+                              2 * config_.classes.at(name).settings.time_budget_s, timed);
+            if (timed.measurements == 0 || timed.measuring_seconds < calibration_.measuring_seconds)
+                continue;
+            calibration_.measurements = timed.measurements;
+            calibration_.measuring_seconds = timed.measuring_seconds;
+            calibration_.latency_over_model = timed.latency_over_model;
+        }
+    }
+
+    /// Seconds that the slowest class may take for a measurement.
+    [[nodiscard]] double time_budget() const {
+        double longest = 0;
+        for (const auto& each : config_.classes)
+            longest = std::max(longest, each.second.settings.time_budget_s);
+        return longest;
+    }
+
     void time_trainings(int size, const std::string& folder) {
         std::optional<ScratchFolder> scratch;
         if (world_.rank() == 0) scratch.emplace(folder);
@@ -204,13 +226,14 @@ class Plan {
                                                      : std::max(here, run.ranks * run.threads);
         if (task_.measures_latency) {
             run.machines.devices = static_cast<std::size_t>(config_.plan_devices);
+            run.machines.classes = names_of(config_.classes);
             run.machines.devices_share = config_.edge == "local" && run.ranks <= launched;
         }
         if (task_.measures_latency && config_.edge != "model") {
             run.measuring_assumed =
                 config_.plan_device_seconds == 0 && calibration_.measurements == 0;
             run.measuring_seconds = config_.plan_device_seconds > 0 ? config_.plan_device_seconds
-                                    : run.measuring_assumed ? config_.probe.settings.time_budget_s
+                                    : run.measuring_assumed         ? time_budget()
                                                             : calibration_.measuring_seconds;
         }
         run.start_up_seconds = start_up_s;

@@ -26,7 +26,8 @@ void add_what_to_search(OptionParser& o, SearchConfig& c) {
           "instead of training: table:FILE, a table of finished evaluations (tab-separated, plain "
           "or .gz), or an analytic problem (zdt1, dtlz2, ...)");
     o.add("objectives", &goals.objectives,
-          "metrics to minimise; default: val_rmse latency_ms (--edge none: val_rmse flops)");
+          "metrics to minimise; default: val_rmse latency_ms (--edge none: val_rmse flops); "
+          "measured by one of several classes of devices: latency_ms@CLASS");
     // With a surrogate it decides what is proposed; else only what hypervolume is shown.
     o.add(
         "reference", &goals.reference,
@@ -183,8 +184,12 @@ void add_edge(OptionParser& o, SearchConfig& c) {
           "where latency is measured: local (an agent started here), bind:tcp://*:PORT (agents "
           "connect), tcp://HOST:PORT (a bridge; ipc://PATH works in both forms), model (computed, "
           "marked as modelled) or none");
-    o.add("device-class", &c.probe.device_class,
-          "measure only on devices of this class; empty: any");
+    o.add(
+        "device-class", &c.device_classes,
+        "measure only on devices of this class; empty: any. Of several classes each measures what "
+        "objectives and constraints name it for, e.g. latency_ms@board; CLASS:SETTING=VALUE,... "
+        "are settings of its own (seconds, threads, runtime, processor, camera-height, "
+        "camera-width), e.g. board:threads=2,runtime=native");
     o.add("measure-seconds", &measurement.time_budget_s,
           "time budget of one measurement in seconds; a device may extend it (its --patience)",
           MeasurementSettings::range("time_budget_s"));

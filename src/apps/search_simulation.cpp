@@ -15,7 +15,7 @@ class WatchedVirtualClock : public VirtualClock {
 }  // namespace
 
 void simulate_search(SearchLeader& leader, const SearchConfig& config, const SearchTask& task,
-                     LatencyProbe* probe) {
+                     const Probes& probes) {
     WatchedVirtualClock clock;
     SimulatedEvaluator workers(
         clock, static_cast<std::size_t>(config.simulated_workers), [&](const Candidate& candidate) {
@@ -24,7 +24,7 @@ void simulate_search(SearchLeader& leader, const SearchConfig& config, const Sea
                 task.notional_seconds(candidate) * time_factor(candidate, config.simulated_sigma);
             return outcome;
         });
-    leader.search(workers, probe, nullptr, false, &clock);
+    leader.search(workers, probes, nullptr, false, &clock);
 }
 
 }  // namespace edgeloop::apps

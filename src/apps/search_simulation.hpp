@@ -9,6 +9,6 @@ namespace edgeloop::apps {
 /// @param probe  of the task; answers without delay, or null.
 /// @throws Stopped; IoError  as SearchLeader::search().
 void simulate_search(SearchLeader& leader, const SearchConfig& config, const SearchTask& task,
-                     LatencyProbe* probe);
+                     const Probes& probes);
 
 }  // namespace edgeloop::apps

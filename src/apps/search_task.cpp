@@ -31,15 +31,18 @@ Metrics counted_metrics(const Candidate& candidate) {
 /// Only the integer runtime runs what low bits describe; on the others the latency would be that of
 /// another network.
 void require_runtime(const SearchConfig& config, const SearchSpace& space) {
-    const std::string& runtime = config.probe.settings.runtime;
-    if (config.edge == "none" || !space.has_low_bits() || runs_low_bits(runtime)) return;
-    throw ConfigError(
-        fmt::format("the designs of the space '{}' have quantised layers, which the runtime '{}' "
-                    "does not run",
-                    space.name(), runtime),
-        "it computes in float32, and would time another network",
-        "measure with --measure-runtime native, or search without a device: --edge none "
-        "--objectives val_rmse model_kib");
+    if (config.edge == "none" || !space.has_low_bits()) return;
+    for (const auto& each : config.classes) {
+        const std::string& runtime = each.second.settings.runtime;
+        if (runs_low_bits(runtime)) continue;
+        throw ConfigError(
+            fmt::format("the designs of the space '{}' have quantised layers, which the runtime "
+                        "'{}' does not run",
+                        space.name(), runtime),
+            "it computes in float32, and would time another network",
+            "measure with --measure-runtime native, or search without a device: --edge none "
+            "--objectives val_rmse model_kib");
+    }
 }
 
 TrainingSettings training_settings(const SearchConfig& config,
@@ -246,7 +249,7 @@ SearchTask network_task(const SearchConfig& config) {
     std::vector<std::string> targets;
     for (const Target& target : dataset->catalogue().targets)
         targets.push_back(metric_name(target));
-    task.measured = settle_goals(task.engine.goals, config.edge, targets);
+    task.measured = settle_goals(task.engine.goals, config.edge, names_of(config.classes), targets);
     task.targets = targets;  // val_rmse_* has their units, r2_* not
     for (const Target& target : dataset->catalogue().targets) task.targets.push_back(target.name);
     require_designs(task.space, task.engine, counted_metrics);

@@ -29,7 +29,7 @@ struct SearchTask {
     EngineSettings engine;
     StaticMetrics static_metrics = {};
     bool measures_latency = false;  ///< an edge device (or its model) is part of each evaluation
-    std::vector<std::string> measured = {};  ///< metrics that the goals want from measuring
+    ClassMetrics measured = {};     ///< metrics that the goals want from measuring
     /// Targets as they are in names of metrics; empty for problems.
     std::vector<std::string> targets = {};
     std::string data_digest = {};  ///< of the catalogue or table; empty for analytic problems
@@ -67,11 +67,13 @@ void require_known_metrics(const Goals& goals, const std::vector<std::string>& d
 /// the FLOPs when nothing is measured.
 ///
 /// @param edge     as `--edge` says.
+/// @param classes  of devices, by the names that metrics have; one without a name: none is named.
 /// @param targets  of the dataset, as in names of metrics.
-/// @return metrics of the goals that measuring has to deliver.
+/// @return metrics of the goals that each class has to deliver; of none when nothing is measured.
 /// @throws ConfigError  a goal that such a search does not deliver.
-std::vector<std::string> settle_goals(Goals& goals, const std::string& edge,
-                                      const std::vector<std::string>& targets);
+ClassMetrics settle_goals(Goals& goals, const std::string& edge,
+                          const std::vector<std::string>& classes,
+                          const std::vector<std::string>& targets);
 
 /// The space with the full training budget of --epochs or the last of --rungs in every recipe, so
 /// that schedules such as cosine span the budget that is really trained, and with the data's

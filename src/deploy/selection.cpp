@@ -87,7 +87,8 @@ class FrontReader {
     }
 
     void take(const std::string& name, const std::string& text, FrontMember& member) const {
-        if (name == "device") member.device = text;
+        if (const NamedMetric named = split_metric(name); named.metric == "device" && !text.empty())
+            member.devices[std::string(named.device_class)] = text;
         if (name == "conditions") member.conditions = text;
         if (!is_metric(name) || text.empty()) return;
         const std::optional<double> value = number_in<double>(text);
@@ -178,24 +179,54 @@ Json measuring_conditions(const std::string& run_dir, const FrontMember& member)
     return Json::object();
 }
 
-Promise promise_of(const std::string& run_dir, const FrontMember& member) {
+/// The first class of devices that an objective names; empty: none does.
+std::string class_of(const Front& front) {
+    for (const std::string& name : front.objectives)
+        if (const NamedMetric named = split_metric(name);
+            !named.device_class.empty() && find_metric(name) != nullptr)
+            return std::string(named.device_class);
+    return {};
+}
+
+/// A setting of measuring: what --device-class says of the class ("board:threads=2"), or else of
+/// all.
+std::string setting_of(const Json& measuring, const std::string& device_class,
+                       const std::string& name) {
+    std::istringstream classes(text_in(measuring, "device-class"));
+    for (std::string each; !device_class.empty() && classes >> each;) {
+        if (each.rfind(device_class + ":", 0) != 0) continue;
+        std::istringstream settings(each.substr(device_class.size() + 1));
+        for (std::string own; std::getline(settings, own, ',');)
+            if (own.rfind(name + "=", 0) == 0) return own.substr(name.size() + 1);
+    }
+    return text_in(measuring, ("measure-" + name).c_str());
+}
+
+Promise promise_of(const std::string& run_dir, const Front& front, const FrontMember& member) {
     Promise promise;
+    promise.device_class = class_of(front);
     for (const auto& [name, value] : member.metrics) {
         const Metric* metric = find_metric(name);
-        if (metric != nullptr && metric->source == Source::measuring) promise.metrics[name] = value;
+        const NamedMetric named = split_metric(name);
+        if (metric != nullptr && metric->source == Source::measuring &&
+            named.device_class == promise.device_class)
+            promise.metrics[std::string(named.metric)] = value;
     }
-    if (promise.empty()) return promise;
-    const auto modelled = member.metrics.find("latency_is_modelled");
-    promise.modelled = modelled != member.metrics.end() && modelled->second != 0;
-    promise.device = member.device;
+    if (promise.empty()) return {};
+    const auto modelled = promise.metrics.find("latency_is_modelled");
+    promise.modelled = modelled != promise.metrics.end() && modelled->second != 0;
+    if (const auto device = member.devices.find(promise.device_class);
+        device != member.devices.end())
+        promise.device = device->second;
     const Json provenance = kept_json(run_dir + "/provenance.json");
     for (const Json& device : provenance.value("devices", Json::array()))
         if (!promise.device.empty() && text_in(device, "name") == promise.device)
             promise.device_class = text_in(device, "class");
     const Json measuring = measuring_conditions(run_dir, member);
-    promise.runtime = text_in(measuring, "measure-runtime");
-    promise.processor = text_in(measuring, "measure-processor");
-    promise.threads = number_in<int>(text_in(measuring, "measure-threads")).value_or(0);
+    const std::string of_class = class_of(front);
+    promise.runtime = setting_of(measuring, of_class, "runtime");
+    promise.processor = setting_of(measuring, of_class, "processor");
+    promise.threads = number_in<int>(setting_of(measuring, of_class, "threads")).value_or(0);
     return promise;
 }
 
@@ -270,7 +301,7 @@ Selection select(const std::string& run_dir, const std::string& which) {
     for (const std::string& name : front.objectives)
         selection.objectives[name] = member.metrics.at(name);
     selection.metrics = member.metrics;
-    selection.promise = promise_of(run_dir, member);
+    selection.promise = promise_of(run_dir, front, member);
     selection.phase = front.phase;
     selection.may_change = front.may_change();
     return selection;

@@ -13,7 +13,7 @@ namespace edgeloop {
 
 Constraint parse_constraint(const std::string& text) {
     static const std::regex grammar(
-        R"(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(<=|>=)\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)\s*)");
+        R"(\s*([A-Za-z_][A-Za-z0-9_]*(?:@[A-Za-z0-9][A-Za-z0-9._+/-]*)?)\s*(<=|>=)\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)\s*)");
     constexpr std::size_t max_text = 200;
     std::smatch parts;
     if (text.size() > max_text || !std::regex_match(text, parts, grammar))

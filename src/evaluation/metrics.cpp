@@ -4,6 +4,7 @@
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <iterator>
 
@@ -114,7 +115,14 @@ bool is_named(const Metric& metric, std::string_view name) {
                : member_in(metric.name, name).has_value();
 }
 
-/// Whether a part may deliver a metric of this name.
+/// The entry of a name without a class.
+const Metric* find_plain(std::string_view name) {
+    const auto found = std::find_if(std::begin(table), std::end(table),
+                                    [&](const Metric& metric) { return is_named(metric, name); });
+    return found == std::end(table) ? nullptr : found;
+}
+
+/// Whether a part may deliver a metric of this name. A device knows of no other class than its own.
 bool may_deliver(Source part, const Metric* metric, std::string_view name,
                  const std::vector<std::string>* members) {
     if (metric == nullptr) return false;
@@ -143,9 +151,31 @@ std::string MetricRange::text() const {
 }
 
 const Metric* find_metric(std::string_view name) {
-    const auto found = std::find_if(std::begin(table), std::end(table),
-                                    [&](const Metric& metric) { return is_named(metric, name); });
-    return found == std::end(table) ? nullptr : found;
+    const NamedMetric named = split_metric(name);
+    if (named.device_class.empty()) return find_plain(name);
+    const Metric* const metric = find_plain(named.metric);
+    return metric != nullptr && metric->source == Source::measuring ? metric : nullptr;
+}
+
+NamedMetric split_metric(std::string_view name) {
+    const auto at = name.find('@');
+    if (at == std::string_view::npos) return {name};
+    return {name.substr(0, at), name.substr(at + 1)};
+}
+
+std::string metric_of_class(const std::string& metric, const std::string& device_class) {
+    const Metric* const entry = find_plain(metric);
+    const bool measured = entry == nullptr || entry->source == Source::measuring;
+    return device_class.empty() || !measured ? metric : metric + '@' + device_class;
+}
+
+bool is_class_name(std::string_view text) {
+    const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0; };
+    return !text.empty() && is_word(static_cast<unsigned char>(text.front())) &&
+           std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+               return is_word(c) || std::string_view("._+-/").find(static_cast<char>(c)) !=
+                                        std::string_view::npos;
+           });
 }
 
 std::vector<std::string> metric_names(Source source, Needs means, std::optional<Meaning> meaning,
@@ -168,7 +198,7 @@ std::vector<std::string> metric_names(Source source, Needs means, std::optional<
 std::optional<std::string> refusal(const Metrics& metrics, Source by,
                                    const std::vector<std::string>* members) {
     for (const auto& [name, value] : metrics) {
-        const Metric* const metric = find_metric(name);
+        const Metric* const metric = find_plain(name);
         if (!may_deliver(by, metric, name, members))
             return fmt::format("'{}' ({}) is not what {}",
                                printable(beginning(name, longest_shown)), value,

@@ -1,6 +1,8 @@
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/link/messages.hpp"
 #include "edgeloop/link/remote_probe.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -51,16 +53,32 @@ EdgeOption parse_edge_option(const std::string& text) {
         "use local, model, none, tcp://HOST:PORT, bind:tcp://*:PORT, or ipc://PATH for tcp://");
 }
 
-LocalAgent::LocalAgent(const std::string& program)
+LocalAgent::LocalAgent(const std::vector<std::string>& classes, const std::string& program)
     : folder_(private_folder()), endpoint_("ipc://" + folder_ + socket_name) {
+    const std::string name = fmt::format("local-{}", ::getpid());
     ChildOptions child;
     child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program, "serve",
-                       "--connect", endpoint_, "--parent", std::to_string(::getpid()), "--name",
-                       fmt::format("local-{}", ::getpid()),
+                       "--connect", endpoint_, "--parent", std::to_string(::getpid()),
                        // The search loads this machine now more, now less: there is no undisturbed
                        // state that a reference network could confirm.
                        "--reference-every", "0", "--patience", "1", "--turns-file", turns_file()};
-    process_ = std::make_unique<ChildProcess>(child);
+    const auto start = [&](const std::vector<std::string>& words) {
+        ChildOptions one = child;
+        one.arguments.insert(one.arguments.end(), words.begin(), words.end());
+        processes_.push_back(std::make_unique<ChildProcess>(one));
+    };
+    if (classes.empty()) start({"--name", name});
+    for (const std::string& each : classes)
+        start({"--name", wire::fit_name(name + "-" + each), "--class", each});
+}
+
+bool LocalAgent::running() {
+    return std::none_of(processes_.begin(), processes_.end(),
+                        [](const auto& process) { return process->poll().has_value(); });
+}
+
+void LocalAgent::stop() {
+    for (const auto& process : processes_) process->terminate();
 }
 
 LocalAgent::~LocalAgent() {

@@ -3,6 +3,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -181,6 +182,19 @@ std::optional<std::string> lacking(const std::string& record, const MeasurementS
     for (const std::string& metric : metrics)
         if (!has("metrics", metric)) return "no " + metric;
     return std::nullopt;
+}
+
+bool needs_a_meter(const std::string& metric) {
+    const Metric* entry = find_metric(metric);
+    return entry != nullptr && entry->needs == Needs::meter;
+}
+
+std::optional<std::string> special_among(const MeasurementSettings& settings,
+                                         const std::vector<std::string>& metrics) {
+    if (!is_everywhere(settings.runtime)) return "the runtime " + settings.runtime;
+    if (settings.processor != "cpu") return "the processor " + settings.processor;
+    const auto metered = std::find_if(metrics.begin(), metrics.end(), needs_a_meter);
+    return metered == metrics.end() ? std::nullopt : std::optional(*metered);
 }
 
 bool is_lasting(const MeasurementResult& result) {

@@ -7,7 +7,6 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/text.hpp"
-#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/link/broker.hpp"
 #include "edgeloop/link/rare_log.hpp"
 
@@ -32,21 +31,15 @@ constexpr double max_wait_s = 0.5;
 constexpr std::size_t max_classes = 8;     ///< that a warning lists
 constexpr std::size_t max_records = 1024;  ///< a device may change its name as often as it likes
 
-bool needs_a_meter(const std::string& name) {
-    const Metric* metric = find_metric(name);
-    return metric != nullptr && metric->needs == Needs::meter;
-}
-
-/// What is asked for and only some devices have; they are waited for.
-std::optional<std::string> special_among(const MeasurementSettings& settings,
-                                         const std::vector<std::string>& metrics) {
-    if (!is_everywhere(settings.runtime)) return "the runtime " + settings.runtime;
-    if (settings.processor != "cpu") return "the processor " + settings.processor;
-    const auto metered = std::find_if(metrics.begin(), metrics.end(), needs_a_meter);
-    return metered == metrics.end() ? std::nullopt : std::optional(*metered);
-}
-
 }  // namespace
+
+/// Where devices dial in to a search.
+struct RemoteProbe::Hub {
+    explicit Hub(const BrokerOptions& options) : broker(options, store) {}
+
+    MemoryJobStore store;
+    Broker broker;
+};
 
 struct RemoteProbe::Impl {
     struct Wanted {
@@ -60,17 +53,18 @@ struct RemoteProbe::Impl {
     explicit Impl(const RemoteProbeOptions& given)
         : options(given), special(special_among(given.settings, given.metrics)) {}
 
-    void start() {
+    /// @param beside  whose hub is this one's too; null: opens its own, if it needs one.
+    void start(const Impl* beside) {
         BridgeAddress address{options.edge.endpoint, options.keys, options.server_key};
         auto context = std::make_shared<ZmqContext>();
         double max_back_off_s = options.max_back_off_s;
         if (options.edge.mode != EdgeOption::Mode::connect) {
-            broker = std::make_unique<Broker>(
-                BrokerOptions{address.endpoint, options.keys, options.allow_list,
-                              options.allow_plain_network, options.board},
-                store);
-            context = broker->context();
-            address = {broker->local_endpoint(), {}, {}};
+            hub = beside != nullptr ? beside->hub
+                                    : std::make_shared<Hub>(BrokerOptions{
+                                          address.endpoint, options.keys, options.allow_list,
+                                          options.allow_plain_network, options.board});
+            context = hub->broker.context();
+            address = {hub->broker.local_endpoint(), {}, {}};
             max_back_off_s = 1;
         } else if (options.keys.empty() && !is_local_endpoint(address.endpoint) &&
                    !options.allow_plain_network) {
@@ -211,7 +205,7 @@ struct RemoteProbe::Impl {
             options.device_class.empty()
                 ? "no device connected"
                 : fmt::format("no device of class '{}' connected", options.device_class);
-        if (options.edge.mode == EdgeOption::Mode::bind) text += " to " + broker->endpoint();
+        if (options.edge.mode == EdgeOption::Mode::bind) text += " to " + hub->broker.endpoint();
         if (!other_classes.empty())
             text += fmt::format(" (those that are: '{}')", fmt::join(other_classes, "', '"));
         return text;
@@ -254,8 +248,7 @@ struct RemoteProbe::Impl {
     }
 
     RemoteProbeOptions options;
-    MemoryJobStore store;
-    std::unique_ptr<Broker> broker;
+    std::shared_ptr<Hub> hub;  ///< null: connects to a bridge
     std::unique_ptr<Dialer> dialer;
 
     mutable std::mutex mutex;
@@ -284,7 +277,7 @@ struct RemoteProbe::Impl {
     std::thread thread;
 };
 
-RemoteProbe::RemoteProbe(const RemoteProbeOptions& options)
+RemoteProbe::RemoteProbe(const RemoteProbeOptions& options, const RemoteProbe* beside)
     : impl_(std::make_unique<Impl>(options)) {
     using Mode = EdgeOption::Mode;
     const Mode mode = options.edge.mode;
@@ -295,7 +288,7 @@ RemoteProbe::RemoteProbe(const RemoteProbeOptions& options)
         throw ConfigError("the settings of a measurement are too long to send",
                           fmt::format("at most {} bytes are", wire::max_text_bytes),
                           "use fewer batch sizes or a shorter name of the weights");
-    impl_->start();
+    impl_->start(beside != nullptr ? beside->impl_.get() : nullptr);
 }
 
 RemoteProbe::~RemoteProbe() {
@@ -343,7 +336,7 @@ void RemoteProbe::cancel(CandidateId id) {
 }
 
 std::vector<Outcome> RemoteProbe::poll() {
-    if (impl_->broker) impl_->broker->check();
+    if (impl_->hub) impl_->hub->broker.check();
     const std::lock_guard lock(impl_->mutex);
     if (impl_->failure) std::rethrow_exception(impl_->failure);
     return std::exchange(impl_->outcomes, {});
@@ -358,7 +351,7 @@ std::optional<std::string> RemoteProbe::lacks() const {
     const std::lock_guard lock(impl_->mutex);
     std::optional<std::string> what = impl_->lacks();
     if (impl_->options.edge.mode == EdgeOption::Mode::local && impl_->records.empty() &&
-        !impl_->other_classes.empty())
+        !impl_->other_classes.empty() && !impl_->options.is_one_of_several)
         throw ConfigError(fmt::format("this machine is of class '{}', and --device-class is '{}'",
                                       *impl_->other_classes.begin(), impl_->options.device_class),
                           {}, "drop --device-class, or give it this one");
@@ -384,7 +377,7 @@ std::size_t RemoteProbe::unconfirmed() const {
 }
 
 std::string RemoteProbe::endpoint() const {
-    return impl_->broker ? impl_->broker->endpoint() : impl_->options.edge.endpoint;
+    return impl_->hub ? impl_->hub->broker.endpoint() : impl_->options.edge.endpoint;
 }
 
 double RemoteProbe::seconds_without_device() const {

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
@@ -255,17 +255,22 @@ RunPrediction predict_run(Engine& engine, const PlanMachines& machines, const Pl
     const auto measure = [&](const Candidate& candidate) {
         return outcome_of(candidate, costs.measuring_seconds, costs.measured);
     };
-    std::optional<SimulatedProbe> probe;
-    if (machines.devices > 0 && machines.devices_share)
-        probe.emplace(clock, cores, machines.devices, measure);
-    else if (machines.devices > 0)
-        probe.emplace(clock, machines.devices, measure);
+    std::map<std::string, std::unique_ptr<SimulatedProbe>> devices;
+    Probes probes;
+    if (machines.devices > 0)
+        for (const std::string& each : machines.classes) {
+            devices[each] =
+                machines.devices_share
+                    ? std::make_unique<SimulatedProbe>(clock, cores, machines.devices, measure)
+                    : std::make_unique<SimulatedProbe>(clock, machines.devices, measure);
+            probes[each] = devices[each].get();
+        }
     NullRunStore nothing;
     PricedStore store(kept ? *kept : nothing, clock, costs.storing_seconds);
     SearchOptions options;
     options.clock = &clock;
     options.should_stop = costs.should_stop;
-    (void)run_search(engine, evaluator, probe ? &*probe : nullptr, store, options);
+    (void)run_search(engine, evaluator, probes, store, options);
 
     prediction.seconds = clock.now();
     prediction.events = store.events;
@@ -275,9 +280,10 @@ RunPrediction predict_run(Engine& engine, const PlanMachines& machines, const Pl
     if (prediction.seconds == 0) return prediction;
     prediction.groups_busy =
         prediction.training_seconds / (static_cast<double>(machines.groups) * prediction.seconds);
-    if (probe)
-        prediction.devices_busy = probe->machines().spent_seconds() /
-                                  (static_cast<double>(machines.devices) * prediction.seconds);
+    for (const auto& each : devices)
+        prediction.devices_busy +=
+            each.second->machines().spent_seconds() /
+            (static_cast<double>(machines.devices * devices.size()) * prediction.seconds);
     return prediction;
 }
 

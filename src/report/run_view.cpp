@@ -138,8 +138,8 @@ std::vector<Role> roles_of(const TextTable& table, const RunView& run) {
     for (const std::string& name : table.names) {
         const bool is_objective =
             std::find(run.objectives.begin(), run.objectives.end(), name) != run.objectives.end();
-        const bool is_about = name == "conditions" || name == "device" || name == "generation" ||
-                              name == "epochs" || name == "reason";
+        const bool is_about = name == "conditions" || split_metric(name).metric == "device" ||
+                              name == "generation" || name == "epochs" || name == "reason";
         after_genes = after_genes || is_about ||
                       (run.history.genes > 0 ? genes == run.history.genes
                                              : !is_objective && find_metric(name) != nullptr);

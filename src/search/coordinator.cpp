@@ -1,6 +1,6 @@
 #include "edgeloop/search/coordinator.hpp"
 
-#include "search/device_watch.hpp"
+#include "search/device_classes.hpp"
 #include "search/failure_watch.hpp"
 #include "search/forecast.hpp"
 #include "search/housekeeping.hpp"
@@ -24,9 +24,13 @@ namespace {
 /// The loop of run_search() and what it keeps between two turns.
 class Coordinator {
   public:
-    Coordinator(Engine& engine, Evaluator& evaluator, LatencyProbe* probe, RunStore& store,
+    Coordinator(Engine& engine, Evaluator& evaluator, const Probes& probes, RunStore& store,
                 const SearchOptions& options)
-        : engine_(engine), evaluator_(evaluator), probe_(probe), store_(store), options_(options) {}
+        : engine_(engine),
+          evaluator_(evaluator),
+          devices_(probes),
+          store_(store),
+          options_(options) {}
 
     SearchResult run() {
         if (replay(store_, engine_, active_)) resume();
@@ -76,7 +80,7 @@ class Coordinator {
         }
         submit_unmeasured();
         start_training();
-        if (scouts_.on() && !closing_ && devices_suffice()) turned_ |= scouts_.send(active_);
+        if (scouts_.on() && !closing_ && devices_.suffice()) turned_ |= scouts_.send(active_);
     }
 
     [[nodiscard]] bool wants_more() const {
@@ -92,11 +96,13 @@ class Coordinator {
 
     /// Starts whatever this candidate still lacks.
     void take_up(Active& active) {
-        reuse(active);
+        take_earlier_results(active, rules_, engine_, options_, store_);
         judge(active);
         if (settle(active)) return;
-        if (rules_.needs(active, Part::measuring)) submit_measuring(active);
-        if (!rules_.needs(active, Part::training)) return;
+        for (const std::string& device_class : rules_.classes())
+            if (rules_.needs(active, {Part::measuring, device_class}))
+                submit_measuring(active, device_class);
+        if (active.verdict || !rules_.needs(active, Part::training)) return;
         if (active.kept.cut_off < options_.max_attempts)
             // In a generation the largest training comes first, so that no long one begins when the
             // others are about to end. Other engines learn in the order of training: theirs stays.
@@ -116,48 +122,29 @@ class Coordinator {
                             active.kept.cut_off)});
     }
 
-    void reuse(Active& active) {
-        if (rules_.needs(active, Part::measuring))
-            if (auto measured = engine_.measured_before(active.kept.candidate.genome)) {
-                measured->id = active.kept.candidate.id;
-                active.part(Part::measuring) = *measured;
-                store_.record(PartDone{Part::measuring, std::move(*measured)});
-            }
-        if (!options_.lookup) return;
-        for (const Part part : {Part::training, Part::measuring}) {
-            if (!rules_.needs(active, part)) continue;
-            std::optional<Outcome> earlier = options_.lookup(part, active.kept.candidate);
-            if (!earlier || (part == Part::measuring && !rules_.usable(*earlier))) continue;
-            earlier->id = active.kept.candidate.id;
-            store_.record(Note{"reused", earlier->id, earlier->reason});
-            earlier->reason.clear();
-            active.part(part) = *earlier;
-            store_.record(PartDone{part, std::move(*earlier)});
+    /// Later, while no device of the class delivers what is asked for.
+    void submit_measuring(Active& active, const std::string& device_class) {
+        if (!devices_.suffice(device_class))
+            return unmeasured_[device_class].push_back(active.kept.candidate.id);
+        active.measuring[device_class].under_way = true;
+        devices_.of(device_class).submit(active.kept.candidate);
+    }
+
+    void submit_unmeasured() {
+        for (auto& [device_class, waiting] : unmeasured_) {
+            if (waiting.empty() || !devices_.suffice(device_class)) continue;
+            turned_ = true;
+            for (const CandidateId id : std::exchange(waiting, {}))
+                if (Active* const active = find(id)) submit_measuring(*active, device_class);
         }
     }
 
-    /// Later, while no device delivers what is asked for.
-    void submit_measuring(Active& active) {
-        if (!devices_suffice()) return unmeasured_.push_back(active.kept.candidate.id);
-        active.measuring = true;
-        probe_->submit(active.kept.candidate);
-    }
-
-    [[nodiscard]] bool devices_suffice() { return !probe_ || devices_.suffice(*probe_); }
-
-    void submit_unmeasured() {
-        if (unmeasured_.empty() || !devices_suffice()) return;
-        turned_ = true;
-        for (const CandidateId id : std::exchange(unmeasured_, {}))
-            if (Active* const active = find(id)) submit_measuring(*active);
-    }
-
     void start_training() {
-        if (ready_.empty() || !devices_suffice()) return;
+        if (ready_.empty() || !devices_.suffice()) return;
         for (auto next = ready_.begin(); next != ready_.end() && evaluator_.free_slots() > 0;) {
             Active* const active = find(next->second);
-            const bool wanted =
-                active != nullptr && !active->training && rules_.needs(*active, Part::training);
+            const bool wanted = active != nullptr && !active->training && !active->verdict &&
+                                rules_.needs(*active, Part::training);
             if (wanted && !may_start(*active)) {
                 ++next;
                 continue;
@@ -174,7 +161,7 @@ class Coordinator {
     }
 
     bool may_start(const Active& active) {
-        if (options_.measure_first && rules_.needs(active, Part::measuring)) return false;
+        if (options_.measure_first && rules_.needs_measuring(active)) return false;
         const bool fits = forecast_.fits(active.kept.candidate, seconds_left());
         closing_ |= !fits;  // a smaller one may fit
         return fits;
@@ -200,8 +187,8 @@ class Coordinator {
 
     void collect() {
         for (Outcome& each : evaluator_.poll()) on_training(rules_.checked(std::move(each)));
-        if (!probe_) return;
-        for (Outcome& outcome : probe_->poll()) on_measured(std::move(outcome));
+        for (const auto& [name, probe] : devices_.probes())
+            for (Outcome& outcome : probe->poll()) on_measured(name, std::move(outcome));
     }
 
     void on_training(Outcome outcome) {
@@ -221,48 +208,49 @@ class Coordinator {
             accept(active, Part::training, std::move(outcome));
     }
 
-    void on_measured(Outcome outcome) {
+    void on_measured(const std::string& device_class, Outcome outcome) {
         turned_ = true;
         if (is_scout(outcome.id)) {
             so_far_.measuring_seconds += outcome.seconds;
-            return scouts_.take(std::move(outcome));
+            return scouts_.take(device_class, std::move(outcome));
         }
         Active* const found = find(outcome.id);
-        if (found == nullptr || !found->measuring) return;
+        if (found == nullptr || !found->measures_on(device_class)) return;
         Active& active = *found;
-        active.measuring = false;
+        Active::Measuring& measuring = active.measuring[device_class];
+        measuring.under_way = false;
         so_far_.measuring_seconds += outcome.seconds;
         if ((outcome.status == Status::lost && try_again(active, outcome, "retried measuring")) ||
-            measure_again(active, outcome) || waits_for_device(outcome)) {
-            active.measured_seconds += outcome.seconds;
-            return submit_measuring(active);
+            measure_again(measuring, outcome) || waits_for_device(device_class, outcome)) {
+            measuring.seconds += outcome.seconds;
+            return submit_measuring(active, device_class);
         }
-        outcome.seconds += active.measured_seconds;
+        outcome.seconds += measuring.seconds;
         if (options_.require_valid && outcome.status == Status::completed &&
             !measured_validly(outcome.metrics)) {
             outcome.status = Status::lost;
-            outcome.reason =
-                fmt::format("none of {} measurements was valid", active.measured_again + 1);
+            outcome.reason = fmt::format("none of {} measurements was valid", measuring.again + 1);
         }
-        accept(active, Part::measuring, std::move(outcome));
+        active.verdict.reset();  // of what was known without it
+        accept(active, {Part::measuring, device_class}, std::move(outcome));
     }
 
     /// Whether a measurement that cannot be believed is worth another, later and where possible on
     /// another device.
-    bool measure_again(Active& active, const Outcome& outcome) {
+    bool measure_again(Active::Measuring& measuring, const Outcome& outcome) {
         if (outcome.status != Status::completed || measured_validly(outcome.metrics) ||
-            active.measured_again >= options_.measure_retries)
+            measuring.again >= options_.measure_retries)
             return false;
-        ++active.measured_again;
+        ++measuring.again;
         const std::string where = outcome.device.empty() ? "" : " on " + outcome.device;
         store_.record(Note{"measured again", outcome.id, "not valid" + where});
         return true;
     }
 
     /// Whether it was measured before its device was known to lack something.
-    bool waits_for_device(const Outcome& outcome) {
-        return outcome.status == Status::completed && rules_.incomplete(outcome) &&
-               !devices_suffice();
+    bool waits_for_device(const std::string& device_class, const Outcome& outcome) {
+        return outcome.status == Status::completed && rules_.incomplete(outcome, device_class) &&
+               !devices_.suffice(device_class);
     }
 
     /// Whether a lost part is worth another attempt.
@@ -272,9 +260,8 @@ class Coordinator {
         return true;
     }
 
-    void accept(Active& active, Part part, Outcome outcome) {
-        active.part(part) = outcome;
-        store_.record(PartDone{part, std::move(outcome)});
+    void accept(Active& active, const Part& part, Outcome outcome) {
+        add_part(active, part, std::move(outcome), store_);
         judge(active);
         (void)settle(active);
     }
@@ -299,7 +286,8 @@ class Coordinator {
 
     void tell(Active& active, CompletedCandidate completed) {
         const CandidateId id = active.kept.candidate.id;
-        if (active.measuring) probe_->cancel(id);
+        for (const auto& [device_class, measuring] : active.measuring)
+            if (measuring.under_way) devices_.of(device_class).cancel(id);
         completed.candidate = std::move(active.kept.candidate);
         active_.erase(id);
         store_.record(Told{completed});
@@ -312,8 +300,8 @@ class Coordinator {
     // --- reporting and stopping
 
     Progress report(const char* phase) {
-        if (probe_) so_far_.link = probe_->link();
-        if (devices_.lacking()) so_far_.link->text = "waiting: " + *devices_.lacking();
+        so_far_.link = devices_.link();
+        if (const auto lacking = devices_.lacking()) so_far_.link->text = "waiting: " + *lacking;
         return housekeeping_.report(phase, so_far_);
     }
 
@@ -364,7 +352,7 @@ class Coordinator {
 
     Engine& engine_;
     Evaluator& evaluator_;
-    LatencyProbe* probe_;
+    DeviceClasses devices_;
     RunStore& store_;
     const SearchOptions& options_;
     SystemClock system_clock_;
@@ -373,28 +361,34 @@ class Coordinator {
     const bool any_order_{engine_.settings().kind == EngineKind::generational};
     const std::size_t ask_ahead_{
         options_.ask_ahead.value_or(any_order_ ? std::numeric_limits<std::size_t>::max() : 0)};
-    const PartRules rules_{engine_, options_, probe_ != nullptr};
-    Scouts scouts_{engine_, probe_, store_, rules_, options_.measure_ahead};
+    const PartRules rules_{engine_, options_, devices_.names()};
+    Scouts scouts_{engine_, devices_, store_, rules_, options_.measure_ahead};
     Housekeeping housekeeping_{engine_, store_, options_, clock_};
 
     ActiveCandidates active_;
     /// Waiting for a free slot to train; the key decides who goes first.
     std::multimap<double, CandidateId, std::greater<>> ready_;
-    std::vector<CandidateId> unmeasured_;  ///< no device delivers what they need
-    std::vector<CandidateId> waiting_;     ///< submitted, and not known to have begun
+    /// By class: no device of it delivers what they need.
+    std::map<std::string, std::vector<CandidateId>> unmeasured_;
+    std::vector<CandidateId> waiting_;  ///< submitted, and not known to have begun
     Forecast forecast_;
     FailureWatch failures_;
-    Progress so_far_;  ///< candidates that train now, and what all cost
-    DeviceWatch devices_;
+    Progress so_far_;       ///< candidates that train now, and what all cost
     bool turned_ = false;   ///< something happened in this turn of the loop
     bool closing_ = false;  ///< the next candidate would not finish in time
 };
 
 }  // namespace
 
+SearchResult run_search(Engine& engine, Evaluator& evaluator, const Probes& probes, RunStore& store,
+                        const SearchOptions& options) {
+    return Coordinator(engine, evaluator, probes, store, options).run();
+}
+
 SearchResult run_search(Engine& engine, Evaluator& evaluator, LatencyProbe* probe, RunStore& store,
                         const SearchOptions& options) {
-    return Coordinator(engine, evaluator, probe, store, options).run();
+    const Probes probes = probe == nullptr ? Probes() : Probes{{"", probe}};
+    return run_search(engine, evaluator, probes, store, options);
 }
 
 }  // namespace edgeloop

@@ -1,6 +1,7 @@
 #include "search/model_engine.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/surrogate/improvement.hpp"
 
 #include <algorithm>
@@ -32,6 +33,12 @@ Belief belief_of(const std::string& name, const Metrics& known,
     const auto place = std::find(learnt.begin(), learnt.end(), name);
     EDGELOOP_EXPECT(place != learnt.end(), "nothing is believed of " + name);
     return beliefs[static_cast<std::size_t>(place - learnt.begin())];
+}
+
+void add_measured(Metrics& known, const Measured& measured) {
+    for (const auto& [device_class, outcome] : measured)
+        for (const auto& [name, value] : outcome.metrics)
+            known[metric_of_class(name, device_class)] = value;
 }
 
 /// Whether each of these metrics is known or learnt: not of a design that cannot be built.
@@ -117,8 +124,7 @@ void ModelEngine::absorb(const CompletedCandidate& completed) {
 
 Metrics ModelEngine::known_of(const Candidate& candidate) const {
     Metrics known = candidate.known;
-    if (const auto scouted = measured_before(candidate.genome))
-        for (const auto& [name, value] : scouted->metrics) known[name] = value;
+    add_measured(known, measured_before(candidate.genome));
     return known;
 }
 
@@ -250,9 +256,11 @@ Metrics ModelEngine::counted(const Genome& genome) const {
 }
 
 void ModelEngine::add_scouted(std::vector<Option>& options, Genome genome,
-                              const Metrics& measured) const {
+                              const Measured& measured) const {
+    for (const auto& each : measured)
+        if (each.second.status != Status::completed) return;
     Metrics known = counted(genome);
-    for (const auto& [name, value] : measured) known[name] = value;
+    add_measured(known, measured);
     if (!settings_.goals.broken(known) &&
         all_foreseen(settings_.goals.wanted(), known, learnt_metrics()))
         options.push_back({std::move(genome), std::move(known), nullptr, {}, 0});
@@ -268,8 +276,7 @@ void ModelEngine::add_new_designs(std::vector<Option>& options, RandomStream& ra
     for (const ModelResult& result : state_.model.results) known.insert(result.genome.genes);
     for (const auto& pending : state_.pending) known.insert(pending.second.genome.genes);
     for (const auto& [genes, measured] : state_.model.scouted)
-        if (known.insert(genes).second && measured.status == Status::completed)
-            add_scouted(options, Genome{genes}, measured.metrics);
+        if (known.insert(genes).second) add_scouted(options, Genome{genes}, measured);
     const std::vector<std::string> learnt = learnt_metrics();
     const std::vector<std::string> wanted = settings_.goals.wanted();
     std::size_t found = 0;

@@ -24,9 +24,10 @@ class ModelEngine : public AsynchronousEngine {
 
     [[nodiscard]] std::optional<Candidate> ask_again(const Candidate& journaled) override;
     [[nodiscard]] std::optional<Candidate> scout() override;
-    void inform(const Genome& scouted, const Outcome& measured) override;
+    void inform(const Genome& scouted, const Outcome& measured,
+                const std::string& device_class) override;
     void forget_scouted() override;
-    [[nodiscard]] std::optional<Outcome> measured_before(const Genome& genome) const override;
+    [[nodiscard]] Measured measured_before(const Genome& genome) const override;
 
   private:
     /// A design that may be trained next.
@@ -80,7 +81,7 @@ class ModelEngine : public AsynchronousEngine {
     [[nodiscard]] std::vector<Option> options(RandomStream& random);
     /// New designs: those that were scouted, offspring and samples.
     void add_new_designs(std::vector<Option>& options, RandomStream& random) const;
-    void add_scouted(std::vector<Option>& options, Genome genome, const Metrics& measured) const;
+    void add_scouted(std::vector<Option>& options, Genome genome, const Measured& measured) const;
     void evaluate(std::vector<Option>& options, const DesignModel& model) const;
     [[nodiscard]] Points believed_front(const DesignModel& model) const;
     [[nodiscard]] double chance_to_keep_constraints(const Option& option,

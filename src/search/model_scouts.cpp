@@ -34,28 +34,31 @@ std::optional<Candidate> ModelEngine::scout() {
     return std::nullopt;
 }
 
-void ModelEngine::inform(const Genome& scouted, const Outcome& measured) {
+void ModelEngine::inform(const Genome& scouted, const Outcome& measured,
+                         const std::string& device_class) {
     const Digest design = space().identity(scouted);
     scouts_.erase(scout_id(design));
     if (measured.status == Status::lost || measured.status == Status::cancelled) return;
     ++state_.model.scouts;
     if (state_.seen.count(design) > 0) return;  // it became a candidate meanwhile
     auto& all = state_.model.scouted;
-    all[scouted.genes] = measured;
-    all[scouted.genes].id = state_.model.scouts;
+    Outcome& kept = all[scouted.genes][device_class] = measured;
+    kept.id = state_.model.scouts;
     if (all.size() <= most_scouted) return;
     all.erase(std::min_element(all.begin(), all.end(), [](const auto& a, const auto& b) {
-        return a.second.id < b.second.id;
+        return a.second.begin()->second.id < b.second.begin()->second.id;
     }));
 }
 
 void ModelEngine::forget_scouted() { state_.model.scouted.clear(); }
 
-std::optional<Outcome> ModelEngine::measured_before(const Genome& genome) const {
+Measured ModelEngine::measured_before(const Genome& genome) const {
+    Measured completed;
     const auto found = state_.model.scouted.find(genome.genes);
-    return found != state_.model.scouted.end() && found->second.status == Status::completed
-               ? std::optional(found->second)
-               : std::nullopt;
+    if (found == state_.model.scouted.end()) return completed;
+    for (const auto& each : found->second)
+        if (each.second.status == Status::completed) completed.insert(each);
+    return completed;
 }
 
 bool ModelEngine::may_confirm(const Candidate& member) const {

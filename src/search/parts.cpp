@@ -1,7 +1,10 @@
 #include "search/parts.hpp"
 
+#include "search/device_classes.hpp"
+
 #include "edgeloop/evaluation/metrics.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,8 +14,9 @@ namespace {
 
 /// Adds what a part has delivered. What is known already and is not this part's stays as it is: no
 /// device says how many parameters a network has, or how well it was trained.
-void merge(Metrics& into, const Metrics& from, Source part) {
-    for (const auto& [name, value] : from) {
+void merge(Metrics& into, const Metrics& from, Source part, const std::string& device_class = {}) {
+    for (const auto& [delivered, value] : from) {
+        const std::string name = metric_of_class(delivered, device_class);
         const Metric* const metric = find_metric(name);
         const bool another = metric != nullptr && metric->source != part;
         if (!another || into.count(name) == 0) into[name] = value;
@@ -26,20 +30,40 @@ void compare_with_baseline(Metrics& metrics) {
         metrics["baseline_ratio"] = rmse->second / baseline->second;
 }
 
-Metrics settled(const Active& active) {
-    Metrics metrics = active.kept.candidate.known;
-    if (active.kept.measuring) merge(metrics, active.kept.measuring->metrics, Source::measuring);
-    return metrics;
-}
+/// What enters a population, or may be a member of the front but for what is not known yet: what
+/// becomes of it must not depend on which class of devices answers first.
+bool competes(Status status) { return status == Status::infeasible || status == Status::cancelled; }
 
 }  // namespace
 
-bool PartRules::needs(const Active& active, Part part) const {
+Metrics PartRules::settled(const Active& active) const {
+    Metrics metrics = active.kept.candidate.known;
+    for (const std::string& each : classes_)
+        if (const Outcome* const measured = active.kept.part({Part::measuring, each}))
+            merge(metrics, measured->metrics, Source::measuring, each);
+    return metrics;
+}
+
+bool PartRules::needs(const Active& active, const Part& part) const {
     const Candidate& candidate = active.kept.candidate;
     const bool measured_before = candidate.rung > 0 || repeat_of(candidate.id) > 0;
-    if (part == Part::measuring && (!measures_ || measured_before)) return false;
-    const auto& outcome = part == Part::training ? active.kept.training : active.kept.measuring;
-    return !outcome || outcome->status == Status::lost;
+    if (part.kind == Part::measuring && measured_before) return false;
+    const Outcome* const outcome = active.kept.part(part);
+    return outcome == nullptr || outcome->status == Status::lost;
+}
+
+bool PartRules::needs_measuring(const Active& active) const {
+    return std::any_of(classes_.begin(), classes_.end(), [&](const std::string& each) {
+        return needs(active, {Part::measuring, each});
+    });
+}
+
+bool PartRules::partly_measured(const Active& active) const {
+    const auto answered =
+        std::count_if(classes_.begin(), classes_.end(), [&](const std::string& each) {
+            return active.kept.part({Part::measuring, each}) != nullptr;
+        });
+    return answered > 0 && static_cast<std::size_t>(answered) < classes_.size();
 }
 
 Outcome PartRules::checked(Outcome trained) const {
@@ -52,8 +76,11 @@ Outcome PartRules::checked(Outcome trained) const {
     return trained;
 }
 
-std::optional<std::string> PartRules::incomplete(const Outcome& measured) const {
-    for (const std::string& name : options_.measured)
+std::optional<std::string> PartRules::incomplete(const Outcome& measured,
+                                                 const std::string& device_class) const {
+    const auto asked = options_.measured.find(device_class);
+    if (asked == options_.measured.end()) return std::nullopt;
+    for (const std::string& name : asked->second)
         if (measured.metrics.count(name) == 0)
             return fmt::format("{} delivered no {}",
                                measured.device.empty() ? "the device" : measured.device, name);
@@ -61,28 +88,36 @@ std::optional<std::string> PartRules::incomplete(const Outcome& measured) const 
 }
 
 std::optional<Verdict> PartRules::early_end(const Active& active) const {
-    if (const auto& measured = active.kept.measuring) {
+    for (const std::string& each : classes_) {
+        const Outcome* const measured = active.kept.part({Part::measuring, each});
+        if (measured == nullptr) continue;
         if (measured->status != Status::completed)
-            return Verdict{measured->status, measured->reason};
-        if (auto missing = incomplete(*measured))
-            return Verdict{Status::failed, std::move(*missing)};
+            return Verdict{measured->status, about_class(each, measured->reason)};
+        if (const auto missing = incomplete(*measured, each))
+            return Verdict{Status::failed, about_class(each, *missing)};
     }
-    return engine_.verdict(active.kept.candidate, settled(active));
+    std::optional<Verdict> verdict = engine_.verdict(active.kept.candidate, settled(active));
+    // A limit stays broken; whether it is dominated may depend on what the others will say.
+    if (verdict && verdict->status != Status::infeasible && partly_measured(active))
+        return std::nullopt;
+    return verdict;
 }
 
 std::optional<CompletedCandidate> PartRules::whole(const Active& active) const {
     if (active.training) return std::nullopt;
-    const std::optional<Outcome>& training = active.kept.training;
-    const std::optional<Outcome>& measured = active.kept.measuring;
+    if (active.verdict && competes(active.verdict->status) && partly_measured(active))
+        return std::nullopt;
+    const Outcome* const training = active.kept.part(Part::training);
     CompletedCandidate completed;
     completed.settled = settled(active);
     completed.metrics = completed.settled;
-    if (training) completed.training_seconds = training->seconds;
-    if (measured) completed.measuring_seconds = measured->seconds;
+    for (const auto& [part, outcome] : active.kept.parts)
+        (part.kind == Part::training ? completed.training_seconds : completed.measuring_seconds) +=
+            outcome.seconds;
     if (active.verdict) {
         completed.status = active.verdict->status;
         completed.reason = active.verdict->reason;
-    } else if (training && !needs(active, Part::measuring)) {
+    } else if (training != nullptr && !needs_measuring(active)) {
         judge(*training, active.kept.candidate.rung, completed);
     } else {
         return std::nullopt;
@@ -108,6 +143,32 @@ void PartRules::judge(const Outcome& training, int rung, CompletedCandidate& com
     if (auto broken = goals.broken(whole ? completed.metrics : completed.settled)) {
         completed.status = Status::infeasible;
         completed.reason = std::move(*broken);
+    }
+}
+
+void add_part(Active& active, const Part& part, Outcome outcome, RunStore& store) {
+    outcome.id = active.kept.candidate.id;
+    active.kept.parts[part] = outcome;
+    store.record(PartDone{part, std::move(outcome)});
+}
+
+void take_earlier_results(Active& active, const PartRules& rules, const Engine& engine,
+                          const SearchOptions& options, RunStore& store) {
+    const Candidate& candidate = active.kept.candidate;
+    for (auto& [device_class, measured] : engine.measured_before(candidate.genome))
+        if (const Part part{Part::measuring, device_class}; rules.needs(active, part))
+            add_part(active, part, measured, store);
+    if (!options.lookup) return;
+    std::vector<Part> parts{Part::training};
+    for (const std::string& each : rules.classes()) parts.emplace_back(Part::measuring, each);
+    for (const Part& part : parts) {
+        if (!rules.needs(active, part)) continue;
+        std::optional<Outcome> earlier = options.lookup(part, candidate);
+        const bool measured = part.kind == Part::measuring;
+        if (!earlier || (measured && !rules.usable(*earlier, part.device_class))) continue;
+        store.record(Note{"reused", candidate.id, earlier->reason});
+        earlier->reason.clear();
+        add_part(active, part, std::move(*earlier), store);
     }
 }
 

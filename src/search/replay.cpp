@@ -31,8 +31,8 @@ struct Replay {
     void operator()(const PartDone& event) {
         const auto found = active.find(event.outcome.id);
         if (found == active.end()) return;
-        found->second.part(event.part) = event.outcome;
-        if (event.part == Part::training) found->second.kept.cut_off = 0;
+        found->second.kept.parts[event.part] = event.outcome;
+        if (event.part.kind == Part::training) found->second.kept.cut_off = 0;
     }
 
     void operator()(const Told& event) {
@@ -47,7 +47,9 @@ struct Replay {
         engine.tell(completed);
     }
 
-    void operator()(const Scouted& event) { engine.inform(event.genome, event.measured); }
+    void operator()(const Scouted& event) {
+        engine.inform(event.genome, event.measured, event.device_class);
+    }
 
     void operator()(const Note& event) {
         const auto found = active.find(event.id);

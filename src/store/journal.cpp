@@ -97,7 +97,7 @@ void put(std::string& out, const Proposed& event) {
 }
 void put(std::string& out, const TrainingStarted& event) { put(out, "started", event); }
 void put(std::string& out, const PartDone& event) {
-    put(out, event.part == Part::training ? "trained" : "measured", event.outcome);
+    put<PartDone>(out, event.part.kind == Part::training ? "trained" : "measured", event);
 }
 void put(std::string& out, const Told& event) {
     put(out, to_string(event.completed.status), event.completed);
@@ -215,8 +215,11 @@ class JournalReader {
     Event event_from(const Json& json) {
         const std::string& kind = json.at("event").get_ref<const std::string&>();
         if (kind == "started") return record_from<TrainingStarted>(json);
-        if (kind == "trained") return PartDone{Part::training, record_from<Outcome>(json)};
-        if (kind == "measured") return PartDone{Part::measuring, record_from<Outcome>(json)};
+        if (kind == "trained" || kind == "measured") {
+            auto done = record_from<PartDone>(json);
+            done.part.kind = kind == "trained" ? Part::training : Part::measuring;
+            return done;
+        }
         if (kind == "scouted") return record_from<Scouted>(json);
         if (kind == "note") return record_from<Note>(json);
         if (kind != "proposed" && kind != "promoted")

@@ -71,7 +71,8 @@ class ReuseCache::Reader {
         done->outcome.reason = fmt::format("candidate {} of {}", done->outcome.id, folder_);
         done->outcome.seconds = 0;  // it costs this run nothing
         done->outcome.device = printable(done->outcome.device);
-        if (done->part == Part::measuring) return keep_latency(candidate, done->outcome);
+        if (done->part.kind == Part::measuring)
+            return keep_latency(candidate, done->part.device_class, done->outcome);
         if (!training_differs_.empty()) tainted_[done->outcome.id] = training_differs_;
         if (repeat_of(done->outcome.id) > 0) {
             CandidateId& shown =
@@ -95,15 +96,22 @@ class ReuseCache::Reader {
         ++count_.left_out[fmt::format("{} {}", what, why)];
     }
 
-    void keep_latency(const Candidate& candidate, Outcome& outcome) {
+    void keep_latency(const Candidate& candidate, const std::string& device_class,
+                      Outcome& outcome) {
         std::string why = measuring_differs_;
         if (why.empty() && !genome(candidate)) why = "of designs outside this space";
+        const ClassMetrics& wanted = cache_.options_.measured;
+        const auto asked = wanted.find(device_class);
+        if (why.empty() && asked == wanted.end() && !wanted.empty())
+            why = "on a class of devices that this run does not ask";
         // A device that had no meter then may have one now; and another run may have it all.
-        for (const std::string& metric : cache_.options_.measured)
-            if (why.empty() && outcome.metrics.count(metric) == 0) why = "without " + metric;
+        if (asked != wanted.end())
+            for (const std::string& metric : asked->second)
+                if (why.empty() && outcome.metrics.count(metric) == 0) why = "without " + metric;
         if (why.empty()) why = impossible(outcome, Source::measuring);
         if (!why.empty()) return leave_out("latencies", why);
-        cache_.measured_.emplace(candidate.design->network_identity(), std::move(outcome));
+        cache_.measured_.emplace(std::pair(device_class, candidate.design->network_identity()),
+                                 std::move(outcome));
         ++count_.latencies;
     }
 
@@ -203,14 +211,16 @@ ReuseCount ReuseCache::add_run(const std::string& folder, const RunConditions& e
     return Reader(*this, folder, earlier).read();
 }
 
-std::optional<Outcome> ReuseCache::find(Part part, const Candidate& candidate) const {
+std::optional<Outcome> ReuseCache::find(const Part& part, const Candidate& candidate) const {
     if (!candidate.design) return std::nullopt;
     const auto found_in = [](const auto& results, const auto& key) -> std::optional<Outcome> {
         const auto found = results.find(key);
         if (found == results.end()) return std::nullopt;
         return found->second;
     };
-    if (part == Part::measuring) return found_in(measured_, candidate.design->network_identity());
+    if (part.kind == Part::measuring)
+        return found_in(measured_,
+                        std::pair(part.device_class, candidate.design->network_identity()));
     if (candidate.keep_state) return std::nullopt;
     return found_in(trained_, training_key(candidate));
 }

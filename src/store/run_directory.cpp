@@ -282,7 +282,7 @@ class OpenDirectory final : public RunDirectory {
         if (const PartDone* part = std::get_if<PartDone>(&event)) {
             made_under(part->outcome.id);
             if (!part->outcome.device.empty())
-                layout_.devices[part->outcome.id] = part->outcome.device;
+                layout_.devices[part->part.device_class][part->outcome.id] = part->outcome.device;
         }
         if (const Told* told = std::get_if<Told>(&event)) {
             if (layout_.conditions.count(design_of(told->completed.candidate.id)) == 0)

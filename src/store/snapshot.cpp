@@ -43,9 +43,24 @@ static void serialize(A& archive, Outcome& outcome) {
     archive(outcome.id, outcome.status, outcome.metrics, outcome.reason, outcome.seconds);
 }
 
+static std::optional<Outcome> outcome_of(const InFlight& flight, const Part& part) {
+    const Outcome* const outcome = flight.part(part);
+    return outcome == nullptr ? std::nullopt : std::optional(*outcome);
+}
+
+// What was measured on classes that have names follows at the end.
 template <class A>
-static void serialize(A& archive, InFlight& flight) {
-    archive(flight.candidate, flight.training, flight.measuring, flight.cut_off);
+static void save(A& archive, const InFlight& flight) {
+    archive(flight.candidate, outcome_of(flight, Part::training),
+            outcome_of(flight, Part::measuring), flight.cut_off);
+}
+
+template <class A>
+static void load(A& archive, InFlight& flight) {
+    std::optional<Outcome> training, measured;
+    archive(flight.candidate, training, measured, flight.cut_off);
+    if (training) flight.parts[Part::training] = std::move(*training);
+    if (measured) flight.parts[Part::measuring] = std::move(*measured);
 }
 
 template <class A>
@@ -149,19 +164,56 @@ static void serialize(A& archive, WholeOutcome& whole) {
 
 template <class A>
 static void serialize(A& archive, ModelState& model) {
+    // Of classes that have names it follows at the end.
     std::map<std::vector<double>, WholeOutcome> scouted;
-    for (const auto& [genes, outcome] : model.scouted) scouted[genes].outcome = outcome;
+    for (const auto& [genes, measured] : model.scouted)
+        if (const auto found = measured.find(""); found != measured.end())
+            scouted[genes].outcome = found->second;
     archive(model.results, model.fitted, model.expected, scouted, model.scouts, model.measured,
             model.intervals, model.held);
-    model.scouted.clear();
-    for (auto& [genes, whole] : scouted) model.scouted[genes] = std::move(whole.outcome);
+    if (!A::is_loading::value) return;
+    for (auto& [genes, whole] : scouted) model.scouted[genes][""] = std::move(whole.outcome);
 }
 
 namespace {
 
+/// What was measured on classes of devices that have names.
+struct OfClasses {
+    std::map<std::string, std::map<CandidateId, Outcome>> in_flight;
+    std::map<std::string, std::map<std::vector<double>, WholeOutcome>> scouted;
+
+    [[nodiscard]] bool empty() const { return in_flight.empty() && scouted.empty(); }
+};
+
+OfClasses taken_from(const EngineState& engine, const std::map<CandidateId, InFlight>& in_flight) {
+    OfClasses all;
+    for (const auto& [id, flight] : in_flight)
+        for (const auto& [part, outcome] : flight.parts)
+            if (!part.device_class.empty()) all.in_flight[part.device_class][id] = outcome;
+    for (const auto& [genes, measured] : engine.model.scouted)
+        for (const auto& [device_class, outcome] : measured)
+            if (!device_class.empty()) all.scouted[device_class][genes].outcome = outcome;
+    return all;
+}
+
+void put_back(OfClasses all, SearchState& state) {
+    for (auto& [device_class, outcomes] : all.in_flight)
+        for (auto& [id, outcome] : outcomes) {
+            const auto found = state.in_flight.find(id);
+            if (found == state.in_flight.end())
+                throw CorruptState(fmt::format("candidate {} is not in flight", id));
+            found->second.parts[{Part::measuring, device_class}] = std::move(outcome);
+        }
+    for (auto& [device_class, outcomes] : all.scouted)
+        for (auto& [genes, whole] : outcomes)
+            state.engine.model.scouted[genes][device_class] = std::move(whole.outcome);
+}
+
 namespace fs = std::filesystem;
 
-constexpr std::uint16_t newest_version = 5;
+/// Of a run that names no class of devices; it has the bytes that it always had.
+constexpr std::uint16_t plain_version = 5;
+constexpr std::uint16_t newest_version = 6;
 constexpr std::uint16_t population_type = 1;
 constexpr std::string_view prefix = "population-", suffix = ".ckpt";
 
@@ -192,11 +244,14 @@ std::string encode_snapshot(const EngineState& engine,
                             const std::map<CandidateId, InFlight>& in_flight,
                             std::uint64_t events) {
     std::ostringstream payload;
+    OfClasses of_classes = taken_from(engine, in_flight);
     {
         cereal::PortableBinaryOutputArchive archive(payload);
         archive(events, engine, in_flight, engine.surfaces, engine.confirmation, engine.model);
+        if (!of_classes.empty()) archive(of_classes.in_flight, of_classes.scouted);
     }
-    return seal({"ELCK", newest_version}, {population_type, events, payload.str()});
+    const std::uint16_t written = of_classes.empty() ? plain_version : newest_version;
+    return seal({"ELCK", written}, {population_type, events, payload.str()});
 }
 
 Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
@@ -215,6 +270,11 @@ Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
         if (version > 2) archive(snapshot.state.engine.surfaces);
         if (version > 3) archive(snapshot.state.engine.confirmation);
         if (version > 4) archive(snapshot.state.engine.model);
+        if (version > plain_version) {
+            OfClasses of_classes;
+            archive(of_classes.in_flight, of_classes.scouted);
+            put_back(std::move(of_classes), snapshot.state);
+        }
         note_weights(snapshot.state.engine);
         if (payload.peek() != std::istringstream::traits_type::eof())
             throw CorruptState(fmt::format("{}: bytes are left over", where));

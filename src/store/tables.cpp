@@ -61,11 +61,12 @@ void add_design(std::vector<Column>& columns, const TableLayout& layout,
                                       ? std::string()
                                       : fmt::format("{}", fmt::join(found->second, "+"));
                        }});
-    if (layout.devices.empty()) return;
-    columns.push_back({"device", [&layout](const Row& row) {
-                           const auto found = layout.devices.find(row.candidate.id);
-                           return found == layout.devices.end() ? std::string() : found->second;
-                       }});
+    for (const auto& [device_class, devices] : layout.devices)
+        columns.push_back(
+            {metric_of_class("device", device_class), [&devices = devices](const Row& row) {
+                 const auto found = devices.find(row.candidate.id);
+                 return found == devices.end() ? std::string() : found->second;
+             }});
 }
 
 std::string table(const std::vector<Column>& columns, const std::vector<const Row*>& rows) {

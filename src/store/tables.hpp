@@ -16,8 +16,9 @@ struct TableLayout {
     std::vector<std::string> objectives;
     /// Numbers in conditions.json under which a candidate was trained and measured.
     std::map<CandidateId, std::vector<int>> conditions = {};
-    /// Who measured which candidate; a column `device` says so where it is known of any.
-    std::map<CandidateId, std::string> devices = {};
+    /// Who measured which candidate, by class of device; a column `device`, or `device@CLASS`, says
+    /// so where it is known of any.
+    std::map<std::string, std::map<CandidateId, std::string>> devices = {};
 };
 
 // The files that src/store/README.md describes; rows in the order given. Metrics that are costs are

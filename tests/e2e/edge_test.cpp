@@ -56,7 +56,7 @@ std::map<CandidateId, Outcome> collect(LatencyProbe& probe, std::size_t count) {
 }
 
 TEST(Edge, ALocalAgentMeasuresRealNetworks) {
-    LocalAgent agent(agent_program);
+    LocalAgent agent({}, agent_program);
     RemoteProbe probe(probe_options({EdgeOption::Mode::local, agent.endpoint()}));
     for (int i = 1; i <= 3; ++i) probe.submit(tiny_candidate(static_cast<CandidateId>(i), 8 * i));
     const auto outcomes = collect(probe, 3);
@@ -75,7 +75,7 @@ TEST(Edge, ALocalAgentMeasuresRealNetworks) {
 }
 
 TEST(Edge, ANetworkThatCannotBeBuiltIsAFailureWithAReason) {
-    LocalAgent agent(agent_program);
+    LocalAgent agent({}, agent_program);
     RemoteProbe probe(probe_options({EdgeOption::Mode::local, agent.endpoint()}));
     Candidate broken;
     broken.id = 1;
@@ -94,7 +94,7 @@ TEST(Edge, ANetworkThatCannotBeBuiltIsAFailureWithAReason) {
 
 /// What a network is told that may allocate `memory_mib`, with two threads.
 Outcome with_memory(const std::string& spec_file, double memory_mib) {
-    LocalAgent agent(agent_program);
+    LocalAgent agent({}, agent_program);
     RemoteProbeOptions options = probe_options({EdgeOption::Mode::local, agent.endpoint()});
     options.settings.threads = 2;
     options.settings.memory_limit_mib = memory_mib;
@@ -221,7 +221,7 @@ TEST(Edge, TheAgentEndsWithTheProgramThatStartedIt) {
             .string();
     const pid_t starter = ::fork();
     if (starter == 0) {
-        LocalAgent agent(agent_program);
+        LocalAgent agent({}, agent_program);
         write_file_atomic(file, std::to_string(agent.pid()), Durability::process_crash);
         ::pause();
     }

@@ -190,6 +190,59 @@ TEST_F(MeasuringSearch, AClassThatThisMachineIsNotIsRefusedBeforeAnythingTrains)
     EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
 }
 
+TEST_F(MeasuringSearch, EachClassGetsItsJobsWithItsSettingsThroughOneBridge) {
+    BridgeProcess bridge(folder.path("store"));
+    const auto device = [&](const std::string& name, int threads, const std::string& runtime) {
+        return std::make_unique<ScriptedAgent>(
+            ScriptedAgent::options(bridge.endpoint(), name + "-1", name),
+            [=](const MeasurementJob& job) {
+                const MeasurementSettings settings = settings_of(job);
+                MeasurementResult result = answer(true);
+                result.metrics["latency_ms"] = name == "board" ? 1.5 : 2.5;
+                if (job.device_class != name || settings.threads != threads ||
+                    settings.runtime != runtime || settings.time_budget_s != 7)
+                    result.status = Status::failed;
+                return result;
+            });
+    };
+    const auto board = device("board", 2, "torchscript"), pi = device("pi", 1, "eager");
+    const auto result = run(search(
+        bridge.endpoint(),
+        {"--objectives", "val_rmse", "latency_ms@board", "latency_ms@pi", "flops",
+         "--measure-seconds", "7", "--device-class", "board:threads=2,runtime=torchscript", "pi"}));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(evaluations("status"), Each("completed"));
+    EXPECT_THAT(evaluations("latency_ms@board"), Each("1.5"));
+    EXPECT_THAT(evaluations("latency_ms@pi"), Each("2.5"));
+    EXPECT_THAT(evaluations("device@pi"), Each("pi-1"));
+    EXPECT_GT(board->measured(), 0u);
+    EXPECT_EQ(board->measured(), pi->measured());
+    for (const Json& measured : events("measured"))
+        EXPECT_EQ(measured.at("device"), measured.at("class").get<std::string>() + "-1");
+    // What they measured is taken over by class.
+    const auto again = run(small_search(
+        folder.path("again"),
+        {"--edge", bridge.endpoint(), "--evaluations", "12", "--objectives", "val_rmse",
+         "latency_ms@board", "latency_ms@pi", "flops", "--measure-seconds", "7", "--device-class",
+         "board:threads=2,runtime=torchscript", "pi", "--reuse", folder.path("run")}));
+    ASSERT_EQ(again.code, 0) << again.output;
+    EXPECT_THAT(again.output, HasSubstr("12 trainings and 24 latencies can be reused"));
+    EXPECT_EQ(read_table(folder.path("again/pareto.csv")).size(),
+              read_table(folder.path("run/pareto.csv")).size());
+}
+
+TEST_F(MeasuringSearch, ThisMachineMeasuresInSeveralWaysAtOnce) {
+    const auto result =
+        run(search("local", {"--objectives", "val_rmse", "latency_ms@plain", "latency_ms@script",
+                             "--measure-seconds", "0.1", "--evaluations", "6", "--device-class",
+                             "plain", "script:runtime=torchscript"}));
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(evaluations("status"), Each("completed"));
+    EXPECT_THAT(evaluations("device@plain"), Each(::testing::EndsWith("-plain")));
+    EXPECT_THAT(evaluations("device@script"), Each(::testing::EndsWith("-script")));
+    EXPECT_EQ(read_json_file(folder.path("run/provenance.json")).at("devices").size(), 2u);
+}
+
 TEST_F(MeasuringSearch, StopsWhenTheAgentOfThisMachineHasEnded) {
     ChildOptions options;
     options.arguments = search("local", {"--measure-seconds", "1"});

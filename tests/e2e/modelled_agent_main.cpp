@@ -1,5 +1,7 @@
 // An agent whose answers are those of `--edge model`: for tests that compare runs.
-// usage: modelled_agent ENDPOINT [JOBS], after which it ends as if the device had lost its power
+// usage: modelled_agent ENDPOINT [JOBS [CLASS GB_PER_S]]
+// After so many jobs it ends as if the device had lost its power; 0: never. With another memory
+// bandwidth than `--edge model` has, devices of another class.
 #include "support/scripted_agent.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
@@ -10,22 +12,27 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <limits>
+#include <string>
 #include <thread>
 
 int main(int argc, char** argv) {
     using namespace edgeloop;
     return run_program([&] {
-        if (argc != 2 && argc != 3) return 2;
+        if (argc < 2 || argc > 5 || argc == 4) return 2;
         install_stop_handlers();
-        const int jobs = argc == 3 ? std::stoi(argv[2]) : std::numeric_limits<int>::max();
+        const int jobs = argc > 2 ? std::stoi(argv[2]) : 0;
+        const std::string device_class = argc > 3 ? argv[3] : "x";
+        DeviceModel device;
+        if (argc > 4) device.gb_per_s = std::stod(argv[4]);
         std::atomic<int> taken{0};
         const ScriptedAgent agent(
-            ScriptedAgent::options(argv[1], "modelled"), [&](const MeasurementJob& job) {
-                if (++taken > jobs) ::raise(SIGKILL);
+            ScriptedAgent::options(argv[1], argc > 3 ? "modelled-" + device_class : "modelled",
+                                   device_class),
+            [&](const MeasurementJob& job) {
+                if (++taken > jobs && jobs > 0) ::raise(SIGKILL);
                 const auto spec = ArchitectureSpec::from_json(parse_json(job.spec, "job"), "job");
                 MeasurementResult result;
-                result.metrics = {{"latency_ms", analytic_latency_ms(spec, DeviceModel{})},
+                result.metrics = {{"latency_ms", analytic_latency_ms(spec, device)},
                                   {"latency_is_modelled", 1}};
                 return result;
             });

@@ -72,18 +72,23 @@ class Outage : public testing::Test {
         return table;
     }
     /// Events of one kind in the journal of run "run".
-    [[nodiscard]] int count(const std::string& kind) const {
+    /// @param of_class  of devices; empty: any.
+    [[nodiscard]] int count(const std::string& kind, const std::string& of_class = {}) const {
         std::istringstream lines(text("run/journal.jsonl"));
         int found = 0;
         for (std::string line; std::getline(lines, line);)
-            found += line.find("\"" + kind + "\"") != std::string::npos ? 1 : 0;
+            found += line.find("\"" + kind + "\"") != std::string::npos &&
+                             (of_class.empty() ||
+                              line.find("\"class\":\"" + of_class + "\"") != std::string::npos)
+                         ? 1
+                         : 0;
         return found;
     }
     /// Jobs a device gets for the first `designs` designs of the run without an outage: those of
     /// the same architecture share one.
-    [[nodiscard]] int jobs_of_first(std::size_t designs) const {
-        const auto latencies =
-            column(read_table(folder.path("whole/evaluations.csv")), "latency_ms");
+    [[nodiscard]] int jobs_of_first(std::size_t designs,
+                                    const std::string& latency = "latency_ms") const {
+        const auto latencies = column(read_table(folder.path("whole/evaluations.csv")), latency);
         return static_cast<int>(
             std::set<std::string>(latencies.begin(),
                                   latencies.begin() + static_cast<std::ptrdiff_t>(designs))
@@ -140,6 +145,93 @@ TEST_F(Outage, ALinkThatStaysDownEndsTheRunWithACheckpoint) {
     const ProgramResult result = run(resumed);
     EXPECT_EQ(result.code, 0) << result.output;
     EXPECT_EQ(front("run"), front("whole"));
+}
+
+/// A search that measures on two classes of devices, one limited by its memory.
+class OutageOfAClass : public Outage {
+  protected:
+    [[nodiscard]] Words search_both(const std::string& name, const Words& more = {}) const {
+        return search(name, "bind:" + endpoint,
+                      Words{"--objectives", "val_rmse", "latency_ms@board", "latency_ms@pi",
+                            "--constraint", "latency_ms@pi<=5"} +
+                          more);
+    }
+    /// @param jobs  after which it ends; 0: never.
+    [[nodiscard]] std::unique_ptr<ChildProcess> board(int jobs = 0) const {
+        return start({test_program("modelled_agent"), endpoint, std::to_string(jobs), "board", "8"},
+                     "board.log");
+    }
+    [[nodiscard]] std::unique_ptr<ChildProcess> pi(int jobs = 0) const {
+        return start({test_program("modelled_agent"), endpoint, std::to_string(jobs), "pi", "0.05"},
+                     "pi.log");
+    }
+    void run_without_an_outage() const {
+        const auto first = board(), second = pi();
+        const ProgramResult whole = run(search_both("whole"));
+        ASSERT_EQ(whole.code, 0) << whole.output;
+        EXPECT_THAT(whole.output, HasSubstr("fastest on board"));
+        EXPECT_THAT(whole.output, HasSubstr("fastest on pi"));
+        EXPECT_THAT(whole.output, HasSubstr("edge: board: 1 device; pi: 1 device"));
+    }
+    /// One that ends in the second third of the run.
+    void pi_serves_the_first_third() const {
+        const int jobs = jobs_of_first(8, "latency_ms@pi") + 1;
+        ASSERT_GT(jobs_of_first(16, "latency_ms@pi"), jobs);
+        ASSERT_TRUE(pi(jobs)->wait_for(60)) << text("search.log");
+    }
+};
+
+TEST_F(OutageOfAClass, TheOtherGoesOnAndTheFrontIsTheSame) {
+    run_without_an_outage();
+    const auto table = read_table(folder.path("whole/pareto.csv"));
+    for (const char* name : {"latency_is_modelled@board", "latency_is_modelled@pi"})
+        EXPECT_THAT(column(table, name), ::testing::Each("1"));
+    EXPECT_THAT(column(table, "device@board"), ::testing::Each("modelled-board"));
+    EXPECT_THAT(column(table, "device@pi"), ::testing::Each("modelled-pi"));
+    ASSERT_GT(table.size(), 2U);
+
+    const auto job = start(search_both("run"), "search.log");
+    const auto first = board();
+    pi_serves_the_first_third();
+    // The second third is trained, and measured by the other class, to its end.
+    EXPECT_TRUE(eventually([&] { return count("trained") >= 16; })) << text("search.log");
+    EXPECT_TRUE(eventually([&] { return count("measured", "board") >= 16; }));
+    EXPECT_TRUE(eventually([&] {
+        return text("run/status.json").find("board: 1 device; pi: no device of class 'pi'") !=
+               std::string::npos;
+    })) << text("run/status.json");
+    EXPECT_LT(count("measured", "pi"), 16);
+    EXPECT_EQ(job->poll(), std::nullopt) << "it should wait";
+
+    const auto second = pi();
+    const auto exit = job->wait_for(120);
+    ASSERT_TRUE(exit) << text("search.log");
+    EXPECT_EQ(exit->code, 0) << text("search.log");
+    EXPECT_EQ(front("run"), front("whole"));
+    EXPECT_EQ(count("measured", "board"), 24);
+    EXPECT_EQ(count("measured", "pi"), 24);
+}
+
+TEST_F(OutageOfAClass, ThatLastsEndsTheRunWithACheckpointThatKeepsWhatTheOtherMeasured) {
+    run_without_an_outage();
+    const Words limited = search_both("run", {"--edge-timeout", "1"});
+    {
+        const auto first = board();
+        const auto job = start(limited, "search.log");
+        pi_serves_the_first_third();
+        const auto exit = job->wait_for(60);
+        ASSERT_TRUE(exit) << text("search.log");
+        EXPECT_EQ(exit->code, 75) << text("search.log");
+        EXPECT_THAT(text("search.log"), HasSubstr("no device of class 'pi' that can measure"));
+    }
+    const int before = count("measured", "board");
+    EXPECT_GT(before, count("measured", "pi"));
+    const auto first = board(), second = pi();
+    const ProgramResult result = run(limited + Words{"--resume"});
+    EXPECT_EQ(result.code, 0) << result.output;
+    EXPECT_EQ(front("run"), front("whole"));
+    EXPECT_EQ(count("measured", "board"), 24) << "what was measured is not measured again";
+    EXPECT_EQ(count("measured", "pi"), 24);
 }
 
 TEST_F(Outage, AFoundNetworkIsMeasuredWithItsTrainedWeights) {

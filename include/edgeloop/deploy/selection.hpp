@@ -3,12 +3,14 @@
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/evaluation/candidate.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
 namespace edgeloop {
 
-/// What a search measured of a design, and how: the latency that a deployed model is held to.
+/// What a search measured of a design, and how: the latency that a deployed model is held to. Of a
+/// search on several classes of devices what that of its first such objective measured.
 struct Promise {
     Metrics metrics;           ///< that measuring delivered; empty: nothing was measured
     std::string device;        ///< name; empty: none, or not known
@@ -24,8 +26,9 @@ struct Promise {
 /// A row of a run's pareto.csv.
 struct FrontMember {
     CandidateId id = 0;
-    Metrics metrics;         ///< all that the row says, objectives included
-    std::string device;      ///< that measured it; empty: none, or not known
+    Metrics metrics;  ///< all that the row says, objectives included
+    /// That measured it, by class of device as in the names of metrics; none: not known.
+    std::map<std::string, std::string> devices;
     std::string conditions;  ///< as in the table, e.g. "1" or "1+2"
 };
 

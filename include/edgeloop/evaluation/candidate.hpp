@@ -110,7 +110,11 @@ struct Outcome {
     }
 };
 
-/// Both parts of a candidate put together: what an engine is told.
+/// What was measured of one design, by class of device. In a run that names no class the only one
+/// has no name.
+using Measured = std::map<std::string, Outcome>;
+
+/// All parts of a candidate put together: what an engine is told.
 struct CompletedCandidate {
     Candidate candidate;
     Status status = Status::completed;

@@ -13,7 +13,8 @@ struct Constraint {
     double bound = 0;
 };
 
-/// Parses "latency_ms<=0.8" or "r2 >= 0.5"; spaces around the relation are allowed.
+/// Parses "latency_ms<=0.8", "latency_ms@board<=0.8" or "r2 >= 0.5"; spaces around the relation are
+/// allowed.
 /// @throws ConfigError  anything else.
 [[nodiscard]] Constraint parse_constraint(const std::string& text);
 

@@ -3,6 +3,7 @@
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,5 +52,11 @@ class LatencyProbe {
     /// Records of the devices that measured, as JSON text, for provenance.
     [[nodiscard]] virtual std::vector<std::string> devices() const { return {}; }
 };
+
+/// Who measures for a run, by class of device; a run that names none has one without a name. They
+/// outlive who is given them.
+using Probes = std::map<std::string, LatencyProbe*>;
+/// Metrics by the class of device that has to deliver them, as it calls them.
+using ClassMetrics = std::map<std::string, std::vector<std::string>>;
 
 }  // namespace edgeloop

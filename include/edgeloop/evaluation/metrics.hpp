@@ -61,8 +61,24 @@ struct Metric {
     bool repeated = false;
 };
 
-/// The entry of a metric, or of the family it belongs to; null: an objective of a test problem.
+/// The entry of a metric, or of the family it belongs to; null: an objective of a test problem. Of
+/// what devices measure also with a class behind it.
 [[nodiscard]] const Metric* find_metric(std::string_view name);
+
+/// A name as goals, tables and results of a run have it that names classes of devices:
+/// "latency_ms@board".
+struct NamedMetric {
+    std::string_view metric;
+    std::string_view device_class = {};  ///< empty: no class is named
+};
+[[nodiscard]] NamedMetric split_metric(std::string_view name);
+/// How such a run calls what devices of this class delivered. Without a class, and what is no
+/// measurement (the number of parameters): as they do.
+[[nodiscard]] std::string metric_of_class(const std::string& metric,
+                                          const std::string& device_class);
+/// Whether a class can stand in such a name: letters, digits and . _ + - /, the first a letter or
+/// digit.
+[[nodiscard]] bool is_class_name(std::string_view text);
 
 /// Names of what a part delivers with these means at most, in the order of the table.
 ///

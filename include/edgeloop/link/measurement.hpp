@@ -74,6 +74,12 @@ struct MeasurementJob {
                                                  const MeasurementSettings& settings,
                                                  const std::vector<std::string>& metrics);
 
+/// Whether only a device that has a meter for it delivers a metric.
+[[nodiscard]] bool needs_a_meter(const std::string& metric);
+/// What is asked for and only some devices have, e.g. "the processor cuda": they are waited for.
+[[nodiscard]] std::optional<std::string> special_among(const MeasurementSettings& settings,
+                                                       const std::vector<std::string>& metrics);
+
 /// Whose failure a failed measurement is.
 enum class FailureOf : std::uint8_t {
     device,   ///< or the settings': out of memory, a runtime that is not there, a crash

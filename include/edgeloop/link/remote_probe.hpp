@@ -29,7 +29,8 @@ struct EdgeOption {
 /// @throws ConfigError  naming the forms that exist.
 [[nodiscard]] EdgeOption parse_edge_option(const std::string& text);
 
-/// An agent on this machine for `--edge local`.
+/// The agents on this machine for `--edge local`: one, or one of each class of devices that the run
+/// names. They take turns in measuring.
 ///
 ///     // rank 0, before MPI_Init (starting processes later is unsafe):
 ///     LocalAgent agent;
@@ -43,9 +44,11 @@ struct EdgeOption {
 class LocalAgent {
   public:
     /// Starts edgeloop-edge.
+    /// @param classes  an agent for each; none: one of the class that this machine has.
     /// @param program  its path; empty: in the folder of the running program.
     /// @throws IoError.
-    explicit LocalAgent(const std::string& program = {});
+    explicit LocalAgent(const std::vector<std::string>& classes = {},
+                        const std::string& program = {});
     ~LocalAgent();
     LocalAgent(const LocalAgent&) = delete;
     LocalAgent& operator=(const LocalAgent&) = delete;
@@ -53,15 +56,16 @@ class LocalAgent {
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
     /// Where trainings of this machine take turns with it: MeasuringTurns.
     [[nodiscard]] std::string turns_file() const { return folder_ + "/turns"; }
-    [[nodiscard]] pid_t pid() const { return process_->pid(); }
-    /// Whether it still runs.
-    [[nodiscard]] bool running() { return !process_->poll(); }
-    /// Ends it. Before the probe goes, or it reports the link that closes.
-    void stop() { process_->terminate(); }
+    /// Of the first.
+    [[nodiscard]] pid_t pid() const { return processes_.front()->pid(); }
+    /// Whether all of them still run.
+    [[nodiscard]] bool running();
+    /// Ends them. Before the probes go, or they report the link that closes.
+    void stop();
 
   private:
     std::string folder_, endpoint_;
-    std::unique_ptr<ChildProcess> process_;
+    std::vector<std::unique_ptr<ChildProcess>> processes_;
 };
 
 struct RemoteProbeOptions {
@@ -69,6 +73,8 @@ struct RemoteProbeOptions {
     /// Name of this search at the broker, stable over --resume, e.g. host and run directory.
     std::string name = "search";
     std::string device_class;  ///< measure only on such devices; empty: any
+    /// local: devices of other classes dial in too.
+    bool is_one_of_several = false;
     MeasurementSettings settings;
     std::vector<std::string> metrics;  ///< that a device has to deliver
     LinkKeys keys;                     ///< this side's; empty: no encryption
@@ -85,8 +91,10 @@ struct RemoteProbeOptions {
 /// that describe the same network share one measurement.
 class RemoteProbe final : public LatencyProbe {
   public:
+    /// @param beside  local and bind: of another class of the same run, whose way to the devices
+    ///                it takes instead of opening one; null: none.
     /// @throws ConfigError, CommError (bind).
-    explicit RemoteProbe(const RemoteProbeOptions& options);
+    explicit RemoteProbe(const RemoteProbeOptions& options, const RemoteProbe* beside = nullptr);
     ~RemoteProbe() override;
     RemoteProbe(const RemoteProbe&) = delete;
     RemoteProbe& operator=(const RemoteProbe&) = delete;
@@ -109,6 +117,7 @@ class RemoteProbe final : public LatencyProbe {
     [[nodiscard]] double seconds_without_device() const;
 
   private:
+    struct Hub;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

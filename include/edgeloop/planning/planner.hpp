@@ -8,16 +8,18 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace edgeloop {
 
 /// The machines a run would have.
 struct PlanMachines {
-    std::size_t groups = 1;      ///< of ranks, each training one candidate at a time
-    double cores_of_group = 1;   ///< its ranks times their threads
-    double cores = 1;            ///< that all groups share
-    std::size_t devices = 0;     ///< that measure; 0: nobody measures
-    bool devices_share = false;  ///< devices are processes on the same cores
+    std::size_t groups = 1;                   ///< of ranks, each training one candidate at a time
+    double cores_of_group = 1;                ///< its ranks times their threads
+    double cores = 1;                         ///< that all groups share
+    std::size_t devices = 0;                  ///< of each class, that measure; 0: nobody measures
+    bool devices_share = false;               ///< devices are processes on the same cores
+    std::vector<std::string> classes = {""};  ///< of devices; one without a name: none is named
 };
 
 /// What the parts of a run cost.

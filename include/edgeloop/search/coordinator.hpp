@@ -39,7 +39,7 @@ class SystemClock : public SearchClock {
 };
 
 /// An earlier result of one part of this candidate, or nothing.
-using ResultLookup = std::function<std::optional<Outcome>(Part, const Candidate&)>;
+using ResultLookup = std::function<std::optional<Outcome>(const Part&, const Candidate&)>;
 
 struct SearchOptions {
     /// How often a part may be lost, or the whole process die while it trains, before the candidate
@@ -58,7 +58,7 @@ struct SearchOptions {
     /// What stays not valid is lost, with a reason, instead of ranked as it is.
     bool require_valid = false;
     /// Metrics that measuring has to deliver: a candidate without one ends when it is measured.
-    std::vector<std::string> measured;
+    ClassMetrics measured;
     /// Why these metrics are not what a training delivers, or nothing. Empty: whatever it delivers
     /// is, as in problems.
     std::function<std::optional<std::string>(const Metrics&)> refuse_trained;
@@ -87,17 +87,22 @@ struct SearchResult {
     std::vector<ArchiveMember> front;  ///< ascending by first objective
 };
 
-/// Runs a search to its end: asks the engine, submits each candidate to both parts at once, puts
-/// the parts together, tells the engine and keeps it all in the store.
+/// Runs a search to its end: asks the engine, submits each candidate to all parts at once, training
+/// and each class of devices, puts the parts together, tells the engine and keeps it all in the
+/// store.
 ///
 /// Continues where an earlier start left off when the store has one. Parts that are lost are
 /// submitted again; a part that failed or timed out ends its candidate. Training is cancelled as
-/// soon as the engine's verdict on the measured latency is known.
+/// soon as the engine's verdict on the measured latency is known. Of several classes one whose
+/// devices are away keeps nothing from training or from being measured by the others.
 ///
-/// @param probe  null: training alone completes a candidate.
+/// @param probes  none: training alone completes a candidate.
 /// @throws Stopped       on request or at the time limit, with everything saved.
 /// @throws IoError       nearly everything fails for the same reason; everything is saved.
 /// @throws CorruptState  the stored events do not belong to this engine.
+[[nodiscard]] SearchResult run_search(Engine& engine, Evaluator& evaluator, const Probes& probes,
+                                      RunStore& store, const SearchOptions& options = {});
+/// Of a run that names no class of devices. @param probe  null: nobody measures.
 [[nodiscard]] SearchResult run_search(Engine& engine, Evaluator& evaluator, LatencyProbe* probe,
                                       RunStore& store, const SearchOptions& options = {});
 

@@ -160,8 +160,8 @@ struct ModelState {
     /// value with a probability of 68 %.
     std::map<CandidateId, std::map<std::string, std::pair<double, double>>> expected;
     /// What was measured of designs that are no candidates yet, by genes.
-    std::map<std::vector<double>, Outcome> scouted;
-    std::uint64_t scouts = 0;               ///< measured so far
+    std::map<std::vector<double>, Measured> scouted;
+    std::uint64_t scouts = 0;               ///< measurements so far
     std::set<std::string> measured;         ///< metrics that measuring delivers
     std::uint64_t intervals = 0, held = 0;  ///< of designs told, and how many held the value
 };
@@ -228,14 +228,14 @@ class Engine {
     /// A design that is worth measuring before anything is decided about it; nothing when there is
     /// none. Only asks: it is no candidate, and its id (is_scout()) is never told.
     [[nodiscard]] virtual std::optional<Candidate> scout() { return std::nullopt; }
-    /// What was measured of it, or that it could not be. One that was lost may be scouted again.
-    virtual void inform(const Genome& /*scouted*/, const Outcome& /*measured*/) {}
+    /// What devices of one class measured of it, or that they could not. One that was lost may be
+    /// scouted again.
+    virtual void inform(const Genome& /*scouted*/, const Outcome& /*measured*/,
+                        const std::string& /*device_class*/ = {}) {}
     /// The run goes on later, perhaps with other devices: what inform() said is forgotten.
     virtual void forget_scouted() {}
-    /// What inform() said of this design before.
-    [[nodiscard]] virtual std::optional<Outcome> measured_before(const Genome& /*genome*/) const {
-        return std::nullopt;
-    }
+    /// What inform() said of this design before and completed.
+    [[nodiscard]] virtual Measured measured_before(const Genome& /*genome*/) const { return {}; }
 
     [[nodiscard]] virtual const EngineState& state() const = 0;
     /// Goes on from a state that an engine with the same settings and space gave.

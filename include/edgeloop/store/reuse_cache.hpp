@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
@@ -16,9 +17,10 @@ struct ReuseOptions {
     const SearchSpace* space = nullptr;  ///< of this run; must outlive the cache
     EngineSettings engine;
     RunConditions conditions;
-    bool latencies = true;              ///< devices with these conditions are interchangeable
-    bool weights = false;               ///< a training without its weights is of no use
-    std::vector<std::string> measured;  ///< metrics without which a latency is of no use
+    bool latencies = true;  ///< devices with these conditions are interchangeable
+    bool weights = false;   ///< a training without its weights is of no use
+    /// Metrics without which a latency is of no use. Empty: any will do.
+    ClassMetrics measured;
     /// Targets and batch sizes as they are in names of metrics; results with others are of no use.
     std::vector<std::string> members = {};
 };
@@ -49,7 +51,7 @@ class ReuseCache {
 
     /// An earlier result; its reason names the run. Not for a training whose state a later rung
     /// needs: the state is not kept between runs.
-    [[nodiscard]] std::optional<Outcome> find(Part part, const Candidate& candidate) const;
+    [[nodiscard]] std::optional<Outcome> find(const Part& part, const Candidate& candidate) const;
     /// File with the weights of an earlier training; empty: it has none.
     [[nodiscard]] std::string weights_of(const Candidate& candidate) const;
 
@@ -62,7 +64,7 @@ class ReuseCache {
     ReuseOptions options_;
     std::map<TrainingKey, Outcome> trained_;
     std::map<TrainingKey, std::string> weights_;
-    std::map<Digest, Outcome> measured_;
+    std::map<std::pair<std::string, Digest>, Outcome> measured_;  ///< by class and network
 };
 
 }  // namespace edgeloop

@@ -10,7 +10,7 @@ export function openDetails(row) {
   state.focus = row;
   $('details-title').textContent = `Design ${run.ids[row]}`;
   const body = $('details-body');
-  body.replaceChildren(...[facts(row), latencyFigure(row), latencyFacts(row), learning(row), genes(row), layers(row), relatives(row), history(row), conditions(row), everything(row), spec(row)].filter(Boolean));
+  body.replaceChildren(...[facts(row), ...measuredOn().flatMap(of => [latencyFigure(row, of), latencyFacts(row, of)]), learning(row), genes(row), layers(row), relatives(row), history(row), conditions(row), everything(row), spec(row)].filter(Boolean));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
@@ -23,8 +23,12 @@ export function prepareDetails() {
 
 const part = (title, ...content) => element('section', {}, element('h3', {}, title), ...content);
 const column = name => state.run.table.by.get(name);
-const value = (name, row) => column(name) ? column(name).values[row] : NaN;
+const valueIn = (name, row) => column(name) ? column(name).values[row] : NaN;
 const cell = (name, row) => column(name) ? textAt(column(name), row) : '';
+// Behind the names of metrics: the classes of devices that the run names ('@board'), or nothing.
+const classOf = name => name.includes('@') ? name.slice(name.indexOf('@')) : '';
+const measuredOn = () => [...new Set(state.run.table.columns.filter(each => /^(latency|pipeline|energy)_/.test(each.name)).map(each => classOf(each.name)))];
+const ofClass = of => of ? ` (${of.slice(1)})` : '';
 
 function facts(row) {
   const {run} = state, list = [['status', cell('status', row) || 'not known']];
@@ -32,11 +36,12 @@ function facts(row) {
   list.push(['on the front', run.frontSet.has(row) ? 'yes' : 'no' + dominatedBy(row)]);
   for (const name of run.objectives) {
     if (!column(name)) continue;
-    const error = value(name + '_se', row), count = value(name + '_n', row);
-    list.push([name, (withUnit(column(name), value(name, row)) || 'missing') + (Number.isFinite(error) ? ` ± ${short(error)} (mean of ${count})` : '')]);
+    const error = valueIn(name + '_se', row), count = valueIn(name + '_n', row);
+    list.push([name, (withUnit(column(name), valueIn(name, row)) || 'missing') + (Number.isFinite(error) ? ` ± ${short(error)} (mean of ${count})` : '')]);
   }
   for (const each of run.importance) if (each.predicted && Number.isFinite(each.predicted[row])) list.push([`${each.objective}, predicted by forests`, short(each.predicted[row])]);
-  for (const name of ['generation', 'epochs', 'parameters', 'flops', 'device', 'conditions']) if (cell(name, row)) list.push([name, column(name).words ? cell(name, row) : withUnit(column(name), value(name, row))]);
+  const devices = run.table.columns.map(each => each.name).filter(name => /^device(@|$)/.test(name));
+  for (const name of ['generation', 'epochs', 'parameters', 'flops', ...devices, 'conditions']) if (cell(name, row)) list.push([name, column(name).words ? cell(name, row) : withUnit(column(name), valueIn(name, row))]);
   const made = run.givenSet.has(row) ? element('p', {}, 'It was given to the search (--seed-specs).') : null;
   const pick = element('button', {type: 'button', on: {click: () => { state.picked.has(row) ? state.picked.delete(row) : state.picked.add(row); changed(); pick.textContent = state.picked.has(row) ? 'Unpick' : 'Pick'; }}}, state.picked.has(row) ? 'Unpick' : 'Pick');
   return element('section', {}, pairs(list), made, pick);
@@ -49,9 +54,10 @@ function dominatedBy(row) {
   return better.length ? `: ${better.slice(0, 3).map(other => run.ids[other]).join(', ')} ${better.length > 3 ? `and ${better.length - 3} more are` : 'better'} in all objectives or equal`.replace('more are in', 'more are better in') : '';
 }
 
-function latencyFacts(row) {
-  const list = state.run.table.columns.filter(each => /^(latency_|pipeline_|preprocess_|build_ms|peak_memory|base_memory|energy_|reference_drift|model_size)/.test(each.name) && Number.isFinite(each.values[row]));
+function latencyFacts(row, of) {
+  const list = state.run.table.columns.filter(each => classOf(each.name) === of && /^(latency_|pipeline_|preprocess_|build_ms|peak_memory|base_memory|energy_|reference_drift|model_size)/.test(each.name) && Number.isFinite(each.values[row]));
   if (list.length === 0) return null;
+  const value = (name, row) => valueIn(name + of, row);
   const validity = value('latency_valid', row), why = [];
   if (validity === 0) {
     const disturbed = value('latency_disturbed', row), drift = value('reference_drift', row), samples = value('latency_samples', row);
@@ -62,11 +68,12 @@ function latencyFacts(row) {
     if (Number.isFinite(drift)) why.push(`the reference had drifted by ${short(100 * drift)} %`);
   }
   const verdict = validity === 0 ? element('p', {class: 'bad'}, `Not valid${why.length ? ': ' + why.join(', ') : ''}.`) : validity === 1 ? element('p', {class: 'good'}, 'Valid.') : null;
-  return part('Latency and memory', verdict, pairs(list.map(each => [each.name, withUnit(each, each.values[row])])));
+  return part('Latency and memory' + ofClass(of), verdict, pairs(list.map(each => [each.name, withUnit(each, each.values[row])])));
 }
 
 // Where the known quantiles lie, on one line.
-function latencyFigure(row) {
+function latencyFigure(row, of) {
+  const value = (name, row) => valueIn(name + of, row);
   const known = latencies.map(name => [name, value(name, row)]).filter(([, at]) => Number.isFinite(at) && at > 0);
   if (known.length < 3) return null;
   const low = Math.min(...known.map(([, at]) => at)), high = Math.max(...known.map(([, at]) => at)), wide = high > 20 * low;
@@ -87,7 +94,7 @@ function latencyFigure(row) {
     last = x(at);
     draw('text', {x: x(at), y: [26, 74, 12][place], 'text-anchor': x(at) < 60 ? 'start' : x(at) > 500 ? 'end' : 'middle', 'font-size': 11, fill: 'currentColor'}, `${names[name]} ${short(at)}`);
   }
-  return part('Latency on the device, ms', svg, element('p', {class: 'hint'}, `Band: the interval of the median. ${wide ? 'Logarithmic. ' : ''}The run keeps these figures, not each timed run.`));
+  return part(`Latency on the device${ofClass(of)}, ms`, svg, element('p', {class: 'hint'}, `Band: the interval of the median. ${wide ? 'Logarithmic. ' : ''}The run keeps these figures, not each timed run.`));
 }
 
 function learning(row) {

@@ -66,8 +66,10 @@ function scatter(name, rows, x, y, tint, size, more = {}) {
 
 function intervalOf(column) {
   const by = state.run.table.by;
-  if (column.name === 'latency_ms' && by.has('latency_low_ms') && by.has('latency_high_ms'))
-    return {low: row => by.get('latency_low_ms').values[row], high: row => by.get('latency_high_ms').values[row]};
+  if (/^latency_ms(@|$)/.test(column.name)) {  // behind the @: the class of devices
+    const low = by.get(column.name.replace('latency_', 'latency_low_')), high = by.get(column.name.replace('latency_', 'latency_high_'));
+    if (low && high) return {low: row => low.values[row], high: row => high.values[row]};
+  }
   const error = by.get(column.name + '_se');
   if (error) return {low: row => column.values[row] - error.values[row], high: row => column.values[row] + error.values[row]};
   return null;

@@ -9,7 +9,7 @@ let visible = [], sorted = {name: null, down: false}, page = 0;
 
 export function prepareTable() {
   const {run} = state, columns = run.table.columns;
-  const first = new Set(columns.filter(column => ['id', 'status', 'objective', 'gene'].includes(column.role) || ['latency_valid', 'device', 'generation', 'parameters'].includes(column.name)));
+  const first = new Set(columns.filter(column => ['id', 'status', 'objective', 'gene'].includes(column.role) || /^(latency_valid|device)(@|$)/.test(column.name) || ['generation', 'parameters'].includes(column.name)));
   for (const column of columns) {
     const box = element('input', {type: 'checkbox', checked: first.has(column)});
     box.addEventListener('change', () => { box.checked ? first.add(column) : first.delete(column); arrange(); });

@@ -86,7 +86,7 @@ std::optional<SearchConfig> unchecked(const std::string& name, const std::string
     if (name == "edge")
         config.edge = "model";
     else if (name == "device-class")
-        config.probe.device_class = value;
+        config.device_classes = {value};
     else if (name == "edge-keys")
         config.edge_keys = value;
     else if (name == "model-children")
@@ -225,7 +225,7 @@ TEST_F(RunConditionsTest, ARunFromBeforeTheRecordsIsKnownByItsConfigFile) {
     same.training.short_lines = ShortLines::pad;
     same.training.augment = false;
     same.normalise_by_data = false;
-    same.probe.device_class.clear();
+    same.device_classes.clear();
     EXPECT_EQ(resume(same), "") << "what it does not name had its default";
     same.training.patience_epochs = 5;
     EXPECT_THAT(resume(same), HasSubstr("--patience 0, now 5"));

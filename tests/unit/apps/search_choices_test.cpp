@@ -17,8 +17,10 @@ namespace {
 
 const std::vector<std::string> targets = {"speed_mm_s", "power_w"};
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 std::string refusal(const std::function<void()>& action) {
     try {
@@ -36,12 +38,15 @@ Metrics counted(const Candidate& candidate) {
 
 SearchSpace tiny() { return SearchSpace::from_file(test::test_data("tiny_space.json")); }
 
+const std::vector<std::string> any_class{""};
+
 TEST(SearchGoals, AreTheErrorAndTheLatencyOrTheFlops) {
     Goals goals;
-    EXPECT_THAT(settle_goals(goals, "local", targets), ElementsAre("latency_ms"));
+    EXPECT_THAT(settle_goals(goals, "local", any_class, targets),
+                ElementsAre(Pair("", ElementsAre("latency_ms"))));
     EXPECT_THAT(goals.objectives, ElementsAre("val_rmse", "latency_ms"));
     Goals unmeasured;
-    EXPECT_THAT(settle_goals(unmeasured, "none", targets), ElementsAre());
+    EXPECT_THAT(settle_goals(unmeasured, "none", any_class, targets), ElementsAre());
     EXPECT_THAT(unmeasured.objectives, ElementsAre("val_rmse", "flops"));
 }
 
@@ -49,23 +54,47 @@ TEST(SearchGoals, AskADeviceForWhatTheyWantOfIt) {
     Goals goals;
     goals.objectives = {"val_rmse", "energy_mj"};
     goals.constraints = {parse_constraint("latency_p99_ms<=2"), parse_constraint("flops<=1e9")};
-    EXPECT_THAT(settle_goals(goals, "tcp://127.0.0.1:9", targets),
-                ::testing::UnorderedElementsAre("energy_mj", "latency_p99_ms"));
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "model", targets); }),
+    EXPECT_THAT(
+        settle_goals(goals, "tcp://127.0.0.1:9", any_class, targets),
+        ElementsAre(Pair("", ::testing::UnorderedElementsAre("energy_mj", "latency_p99_ms"))));
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "model", any_class, targets); }),
                 HasSubstr("'energy_mj' is unknown"));
 }
 
 TEST(SearchGoals, ThatNothingDeliversAreRefused) {
     Goals goals;
     goals.objectives = {"val_rmse", "latency"};
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "local", targets); }),
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "local", any_class, targets); }),
                 HasSubstr("did you mean 'latency_ms'?"));
     goals.objectives = {"val_rmse", "val_rmse"};
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "local", targets); }), HasSubstr("given twice"));
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "local", any_class, targets); }),
+                HasSubstr("given twice"));
     goals.objectives = {"val_rmse"};
     goals.constraints = {parse_constraint("latency_ms<=1")};
-    EXPECT_THAT(refusal([&] { settle_goals(goals, "none", targets); }),
+    EXPECT_THAT(refusal([&] { settle_goals(goals, "none", any_class, targets); }),
                 HasSubstr("constrained metric 'latency_ms' is unknown"));
+}
+
+TEST(SearchGoals, SayWhichClassOfDevicesMeasuresWhat) {
+    const std::vector<std::string> classes{"board", "pi"};
+    Goals usual;
+    (void)settle_goals(usual, "local", classes, targets);
+    EXPECT_THAT(usual.objectives, ElementsAre("val_rmse", "latency_ms@board", "latency_ms@pi"));
+    Goals goals;
+    goals.objectives = {"val_rmse", "latency_ms@board", "flops"};
+    goals.constraints = {parse_constraint("energy_mj@pi<=3"), parse_constraint("parameters<=9")};
+    EXPECT_THAT(settle_goals(goals, "local", classes, targets),
+                ElementsAre(Pair("board", ElementsAre("latency_ms")),
+                            Pair("pi", ElementsAre("energy_mj"))));
+    goals.objectives = {"val_rmse", "latency_ms"};
+    EXPECT_THAT(refusal([&] { (void)settle_goals(goals, "local", classes, targets); }),
+                AllOf(HasSubstr("'latency_ms' does not say which class of devices measures it"),
+                      HasSubstr("write latency_ms@board")));
+    for (const char* wrong : {"latency@pi", "flops@pi", "val_rmse@pi", "latency_ms@other"}) {
+        goals.objectives = {"val_rmse", wrong};
+        EXPECT_THAT(refusal([&] { (void)settle_goals(goals, "local", classes, targets); }),
+                    HasSubstr("is unknown here"));
+    }
 }
 
 TEST(SearchedSpace, HasTheFullBudgetInEveryRecipe) {

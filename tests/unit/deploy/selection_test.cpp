@@ -109,6 +109,28 @@ TEST_F(SelectionTest, TellsWhatIsKnownOfAMember) {
     EXPECT_EQ(other.promise.device_class, "") << "who measured it is not known";
 }
 
+TEST_F(SelectionTest, OfSeveralClassesOfDevicesTheFirstObjectivesOneCounts) {
+    write("provenance.json",
+          R"({"identity":{"objectives":"val_rmse,latency_ms@pi,latency_ms@board"},)"
+          R"("devices":[{"name":"cam","class":"pi"},{"name":"big","class":"board"}]})");
+    write(
+        "conditions.json",
+        R"({"conditions":[{"number":1,"measuring":{"device-class":"board pi:threads=3,runtime=native",)"
+        R"("measure-runtime":"eager","measure-processor":"cpu","measure-threads":"2"}}]})");
+    write("pareto.csv",
+          "id,val_rmse,latency_ms@pi,latency_ms@board,flops,latency_is_modelled@board,conditions,"
+          "device@board,device@pi\n5,0.1,4,2,9,1,1,big,cam\n7,0.2,3,5,9,1,1,big,cam\n");
+    EXPECT_EQ(chosen("fastest"), 7u);
+    const Promise promise = select(run_.root(), "5").promise;
+    EXPECT_THAT(promise.metrics, ElementsAre(Pair("latency_ms", 4)));
+    EXPECT_EQ(promise.device, "cam");
+    EXPECT_EQ(promise.device_class, "pi");
+    EXPECT_EQ(promise.runtime, "native");
+    EXPECT_EQ(promise.processor, "cpu");
+    EXPECT_EQ(promise.threads, 3);
+    EXPECT_FALSE(promise.modelled);
+}
+
 TEST_F(SelectionTest, ARunUnderWayMayBeSelectedFromAndSaysSo) {
     write("status.json", R"({"phase":"running"})");
     EXPECT_TRUE(select(run_.root(), "best").may_change);

@@ -19,6 +19,9 @@ TEST(Constraints, ParsesMetricRelationAndBound) {
     EXPECT_EQ(r2.relation, Relation::at_least);
     EXPECT_EQ(r2.bound, -5);
     EXPECT_EQ(to_string(parse_constraint("parameters <= 2e6")), "parameters<=2000000");
+    const Constraint of_class = parse_constraint("lut@rtl-zynq7020 <= 30000");
+    EXPECT_EQ(of_class.metric, "lut@rtl-zynq7020");
+    EXPECT_EQ(of_class.bound, 30000);
 }
 
 TEST(Constraints, RejectsEverythingElse) {

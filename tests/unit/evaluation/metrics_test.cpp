@@ -24,6 +24,28 @@ TEST(MetricsTable, AFamilyHasAnyMemberAndIsNamedForThoseGiven) {
         ElementsAre("val_rmse", "val_rmse_depth_um", "baseline_ratio", "train_loss"));
 }
 
+TEST(MetricsTable, WhatAClassOfDevicesMeasuresHasItsNameBehindIt) {
+    ASSERT_NE(find_metric("latency_ms@arm/pi-4_b.2+x"), nullptr);
+    EXPECT_EQ(find_metric("latency_ms@board"), find_metric("latency_ms"));
+    EXPECT_TRUE(has_meaning("latency_valid@board", Meaning::validity));
+    EXPECT_FALSE(has_meaning("latency_ms@board_valid", Meaning::validity));
+    EXPECT_FALSE(measured_validly({{"latency_valid@board", 1}, {"latency_valid@pi", 0}}));
+    for (const char* none : {"val_rmse@board", "flops@board", "f1@board", "latency_ms@", "@board"})
+        EXPECT_EQ(find_metric(none), nullptr) << none;
+    EXPECT_EQ(split_metric("latency_ms@board").metric, "latency_ms");
+    EXPECT_EQ(split_metric("latency_ms@board").device_class, "board");
+    EXPECT_EQ(split_metric("latency_ms").device_class, "");
+    EXPECT_EQ(metric_of_class("latency_ms", "board"), "latency_ms@board");
+    EXPECT_EQ(metric_of_class("latency_ms", ""), "latency_ms");
+    EXPECT_EQ(metric_of_class("parameters", "board"), "parameters") << "of the design";
+    EXPECT_TRUE(refusal({{"latency_ms@board", 1}}, Source::measuring, nullptr))
+        << "a device does not speak for a class";
+    for (const char* name : {"board", "rtl-zynq7020", "arm/pi-4_b.2+x", "7"})
+        EXPECT_TRUE(is_class_name(name)) << name;
+    for (const char* name : {"", "-x", "a b", "a@b", "a,b", "a;b", "a:b", "\xc3\xa4"})
+        EXPECT_FALSE(is_class_name(name)) << name;
+}
+
 TEST(MetricsTable, WhatIsOfferedDependsOnTheMeans) {
     EXPECT_THAT(metric_names(Source::measuring, Needs::nothing), ElementsAre("latency_ms"));
     EXPECT_THAT(metric_names(Source::measuring, Needs::samples), Not(Contains("energy_mj")));

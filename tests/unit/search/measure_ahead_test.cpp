@@ -84,12 +84,12 @@ TEST_F(MeasureAhead, WhatWasMeasuredIsKnownWhenTheDesignIsProposed) {
                 engine_->inform(scout->genome, measured(scout->genome));
         const auto candidate = engine_->ask();
         ASSERT_TRUE(candidate);
-        if (const auto before = engine_->measured_before(candidate->genome)) {
-            EXPECT_EQ(before->metrics.at("latency"), latency_of(candidate->genome));
+        for (const auto& before : engine_->measured_before(candidate->genome)) {
+            EXPECT_EQ(before.second.metrics.at("latency"), latency_of(candidate->genome));
             ++used;
         }
         engine_->tell(trained(*candidate, measured(candidate->genome).metrics));
-        EXPECT_FALSE(engine_->measured_before(candidate->genome));  // it is a result now
+        EXPECT_TRUE(engine_->measured_before(candidate->genome).empty());  // it is a result now
     }
     EXPECT_GT(used, 5);
     EXPECT_EQ(engine_->state().model.scouts, 120u);
@@ -100,7 +100,7 @@ TEST_F(MeasureAhead, OneThatCouldNotBeMeasuredIsNotAskedForAgain) {
     const auto scout = engine_->scout();
     ASSERT_TRUE(scout);
     engine_->inform(scout->genome, {0, Status::failed, {}, "too large"});
-    EXPECT_FALSE(engine_->measured_before(scout->genome));
+    EXPECT_TRUE(engine_->measured_before(scout->genome).empty());
     for (int i = 0; i < 10; ++i) EXPECT_NE(engine_->scout()->genome, scout->genome);
 }
 
@@ -111,9 +111,8 @@ TEST_F(MeasureAhead, BreakingALimitWhenMeasuredEndsIt) {
     for (int i = 0; i < 40; ++i) {
         const auto candidate = engine_->ask();
         ASSERT_TRUE(candidate);
-        if (const auto before = engine_->measured_before(candidate->genome)) {
-            EXPECT_LE(before->metrics.at("latency"), 2);
-        }
+        for (const auto& before : engine_->measured_before(candidate->genome))
+            EXPECT_LE(before.second.metrics.at("latency"), 2);
         CompletedCandidate completed = trained(*candidate, measured(candidate->genome).metrics);
         if (completed.metrics["latency"] > 2) completed.status = Status::infeasible;
         engine_->tell(completed);

@@ -85,9 +85,9 @@ class ReuseCacheTest : public testing::Test {
             },
             "test");
         SearchOptions search;
-        if (metered) search.measured = {"latency_ms", "energy_mj"};
+        if (metered) search.measured[""] = {"latency_ms", "energy_mj"};
         if (cache)
-            search.lookup = [&](Part part, const Candidate& each) {
+            search.lookup = [&](const Part& part, const Candidate& each) {
                 return cache->find(part, each);
             };
         (void)run_search(*engine, evaluator, &probe, *store, search);
@@ -156,7 +156,7 @@ TEST_F(ReuseCacheTest, WhatThisSearchWillNeverAskForIsNotCounted) {
 TEST_F(ReuseCacheTest, AMeasurementWithoutAMetricOfThisRunIsMadeAgain) {
     (void)run("unmetered", nullptr);
     ReuseOptions options = reuse();
-    options.measured = {"latency_ms", "energy_mj"};
+    options.measured[""] = {"latency_ms", "energy_mj"};
     ReuseCache cache(options);
     EXPECT_EQ(cache.add_run(folder_.path("unmetered")).text("first"),
               "first: 18 trainings and 0 latencies can be reused; not 18 latencies without "

@@ -36,7 +36,7 @@ EngineState busy_state(EngineKind kind = EngineKind::generational, std::size_t c
 std::map<CandidateId, InFlight> in_flight() {
     InFlight flight;
     flight.candidate.id = 9;
-    flight.training = Outcome{9, Status::lost, {{"f1", 0.1}}, "why", 2.5, {}, {}};
+    flight.parts[Part::training] = Outcome{9, Status::lost, {{"f1", 0.1}}, "why", 2.5, {}, {}};
     flight.cut_off = 2;
     return {{9, flight}};
 }
@@ -49,8 +49,8 @@ TEST(Snapshot, ComesBackAsTheSameBytes) {
         ASSERT_EQ(snapshot.state.engine.surfaces.size(), 2u);
         EXPECT_GT(snapshot.state.engine.surfaces[0].count, 0u);
         EXPECT_EQ(snapshot.state.in_flight.at(9).cut_off, 2);
-        EXPECT_EQ(snapshot.state.in_flight.at(9).training->metrics.at("f1"), 0.1);
-        EXPECT_FALSE(snapshot.state.in_flight.at(9).measuring);
+        EXPECT_EQ(snapshot.state.in_flight.at(9).part(Part::training)->metrics.at("f1"), 0.1);
+        EXPECT_EQ(snapshot.state.in_flight.at(9).part(Part::measuring), nullptr);
         EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
     }
 }
@@ -103,7 +103,8 @@ TEST(Snapshot, KeepsWhatAModelKnows) {
     model.results = {{3, Genome{{1, 0.5}}, 1, {{"val_rmse", 0.2}}, 4}};
     model.fitted["val_rmse"] = {17, {0.25, -3}, 0.8};
     model.expected[4]["val_rmse"] = {0.1, 0.3};
-    model.scouted[{0, 0.25}] = {9, Status::completed, {{"latency_ms", 0.7}}, "", 2, "board", "{}"};
+    model.scouted[{0, 0.25}][""] = {9,   Status::completed, {{"latency_ms", 0.7}}, "", 2, "board",
+                                    "{}"};
     model.scouts = 5;
     model.measured = {"latency_ms"};
     model.intervals = 12;
@@ -118,13 +119,35 @@ TEST(Snapshot, KeepsWhatAModelKnows) {
     EXPECT_EQ(kept.fitted.at("val_rmse").parameters, (std::vector<double>{0.25, -3}));
     EXPECT_EQ(kept.fitted.at("val_rmse").skill, 0.8);
     EXPECT_EQ(kept.expected, model.expected);
-    const Outcome& scouted = kept.scouted.at({0, 0.25});
+    const Outcome& scouted = kept.scouted.at({0, 0.25}).at("");
     EXPECT_EQ(scouted.device, "board");
     EXPECT_EQ(scouted.record, "{}");
     EXPECT_EQ(scouted.metrics.at("latency_ms"), 0.7);
     EXPECT_EQ(kept.scouts, 5u);
     EXPECT_EQ(kept.measured, model.measured);
     EXPECT_EQ(kept.held, 8u);
+}
+
+TEST(Snapshot, KeepsWhatEachClassOfDevicesMeasured) {
+    EngineState state = busy_state();
+    auto flights = in_flight();
+    const std::string plain = encode_snapshot(state, flights, 77);
+    EXPECT_EQ(envelope_version({"ELCK", 6}, plain), 5) << "as releases without classes wrote it";
+    flights.at(9).parts[{Part::measuring, "board"}] = {9, Status::completed, {{"latency_ms", 0.7}}};
+    flights.at(9).parts[{Part::measuring, "pi"}] = {9, Status::lost, {}, "away"};
+    state.model.scouted[{0, 0.25}]["pi"] = {
+        3, Status::completed, {{"latency_ms", 2}}, "", 1, "pi-4", "{}"};
+    const std::string bytes = encode_snapshot(state, flights, 77);
+    EXPECT_EQ(envelope_version({"ELCK", 6}, bytes), 6);
+    const Snapshot snapshot = decode_snapshot(bytes, "test");
+    EXPECT_EQ(encode_snapshot(snapshot.state.engine, snapshot.state.in_flight, 77), bytes);
+    const InFlight& kept = snapshot.state.in_flight.at(9);
+    EXPECT_EQ(kept.parts.size(), flights.at(9).parts.size());
+    EXPECT_EQ(kept.part({Part::measuring, "board"})->metrics.at("latency_ms"), 0.7);
+    EXPECT_EQ(kept.part({Part::measuring, "pi"})->reason, "away");
+    const Measured& scouted = snapshot.state.engine.model.scouted.at({0, 0.25});
+    ASSERT_EQ(scouted.size(), 1u);
+    EXPECT_EQ(scouted.at("pi").device, "pi-4");
 }
 
 TEST(Snapshot, TruncatedAtAnyLengthIsRefused) {

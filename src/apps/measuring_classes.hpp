@@ -1,0 +1,30 @@
+#pragma once
+
+#include "edgeloop/link/measurement.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace edgeloop::apps {
+
+struct SearchConfig;
+
+/// On which devices something is measured, and how.
+struct MeasuringClass {
+    std::string device_class;  ///< empty: any
+    MeasurementSettings settings;
+};
+/// By the name that metrics of the run have behind the @; a run that names no class has one without
+/// a name.
+using MeasuringClasses = std::map<std::string, MeasuringClass>;
+
+/// What --device-class and the names in objectives and constraints come to.
+/// @throws ConfigError  a class that cannot be named, is given twice, is wanted by no goal, or has
+///                      settings that there are not; classes where no device measures.
+[[nodiscard]] MeasuringClasses measuring_classes(const SearchConfig& config);
+
+/// Their names.
+[[nodiscard]] std::vector<std::string> names_of(const MeasuringClasses& classes);
+
+}  // namespace edgeloop::apps

@@ -1,0 +1,99 @@
+#include "apps/measuring_classes.hpp"
+
+#include "apps/search_config.hpp"
+
+#include "edgeloop/core/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edgeloop::apps {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+SearchConfig config_of(std::vector<const char*> words) {
+    words.insert(words.begin(), {"edgeloop-search", "--run-dir", "r", "--data", "d"});
+    SearchConfig config;
+    EXPECT_TRUE(parse_search_config(static_cast<int>(words.size()), words.data(), config));
+    return config;
+}
+
+std::string refusal(const std::vector<const char*>& words) {
+    try {
+        (void)config_of(words);
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+TEST(MeasuringClasses, ARunThatNamesNoneHasOneWithoutAName) {
+    const SearchConfig any = config_of({});
+    EXPECT_THAT(names_of(any.classes), ElementsAre(""));
+    EXPECT_EQ(any.classes.at("").device_class, "");
+    EXPECT_THAT(any.text, HasSubstr("\ndevice-class =\n"));
+    // A class of a device may have any name there, as its agent gives it by default.
+    const SearchConfig one =
+        config_of({"--device-class", "Raspberry Pi 4: 8 GB", "--measure-threads", "3",
+                   "--constraint", "latency_p99_ms<=2"});
+    EXPECT_THAT(names_of(one.classes), ElementsAre(""));
+    EXPECT_EQ(one.classes.at("").device_class, "Raspberry Pi 4: 8 GB");
+    EXPECT_EQ(one.classes.at("").settings.threads, 3);
+    EXPECT_EQ(one.classes.at("").settings.min_samples, p99_samples);
+    EXPECT_THAT(one.text, HasSubstr("\ndevice-class = Raspberry Pi 4: 8 GB\n"));
+}
+
+TEST(MeasuringClasses, GoalsNameThemAndEachHasItsOwnSettings) {
+    const SearchConfig config = config_of(
+        {"--objectives", "val_rmse", "latency_ms@board", "latency_ms@arm/pi-4", "--constraint",
+         "latency_p99_ms@third<=1", "--measure-threads", "3", "--device-class",
+         "board:seconds=2.5,runtime=native,threads=2,camera-height=64", "third"});
+    EXPECT_THAT(names_of(config.classes), ElementsAre("arm/pi-4", "board", "third"));
+    const MeasurementSettings& board = config.classes.at("board").settings;
+    EXPECT_EQ(config.classes.at("board").device_class, "board");
+    EXPECT_EQ(board.time_budget_s, 2.5);
+    EXPECT_EQ(board.runtime, "native");
+    EXPECT_EQ(board.threads, 2);
+    EXPECT_EQ(board.frame_height, 64);
+    EXPECT_EQ(board.frame_width, MeasurementSettings().frame_width);
+    EXPECT_EQ(board.min_samples, MeasurementSettings().min_samples);
+    const MeasurementSettings& pi = config.classes.at("arm/pi-4").settings;
+    EXPECT_EQ(pi.threads, 3);
+    EXPECT_EQ(pi.runtime, "eager");
+    EXPECT_EQ(config.classes.at("third").settings.min_samples, p99_samples);
+}
+
+TEST(MeasuringClasses, SeveralWithoutGoalsAreAllAskedForTheirLatency) {
+    const SearchConfig config = config_of({"--device-class", "board", "pi:threads=2"});
+    EXPECT_THAT(names_of(config.classes), ElementsAre("board", "pi"));
+    EXPECT_EQ(config.classes.at("pi").settings.threads, 2);
+}
+
+TEST(MeasuringClasses, WhatMakesNoSenseIsRefused) {
+    const auto with = [](std::vector<const char*> words) {
+        words.insert(words.begin(), {"--objectives", "val_rmse", "latency_ms@board"});
+        return refusal(words);
+    };
+    EXPECT_EQ(with({}), "accepted");
+    EXPECT_THAT(with({"--device-class", "pi"}),
+                HasSubstr("--device-class pi: nothing is wanted of it"));
+    EXPECT_THAT(with({"--device-class", "board", "board:threads=2"}), HasSubstr("given twice"));
+    EXPECT_THAT(with({"--device-class", "board:thread=2"}), HasSubstr("unknown setting 'thread'"));
+    EXPECT_THAT(with({"--device-class", "board:threads=two"}), HasSubstr("has no number"));
+    EXPECT_THAT(with({"--device-class", "board:threads"}), HasSubstr("has no number"));
+    EXPECT_THAT(with({"--device-class", "board:threads=0"}),
+                HasSubstr("--device-class board: 'threads' must be"));
+    EXPECT_THAT(with({"--device-class", "board:runtime=magic"}),
+                HasSubstr("--device-class board: 'runtime' must be"));
+    EXPECT_THAT(with({"--edge", "model"}), HasSubstr("--edge model knows no classes of devices"));
+    EXPECT_THAT(with({"--edge", "none"}), HasSubstr("--edge none knows no classes of devices"));
+    EXPECT_THAT(refusal({"--objectives", "val_rmse", "latency_ms@a b"}),
+                HasSubstr("names no class of devices"));
+    EXPECT_THAT(refusal({"--device-class", "board:threads=2"}),
+                HasSubstr("write latency_ms@board"));
+}
+
+}  // namespace
+}  // namespace edgeloop::apps
