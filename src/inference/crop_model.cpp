@@ -40,13 +40,21 @@ struct CropModel::Impl {
           session(std::move(graph), options),
           targets(targets_of(session.graph().metadata, session.outputs())),
           frames(session.graph().input.grid[0]),
-          side(session.graph().input.grid[2]) {
+          side(session.graph().input.grid[2]),
+          stride(options.stride) {
         if (session.graph().input.grid[1] != side)
             throw ConfigError("the model's clips are not square");
         is_direct = !session.graph().input_elements.are_real() && side == crop_side;
         if (is_direct) return;
         resizer = std::make_unique<Resizer>(crop_side, crop_side, side, normalisation);
         clip.resize(static_cast<std::size_t>(session.graph().input.elements()));
+    }
+
+    [[nodiscard]] const float* resized(const std::uint8_t* crops, int count) {
+        const std::size_t pixels = std::size_t(side) * std::size_t(side);
+        for (std::size_t i = 0; i < std::size_t(count); ++i)
+            resizer->run(crops + i * crop_pixels, clip.data() + i * pixels);
+        return clip.data();
     }
 
     void scale(float* physical) const {
@@ -57,7 +65,7 @@ struct CropModel::Impl {
     Normalisation normalisation;
     Session session;
     std::vector<OutputTarget> targets;
-    int frames, side;
+    int frames, side, stride;
     bool is_direct = false;  ///< the crops are the clip
     std::unique_ptr<Resizer> resizer;
     std::vector<float> clip;
@@ -75,14 +83,20 @@ const Session& CropModel::session() const { return impl_->session; }
 
 void CropModel::run(const std::uint8_t* crops, float* physical) {
     Impl& impl = *impl_;
-    if (impl.is_direct) {
+    if (impl.is_direct)
         impl.session.run(crops, physical);
-        return impl.scale(physical);
-    }
-    const std::size_t pixels = std::size_t(impl.side) * std::size_t(impl.side);
-    for (std::size_t i = 0; i < std::size_t(impl.frames); ++i)
-        impl.resizer->run(crops + i * crop_pixels, impl.clip.data() + i * pixels);
-    run_clip(impl.clip.data(), physical);
+    else
+        impl.session.run(impl.resized(crops, impl.frames), physical);
+    impl.scale(physical);
+}
+
+void CropModel::run_moved(const std::uint8_t* crops, float* physical) {
+    Impl& impl = *impl_;
+    if (impl.is_direct)
+        impl.session.run_moved(crops, physical);
+    else
+        impl.session.run_moved(impl.resized(crops, impl.stride), physical);
+    impl.scale(physical);
 }
 
 void CropModel::run_clip(const float* clip, float* physical) {

@@ -32,6 +32,9 @@ class CropModel {
     /// @param crops     (frames, crop_side, crop_side).
     /// @param physical  (targets), in their units.
     void run(const std::uint8_t* crops, float* physical);
+    /// The next clip of a stream, as Session::run_moved().
+    /// @param crops  (stride, crop_side, crop_side): the new ones.
+    void run_moved(const std::uint8_t* crops, float* physical);
     /// @param clip  (frames, side, side), normalised.
     void run_clip(const float* clip, float* physical);
 
