@@ -1,3 +1,4 @@
+#include "adapt_command.hpp"
 #include "agent.hpp"
 #include "measuring_child.hpp"
 #include "result_json.hpp"
@@ -218,6 +219,7 @@ int edge_program(int argc, const char* const* argv) {
         {{"serve", "take jobs from a bridge or a search until stopped", serve_command},
          {"measure", "measure one network by hand", measure_command},
          {"run", "predict a stream of frames as it comes", run_command},
+         {"adapt", "let a model go on learning from labelled clips", adapt_command},
          {"info", "show the device record, and try the sandbox", info_command}},
         argc, argv);
 }

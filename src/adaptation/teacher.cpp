@@ -12,14 +12,12 @@
 namespace edgeloop::adaptation {
 
 ClipReader::ClipReader(const inference::Graph& graph)
-    : targets_(inference::CropModel(graph).targets()),
+    : targets_(inference::targets_of(graph)),
       frames_(graph.input.grid[0]),
       side_(graph.input.grid[2]),
       is_real_(graph.input_elements.are_real()),
       zero_(graph.input_elements.zero) {
-    const Json& clip = graph.metadata.at("normalisation");  // CropModel has looked at it
-    const Normalisation normalisation{clip.at("mean").get<double>(),
-                                      clip.at("deviation").get<double>()};
+    const Normalisation normalisation = inference::normalisation_of(graph);
     step_ = static_cast<float>(inference::input_scale(normalisation.deviation));
     resizer_ = std::make_unique<Resizer>(crop_side, crop_side, side_, normalisation);
 }

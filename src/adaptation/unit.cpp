@@ -1,6 +1,7 @@
 #include "adaptation/unit.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/inference/crop_model.hpp"
 #include "edgeloop/inference/integer.hpp"
 
 #include <algorithm>
@@ -28,8 +29,7 @@ class UnitTaker {
 
     [[nodiscard]] std::vector<Unit> take() {
         if (!graph_.input_elements.are_real()) {
-            const auto& clip = graph_.metadata.at("normalisation");
-            step_ = inference::input_scale(clip.at("deviation").get<double>());
+            step_ = inference::input_scale(inference::normalisation_of(graph_).deviation);
             zero_ = graph_.input_elements.zero;
         }
         for (index_ = 0; index_ < graph_.layers.size(); ++index_) add(graph_.layers[index_]);

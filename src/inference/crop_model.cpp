@@ -6,25 +6,27 @@
 #include "edgeloop/preprocessing/resize.hpp"
 
 namespace edgeloop::inference {
-namespace {
 
-Normalisation normalisation_of(const Json& metadata) {
-    const Place place("metadata of the model");
-    const ObjectReader all(metadata, place,
+Normalisation normalisation_of(const Graph& graph) {
+    const edgeloop::Place place("metadata of the model");
+    const ObjectReader all(graph.metadata, place,
                            {"normalisation", "spec", "targets", "program", "weights"});
     const ObjectReader reader(all.member("normalisation"), all.place("normalisation"),
                               {"mean", "deviation"});
     return {reader.number("mean", {0, 1}), reader.number("deviation", {1e-3, 10})};
 }
 
-std::vector<OutputTarget> targets_of(const Json& metadata, std::int64_t outputs) {
+std::vector<OutputTarget> targets_of(const Graph& graph) {
+    const std::int64_t outputs = kinds_of(graph).back().shape.elements();
+    const Json& metadata = graph.metadata;
     std::vector<OutputTarget> targets;
     const auto list = metadata.find("targets");
     if (list == metadata.end() || !list->is_array() ||
         list->size() != static_cast<std::size_t>(outputs))
         throw ConfigError("metadata of the model: not one target for each output");
     for (std::size_t i = 0; i < list->size(); ++i) {
-        const ObjectReader reader((*list)[i], Place("metadata of the model") / "targets" / i,
+        const ObjectReader reader((*list)[i],
+                                  edgeloop::Place("metadata of the model") / "targets" / i,
                                   {"name", "unit", "scale"});
         targets.push_back(
             {reader.text("name"), reader.text("unit"), reader.number("scale", {-1e30, 1e30})});
@@ -32,13 +34,11 @@ std::vector<OutputTarget> targets_of(const Json& metadata, std::int64_t outputs)
     return targets;
 }
 
-}  // namespace
-
 struct CropModel::Impl {
     Impl(Graph graph, const SessionOptions& options)
-        : normalisation(normalisation_of(graph.metadata)),
+        : normalisation(normalisation_of(graph)),
+          targets(targets_of(graph)),
           session(std::move(graph), options),
-          targets(targets_of(session.graph().metadata, session.outputs())),
           frames(session.graph().input.grid[0]),
           side(session.graph().input.grid[2]),
           stride(options.stride) {
@@ -63,8 +63,8 @@ struct CropModel::Impl {
     }
 
     Normalisation normalisation;
-    Session session;
     std::vector<OutputTarget> targets;
+    Session session;
     int frames, side, stride;
     bool is_direct = false;  ///< the crops are the clip
     std::unique_ptr<Resizer> resizer;

@@ -12,6 +12,7 @@
 #include "edgeloop/inference/networks.hpp"
 #include "edgeloop/preprocessing/frames.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include <gmock/gmock.h>
@@ -27,7 +28,7 @@ class Stream : public ::testing::Test {
   protected:
     void SetUp() override {
         inference::Graph graph = inference::random_graph_of(
-            ArchitectureSpec::from_json(read_json_file(test::test_data("specs/cnn3d_tiny.json"))));
+            ArchitectureSpec::from_file(test::test_data("specs/cnn3d_tiny.json")));
         graph.metadata["targets"] = {{{"name", "speed"}, {"unit", "mm/s"}, {"scale", 1000}},
                                      {{"name", "power"}, {"unit", "W"}, {"scale", 100}}};
         write_file_atomic(model, inference::encode_model(graph));

@@ -49,7 +49,7 @@ inference::Graph small_model() {
                          {"dropout", 0},
                          {"reduce", "flatten"}}},
                        {"clip", {{"frames", 8}, {"stride", 1}, {"side", 12}}}};
-    inference::Graph graph = inference::random_graph_of(ArchitectureSpec::from_json(text));
+    inference::Graph graph = inference::random_graph_of(ArchitectureSpec::from_json(text, "test"));
     graph.metadata["targets"] = {{{"name", "speed"}, {"unit", "mm/s"}, {"scale", 1000}},
                                  {{"name", "power"}, {"unit", "W"}, {"scale", 100}}};
     return graph;
