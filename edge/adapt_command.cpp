@@ -31,10 +31,10 @@ void add_options(cli::OptionParser& parser, adaptation::AdaptOptions& options, b
                at_least(0));
     parser.add("json", &json, "print JSON instead of text");
     parser.group("Learning");
-    parser.add("optimizer",
-               cli::spelled(&options.optimiser.method,
-                            {{"adam", Method::adam}, {"sgd", Method::sgd}}),
-               "with states of 8 bits; sgd: with momentum");
+    parser.add(
+        "optimizer",
+        cli::spelled(&options.optimiser.method, {{"adam", Method::adam}, {"sgd", Method::sgd}}),
+        "with states of 8 bits; sgd: with momentum");
     parser.add("learning-rate", &options.learning_rate, "of the first step; it falls to 0",
                more_than(0));
     parser.add("momentum", &options.optimiser.momentum, "of sgd, or of adam's first moment",
@@ -78,8 +78,8 @@ int adapt_command(int argc, const char* const* argv) {
     if (json)
         fmt::print("{}\n", report.json().dump(2, ' ', false, Json::error_handler_t::replace));
     else
-        fmt::print("{}", text_of(report,
-                                 inference::targets_of(inference::read_model(options.model))));
+        fmt::print("{}",
+                   text_of(report, inference::targets_of(inference::read_model(options.model))));
     if (!report.is_kept)
         throw ConfigError("the adapted model is not kept", report.why_not,
                           fmt::format("nothing was written to '{}'", options.out));

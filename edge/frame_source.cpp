@@ -17,7 +17,8 @@ namespace edgeloop {
 
 FrameSource::FrameSource(Options options)
     : options_(std::move(options)),
-      pixels_(static_cast<std::size_t>(options_.height) * static_cast<std::size_t>(options_.width)) {
+      pixels_(static_cast<std::size_t>(options_.height) *
+              static_cast<std::size_t>(options_.width)) {
     if (options_.path != "-") {
         file_ = open_regular_file(options_.path);
         descriptor_ = file_.get();
@@ -33,10 +34,10 @@ FrameSource::FrameSource(Options options)
     }
     const auto bytes = static_cast<std::uint64_t>(facts.st_size);
     if (options_.path != "-" && bytes % pixels_ != 0)
-        throw ConfigError(
-            fmt::format("'{}' has {} bytes, which are no whole frames of {}x{}", options_.path,
-                        bytes, options_.height, options_.width),
-            fmt::format("{} bytes are left over", bytes % pixels_), "give the frames' --size");
+        throw ConfigError(fmt::format("'{}' has {} bytes, which are no whole frames of {}x{}",
+                                      options_.path, bytes, options_.height, options_.width),
+                          fmt::format("{} bytes are left over", bytes % pixels_),
+                          "give the frames' --size");
 }
 
 FrameSource::Take FrameSource::take(std::uint8_t* frame) {

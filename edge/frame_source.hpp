@@ -20,8 +20,8 @@ class FrameSource {
         std::function<bool()> stop;  ///< looked at while it waits
     };
 
-    /// @throws ConfigError  there is no such file, or its size is that of no whole number of frames;
-    /// IoError.
+    /// @throws ConfigError  there is no such file, or its size is that of no whole number of
+    /// frames; IoError.
     explicit FrameSource(Options options);
 
     enum class Take : std::uint8_t {
@@ -31,8 +31,8 @@ class FrameSource {
     };
     /// The next frame. Allocates nothing.
     /// @param frame  (height, width).
-    /// @throws ConfigError  the frames end within one; IoError: none came for too long, or it cannot
-    /// be read.
+    /// @throws ConfigError  the frames end within one; IoError: none came for too long, or it
+    /// cannot be read.
     [[nodiscard]] Take take(std::uint8_t* frame);
 
     [[nodiscard]] std::size_t pixels() const { return pixels_; }

@@ -19,7 +19,8 @@ class LatencyHistogram {
     [[nodiscard]] std::uint64_t count() const { return count_; }
     [[nodiscard]] std::uint64_t worst() const { return worst_; }
 
-    /// The least duration that a share q of all does not exceed: at most 0.8 % too large. 0 of none.
+    /// The least duration that a share q of all does not exceed: at most 0.8 % too large. 0 of
+    /// none.
     [[nodiscard]] std::uint64_t quantile(double q) const {
         const double rank = q * static_cast<double>(count_);
         std::uint64_t below = 0;

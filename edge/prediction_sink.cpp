@@ -36,13 +36,12 @@ char* put_little_endian_at(char* at, Integer value) {
 
 }  // namespace
 
-PredictionSink::PredictionSink(Options options,
-                               const std::vector<inference::OutputTarget>& targets)
+PredictionSink::PredictionSink(Options options, const std::vector<inference::OutputTarget>& targets)
     : options_(std::move(options)), targets_(targets.size()) {
     if (options_.path != "-") {
         constexpr int mode = 0666;  // less the user's umask
-        file_ =
-            Descriptor(::open(options_.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+        file_ = Descriptor(
+            ::open(options_.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
         descriptor_ = file_.get();
         if (descriptor_ < 0)
             throw IoError(fmt::format("cannot write '{}'", options_.path), std::strerror(errno));

@@ -45,8 +45,8 @@ void Choices::add_to(cli::OptionParser& parser) {
     parser.add("rate", &rate, "frames are taken at so many a second; 0: as fast as they come",
                at_least(0));
     parser.add("live", &is_live, "the source keeps the rate by itself, as a camera does");
-    parser.add("stride", &stride,
-               "frames from one window to the next; 0: as many as a window has", at_least(0));
+    parser.add("stride", &stride, "frames from one window to the next; 0: as many as a window has",
+               at_least(0));
     parser.add("centre", &centre,
                "middle of the square that is cut out, ROW,COLUMN; auto: where the first six frames "
                "are brightest");
@@ -143,10 +143,10 @@ int run_command(int argc, const char* const* argv) {
     FrameSource source({choices.frames, settings.height, settings.width, choices.stall_limit_s,
                         [] { return stop_signal() != 0; }});
     inference::CropModel model(std::move(graph), options);
-    PredictionSink sink({choices.output,
-                         choices.format == "csv" ? PredictionFormat::csv : PredictionFormat::binary,
-                         choices.stall_limit_s},
-                        model.targets());
+    PredictionSink sink(
+        {choices.output, choices.format == "csv" ? PredictionFormat::csv : PredictionFormat::binary,
+         choices.stall_limit_s},
+        model.targets());
     StreamRun run(model, settings);
     try {
         run.run(source, sink);

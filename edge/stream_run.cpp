@@ -144,11 +144,11 @@ bool StreamRun::skip(FrameSource& source, int count) {
 /// When the next frame should come. The first one is always in time.
 std::int64_t StreamRun::wait_for_frame() {
     if (arrival_ns_ == 0 || period_ns_ == 0) return 0;
-    const std::int64_t due = settings_.is_live
-                                 ? arrival_ns_ + period_ns_
-                                 : start_ns_ + static_cast<std::int64_t>(
-                                                   static_cast<double>(figures_.frames) *
-                                                   double(second_ns) / settings_.rate);
+    const std::int64_t due =
+        settings_.is_live
+            ? arrival_ns_ + period_ns_
+            : start_ns_ + static_cast<std::int64_t>(static_cast<double>(figures_.frames) *
+                                                    double(second_ns) / settings_.rate);
     if (!settings_.is_live) wait_until(due);
     return due;
 }
@@ -170,7 +170,8 @@ void StreamRun::answer(bool is_moved, const FrameSource& source, PredictionSink&
     else
         model_.run(crops_.data(), values_.data());
     sink.put(source.taken() - 1, values_.data());
-    const auto latency = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now_ns() - arrival_ns_));
+    const auto latency =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, now_ns() - arrival_ns_));
     figures_.latency.add(latency);
     ++figures_.windows;
     if (settings_.deadline_us > 0 && microseconds(latency) > settings_.deadline_us)
@@ -195,9 +196,9 @@ Json StreamFigures::json(const StreamSettings& settings, const inference::Work& 
 }
 
 std::string StreamFigures::text(const StreamSettings& settings) const {
-    std::string text = fmt::format("{} frames, {} windows in {:.1f} s ({:.0f} frames/s)\n", frames,
-                                   windows, seconds,
-                                   seconds > 0 ? static_cast<double>(frames) / seconds : 0.0);
+    std::string text =
+        fmt::format("{} frames, {} windows in {:.1f} s ({:.0f} frames/s)\n", frames, windows,
+                    seconds, seconds > 0 ? static_cast<double>(frames) / seconds : 0.0);
     text += fmt::format("latency p50 {:.1f} us, p99 {:.1f} us, worst {:.1f} us\n",
                         microseconds(latency.quantile(0.5)), microseconds(latency.quantile(0.99)),
                         microseconds(latency.worst()));

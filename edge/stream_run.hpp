@@ -19,11 +19,12 @@ namespace edgeloop {
 struct StreamSettings {
     int height = crop_side, width = crop_side;  ///< of the camera's frames
     int stride = 0;                             ///< frames from window to window
-    std::optional<PixelPosition> centre;  ///< of the crop; none: where the first frames are brightest
-    double rate = 0;           ///< frames a second; 0: as they come
-    bool is_live = false;      ///< the source keeps the rate; else frames are taken at it
-    double deadline_us = 0;    ///< from the last frame of a window to its prediction; 0: none
-    bool has_reuse = true;     ///< of what neighbouring windows have in common
+    std::optional<PixelPosition>
+        centre;              ///< of the crop; none: where the first frames are brightest
+    double rate = 0;         ///< frames a second; 0: as they come
+    bool is_live = false;    ///< the source keeps the rate; else frames are taken at it
+    double deadline_us = 0;  ///< from the last frame of a window to its prediction; 0: none
+    bool has_reuse = true;   ///< of what neighbouring windows have in common
 };
 
 /// What a stream came to.
@@ -48,7 +49,8 @@ class StreamRun {
     StreamRun(inference::CropModel& model, const StreamSettings& settings);
 
     /// Runs until the frames end. Figures are up to date also when this throws.
-    /// @throws ConfigError  there are fewer frames than a window has; as FrameSource, PredictionSink.
+    /// @throws ConfigError  there are fewer frames than a window has; as FrameSource,
+    /// PredictionSink.
     void run(FrameSource& source, PredictionSink& sink);
 
     [[nodiscard]] const StreamFigures& figures() const { return figures_; }

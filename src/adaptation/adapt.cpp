@@ -24,13 +24,13 @@ constexpr double mebi = 1024.0 * 1024.0;
 void check_fit(const inference::Graph& graph, const LabelledClips& clips,
                const std::vector<inference::OutputTarget>& targets, const AdaptOptions& options) {
     if (static_cast<std::size_t>(graph.input.grid[0]) != clips.frames())
-        throw ConfigError(fmt::format("'{}' has clips of {} frames", options.labelled,
-                                      clips.frames()),
-                          fmt::format("the model takes {}", graph.input.grid[0]));
+        throw ConfigError(
+            fmt::format("'{}' has clips of {} frames", options.labelled, clips.frames()),
+            fmt::format("the model takes {}", graph.input.grid[0]));
     if (targets.size() != clips.targets())
-        throw ConfigError(fmt::format("'{}' has {} labels for each clip", options.labelled,
-                                      clips.targets()),
-                          fmt::format("the model has {} targets", targets.size()));
+        throw ConfigError(
+            fmt::format("'{}' has {} labels for each clip", options.labelled, clips.targets()),
+            fmt::format("the model has {} targets", targets.size()));
 }
 
 /// The bytes that are left for the network beside the optimiser's states.
@@ -107,11 +107,11 @@ AdaptReport adapt(const AdaptOptions& options) {
     report.held_back = parts.held_back_lines;
     report.clips = clips.count();
     if (std::min(parts.learnt_lines, parts.held_back_lines) < fewest_lines)
-        throw ConfigError(fmt::format("'{}' has {} lines, of which {} are held back",
-                                      options.labelled, report.lines, report.held_back),
-                          fmt::format("at least {} are needed to learn from and to judge by each",
-                                      fewest_lines),
-                          "label more lines");
+        throw ConfigError(
+            fmt::format("'{}' has {} lines, of which {} are held back", options.labelled,
+                        report.lines, report.held_back),
+            fmt::format("at least {} are needed to learn from and to judge by each", fewest_lines),
+            "label more lines");
     for (const inference::Layer& layer : graph.layers)
         report.was_quantised = report.was_quantised || layer.integer.weight_bits != 0;
     const Verdict before = judge(graph, clips, parts.held_back);

@@ -61,8 +61,8 @@ Parts split_lines(const LabelledClips& clips, double held_back, std::uint64_t se
     for (std::size_t i = 0; i < clips.count(); ++i) distinct.insert(clips.line(i));
     std::vector<std::int64_t> lines(distinct.begin(), distinct.end());
     RandomStream(seed, "lines held back").shuffle(lines);
-    const auto count = static_cast<std::size_t>(
-        std::lround(held_back * static_cast<double>(lines.size())));
+    const auto count =
+        static_cast<std::size_t>(std::lround(held_back * static_cast<double>(lines.size())));
     const std::set<std::int64_t> back(lines.begin(),
                                       lines.begin() + static_cast<std::ptrdiff_t>(count));
     Parts parts;
@@ -98,8 +98,7 @@ Verdict judge(const inference::Graph& graph, const LabelledClips& clips,
         verdict.judgement.r2.push_back(1 - wrong[k] / spread[k]);
         sum += wrong[k] / (targets[k].scale * targets[k].scale);
     }
-    verdict.judgement.rmse =
-        std::sqrt(sum / static_cast<double>(which.size() * targets.size()));
+    verdict.judgement.rmse = std::sqrt(sum / static_cast<double>(which.size() * targets.size()));
     verdict.errors = errors.means();
     return verdict;
 }

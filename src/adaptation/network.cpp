@@ -60,13 +60,12 @@ struct Network::Impl {
             throw ConfigError(
                 fmt::format("the network cannot learn in {:.2f} MiB",
                             static_cast<double>(limit_bytes) / mebi),
-                fmt::format("it needs {:.2f} MiB: {:.2f} for weights and gradients, {:.2f} for "
-                            "results",
-                            static_cast<double>(memory.total()) / mebi,
-                            static_cast<double>(memory.weights + memory.gradients) / mebi,
-                            static_cast<double>(memory.total() - memory.weights -
-                                                memory.gradients) /
-                                mebi),
+                fmt::format(
+                    "it needs {:.2f} MiB: {:.2f} for weights and gradients, {:.2f} for "
+                    "results",
+                    static_cast<double>(memory.total()) / mebi,
+                    static_cast<double>(memory.weights + memory.gradients) / mebi,
+                    static_cast<double>(memory.total() - memory.weights - memory.gradients) / mebi),
                 "raise --memory-limit-mib, or take a smaller network");
         kept.make(memory.kept);
         segment.make(memory.segment);
@@ -77,7 +76,8 @@ struct Network::Impl {
     /// What was kept of the segment before. REQUIRES: not the first one.
     [[nodiscard]] float* kept_for(std::size_t number) {
         std::size_t byte = 0;
-        for (std::size_t i = 1; i < number; ++i) byte += result_bytes(units[segments.begins[i] - 1]);
+        for (std::size_t i = 1; i < number; ++i)
+            byte += result_bytes(units[segments.begins[i] - 1]);
         return kept.at(byte);
     }
 

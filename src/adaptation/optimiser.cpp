@@ -8,9 +8,7 @@
 namespace edgeloop::adaptation {
 
 ByteStates::ByteStates(std::size_t count, bool has_sign)
-    : has_sign_(has_sign),
-      codes_(count, 0),
-      scales_((count + block_size - 1) / block_size, 0) {}
+    : has_sign_(has_sign), codes_(count, 0), scales_((count + block_size - 1) / block_size, 0) {}
 
 void ByteStates::read(std::size_t block, float* values, std::size_t count) const {
     const std::uint8_t* const codes = codes_.data() + block * block_size;
@@ -38,7 +36,8 @@ void ByteStates::write(std::size_t block, const float* values, std::size_t count
         const float size = std::fabs(values[i]) / scale;
         const float low = std::min(std::floor(most * std::sqrt(size)), most - 1);
         // Chance of the upper code: so that the mean is the number.
-        const float below = low * low / (most * most), above = (low + 1) * (low + 1) / (most * most);
+        const float below = low * low / (most * most),
+                    above = (low + 1) * (low + 1) / (most * most);
         const float share = static_cast<float>(random.next_u32() >> 8U) * 0x1p-24F;
         int code = static_cast<int>(low) + (share * (above - below) < size - below ? 1 : 0);
         if (!has_sign_ && code == 0 && size > 0) code = 1;

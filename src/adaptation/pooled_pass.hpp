@@ -28,9 +28,8 @@ inline Triple chosen(const Unit& unit, const Triple& at, int choice) {
 inline void finish(const Unit& unit, float* values, Choice* choices, int count) {
     const int bits = unit.result_rounding.bits;
     const float step = unit.result_rounding.step;
-    const float top =
-        bits == 0 ? std::numeric_limits<float>::infinity()
-                  : step * static_cast<float>(inference::activation_range(bits).high);
+    const float top = bits == 0 ? std::numeric_limits<float>::infinity()
+                                : step * static_cast<float>(inference::activation_range(bits).high);
     for (int c = 0; c < count; ++c) {
         if (unit.is_relu && !(values[c] > 0)) {
             values[c] = 0;
@@ -39,8 +38,8 @@ inline void finish(const Unit& unit, float* values, Choice* choices, int count) 
             values[c] = top;
             choices[c] = dead;
         } else if (bits != 0) {
-            values[c] = step * static_cast<float>(inference::nearest_activation(
-                                   double(values[c] / step), bits));
+            values[c] = step * static_cast<float>(
+                                   inference::nearest_activation(double(values[c] / step), bits));
         }
     }
 }

@@ -34,8 +34,8 @@ void ClipReader::read(const std::uint8_t* crops, float* clip) const {
         resizer_->run(crops + i * crop_pixels, clip + i * pixels);
     if (is_real_) return;
     for (std::size_t i = 0; i < count; ++i)
-        clip[i] = step_ * static_cast<float>(
-                              inference::clip_integer(clip[i], 1 / step_, zero_) - zero_);
+        clip[i] =
+            step_ * static_cast<float>(inference::clip_integer(clip[i], 1 / step_, zero_) - zero_);
 }
 
 Teacher::Teacher(inference::Graph graph, std::size_t limit_bytes, const AdaptOptions& options)
@@ -62,8 +62,7 @@ void Teacher::teach(const LabelledClips& clips, std::vector<std::size_t> which) 
             const std::size_t end = std::min(begin + batch, which.size());
             network_.clear_gradients();
             for (std::size_t i = begin; i < end; ++i) add_clip(clips, which[i]);
-            const double rate =
-                options_.learning_rate * (1 + std::cos(pi * step / steps)) / 2;
+            const double rate = options_.learning_rate * (1 + std::cos(pi * step / steps)) / 2;
             optimiser_.step(network_.parameters(), network_.gradients(),
                             1 / static_cast<double>(end - begin), rate);
             network_.clamp();

@@ -115,8 +115,8 @@ class UnitTaker {
         layer.bias = {};
     }
 
-    /// A file has ratios of scales: scale[c] input_step / output_step. Where nothing says the step of
-    /// what comes out, it is chosen, so that weights have the size that training begins with; a
+    /// A file has ratios of scales: scale[c] input_step / output_step. Where nothing says the step
+    /// of what comes out, it is chosen, so that weights have the size that training begins with; a
     /// network with ReLU is the same for each choice.
     void take_integers(Unit& unit, Layer& layer) {
         inference::Quantisation& integer = layer.integer;
@@ -124,8 +124,8 @@ class UnitTaker {
         const std::size_t fan_in = integer.weights.size() / outputs;
         std::vector<double> products(outputs);  // scale[c] input_step / output_step
         for (std::size_t c = 0; c < outputs; ++c)
-            products[c] = integer.output_bits != 0 ? integer.ratios[c].value()
-                                                   : double(integer.scales[c]);
+            products[c] =
+                integer.output_bits != 0 ? integer.ratios[c].value() : double(integer.scales[c]);
         double step = 1;
         if (integer.output_bits != 0) {
             step = said_step();
@@ -224,10 +224,9 @@ void put_integers(const Unit& unit, const std::vector<float>& parameters,
         }
         const double of_one = scale * unit.input_step;
         const std::int64_t bias =
-            of_one > 0
-                ? inference::integer_bias(double(parameters[unit.biases + c]), of_one) -
-                      unit.input_zero * sum
-                : 0;
+            of_one > 0 ? inference::integer_bias(double(parameters[unit.biases + c]), of_one) -
+                             unit.input_zero * sum
+                       : 0;
         if (std::abs(bias) >= std::int64_t{1} << 31)
             throw ConfigError("a bias does not fit 32 bits", "its scale is too small");
         integer.bias[c] = static_cast<std::int32_t>(bias);

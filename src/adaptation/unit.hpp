@@ -28,7 +28,8 @@ struct ResultRounding {
 /// A layer with the ReLU, the max-pool and the rounding that follow it: what makes one result.
 /// A linear layer is a convolution whose kernel is its whole input.
 struct Unit {
-    Operation operation = Operation::convolution;  ///< also depthwise, norm, mean, max_pool, quantise
+    Operation operation =
+        Operation::convolution;  ///< also depthwise, norm, mean, max_pool, quantise
     bool is_relu = false;
     Triple kernel{1, 1, 1}, stride{1, 1, 1}, before{0, 0, 0}, pool{1, 1, 1};
     int groups = 1;
@@ -44,7 +45,7 @@ struct Unit {
     [[nodiscard]] std::size_t fan_in() const {
         return weight_count / static_cast<std::size_t>(grown.channels);
     }
-    [[nodiscard]] bool is_linear() const { 
+    [[nodiscard]] bool is_linear() const {
         return grown.positions() == 1 && kernel == input.grid && before == Triple{0, 0, 0};
     }
     [[nodiscard]] int pool_volume() const { return pool[0] * pool[1] * pool[2]; }

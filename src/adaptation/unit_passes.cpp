@@ -27,8 +27,7 @@ void take_moments(const Unit& unit, const float* input, float* means, float* inv
         const double mean = sum / count;
         visit([&](double x) { squares += (x - mean) * (x - mean); });
         means[group] = static_cast<float>(mean);
-        inverses[group] =
-            static_cast<float>(1 / std::sqrt(squares / count + double(unit.epsilon)));
+        inverses[group] = static_cast<float>(1 / std::sqrt(squares / count + double(unit.epsilon)));
     }
 }
 
@@ -77,9 +76,8 @@ void normalise_back(const Unit& unit, const UnitPass& pass, float* gradients,
         for (int c = 0; c < channels; ++c) {
             const auto place = static_cast<std::size_t>(p * channels + c);
             const int group = c / width;
-            input_gradient[place] =
-                inverses[group] * (input_gradient[place] - sums[group] / count -
-                                   normal(place, c) * products[group] / count);
+            input_gradient[place] = inverses[group] * (input_gradient[place] - sums[group] / count -
+                                                       normal(place, c) * products[group] / count);
         }
 }
 
@@ -150,8 +148,7 @@ void forward(const Unit& unit, const UnitPass& pass) {
 
 void backward(const Unit& unit, const UnitPass& pass, float* gradients,
               const float* output_gradient, float* input_gradient) {
-    if (input_gradient != nullptr)
-        std::fill_n(input_gradient, unit.input.elements(), 0.0F);
+    if (input_gradient != nullptr) std::fill_n(input_gradient, unit.input.elements(), 0.0F);
     switch (unit.operation) {
         case Operation::convolution:
         case Operation::depthwise:

@@ -258,9 +258,8 @@ class Planner {
                                     : layer.operation == Operation::depthwise
                                         ? 1
                                         : input.shape.channels;
-        const std::int64_t each =
-            shape.elements() / shape.grid[0] * inputs * layer.kernel[0] * layer.kernel[1] *
-            layer.kernel[2];
+        const std::int64_t each = shape.elements() / shape.grid[0] * inputs * layer.kernel[0] *
+                                  layer.kernel[1] * layer.kernel[2];
         const Times fresh = reuse_[unit.result].fresh();
         const std::int64_t window =
             unit.pool < 0 ? 1 : layers()[static_cast<std::size_t>(unit.pool)].kernel[0];

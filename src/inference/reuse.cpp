@@ -24,7 +24,8 @@ Reuse common(const Reuse& a, const Reuse& b) {
 Reuse reuse_of(const Layer& layer, const std::vector<Reuse>& tensors, int length) {
     const Reuse& input = tensors[static_cast<std::size_t>(layer.input)];
     const auto with_second = [&](const Reuse& own) {
-        return layer.second < 0 ? own : common(own, tensors[static_cast<std::size_t>(layer.second)]);
+        return layer.second < 0 ? own
+                                : common(own, tensors[static_cast<std::size_t>(layer.second)]);
     };
     switch (layer.operation) {
         case Operation::convolution:
@@ -106,7 +107,8 @@ Times times_read(const Layer& layer, int input_length, const Times& results, int
     Times read;
     if (results.head > 0)
         read.head = clamped((results.head - 1) * stride - before + layer.kernel[0]);
-    read.tail = results.tail < result_length ? clamped(results.tail * stride - before) : input_length;
+    read.tail =
+        results.tail < result_length ? clamped(results.tail * stride - before) : input_length;
     // With a tail of 0 all is read.
     if (read.tail <= read.head) return {};
     return read;

@@ -16,9 +16,7 @@ struct Reuse {
 
     [[nodiscard]] bool keeps() const { return shift > 0 && high - shift > low; }
     /// Those that do not stay.
-    [[nodiscard]] Times fresh() const {
-        return keeps() ? Times{low, high - shift} : Times{};
-    }
+    [[nodiscard]] Times fresh() const { return keeps() ? Times{low, high - shift} : Times{}; }
 };
 
 /// Of all tensors, for a clip that moves on by `stride` frames; 0: nothing stays.

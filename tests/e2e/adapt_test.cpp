@@ -24,8 +24,8 @@ class AdaptProgram : public ::testing::Test {
         write_file_atomic(model, inference::encode_model(test::blob_network()));
     }
     [[nodiscard]] test::ProgramResult adapt(const std::vector<std::string>& more) const {
-        std::vector<std::string> line{test::program("edgeloop-edge"), "adapt", "--model", model,
-                                      "--labelled", labelled};
+        std::vector<std::string> line{
+            test::program("edgeloop-edge"), "adapt", "--model", model, "--labelled", labelled};
         line.insert(line.end(), more.begin(), more.end());
         return test::run(line);
     }
@@ -36,8 +36,8 @@ class AdaptProgram : public ::testing::Test {
 
 TEST_F(AdaptProgram, LearnsThenFollowsADriftAndReplacesItsOwnModel) {
     test::write_blobs(labelled, {});
-    const test::ProgramResult first = adapt({"--out", model, "--epochs", "40", "--batch", "8",
-                                             "--learning-rate", "0.003"});
+    const test::ProgramResult first =
+        adapt({"--out", model, "--epochs", "40", "--batch", "8", "--learning-rate", "0.003"});
     ASSERT_EQ(first.code, 0) << first.output;
     EXPECT_THAT(first.output, HasSubstr("120 clips of 120 lines, 30 lines held back"));
     test::Blobs drifted;
@@ -71,9 +71,16 @@ TEST_F(AdaptProgram, NonsenseIsSaidInOneLineAndNothingIsWritten) {
 
 TEST_F(AdaptProgram, LabelledClipsComeFromShardsWithTheirDrift) {
     const auto write = [&](const std::vector<std::string>& more) {
-        std::vector<std::string> line{test::program("edgeloop-data"), "labelled", "--data",
-                                      test::e2e_data("shards"), "--part", "validation",
-                                      "--frames", "8", "--output", labelled};
+        std::vector<std::string> line{test::program("edgeloop-data"),
+                                      "labelled",
+                                      "--data",
+                                      test::e2e_data("shards"),
+                                      "--part",
+                                      "validation",
+                                      "--frames",
+                                      "8",
+                                      "--output",
+                                      labelled};
         line.insert(line.end(), more.begin(), more.end());
         const test::ProgramResult result = test::run(line);
         EXPECT_EQ(result.code, 0) << result.output;

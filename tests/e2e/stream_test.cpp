@@ -55,9 +55,9 @@ class Stream : public ::testing::Test {
 };
 
 TEST_F(Stream, PredictionsOfAPipeAreThoseOfTheCropModel) {
-    const test::ProgramResult result =
-        shell("cat \"$2\" | \"$0\" run --model \"$1\" --frames - --rate 0 --stride 3 --format "
-              "binary --figures figures.json | cat > out");
+    const test::ProgramResult result = shell(
+        "cat \"$2\" | \"$0\" run --model \"$1\" --frames - --rate 0 --stride 3 --format "
+        "binary --figures figures.json | cat > out");
     ASSERT_EQ(result.code, 0) << result.output;
     EXPECT_THAT(result.output, HasSubstr("4000 frames, 1331 windows"));
     const std::string out = read_file(folder.path("out"));
@@ -65,7 +65,8 @@ TEST_F(Stream, PredictionsOfAPipeAreThoseOfTheCropModel) {
     inference::CropModel whole(inference::read_model(model));
     for (std::size_t k = 0; k < 1331; ++k) {
         float values[2];
-        whole.run(reinterpret_cast<const std::uint8_t*>(bytes.data()) + 3 * k * crop_pixels, values);
+        whole.run(reinterpret_cast<const std::uint8_t*>(bytes.data()) + 3 * k * crop_pixels,
+                  values);
         ASSERT_EQ(std::memcmp(out.data() + 16 * k + 8, values, sizeof values), 0) << k;
         std::uint64_t frame = 0;
         std::memcpy(&frame, out.data() + 16 * k, sizeof frame);
@@ -108,18 +109,18 @@ TEST_F(Stream, MalformedStreamsAreSaidInOneLine) {
 
 TEST_F(Stream, WhoStallsIsNamed) {
     // The shell holds the other end of the pipe, and neither reads nor writes.
-    const test::ProgramResult reader =
-        shell("mkfifo out && exec 5<>out && \"$0\" run --model \"$1\" --frames \"$2\" --rate 0 "
-              "--stride 1 --stall-limit 0.2 > out");
+    const test::ProgramResult reader = shell(
+        "mkfifo out && exec 5<>out && \"$0\" run --model \"$1\" --frames \"$2\" --rate 0 "
+        "--stride 1 --stall-limit 0.2 > out");
     EXPECT_EQ(reader.code, 3) << reader.output;
     EXPECT_THAT(reader.output, HasSubstr("their reader stalled for 0.2 s"));
     const test::ProgramResult gone =
         shell("\"$0\" run --model \"$1\" --frames \"$2\" --rate 0 --stride 1 | true");
     EXPECT_EQ(gone.code, 3) << gone.output;
     EXPECT_THAT(gone.output, HasSubstr("their reader has gone"));
-    const test::ProgramResult source =
-        shell("mkfifo in && exec 5<>in && \"$0\" run --model \"$1\" --frames - --stall-limit 0.2 "
-              "< in");
+    const test::ProgramResult source = shell(
+        "mkfifo in && exec 5<>in && \"$0\" run --model \"$1\" --frames - --stall-limit 0.2 "
+        "< in");
     EXPECT_EQ(source.code, 3) << source.output;
     EXPECT_THAT(source.output, HasSubstr("no frame came for 0.2 s"));
 }

@@ -28,9 +28,20 @@ class AdaptKilled : public ::testing::Test {
     }
     [[nodiscard]] ChildOptions command() const {
         ChildOptions options;
-        options.arguments = {test::program("edgeloop-edge"), "adapt", "--model", model,
-                             "--labelled", folder.path("labelled"), "--out", model, "--epochs",
-                             "20", "--batch", "4", "--learning-rate", "0.003"};
+        options.arguments = {test::program("edgeloop-edge"),
+                             "adapt",
+                             "--model",
+                             model,
+                             "--labelled",
+                             folder.path("labelled"),
+                             "--out",
+                             model,
+                             "--epochs",
+                             "20",
+                             "--batch",
+                             "4",
+                             "--learning-rate",
+                             "0.003"};
         options.output_file = folder.path("output");
         return options;
     }

@@ -39,8 +39,8 @@ inline void write_blobs(const std::string& path, const Blobs& blobs) {
                 for (int x = 0; x < crop_side; ++x) {
                     const double squares = (y - 20) * (y - 20) + (x - 20) * (x - 20);
                     const double light = brightness * std::exp(-squares / (2 * width * width));
-                    pixels.push_back(std::uint8_t(std::clamp(
-                        blobs.gain * light + 10 + 3 * random.normal(), 0.0, 255.0)));
+                    pixels.push_back(std::uint8_t(
+                        std::clamp(blobs.gain * light + 10 + 3 * random.normal(), 0.0, 255.0)));
                 }
     }
     if (blobs.has_nonsense) random.shuffle(labels);
@@ -72,8 +72,7 @@ inline inference::Graph blob_network(int bits = 32) {
     const Json few = {{"weights", bits}, {"activations", bits}};
     if (bits != 32)
         text["quantisation"] = {{"quantiser", "lsq"}, {"stages", {few, few}}, {"dense", few}};
-    inference::Graph graph =
-        inference::random_graph_of(ArchitectureSpec::from_json(text, "test"));
+    inference::Graph graph = inference::random_graph_of(ArchitectureSpec::from_json(text, "test"));
     graph.metadata["targets"] = {{{"name", "speed"}, {"unit", "mm/s"}, {"scale", 1000}},
                                  {{"name", "power"}, {"unit", "W"}, {"scale", 300}}};
     return graph;

@@ -12,14 +12,14 @@
 namespace edgeloop::adaptation {
 
 struct AdaptOptions {
-    std::string model;     ///< .elm file
-    std::string labelled;  ///< LabelledClips
-    std::string out;       ///< .elm file; may be the model
+    std::string model;            ///< .elm file
+    std::string labelled;         ///< LabelledClips
+    std::string out;              ///< .elm file; may be the model
     double memory_limit_mib = 0;  ///< of weights, gradients, states and results; 0: none
     OptimiserOptions optimiser;
     double learning_rate = 1e-3;
     int epochs = 20;
-    int batch = 16;          ///< clips whose gradients are added up for a step
+    int batch = 16;           ///< clips whose gradients are added up for a step
     double held_back = 0.25;  ///< share of the lines
     std::uint64_t seed = 1;
     std::function<bool()> stop;  ///< asked before each batch
@@ -55,8 +55,8 @@ struct AdaptReport {
 /// mean has to be beaten because labels that mean nothing make any network better that they teach
 /// to answer with it.
 ///
-/// The file is replaced as a whole: a reader, or a start after a power cut, finds the old or the new
-/// one.
+/// The file is replaced as a whole: a reader, or a start after a power cut, finds the old or the
+/// new one.
 ///
 /// @throws ConfigError  a file that cannot be used; lines that are too few; the memory limit;
 /// Stopped  stop() said so; IoError.

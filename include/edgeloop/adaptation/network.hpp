@@ -33,8 +33,8 @@ struct TrainingMemory {
 /// where learning begins.
 class Network {
   public:
-    /// @param limit_bytes  of memory().total(), 0: none. Where results do not fit, the network is cut
-    /// into segments, and results within a segment are computed again when gradients are taken.
+    /// @param limit_bytes  of memory().total(), 0: none. Where results do not fit, the network is
+    /// cut into segments, and results within a segment are computed again when gradients are taken.
     /// @throws ConfigError  a layer of another kind, layers that do not follow one after the other;
     /// the limit cannot be held: says what is needed.
     Network(inference::Graph graph, std::size_t limit_bytes);

@@ -33,7 +33,9 @@ class ByteStates {
 
     /// @param has_sign  else numbers are at least 0, and what is not 0 stays so.
     ByteStates(std::size_t count, bool has_sign);
-    [[nodiscard]] std::size_t bytes() const { return codes_.size() + scales_.size() * sizeof(float); }
+    [[nodiscard]] std::size_t bytes() const {
+        return codes_.size() + scales_.size() * sizeof(float);
+    }
     /// @param values  (count of the block).
     void read(std::size_t block, float* values, std::size_t count) const;
     void write(std::size_t block, const float* values, std::size_t count, RandomStream& random);

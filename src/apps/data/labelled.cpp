@@ -37,8 +37,8 @@ void drift(const CameraDrift& drift, std::vector<std::uint8_t>& pixels) {
         std::copy_n(frame, crop_pixels, light.begin());
         if (drift.blur_px > 0) camera.blur(light, drift.blur_px);
         for (std::size_t i = 0; i < crop_pixels; ++i)
-            frame[i] = static_cast<std::uint8_t>(std::lround(
-                std::clamp(drift.gain * double(light[i]) + drift.offset, 0.0, 255.0)));
+            frame[i] = static_cast<std::uint8_t>(
+                std::lround(std::clamp(drift.gain * double(light[i]) + drift.offset, 0.0, 255.0)));
     }
 }
 
@@ -56,13 +56,13 @@ Clips read_clips(const LabelledOptions& options) {
     Clips clips;
     const auto& targets = dataset->catalogue().targets;
     for (Batch batch; loader.next(batch);) {
-        const auto pixels = static_cast<std::ptrdiff_t>(batch.samples *
-                                                        std::size_t(batch.frames) * crop_pixels);
+        const auto pixels =
+            static_cast<std::ptrdiff_t>(batch.samples * std::size_t(batch.frames) * crop_pixels);
         clips.pixels.insert(clips.pixels.end(), batch.pixels.begin(),
                             batch.pixels.begin() + pixels);
         for (std::size_t i = 0; i < batch.samples * targets.size(); ++i)
-            clips.expected.push_back(static_cast<float>(double(batch.targets[i]) *
-                                                        targets[i % targets.size()].scale));
+            clips.expected.push_back(
+                static_cast<float>(double(batch.targets[i]) * targets[i % targets.size()].scale));
         for (std::size_t i = 0; i < batch.samples; ++i)
             clips.lines.push_back(static_cast<std::int64_t>(batch.lines[i]));
     }

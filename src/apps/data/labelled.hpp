@@ -22,7 +22,7 @@ struct LabelledOptions {
     SplitPart part = SplitPart::validation;
     WindowRule window;
     int windows_per_line = 1;
-    std::size_t lines = 0;  ///< a choice of so many; 0: all
+    std::size_t lines = 0;   ///< a choice of so many; 0: all
     std::uint64_t seed = 0;  ///< of the choice
     CameraDrift drift;
 };

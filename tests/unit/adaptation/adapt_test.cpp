@@ -76,8 +76,7 @@ TEST_F(Adapt, WhatIsBetterIsWritten) {
     EXPECT_LT(report.after.rmse, report.before.rmse);
     const inference::Graph graph = inference::read_model(wanted.out);
     EXPECT_THAT(graph.metadata.at("weights").get<std::string>(), testing::StartsWith("adapted "));
-    EXPECT_EQ(graph.metadata.at("targets"),
-              inference::read_model(model).metadata.at("targets"));
+    EXPECT_EQ(graph.metadata.at("targets"), inference::read_model(model).metadata.at("targets"));
     // Nothing depends on anything but the seed.
     const std::string first = read_file(wanted.out);
     ASSERT_TRUE(adapt(wanted).is_kept);

@@ -88,8 +88,8 @@ inline Graph all_layers(RandomStream& random) {
          float_convolution(random, 3, 6, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}, false),
          norm_of(random, 6, 2), pool_of({3, 1, 1}),
          [&] {
-             Layer layer = float_convolution(random, 1, 6, {1, 3, 3}, {1, 2, 1}, {0, 1, 1},
-                                             {0, 1, 1}, true);
+             Layer layer =
+                 float_convolution(random, 1, 6, {1, 3, 3}, {1, 2, 1}, {0, 1, 1}, {0, 1, 1}, true);
              layer.operation = Operation::depthwise;
              return layer;
          }(),

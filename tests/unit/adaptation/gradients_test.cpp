@@ -31,8 +31,7 @@ double weighed(const Graph& graph, const std::vector<float>& clip,
 /// @return share of the parameters that could be compared.
 double expect_quotients(const Graph& graph, RandomStream& random) {
     const auto clip = random_floats(random, graph.input.elements());
-    const auto slopes =
-        random_floats(random, inference::kinds_of(graph).back().shape.elements());
+    const auto slopes = random_floats(random, inference::kinds_of(graph).back().shape.elements());
     Network network(graph, 0);
     (void)network.forward(clip.data());
     network.backward(slopes.data());

@@ -38,10 +38,10 @@ TEST(ByteStates, AreNearAndRightOnAverage) {
             const double gap =
                 2 * std::sqrt(std::fabs(double(values[k]))) / codes + 1 / (codes * codes);
             // Numbers without a sign below the least code are that.
-            const double slack = has_sign || double(values[k]) > 1 / (codes * codes) ||
-                                         values[k] == 0
-                                     ? 0
-                                     : 1 / (codes * codes);
+            const double slack =
+                has_sign || double(values[k]) > 1 / (codes * codes) || values[k] == 0
+                    ? 0
+                    : 1 / (codes * codes);
             EXPECT_NEAR(means[k], double(values[k]), gap * 4 / std::sqrt(double(times)) + slack);
         }
         EXPECT_EQ(read[7], 1);

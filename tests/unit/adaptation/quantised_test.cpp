@@ -30,8 +30,8 @@ Graph quantised(int weights, int activations, const char* reduce, const char* qu
 
 /// As the network of integers reads a clip of bytes.
 std::vector<float> floats_of(const Graph& graph, const std::vector<std::uint8_t>& clip) {
-    const auto step = float(inference::input_scale(
-        graph.metadata.at("normalisation").at("deviation").get<double>()));
+    const auto step = float(
+        inference::input_scale(graph.metadata.at("normalisation").at("deviation").get<double>()));
     std::vector<float> list;
     for (const std::uint8_t grey : clip)
         list.push_back(step * float(int(grey) - graph.input_elements.zero));
@@ -40,9 +40,7 @@ std::vector<float> floats_of(const Graph& graph, const std::vector<std::uint8_t>
 
 class Quantised : public testing::TestWithParam<std::tuple<int, int, const char*, const char*>> {
   protected:
-    [[nodiscard]] static Graph graph() {
-        return std::apply(quantised, GetParam());
-    }
+    [[nodiscard]] static Graph graph() { return std::apply(quantised, GetParam()); }
 };
 
 TEST_P(Quantised, TheWayBackIsTheSameFile) {
@@ -101,11 +99,12 @@ TEST_P(Quantised, StepsChangeTheIntegers) {
     EXPECT_EQ(inference::kinds_of(after).size(), inference::kinds_of(before).size());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Bits, Quantised,
-    testing::Values(std::make_tuple(8, 8, "flatten", "lsq"), std::make_tuple(8, 8, "mean", "vecq"),
-                    std::make_tuple(4, 4, "flatten", "vecq"), std::make_tuple(2, 2, "mean", "lsq"),
-                    std::make_tuple(1, 2, "flatten", "lsq")));
+INSTANTIATE_TEST_SUITE_P(Bits, Quantised,
+                         testing::Values(std::make_tuple(8, 8, "flatten", "lsq"),
+                                         std::make_tuple(8, 8, "mean", "vecq"),
+                                         std::make_tuple(4, 4, "flatten", "vecq"),
+                                         std::make_tuple(2, 2, "mean", "lsq"),
+                                         std::make_tuple(1, 2, "flatten", "lsq")));
 
 }  // namespace
 }  // namespace edgeloop::adaptation

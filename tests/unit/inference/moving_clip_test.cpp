@@ -68,8 +68,7 @@ TEST(MovingClip, RandomDesignsGiveTheBitsOfWholeClips) {
         ++designs;
         constexpr int windows = 4;
         for (int stride = 1; stride < frames; ++stride) {
-            const Stream stream =
-                random_stream(random, graph, frames + (windows - 1) * stride);
+            const Stream stream = random_stream(random, graph, frames + (windows - 1) * stride);
             for (const Instructions instructions : available_instructions()) {
                 SessionOptions options;
                 options.instructions = instructions;
@@ -130,8 +129,8 @@ TEST(MovingClip, OnlyTheEndsAndWhatIsNewIsComputed) {
     SessionOptions options;
     options.stride = 1;
     const Session session(graph, options);
-    // Of 16 positions in time the first stage has those at both ends, which see padding, and the one
-    // that saw it before; the second two at each end, and one.
+    // Of 16 positions in time the first stage has those at both ends, which see padding, and the
+    // one that saw it before; the second two at each end, and one.
     const std::int64_t position = 9 * 11, first = 27 * 5 * position, second = 27 * 5 * 7 * position;
     EXPECT_EQ(session.work().whole, 16 * (first + second) + 2 * 7);
     EXPECT_EQ(session.work().moved, 3 * first + 5 * second + 2 * 7);

@@ -23,9 +23,8 @@ struct TorchChain {
         const auto& k = layer.kernel;
         const bool is_depthwise = layer.operation == Operation::depthwise;
         const std::int64_t inputs = is_depthwise ? 1 : x.size(1);
-        const torch::Tensor weight = weights.back()
-                                         .view({layer.outputs, k[0], k[1], k[2], inputs})
-                                         .permute({0, 4, 1, 2, 3});
+        const torch::Tensor weight =
+            weights.back().view({layer.outputs, k[0], k[1], k[2], inputs}).permute({0, 4, 1, 2, 3});
         const torch::Tensor padded =
             F::pad(x, F::PadFuncOptions({layer.before[2], layer.after[2], layer.before[1],
                                          layer.after[1], layer.before[0], layer.after[0]}));
@@ -81,8 +80,8 @@ void expect_equal_gradients(const Graph& graph, RandomStream& random) {
         const double largest = expected.abs().max().item<double>();
         ASSERT_GT(largest, 0) << "layer " << layer;
         for (std::int64_t i = 0; i < expected.numel(); ++i)
-            ASSERT_NEAR(network.gradients()[first + std::size_t(i)],
-                        expected[i].item<double>(), 1e-4 * largest)
+            ASSERT_NEAR(network.gradients()[first + std::size_t(i)], expected[i].item<double>(),
+                        1e-4 * largest)
                 << "layer " << layer << ", " << i;
     };
     for (std::size_t i = 0; i < graph.layers.size(); ++i) {
