@@ -8,7 +8,6 @@
 #include "edgeloop/inference/integer.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include <fmt/format.h>
@@ -32,10 +31,10 @@ class Room {
 
 struct Network::Impl {
     Impl(inference::Graph given, std::size_t limit_bytes) : graph(std::move(given)) {
+        parameters.reserve(static_cast<std::size_t>(inference::parameters(graph)));
         units = take_units(graph, parameters);
         if (units.empty() || parameters.empty())
             throw ConfigError("the network has nothing to learn");
-        parameters.shrink_to_fit();
         lay_out(limit_bytes);
         gradients.resize(parameters.size());
     }
@@ -89,9 +88,11 @@ struct Network::Impl {
             input = segment.at(byte);
             byte += result_bytes(units[i]) + choice_bytes(units[i]);
         }
-        float* const output = segment.at(byte);
-        auto* const choices =
-            reinterpret_cast<Choice*>(segment.at(byte + result_bytes(units[unit])));
+        const bool is_kept =
+            unit + 1 == segments.end(number, units.size()) && number + 1 < segments.begins.size();
+        float* const output = is_kept ? kept_for(number + 1) : segment.at(byte);
+        if (!is_kept) byte += result_bytes(units[unit]);
+        auto* const choices = reinterpret_cast<Choice*>(segment.at(byte));
         return {parameters.data(), input, output, choices, scratch.at(0)};
     }
 
@@ -103,16 +104,8 @@ struct Network::Impl {
 
     const float* forward(const float* given) {
         clip = given;
-        const std::size_t count = segments.begins.size();
-        for (std::size_t number = 0; number < count; ++number) {
-            run(number);
-            const std::size_t last = segments.end(number, units.size()) - 1;
-            const float* const result = pass_of(number, last).output;
-            if (number + 1 == count) return result;
-            std::memcpy(kept_for(number + 1), result,
-                        static_cast<std::size_t>(units[last].output.elements()) * sizeof(float));
-        }
-        return nullptr;
+        for (std::size_t number = 0; number < segments.begins.size(); ++number) run(number);
+        return pass_of(segments.begins.size() - 1, units.size() - 1).output;
     }
 
     /// The gradient of a unit's result: those of neighbours lie at opposite ends.

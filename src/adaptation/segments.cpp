@@ -12,18 +12,19 @@ std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignm
 
 std::size_t both(const Unit& unit) { return result_bytes(unit) + choice_bytes(unit); }
 
-/// Segments from the last unit on, each as long as `most` allows.
+/// Segments from the last unit on, each as long as `most` allows. What one ends with is kept for
+/// the next, so only its choices are within.
 Segments greedy(const std::vector<Unit>& units, std::size_t most) {
     Segments cut;
     std::size_t own = 0;
     for (std::size_t i = units.size(); i-- > 0;) {
-        const std::size_t bytes = both(units[i]);
-        if (own != 0 && own + bytes > most) {
+        if (own != 0 && own + both(units[i]) > most) {
             cut.begins.insert(cut.begins.begin(), i + 1);
             cut.kept_bytes += result_bytes(units[i]);
-            own = 0;
+            own = choice_bytes(units[i]);
+        } else {
+            own += both(units[i]);
         }
-        own += bytes;
         cut.segment_bytes = std::max(cut.segment_bytes, own);
     }
     const std::size_t last = cut.begins.empty() ? 0 : cut.begins.back();

@@ -13,7 +13,7 @@ namespace edgeloop::adaptation {
 struct Segments {
     std::vector<std::size_t> begins;  ///< first unit of each, ascending; 0 first
     std::size_t kept_bytes = 0;       ///< what segments but the first begin with
-    std::size_t segment_bytes = 0;    ///< of the largest: results and choices
+    std::size_t segment_bytes = 0;    ///< of the largest: choices, and results that are not kept
     std::int64_t repeated = 0;        ///< multiply-adds that are done again in a pass
 
     [[nodiscard]] std::size_t bytes() const { return kept_bytes + segment_bytes; }

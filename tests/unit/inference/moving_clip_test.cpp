@@ -4,6 +4,7 @@
 #include "edgeloop/inference/session.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include <gtest/gtest.h>
 
