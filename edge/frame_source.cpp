@@ -41,6 +41,7 @@ FrameSource::FrameSource(Options options)
 }
 
 FrameSource::Take FrameSource::take(std::uint8_t* frame) {
+    if (shall_stop()) return Take::ended;
     Take how = Take::was_there;
     for (std::size_t have = 0; have < pixels_;) {
         if (may_wait_) {
@@ -52,7 +53,7 @@ FrameSource::Take FrameSource::take(std::uint8_t* frame) {
         }
         const ssize_t count = ::read(descriptor_, frame + have, pixels_ - have);
         if (count < 0 && errno == EINTR) {
-            if (options_.stop && options_.stop()) return Take::ended;
+            if (shall_stop()) return Take::ended;
             continue;
         }
         if (count < 0) throw IoError("cannot read the frames", std::strerror(errno));
@@ -66,12 +67,17 @@ FrameSource::Take FrameSource::take(std::uint8_t* frame) {
     return how;
 }
 
+bool FrameSource::shall_stop() {
+    is_stopped_ = is_stopped_ || (options_.stop && options_.stop());
+    return is_stopped_;
+}
+
 /// @return false: it shall stop.
 bool FrameSource::wait() {
     constexpr double slice_s = 0.1;  // in which a signal before poll() is noticed
     const double end = steady_seconds() + options_.stall_limit_s;
     for (;;) {
-        if (options_.stop && options_.stop()) return false;
+        if (shall_stop()) return false;
         pollfd ready{descriptor_, POLLIN, 0};
         const int count = ::poll(&ready, 1, static_cast<int>(1000 * slice_s));
         if (count > 0) return true;

@@ -17,7 +17,7 @@ class FrameSource {
         std::string path;  ///< "-": standard input
         int height = 0, width = 0;
         double stall_limit_s = 10;   ///< without a byte; 0: waits for ever
-        std::function<bool()> stop;  ///< looked at while it waits
+        std::function<bool()> stop;  ///< asked before each frame, and while it waits
     };
 
     /// @throws ConfigError  there is no such file, or its size is that of no whole number of
@@ -37,8 +37,11 @@ class FrameSource {
 
     [[nodiscard]] std::size_t pixels() const { return pixels_; }
     [[nodiscard]] std::int64_t taken() const { return taken_; }
+    /// Whether stop() ended it.
+    [[nodiscard]] bool is_stopped() const { return is_stopped_; }
 
   private:
+    [[nodiscard]] bool shall_stop();
     [[nodiscard]] bool wait();
     [[noreturn]] void refuse_part(std::size_t bytes) const;
 
@@ -48,6 +51,7 @@ class FrameSource {
     int descriptor_ = 0;
     bool may_wait_ = false;  ///< no plain file
     std::int64_t taken_ = 0;
+    bool is_stopped_ = false;
 };
 
 }  // namespace edgeloop

@@ -70,6 +70,7 @@ StreamRun::StreamRun(inference::CropModel& model, const StreamSettings& settings
 void StreamRun::run(FrameSource& source, PredictionSink& sink) {
     if (!take_first(source)) {
         figures_.frames = source.taken();
+        if (source.is_stopped()) return;
         throw ConfigError(fmt::format("there are {} frames", source.taken()),
                           fmt::format("a window of this model has {}", window_));
     }

@@ -5,6 +5,7 @@
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/atomic_file.hpp"
+#include "edgeloop/core/child_process.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/inference/crop_model.hpp"
@@ -13,6 +14,7 @@
 #include "edgeloop/preprocessing/frames.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 
 #include <gmock/gmock.h>
@@ -90,6 +92,20 @@ TEST_F(Stream, FramesOfAFileAreTakenAtTheRate) {
     // The last frame is due 3999 periods after the first, and is not taken before.
     EXPECT_GE(read_json_file(folder.path("figures.json")).at("seconds").get<double>(),
               3999.0 / 8000);
+}
+
+TEST_F(Stream, ASignalEndsItWithItsFigures) {
+    ChildOptions options;
+    options.arguments =
+        line({"--frames", frames, "--rate", "400", "--output", folder.path("out.csv")});
+    options.output_file = folder.path("said");
+    ChildProcess child(options);
+    ASSERT_TRUE(test::wait_for_lines(folder.path("out.csv"), 3));
+    ASSERT_EQ(::kill(child.pid(), SIGTERM), 0);
+    const auto exit = child.wait_for(20);
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->code, 0);
+    EXPECT_THAT(read_file(folder.path("said")), HasSubstr("latency p50"));
 }
 
 TEST_F(Stream, MalformedStreamsAreSaidInOneLine) {

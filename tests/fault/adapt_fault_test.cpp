@@ -1,5 +1,6 @@
 // edgeloop-edge adapt is killed: the file is the old or the new one, never a half.
 #include "support/blobs.hpp"
+#include "support/eventually.hpp"
 #include "support/places.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -80,9 +81,7 @@ TEST_F(AdaptKilled, BeforeTheNewFileHasItsNameTheOldOneIsThere) {
     options.add_environment = {"LD_PRELOAD=" + test::test_program("libhang_on_rename.so"),
                                "EDGELOOP_TEST_HANGS=" + sign};
     ChildProcess child(options);
-    const double limit = steady_seconds() + 100;
-    while (!fs::exists(sign) && steady_seconds() < limit) ASSERT_FALSE(child.wait_for(0.02));
-    ASSERT_TRUE(fs::exists(sign));
+    ASSERT_TRUE(test::eventually([&] { return fs::exists(sign); }, 100));
     ::kill(child.pid(), SIGKILL);
     ASSERT_TRUE(child.wait_for(10));
     EXPECT_EQ(read_file(model), old_bytes);
