@@ -11,8 +11,8 @@
 #include "edgeloop/inference/model_file.hpp"
 
 #include <csignal>
-#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -73,17 +73,15 @@ void Choices::add_to(cli::OptionParser& parser) {
 std::pair<int, int> two_numbers(const std::string& option, const std::string& text, char between_,
                                 int low) {
     const std::size_t middle = text.find(between_);
-    const auto first = number_in<int>(text.substr(0, middle));
-    const auto second =
-        middle == std::string::npos ? std::nullopt : number_in<int>(text.substr(middle + 1));
-    const auto can_be = [&](const std::optional<int>& number) {
-        return number && *number >= low && *number <= largest_side;
-    };
+    const std::string behind = middle == std::string::npos ? "" : text.substr(middle + 1);
+    const int first = number_in<int>(text.substr(0, middle)).value_or(-1);
+    const int second = number_in<int>(behind).value_or(-1);
+    const auto can_be = [&](int number) { return number >= low && number <= largest_side; };
     if (!can_be(first) || !can_be(second))
         throw ConfigError(fmt::format("{}: '{}' cannot be", option, text),
                           fmt::format("two numbers from {} to {} are expected", low, largest_side),
                           fmt::format("write it like 41{}41", between_));
-    return {*first, *second};
+    return {first, second};
 }
 
 StreamSettings settings_of(const Choices& choices, int frames) {

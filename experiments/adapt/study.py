@@ -29,7 +29,7 @@ def write_specs(out, epochs):
                              "schedule": "cosine"}}
         if bits != 32:
             few = {"weights": bits, "activations": bits}
-            spec["quantisation"] = {"quantiser": "lsq", "stages": [few] * 3, "dense": few}
+            spec["quantisation"] = {"quantiser": "lsq", "stages": [{"weights": bits, "activations": 8}, few, few], "dense": few}
         (folder / f"{name}.json").write_text(json.dumps(spec, indent=2))
 
 

@@ -70,8 +70,9 @@ inline inference::Graph blob_network(int bits = 32) {
                    {"reduce", "flatten"}}},
                  {"clip", {{"frames", 4}, {"stride", 1}, {"side", 16}}}};
     const Json few = {{"weights", bits}, {"activations", bits}};
+    const Json first = {{"weights", bits}, {"activations", 8}};  // reads grey values
     if (bits != 32)
-        text["quantisation"] = {{"quantiser", "lsq"}, {"stages", {few, few}}, {"dense", few}};
+        text["quantisation"] = {{"quantiser", "lsq"}, {"stages", {first, few}}, {"dense", few}};
     inference::Graph graph = inference::random_graph_of(ArchitectureSpec::from_json(text, "test"));
     graph.metadata["targets"] = {{{"name", "speed"}, {"unit", "mm/s"}, {"scale", 1000}},
                                  {{"name", "power"}, {"unit", "W"}, {"scale", 300}}};

@@ -70,7 +70,7 @@ double expect_quotients(const Graph& graph, RandomStream& random) {
 
 TEST(Gradients, AreDifferenceQuotientsOfAllLayers) {
     RandomStream random(1, "gradients");
-    for (int i = 0; i < 3; ++i) EXPECT_GT(expect_quotients(all_layers(random), random), 0.7);
+    for (int i = 0; i < 2; ++i) EXPECT_GT(expect_quotients(all_layers(random), random), 0.7);
 }
 
 TEST(Gradients, AreDifferenceQuotientsOfANetworkWithMeans) {

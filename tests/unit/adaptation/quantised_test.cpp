@@ -13,6 +13,7 @@ namespace {
 /// A cnn3d of these bits, with random weights.
 Graph quantised(int weights, int activations, const char* reduce, const char* quantiser) {
     const Json bits = {{"weights", weights}, {"activations", activations}};
+    const Json first = {{"weights", weights}, {"activations", 8}};  // reads grey values
     const Json text = {
         {"family", "cnn3d"},
         {"architecture",
@@ -23,7 +24,7 @@ Graph quantised(int weights, int activations, const char* reduce, const char* qu
           {"norm", "none"},
           {"dropout", 0},
           {"reduce", reduce}}},
-        {"quantisation", {{"quantiser", quantiser}, {"stages", {bits, bits}}, {"dense", bits}}},
+        {"quantisation", {{"quantiser", quantiser}, {"stages", {first, bits}}, {"dense", bits}}},
         {"clip", {{"frames", 4}, {"stride", 1}, {"side", 12}, {"mean", 0.4}}}};
     return inference::random_graph_of(ArchitectureSpec::from_json(text, "test"));
 }
