@@ -1,6 +1,8 @@
+#include "adapt_command.hpp"
 #include "agent.hpp"
 #include "measuring_child.hpp"
 #include "result_json.hpp"
+#include "run_command.hpp"
 #include "runtime.hpp"
 #include "sandbox.hpp"
 #include "system_files.hpp"
@@ -238,6 +240,8 @@ int edge_program(int argc, const char* const* argv) {
         "edgeloop-edge", "Measures networks on this device.",
         {{"serve", "take jobs from a bridge or a search until stopped", serve_command},
          {"measure", "measure one network by hand", measure_command},
+         {"run", "predict a stream of frames as it comes", run_command},
+         {"adapt", "let a model go on learning from labelled clips", adapt_command},
          {"info", "show the device record, and try the sandbox", info_command}},
         argc, argv);
 }

@@ -37,18 +37,18 @@ class ConvolutionStep final : public Step {
                     : MomentTaker::scratch_bytes(rows_.length, s_.output.shape.channels));
     }
 
-    void run(int task, std::byte* scratch) const override {
+    void run(int task, std::byte* scratch, const Times& times) const override {
         const std::int64_t first = task * rows_per_task_;
         const std::int64_t end = std::min(first + rows_per_task_, rows_.count);
         auto* const sums = reinterpret_cast<std::int32_t*>(scratch);
         std::byte* const slab = scratch + sums_bytes();
-        if (s_.packed.window_factor != 0) sum_windows(first, end, sums);
+        if (s_.packed.window_factor != 0) sum_windows(first, end, sums, times);
         const int block = std::min(s_.packed.vectors, 4);
         for (int vector = 0; vector < s_.packed.vectors; vector += block)
             for (std::int64_t row = first; row < end; ++row)
                 run_row(row, row - first, vector, std::min(block, s_.packed.vectors - vector), sums,
-                        slab);
-        if (is_pooled_) pool(first, end, slab);
+                        slab, times);
+        if (is_pooled_) pool(first, end, slab, times);
         if (s_.moments != nullptr) take_moments(task, first, end, slab + slab_bytes());
     }
 
@@ -165,8 +165,13 @@ class ConvolutionStep final : public Step {
         return nullptr;
     }
 
+    [[nodiscard]] bool is_needed(std::int64_t row, const Times& times) const {
+        return times.has(row / s_.output.shape.grid[1]);
+    }
+
     void run_row(std::int64_t row, std::int64_t index, int vector, int vectors, std::int32_t* sums,
-                 std::byte* slab) const {
+                 std::byte* slab, const Times& times) const {
+        if (!rows_.are_flat && !is_needed(row, times)) return;
         RowArguments arguments;
         set_channels(arguments, vector, vectors);
         const int channel = vector * kernels_.lanes;
@@ -179,14 +184,20 @@ class ConvolutionStep final : public Step {
         arguments.output_step = channels;
         arguments.positions = rows_.length;
         if (rows_.are_flat) {
-            const std::int64_t position = row * rows_.length;
-            arguments.positions =
-                static_cast<int>(std::min<std::int64_t>(rows_.length, rows_.positions - position));
-            set_input(arguments, position * s_.input.shape.channels + from);
-            const std::ptrdiff_t place = position * channels + channel;
-            arguments.output = s_.output.memory + place * bytes;
-            set_residual(arguments, place);
-            return kernel()(arguments);
+            const std::int64_t begin = row * rows_.length;
+            const std::int64_t end = std::min(begin + rows_.length, rows_.positions);
+            const auto piece = [&](std::int64_t position, std::int64_t after) {
+                if (position >= after) return;
+                arguments.positions = static_cast<int>(after - position);
+                set_input(arguments, position * s_.input.shape.channels + from);
+                const std::ptrdiff_t place = position * channels + channel;
+                arguments.output = s_.output.memory + place * bytes;
+                set_residual(arguments, place);
+                kernel()(arguments);
+            };
+            const std::int64_t plane = rows_.positions / s_.output.shape.grid[0];
+            piece(begin, std::min(end, times.head * plane));
+            return piece(std::max(begin, times.tail * plane), end);
         }
         for_rows(row, [&](int i, std::int64_t t, std::int64_t h) {
             const std::int64_t line = index * rows_in_window() + i;
@@ -209,28 +220,32 @@ class ConvolutionStep final : public Step {
     }
 
     /// Sums over whole windows, of those over rows of windows (PreparationSettings::row_sums).
-    void sum_windows(std::int64_t first, std::int64_t end, std::int32_t* sums) const {
+    void sum_windows(std::int64_t first, std::int64_t end, std::int32_t* sums,
+                     const Times& times) const {
         const Triple grid = s_.input.padded();
         const int stride = s_.stride[2];
         for (std::int64_t row = first; row < end; ++row)
             for_rows(row, [&](int, std::int64_t t, std::int64_t h) {
-                std::fill_n(sums, rows_.length, 0);
+                std::int32_t* const own = sums;
+                sums += rows_.length;
+                if (!is_needed(row, times)) return;
+                std::fill_n(own, rows_.length, 0);
                 const std::ptrdiff_t begin = window_at(t, h) / s_.input.shape.channels;
                 for (int dt = 0; dt < s_.packed.kernel[0]; ++dt)
                     for (int dh = 0; dh < s_.packed.kernel[1]; ++dh) {
                         const std::int32_t* const from =
                             s_.row_sums + begin + (std::ptrdiff_t{dt} * grid[1] + dh) * grid[2];
-                        for (int w = 0; w < rows_.length; ++w) sums[w] += from[w * stride];
+                        for (int w = 0; w < rows_.length; ++w) own[w] += from[w * stride];
                     }
-                sums += rows_.length;
             });
     }
 
-    void pool(std::int64_t first, std::int64_t end, std::byte* slab) const {
+    void pool(std::int64_t first, std::int64_t end, std::byte* slab, const Times& times) const {
         const auto row_bytes = static_cast<std::ptrdiff_t>(pool_.row_bytes());
         std::byte* const scratch = slab + rows_per_task_ * rows_in_window() * row_bytes;
         for (std::int64_t row = first; row < end; ++row) {
             const auto grid = s_.output.shape.grid;
+            if (!is_needed(row, times)) continue;
             pool_.run(slab + (row - first) * rows_in_window() * row_bytes,
                       static_cast<int>(row / grid[1]), static_cast<int>(row % grid[1]), scratch);
         }
@@ -271,7 +286,8 @@ class PreparationStep final : public Step {
         return bits + static_cast<std::size_t>(grid_[2]) * sizeof(std::int32_t) + 2 * slack_bytes;
     }
 
-    void run(int task, std::byte* scratch) const override {
+    void run(int task, std::byte* scratch, const Times& times) const override {
+        if (!times.has(task / grid_[1] - s_.input.before[0])) return;
         const int channels = s_.input.shape.channels;
         const std::ptrdiff_t position = std::ptrdiff_t{task} * grid_[2];
         const std::uint8_t* const row =

@@ -6,25 +6,27 @@
 #include "edgeloop/preprocessing/resize.hpp"
 
 namespace edgeloop::inference {
-namespace {
 
-Normalisation normalisation_of(const Json& metadata) {
-    const Place place("metadata of the model");
-    const ObjectReader all(metadata, place,
+Normalisation normalisation_of(const Graph& graph) {
+    const edgeloop::Place place("metadata of the model");
+    const ObjectReader all(graph.metadata, place,
                            {"normalisation", "spec", "targets", "program", "weights"});
     const ObjectReader reader(all.member("normalisation"), all.place("normalisation"),
                               {"mean", "deviation"});
     return {reader.number("mean", {0, 1}), reader.number("deviation", {1e-3, 10})};
 }
 
-std::vector<OutputTarget> targets_of(const Json& metadata, std::int64_t outputs) {
+std::vector<OutputTarget> targets_of(const Graph& graph) {
+    const std::int64_t outputs = kinds_of(graph).back().shape.elements();
+    const Json& metadata = graph.metadata;
     std::vector<OutputTarget> targets;
     const auto list = metadata.find("targets");
     if (list == metadata.end() || !list->is_array() ||
         list->size() != static_cast<std::size_t>(outputs))
         throw ConfigError("metadata of the model: not one target for each output");
     for (std::size_t i = 0; i < list->size(); ++i) {
-        const ObjectReader reader((*list)[i], Place("metadata of the model") / "targets" / i,
+        const ObjectReader reader((*list)[i],
+                                  edgeloop::Place("metadata of the model") / "targets" / i,
                                   {"name", "unit", "scale"});
         targets.push_back(
             {reader.text("name"), reader.text("unit"), reader.number("scale", {-1e30, 1e30})});
@@ -32,15 +34,14 @@ std::vector<OutputTarget> targets_of(const Json& metadata, std::int64_t outputs)
     return targets;
 }
 
-}  // namespace
-
 struct CropModel::Impl {
     Impl(Graph graph, const SessionOptions& options)
-        : normalisation(normalisation_of(graph.metadata)),
+        : normalisation(normalisation_of(graph)),
+          targets(targets_of(graph)),
           session(std::move(graph), options),
-          targets(targets_of(session.graph().metadata, session.outputs())),
           frames(session.graph().input.grid[0]),
-          side(session.graph().input.grid[2]) {
+          side(session.graph().input.grid[2]),
+          stride(options.stride) {
         if (session.graph().input.grid[1] != side)
             throw ConfigError("the model's clips are not square");
         is_direct = !session.graph().input_elements.are_real() && side == crop_side;
@@ -49,15 +50,22 @@ struct CropModel::Impl {
         clip.resize(static_cast<std::size_t>(session.graph().input.elements()));
     }
 
+    [[nodiscard]] const float* resized(const std::uint8_t* crops, int count) {
+        const std::size_t pixels = std::size_t(side) * std::size_t(side);
+        for (std::size_t i = 0; i < std::size_t(count); ++i)
+            resizer->run(crops + i * crop_pixels, clip.data() + i * pixels);
+        return clip.data();
+    }
+
     void scale(float* physical) const {
         for (std::size_t i = 0; i < targets.size(); ++i)
             physical[i] = static_cast<float>(double(physical[i]) * targets[i].scale);
     }
 
     Normalisation normalisation;
-    Session session;
     std::vector<OutputTarget> targets;
-    int frames, side;
+    Session session;
+    int frames, side, stride;
     bool is_direct = false;  ///< the crops are the clip
     std::unique_ptr<Resizer> resizer;
     std::vector<float> clip;
@@ -75,14 +83,20 @@ const Session& CropModel::session() const { return impl_->session; }
 
 void CropModel::run(const std::uint8_t* crops, float* physical) {
     Impl& impl = *impl_;
-    if (impl.is_direct) {
+    if (impl.is_direct)
         impl.session.run(crops, physical);
-        return impl.scale(physical);
-    }
-    const std::size_t pixels = std::size_t(impl.side) * std::size_t(impl.side);
-    for (std::size_t i = 0; i < std::size_t(impl.frames); ++i)
-        impl.resizer->run(crops + i * crop_pixels, impl.clip.data() + i * pixels);
-    run_clip(impl.clip.data(), physical);
+    else
+        impl.session.run(impl.resized(crops, impl.frames), physical);
+    impl.scale(physical);
+}
+
+void CropModel::run_moved(const std::uint8_t* crops, float* physical) {
+    Impl& impl = *impl_;
+    if (impl.is_direct)
+        impl.session.run_moved(crops, physical);
+    else
+        impl.session.run_moved(impl.resized(crops, impl.stride), physical);
+    impl.scale(physical);
 }
 
 void CropModel::run_clip(const float* clip, float* physical) {

@@ -25,7 +25,7 @@ class MomentStep final : public Step {
     [[nodiscard]] std::size_t scratch_bytes() const override {
         return MomentTaker::scratch_bytes(input_.shape.grid[2], input_.shape.channels);
     }
-    void run(int task, std::byte* scratch) const override {
+    void run(int task, std::byte* scratch, const Times&) const override {
         MomentTaker taker(kernels_, moments_, task, input_.shape.grid[2], scratch);
         for (int h = 0; h < input_.shape.grid[1]; ++h)
             taker.take(input_.real(task, h), input_.shape.grid[2]);
@@ -51,7 +51,7 @@ class NormTables final : public Step {
 
     [[nodiscard]] int tasks() const override { return 1; }
 
-    void run(int, std::byte*) const override {
+    void run(int, std::byte*, const Times&) const override {
         const int width = channels_ / layer_.groups;
         for (int group = 0; group < layer_.groups; ++group)
             make_group(static_cast<std::size_t>(group * width), static_cast<std::size_t>(width));
@@ -113,7 +113,7 @@ class NormStep final : public Step {
         return static_cast<std::size_t>(pool_.rows() + 1) * pool_.row_bytes();
     }
 
-    void run(int task, std::byte* scratch) const override {
+    void run(int task, std::byte* scratch, const Times&) const override {
         const int t = task / s_.output.shape.grid[1], h = task % s_.output.shape.grid[1];
         if (s_.pool == Triple{1, 1, 1}) {
             const int count = s_.output.row_elements();
@@ -163,7 +163,7 @@ class FrameSumStep final : public Step {
     [[nodiscard]] std::size_t scratch_bytes() const override {
         return static_cast<std::size_t>(input_.row_elements()) * 4 + slack_bytes;
     }
-    void run(int task, std::byte* scratch) const override {
+    void run(int task, std::byte* scratch, const Times&) const override {
         if (input_.elements.are_real())
             sum_up(reinterpret_cast<float*>(scratch), task, sums_->real.data(),
                    [&](float* sums, int h, int count) {
@@ -201,7 +201,7 @@ class MeanStep final : public Step {
              std::shared_ptr<FrameSums> sums)
         : layer_(layer), input_(input), output_(output), sums_(std::move(sums)) {}
     [[nodiscard]] int tasks() const override { return 1; }
-    void run(int, std::byte*) const override {
+    void run(int, std::byte*, const Times&) const override {
         const auto channels = static_cast<std::size_t>(input_.shape.channels);
         for (std::size_t c = 0; c < channels; ++c) {
             double real = 0;

@@ -36,6 +36,11 @@ bool is_weighted(const Layer& layer) {
            layer.operation == Operation::linear;
 }
 
+/// 0 where clips have nothing in common.
+int stride_of(const Graph& graph, const SessionOptions& options) {
+    return options.stride < graph.input.grid[0] ? options.stride : 0;
+}
+
 class Planner {
   public:
     Planner(Plan& plan, const SessionOptions& options)
@@ -44,6 +49,8 @@ class Planner {
     void run() {
         const std::vector<TensorKind> kinds = kinds_of(plan_.graph);
         for (const TensorKind& kind : kinds) plan_.places.push_back({kind.shape, kind.elements});
+        reuse_ = reuse_of(plan_.graph, kinds, stride_of(plan_.graph, options_));
+        plan_.clip_reuse = reuse_.front();
         readers_.resize(kinds.size());
         for (std::size_t i = 0; i < layers().size(); ++i) {
             readers_[index(layers()[i].input)].push_back(i);
@@ -80,6 +87,7 @@ class Planner {
                 layer.activation == Activation::none || layer.activation == Activation::relu;
             const bool is_norm = layer.operation == Operation::norm;
             if (next != nullptr && next->operation == Operation::max_pool &&
+                (!reuse_[i + 1].keeps() || reuse_[i + 2].keeps()) &&
                 (is_norm || (is_weighted(layer) && is_monotone && layer.second == -1)))
                 unit.pool = static_cast<int>(++i);
             else if (next != nullptr && next->operation == Operation::add && is_norm)
@@ -141,7 +149,7 @@ class Planner {
         last[units_.back().result] = units_.size();
         const auto add_tensor = [&](std::size_t tensor, std::size_t first) {
             const Place& at = plan_.places[tensor];
-            const bool is_shared = !at.has_padding() && tensor != 0;
+            const bool is_shared = !at.has_padding() && tensor != 0 && !reuse_[tensor].keeps();
             of_tensor[tensor] =
                 add_buffer(at.bytes(), first, std::max(first, last[tensor]), is_shared);
         };
@@ -229,12 +237,35 @@ class Planner {
         const Layer& layer = layers()[unit.layer];
         const Place& input = place(layer.input);
         const Place& output = plan_.places[unit.result];
+        const Reuse& reuse = reuse_[unit.result];
+        if (reuse.keeps()) plan_.steps.push_back(keeping_step(output, reuse));
         if (is_weighted(layer)) return emit_weighted(number, layer, input, output);
         if (layer.operation == Operation::norm) return emit_norm(unit, layer, input, output);
         if (layer.operation == Operation::mean)
             return add_mean_steps(plan_.steps, kernels_, layer, input, output);
         const Place* const second = layer.second < 0 ? nullptr : &place(layer.second);
-        plan_.steps.push_back(rows_step(kernels_, layer, input, second, output));
+        add_step(rows_step(kernels_, layer, input, second, output), reuse.fresh());
+    }
+
+    void add_step(std::unique_ptr<Step> step, const Times& fresh) {
+        step->fresh = fresh;
+        plan_.steps.push_back(std::move(step));
+    }
+
+    void count(const Layer& layer, const Place& input, const Unit& unit) {
+        const Shape& shape = plan_.places[unit.layer + 1].shape;
+        const std::int64_t inputs = layer.operation == Operation::linear ? input.shape.elements()
+                                    : layer.operation == Operation::depthwise
+                                        ? 1
+                                        : input.shape.channels;
+        const std::int64_t each = shape.elements() / shape.grid[0] * inputs * layer.kernel[0] *
+                                  layer.kernel[1] * layer.kernel[2];
+        const Times fresh = reuse_[unit.result].fresh();
+        const std::int64_t window =
+            unit.pool < 0 ? 1 : layers()[static_cast<std::size_t>(unit.pool)].kernel[0];
+        const std::int64_t length = plan_.places[unit.result].shape.grid[0];
+        plan_.work.whole += each * length * window;
+        plan_.work.moved += each * (fresh.head + length - fresh.tail) * window;
     }
 
     void emit_weighted(std::size_t number, const Layer& layer, const Place& input,
@@ -268,11 +299,21 @@ class Planner {
         // Moments are added up task by task, and shall not depend on the number of threads.
         constexpr int tasks_with_moments = 32;
         settings.least_tasks = settings.moments == nullptr ? least_tasks() : tasks_with_moments;
+        count(layer, input, unit);
+        const Times fresh = reuse_[unit.result].fresh();
         if (prepared.data >= 0 || prepared.sums >= 0)
-            plan_.steps.push_back(preparation_step(kernels_, preparation(settings, prepared)));
-        plan_.steps.push_back(convolution_step(kernels_, std::move(settings)));
-        if (is_pointwise)
-            plan_.steps.push_back(rows_step(kernels_, layer, output, nullptr, output));
+            add_step(preparation_step(kernels_, preparation(settings, prepared)),
+                     times_read(layer, input.shape.grid[0], times_before_pool(unit, fresh),
+                                plan_.places[unit.layer + 1].shape.grid[0]));
+        add_step(convolution_step(kernels_, std::move(settings)), fresh);
+        if (is_pointwise) add_step(rows_step(kernels_, layer, output, nullptr, output), fresh);
+    }
+
+    /// Of a convolution's results that these pooled ones are made of.
+    [[nodiscard]] Times times_before_pool(const Unit& unit, const Times& pooled) const {
+        if (unit.pool < 0) return pooled;
+        const int window = layers()[static_cast<std::size_t>(unit.pool)].kernel[0];
+        return {pooled.head * window, pooled.tail * window};
     }
 
     [[nodiscard]] PreparationSettings preparation(const ConvolutionSettings& settings,
@@ -311,6 +352,7 @@ class Planner {
     const SessionOptions& options_;
     const Kernels& kernels_;
     std::vector<std::vector<std::size_t>> readers_;  ///< layers that read each tensor
+    std::vector<Reuse> reuse_;                       ///< of tensors
     std::vector<Unit> units_;
     std::vector<PackedConvolution> packed_;
     std::vector<Prepared> prepared_;
@@ -322,7 +364,8 @@ class Planner {
 
 std::unique_ptr<Plan> make_plan(Graph graph, const SessionOptions& options) {
     auto plan = std::make_unique<Plan>();
-    plan->graph = std::move(graph);
+    const int stride = stride_of(graph, options);
+    plan->graph = stride == 0 ? std::move(graph) : with_parted_pools(std::move(graph), stride);
     Planner(*plan, options).run();
     return plan;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "inference/reuse.hpp"
 #include "inference/steps.hpp"
 
 #include "edgeloop/inference/session.hpp"
@@ -18,6 +19,8 @@ struct Plan {
     std::shared_ptr<std::byte[]> memory;
     Steps steps;
     std::size_t memory_bytes = 0, weight_bytes = 0, scratch_bytes = 0;
+    Reuse clip_reuse;
+    Work work;
     std::vector<std::string> kernels;  ///< what computes each layer, for whoever asks
 };
 

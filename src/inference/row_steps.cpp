@@ -27,8 +27,9 @@ class RowsStep final : public Step {
         return static_cast<std::size_t>(output_.row_elements()) * 2 * sizeof(float);
     }
 
-    void run(int task, std::byte* scratch) const override {
+    void run(int task, std::byte* scratch, const Times& times) const override {
         const int t = task / output_.shape.grid[1], h = task % output_.shape.grid[1];
+        if (!times.has(t)) return;
         const int count = output_.row_elements();
         auto* const table = reinterpret_cast<float*>(scratch);
         switch (layer_.operation) {

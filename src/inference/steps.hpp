@@ -10,6 +10,12 @@
 
 namespace edgeloop::inference {
 
+/// Positions of time of a result that a pass computes: all, or [0, head) and [tail, end).
+struct Times {
+    int head = 0, tail = 0;
+    [[nodiscard]] bool has(std::int64_t t) const { return t < head || t >= tail; }
+};
+
 /// One pass over memory of a plan: tasks that may run at once, in any order, and give the same
 /// whoever runs them.
 class Step {
@@ -19,7 +25,11 @@ class Step {
     /// Memory of its own that a task needs, in bytes.
     [[nodiscard]] virtual std::size_t scratch_bytes() const { return 0; }
     /// @param scratch  aligned, with slack; not initialised.
-    virtual void run(int task, std::byte* scratch) const = 0;
+    /// @param times  that are needed; what lies at the others is left there. A step that looks at
+    /// all of time computes all.
+    virtual void run(int task, std::byte* scratch, const Times& times) const = 0;
+
+    Times fresh;  ///< that a clip needs which is the last one moved on (reuse.hpp)
 };
 using Steps = std::vector<std::unique_ptr<Step>>;
 

@@ -23,3 +23,5 @@ edgeloop_test(native LABEL e2e TIMEOUT 180 SOURCES native_test.cpp LIBRARIES edg
 add_dependencies(e2e_native c_program edgeloop-edge edgeloop-model)
 edgeloop_test(model_file LABEL e2e TIMEOUT 300 SOURCES model_file_test.cpp LIBRARIES edgeloop::core edgeloop::torch e2e_programs)
 add_dependencies(e2e_model_file edgeloop-edge edgeloop-bridge)
+edgeloop_test(stream_programs LABEL e2e TIMEOUT 180 SOURCES stream_test.cpp LIBRARIES edgeloop::inference edgeloop::preprocessing e2e_programs)
+add_dependencies(e2e_stream_programs edgeloop-edge)

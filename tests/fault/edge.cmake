@@ -16,3 +16,6 @@ edgeloop_test(hostile_job LABEL fault TIMEOUT 300
               SOURCES hostile_job_test.cpp ${PROJECT_SOURCE_DIR}/tests/support/hostile_network.cpp
               LIBRARIES edgeloop::edge edgeloop::link)
 add_dependencies(fault_hostile_job hostile_agent)
+
+edgeloop_test(adapt LABEL fault TIMEOUT 600 SOURCES adapt_fault_test.cpp LIBRARIES edgeloop::inference edgeloop::preprocessing)
+add_dependencies(fault_adapt edgeloop-edge hang_on_rename)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/inference/session.hpp"
+#include "edgeloop/preprocessing/frames.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,11 @@ struct OutputTarget {
     std::string name, unit;
     double scale = 1;  ///< physical value of an output of 1
 };
+
+/// What a model's metadata say of its outputs and of its clips.
+/// @throws ConfigError  they lack it, or not one target for each output.
+[[nodiscard]] std::vector<OutputTarget> targets_of(const Graph& graph);
+[[nodiscard]] Normalisation normalisation_of(const Graph& graph);
 
 /// A network that takes a camera's crops and gives physical values: normalises and resizes as its
 /// metadata says. A run allocates nothing.
@@ -32,6 +38,9 @@ class CropModel {
     /// @param crops     (frames, crop_side, crop_side).
     /// @param physical  (targets), in their units.
     void run(const std::uint8_t* crops, float* physical);
+    /// The next clip of a stream, as Session::run_moved().
+    /// @param crops  (stride, crop_side, crop_side): the new ones.
+    void run_moved(const std::uint8_t* crops, float* physical);
     /// @param clip  (frames, side, side), normalised.
     void run_clip(const float* clip, float* physical);
 

@@ -23,6 +23,14 @@ struct SessionOptions {
     std::vector<int> cpus;  ///< one for each thread; the caller's is left where it is; empty: any
     Instructions instructions = best_instructions();
     BitPlanes bit_planes = BitPlanes::where_faster;
+    /// Frames by which each clip of a stream moves on from the one before (run_moved()); 0, or as
+    /// many as a clip has: clips have nothing in common.
+    int stride = 0;
+};
+
+/// Multiply-adds of one run, of convolutions and linear layers.
+struct Work {
+    std::int64_t whole = 0, moved = 0;  ///< run(), run_moved()
 };
 
 /// A graph that is ready to run. All work that depends on the graph alone is done once: kernels are
@@ -46,6 +54,17 @@ class Session {
     void run(const float* clip, float* result);
     /// @param clip  (T, H, W), as the graph takes it. REQUIRES: it takes bytes.
     void run(const std::uint8_t* clip, float* result);
+
+    /// The next clip of a stream: the last one, moved on by the options' stride. Gives what run()
+    /// gives for that clip, bit for bit. Not computed again is what clips have in common: results
+    /// of layers before the first one that looks at all of time (norm, mean, linear), at positions
+    /// that see no padding in time, behind layers whose steps in time divide the stride.
+    ///
+    /// @param frames  (stride, H, W): the new ones.
+    /// REQUIRES: a stride from 1 to the clip's frames - 1; a run before.
+    void run_moved(const float* frames, float* result);
+    void run_moved(const std::uint8_t* frames, float* result);
+    [[nodiscard]] Work work() const;
 
     [[nodiscard]] std::size_t memory_bytes() const;  ///< of tensors
     [[nodiscard]] std::size_t weight_bytes() const;  ///< as laid out for the kernels

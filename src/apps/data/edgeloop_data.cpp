@@ -1,4 +1,5 @@
 #include "apps/data/inspect.hpp"
+#include "apps/data/labelled.hpp"
 #include "apps/data/synth.hpp"
 
 #include "edgeloop/cli/options.hpp"
@@ -278,6 +279,44 @@ int run_clips(int argc, const char* const* argv) {
     return 0;
 }
 
+int run_labelled(int argc, const char* const* argv) {
+    LabelledOptions options;
+    std::uint64_t lines = 0;
+    std::string short_lines = name_of(options.window.short_lines);
+    cli::OptionParser parser("edgeloop-data labelled",
+                             "writes clips with labels, from which edgeloop-edge adapt learns.");
+    parser.add("data", &options.data, "folder of shards", needed_text());
+    parser.add("output", &options.output, "safetensors file to write", needed_text());
+    parser.add("part",
+               cli::spelled(&options.part, {{"train", SplitPart::train},
+                                            {"validation", SplitPart::validation},
+                                            {"test", SplitPart::test}}),
+               "which lines of the shards");
+    parser.add("lines", &lines, "a choice of so many; 0: all");
+    parser.add("frames", &options.window.frames, "frames of a clip: as many as the model takes",
+               between(1, WindowRule::max_frames));
+    parser.add("stride", &options.window.stride, "frames from one of the clip to the next",
+               between(1, WindowRule::max_frames));
+    parser.add("margin", &options.window.margin, "frames at each end of a line in no clip",
+               between(0, WindowRule::max_frames));
+    parser.add("short-lines", &short_lines, "skip, repeat or pad");
+    parser.add("windows-per-line", &options.windows_per_line,
+               "clips of each line, spread over it; of the part train 1", between(1, 4096));
+    parser.add("seed", &options.seed, "of the choice");
+    parser.group("Drift of the camera since the recordings");
+    parser.add("gain", &options.drift.gain, "grey values times this, after the blur",
+               between(0, 100));
+    parser.add("offset", &options.drift.offset, "grey values plus this", between(-255, 255));
+    parser.add("blur", &options.drift.blur_px, "standard deviation in pixels", between(0, 10));
+    if (!parser.parse(argc, argv, first_option)) return 0;
+    options.lines = lines;
+    options.window.short_lines = short_lines_from(short_lines);
+    stop_soon_after_a_signal();
+    const std::size_t clips = write_labelled(options);
+    print(fmt::format("{} clips in {}\n", clips, options.output));
+    return 0;
+}
+
 }  // namespace
 }  // namespace edgeloop
 
@@ -289,7 +328,8 @@ int main(int argc, char** argv) {
             {{"synth", "write synthetic recordings", run_synth},
              {"inspect", "describe recordings and list their problems", run_inspect},
              {"shard", "crop recordings into shards for training", run_shard},
-             {"clips", "write what a model would see of each line", run_clips}},
+             {"clips", "write what a model would see of each line", run_clips},
+             {"labelled", "write clips with labels for edgeloop-edge adapt", run_labelled}},
             argc, argv);
     };
     return run_program(body, MpiSession::abort);
