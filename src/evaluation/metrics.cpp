@@ -39,6 +39,7 @@ constexpr Metric table[] = {
     {"r2_*", "", more, trained, r2},
     {"best_epoch", "", note, trained, number},
     {"train_epochs", "", note, trained, number},
+    {"peak_training_mib", "MiB", less, trained, not_negative},
     {"final_parameters", "", note, trained, number, circumstance},
     {"shrink_change", "", note, trained, change, circumstance},
 

@@ -77,6 +77,9 @@ class TrainingLoop {
             guard_.run(Phase::judge_epoch, [this] { metrics_ = metrics_of_epoch(); });
         }
         metrics_["train_epochs"] = progress_.epoch;
+        constexpr double bytes_per_mib = 1 << 20;
+        metrics_["peak_training_mib"] =
+            group_.all_reduce(run_->peak_bytes(), Reduction::max) / bytes_per_mib;
         if (!progress_.ranks.empty()) {
             metrics_["final_parameters"] = double(run_->counts().parameters);
             metrics_["shrink_change"] = progress_.shrink_change;

@@ -2,10 +2,12 @@
 
 #include "device_choice.hpp"
 #include "memory_budget.hpp"
+#include "model/memory_meter.hpp"
 #include "model/mixed_precision.hpp"
 #include "model/rounding.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
+#include "optimizer_state.hpp"
 #include "quantised_training.hpp"
 #include "rank_settling.hpp"
 
@@ -150,6 +152,8 @@ void TrainingRun::make_optimiser() {
     parameters_ = network_->parameters();
     optimizer_ = optimizer_of(spec_.training, *network_);
     averager_.emplace(parameters_, group_, settings_.exchange);
+    held_bytes_ = 0;
+    has_stepped_ = false;
 }
 
 Weights TrainingRun::weights() const {
@@ -203,7 +207,11 @@ void TrainingRun::forward_and_backward(StepTotals& own) {
 
 void TrainingRun::compute_gradients(StepTotals& own) {
     averager_->begin();
-    forward_and_backward(own);
+    {
+        const MemoryMeter meter;
+        forward_and_backward(own);
+        step_peak_ = double(meter.peak_bytes());
+    }
     averager_->stage();
 }
 
@@ -225,6 +233,20 @@ void TrainingRun::update_weights(const StepTotals& totals, double rate) {
     optimizer_->step();
     if (adaptation_) adaptation_->after_step(now);
     if (settings_.average_decay > 0) update_average();
+    note_memory();
+}
+
+void TrainingRun::note_memory() {
+    if (held_bytes_ == 0) {
+        for (const torch::Tensor& parameter : parameters_)
+            held_bytes_ += 2 * double(parameter.nbytes());  // and its gradient
+        for (const torch::Tensor& average : averages_) held_bytes_ += double(average.nbytes());
+        for (const auto& [name, tensor] : state_of(*optimizer_).tensors)
+            held_bytes_ += double(tensor.nbytes());
+    }
+    double& peak = has_stepped_ ? peak_bytes_ : first_peak_;
+    peak = std::max(peak, held_bytes_ + step_peak_);
+    has_stepped_ = true;
 }
 
 double TrainingRun::last_rate(int epoch) const {
@@ -288,6 +310,7 @@ std::string TrainingRun::save(const TrainingProgress& progress, const Weights& b
     for (std::size_t i = 0; i < averages_.size(); ++i)
         average[named[i].key()] = averages_[i].to(torch::kCPU);
     TrainingProgress complete = progress;
+    complete.peak_bytes = peak_bytes_;
     if (adaptation_) complete.adaptation = adaptation_->progress;
     return encode_training_state(identity(), complete, best, average, *network_, *optimizer_);
 }
@@ -298,6 +321,7 @@ RestoredTraining TrainingRun::restore(const std::string& bytes, const std::strin
     RestoredTraining restored =
         restore_training_state(bytes, identity(), *network_, *optimizer_, where);
     if (adaptation_) adaptation_->progress = restored.progress.adaptation;
+    peak_bytes_ = restored.progress.peak_bytes;
     averages_.clear();
     if (restored.average.empty()) return restored;
     for (const auto& item : network_->named_parameters()) {

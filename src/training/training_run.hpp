@@ -69,6 +69,10 @@ class TrainingRun {
     std::vector<Ranks> settle_ranks();
     /// Of each layer in tensor form.
     [[nodiscard]] std::map<std::string, Ranks> final_ranks() const;
+    /// Most memory that tensors of a step took on this rank: weights, gradients, the optimiser's
+    /// state, and what forward and backward pass allocated. The first step also makes what all
+    /// later ones share, and counts only where there is no other.
+    [[nodiscard]] double peak_bytes() const { return peak_bytes_ > 0 ? peak_bytes_ : first_peak_; }
     /// What the network now costs.
     [[nodiscard]] ModelCounts counts() const { return count(spec_); }
 
@@ -98,6 +102,7 @@ class TrainingRun {
     /// A network with these ranks, an optimiser without state and an averager for it.
     void rebuild(const LowRank& low_rank);
     void make_optimiser();
+    void note_memory();
 
     TrainingSettings settings_;
     std::shared_ptr<const Dataset> dataset_;
@@ -120,6 +125,9 @@ class TrainingRun {
     RegressionSums sums_;
     int epoch_ = 0;
     std::size_t step_ = 0;
+    double held_bytes_ = 0;  ///< between steps; 0: not known yet
+    double step_peak_ = 0, peak_bytes_ = 0, first_peak_ = 0;
+    bool has_stepped_ = false;
 };
 
 }  // namespace edgeloop
