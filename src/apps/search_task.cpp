@@ -21,11 +21,14 @@ namespace {
 
 Metrics counted_metrics(const Candidate& candidate) {
     constexpr double bits_per_kib = 8 * 1024;
+    constexpr double bytes_per_mib = 1 << 20;
     const ModelCounts& counts = candidate.design->counts();
     return {{"parameters", static_cast<double>(counts.parameters)},
             {"flops", static_cast<double>(counts.flops)},
             {"model_kib", static_cast<double>(counts.model_bits) / bits_per_kib},
-            {"bit_operations", static_cast<double>(counts.bit_operations)}};
+            {"bit_operations", static_cast<double>(counts.bit_operations)},
+            {"training_memory_mib",
+             training_bytes(counts, candidate.design->spec().training) / bytes_per_mib}};
 }
 
 /// Only the integer runtime runs what low bits describe; on the others the latency would be that of

@@ -7,9 +7,24 @@
 namespace edgeloop {
 namespace {
 
+/// REQUIRES: the clip has been read.
+void read_low_rank(ArchitectureSpec& spec, const AnyFamily& network, const ObjectReader& reader) {
+    const Place place = reader.place("low_rank");
+    spec.low_rank = low_rank_from(reader.member("low_rank"), place);
+    std::visit(
+        [&](const auto& own) {
+            const TensorFormats formats = own.tensor_formats();
+            if (!own.problem())  // else its layers are none
+                check_low_rank(spec.low_rank, formats, own.tensor_layers(spec.clip),
+                               own.layer_groups().stages, place);
+            spec.low_rank.settle(!formats.dense.empty());
+        },
+        network);
+}
+
 ArchitectureSpec spec_from(const Json& json, const Place& place) {
-    const ObjectReader reader(json, place,
-                              {"family", "architecture", "clip", "training", "quantisation"});
+    const ObjectReader reader(
+        json, place, {"family", "architecture", "clip", "training", "quantisation", "low_rank"});
     ArchitectureSpec spec;
     spec.family = reader.text("family");
     AnyFamily network = family_named(spec.family, reader.place("family"));
@@ -24,6 +39,7 @@ ArchitectureSpec spec_from(const Json& json, const Place& place) {
     }
     if (reader.has("clip"))
         read_fields(spec.clip.fields(), reader.member("clip"), reader.place("clip"));
+    if (reader.has("low_rank")) read_low_rank(spec, network, reader);
     if (!reader.has("training")) return spec;
     read_fields(spec.training.fields(), reader.member("training"), reader.place("training"));
     // Other schedules have no steps; the defaults keep equal recipes equal.
@@ -88,6 +104,7 @@ Json ArchitectureSpec::to_json() const {
               {"clip", std::move(input)},
               {"training", write_fields(copy.training.fields())}};
     if (!quantisation.is_float()) spec["quantisation"] = edgeloop::to_json(quantisation);
+    if (!low_rank.is_dense()) spec["low_rank"] = edgeloop::to_json(low_rank);
     return spec;
 }
 
@@ -100,6 +117,9 @@ Digest ArchitectureSpec::network_identity() const {
     network.erase("training");
     for (const char* key : {"mean", "deviation"}) network["clip"].erase(key);
     if (!quantisation.is_float()) network["quantisation"].erase("float_share");
+    if (!low_rank.is_dense())
+        for (const char* key : {"adaptation", "adapt_share", "strength"})
+            network["low_rank"].erase(key);
     return digest(network.dump());
 }
 

@@ -134,12 +134,19 @@ int norm_groups(int channels) {
     return 1;
 }
 
+TrainingMemory training_memory(const ModelCounts& counts, const TrainingRecipe& recipe) {
+    TrainingMemory memory;
+    memory.weights = static_cast<double>(counts.weight_bytes) +
+                     bytes_per_element * static_cast<double>(counts.bond_scales);
+    memory.gradients = memory.weights;
+    memory.optimiser = (recipe.optimizer == "sgd" ? 1 : 2) * memory.weights;
+    memory.activations = recipe.batch * static_cast<double>(counts.training_activation_bytes);
+    memory.derived = static_cast<double>(counts.rounding_bytes);
+    return memory;
+}
+
 double training_bytes(const ModelCounts& counts, const TrainingRecipe& recipe) {
-    // Weights, gradients and what the optimiser keeps: momentum, and Adam's second moment.
-    const double copies = recipe.optimizer == "sgd" ? 3 : 4;
-    return copies * static_cast<double>(counts.weight_bytes) +
-           static_cast<double>(counts.rounding_bytes) +
-           recipe.batch * static_cast<double>(counts.training_activation_bytes);
+    return training_memory(counts, recipe).total();
 }
 
 }  // namespace edgeloop

@@ -41,6 +41,19 @@ AnyFamily family_named(const std::string& name, const Place& place) {
                       fmt::format("the families are {}", fmt::join(names, ", ")));
 }
 
+std::vector<TensorLayer> tensor_layers_of(const ArchitectureSpec& spec) {
+    AnyFamily network = family_named(spec.family, Place("family"));
+    read_fields(fields_of(network), spec.architecture, Place("architecture"));
+    return std::visit([&](const auto& own) { return own.tensor_layers(spec.clip); }, network);
+}
+
+ArchitectureSpec with_final_ranks(ArchitectureSpec spec) {
+    if (spec.low_rank.is_dense()) return spec;
+    const std::vector<TensorLayer> layers = tensor_layers_of(spec);
+    spec.low_rank = with_ranks(spec.low_rank, layers, ranks_of(spec.low_rank, layers));
+    return spec;
+}
+
 AnyFamily network_of(const ArchitectureSpec& spec) {
     if (spec.clip.frames < 1 || spec.clip.side < 1)
         throw ConfigError(fmt::format("clip: frames ({}) and side ({}) must be positive",
@@ -50,16 +63,45 @@ AnyFamily network_of(const ArchitectureSpec& spec) {
     const auto problem = std::visit(
         [&](auto& own) {
             own.quantisation = spec.quantisation;
+            own.low_rank = spec.low_rank;
             const auto of_bits = own.quantisation.problem(own.layer_groups());
-            return of_bits ? of_bits : own.problem();
+            if (of_bits) return of_bits;
+            if (const auto of_family = own.problem()) return of_family;
+            if (!own.low_rank.is_dense())
+                check_low_rank(own.low_rank, own.tensor_formats(), own.tensor_layers(spec.clip),
+                               own.layer_groups().stages, Place("low_rank"));
+            return own.low_rank.problem(own.quantisation);
         },
         network);
     if (problem) throw ConfigError(*problem);
     return network;
 }
 
+namespace {
+
+/// What training holds besides while ranks adapt.
+void add_adaptation(ModelCounts& counts, const ArchitectureSpec& spec) {
+    constexpr std::int64_t bytes_per_element = 4;
+    if (spec.low_rank.adaptation != "diagonal") return;  // the others have no state
+    for (const auto& [name, layer] : factored_layers(spec.low_rank, tensor_layers_of(spec))) {
+        if (!spec.low_rank.form_of(layer.layer).is_open()) continue;
+        for (const int rank : layer.ranks) counts.bond_scales += rank;
+        if (layer.layer.is_linear)
+            for (const TrainCore& core : layer.cores())
+                counts.rounding_bytes += bytes_per_element * core.weights();
+        else
+            for (const ChainLink& link : layer.chain())
+                counts.rounding_bytes += bytes_per_element * link.weights();
+    }
+}
+
+}  // namespace
+
 ModelCounts count(const ArchitectureSpec& spec) {
-    return std::visit([&](const auto& own) { return own.count(spec.clip); }, network_of(spec));
+    ModelCounts counts =
+        std::visit([&](const auto& own) { return own.count(spec.clip); }, network_of(spec));
+    if (spec.low_rank.adapts()) add_adaptation(counts, spec);
+    return counts;
 }
 
 }  // namespace edgeloop

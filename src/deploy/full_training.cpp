@@ -10,6 +10,7 @@
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/data/dataset.hpp"
+#include "edgeloop/model/final_ranks.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -109,6 +110,7 @@ class OutputFolder {
     void finish(TrainedModel& model) const {
         const std::string weights = kept_file(training_.out, int(model.chosen), "safetensors");
         model.options = options_;
+        model.spec = with_ranks_of_file(weights, model.spec);
         model.save(training_.out, read_file(weights));
         remove_work(training_.out, training_.repeats);
         std::error_code ignored;

@@ -40,11 +40,15 @@ constexpr Metric table[] = {
     {"r2_*", "", more, trained, r2},
     {"best_epoch", "", note, trained, number},
     {"train_epochs", "", note, trained, number},
+    {"peak_training_mib", "MiB", less, trained, not_negative},
+    {"final_parameters", "", note, trained, number, circumstance},
+    {"shrink_change", "", note, trained, change, circumstance},
 
     {"parameters", "", less, designed, number, Needs::nothing, "", false, true},
     {"flops", "FLOP", less, designed, magnitude},
     {"model_kib", "KiB", less, designed, magnitude},
     {"bit_operations", "", less, designed, magnitude},
+    {"training_memory_mib", "MiB", less, designed, magnitude},
     {"baseline_rmse", "", note, designed, magnitude},
 
     {"latency_ms", "ms", less, measured, positive, Needs::nothing, "fastest"},

@@ -2,6 +2,7 @@
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/inference/factors.hpp"
 
 #include <cstdlib>
 #include <limits>
@@ -9,19 +10,6 @@
 
 namespace edgeloop::inference {
 namespace {
-
-/// From (outputs, inputs, positions) to (outputs, positions, inputs).
-template <class Value>
-std::vector<Value> channels_last(const std::vector<Value>& weights, std::size_t inputs,
-                                 std::size_t positions) {
-    std::vector<Value> result(weights.size());
-    const std::size_t block = inputs * positions;
-    for (std::size_t out = 0; out < weights.size(); out += block)
-        for (std::size_t c = 0; c < inputs; ++c)
-            for (std::size_t p = 0; p < positions; ++p)
-                result[out + p * inputs + c] = weights[out + c * positions + p];
-    return result;
-}
 
 /// Of a norm of the model (model/layers.hpp).
 constexpr float norm_epsilon = 1e-5F;
@@ -98,6 +86,8 @@ Layer NetworkMaker::shaped(const ConvolutionOfNetwork& convolution) const {
 }
 
 void NetworkMaker::convolve(const ConvolutionOfNetwork& convolution) {
+    if (convolution.factored != nullptr && runs_as_factors(*convolution.factored))
+        return convolve_links(convolution);
     const int inputs = flow_.shape.channels;
     Layer layer = shaped(convolution);
     const auto own = source_.integers(convolution.name, weight_shape(convolution, inputs));
@@ -172,10 +162,9 @@ void NetworkMaker::add_float(const ConvolutionOfNetwork& convolution, Layer laye
     const auto shape = weight_shape(convolution, inputs);
     const auto taps = static_cast<std::size_t>(volume(convolution.kernel));
     const auto outputs = static_cast<std::size_t>(convolution.outputs);
-    layer.weights = channels_last(source_.floats(convolution.name + ".weight", shape),
+    layer.weights = channels_last(kernel_of(convolution, shape),
                                   static_cast<std::size_t>(shape[1]), taps);
-    if (convolution.has_bias)
-        layer.bias = source_.floats(convolution.name + ".bias", {convolution.outputs});
+    if (convolution.has_bias) layer.bias = bias_of(convolution);
     if (convolution.norm_kind == NormKind::affine) {
         const auto scale = source_.floats(convolution.norm + ".weight", {convolution.outputs});
         const auto shift = source_.floats(convolution.norm + ".bias", {convolution.outputs});
@@ -258,7 +247,8 @@ void NetworkMaker::mean(const std::string& rounding, const std::string& reader) 
 }
 
 void NetworkMaker::linear(const std::string& name, int outputs, Activation activation,
-                          const std::string& reader) {
+                          const std::string& reader, const FactoredLayer* factored) {
+    if (factored != nullptr) return linear_factored(name, activation, *factored);
     Layer layer;
     layer.operation = Operation::linear;
     layer.outputs = outputs;

@@ -11,6 +11,19 @@
 
 namespace edgeloop::inference {
 
+/// From (outputs, inputs, positions) to (outputs, positions, inputs).
+template <class Value>
+std::vector<Value> channels_last(const std::vector<Value>& weights, std::size_t inputs,
+                                 std::size_t positions) {
+    std::vector<Value> result(weights.size());
+    const std::size_t block = inputs * positions;
+    for (std::size_t out = 0; out < weights.size(); out += block)
+        for (std::size_t c = 0; c < inputs; ++c)
+            for (std::size_t p = 0; p < positions; ++p)
+                result[out + p * inputs + c] = weights[out + c * positions + p];
+    return result;
+}
+
 /// Where the weights of a network come from.
 class WeightSource {
   public:
@@ -38,6 +51,7 @@ struct ConvolutionOfNetwork {
     NormKind norm_kind = NormKind::none;
     Activation activation = Activation::none;  ///< of the sum, where there is a residual
     int residual = -1;                         ///< tensor that is added
+    const FactoredLayer* factored = nullptr;   ///< null: its weights are as they are
 };
 
 /// Puts a network together layer by layer. Float and integer layers may follow each other in any
@@ -53,7 +67,7 @@ class NetworkMaker {
     /// @param rounding  module that rounds what is averaged.   @param reader  of the means.
     void mean(const std::string& rounding, const std::string& reader);
     void linear(const std::string& name, int outputs, Activation activation,
-                const std::string& reader);
+                const std::string& reader, const FactoredLayer* factored = nullptr);
     /// Weighs the channels of the last tensor by a small network of their means.
     void squeeze(const std::string& name, int width);
 
@@ -75,6 +89,15 @@ class NetworkMaker {
     void become_float();
     void become_integers(const IntegerLayer& reader);
     [[nodiscard]] Layer shaped(const ConvolutionOfNetwork& convolution) const;
+    // Of layers in tensor form; in factored_layers.cpp.
+    void convolve_links(const ConvolutionOfNetwork& convolution);
+    void linear_factored(const std::string& name, Activation activation,
+                         const FactoredLayer& factored);
+    [[nodiscard]] std::vector<float> kernel_of(const ConvolutionOfNetwork& convolution,
+                                               const std::vector<std::int64_t>& shape);
+    [[nodiscard]] std::vector<float> bias_of(const ConvolutionOfNetwork& convolution);
+    void add_linear(std::vector<float> weights, std::vector<float> bias, int outputs,
+                    Activation activation);
     void add_norm(const ConvolutionOfNetwork& convolution);
     void add_float(const ConvolutionOfNetwork& convolution, Layer layer);
     void add_sum(int residual, Activation activation);
@@ -90,6 +113,7 @@ class NetworkMaker {
 // Of each family; in families/.
 struct FamilyOutputs {
     int count = 2;
+    FactoredLayers factors;  ///< layers in tensor form
 };
 void make_layers(const Cnn3d& network, const FamilyOutputs& outputs, NetworkMaker& maker);
 void make_layers(const Mbconv3d& network, const FamilyOutputs& outputs, NetworkMaker& maker);

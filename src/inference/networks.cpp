@@ -182,7 +182,9 @@ Graph make_graph(const ArchitectureSpec& spec, WeightSource& source, int outputs
     std::visit(
         [&](const auto& network) {
             if constexpr (!std::is_same_v<std::decay_t<decltype(network)>, Swin3d>)
-                make_layers(network, {outputs}, maker);
+                make_layers(network,
+                            {outputs, factored_layers(spec.low_rank, tensor_layers_of(spec))},
+                            maker);
         },
         network_of(spec));
     Graph graph = maker.take();

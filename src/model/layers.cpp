@@ -64,11 +64,16 @@ torch::Tensor Conv3dImpl::forward(const torch::Tensor& x) const {
 }
 
 torch::Tensor Conv3dImpl::convolve(const torch::Tensor& x) const {
-    const auto [kt, kh, kw] = options_.kernel;
-    const std::vector<std::int64_t> stride(options_.stride.begin(), options_.stride.end());
+    return convolve_with(x, rounded_weight());
+}
+
+torch::Tensor convolve3d(const torch::Tensor& x, const torch::Tensor& weight,
+                         const torch::Tensor& bias, const Conv3dOptions& options) {
+    const auto [kt, kh, kw] = options.kernel;
+    const std::vector<std::int64_t> stride(options.stride.begin(), options.stride.end());
     std::vector<std::int64_t> padding(3, 0);
     torch::Tensor input = x;
-    if (options_.border == Border::same) {
+    if (options.border == Border::same) {
         if (kt % 2 == 1 && kh % 2 == 1 && kw % 2 == 1)
             padding = {kt / 2, kh / 2, kw / 2};
         else
@@ -76,7 +81,7 @@ torch::Tensor Conv3dImpl::convolve(const torch::Tensor& x) const {
                 x, {(kw - 1) / 2, kw / 2, (kh - 1) / 2, kh / 2, (kt - 1) / 2, kt / 2});
     }
     const std::vector<std::int64_t> dilation(3, 1);
-    return torch::conv3d(input, rounded_weight(), bias, stride, padding, dilation, options_.groups);
+    return torch::conv3d(input, weight, bias, stride, padding, dilation, options.groups);
 }
 
 }  // namespace edgeloop

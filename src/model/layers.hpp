@@ -87,6 +87,10 @@ struct Conv3dOptions {
     RoundingOptions rounding{};
 };
 
+/// Of these weights and bias, which may be undefined. (B, inputs, T, H, W) -> (B, outputs, ...).
+[[nodiscard]] torch::Tensor convolve3d(const torch::Tensor& x, const torch::Tensor& weight,
+                                       const torch::Tensor& bias, const Conv3dOptions& options);
+
 /// 3-D convolution. (B, inputs, T, H, W) -> (B, outputs, ceil(T/stride), ...) with Border::same.
 ///
 /// An even kernel is padded by one more at the end than at the start.
@@ -96,6 +100,11 @@ class Conv3dImpl : public RoundedLayer {
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
     /// Of an input that is rounded already.
     [[nodiscard]] torch::Tensor convolve(const torch::Tensor& x) const;
+    /// The same with weights that were made of its own.
+    [[nodiscard]] torch::Tensor convolve_with(const torch::Tensor& x,
+                                              const torch::Tensor& weights) const {
+        return convolve3d(x, weights, bias, options_);
+    }
 
   private:
     Conv3dOptions options_;

@@ -25,6 +25,11 @@ class MemoryMeter {
         const std::lock_guard<std::mutex> lock(receiver_->mutex);
         return receiver_->peak;
     }
+    /// Most bytes of one tensor.
+    [[nodiscard]] std::int64_t largest_bytes() const {
+        const std::lock_guard<std::mutex> lock(receiver_->mutex);
+        return receiver_->largest;
+    }
 
   private:
     /// Receives LibTorch's reports of allocations (positive) and releases (negative).
@@ -42,10 +47,11 @@ class MemoryMeter {
             const std::lock_guard<std::mutex> lock(mutex);
             live += bytes;
             peak = std::max(peak, live);
+            largest = std::max(largest, bytes);
         }
 
         std::mutex mutex;
-        std::int64_t live = 0, peak = 0;
+        std::int64_t live = 0, peak = 0, largest = 0;
     };
 
     std::shared_ptr<Receiver> receiver_ = std::make_shared<Receiver>();

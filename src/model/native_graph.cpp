@@ -36,8 +36,9 @@ std::string parent_of(const std::string& name) { return name.substr(0, name.rfin
 
 }  // namespace
 
-inference::Graph native_graph(const ArchitectureSpec& spec, const std::string& weights) {
-    const auto network = trained_network(spec, weights);
+inference::Graph native_graph(const ArchitectureSpec& design, const std::string& weights) {
+    const auto network = trained_network(design, weights);
+    const ArchitectureSpec spec = with_ranks_in(weights_of(*network), design);
     inference::NetworkWeights arrays;
     std::set<std::string> folded;  // modules whose parameters are in integers
     for (const QuantisedLayer& layer : quantised_layers(*network)) {

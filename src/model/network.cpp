@@ -1,5 +1,6 @@
 #include "model/network.hpp"
 
+#include "model/factored_module.hpp"
 #include "model/layers.hpp"
 
 #include "edgeloop/architecture/families.hpp"
@@ -37,6 +38,25 @@ bool ends_with(const std::string& name, std::string_view suffix) {
            name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
+/// Cores begin so that the weights they stand for are as large as those of the dense layer.
+void initialise_factors(Network& network, std::uint64_t seed) {
+    const auto modules = network.named_modules("", false);
+    for (const auto& module : modules) {
+        const auto* const layer = dynamic_cast<const FactoredModule*>(module.value().get());
+        if (layer == nullptr) continue;
+        const TensorLayer& dense = layer->layer().layer;
+        const torch::Tensor one_output =
+            torch::empty({1, volume(dense.kernel) * std::int64_t{dense.inputs}});
+        const double deviation = network.initial_deviation(module.key() + ".weight", one_output);
+        const std::vector<double> deviations = layer->initial_deviations(deviation);
+        for (std::size_t i = 0; i < deviations.size(); ++i) {
+            torch::Tensor core = layer->cores()[i];
+            fill_normal(core, deviations[i], seed,
+                        fmt::format("initial weights {}.{}", module.key(), i));
+        }
+    }
+}
+
 /// Normal values where a tensor has two dimensions or more, 1 for weights of norms, 0 for biases.
 /// Each tensor has its own stream named after it, so that the same layer starts alike in two
 /// networks that differ elsewhere.
@@ -50,6 +70,7 @@ void initialise(Network& network, std::uint64_t seed) {
         else
             tensor.fill_(ends_with(parameter.key(), ".bias") ? 0 : 1);
     }
+    initialise_factors(network, seed);
     constexpr double unit = 0.4;  // mean magnitude of normal numbers after ReLU
     for (RoundedLayer* const layer : rounded_layers(network)) layer->start_steps(unit);
 }

@@ -3,8 +3,10 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/safetensors.hpp"
+#include "edgeloop/model/final_ranks.hpp"
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace edgeloop {
@@ -53,11 +55,20 @@ std::map<std::string, torch::Tensor> weights_of(const torch::nn::Module& network
     return weights;
 }
 
-std::shared_ptr<Network> trained_network(const ArchitectureSpec& spec, const std::string& file) {
+ArchitectureSpec with_ranks_in(const std::map<std::string, torch::Tensor>& weights,
+                               ArchitectureSpec spec) {
+    WeightShapes shapes;
+    for (const auto& [name, tensor] : weights) shapes[name] = tensor.sizes().vec();
+    return with_ranks_of(shapes, std::move(spec));
+}
+
+std::shared_ptr<Network> trained_network(const ArchitectureSpec& design, const std::string& file) {
     constexpr std::uint64_t seed = 1;
+    std::map<std::string, torch::Tensor> weights;
+    if (!file.empty()) weights = decode_weights(read_file(file), file);
+    const ArchitectureSpec spec = with_ranks_in(weights, design);
     auto network = make_network(spec, seed);
     if (!file.empty()) {
-        const auto weights = decode_weights(read_file(file), file);
         // In every family the layer that is registered last is the output layer.
         const auto last = network->named_parameters().back();
         const auto bias = weights.find(last.key());

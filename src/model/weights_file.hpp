@@ -18,6 +18,10 @@ namespace edgeloop {
 [[nodiscard]] std::map<std::string, torch::Tensor> decode_weights(const std::string& bytes,
                                                                   const std::string& where);
 
+/// with_ranks_of() of weights at hand.
+[[nodiscard]] ArchitectureSpec with_ranks_in(const std::map<std::string, torch::Tensor>& weights,
+                                             ArchitectureSpec spec);
+
 /// The network of a spec with the weights of a file, or without one with initial weights that are
 /// always the same; in evaluation mode. What is measured and exported.
 /// @throws ConfigError  as make_network() and load_weights().

@@ -270,12 +270,23 @@ torch::Tensor window_attention(const torch::Tensor& qkv, const torch::Tensor& pa
                : library_window_attention(qkv, padding, table, geometry);
 }
 
-Projection scaled_projection(const Projection& projection, std::int64_t heads) {
+torch::Tensor query_scales(const torch::Tensor& bias, std::int64_t heads) {
     const at::tracer::impl::NoTracerDispatchMode constant;
-    const std::int64_t channels = projection.bias.size(0) / 3;
-    torch::Tensor factors = torch::ones({3 * channels}, projection.bias.options());
+    const std::int64_t channels = bias.size(0) / 3;
+    torch::Tensor factors = torch::ones({3 * channels}, bias.options());
     factors.slice(0, 0, channels)
         .fill_(1 / std::sqrt(static_cast<double>(channels) / static_cast<double>(heads)));
+    return factors;
+}
+
+torch::Tensor constant_product(const torch::Tensor& bias, const torch::Tensor& factors) {
+    const at::tracer::impl::NoTracerDispatchMode constant;
+    return bias.detach() * factors;
+}
+
+Projection scaled_projection(const Projection& projection, std::int64_t heads) {
+    const torch::Tensor factors = query_scales(projection.bias, heads);
+    const at::tracer::impl::NoTracerDispatchMode constant;
     return {projection.weight.detach() * factors.unsqueeze(1), projection.bias.detach() * factors};
 }
 

@@ -43,6 +43,12 @@ struct Projection {
 /// the channels of a head. A constant to whoever traces it.
 [[nodiscard]] Projection scaled_projection(const Projection& projection, std::int64_t heads);
 
+/// The factors (3 C) that make such queries of others, and their product with a bias: constants to
+/// whoever traces it.
+[[nodiscard]] torch::Tensor query_scales(const torch::Tensor& bias, std::int64_t heads);
+[[nodiscard]] torch::Tensor constant_product(const torch::Tensor& bias,
+                                             const torch::Tensor& factors);
+
 /// What runtimes of exported files take fastest: tokens are gathered into windows and back by one
 /// operator each, with shift and padding; bias and mask are one constant where that is small.
 /// @param qkv, padding  of a scaled_projection(). Others: as window_attention().

@@ -18,6 +18,8 @@ constexpr Bounds any_number{std::numeric_limits<double>::lowest(),
 constexpr Bounds any_integer{-1e9, 1e9};
 constexpr double most_values_of_a_parent = 1000;
 constexpr double most_list_members = 1000;
+const std::vector<std::string_view> parts_of_a_spec{"family",   "architecture", "clip",
+                                                    "training", "quantisation", "low_rank"};
 
 [[noreturn]] void reject(const Place& place, const std::string& problem,
                          const std::string& suggestion = {}) {
@@ -65,12 +67,11 @@ class SpaceParser {
   private:
     void read_base() {
         const Json& base = root_.member("base");
-        const ObjectReader reader(base, root_.place("base"),
-                                  {"family", "architecture", "clip", "training", "quantisation"});
+        const ObjectReader reader(base, root_.place("base"), parts_of_a_spec);
         ArchitectureSpec defaults;
         space_.base = defaults.to_json();
         space_.base["family"] = reader.text("family", "");
-        for (const char* part : {"architecture", "clip", "training", "quantisation"}) {
+        for (const char* part : {"architecture", "clip", "training", "quantisation", "low_rank"}) {
             if (!reader.has(part)) continue;
             if (!reader.member(part).is_object()) reject(reader.place(part), "expected an object");
             space_.base[part].merge_patch(reader.member(part));
@@ -252,9 +253,7 @@ class SpaceParser {
         const Json& list = root_.list("cases", {0, most_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) {
             const ObjectReader reader(list[i], place / i, {"when", "set"});
-            const ObjectReader patch(
-                reader.member("set"), reader.place("set"),
-                {"family", "architecture", "clip", "training", "quantisation"});
+            const ObjectReader patch(reader.member("set"), reader.place("set"), parts_of_a_spec);
             space_.cases.push_back(
                 {read_when(reader.member("when"), reader.place("when")), reader.member("set")});
         }

@@ -24,6 +24,7 @@ enum class Phase {
     update_weights,
     start_validation,
     validation_step,
+    settle_ranks,
     judge_epoch,
     keep_best,
     save_epoch,

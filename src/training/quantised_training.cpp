@@ -1,5 +1,6 @@
 #include "quantised_training.hpp"
 
+#include "model/factored_module.hpp"
 #include "model/rounding.hpp"
 #include "optimization.hpp"
 #include "training_run.hpp"
@@ -22,14 +23,21 @@ void forget_decay(torch::optim::OptimizerOptions& options) {
 
 std::unique_ptr<torch::optim::Optimizer> optimizer_of(const TrainingRecipe& recipe,
                                                       const Network& network) {
-    std::vector<torch::Tensor> weights, steps;
-    for (const auto& parameter : network.named_parameters())
-        (is_step(parameter.key()) ? steps : weights).push_back(parameter.value());
+    std::vector<torch::Tensor> weights, steps, scales;
+    for (const auto& parameter : network.named_parameters()) {
+        const std::string& name = parameter.key();
+        (is_step(name)         ? steps
+         : is_bond_scale(name) ? scales
+                               : weights)
+            .push_back(parameter.value());
+    }
     auto optimizer = make_optimizer(recipe, std::move(weights));
-    if (steps.empty()) return optimizer;
-    auto options = optimizer->param_groups().front().options().clone();
-    forget_decay(*options);
-    optimizer->add_param_group({std::move(steps), std::move(options)});
+    for (std::vector<torch::Tensor>* const others : {&steps, &scales}) {
+        if (others->empty()) continue;
+        auto options = optimizer->param_groups().front().options().clone();
+        forget_decay(*options);
+        optimizer->add_param_group({std::move(*others), std::move(options)});
+    }
     return optimizer;
 }
 

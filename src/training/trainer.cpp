@@ -10,6 +10,7 @@
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/data/dataset.hpp"
 #include "edgeloop/model/threads.hpp"
@@ -46,6 +47,7 @@ class TrainingLoop {
         try {
             train_and_validate();
             outcome.metrics = metrics_;
+            if (!progress_.ranks.empty()) outcome.record = record_of_ranks();
         } catch (const EarlyEnd& end) {
             outcome.status = end.status;
             outcome.reason = end.reason;
@@ -59,6 +61,8 @@ class TrainingLoop {
     void train_and_validate() {
         set_up();
         for (;;) {
+            if (run_->adaptive_epochs() > 0 && progress_.epoch >= run_->adaptive_epochs())
+                settle_ranks();
             if (judges_epochs() && progress_.validated < progress_.epoch) {
                 judge_epoch();
                 save_epoch();
@@ -73,6 +77,13 @@ class TrainingLoop {
             guard_.run(Phase::judge_epoch, [this] { metrics_ = metrics_of_epoch(); });
         }
         metrics_["train_epochs"] = progress_.epoch;
+        constexpr double bytes_per_mib = 1 << 20;
+        metrics_["peak_training_mib"] =
+            group_.all_reduce(run_->peak_bytes(), Reduction::max) / bytes_per_mib;
+        if (!progress_.ranks.empty()) {
+            metrics_["final_parameters"] = double(run_->counts().parameters);
+            metrics_["shrink_change"] = progress_.shrink_change;
+        }
         if (!settings_.save_every_epoch) return;
         guard_.run(Phase::write_files, [this] {
             if (leads() && !settings_.weights_dir.empty()) save_weights();
@@ -156,6 +167,32 @@ class TrainingLoop {
         progress_.loss_sum += totals.loss_sum;
     }
 
+    /// Makes cores smaller, and says what that changed. What was best before was another network.
+    void settle_ranks() {
+        const auto rmse = [this] {
+            validate();
+            double value = 0;
+            guard_.run(Phase::judge_epoch,
+                       [&] { value = run_->validation_sums().metrics().at("val_rmse"); });
+            return value;
+        };
+        const double before = rmse();
+        const std::int64_t parameters = run_->counts().parameters;
+        guard_.run(Phase::settle_ranks, [this] { progress_.ranks = run_->settle_ranks(); });
+        const double after = rmse();
+        progress_.shrink_change = before > 0 ? (after - before) / before : 0;
+        progress_.best_epoch = progress_.epochs_on_plateau = 0;
+        progress_.plateau_rmse = -1;
+        progress_.best_metrics.clear();
+        best_weights_.clear();
+        log::info("candidate {}: ranks are final, {} of {} parameters, val_rmse {:.5g} to {:.5g}",
+                  candidate_.id, run_->counts().parameters, parameters, before, after);
+    }
+
+    [[nodiscard]] std::string record_of_ranks() const {
+        return Json{{"ranks", run_->final_ranks()}}.dump();
+    }
+
     [[noreturn]] static void cancelled(const std::string& where) {
         throw EarlyEnd{Status::cancelled, "cancelled " + where};
     }
@@ -209,7 +246,7 @@ class TrainingLoop {
         progress_.curve.push_back(std::move(record));
         const bool best = note(std::move(metrics));
         guard_.run(Phase::keep_best, [&] {
-            if (best && leads()) best_weights_ = run_->weights();
+            if (best && leads()) best_weights_ = run_->given_weights();
             run_->use_average(false);
         });
     }
@@ -251,7 +288,7 @@ class TrainingLoop {
         return settings_.patience_epochs > 0 || settings_.keep_best_epoch;
     }
     [[nodiscard]] bool on_plateau() const {
-        return settings_.patience_epochs > 0 &&
+        return settings_.patience_epochs > 0 && run_->adaptive_epochs() == 0 &&
                progress_.epochs_on_plateau >= settings_.patience_epochs;
     }
     [[nodiscard]] std::string state_path() const {
@@ -293,9 +330,10 @@ class TrainingLoop {
 
     void save_weights() const {
         make_inner_folder(settings_.weights_dir, settings_.access);
-        write_file_atomic(fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
-                          encode_weights(best_weights_.empty() ? run_->weights() : best_weights_),
-                          Durability::process_crash, settings_.access);
+        write_file_atomic(
+            fmt::format("{}/{}.safetensors", settings_.weights_dir, candidate_.id),
+            encode_weights(best_weights_.empty() ? run_->given_weights() : best_weights_),
+            Durability::process_crash, settings_.access);
     }
 
     const TrainingSettings& settings_;

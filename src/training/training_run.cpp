@@ -2,11 +2,14 @@
 
 #include "device_choice.hpp"
 #include "memory_budget.hpp"
+#include "model/memory_meter.hpp"
 #include "model/mixed_precision.hpp"
 #include "model/rounding.hpp"
 #include "model/weights_file.hpp"
 #include "optimization.hpp"
+#include "optimizer_state.hpp"
 #include "quantised_training.hpp"
+#include "rank_settling.hpp"
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/comm/session.hpp"
@@ -124,12 +127,15 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
       epochs_(candidate.epochs > 0 ? candidate.epochs : spec_.training.epochs),
       network_(build(settings, spec_, batch_of_rank(settings, spec_, group), candidate.seed,
                      dataset_->catalogue(), device_)),
-      parameters_(network_->parameters()),
-      optimizer_(optimizer_of(spec_.training, *network_)),
-      averager_(parameters_, group, settings.exchange),
       train_(dataset_, loader_options(settings, spec_, group, SplitPart::train)),
       validation_(dataset_, loader_options(settings, spec_, group, SplitPart::validation)),
       sums_(dataset_->catalogue().targets) {
+    adaptive_epochs_ = spec_.low_rank.adaptive_epochs(spec_.training.epochs, 0);
+    ranks_open_ = adaptive_epochs_ > 0;
+    if (ranks_open_)
+        adaptation_ = std::make_unique<RankAdaptation>(spec_.low_rank,
+                                                       open_layers(*network_, spec_.low_rank));
+    make_optimiser();
     for (const Loader* part : {&train_, &validation_})
         if (part->total_samples() == 0)
             throw ConfigError(
@@ -139,6 +145,15 @@ TrainingRun::TrainingRun(const TrainingSettings& settings, std::shared_ptr<const
                     "{} lines are too short for {} frames with stride {} and a margin of {}",
                     part->lines_left_out(), spec_.clip.frames, spec_.clip.stride, settings.margin),
                 "use shorter windows, a smaller margin, or longer lines");
+}
+
+void TrainingRun::make_optimiser() {
+    averager_.reset();  // before the parameters that it watches
+    parameters_ = network_->parameters();
+    optimizer_ = optimizer_of(spec_.training, *network_);
+    averager_.emplace(parameters_, group_, settings_.exchange);
+    held_bytes_ = 0;
+    has_stepped_ = false;
 }
 
 Weights TrainingRun::weights() const {
@@ -191,26 +206,47 @@ void TrainingRun::forward_and_backward(StepTotals& own) {
 }
 
 void TrainingRun::compute_gradients(StepTotals& own) {
-    averager_.begin();
-    forward_and_backward(own);
-    averager_.stage();
+    averager_->begin();
+    {
+        const MemoryMeter meter;
+        forward_and_backward(own);
+        step_peak_ = double(meter.peak_bytes());
+    }
+    averager_->stage();
 }
 
 StepTotals TrainingRun::exchange_gradients(const StepTotals& own) {
     ++step_;
-    return averager_.exchange(own);
+    return averager_->exchange(own);
 }
 
 void TrainingRun::update_weights(const StepTotals& totals, double rate) {
-    averager_.average(totals);
+    averager_->average(totals);
+    if (adaptation_) adapt_ranks(totals);
     // In the middle of the step that has just been counted.
     const double in_epoch = (double(step_) - 0.5) / double(train_steps());
-    set_learning_rate(*optimizer_,
-                      rate > 0 ? rate : learning_rate(spec_.training, epoch_ + in_epoch));
+    const double now = rate > 0 ? rate : learning_rate(spec_.training, epoch_ + in_epoch);
+    set_learning_rate(*optimizer_, now);
+    if (adaptation_) set_scale_rate(*optimizer_, *network_, scale_rate * now);
     if (settings_.clip_norm > 0)
         torch::nn::utils::clip_grad_norm_(parameters_, settings_.clip_norm);
     optimizer_->step();
+    if (adaptation_) adaptation_->after_step(now);
     if (settings_.average_decay > 0) update_average();
+    note_memory();
+}
+
+void TrainingRun::note_memory() {
+    if (held_bytes_ == 0) {
+        for (const torch::Tensor& parameter : parameters_)
+            held_bytes_ += 2 * double(parameter.nbytes());  // and its gradient
+        for (const torch::Tensor& average : averages_) held_bytes_ += double(average.nbytes());
+        for (const auto& [name, tensor] : state_of(*optimizer_).tensors)
+            held_bytes_ += double(tensor.nbytes());
+    }
+    double& peak = has_stepped_ ? peak_bytes_ : first_peak_;
+    peak = std::max(peak, held_bytes_ + step_peak_);
+    has_stepped_ = true;
 }
 
 double TrainingRun::last_rate(int epoch) const {
@@ -273,12 +309,19 @@ std::string TrainingRun::save(const TrainingProgress& progress, const Weights& b
     const auto named = network_->named_parameters();
     for (std::size_t i = 0; i < averages_.size(); ++i)
         average[named[i].key()] = averages_[i].to(torch::kCPU);
-    return encode_training_state(identity(), progress, best, average, *network_, *optimizer_);
+    TrainingProgress complete = progress;
+    complete.peak_bytes = peak_bytes_;
+    if (adaptation_) complete.adaptation = adaptation_->progress;
+    return encode_training_state(identity(), complete, best, average, *network_, *optimizer_);
 }
 
 RestoredTraining TrainingRun::restore(const std::string& bytes, const std::string& where) {
+    const std::vector<Ranks> ranks = ranks_in_state(bytes, identity(), where);
+    if (!ranks.empty() && ranks_open_) rebuild(checked_ranks(spec_, ranks, where));
     RestoredTraining restored =
         restore_training_state(bytes, identity(), *network_, *optimizer_, where);
+    if (adaptation_) adaptation_->progress = restored.progress.adaptation;
+    peak_bytes_ = restored.progress.peak_bytes;
     averages_.clear();
     if (restored.average.empty()) return restored;
     for (const auto& item : network_->named_parameters()) {

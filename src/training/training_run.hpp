@@ -2,6 +2,7 @@
 
 #include "gradient_averager.hpp"
 #include "model/network.hpp"
+#include "rank_adaptation.hpp"
 #include "regression_sums.hpp"
 #include "training_state.hpp"
 
@@ -11,7 +12,9 @@
 #include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/training/trainer.hpp"
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +33,8 @@ class TrainingRun {
 
     /// A copy in host memory, and back.
     [[nodiscard]] Weights weights() const;
+    /// Those to be given away: scales of bonds are part of their cores.
+    [[nodiscard]] Weights given_weights() const;
     void set_weights(const Weights& host);
 
     /// @param step  where to go on in a begun epoch.
@@ -57,6 +62,20 @@ class TrainingRun {
     [[nodiscard]] std::vector<double> observed_activations();
     void start_rounding(const std::vector<double>& observed);
 
+    /// Epochs after which ranks are final; 0: they are already.
+    [[nodiscard]] int adaptive_epochs() const { return ranks_open_ ? adaptive_epochs_ : 0; }
+    /// Leaves out of cores, and of the optimiser's state, what is not worth keeping. The same on
+    /// all ranks of a group. @return the ranks of the layers that had them open.
+    std::vector<Ranks> settle_ranks();
+    /// Of each layer in tensor form.
+    [[nodiscard]] std::map<std::string, Ranks> final_ranks() const;
+    /// Most memory that tensors of a step took on this rank: weights, gradients, the optimiser's
+    /// state, and what forward and backward pass allocated. The first step also makes what all
+    /// later ones share, and counts only where there is no other.
+    [[nodiscard]] double peak_bytes() const { return peak_bytes_ > 0 ? peak_bytes_ : first_peak_; }
+    /// What the network now costs.
+    [[nodiscard]] ModelCounts counts() const { return count(spec_); }
+
     void start_validation();
     /// Adds the next validation batch to the sums.
     void validation_step();
@@ -79,18 +98,26 @@ class TrainingRun {
     void seed_dropout() const;
     [[nodiscard]] std::string identity() const;
     void update_average();
+    void adapt_ranks(const StepTotals& totals);
+    /// A network with these ranks, an optimiser without state and an averager for it.
+    void rebuild(const LowRank& low_rank);
+    void make_optimiser();
+    void note_memory();
 
     TrainingSettings settings_;
     std::shared_ptr<const Dataset> dataset_;
     Candidate candidate_;
-    const ArchitectureSpec& spec_;  ///< of the candidate
+    ArchitectureSpec spec_;  ///< of the candidate; with final ranks once they are
     Communicator group_;
     torch::Device device_;
     int epochs_;
     std::shared_ptr<Network> network_;
+    int adaptive_epochs_ = 0;
+    bool ranks_open_ = false;
+    std::unique_ptr<RankAdaptation> adaptation_;  ///< while ranks are open
     std::vector<torch::Tensor> parameters_;
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
-    GradientAverager averager_;
+    std::optional<GradientAverager> averager_;
     std::vector<torch::Tensor> averages_;  ///< of parameters_; empty before the first step
     bool averages_in_use_ = false;         ///< they and the parameters have changed places
     Loader train_, validation_;
@@ -98,6 +125,9 @@ class TrainingRun {
     RegressionSums sums_;
     int epoch_ = 0;
     std::size_t step_ = 0;
+    double held_bytes_ = 0;  ///< between steps; 0: not known yet
+    double step_peak_ = 0, peak_bytes_ = 0, first_peak_ = 0;
+    bool has_stepped_ = false;
 };
 
 }  // namespace edgeloop

@@ -33,6 +33,13 @@ Json json_of(const TrainingProgress& progress) {
     Json json = Json::object();
     fields(progress, [&](const char* name, const auto& value) { json[name] = value; });
     if (!progress.curve.empty()) json["curve"] = progress.curve;
+    if (progress.adaptation.loss >= 0)
+        json["adaptation"] = {progress.adaptation.loss, progress.adaptation.early_loss};
+    if (!progress.ranks.empty()) {
+        json["ranks"] = progress.ranks;
+        json["shrink_change"] = progress.shrink_change;
+    }
+    if (progress.peak_bytes > 0) json["peak_bytes"] = progress.peak_bytes;
     return json;
 }
 
@@ -40,6 +47,15 @@ TrainingProgress progress_from(const Json& json) {
     TrainingProgress progress;
     fields(progress, [&](const char* name, auto& value) { json.at(name).get_to(value); });
     if (json.contains("curve")) json.at("curve").get_to(progress.curve);
+    if (json.contains("adaptation")) {
+        json.at("adaptation").at(0).get_to(progress.adaptation.loss);
+        json.at("adaptation").at(1).get_to(progress.adaptation.early_loss);
+    }
+    if (json.contains("ranks")) {
+        json.at("ranks").get_to(progress.ranks);
+        json.at("shrink_change").get_to(progress.shrink_change);
+    }
+    progress.peak_bytes = json.value("peak_bytes", 0.0);
     return progress;
 }
 
@@ -86,6 +102,19 @@ std::string encode_training_state(const std::string& identity, const TrainingPro
     return seal(format, {0, 0,
                          head.dump() + "\n" + weights + best_weights + averages +
                              encode_weights(state.tensors)});
+}
+
+std::vector<Ranks> ranks_in_state(const std::string& bytes, const std::string& identity,
+                                  const std::string& where) {
+    if (envelope_version(format, bytes) == format_2.version) return {};
+    const std::string payload = open_envelope(format, bytes, where).payload;
+    try {
+        const Json head = parse_kept_json(std::string_view(payload).substr(0, payload.find('\n')));
+        if (head.at("identity").get<std::string>() != identity) return {};
+        return head.at("progress").value("ranks", std::vector<Ranks>());
+    } catch (const Json::exception& error) {
+        throw CorruptState(where + " cannot be read", error.what());
+    }
 }
 
 RestoredTraining restore_training_state(const std::string& bytes, const std::string& identity,

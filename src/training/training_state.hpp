@@ -1,5 +1,7 @@
 #pragma once
 
+#include "rank_adaptation.hpp"
+
 #include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/training/trainer.hpp"
 
@@ -27,10 +29,22 @@ struct TrainingProgress {
     int best_epoch = 0;    ///< counted from 1, the one with the smallest val_rmse; 0: none yet
     Metrics best_metrics;  ///< of that epoch, as they are reported
     std::vector<EpochRecord> curve;  ///< of the epochs that were judged
+
+    // Only of a training in which ranks adapt:
+    AdaptationProgress adaptation;
+    std::vector<Ranks> ranks;  ///< of the layers that had them open; empty: they have
+    double shrink_change = 0;  ///< of val_rmse, relative, as ranks became final
+    double peak_bytes = 0;     ///< most memory of a step so far
 };
 
 /// Parameters and buffers by name, in host memory.
 using Weights = std::map<std::string, torch::Tensor>;
+
+/// The final ranks in a state; empty: they are open, or were never. @throws as
+/// restore_training_state().
+[[nodiscard]] std::vector<Ranks> ranks_in_state(const std::string& bytes,
+                                                const std::string& identity,
+                                                const std::string& where);
 
 struct RestoredTraining {
     TrainingProgress progress;

@@ -31,7 +31,7 @@ class TrainingTest : public test::SharedDatasetTest {
         return Trainer(with).train(one, world(), token);
     }
     static void expect_same_everywhere(const Outcome& outcome) {
-        std::string text = outcome.reason + std::to_string(int(outcome.status));
+        std::string text = outcome.reason + outcome.record + std::to_string(int(outcome.status));
         for (const auto& [name, value] : outcome.metrics) text += name + std::to_string(value);
         EXPECT_TRUE(world().is_same_on_all_ranks(text)) << text;
     }
@@ -80,6 +80,38 @@ TEST_F(TrainingTest, AQuantisedCandidateIsTheSameOnAllRanksAndFollowsOneRank) {
     // A number that sums of another order put across the border between two steps goes another way.
     for (const char* name : {"val_rmse", "train_loss"})
         EXPECT_NEAR(together.metrics.at(name), alone.at(name), 2e-2 * alone.at(name)) << name;
+}
+
+Candidate with_open_ranks(const std::string& adaptation, const std::string& training) {
+    Candidate one;
+    one.id = 7;
+    one.seed = 5;
+    one.design = Design::parse(
+        R"({"family":"cnn3d","architecture":{"stages":[{"channels":4,"pool":[2,4,4]},)"
+        R"({"channels":6}],"hidden":[8],"reduce":"flatten"},)"
+        R"("clip":{"frames":4,"stride":1,"side":16},"training":)" +
+            training + R"(,"low_rank":{"adaptation":")" + adaptation +
+            R"(","stages":[{},{"format":"tt","rank_max":6,"rank_target":3}],)"
+            R"("dense":{"format":"tt"}}})",
+        "test");
+    return one;
+}
+
+TEST_F(TrainingTest, RanksThatAdaptAreTheSameOnAllRanksAndFollowOneRank) {
+    TrainingSettings shared = settings();
+    shared.batch_ranks = 1;
+    for (const char* adaptation : {"diagonal", "log-uniform", "half-cauchy"}) {
+        const Candidate one =
+            with_open_ranks(adaptation, R"({"learning_rate":0.003,"batch":12,"epochs":4})");
+        const Outcome together = train(one, CancelToken(), shared);
+        ASSERT_EQ(together.status, Status::completed) << together.reason;
+        expect_same_everywhere(together);
+        EXPECT_NE(together.record.find("stages.1.conv"), std::string::npos) << together.record;
+        const Metrics alone = Trainer(shared).train(one, Communicator(), CancelToken()).metrics;
+        for (const char* name : {"val_rmse", "train_loss"})
+            EXPECT_NEAR(together.metrics.at(name), alone.at(name), 5e-2 * alone.at(name)) << name;
+        EXPECT_EQ(together.metrics.count("final_parameters"), 1u);
+    }
 }
 
 TEST_F(TrainingTest, HowGradientsTravelDoesNotChangeTheCourse) {
@@ -185,7 +217,8 @@ Status expected_end(Phase phase, bool ours) {
 
 TEST_F(TrainingTest, APhaseThatThrowsOnAnyRankEndsTheCandidateOnAllAndTheGroupGoesOn) {
     const TrainingSettings with = with_all_phases(settings());
-    const Candidate one = candidate(R"({"learning_rate":0.003,"batch":4,"epochs":3})");
+    const Candidate one =
+        with_open_ranks("diagonal", R"({"learning_rate":0.003,"batch":4,"epochs":3})");
     TrainingSettings at_once = with;
     at_once.save_every_epoch = false;  // would leave a state from which nothing is left to train
     const Metrics whole = train(one, CancelToken(), at_once).metrics;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "edgeloop/architecture/low_rank.hpp"
 #include "edgeloop/architecture/quantisation.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
@@ -41,14 +42,16 @@ struct TrainingRecipe {
 /// One network to build, train and measure: what travels to workers and edge devices.
 ///
 /// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side",
-/// "mean","deviation"}, "training": {...}, "quantisation": {...}}. `architecture` holds the
-/// family's own keys; src/architecture/README.md lists them. Without `quantisation` it is float32.
+/// "mean","deviation"}, "training": {...}, "quantisation": {...}, "low_rank": {...}}.
+/// `architecture` holds the family's own keys; src/architecture/README.md lists them. Without
+/// `quantisation` it is float32, without `low_rank` dense.
 struct ArchitectureSpec {
     std::string family;
     Json architecture = Json::object();
     ClipShape clip;
     TrainingRecipe training;
     Quantisation quantisation;
+    LowRank low_rank;
 
     /// Every default of the family is filled in, so `architecture` has all of its keys. Whether the
     /// whole can be built is another question: static_problem() in static_rules.hpp.
@@ -62,8 +65,8 @@ struct ArchitectureSpec {
     [[nodiscard]] std::string canonical() const;
     /// Digest of canonical(): identity of training results.
     [[nodiscard]] Digest identity() const;
-    /// Digest without `training`, what grey values become and how long is trained in float32:
-    /// identity of latency measurements, which do not depend on them.
+    /// Digest without `training`, what grey values become, how long is trained in float32 and how
+    /// ranks are found: identity of latency measurements, which do not depend on them.
     [[nodiscard]] Digest network_identity() const;
 };
 

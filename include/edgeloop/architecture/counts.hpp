@@ -43,8 +43,11 @@ struct ModelCounts {
     /// The part of it that LibTorch 1 keeps for the backward pass of a mean, and LibTorch 2 does
     /// not.
     std::int64_t mean_input_bytes = 0;
-    /// Copies of quantised weights that a training step keeps besides, once for a batch: at most.
+    /// What a training step keeps besides of weights that it rounds, merges or scales, once for a
+    /// batch; of quantised ones and of those whose ranks adapt at most.
     std::int64_t rounding_bytes = 0;
+    /// Numbers that are trained besides while ranks adapt, and are no part of the network then.
+    std::int64_t bond_scales = 0;
     /// Largest set of inputs and outputs of one layer in inference: a lower bound, because kernels
     /// also need scratch.
     std::int64_t inference_activation_bytes = 0;
@@ -61,8 +64,21 @@ struct ModelCounts {
 /// Complexity: O(layers).
 [[nodiscard]] ModelCounts count(const ArchitectureSpec& spec);
 
-/// Bytes a rank needs to train a design: weights, gradients, optimiser state and the activations of
-/// one batch. LibTorch's own scratch memory is not in it.
+/// Bytes that a training step needs, by what they hold. LibTorch's own scratch memory is not in it.
+struct TrainingMemory {
+    double weights = 0;
+    double gradients = 0;
+    double optimiser = 0;    ///< momentum, and Adam's second moment
+    double activations = 0;  ///< of one batch, kept for the backward pass
+    double derived = 0;      ///< of rounded, merged or scaled weights
+
+    [[nodiscard]] double total() const {
+        return weights + gradients + optimiser + activations + derived;
+    }
+};
+[[nodiscard]] TrainingMemory training_memory(const ModelCounts& counts,
+                                             const TrainingRecipe& recipe);
+/// Its total: what a rank needs to train a design.
 [[nodiscard]] double training_bytes(const ModelCounts& counts, const TrainingRecipe& recipe);
 
 /// Groups of a GroupNorm over `channels`: the largest divisor of channels that is at most 8.

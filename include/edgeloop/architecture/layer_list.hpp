@@ -2,6 +2,7 @@
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/low_rank.hpp"
 #include "edgeloop/architecture/quantisation.hpp"
 
 #include <string>
@@ -19,7 +20,7 @@ struct LayerElements {
     double output = 0;
     double saved = 0;    ///< kept for the backward pass
     double working = 0;  ///< alive while it runs in inference
-    double rounded = 0;  ///< kept of rounded weights for the backward pass, once for a batch
+    double rounded = 0;  ///< kept of rounded or merged weights for the backward pass, once a batch
     Bits bits = float_bits;
     double bits_saved = 0;  ///< by which the deployed model has fewer than 32 a parameter
 };
@@ -38,6 +39,10 @@ void quantise(LayerElements& elements, const Quantisation& quantisation, const B
 /// A scale and a shift of each channel, folded into the layer before where that has bits.
 [[nodiscard]] LayerElements affine_elements(double positions, int channels, const Bits& before);
 
+/// A linear layer of cores over `rows` rows, without the input that it saves.
+[[nodiscard]] LayerElements train_elements(const FactoredLayer& linear, double rows,
+                                           bool with_bias = true);
+
 /// Collects layers and their totals: what count() of a family is made of.
 class LayerList {
   public:
@@ -50,6 +55,12 @@ class LayerList {
     /// The same with bits.
     void add_dense(const std::string& name, std::int64_t inputs, std::int64_t outputs,
                    double more_saved, const Quantisation& quantisation, const Bits& bits);
+    /// A linear layer of one row in tensor form.
+    void add_dense(const std::string& name, const FactoredLayer& linear, double more_saved);
+    /// A convolution in tensor form, link by link, "NAME.0" first; moves the grid on.
+    /// @param is_kept  whoever made the input keeps it for its own backward pass.
+    void add_chain(const std::string& name, const FactoredLayer& convolution, Grid3& grid,
+                   bool is_kept, bool with_bias);
     /// What autograd keeps of the elements that a mean averages, to be added to what a layer saves.
     [[nodiscard]] double kept_by_mean(double averaged);
     [[nodiscard]] ModelCounts total() &&;

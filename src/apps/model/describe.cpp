@@ -13,6 +13,12 @@ double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); 
 double kib(std::int64_t bits) { return static_cast<double>(bits) / (8 << 10); }
 double million(std::int64_t count) { return static_cast<double>(count) / 1e6; }
 
+Json to_json(const TrainingMemory& memory) {
+    return {{"weights", memory.weights},     {"gradients", memory.gradients},
+            {"optimiser", memory.optimiser}, {"activations", memory.activations},
+            {"derived", memory.derived},     {"total", memory.total()}};
+}
+
 Json to_json(const ModelCounts& counts) {
     Json layers = Json::array();
     for (const LayerCounts& layer : counts.layers)
@@ -35,6 +41,16 @@ Json to_json(const ModelCounts& counts) {
             {"bit_operations", counts.bit_operations},
             {"training_activation_bytes", counts.training_activation_bytes},
             {"inference_activation_bytes", counts.inference_activation_bytes}};
+}
+
+void print_memory(const TrainingMemory& memory, const TrainingRecipe& recipe) {
+    const auto shown = [](double bytes) { return bytes / (1 << 20); };
+    fmt::print(
+        "training step           {:.2f} MiB with a batch of {} and {}: weights {:.2f}, gradients "
+        "{:.2f}, optimiser {:.2f}, activations {:.2f}, derived weights {:.2f}\n",
+        shown(memory.total()), recipe.batch, recipe.optimizer, shown(memory.weights),
+        shown(memory.gradients), shown(memory.optimiser), shown(memory.activations),
+        shown(memory.derived));
 }
 
 void print_table(const ModelCounts& counts) {
@@ -72,11 +88,17 @@ int describe_command(int argc, const char* const* argv) {
     add_spec(parser, spec);
     parser.add("json", &json, "print JSON instead of a table");
     if (!parser.parse(argc, argv, first_option)) return 0;
-    const ModelCounts counts = count(ArchitectureSpec::from_file(spec));
-    if (json)
-        fmt::print("{}\n", to_json(counts).dump(2));
-    else
+    const ArchitectureSpec design = ArchitectureSpec::from_file(spec);
+    const ModelCounts counts = count(design);
+    const TrainingMemory memory = training_memory(counts, design.training);
+    if (json) {
+        Json described = to_json(counts);
+        described["training_memory_bytes"] = to_json(memory);
+        fmt::print("{}\n", described.dump(2));
+    } else {
         print_table(counts);
+        print_memory(memory, design.training);
+    }
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "edgeloop/architecture/layer_list.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace edgeloop {
 namespace {
@@ -16,7 +17,8 @@ struct Flow {
 };
 
 /// Convolution, norm, ReLU and pool of one stage.
-void count_stage(LayerList& layers, const Cnn3d& network, std::size_t i, Flow& flow) {
+void count_stage(LayerList& layers, const Cnn3d& network, const FactoredLayers& factors,
+                 std::size_t i, Flow& flow) {
     const std::string name = "stages." + std::to_string(i);
     const Cnn3d::Stage& stage = network.stages[i];
     const Bits bits = network.quantisation.of_stage(i);
@@ -24,14 +26,18 @@ void count_stage(LayerList& layers, const Cnn3d& network, std::size_t i, Flow& f
     const auto positions = static_cast<double>(volume(grid));
     const double taps = static_cast<double>(volume(stage.kernel)) * flow.channels;
     const std::vector<std::int64_t> shape{stage.channels, grid[0], grid[1], grid[2]};
-    LayerElements conv = linear_elements(positions, taps, stage.channels);
-    conv.is_convolution = true;
-    conv.input = positions * flow.channels;
-    conv.saved = flow.is_kept ? 0 : conv.input;
-    conv.working = conv.input + conv.output;
-    quantise(conv, network.quantisation, bits, stage.channels, stage.channels, flow.input);
+    if (const FactoredLayer* const factored = factored_as(factors, name + ".conv")) {
+        layers.add_chain(name + ".conv", *factored, grid, flow.is_kept, true);
+    } else {
+        LayerElements conv = linear_elements(positions, taps, stage.channels);
+        conv.is_convolution = true;
+        conv.input = positions * flow.channels;
+        conv.saved = flow.is_kept ? 0 : conv.input;
+        conv.working = conv.input + conv.output;
+        quantise(conv, network.quantisation, bits, stage.channels, stage.channels, flow.input);
+        layers.add(name + ".conv", "conv3d", shape, conv);
+    }
     flow.input = Input::activations;
-    layers.add(name + ".conv", "conv3d", shape, conv);
     if (network.norm == "affine")
         layers.add(name + ".norm", "affine", shape,
                    affine_elements(positions, stage.channels, bits));
@@ -54,6 +60,8 @@ void count_stage(LayerList& layers, const Cnn3d& network, std::size_t i, Flow& f
     pool.working = pool.input + pool.output + pool.saved;
     layers.add(name, "max pool", {stage.channels, grid[0], grid[1], grid[2]}, pool);
 }
+
+constexpr std::int64_t widest = std::numeric_limits<int>::max();  // none can be trained
 
 Grid3 clip_grid(const ClipShape& clip) { return {clip.frames, clip.side, clip.side}; }
 
@@ -78,6 +86,23 @@ std::int64_t Cnn3d::features(const ClipShape& clip) const {
     return channels * volume(grid);
 }
 
+std::vector<TensorLayer> Cnn3d::tensor_layers(const ClipShape& clip) const {
+    std::vector<TensorLayer> layers;
+    int channels = 1;
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+        layers.push_back({"stages." + std::to_string(i) + ".conv", i, false, channels,
+                          stages[i].channels, stages[i].kernel});
+        channels = stages[i].channels;
+    }
+    auto width = static_cast<int>(std::min<std::int64_t>(features(clip), widest));
+    for (std::size_t i = 0; i < hidden.size(); ++i) {
+        layers.push_back(
+            {"hidden." + std::to_string(i), TensorLayer::dense, true, width, hidden[i]});
+        width = hidden[i];
+    }
+    return layers;
+}
+
 Bits Cnn3d::bits_after_stages() const {
     return hidden.empty() ? quantisation.of_last() : quantisation.of_dense();
 }
@@ -98,7 +123,8 @@ std::optional<std::string> Cnn3d::problem() const {
 ModelCounts Cnn3d::count(const ClipShape& clip) const {
     LayerList layers;
     Flow flow{clip_grid(clip), 1, true};  // the clip is not an activation
-    for (std::size_t i = 0; i < stages.size(); ++i) count_stage(layers, *this, i, flow);
+    const FactoredLayers factors = factored_layers(low_rank, tensor_layers(clip));
+    for (std::size_t i = 0; i < stages.size(); ++i) count_stage(layers, *this, factors, i, flow);
     std::int64_t width = features(clip);
     // A flat view of what is kept anyway costs nothing; what dropout leaves and a mean averages
     // does.
@@ -113,8 +139,12 @@ ModelCounts Cnn3d::count(const ClipShape& clip) const {
     if (is_mean && !flow.is_kept)
         more_saved += layers.kept_by_mean(static_cast<double>(volume(flow.grid)) * flow.channels);
     for (std::size_t i = 0; i < hidden.size(); ++i) {
-        layers.add_dense("hidden." + std::to_string(i), width, hidden[i], more_saved, quantisation,
-                         quantisation.of_dense());
+        const std::string name = "hidden." + std::to_string(i);
+        if (const FactoredLayer* const factored = factored_as(factors, name))
+            layers.add_dense(name, *factored, more_saved);
+        else
+            layers.add_dense(name, width, hidden[i], more_saved, quantisation,
+                             quantisation.of_dense());
         width = hidden[i];
         more_saved = 0;
     }

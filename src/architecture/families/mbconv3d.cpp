@@ -16,7 +16,9 @@ int share_of(int channels, double share) {
 class Counter {
   public:
     Counter(const Mbconv3d& network, const ClipShape& clip)
-        : network_(network), grid_{clip.frames, clip.side, clip.side} {}
+        : network_(network),
+          factors_(factored_layers(network.low_rank, network.tensor_layers(clip))),
+          grid_{clip.frames, clip.side, clip.side} {}
 
     [[nodiscard]] ModelCounts run() && {
         const Quantisation& quantisation = network_.quantisation;
@@ -64,6 +66,12 @@ class Counter {
     /// Convolution without bias and its norm; moves the grid on.
     void convolution(const std::string& name, int inputs, int outputs, const Extent3& kernel,
                      const Extent3& stride, bool is_depthwise, Input from = Input::activations) {
+        if (const FactoredLayer* const factored = factored_as(factors_, name + ".conv")) {
+            layers_.add_chain(name + ".conv", *factored, grid_, is_kept_, false);
+            is_kept_ = false;
+            norm(name, outputs);
+            return;
+        }
         const double input = positions() * inputs;
         grid_ = ceil_divide(grid_, stride);
         const double taps = static_cast<double>(volume(kernel)) * (is_depthwise ? 1 : inputs);
@@ -77,6 +85,10 @@ class Counter {
         quantise(conv, network_.quantisation, bits_, outputs, 0, from);
         layers_.add(name + ".conv", is_depthwise ? "depthwise conv3d" : "conv3d", shape_of(outputs),
                     conv);
+        norm(name, outputs);
+    }
+
+    void norm(const std::string& name, int outputs) {
         if (network_.norm == "affine")
             layers_.add(name + ".norm", "affine", shape_of(outputs),
                         affine_elements(positions(), outputs, bits_));
@@ -109,6 +121,7 @@ class Counter {
     [[nodiscard]] bool has_relu() const { return network_.activation == "relu"; }
 
     const Mbconv3d& network_;
+    FactoredLayers factors_;
     Grid3 grid_;
     Bits bits_ = float_bits;  ///< of the layers at hand
     bool is_kept_ = false;    ///< whoever made what the next layer reads keeps it for itself
@@ -120,6 +133,21 @@ class Counter {
 int Mbconv3d::Stage::expanded(int inputs) const { return share_of(inputs, expansion); }
 
 int Mbconv3d::Stage::squeezed(int inputs) const { return share_of(expanded(inputs), squeeze); }
+
+std::vector<TensorLayer> Mbconv3d::tensor_layers(const ClipShape&) const {
+    std::vector<TensorLayer> layers;
+    int channels = stem;
+    for (std::size_t s = 0; s < stages.size(); ++s)
+        for (int i = 0; i < stages[s].repeats; ++i) {
+            const std::string block = "stages." + std::to_string(s) + "." + std::to_string(i);
+            const int width = stages[s].expanded(channels);
+            layers.push_back({block + ".expand.conv", s, false, channels, width});
+            layers.push_back({block + ".project.conv", s, false, width, stages[s].channels});
+            channels = stages[s].channels;
+        }
+    layers.push_back({"head.conv", TensorLayer::dense, false, channels, head});
+    return layers;
+}
 
 std::optional<std::string> Mbconv3d::problem() const {
     if (quantisation.is_float()) return std::nullopt;

@@ -15,6 +15,7 @@ class Counter {
   public:
     Counter(const Swin3d& network, const ClipShape& clip)
         : network_(network),
+          factors_(factored_layers(network.low_rank, network.tensor_layers(clip))),
           grid_(ceil_divide({clip.frames, clip.side, clip.side}, network.patch)) {}
 
     [[nodiscard]] ModelCounts run() && {
@@ -62,13 +63,23 @@ class Counter {
         attention(name + ".attn", stage, shifted);
         // Stochastic depth keeps one number per clip and branch; the first block is never dropped.
         const double dropped = network_.drop_path > 0 && blocks_++ > 0 ? 1 : 0;
-        linear(name + ".attn.proj", channels, channels, residual, dropped);
+        linear(name + ".attn.proj", channels, channels, residual, dropped, From::attention);
         norm(name + ".norm2", channels);
         linear(name + ".mlp.fc1", channels, hidden, residual, rows() * hidden);
         linear(name + ".mlp.fc2", hidden, channels, residual, dropped);
     }
 
-    void linear(const std::string& name, int inputs, int outputs, double alive, double saved) {
+    enum class From { layer, attention };
+    void linear(const std::string& name, int inputs, int outputs, double alive, double saved,
+                From from = From::layer) {
+        if (const FactoredLayer* const factored = factored_as(factors_, name)) {
+            LayerElements train = train_elements(*factored, rows());
+            // The layer before it is not fused with it; attention keeps its result anyway.
+            train.saved += saved + (from == From::attention ? 0 : train.input);
+            train.working += alive;
+            layers_.add(name, factored->format + " linear", tokens_of(outputs), train);
+            return;
+        }
         LayerElements elements = linear_elements(rows(), inputs, outputs);
         elements.saved = saved;
         elements.working = alive + elements.input + elements.output;
@@ -122,6 +133,7 @@ class Counter {
     }
 
     const Swin3d& network_;
+    FactoredLayers factors_;
     Grid3 grid_;
     int blocks_ = 0;          ///< counted so far
     Bits bits_ = float_bits;  ///< of the stage at hand
@@ -129,6 +141,23 @@ class Counter {
 };
 
 }  // namespace
+
+std::vector<TensorLayer> Swin3d::tensor_layers(const ClipShape&) const {
+    std::vector<TensorLayer> layers;
+    for (std::size_t stage = 0; stage < depths.size(); ++stage)
+        for (int i = 0; i < depths[stage]; ++i) {
+            const std::string block =
+                "layers." + std::to_string(stage) + ".blocks." + std::to_string(i);
+            const auto add = [&](const char* name, int inputs, int outputs) {
+                layers.push_back({block + name, stage, true, inputs, outputs});
+            };
+            add(".attn.qkv", width(stage), 3 * width(stage));
+            add(".attn.proj", width(stage), width(stage));
+            add(".mlp.fc1", width(stage), mlp_width(stage));
+            add(".mlp.fc2", mlp_width(stage), width(stage));
+        }
+    return layers;
+}
 
 std::optional<std::string> Swin3d::problem() const {
     if (quantisation.dense.activations == 1 ||

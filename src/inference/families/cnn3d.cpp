@@ -23,13 +23,15 @@ void make_layers(const Cnn3d& network, const FamilyOutputs& outputs, NetworkMake
                                 : network.norm == "affine" ? NormKind::affine
                                                            : NormKind::none;
         convolution.activation = Activation::relu;
+        convolution.factored = factored_as(outputs.factors, convolution.name);
         maker.convolve(convolution);
         const Triple& grid = maker.shape().grid;
         maker.max_pool(stage.effective_pool({grid[0], grid[1], grid[2]}));
     }
     if (is_mean) maker.mean("features", dense(0));
     for (std::size_t i = 0; i < network.hidden.size(); ++i)
-        maker.linear(dense(i), network.hidden[i], Activation::relu, dense(i + 1));
+        maker.linear(dense(i), network.hidden[i], Activation::relu, dense(i + 1),
+                     factored_as(outputs.factors, dense(i)));
     maker.linear("output", outputs.count, Activation::none, "");
 }
 

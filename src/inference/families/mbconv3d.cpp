@@ -5,8 +5,9 @@ namespace {
 
 class Mbconv3dMaker {
   public:
-    Mbconv3dMaker(const Mbconv3d& network, NetworkMaker& maker)
+    Mbconv3dMaker(const Mbconv3d& network, const FactoredLayers& factors, NetworkMaker& maker)
         : maker_(maker),
+          factors_(factors),
           norm_(network.norm == "affine" ? NormKind::affine : NormKind::group),
           activation_(network.activation == "relu" ? Activation::relu : Activation::silu) {}
 
@@ -27,6 +28,7 @@ class Mbconv3dMaker {
         convolution.norm_kind = norm_;
         convolution.activation = activation;
         convolution.residual = residual;
+        convolution.factored = factored_as(factors_, convolution.name);
         maker_.convolve(convolution);
     }
 
@@ -48,6 +50,7 @@ class Mbconv3dMaker {
 
   private:
     NetworkMaker& maker_;
+    const FactoredLayers& factors_;
     NormKind norm_;
     Activation activation_;
 };
@@ -56,7 +59,7 @@ class Mbconv3dMaker {
 
 void make_layers(const Mbconv3d& network, const FamilyOutputs& outputs, NetworkMaker& maker) {
     constexpr Extent3 one{1, 1, 1};
-    Mbconv3dMaker own(network, maker);
+    Mbconv3dMaker own(network, outputs.factors, maker);
     std::vector<std::string> names;
     for (std::size_t i = 0; i < network.stages.size(); ++i)
         for (int j = 0; j < network.stages[i].repeats; ++j)

@@ -2,6 +2,8 @@
 
 #include "model/layer_observer.hpp"
 #include "model/layers.hpp"
+#include "model/low_rank_convolution.hpp"
+#include "model/low_rank_linear.hpp"
 #include "model/network.hpp"
 
 #include <torch/nn/modules/container/modulelist.h>
@@ -13,17 +15,20 @@ namespace {
 class StageImpl : public torch::nn::Module {
   public:
     StageImpl(std::int64_t inputs, const Cnn3d::Stage& stage, const std::string& norm,
-              const RoundingOptions& rounding)
+              const RoundingOptions& rounding, const FactoredLayer* factored)
         : stage_(stage) {
         Conv3dOptions options{inputs, stage.channels, stage.kernel};
         options.rounding = rounding;
-        conv_ = register_module("conv", Conv3d(options));
+        if (factored != nullptr)
+            chain_ = register_module("conv", ChainConv3d(*factored, LinearImpl::Bias::yes));
+        else
+            conv_ = register_module("conv", Conv3d(options));
         if (norm == "group") norm_ = register_module("norm", GroupNorm(stage.channels));
         if (norm == "affine") affine_ = register_module("norm", Affine(stage.channels));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        torch::Tensor y = conv_->forward(x);
+        torch::Tensor y = chain_.is_empty() ? conv_->forward(x) : chain_->forward(x);
         if (!norm_.is_empty()) y = norm_->forward(y);
         if (!affine_.is_empty()) y = affine_->forward(y);
         y = torch::relu(y);
@@ -35,6 +40,7 @@ class StageImpl : public torch::nn::Module {
   private:
     Cnn3d::Stage stage_;
     Conv3d conv_{nullptr};
+    ChainConv3d chain_{nullptr};
     GroupNorm norm_{nullptr};
     Affine affine_{nullptr};
 };
@@ -48,12 +54,14 @@ class Cnn3dNetwork : public Network {
         const auto rounding = [&](const Bits& bits, Reads reads = Reads::above_zero) {
             return RoundingOptions(quantisation, bits, reads, clip);
         };
+        const FactoredLayers factors = factored_layers(config.low_rank, config.tensor_layers(clip));
         std::int64_t channels = 1;
         for (std::size_t i = 0; i < config.stages.size(); ++i) {
             const Cnn3d::Stage& stage = config.stages[i];
-            stages_->push_back(Stage(
-                channels, stage, config.norm,
-                rounding(quantisation.of_stage(i), i == 0 ? Reads::clip : Reads::above_zero)));
+            stages_->push_back(
+                Stage(channels, stage, config.norm,
+                      rounding(quantisation.of_stage(i), i == 0 ? Reads::clip : Reads::above_zero),
+                      factored_as(factors, "stages." + std::to_string(i) + ".conv")));
             channels = stage.channels;
         }
         register_module("stages", stages_);
@@ -62,12 +70,13 @@ class Cnn3dNetwork : public Network {
                 "features",
                 RoundingLayer(rounding({Bits::none, config.bits_after_stages().activations})));
         std::int64_t width = config.features(clip);
-        for (const int hidden : config.hidden) {
-            hidden_->push_back(
-                Linear(width, hidden, LinearImpl::Bias::yes, rounding(quantisation.of_dense())));
-            width = hidden;
+        const auto hidden = register_module("hidden", std::make_shared<torch::nn::Module>());
+        for (std::size_t i = 0; i < config.hidden.size(); ++i) {
+            hidden_.emplace_back(*hidden, std::to_string(i), width, config.hidden[i],
+                                 rounding(quantisation.of_dense()),
+                                 factored_as(factors, "hidden." + std::to_string(i)));
+            width = config.hidden[i];
         }
-        register_module("hidden", hidden_);
         output_ = register_module("output", Linear(width, outputs, LinearImpl::Bias::yes,
                                                    rounding(quantisation.of_last())));
     }
@@ -81,16 +90,16 @@ class Cnn3dNetwork : public Network {
         x = is_mean_ ? x.mean({2, 3, 4}) : x.flatten(1);
         x = torch::dropout(x, dropout_, is_training());
         number = 0;
-        for (const auto& layer : *hidden_)
-            x = LayerObserver::seen("hidden", number++,
-                                    torch::relu(layer->as<Linear>()->forward(x)));
+        for (const AnyLinear& layer : hidden_)
+            x = LayerObserver::seen("hidden", number++, torch::relu(layer.forward(x)));
         return output_->forward(x);
     }
 
   private:
     bool is_mean_;
     double dropout_;
-    torch::nn::ModuleList stages_, hidden_;
+    torch::nn::ModuleList stages_;
+    std::vector<AnyLinear> hidden_;
     RoundingLayer features_{nullptr};
     Linear output_{nullptr};
 };

@@ -3,6 +3,7 @@
 #include "model/depthwise_conv3d.hpp"
 #include "model/layer_observer.hpp"
 #include "model/layers.hpp"
+#include "model/low_rank_convolution.hpp"
 #include "model/network.hpp"
 
 #include <fmt/format.h>
@@ -28,7 +29,7 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
   public:
     enum class Channels { mixed, each_by_itself };
     ConvNormImpl(Conv3dOptions options, const Style& style, const RoundingOptions& rounding,
-                 Channels channels = Channels::mixed)
+                 Channels channels = Channels::mixed, const FactoredLayer* factored = nullptr)
         : stride_(options.stride) {
         const Extent3& kernel = options.kernel;
         has_own_ = channels == Channels::each_by_itself && kernel[0] % 2 == 1 &&
@@ -36,7 +37,10 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
         options.bias = LinearImpl::Bias::no;
         if (channels == Channels::each_by_itself) options.groups = options.inputs;
         options.rounding = rounding;
-        conv_ = register_module("conv", Conv3d(options));
+        if (factored != nullptr)
+            chain_ = register_module("conv", ChainConv3d(*factored, LinearImpl::Bias::no));
+        else
+            conv_ = register_module("conv", Conv3d(options));
         if (style.is_affine)
             affine_ = register_module("norm", Affine(options.outputs));
         else
@@ -46,7 +50,7 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
         return of_rounded(rounded(x));
     }
     [[nodiscard]] torch::Tensor rounded(const torch::Tensor& x) const {
-        return conv_->rounded_input(x);
+        return conv_.is_empty() ? x : conv_->rounded_input(x);
     }
     [[nodiscard]] torch::Tensor of_rounded(const torch::Tensor& x) const {
         const torch::Tensor y = convolved(x);
@@ -55,6 +59,7 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
 
   private:
     [[nodiscard]] torch::Tensor convolved(const torch::Tensor& x) const {
+        if (!chain_.is_empty()) return chain_->forward(x);
         if (has_own_ && kernels == Kernels::fused)
             return depthwise_conv3d(x, conv_->rounded_weight(), stride_);
         if (has_own_ && kernels == Kernels::exported)
@@ -65,14 +70,16 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
     Extent3 stride_;
     bool has_own_;
     Conv3d conv_{nullptr};
+    ChainConv3d chain_{nullptr};
     GroupNorm norm_{nullptr};
     Affine affine_{nullptr};
 };
 TORCH_MODULE(ConvNorm);
 
 ConvNorm pointwise(std::int64_t inputs, std::int64_t outputs, const Style& style,
-                   const RoundingOptions& rounding) {
-    return ConvNorm(Conv3dOptions{inputs, outputs}, style, rounding);
+                   const RoundingOptions& rounding, const FactoredLayer* factored) {
+    return ConvNorm(Conv3dOptions{inputs, outputs}, style, rounding, ConvNormImpl::Channels::mixed,
+                    factored);
 }
 
 /// Weighs channels by a small network of their means.
@@ -100,16 +107,20 @@ TORCH_MODULE(Squeeze);
 class InvertedResidualImpl : public torch::nn::Module {
   public:
     InvertedResidualImpl(int inputs, const Mbconv3d::Stage& stage, const Extent3& stride,
-                         const Style& style, const RoundingOptions& rounding)
+                         const Style& style, const RoundingOptions& rounding,
+                         const FactoredLayers& factors, const std::string& name)
         : residual_(inputs == stage.channels && volume(stride) == 1), style_(style) {
         const int width = stage.expanded(inputs);
-        expand_ = register_module("expand", pointwise(inputs, width, style, rounding));
+        expand_ = register_module("expand", pointwise(inputs, width, style, rounding,
+                                                      factored_as(factors, name + ".expand.conv")));
         depthwise_ = register_module(
             "depthwise", ConvNorm(Conv3dOptions{width, width, stage.kernel, stride}, style,
                                   rounding, ConvNormImpl::Channels::each_by_itself));
         if (stage.squeeze > 0)
             squeeze_ = register_module("squeeze", Squeeze(width, stage.squeezed(inputs)));
-        project_ = register_module("project", pointwise(width, stage.channels, style, rounding));
+        project_ =
+            register_module("project", pointwise(width, stage.channels, style, rounding,
+                                                 factored_as(factors, name + ".project.conv")));
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& input) const {
@@ -140,23 +151,26 @@ class Mbconv3dNetwork : public Network {
         };
         stem_ = register_module("stem", ConvNorm(Conv3dOptions{1, config.stem, {3, 3, 3}}, style_,
                                                  rounding(quantisation.of_first(), Reads::clip)));
+        const FactoredLayers factors = factored_layers(config.low_rank, config.tensor_layers(clip));
         int channels = config.stem;
         for (std::size_t s = 0; s < config.stages.size(); ++s) {
             const Mbconv3d::Stage& stage = config.stages[s];
             torch::nn::ModuleList blocks;
             for (int i = 0; i < stage.repeats; ++i) {
                 const Extent3 stride = i == 0 ? stage.stride : Extent3{1, 1, 1};
+                block_names_.push_back(fmt::format("stages.{}.{}", s, i));
                 blocks->push_back(InvertedResidual(channels, stage, stride, style_,
-                                                   rounding(quantisation.of_stage(s))));
+                                                   rounding(quantisation.of_stage(s)), factors,
+                                                   block_names_.back()));
                 blocks_.push_back(blocks[static_cast<std::size_t>(i)]->as<InvertedResidual>());
-                block_names_.push_back(fmt::format("stages.{}.{}", stages_->size(), i));
                 channels = stage.channels;
             }
             stages_->push_back(blocks);
         }
         register_module("stages", stages_);
         head_ = register_module(
-            "head", pointwise(channels, config.head, style_, rounding(quantisation.of_dense())));
+            "head", pointwise(channels, config.head, style_, rounding(quantisation.of_dense()),
+                              factored_as(factors, "head.conv")));
         const Bits last = quantisation.of_last();
         if (last.activations != Bits::none)
             features_ = register_module("features",

@@ -3,6 +3,7 @@
 #include "model/fused_layers.hpp"
 #include "model/layer_observer.hpp"
 #include "model/layers.hpp"
+#include "model/low_rank_linear.hpp"
 #include "model/network.hpp"
 #include "model/window_attention.hpp"
 
@@ -71,46 +72,69 @@ TORCH_MODULE(PatchEmbed);
 
 class BlockImpl : public torch::nn::Module, public KernelChoice {
   public:
-    BlockImpl(const Swin3d& config, std::size_t stage, bool shifted, double drop_probability)
+    /// @param name  of its module, for the layers in tensor form.
+    BlockImpl(const Swin3d& config, std::size_t stage, bool shifted, double drop_probability,
+              const FactoredLayers& factors, const std::string& name)
         : window_(config.window), shifted_(shifted), drop_probability_(drop_probability) {
         const int channels = config.width(stage);
         const std::int64_t rows = window_geometry({1, 1, 1}, window_, false).table_rows();
         norm1_ = register_module("norm1", LayerNorm(channels));
         const RoundingOptions rounding(config.quantisation, config.quantisation.of_stage(stage),
                                        Reads::both_signs);
-        const auto with_bias = LinearImpl::Bias::yes;
+        const auto linear = [&](torch::nn::Module& parent, const char* group, const char* own,
+                                int inputs, int outputs) {
+            return AnyLinear(parent, own, inputs, outputs, rounding,
+                             factored_as(factors, fmt::format("{}.{}.{}", name, group, own)));
+        };
         const auto attention = register_module("attn", std::make_shared<torch::nn::Module>());
-        qkv_ =
-            attention->register_module("qkv", Linear(channels, 3 * channels, with_bias, rounding));
-        proj_ = attention->register_module("proj", Linear(channels, channels, with_bias, rounding));
+        qkv_ = linear(*attention, "attn", "qkv", channels, 3 * channels);
+        proj_ = linear(*attention, "attn", "proj", channels, channels);
         table_ = attention->register_parameter("relative_position_bias_table",
                                                torch::empty({rows, config.heads[stage]}));
         norm2_ = register_module("norm2", LayerNorm(channels));
         const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>());
-        fc1_ = mlp->register_module("fc1",
-                                    Linear(channels, config.mlp_width(stage), with_bias, rounding));
-        fc2_ = mlp->register_module("fc2",
-                                    Linear(config.mlp_width(stage), channels, with_bias, rounding));
+        fc1_ = linear(*mlp, "mlp", "fc1", channels, config.mlp_width(stage));
+        fc2_ = linear(*mlp, "mlp", "fc2", config.mlp_width(stage), channels);
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& tokens) const {
         const WindowGeometry geometry =
             window_geometry({tokens.size(1), tokens.size(2), tokens.size(3)}, window_, shifted_);
-        const torch::Tensor mixed =
-            sum(tokens, dense_linear(proj_, attention(tokens, geometry), kernels));
-        return sum(mixed, gelu_linear(fc2_, norm_linear(norm2_, fc1_, mixed, kernels), kernels));
+        const torch::Tensor mixed = sum(tokens, projected(attention(tokens, geometry)));
+        return sum(mixed, activated(normalised(norm2_, fc1_, mixed)));
     }
 
   private:
+    // Layers in tensor form are fused with nothing.
+    [[nodiscard]] torch::Tensor projected(const torch::Tensor& x) const {
+        return proj_.dense().is_empty() ? proj_.forward(x)
+                                        : dense_linear(proj_.dense(), x, kernels);
+    }
+    [[nodiscard]] torch::Tensor normalised(const LayerNorm& norm, const AnyLinear& linear,
+                                           const torch::Tensor& x) const {
+        return linear.dense().is_empty() ? linear.forward(norm->forward(x))
+                                         : norm_linear(norm, linear.dense(), x, kernels);
+    }
+    [[nodiscard]] torch::Tensor activated(torch::Tensor&& x) const {
+        return fc2_.dense().is_empty() ? fc2_.forward(torch::gelu(x))
+                                       : gelu_linear(fc2_.dense(), std::move(x), kernels);
+    }
     [[nodiscard]] torch::Tensor attention(const torch::Tensor& tokens,
                                           const WindowGeometry& geometry) const {
         if (kernels != Kernels::exported)
-            return window_attention(norm_linear(norm1_, qkv_, tokens, kernels), qkv_->bias, table_,
-                                    geometry, kernels);
-        const Projection scaled = scaled_projection({qkv_->weight, qkv_->bias}, table_.size(1));
-        return exported_window_attention(
-            torch::linear(norm1_->forward(tokens), scaled.weight, scaled.bias), scaled.bias, table_,
-            geometry);
+            return window_attention(normalised(norm1_, qkv_, tokens), qkv_.bias(), table_, geometry,
+                                    kernels);
+        const torch::Tensor x = norm1_->forward(tokens);
+        if (qkv_.dense().is_empty()) {
+            const torch::Tensor factors = query_scales(qkv_.bias(), table_.size(1));
+            return exported_window_attention(qkv_.forward(x) * factors,
+                                             constant_product(qkv_.bias(), factors), table_,
+                                             geometry);
+        }
+        const Projection scaled =
+            scaled_projection({qkv_.dense()->weight, qkv_.bias()}, table_.size(1));
+        return exported_window_attention(torch::linear(x, scaled.weight, scaled.bias), scaled.bias,
+                                         table_, geometry);
     }
 
     /// tokens + branch, without the branches that stochastic depth drops. Nobody needs the branch
@@ -124,7 +148,7 @@ class BlockImpl : public torch::nn::Module, public KernelChoice {
     bool shifted_;
     double drop_probability_;
     LayerNorm norm1_{nullptr}, norm2_{nullptr};
-    Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
+    AnyLinear qkv_, proj_, fc1_, fc2_;
     torch::Tensor table_;
 };
 TORCH_MODULE(Block);
@@ -159,15 +183,17 @@ TORCH_MODULE(PatchMerging);
 class StageImpl : public torch::nn::Module {
   public:
     /// @param first_block  its number among all blocks, for the rising drop probability.
-    StageImpl(const Swin3d& config, std::size_t stage, int first_block) {
+    StageImpl(const Swin3d& config, std::size_t stage, int first_block,
+              const FactoredLayers& factors) {
+        blocks_name_ = fmt::format("layers.{}.blocks", stage);
         const int blocks = std::accumulate(config.depths.begin(), config.depths.end(), 0);
         for (int i = 0; i < config.depths[stage]; ++i) {
             const double drop =
                 blocks > 1 ? config.drop_path * (first_block + i) / (blocks - 1) : 0;
-            blocks_->push_back(Block(config, stage, i % 2 == 1, drop));
+            blocks_->push_back(Block(config, stage, i % 2 == 1, drop, factors,
+                                     fmt::format("{}.{}", blocks_name_, i)));
         }
         register_module("blocks", blocks_);
-        blocks_name_ = fmt::format("layers.{}.blocks", stage);
         downsample_name_ = fmt::format("layers.{}.downsample", stage);
         if (stage + 1 < config.depths.size())
             downsample_ = register_module(
@@ -203,9 +229,10 @@ class Swin3dNetwork : public Network {
             "patch_embed",
             PatchEmbed(config.patch, config.embed_dim,
                        RoundingOptions(quantisation, quantisation.of_first(), Reads::clip, clip)));
+        const FactoredLayers factors = factored_layers(config.low_rank, config.tensor_layers(clip));
         int blocks = 0;
         for (std::size_t stage = 0; stage < config.depths.size(); ++stage) {
-            layers_->push_back(Stage(config, stage, blocks));
+            layers_->push_back(Stage(config, stage, blocks, factors));
             blocks += config.depths[stage];
         }
         register_module("layers", layers_);

@@ -4,6 +4,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/field.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/low_rank.hpp"
 #include "edgeloop/architecture/quantisation.hpp"
 
 #include <cstdint>
@@ -45,6 +46,7 @@ struct Cnn3d {
     std::string reduce = "mean";
     double dropout = 0;
     Quantisation quantisation;  ///< the spec's
+    LowRank low_rank;           ///< the spec's
 
     [[nodiscard]] std::vector<Field> fields() {
         return {
@@ -70,6 +72,12 @@ struct Cnn3d {
     [[nodiscard]] LayerGroups layer_groups() const {
         return {stages.size(), false, !hidden.empty()};
     }
+    [[nodiscard]] TensorFormats tensor_formats() const {
+        return {
+            {"tt", "tucker2", "cp"},
+            hidden.empty() ? std::vector<std::string>() : std::vector<std::string>{"tt", "ttm"}};
+    }
+    [[nodiscard]] std::vector<TensorLayer> tensor_layers(const ClipShape& clip) const;
     [[nodiscard]] std::optional<std::string> problem() const;
     [[nodiscard]] ModelCounts count(const ClipShape& clip) const;
     /// In src/model/families/.

@@ -4,6 +4,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/field.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/low_rank.hpp"
 #include "edgeloop/architecture/quantisation.hpp"
 
 #include <cstdint>
@@ -57,6 +58,7 @@ struct Mbconv3d {
     std::string norm = "group";
     std::string activation = "silu";
     Quantisation quantisation;  ///< the spec's
+    LowRank low_rank;           ///< the spec's
 
     [[nodiscard]] std::vector<Field> fields() {
         return {
@@ -74,6 +76,9 @@ struct Mbconv3d {
     }
 
     [[nodiscard]] LayerGroups layer_groups() const { return {stages.size(), true, true}; }
+    /// Convolutions of 1 x 1 x 1 have two factors, in whatever format.
+    [[nodiscard]] TensorFormats tensor_formats() const { return {{"tt"}, {"tt"}}; }
+    [[nodiscard]] std::vector<TensorLayer> tensor_layers(const ClipShape& clip) const;
     [[nodiscard]] std::optional<std::string> problem() const;
     [[nodiscard]] ModelCounts count(const ClipShape& clip) const;
     /// In src/model/families/.

@@ -4,6 +4,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/architecture/field.hpp"
 #include "edgeloop/architecture/grid.hpp"
+#include "edgeloop/architecture/low_rank.hpp"
 #include "edgeloop/architecture/quantisation.hpp"
 
 #include <array>
@@ -31,6 +32,7 @@ struct Swin3d {
     double drop_path = 0.3;
     double dropout = 0.5;
     Quantisation quantisation;  ///< the spec's, of the linear layers
+    LowRank low_rank;           ///< the spec's, of attention's projections and the MLPs
 
     [[nodiscard]] std::vector<Field> fields() {
         return {
@@ -60,6 +62,8 @@ struct Swin3d {
     }
 
     [[nodiscard]] LayerGroups layer_groups() const { return {depths.size(), true, true}; }
+    [[nodiscard]] TensorFormats tensor_formats() const { return {{"tt", "ttm"}, {}}; }
+    [[nodiscard]] std::vector<TensorLayer> tensor_layers(const ClipShape& clip) const;
     [[nodiscard]] std::optional<std::string> problem() const;
     [[nodiscard]] ModelCounts count(const ClipShape& clip) const;
     /// In src/model/families/.
