@@ -16,6 +16,7 @@ resume=()
 # shellcheck source=mpi_launch/environment.sh
 . "$EDGELOOP_ROOT/mpi_launch/environment.sh"
 build=${EDGELOOP_BUILD:-$EDGELOOP_ROOT/build/release}
+[ -d "$build/bin" ] || build=$EDGELOOP_ROOT/../..  # installed: share/edgeloop of a prefix
 if [ ! -x "$build/bin/edgeloop-search" ]; then
     echo "run_local.sh: there is no $build/bin/edgeloop-search: run mpi_launch/build.sh, or name the folder in EDGELOOP_BUILD" >&2
     exit 3

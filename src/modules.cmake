@@ -15,13 +15,15 @@ function(edgeloop_module name)
                                          PRIVATE edgeloop_compile_options ${arg_PRIVATE})
 endfunction()
 
-# edgeloop_program(<name> SOURCES ... LIBRARIES ...): one executable in <build>/bin.
+# edgeloop_program(<name> SOURCES ... LIBRARIES ...): one executable in <build>/bin, installed with its completion for
+# bash, which looks for a file of the program's name.
 function(edgeloop_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PRIVATE edgeloop_compile_options ${arg_LIBRARIES})
   install(TARGETS ${name} RUNTIME DESTINATION bin)
+  install(FILES ${PROJECT_SOURCE_DIR}/src/cli/edgeloop.bash DESTINATION share/bash-completion/completions RENAME ${name})
 endfunction()
 
 add_library(edgeloop_compile_options INTERFACE)

@@ -65,7 +65,8 @@ struct OptionParser::Impl {
     }
 
     [[nodiscard]] std::vector<std::string> names() const {
-        std::vector<std::string> result{"help", "version", "config", "print-config"};
+        std::vector<std::string> result{"help", "version", "config", "print-config",
+                                        "list-options"};
         for (const Bound& option : bound) {
             result.push_back(option.name);
             if (option.takes == Takes::nothing) result.push_back(no + option.name);
@@ -88,6 +89,22 @@ struct OptionParser::Impl {
         for (const auto& group : groups) text << *group << "\n";
         text << common << "\n" << manners;
         return text.str();
+    }
+
+    // A line for each option: its name, what it takes, and the words it may have.
+    [[nodiscard]] std::string listed(const po::options_description& common) const {
+        std::string text;
+        for (const Bound& option : bound) {
+            const char* const takes = option.takes == Takes::nothing ? "switch"
+                                      : option.takes == Takes::list  ? "list"
+                                                                     : "value";
+            text += fmt::format("--{}\t{}\t{}\n", option.name, takes,
+                                fmt::join(option.range.words, " "));
+        }
+        for (const auto& option : common.options())
+            text += fmt::format("--{}\t{}\t\n", option->long_name(),
+                                option->semantic()->max_tokens() > 0 ? "value" : "switch");
+        return text;
     }
 
     // --switch=VALUE as --switch or --no-switch, which is all that the library knows.
@@ -264,7 +281,8 @@ bool OptionParser::parse(int argc, const char* const* argv, int first, bool spea
                                                               "show version and build and exit")(
         "config", po::value<std::string>(),
         "read options from this file; the command line wins, option by option")(
-        "print-config", "print every option with its resolved value, as a config file, and exit");
+        "print-config", "print every option with its resolved value, as a config file, and exit")(
+        "list-options", "print every option, what it takes and its words, for scripts, and exit");
     const std::vector<std::string> arguments(argv + std::min(first, argc), argv + argc);
     Impl::Given line = impl_->read(arguments, common);
     const auto answer = [&](const std::string& text) {
@@ -274,6 +292,7 @@ bool OptionParser::parse(int argc, const char* const* argv, int first, bool spea
     if (line.count("help") > 0) return answer(impl_->help_text(common));
     if (line.count("version") > 0)
         return answer(fmt::format("{} {}\n", impl_->program, build_description()));
+    if (line.count("list-options") > 0) return answer(impl_->listed(common));
     for (auto& [name, values] : line) {
         const Bound* option = impl_->find(name);
         if (option != nullptr && option->takes == Takes::list &&
@@ -352,6 +371,11 @@ int run_subcommand(const std::string& program, const std::string& summary,
     }
     if (wanted == "--version") {
         fmt::print("{} {}\n", program, build_description());
+        return 0;
+    }
+    if (wanted == "--list-options") {
+        for (const std::string& name : names) fmt::print("{}\tsubcommand\t\n", name);
+        fmt::print("--help\tswitch\t\n--version\tswitch\t\n");
         return 0;
     }
     for (const Subcommand& command : subcommands)

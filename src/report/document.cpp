@@ -1,6 +1,7 @@
 #include "report/document.hpp"
 
 #include "report/encoder.hpp"
+#include "report/events.hpp"
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/architecture/counts.hpp"
@@ -24,7 +25,6 @@ constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 // What of designs is kept in a page at most, in bytes before they are compressed.
 constexpr std::size_t most_spec_bytes = 1'500'000, most_record_bytes = 400'000;
 constexpr std::size_t most_with_layers = 80;
-constexpr std::size_t most_events = 60'000;  // of each kind, the newest
 
 const char* name_of(Role role) {
     switch (role) {
@@ -91,9 +91,11 @@ class DocumentMaker {
                                        {"relation", demand.relation},
                                        {"bound", demand.bound}});
         json["designs"] = designs();
-        json["trainings"] = trainings();
-        json["measurements"] = measurements();
-        json["notes"] = notes();
+        EventTables events(run_, encoder_, rows_);
+        json["trainings"] = events.trainings();
+        json["measurements"] = events.measurements();
+        json["notes"] = events.notes();
+        json["curves"] = events.curves(first_rows_);
         json["progress"] = progress_of(run_);
         json["growth"] = growth_table(run_);
         json["importance"] = importance();
@@ -112,22 +114,11 @@ class DocumentMaker {
     }
     static Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
-    [[nodiscard]] Json named(const std::string& name, const std::vector<double>& values) {
-        Json json = encoder_.numbers(values);
-        json["name"] = printable(name);
-        return json;
-    }
-    [[nodiscard]] Json named(const std::string& name, const std::vector<std::string>& values) {
-        Json json = encoder_.texts(values);
-        json["name"] = printable(name);
-        return json;
-    }
-
     Json designs() {
         Json columns = Json::array();
         for (const Column& column : run_.columns) {
-            Json json = column.is_number ? named(column.name, column.numbers)
-                                         : named(column.name, column.texts);
+            Json json = column.is_number ? encoder_.named(column.name, column.numbers)
+                                         : encoder_.named(column.name, column.texts);
             const Metric* metric = find_metric(column.name);
             json["role"] = name_of(column.role);
             json["unit"] = metric == nullptr ? "" : std::string(metric->unit);
@@ -135,115 +126,41 @@ class DocumentMaker {
             columns.push_back(std::move(json));
         }
         std::vector<double> proposed(run_.rows, missing), ended(run_.rows, missing);
+        std::vector<double> mother(run_.rows, missing), father(run_.rows, missing);
         for (const auto& [id, design] : run_.history.designs) {
             const auto row = rows_.find(id);
             if (row == rows_.end()) continue;
             if (design.proposed_ms >= 0) proposed[row->second] = since_start(design.proposed_ms);
             if (design.ended_ms >= 0) ended[row->second] = since_start(design.ended_ms);
+            if (design.parents.empty()) continue;
+            mother[row->second] = static_cast<double>(design.parents.front());
+            father[row->second] = static_cast<double>(design.parents.back());
         }
         return {{"rows", run_.rows},
                 {"columns", columns},
-                {"times", {named("proposed", proposed), named("ended", ended)}}};
+                {"times",
+                 {encoder_.named("proposed", proposed), encoder_.named("ended", ended),
+                  encoder_.named("mother", mother), encoder_.named("father", father)}}};
     }
 
     [[nodiscard]] double since_start(std::int64_t time_ms) const {
         return static_cast<double>(time_ms - run_.history.first_ms);
     }
-    /// Row of a design, or one beyond all for one that has none yet.
-    [[nodiscard]] double row_of(std::uint64_t id) const {
-        const auto found = rows_.find(id);
-        return static_cast<double>(found == rows_.end() ? run_.rows : found->second);
-    }
-
-    Json trainings() {
-        const auto& all = run_.history.trainings;
-        const std::size_t first = all.size() > most_events ? all.size() - most_events : 0;
-        std::vector<double> rows, ids, repeats, starts, ends;
-        std::vector<std::string> statuses, reasons;
-        std::map<std::string, std::vector<double>> metrics;
-        for (const std::string& name : run_.objectives) metrics[name];
-        for (const char* name : {"train_epochs", "train_loss", "best_epoch"}) metrics[name];
-        for (std::size_t i = first; i < all.size(); ++i) {
-            rows.push_back(row_of(all[i].id));
-            ids.push_back(static_cast<double>(all[i].id));
-            repeats.push_back(all[i].repeat);
-            const bool ended = all[i].end_ms >= 0;
-            const double end = ended ? since_start(all[i].end_ms) : missing;
-            ends.push_back(end);
-            starts.push_back(all[i].start_ms >= 0
-                                 ? since_start(all[i].start_ms)
-                                 : std::max(0.0, std::round(end - 1e3 * all[i].seconds)));
-            statuses.push_back(all[i].status);
-            reasons.push_back(all[i].reason);
-            for (auto& [name, values] : metrics) {
-                const auto found = all[i].metrics.find(name);
-                values.push_back(found == all[i].metrics.end() ? missing : found->second);
-            }
-        }
-        Json columns = {named("row", rows),      named("id", ids),   named("repeat", repeats),
-                        named("start", starts),  named("end", ends), named("status", statuses),
-                        named("reason", reasons)};
-        for (const auto& [name, values] : metrics) {
-            const bool known = std::any_of(values.begin(), values.end(),
-                                           [](double value) { return !std::isnan(value); });
-            if (known) columns.push_back(named("metric:" + name, values));
-        }
-        return {{"rows", rows.size()}, {"columns", columns}, {"left_out", first}};
-    }
-
-    Json measurements() {
-        const auto& all = run_.history.measurements;
-        const std::size_t first = all.size() > most_events ? all.size() - most_events : 0;
-        std::vector<double> rows, ids, starts, ends;
-        std::vector<std::string> devices, statuses, reasons;
-        for (std::size_t i = first; i < all.size(); ++i) {
-            rows.push_back(row_of(all[i].id));
-            ids.push_back(static_cast<double>(all[i].id));
-            ends.push_back(since_start(all[i].end_ms));
-            starts.push_back(std::max(0.0, std::round(ends.back() - 1e3 * all[i].seconds)));
-            devices.push_back(all[i].device);
-            statuses.push_back(all[i].status);
-            reasons.push_back(all[i].reason);
-        }
-        return {{"rows", rows.size()},
-                {"left_out", first},
-                {"columns",
-                 {named("row", rows), named("id", ids), named("start", starts), named("end", ends),
-                  named("device", devices), named("status", statuses), named("reason", reasons)}}};
-    }
-
-    Json notes() {
-        const auto& all = run_.history.notes;
-        const std::size_t first = all.size() > most_events ? all.size() - most_events : 0;
-        std::vector<double> rows, times;
-        std::vector<std::string> whats, reasons;
-        for (std::size_t i = first; i < all.size(); ++i) {
-            rows.push_back(all[i].id == 0 ? missing : row_of(all[i].id));
-            times.push_back(since_start(all[i].time_ms));
-            whats.push_back(all[i].what);
-            reasons.push_back(all[i].reason);
-        }
-        return {{"rows", rows.size()},
-                {"left_out", first},
-                {"columns",
-                 {named("row", rows), named("time", times), named("what", whats),
-                  named("reason", reasons)}}};
-    }
-
     Json progress_of(const RunView& run) {
         Json columns = Json::array();
         for (std::size_t i = 0; i < run.progress.names.size(); ++i)
-            columns.push_back(named(run.progress.names[i], run.progress.columns[i]));
+            columns.push_back(encoder_.named(run.progress.names[i], run.progress.columns[i]));
         const std::size_t rows = columns.empty() ? 0 : run.progress.columns[0].size();
         return {{"rows", rows}, {"columns", columns}};
     }
 
     Json growth_table(const RunView& run) {
         const Growth growth = growth_of(run);
-        Json columns = {named("done", growth.done), named("seconds", growth.seconds),
-                        named("hypervolume", growth.hypervolume)};
+        Json columns = {encoder_.named("done", growth.done),
+                        encoder_.named("seconds", growth.seconds),
+                        encoder_.named("hypervolume", growth.hypervolume)};
         for (std::size_t k = 0; k < run.objectives.size(); ++k)
-            columns.push_back(named("best_" + run.objectives[k], growth.best[k]));
+            columns.push_back(encoder_.named("best_" + run.objectives[k], growth.best[k]));
         return {{"rows", growth.done.size()}, {"columns", columns}};
     }
 
@@ -356,7 +273,7 @@ class DocumentMaker {
             std::vector<double> values;
             if (const Column* column = other.find(name); column != nullptr && column->is_number)
                 for (const std::size_t row : other.front) values.push_back(column->numbers[row]);
-            points.push_back(named(name, values));
+            points.push_back(encoder_.named(name, values));
         }
         std::vector<std::string> ids;
         if (const Column* id = other.find("id"); id != nullptr && id->is_number)
@@ -376,9 +293,9 @@ class DocumentMaker {
     const RunView& run_;
     const PageOptions& options_;
     Encoder encoder_;
-    std::vector<double> reference_;                        ///< for the hypervolumes of all runs
-    std::unordered_map<std::uint64_t, std::size_t> rows_;  ///< by id
-    std::vector<std::size_t> first_rows_;                  ///< all, those of the front first
+    std::vector<double> reference_;  ///< for the hypervolumes of all runs
+    RowsById rows_;
+    std::vector<std::size_t> first_rows_;  ///< all, those of the front first
 };
 
 }  // namespace

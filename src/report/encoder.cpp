@@ -1,6 +1,7 @@
 #include "report/encoder.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -114,6 +115,18 @@ Json Encoder::texts(const std::vector<std::string>& values) {
     }
     Json json = codes(which, words.size());
     json["words"] = words;
+    return json;
+}
+
+Json Encoder::named(const std::string& name, const std::vector<double>& values) {
+    Json json = numbers(values);
+    json["name"] = printable(name);
+    return json;
+}
+
+Json Encoder::named(const std::string& name, const std::vector<std::string>& values) {
+    Json json = texts(values);
+    json["name"] = printable(name);
     return json;
 }
 

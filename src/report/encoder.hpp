@@ -18,6 +18,9 @@ class Encoder {
     /// Adds a column. @return what the page needs to read it.
     [[nodiscard]] Json numbers(const std::vector<double>& values);
     [[nodiscard]] Json texts(const std::vector<std::string>& values);
+    /// The same with the column's name, as text that can be shown.
+    [[nodiscard]] Json named(const std::string& name, const std::vector<double>& values);
+    [[nodiscard]] Json named(const std::string& name, const std::vector<std::string>& values);
 
     /// All columns and the header, compressed and in base64: letters that no markup can be made of.
     [[nodiscard]] std::string packed(const Json& header) const;

@@ -6,6 +6,7 @@
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -43,6 +44,39 @@ std::map<std::string, double> metrics_of(const Json& json) {
     for (const auto& [name, value] : found->items())
         if (value.is_number()) metrics[printable(name)] = value.get<double>();
     return metrics;
+}
+
+/// Values of a list, or nothing when it is none of numbers. JSON has no infinities: those are text.
+std::vector<double> numbers_of(const Json& json) {
+    std::vector<double> numbers;
+    if (!json.is_array()) return numbers;
+    for (const Json& value : json)
+        numbers.push_back(value.is_number() ? value.get<double>()
+                                            : std::numeric_limits<double>::quiet_NaN());
+    return numbers;
+}
+
+template <class Whole>
+std::vector<Whole> whole_numbers_of(const Json& json, const char* key) {
+    std::vector<Whole> numbers;
+    const auto found = json.find(key);
+    if (found == json.end() || !found->is_array()) return numbers;
+    for (const Json& value : *found)
+        if (value.is_number_unsigned()) numbers.push_back(value.get<Whole>());
+    return numbers;
+}
+
+LearningCurve curve_of(const Json& json) {
+    LearningCurve curve;
+    const auto found = json.find("curve");
+    if (found == json.end() || !found->is_object() || !found->contains("epoch")) return curve;
+    curve.epochs = numbers_of((*found)["epoch"]);
+    for (const auto& [name, values] : found->items()) {
+        std::vector<double> column = numbers_of(values);
+        if (name != "epoch" && column.size() == curve.epochs.size())
+            curve.metrics[printable(name)] = std::move(column);
+    }
+    return curve;
 }
 
 /// Puts the events of a journal together, one after the other.
@@ -83,6 +117,8 @@ class HistoryReader {
         if (design.proposed_ms < 0) design.proposed_ms = time_ms_;
         design.generation = value_of<std::uint32_t>(json, "generation", 0);
         design.index = value_of<std::uint32_t>(json, "index", 0);
+        if (design.parents.empty())
+            design.parents = whole_numbers_of<std::uint64_t>(json, "parents");
         design.epochs = value_of<int>(json, "epochs", 0);
         design.status.clear();  // one that was promoted goes on
         if (design.spec.empty()) design.spec = document_of(json, "spec");
@@ -109,6 +145,8 @@ class HistoryReader {
         training.status = text_of(json, "status");
         training.reason = text_of(json, "reason");
         training.metrics = metrics_of(json);
+        training.ranks = whole_numbers_of<int>(json, "ranks");
+        training.curve = curve_of(json);
     }
 
     void measure(const Json& json, std::uint64_t id) {

@@ -239,6 +239,8 @@ TEST(Documents, EveryCommandOfTheOperatorsPageWorksAsWritten) {
         "tunnelled.log");
     clone.runs("until edgeloop-bridge status --json --connect tcp://127.0.0.1:" + other +
                " | grep -q '\"class\"'; do sleep 0.2; done");
+    page.skip("edge/package.sh", "it builds; tests/platforms/package.sh runs it");
+    page.skip("sudo apt install", "it installs; tests/platforms/package.sh does so in a bare root");
     clone.runs(here(page.take("edgeloop-bridge status")));
     clone.runs(here(page.take("edgeloop-bridge drop")));
     clone.runs(page.take("rm allowed/devices/device.key.pub"));
@@ -272,6 +274,13 @@ TEST(Documents, TheCommandsOfTheLaunchPageWorkAsWritten) {
     page.skip("python3 -m pip install torch", "it fetches gigabytes");
     page.skip("cmake --preset release -DCMAKE_PREFIX_PATH", "it needs PyTorch's wheel");
     page.skip("cmake --build --preset release", "it builds what these tests run");
+    EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
+}
+
+TEST(Documents, TheCommandsOfTheClusterPageNeedACluster) {
+    Document page("mpi_launch/cluster.md");
+    page.skip("srun", "tests/slurm/run.sh has a SLURM of its own; this copies files");
+    page.skip("sbatch", "tests/slurm/run.sh runs it in a SLURM of its own");
     EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
 }
 

@@ -2,7 +2,7 @@
 # Every shell script passes shellcheck, and no srun leaves the other ranks waiting when one has died.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-mapfile -t scripts < <(find .ci mpi_launch edge experiments tests -type f \( -name '*.sh' -o -name '*.sbatch' -o -path .ci/run \) | sort)
+mapfile -t scripts < <(find .ci mpi_launch edge experiments src tests -type f \( -name '*.sh' -o -name '*.bash' -o -name '*.sbatch' -o -path .ci/run \) | sort)
 [ "${#scripts[@]}" -gt 0 ] || { echo "no shell script found: the search is wrong"; exit 1; }
 shellcheck --shell=bash --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
 if grep -n '^ *\(exec \)\?srun ' "${scripts[@]}" | grep -v -e --kill-on-bad-exit; then

@@ -57,10 +57,10 @@ template <class T>
 /// line, the config file, --help, --print-config and the checks follow from it.
 ///
 /// Every program gets from here: --help, --version, --config FILE (the command line wins over it,
-/// option by option), --print-config (every option with its resolved value, itself a config file
-/// that reads back exactly). Unknown options and keys, and values of the wrong type or out of
-/// range, are refused by the name of the option. --help says how lists, switches and config files
-/// are written.
+/// option by option), --print-config (a config file that reads back exactly), --list-options (for
+/// scripts: name, what it takes and its words, between tabs). Unknown options and keys, and values
+/// of the wrong type or out of range, are refused by the name of the option. --help says how lists,
+/// switches and config files are written.
 ///
 /// @code
 ///   int population = 32;

@@ -22,6 +22,12 @@ struct Column {
     std::vector<std::string> texts;  ///< shape (designs); empty: missing
 };
 
+/// Epochs of a training. NaN: not measured after that epoch.
+struct LearningCurve {
+    std::vector<double> epochs;                          ///< counted from 1; shape (rows)
+    std::map<std::string, std::vector<double>> metrics;  ///< shape (rows) each; learning_rate too
+};
+
 /// A training that began, as the journal tells.
 struct Training {
     std::uint64_t id = 0;      ///< of the design
@@ -31,6 +37,8 @@ struct Training {
     std::string status;  ///< empty: not ended
     std::string reason;
     std::map<std::string, double> metrics;
+    std::vector<int> ranks;  ///< that trained it; empty: not known
+    LearningCurve curve;     ///< of no epochs in runs of releases that did not record it
 };
 
 /// A measurement that ended.
@@ -58,7 +66,8 @@ struct Proposal {
     std::string status, reason;  ///< empty: it is not done
     double training_seconds = 0, measuring_seconds = 0;
     std::map<std::string, double> metrics;
-    std::string spec;  ///< JSON, or empty
+    std::string spec;                    ///< JSON, or empty
+    std::vector<std::uint64_t> parents;  ///< designs it was bred from; empty: none, or not known
 };
 
 /// The journal, read so that nothing a later version adds, and no damaged line, keeps the rest from

@@ -5,9 +5,12 @@
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/report/export.hpp"
 #include "edgeloop/report/report.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <vector>
 
 #include <fmt/format.h>
@@ -17,12 +20,28 @@ namespace edgeloop {
 namespace {
 
 struct ReportSettings {
-    std::string run, output, figures;
+    std::string run, output, figures, form = "page";
     std::vector<std::string> compare;
     bool watch = false;
     double every = 10;
     report::PageOptions page;
 };
+
+struct Form {
+    const char* name;
+    const char* file;  ///< in the run directory, unless told otherwise
+    std::string (*text)(const report::RunView& run);  ///< null: the page
+};
+
+constexpr Form forms[] = {{"page", "report.html", nullptr},
+                          {"csv", "designs.csv", report::export_csv},
+                          {"json", "designs.json", report::export_json},
+                          {"optuna", "optuna-journal.log", report::export_optuna}};
+
+const Form& form_of(const ReportSettings& settings) {
+    return *std::find_if(std::begin(forms), std::end(forms),
+                         [&](const Form& form) { return settings.form == form.name; });
+}
 
 /// Inside a run directory its files are for whom the directory is; elsewhere as the umask says.
 Access access_of(const ReportSettings& settings, const std::string& default_output) {
@@ -40,9 +59,10 @@ bool make(const ReportSettings& settings, bool reloads) {
     const bool runs = run.status.value("phase", Json()) == "running";
     report::PageOptions options = settings.page;
     options.reload_seconds = reloads && runs ? settings.every : 0;
-    write_file_atomic(settings.output, report::page(run, others, options),
-                      Durability::process_crash,
-                      access_of(settings, settings.run + "/report.html"));
+    const Form& form = form_of(settings);
+    write_file_atomic(
+        settings.output, form.text != nullptr ? form.text(run) : report::page(run, others, options),
+        Durability::process_crash, access_of(settings, settings.run + '/' + form.file));
     std::string figures;
     if (!settings.figures.empty())
         figures = fmt::format(
@@ -88,7 +108,12 @@ int report_program(int argc, const char* const* argv) {
                              "earlier release.");
     parser.positional("RUN_DIR", &runs, "a folder given as --run-dir before");
     parser.add("output", &settings.output,
-               "file to write, also -o FILE; default: report.html in RUN_DIR");
+               "file to write, also -o FILE; default: in RUN_DIR report.html, or designs.csv, "
+               "designs.json, optuna-journal.log");
+    parser.add("export", &settings.form,
+               "write instead of the page, for other programs: a table of all designs, all that is "
+               "known of the run as JSON, or a journal file of Optuna",
+               one_of({"page", "csv", "json", "optuna"}));
     parser.add("compare", &settings.compare,
                "other run directories: their fronts and progress are drawn, too");
     parser.add("watch", &settings.watch,
@@ -107,9 +132,12 @@ int report_program(int argc, const char* const* argv) {
     if (runs.size() != 1)
         throw ConfigError(fmt::format("{} run directories are named", runs.size()), {},
                           "name one, before the options, and others by --compare");
+    if (settings.form != "page" && (settings.watch || !settings.compare.empty()))
+        throw ConfigError("--export " + settings.form + " is of one run at one time",
+                          "--watch and --compare are for the page");
     settings.run = runs.front();
     while (settings.run.size() > 1 && settings.run.back() == '/') settings.run.pop_back();
-    if (settings.output.empty()) settings.output = settings.run + "/report.html";
+    if (settings.output.empty()) settings.output = settings.run + '/' + form_of(settings).file;
     if (settings.watch)
         watch(settings);
     else

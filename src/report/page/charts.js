@@ -12,6 +12,26 @@ export function chartOf(name) {
   return charts.get(name);
 }
 
+// Canvases that lie under a chart's own; what is saved has both.
+const underlays = new Map();
+export function addUnderlay(name) {
+  const chart = chartOf(name), canvas = element('canvas', {'aria-hidden': 'true', style: 'position:absolute;left:0;top:0;pointer-events:none'});
+  chart.getDom().prepend(canvas);
+  underlays.set(name, canvas);
+  return canvas;
+}
+
+function pictureOf(name) {
+  const chart = chartOf(name), under = underlays.get(name), ratio = 2;
+  if (!under) return chart.getDataURL({type: 'png', pixelRatio: ratio, backgroundColor: colour('panel')});
+  const over = chart.renderToCanvas({pixelRatio: ratio, backgroundColor: 'transparent'}), both = element('canvas', {width: over.width, height: over.height}), context = both.getContext('2d');
+  context.fillStyle = colour('panel');
+  context.fillRect(0, 0, both.width, both.height);
+  context.drawImage(under, 0, 0, both.width, both.height);
+  context.drawImage(over, 0, 0);
+  return both.toDataURL('image/png');
+}
+
 export function axis(name, more = {}) {
   return {
     name, nameLocation: 'middle', nameGap: 30, type: 'value', scale: true, ...(more.type === 'log' ? {min: range => range.min / 1.15, max: range => range.max * 1.15} : {}),
@@ -45,7 +65,7 @@ export function addDownloads(run, csvs) {
     const name = place.dataset.chart;
     place.append(
         element('button', {type: 'button', 'aria-label': `Save ${name} as PNG`, on: {click: () => download(
-            `${run.name}-${name}.png`, 'image/png', chartOf(name).getDataURL({type: 'png', pixelRatio: 2, backgroundColor: colour('panel')}))}}, 'PNG'),
+            `${run.name}-${name}.png`, 'image/png', pictureOf(name))}}, 'PNG'),
         element('button', {type: 'button', 'aria-label': `Save ${name} as CSV`, on: {click: () => download(`${run.name}-${name}.csv`, 'text/csv', csvs[name]())}}, 'CSV'));
   }
 }

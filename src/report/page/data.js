@@ -63,7 +63,7 @@ export async function readRun(base64) {
   run.rows = run.designs.rows;
   run.table = readTable(run.designs, bytes);
   run.times = readTable({rows: run.rows, columns: run.designs.times}, bytes);
-  for (const name of ['trainings', 'measurements', 'notes', 'progress', 'growth']) run[name] = readTable(run[name], bytes);
+  for (const name of ['trainings', 'measurements', 'notes', 'curves', 'progress', 'growth']) run[name] = readTable(run[name], bytes);
   for (const each of run.importance)
     if (each.predicted) each.predicted = readColumn(each.predicted, bytes, run.rows).values;
   for (const other of run.compare) {
@@ -75,6 +75,9 @@ export async function readRun(base64) {
   run.givenSet = new Set(run.given);
   run.ids = run.table.by.get('id') ? run.table.by.get('id').values : Float64Array.from({length: run.rows}, (none, i) => i);
   run.rowOf = new Map(Array.from(run.ids, (id, row) => [id, row]));
+  run.mothers = run.times.by.get('mother').values;
+  run.fathers = run.times.by.get('father').values;
+  run.parentsOf = row => [...new Set([run.mothers[row], run.fathers[row]])].map(id => run.rowOf.get(id)).filter(found => found !== undefined);
   run.completed = new Uint8Array(run.rows);
   const status = run.table.by.get('status');
   for (let row = 0; row < run.rows; ++row) run.completed[row] = status && textAt(status, row) === 'completed' ? 1 : 0;

@@ -1,6 +1,6 @@
 // Everything about one design.
 import {textAt} from './data.js';
-import {$, duration, element, fillTable, pairs, short, withUnit} from './dom.js';
+import {$, duration, element, fillTable, pairs, seriesColours, short, withUnit} from './dom.js';
 import {changed, state} from './state.js';
 
 const latencies = ['latency_min_ms', 'latency_low_ms', 'latency_ms', 'latency_high_ms', 'latency_p90_ms', 'latency_p99_ms', 'latency_max_ms'];
@@ -10,7 +10,7 @@ export function openDetails(row) {
   state.focus = row;
   $('details-title').textContent = `Design ${run.ids[row]}`;
   const body = $('details-body');
-  body.replaceChildren(...[facts(row), ...measuredOn().flatMap(of => [latencyFigure(row, of), latencyFacts(row, of)]), learning(row), genes(row), layers(row), relatives(row), history(row), conditions(row), everything(row), spec(row)].filter(Boolean));
+  body.replaceChildren(...[facts(row), ...measuredOn().flatMap(of => [latencyFigure(row, of), latencyFacts(row, of)]), learning(row), curves(row), genes(row), layers(row), relatives(row), history(row), conditions(row), everything(row), spec(row)].filter(Boolean));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
@@ -71,6 +71,18 @@ function latencyFacts(row, of) {
   return part('Latency and memory' + ofClass(of), verdict, pairs(list.map(each => [each.name, withUnit(each, each.values[row])])));
 }
 
+// An SVG and what adds an element to it.
+function drawing(width, height, label) {
+  const ns = 'http://www.w3.org/2000/svg', svg = document.createElementNS(ns, 'svg');
+  for (const [name, set] of Object.entries({viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label})) svg.setAttribute(name, set);
+  return {svg, draw(tag, attributes, text) {
+    const made = document.createElementNS(ns, tag);
+    for (const [name, set] of Object.entries(attributes)) made.setAttribute(name, set);
+    if (text) made.textContent = text;
+    svg.append(made);
+  }};
+}
+
 // Where the known quantiles lie, on one line.
 function latencyFigure(row, of) {
   const value = (name, row) => valueIn(name + of, row);
@@ -78,11 +90,7 @@ function latencyFigure(row, of) {
   if (known.length < 3) return null;
   const low = Math.min(...known.map(([, at]) => at)), high = Math.max(...known.map(([, at]) => at)), wide = high > 20 * low;
   const x = at => 20 + 520 * (high === low ? .5 : wide ? Math.log(at / low) / Math.log(high / low) : (at - low) / (high - low));
-  const ns = 'http://www.w3.org/2000/svg', svg = document.createElementNS(ns, 'svg');
-  svg.setAttribute('viewBox', '0 0 560 92');
-  svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-label', known.map(([name, at]) => `${name} ${short(at)}`).join(', '));
-  const draw = (tag, attributes, text) => { const made = document.createElementNS(ns, tag); for (const [name, set] of Object.entries(attributes)) made.setAttribute(name, set); if (text) made.textContent = text; svg.append(made); };
+  const {svg, draw} = drawing(560, 92, known.map(([name, at]) => `${name} ${short(at)}`).join(', '));
   draw('line', {x1: 20, x2: 540, y1: 46, y2: 46, stroke: 'currentColor', opacity: .4});
   const a = value('latency_low_ms', row), b = value('latency_high_ms', row);
   if (a > 0 && b >= a) draw('rect', {x: x(a), y: 38, width: Math.max(2, x(b) - x(a)), height: 16, fill: 'var(--front)', opacity: .35});
@@ -110,6 +118,48 @@ function learning(row) {
   return part('Trainings', element('div', {class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Trainings'}, made), element('p', {class: 'hint'}, 'One line for each training and each rung; repeats have other seeds.'));
 }
 
+// What each epoch of its trainings came to, drawn and as a table.
+function curves(row) {
+  const {run} = state, table = run.curves, trainings = run.trainings.by, epochs = table.by.get('epoch'), lines = new Map();
+  if (!epochs) return null;
+  for (let i = 0; i < table.rows; ++i) {
+    const training = table.by.get('training').values[i];
+    if (trainings.get('row').values[training] !== row) continue;
+    const repeat = trainings.get('repeat').values[training];
+    if (!lines.has(repeat)) lines.set(repeat, []);
+    lines.get(repeat).push(i);
+  }
+  if (lines.size === 0) return null;
+  const metrics = table.columns.filter(each => each.name.startsWith('metric:')), rows = [];
+  for (const [repeat, list] of lines) for (const i of list) rows.push([repeat ? `repeat ${repeat}` : 'first', String(epochs.values[i]), ...metrics.map(each => short(each.values[i]))]);
+  const made = element('table');
+  fillTable(made, ['training', 'epoch', ...metrics.map(each => each.name.slice(7))], rows, [1, ...metrics.map((none, i) => i + 2)]);
+  return part('Learning curves', curveFigure(lines, epochs.values, metrics.filter(each => each.name !== 'metric:learning_rate')),
+              element('details', {}, element('summary', {}, `${rows.length} epochs`), element('div', {class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Epochs'}, made)));
+}
+
+function curveFigure(lines, epochs, metrics) {
+  const all = [...lines.values()].flat(), values = metrics.flatMap(each => all.map(i => each.values[i])).filter(at => at > 0);
+  if (values.length < 2) return null;
+  const last = Math.max(...all.map(i => epochs[i])), low = Math.log(Math.min(...values)), high = Math.log(Math.max(...values)), tints = seriesColours();
+  const x = epoch => 62 + 470 * (last > 1 ? (epoch - 1) / (last - 1) : .5), y = value => 12 + 150 * (high > low ? (high - Math.log(value)) / (high - low) : .5);
+  const {svg, draw} = drawing(560, 210, metrics.map(each => { const known = all.filter(i => Number.isFinite(each.values[i])).map(i => short(each.values[i])); return `${each.name.slice(7)} from ${known[0]} to ${known.at(-1)}`; }).join(', '));
+  draw('path', {d: 'M62 12V162H532', fill: 'none', stroke: 'currentColor', opacity: .4});
+  for (const at of [Math.exp(high), Math.exp(low)]) draw('text', {x: 56, y: y(at) + 4, 'text-anchor': 'end', 'font-size': 11, fill: 'currentColor'}, short(Number(at.toPrecision(3))));
+  draw('text', {x: 62, y: 178, 'font-size': 11, fill: 'currentColor'}, 'epoch 1');
+  draw('text', {x: 532, y: 178, 'text-anchor': 'end', 'font-size': 11, fill: 'currentColor'}, String(last));
+  metrics.forEach((metric, k) => {
+    for (const [repeat, list] of lines) {
+      const points = list.filter(i => metric.values[i] > 0).map(i => [x(epochs[i]), y(metric.values[i])]);
+      if (points.length > 1) draw('polyline', {points: points.map(each => each.join(' ')).join(','), fill: 'none', stroke: tints[k % tints.length], 'stroke-width': repeat ? 1 : 2, opacity: repeat ? .5 : 1});
+      for (const [cx, cy] of points) draw('circle', {cx, cy, r: points.length > 1 ? 2 : 4, fill: tints[k % tints.length], opacity: repeat ? .5 : 1});
+    }
+    draw('circle', {cx: 70 + 150 * k, cy: 196, r: 4, fill: tints[k % tints.length]});
+    draw('text', {x: 78 + 150 * k, y: 200, 'font-size': 11, fill: 'currentColor'}, metric.name.slice(7));
+  });
+  return svg;
+}
+
 function genes(row) {
   const list = state.run.table.columns.filter(each => each.role === 'gene');
   return list.length ? part('Genes', pairs(list.map(each => [each.name, textAt(each, row) || 'does not apply']))) : null;
@@ -123,9 +173,36 @@ function layers(row) {
   return part('Layers', element('div', {class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Layers'}, made));
 }
 
-// The run does not record parents; who is alike and came before is what can be said.
+const geneColumns = () => state.run.table.columns.filter(each => each.role === 'gene');
+const toDesign = row => element('button', {type: 'button', on: {click: () => openDetails(row)}}, `design ${state.run.ids[row]}`);
+
+function changes(from, to) {
+  const changed = geneColumns().filter(each => !Object.is(each.values[to], each.values[from]));
+  return changed.map(each => `${each.name} ${textAt(each, from) || '–'} → ${textAt(each, to) || '–'}`).join(', ') || 'same genes';
+}
+
+// Parents, children and where the line began, by rows. Runs of older releases do not record parents.
 function relatives(row) {
-  const {run} = state, list = run.table.columns.filter(each => each.role === 'gene'), generation = column('generation');
+  const {run} = state, recorded = run.mothers.some(Number.isFinite);
+  if (!recorded) return nearest(row);
+  const parents = run.parentsOf(row), children = [], origin = new Set(), seen = new Set(), open = [...parents];
+  for (let other = 0; other < run.rows; ++other) if (run.mothers[other] === run.ids[row] || run.fathers[other] === run.ids[row]) children.push(other);
+  while (open.length) {
+    const next = open.pop(), above = run.parentsOf(next);
+    if (seen.has(next)) continue;
+    seen.add(next);
+    above.length ? open.push(...above) : origin.add(next);
+  }
+  const bred = parents.length ? element('ul', {class: 'parents'}, ...parents.map(other => element('li', {}, toDesign(other), ' ' + changes(other, row)))) : element('p', {}, 'It was sampled or given, and has no parents.');
+  const buttons = list => [...list].slice(0, 12).flatMap(other => [toDesign(other), ' ']).concat(list.length > 12 ? [`and ${list.length - 12} more`] : []);
+  return part('Parents', bred,
+              seen.size > parents.length ? element('p', {}, `The line has ${seen.size} designs before it and began with `, ...buttons([...origin].sort((a, b) => a - b)), '.') : null,
+              children.length ? element('p', {class: 'children'}, `${children.length} ${children.length === 1 ? 'child' : 'children'}: `, ...buttons(children)) : null);
+}
+
+// Who is alike and came before.
+function nearest(row) {
+  const {run} = state, list = geneColumns(), generation = column('generation');
   if (list.length === 0 || !generation || run.rows > 20000) return null;
   const spans = list.map(each => { let low = Infinity, high = -Infinity; for (const at of each.values) if (Number.isFinite(at)) { low = Math.min(low, at); high = Math.max(high, at); } return high > low ? high - low : 1; });
   const differs = (a, b) => list.reduce((sum, each, i) => {
@@ -137,10 +214,8 @@ function relatives(row) {
   for (let other = 0; other < run.rows; ++other) if (generation.values[other] < generation.values[row]) earlier.push([differs(row, other), other]);
   earlier.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   if (earlier.length === 0) return null;
-  return part('Nearest designs of earlier generations', element('ul', {}, ...earlier.slice(0, 3).map(([, other]) => {
-    const changes = list.filter(each => !Object.is(each.values[row], each.values[other])).map(each => `${each.name} ${textAt(each, other) || '–'} → ${textAt(each, row) || '–'}`);
-    return element('li', {}, element('button', {type: 'button', on: {click: () => openDetails(other)}}, `design ${run.ids[other]}`), ' ' + (changes.join(', ') || 'same genes'));
-  })), element('p', {class: 'hint'}, 'By genes. The journal does not record which designs were its parents.'));
+  return part('Nearest designs of earlier generations', element('ul', {}, ...earlier.slice(0, 3).map(([, other]) => element('li', {}, toDesign(other), ' ' + changes(other, row)))),
+              element('p', {class: 'hint'}, 'By genes. The journal does not record which designs were its parents.'));
 }
 
 function history(row) {

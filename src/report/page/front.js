@@ -1,12 +1,15 @@
 // The front: any column against any other; a rectangle selects.
-import {axis, base, chartOf, describe, tip} from './charts.js';
+import {addUnderlay, axis, base, chartOf, describe, tip} from './charts.js';
 import {openDetails} from './details.js';
 import {$, colour, csvCell, element, short, withUnit} from './dom.js';
 import {frontUpTo, setFilter, state} from './state.js';
 
 const mostIntervals = 400;
-let cursor = -1;  // place in the front, of the keyboard
-let drawn = '';   // what of the drawing does not depend on the selection
+const many = 800;  // designs, from which on those beside the front are drawn by pixels on a canvas below the chart
+let cursor = -1;   // place in the front, of the keyboard
+let drawn = '';    // what of the drawing does not depend on the selection
+let above = '';    // the same of the points that the chart draws, when there are many
+let cloud = null;  // the canvas; `at`: pixels of each row, for the chart's axes and size
 
 const chosen = side => state.run.table.by.get($('front-' + side).value);
 
@@ -28,6 +31,7 @@ export function prepareFront() {
   $('front-y').value = objectives.find(name => name !== latency) || (columns[0] && columns[0].name);
   for (const side of ['x', 'y']) setDefaultScale(side);
   $('front-errors').addEventListener('change', drawFront);
+  if (run.rows > many) new ResizeObserver(() => { if (cloud) drawFront(); }).observe($('front-chart'));
   listen();
 }
 
@@ -58,8 +62,62 @@ function groups() {
   return {others, selected, newest, front, given: run.given, picked: [...state.picked]};
 }
 
+// Red, green, blue and opacity of a colour in a number, as a canvas keeps it.
+const numbers = new Map();
+function colourNumber(text) {
+  if (!numbers.has(text)) {
+    const context = element('canvas', {width: 1, height: 1}).getContext('2d');
+    context.fillStyle = text;
+    context.fillRect(0, 0, 1, 1);
+    numbers.set(text, new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0]);
+  }
+  return numbers.get(text);
+}
+
+// Where the chart has each row, in pixels of the canvas: axes are linear, or linear in the logarithm.
+function placesOf(chart, x, y, scale) {
+  const key = [drawn, chart.getWidth(), chart.getHeight(), scale].join('\n');
+  if (cloud.at && cloud.at.key === key) return cloud.at;
+  const {run} = state, at = {key, x: new Float32Array(run.rows), y: new Float32Array(run.rows)};
+  [['x', x], ['y', y]].forEach(([side, column], i) => {
+    const log = $('front-log-' + side).checked, turn = log ? Math.log : value => value;
+    const {low, high} = extentOf(column), pixel = value => chart.convertToPixel('grid', i ? [extentOf(x).low, value] : [value, extentOf(y).low])[i] * scale;
+    const from = pixel(low), slope = high > low ? (pixel(high) - from) / (turn(high) - turn(low)) : 0, start = turn(low);
+    for (let row = 0; row < run.rows; ++row) at[side][row] = from + slope * (turn(column.values[row]) - start);
+  });
+  return cloud.at = at;
+}
+
+function extentOf(column) {
+  if (column.extent) return column.extent;
+  let low = Infinity, high = -Infinity;
+  for (const value of column.values) if (Number.isFinite(value)) { low = Math.min(low, value); high = Math.max(high, value); }
+  return column.extent = {low, high};
+}
+
+// Squares of these rows, group by group: some hundred thousand pixels are set in the time in which a path of as many points is begun.
+function drawCloud(chart, found, x, y) {
+  if (!cloud) cloud = {canvas: addUnderlay('front'), at: null};
+  const scale = window.devicePixelRatio || 1, wide = Math.round(chart.getWidth() * scale), tall = Math.round(chart.getHeight() * scale), {canvas} = cloud;
+  if (canvas.width !== wide || canvas.height !== tall) {
+    [canvas.width, canvas.height] = [wide, tall];
+    canvas.style.width = chart.getWidth() + 'px';
+    canvas.style.height = chart.getHeight() + 'px';
+  }
+  const context = canvas.getContext('2d'), image = context.createImageData(wide, tall), pixels = new Uint32Array(image.data.buffer), at = placesOf(chart, x, y, scale);
+  for (const [rows, tint, size] of [[found.others, 'faded', 3.5], [found.selected, 'other', 3], [found.newest, 'generation', 6]]) {
+    const paint = colourNumber(colour(tint)), edge = Math.round(size * scale);
+    for (const row of rows) {
+      const left = Math.round(at.x[row] - edge / 2), up = Math.round(at.y[row] - edge / 2);
+      if (!(left >= 0 && up >= 0 && left + edge <= wide && up + edge <= tall)) continue;  // missing values are nowhere
+      for (let v = up; v < up + edge; ++v) pixels.fill(paint, v * wide + left, v * wide + left + edge);
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
 function scatter(name, rows, x, y, tint, size, more = {}) {
-  const large = rows.length > 800;  // drawn as squares below 4 pixels, which is many times as fast
+  const large = rows.length > many;  // drawn as squares below 4 pixels, which is many times as fast
   return {id: name, type: 'scatter', name, data: large ? flat(rows, x, y) : rows.map(row => [x.values[row], y.values[row], row]), dimensions: large ? ['x', 'y'] : ['x', 'y', 'row'],
           large, symbolSize: large ? 3.5 : size, itemStyle: {color: tint}, emphasis: {disabled: true}, ...more};
 }
@@ -112,12 +170,14 @@ function marks(x, y) {
 export function drawFront() {
   const {run} = state, x = chosen('x'), y = chosen('y');
   if (!x || !y) return;
-  const chart = chartOf('front'), found = groups();
+  const chart = chartOf('front'), found = groups(), crowded = run.rows > many;
   const name = column => column.name + (column.unit && !column.name.endsWith('_' + column.unit) ? ` (${column.unit})` : '');
+  const corners = ['low', 'high'].map(end => [extentOf(x)[end], extentOf(y)[end]]).filter(point => point.every(Number.isFinite));
   const series = [
-    scatter('not selected', found.others, x, y, colour('faded'), 5),
-    scatter('selected', found.selected, x, y, colour('other'), 6),
-    scatter('this generation', found.newest, x, y, colour('generation'), 8),
+    ...(crowded ? [{id: 'not selected', type: 'scatter', silent: true, symbolSize: 0, data: corners}] : [
+      scatter('not selected', found.others, x, y, colour('faded'), 5),
+      scatter('selected', found.selected, x, y, colour('other'), 6),
+      scatter('this generation', found.newest, x, y, colour('generation'), 8)]),
     scatter('given', found.given, x, y, colour('given'), 13, {symbol: 'diamond', large: false}),
     scatter('front', found.front, x, y, colour('front'), 10, {z: 4, itemStyle: {color: colour('front'), opacity: 1}}),
     scatter('picked', found.picked, x, y, 'transparent', 15, {z: 5, itemStyle: {color: 'transparent', borderColor: colour('ink'), borderWidth: 2}}),
@@ -136,7 +196,10 @@ export function drawFront() {
   });
   const scale = side => $('front-log-' + side).checked ? {type: 'log'} : {type: 'value'};
   const key = [x.name, y.name, scale('x').type, scale('y').type, colour('ink')].join('\n');
-  if (key === drawn) {  // a brush: only the points are others
+  const own = [state.generation, found.picked.join(' '), $('front-errors').checked].join('\n');
+  if (key === drawn && crowded && own === above) {
+    // A brush: what the chart itself draws is the same.
+  } else if (key === drawn) {  // a brush: only the points are others
     chart.setOption({series}, {replaceMerge: ['series']});
   } else {
     drawn = key;
@@ -149,6 +212,8 @@ export function drawFront() {
       }},
     }), {notMerge: true});
   }
+  above = own;
+  if (crowded) drawCloud(chart, found, x, y);
   showLegend(found, colours);
   $('front-errors-control').hidden = !intervalOf(x) && !intervalOf(y);
   describe('front', `${y.name} against ${x.name}: ${found.front.length} designs on the front, ${state.count} selected. Arrow keys go along the front, Enter opens a design.`);
@@ -161,6 +226,9 @@ function showLegend(found, colours) {
   if (found.given.length) list.push(entry(colour('given'), 'given designs'));
   if (found.limits) list.push(entry(colour('limit'), 'limits', 'line'));
   state.run.compare.forEach((other, i) => list.push(entry(colours[(i + 1) % colours.length], other.name)));
+  const text = list.map(each => each.textContent).join('\n') + colour('ink');
+  if ($('front-legend').dataset.shows === text) return;
+  $('front-legend').dataset.shows = text;
   $('front-legend').replaceChildren(...list);
 }
 
@@ -227,7 +295,7 @@ function listen() {
     event.preventDefault();
     cursor = Math.max(0, Math.min(rows.length - 1, cursor < 0 ? 0 : cursor + step));
     const row = rows[cursor], y = chosen('y');
-    chartOf('front').dispatchAction({type: 'showTip', seriesId: 'front', seriesIndex: 4, dataIndex: frontUpTo(state.generation).indexOf(row)});
+    chartOf('front').dispatchAction({type: 'showTip', seriesId: 'front', seriesIndex: state.run.rows > many ? 2 : 4, dataIndex: frontUpTo(state.generation).indexOf(row)});
     $('count').textContent = `Design ${state.run.ids[row]}: ${y.name} ${withUnit(y, y.values[row])}, ${x.name} ${withUnit(x, x.values[row])}. Enter opens it.`;
   });
 }

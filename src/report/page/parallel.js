@@ -80,6 +80,9 @@ function placeHandles() {
   heights = columns.map(column => column.heights && column.tall === tall ? column.heights : Object.assign(column, {tall, heights: Float32Array.from(column.values, value => yOf(share(column, value)))}).heights);
   for (const handle of handles) {
     const {column, end} = handle, range = ends(column), [low, high] = rangeOf(column), value = Math.max(low, Math.min(high, range[end]));
+    const key = [value, wide, tall, state.filters.has(column.name)].join(' ');
+    if (handle.key === key) continue;  // setting what is set costs a layout of the page
+    handle.key = key;
     handle.element.style.left = xOf(handle.i) + 'px';
     handle.element.style.top = yOf(low === high ? end : share(column, value)) + (end ? -8 : 8) + 'px';
     handle.element.classList.toggle('set', state.filters.has(column.name));

@@ -6,6 +6,8 @@ import {changed, setFilter, state} from './state.js';
 
 const pageRows = 50;
 let visible = [], sorted = {name: null, down: false}, page = 0;
+const kept = new Map();  // lines of the table, by row, for the columns that are visible
+const mostKept = 1000;
 
 export function prepareTable() {
   const {run} = state, columns = run.table.columns;
@@ -15,7 +17,7 @@ export function prepareTable() {
     box.addEventListener('change', () => { box.checked ? first.add(column) : first.delete(column); arrange(); });
     $('table-columns').append(element('label', {}, box, ' ' + column.name));
   }
-  function arrange() { visible = columns.filter(column => first.has(column)); drawTable(); }
+  function arrange() { visible = columns.filter(column => first.has(column)); kept.clear(); drawTable(); }
   $('filter-column').append(...columns.filter(column => !(column.words && column.words.length > 200)).map(column => element('option', {value: column.name}, column.name)));
   const status = run.table.by.get('status');
   $('filter-column').value = status ? 'status' : columns.length ? columns[0].name : '';
@@ -77,6 +79,15 @@ function heading(column) {
 }
 
 function lineOf(row) {
+  if (!kept.has(row)) {
+    if (kept.size >= mostKept) kept.clear();
+    kept.set(row, newLine(row));
+  }
+  kept.get(row).querySelector('input').checked = state.picked.has(row);
+  return kept.get(row);
+}
+
+function newLine(row) {
   const {run} = state, id = run.ids[row];
   const box = element('input', {type: 'checkbox', 'aria-label': `Pick design ${id}`, checked: state.picked.has(row)});
   box.addEventListener('change', () => { box.checked ? state.picked.add(row) : state.picked.delete(row); changed(); });
@@ -93,8 +104,14 @@ export function drawTable() {
   const rows = rowsInOrder(), pages = Math.max(1, Math.ceil(rows.length / pageRows)), focused = document.activeElement;
   page = Math.max(0, Math.min(page, pages - 1));
   const picked = focused && focused.closest && focused.closest('#designs tr') && focused.type === 'checkbox' ? focused.closest('tr').dataset.row : null;
-  $('designs').tHead.replaceChildren(element('tr', {}, element('th', {scope: 'col'}, 'pick'), element('th', {scope: 'col'}, 'front'), ...visible.map(heading)));
-  $('designs').tBodies[0].replaceChildren(...rows.slice(page * pageRows, (page + 1) * pageRows).map(lineOf));
+  const head = $('designs').tHead, body = $('designs').tBodies[0], heads = [sorted.name, sorted.down, ...visible.map(column => column.name)].join('\n');
+  if (head.dataset.shows !== heads) {
+    head.dataset.shows = heads;
+    head.replaceChildren(element('tr', {}, element('th', {scope: 'col'}, 'pick'), element('th', {scope: 'col'}, 'front'), ...visible.map(heading)));
+  }
+  const wanted = rows.slice(page * pageRows, (page + 1) * pageRows).map(lineOf);
+  // Lines that are there stay: taking them out and in again would lay all of them out.
+  if (wanted.length !== body.rows.length || wanted.some((line, i) => line !== body.rows[i])) body.replaceChildren(...wanted);
   if (picked !== null) { const again = $('designs').querySelector(`tr[data-row="${picked}"] input`); if (again) again.focus(); }
   $('page-text').textContent = `Page ${page + 1} of ${pages}`;
   $('page-back').disabled = page === 0;

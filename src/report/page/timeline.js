@@ -8,18 +8,25 @@ import {state} from './state.js';
 const mostBars = 6000;
 let lanes = [], bars = [], span = 0;
 
-// Trainings get the first lane that is free: so many ran at once.
+// A training is in the lane of each rank that had it. Where the journal does not say who that was, it gets the first lane
+// that is free: so many ran at once.
 function trainingBars(table, end) {
   const free = [], found = [], column = name => table.by.get(name);
   const order = Array.from({length: table.rows}, (none, i) => i).sort((a, b) => column('start').values[a] - column('start').values[b]);
   for (const i of order) {
-    const start = column('start').values[i], stop = Number.isFinite(column('end').values[i]) ? column('end').values[i] : end;
+    const start = column('start').values[i], ended = Number.isFinite(column('end').values[i]), stop = ended ? column('end').values[i] : end;
     if (!Number.isFinite(start)) continue;
-    let lane = free.findIndex(time => time <= start);
-    if (lane < 0) lane = free.push(0) - 1;
-    free[lane] = stop;
-    found.push({lane: `training ${lane + 1}`, start, stop, row: column('row').values[i], id: column('id').values[i], repeat: column('repeat').values[i],
-                status: Number.isFinite(column('end').values[i]) ? textAt(column('status'), i) || 'completed' : 'not ended', kind: 'training'});
+    const ranks = textAt(column('ranks'), i);
+    let own = ranks.split(' ').map(rank => `rank ${rank}`);
+    if (!ranks) {
+      let lane = free.findIndex(time => time <= start);
+      if (lane < 0) lane = free.push(0) - 1;
+      free[lane] = stop;
+      own = [`training ${lane + 1}`];
+    }
+    for (const lane of own)
+      found.push({lane, start, stop, row: column('row').values[i], id: column('id').values[i], repeat: column('repeat').values[i],
+                  status: ended ? textAt(column('status'), i) || 'completed' : 'not ended', kind: 'training'});
   }
   return found;
 }
@@ -45,7 +52,8 @@ export function prepareTimeline() {
   const {run} = state;
   span = run.last_ms - run.first_ms;
   bars = [...trainingBars(run.trainings, span), ...deviceBars(run.measurements)].filter(bar => bar.stop >= bar.start);
-  lanes = [...new Set(bars.map(bar => bar.lane))].sort((a, b) => a.localeCompare(b, 'en', {numeric: true})).sort((a, b) => b.startsWith('training ') - a.startsWith('training '));
+  const trains = new Set(bars.filter(bar => bar.kind === 'training').map(bar => bar.lane));
+  lanes = [...new Set(bars.map(bar => bar.lane))].sort((a, b) => trains.has(b) - trains.has(a) || a.localeCompare(b, 'en', {numeric: true}));
   if (bars.length === 0 || !(span > 0)) return false;
   fillTable($('timeline-table'), ['who', 'tasks', 'busy', 'share of the run', 'waited'], lanes.map(lane => {
     const own = bars.filter(bar => bar.lane === lane), busy = covered(own);
@@ -81,7 +89,7 @@ export function drawTimeline() {
   chart.on('click', item => { const bar = drawn[item.value[3]]; if (bar.row < run.rows) openDetails(bar.row); });
   describe('timeline', `${lanes.length} lanes over ${duration(span / 1e3)}; the table below has what each did`);
   const left = run.trainings.leftOut + run.measurements.leftOut;
-  $('timeline-note').textContent = `A lane of trainings is one that ran beside others; the journal does not say which ranks it had. Colours: training, measuring, repeats that confirm, and what did not complete (red). A device is busy from when its task was sent to it.` +
+  $('timeline-note').textContent = `${lanes.some(lane => lane.startsWith('rank ')) ? 'A training of several ranks is in the lane of each.' : ''} ${lanes.some(lane => lane.startsWith('training ')) ? 'A lane that is named training is one that ran beside others: which ranks it had is not known.' : ''} Colours: training, measuring, repeats that confirm, and what did not complete (red). A device is busy from when its task was sent to it.` +
       (drawn.length < bars.length ? ` ${drawn.length} of ${bars.length} tasks are drawn.` : '') + (left ? ` The oldest ${left} tasks are left out.` : '');
 }
 

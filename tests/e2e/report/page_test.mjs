@@ -54,6 +54,7 @@ const odd = {
 
 writeFileSync(`${odd.devices}/journal.jsonl`, [
   {event: 'journal', version: 2}, ...[1, 2].map(id => ({event: 'proposed', id, generation: 0, index: id, genes: [0.5]})),
+  {event: 'trained', id: 1, status: 'completed', seconds: 1, metrics: {f1: 1}, ranks: [1, 2], curve: {epoch: [1, 2, 3], learning_rate: [.1, .1, .1], train_loss: [4, 2, 1], f1: [null, null, 1]}},
   {event: 'measured', id: 1, status: 'completed', seconds: 1, device: 'left', metrics: {latency_ms: 2}},
   {event: 'measured', id: 2, status: 'completed', seconds: 2, device: 'right', metrics: {latency_ms: 1}},
 ].map((event, seq) => JSON.stringify({seq, time_ms: 1e12 + 1000 * seq, ...event, crc: 0})).join('\n') + '\n');
@@ -274,9 +275,13 @@ const tests = {
       }
       if (name === 'failed') assert.match(await page.$eval('#failures-table', each => each.textContent), /failed.*out of memory.*lost.*rank … died|failed.*out of memory.*lost.*rank 3 died/);
       if (name === 'devices') {
-        assert.match(await page.$eval('#timeline-table', each => each.textContent), /left1.*right1/);
+        assert.match(await page.$eval('#timeline-table', each => each.textContent), /rank 11.*rank 21.*left1.*right1/);
         await page.click('#designs tbody tr .open');
-        assert.match(await page.$eval('#details-body', each => each.textContent), /Valid|Not valid/);
+        const details = await page.$eval('#details-body', each => each.textContent);
+        assert.match(details, /Valid|Not valid/);
+        assert.match(details, /Learning curves.*first10\.14.*first20\.12.*first310\.11/s); // training, epoch, f1, rate, loss
+        assert.equal(await page.$$eval('#details-body svg[aria-label^="f1 from"] polyline', list => list.length), 1);
+        await violations(page, 'learning curves');
       }
       if (name === 'four') assert.equal(await count(page), 30);
       if (name === 'running') assert.match(await page.$eval('#tiles', each => each.textContent), /in flight3/);

@@ -130,6 +130,29 @@ TEST(RunView, TellsRepeatsFromTheFirstTraining) {
     EXPECT_EQ(run.history.trainings[1].end_ms, -1);
 }
 
+TEST(RunView, ReadsParentsRanksAndLearningCurves) {
+    MadeUpRun made("f1,f2");
+    made.event(
+        R"("event":"proposed","id":7,"generation":1,"index":0,"genes":[0.5],"parents":[3,4])");
+    made.event(R"("event":"started","id":7)");
+    made.event(R"("event":"trained","id":7,"status":"completed","metrics":{"f1":1},"seconds":1,)"
+               R"("ranks":[2,3],"curve":{"epoch":[1,2],"learning_rate":[0.1,0.05],)"
+               R"("train_loss":[0.5,"nan"],"f1":[null,0.25],"odd":[1]})");
+    made.event(R"("event":"proposed","id":8,"generation":1,"index":1,"genes":[0.5],"parents":"x")");
+    const RunView run = read_run(made.folder);
+    EXPECT_THAT(run.history.designs.at(7).parents, ElementsAre(3, 4));
+    EXPECT_THAT(run.history.designs.at(8).parents, IsEmpty());
+    ASSERT_EQ(run.history.trainings.size(), 1u);
+    EXPECT_THAT(run.history.trainings[0].ranks, ElementsAre(2, 3));
+    const report::LearningCurve& curve = run.history.trainings[0].curve;
+    EXPECT_THAT(curve.epochs, ElementsAre(1, 2));
+    ASSERT_EQ(curve.metrics.size(), 3u);  // a column of another length is left out
+    EXPECT_EQ(curve.metrics.at("train_loss")[0], 0.5);
+    EXPECT_TRUE(std::isnan(curve.metrics.at("train_loss")[1]));
+    EXPECT_TRUE(std::isnan(curve.metrics.at("f1")[0]));
+    EXPECT_EQ(curve.metrics.at("f1")[1], 0.25);
+}
+
 TEST(RunView, KeepsGoingWithoutAJournalOrWithBrokenDocuments) {
     const MadeUpRun made("f1,f2");
     made.write("status.json", "{");
