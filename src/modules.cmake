@@ -37,7 +37,7 @@ if(EDGELOOP_SANITIZE)
 endif()
 
 # edgeloop_embed(<folder> <function> <header> <source> [<pattern>]): sets the variable <source> to a C++ file
-# that defines <function>, declared in <header>: the files of the folder as ShippedFile; without a pattern
+# that defines <function> (with its namespace in edgeloop), declared in <header>: the files of the folder as ShippedFile; without a pattern
 # those in JSON.
 function(edgeloop_embed folder function header source)
   set(pattern *.json)
@@ -45,7 +45,8 @@ function(edgeloop_embed folder function header source)
     set(pattern ${ARGV4})
   endif()
   file(GLOB files CONFIGURE_DEPENDS ${folder}/${pattern})
-  set(output ${CMAKE_CURRENT_BINARY_DIR}/${function}.cpp)
+  string(MAKE_C_IDENTIFIER ${function} name)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
   set(script ${PROJECT_SOURCE_DIR}/src/embed.cmake)
   add_custom_command(OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -DFOLDER=${CMAKE_CURRENT_SOURCE_DIR}/${folder} -DPATTERN=${pattern} -DFUNCTION=${function}

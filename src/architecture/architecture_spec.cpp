@@ -24,7 +24,8 @@ void read_low_rank(ArchitectureSpec& spec, const AnyFamily& network, const Objec
 
 ArchitectureSpec spec_from(const Json& json, const Place& place) {
     const ObjectReader reader(
-        json, place, {"family", "architecture", "clip", "training", "quantisation", "low_rank"});
+        json, place,
+        {"family", "architecture", "clip", "training", "quantisation", "low_rank", "hardware"});
     ArchitectureSpec spec;
     spec.family = reader.text("family");
     AnyFamily network = family_named(spec.family, reader.place("family"));
@@ -37,6 +38,9 @@ ArchitectureSpec spec_from(const Json& json, const Place& place) {
         spec.quantisation.settle(
             std::visit([](const auto& own) { return own.layer_groups(); }, network));
     }
+    if (reader.has("hardware"))
+        read_fields(spec.hardware.emplace().fields(), reader.member("hardware"),
+                    reader.place("hardware"));
     if (reader.has("clip"))
         read_fields(spec.clip.fields(), reader.member("clip"), reader.place("clip"));
     if (reader.has("low_rank")) read_low_rank(spec, network, reader);
@@ -105,6 +109,7 @@ Json ArchitectureSpec::to_json() const {
               {"training", write_fields(copy.training.fields())}};
     if (!quantisation.is_float()) spec["quantisation"] = edgeloop::to_json(quantisation);
     if (!low_rank.is_dense()) spec["low_rank"] = edgeloop::to_json(low_rank);
+    if (hardware) spec["hardware"] = write_fields(copy.hardware->fields());
     return spec;
 }
 

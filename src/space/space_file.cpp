@@ -18,8 +18,8 @@ constexpr Bounds any_number{std::numeric_limits<double>::lowest(),
 constexpr Bounds any_integer{-1e9, 1e9};
 constexpr double most_values_of_a_parent = 1000;
 constexpr double most_list_members = 1000;
-const std::vector<std::string_view> parts_of_a_spec{"family",   "architecture", "clip",
-                                                    "training", "quantisation", "low_rank"};
+const std::vector<std::string_view> parts_of_a_spec{
+    "family", "architecture", "clip", "training", "quantisation", "low_rank", "hardware"};
 
 [[noreturn]] void reject(const Place& place, const std::string& problem,
                          const std::string& suggestion = {}) {
@@ -71,7 +71,8 @@ class SpaceParser {
         ArchitectureSpec defaults;
         space_.base = defaults.to_json();
         space_.base["family"] = reader.text("family", "");
-        for (const char* part : {"architecture", "clip", "training", "quantisation", "low_rank"}) {
+        for (const char* part :
+             {"architecture", "clip", "training", "quantisation", "low_rank", "hardware"}) {
             if (!reader.has(part)) continue;
             if (!reader.member(part).is_object()) reject(reader.place(part), "expected an object");
             space_.base[part].merge_patch(reader.member(part));

@@ -21,6 +21,8 @@ add_dependencies(e2e_hostile_device edgeloop-search edgeloop-bridge)
 
 edgeloop_test(native LABEL e2e TIMEOUT 180 SOURCES native_test.cpp LIBRARIES edgeloop::core edgeloop::inference edgeloop::preprocessing e2e_programs)
 add_dependencies(e2e_native c_program edgeloop-edge edgeloop-model)
+edgeloop_test(rtl LABEL e2e TIMEOUT 600 SOURCES rtl_test.cpp LIBRARIES e2e_programs)
+add_dependencies(e2e_rtl edgeloop-model)
 edgeloop_test(model_file LABEL e2e TIMEOUT 300 SOURCES model_file_test.cpp LIBRARIES edgeloop::core edgeloop::torch e2e_programs)
 add_dependencies(e2e_model_file edgeloop-edge edgeloop-bridge)
 edgeloop_test(stream_programs LABEL e2e TIMEOUT 180 SOURCES stream_test.cpp LIBRARIES edgeloop::inference edgeloop::preprocessing e2e_programs)

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "edgeloop/architecture/hardware.hpp"
 #include "edgeloop/architecture/low_rank.hpp"
 #include "edgeloop/architecture/quantisation.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/shipped.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,9 +44,9 @@ struct TrainingRecipe {
 /// One network to build, train and measure: what travels to workers and edge devices.
 ///
 /// JSON: {"family": "swin3d", "architecture": {...}, "clip": {"frames","stride","side",
-/// "mean","deviation"}, "training": {...}, "quantisation": {...}, "low_rank": {...}}.
-/// `architecture` holds the family's own keys; src/architecture/README.md lists them. Without
-/// `quantisation` it is float32, without `low_rank` dense.
+/// "mean","deviation"}, "training": {...}, "quantisation": {...}, "low_rank": {...}, "hardware":
+/// {...}}. `architecture` holds the family's own keys; src/architecture/README.md lists them.
+/// Without `quantisation` it is float32, without `low_rank` dense.
 struct ArchitectureSpec {
     std::string family;
     Json architecture = Json::object();
@@ -52,6 +54,7 @@ struct ArchitectureSpec {
     TrainingRecipe training;
     Quantisation quantisation;
     LowRank low_rank;
+    std::optional<Hardware> hardware;  ///< of its accelerator; nothing: the spec does not say
 
     /// Every default of the family is filled in, so `architecture` has all of its keys. Whether the
     /// whole can be built is another question: static_problem() in static_rules.hpp.

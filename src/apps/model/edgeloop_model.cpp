@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
         {"train", "train a design in full, also under mpirun", train_command},
         {"evaluate", "how well a trained network predicts unseen lines", evaluate_command},
         {"deploy", "make a folder to hand over", deploy_command},
-        {"export", "write a network as an ONNX or TorchScript file", export_command}};
+        {"export", "write a network as a file for others, or as Verilog", export_command}};
     return run_program(
         [&] {
             return cli::run_subcommand(

@@ -139,11 +139,11 @@ ModelCounts Cnn3d::count(const ClipShape& clip) const {
     if (is_mean && !flow.is_kept)
         more_saved += layers.kept_by_mean(static_cast<double>(volume(flow.grid)) * flow.channels);
     for (std::size_t i = 0; i < hidden.size(); ++i) {
-        const std::string layer = "hidden." + std::to_string(i);
-        if (const FactoredLayer* const factored = factored_as(factors, layer))
-            layers.add_dense(layer, *factored, more_saved);
+        const std::string name = "hidden." + std::to_string(i);
+        if (const FactoredLayer* const factored = factored_as(factors, name))
+            layers.add_dense(name, *factored, more_saved);
         else
-            layers.add_dense(layer, width, hidden[i], more_saved, quantisation,
+            layers.add_dense(name, width, hidden[i], more_saved, quantisation,
                              quantisation.of_dense());
         width = hidden[i];
         more_saved = 0;

@@ -62,6 +62,26 @@ TEST(ArchitectureSpec, TrainingIsNoPartOfTheNetworksIdentity) {
     EXPECT_NE(spec.network_identity(), network);
 }
 
+TEST(ArchitectureSpec, SaysOfHardwareOnlyWhatItWasTold) {
+    const auto spec = ArchitectureSpec::from_file("cnn3d-baseline");
+    EXPECT_FALSE(spec.hardware);
+    EXPECT_EQ(spec.canonical().find("hardware"), std::string::npos);
+    Json json = spec.to_json();
+    json["hardware"] = {{"cycles", 2000}};
+    const auto with = ArchitectureSpec::from_json(json, "spec.json");
+    ASSERT_TRUE(with.hardware);
+    EXPECT_EQ(*with.hardware, (Hardware{2000, "lut", "logic"}));
+    EXPECT_EQ(with.to_json().at("hardware"),
+              (Json{{"cycles", 2000}, {"weights", "lut"}, {"multipliers", "logic"}}));
+    EXPECT_NE(with.identity(), spec.identity());
+    EXPECT_NE(with.network_identity(), spec.network_identity()) << "circuits differ in latency";
+    EXPECT_EQ(ArchitectureSpec::from_json(with.to_json(), "again").canonical(), with.canonical());
+    json["hardware"]["cycles"] = 0;
+    EXPECT_THAT(rejection(json), HasSubstr("hardware.cycles"));
+    json["hardware"] = {{"weights", "flash"}};
+    EXPECT_THAT(rejection(json), HasSubstr("'flash' is not one of: lut, bram"));
+}
+
 TEST(ArchitectureSpec, SaysWhatGreyValuesBecomeOnlyWhereItIsNotAsPublished) {
     auto spec = ArchitectureSpec::from_file("human");
     const Digest whole = spec.identity(), network = spec.network_identity();

@@ -55,10 +55,11 @@ TEST(Fields, AreWhatTheReadmeSays) {
     TrainingRecipe training;
     Quantisation quantisation;
     LowRank low_rank;
-    std::vector<std::string> tables{table_of(clip.fields(), "`clip`"),
-                                    table_of(training.fields(), "`training`"),
-                                    table_of(quantisation.fields(), "`quantisation`"),
-                                    table_of(low_rank.fields(), "`low_rank`")};
+    Hardware hardware;
+    std::vector<std::string> tables{
+        table_of(clip.fields(), "`clip`"), table_of(training.fields(), "`training`"),
+        table_of(quantisation.fields(), "`quantisation`"),
+        table_of(low_rank.fields(), "`low_rank`"), table_of(hardware.fields(), "`hardware`")};
     for (AnyFamily network : families())
         tables.push_back(
             table_of(fields_of(network), fmt::format("`architecture` of {}", name_of(network))));

@@ -73,6 +73,19 @@ TEST(SearchSpace, DecodesPlacesAndLengths) {
     EXPECT_EQ(space().decode(genome({1, 1, 0, 0, 1, 0.01})).architecture["embed_dim"], 12);
 }
 
+TEST(SearchSpace, HardwareHasGenesLikeEveryField) {
+    Json json = two_families();
+    json["base"]["hardware"] = {{"cycles", 1000}};
+    json["variables"].push_back(
+        {{"name", "hardware.cycles"}, {"kind", "ordinal"}, {"choices", {1000, 4000}}});
+    const SearchSpace with = SearchSpace::from_json(json, "two.json");
+    EXPECT_EQ(with.decode(genome({0, 1, 0, 0, 0, 0.01, 1})).hardware,
+              (Hardware{4000, "lut", "logic"}));
+    EXPECT_FALSE(space().decode(genome({0, 1, 0, 0, 0, 0.01})).hardware);
+    json["base"].erase("hardware");
+    EXPECT_THROW((void)SearchSpace::from_json(json, "two.json"), ConfigError);
+}
+
 TEST(SearchSpace, SaysWhyADesignIsInfeasible) {
     EXPECT_EQ(space().infeasibility(genome({0, 2, 2, 0, 0, 0.01})),
               "breaks the rule channels.1 >= channels.0");

@@ -1,0 +1,59 @@
+#include "accelerator/tally.hpp"
+
+#include <algorithm>
+
+namespace edgeloop::accelerator {
+namespace {
+
+std::int64_t ratio_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+Tally& Tally::operator+=(const Tally& other) {
+    registers += other.registers;
+    sums += other.sums;
+    masks += other.masks;
+    comparisons += other.comparisons;
+    selections += other.selections;
+    logic += other.logic;
+    blocks += other.blocks;
+    memories.insert(memories.end(), other.memories.begin(), other.memories.end());
+    return *this;
+}
+
+std::int64_t blocks_of(std::int64_t words, std::int64_t bits, const Part& part) {
+    // A block is deeper where its words are narrower.
+    std::int64_t widest = part.family == PartFamily::ice40 ? 16 : 36, least = part.ram_bits;
+    std::int64_t best = 0;
+    for (std::int64_t width = widest; width >= 1; width = width == 9 ? 4 : width / 2) {
+        const std::int64_t depth = part.family == PartFamily::ice40
+                                       ? least / width
+                                       : (width >= 9 ? least / width : least / 9 * 8 / width);
+        const std::int64_t blocks = ratio_up(bits, width) * ratio_up(words, depth);
+        if (best == 0 || blocks < best) best = blocks;
+    }
+    return best;
+}
+
+bool prefers_block(std::int64_t words, std::int64_t bits, const Part& part) {
+    if (part.family == PartFamily::ice40) return words >= 8 && words * bits >= 256;
+    // LUT memory: 32 words of 6 bits in 4 LUTs, or 16 of 4 bits in 6.
+    const std::int64_t luts = part.family == PartFamily::ecp5
+                                  ? 6 * ratio_up(bits, 4) * ratio_up(words, 16)
+                                  : 4 * ratio_up(bits, 6) * ratio_up(words, 32);
+    constexpr std::int64_t luts_of_a_block =
+        100;  // about what parts have of one for each of the other
+    return luts > luts_of_a_block * blocks_of(words, bits, part);
+}
+
+const char* memory_attribute(bool is_block, const Part& part) {
+    if (is_block) return "(* ram_style = \"block\" *) ";
+    return part.has_lut_memory() ? "(* ram_style = \"distributed\" *) "
+                                 : "(* ram_style = \"logic\" *) ";
+}
+
+const char* table_attribute(bool is_block, const Part&) {
+    return is_block ? "(* rom_style = \"block\" *) " : "(* rom_style = \"logic\" *) ";
+}
+
+}  // namespace edgeloop::accelerator
