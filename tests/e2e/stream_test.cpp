@@ -46,7 +46,7 @@ class Stream : public ::testing::Test {
     }
     /// A shell that has the program as $0 run, and these files as $1 and $2.
     [[nodiscard]] test::ProgramResult shell(const std::string& script) const {
-        return test::run({"bash", "-c", "set -o pipefail; cd \"$3\"; " + script,
+        return test::run({"/bin/bash", "-c", "set -o pipefail; cd \"$3\"; " + script,
                           test::program("edgeloop-edge"), model, frames, folder.root()});
     }
 
@@ -113,7 +113,7 @@ TEST_F(Stream, MalformedStreamsAreSaidInOneLine) {
         EXPECT_EQ(result.code, 2) << result.output;
         EXPECT_THAT(result.output, HasSubstr(what));
     };
-    refused(test::run(line({"--frames", frames, "--size", "40x41"})), "no whole frames of 40x41");
+    refused(test::run(line({"--frames", frames, "--size", "40x40"})), "no whole frames of 40x40");
     refused(test::run(line({"--frames", frames, "--size", "41"})), "--size: '41' cannot be");
     refused(test::run(line({"--frames", frames, "--centre", "41,0"})), "outside the frames");
     refused(test::run(line({"--frames", folder.path("none")})), "none");

@@ -103,8 +103,8 @@ TEST_P(Quantised, StepsChangeTheIntegers) {
 INSTANTIATE_TEST_SUITE_P(Bits, Quantised,
                          testing::Values(std::make_tuple(8, 8, "flatten", "lsq"),
                                          std::make_tuple(8, 8, "mean", "vecq"),
-                                         std::make_tuple(4, 4, "flatten", "vecq"),
-                                         std::make_tuple(2, 2, "mean", "lsq"),
+                                         std::make_tuple(4, 4, "mean", "vecq"),
+                                         std::make_tuple(2, 2, "flatten", "lsq"),
                                          std::make_tuple(1, 2, "flatten", "lsq")));
 
 }  // namespace
