@@ -45,6 +45,13 @@ int factor_count(const TensorLayer& layer) {
     return std::min(layer.inputs, layer.outputs) >= wide ? 3 : 2;
 }
 
+/// The largest first: cores at the ends have one rank only.
+std::vector<int> input_factors(const TensorLayer& layer, int count) {
+    std::vector<int> factors = factors_of(layer.inputs, count);
+    std::reverse(factors.begin(), factors.end());
+    return factors;
+}
+
 std::vector<double> mode_sizes(const std::string& format, const TensorLayer& layer) {
     std::vector<double> sizes;
     if (!layer.is_linear) {
@@ -52,7 +59,7 @@ std::vector<double> mode_sizes(const std::string& format, const TensorLayer& lay
         return sizes;
     }
     const int count = factor_count(layer);
-    const std::vector<int> inputs = factors_of(layer.inputs, count),
+    const std::vector<int> inputs = input_factors(layer, count),
                            outputs = factors_of(layer.outputs, count);
     if (format == "tt") {
         sizes.assign(inputs.begin(), inputs.end());
@@ -137,7 +144,7 @@ std::vector<ChainLink> chain_of(const std::string& format, const TensorLayer& la
 std::vector<TrainCore> cores_of(const std::string& format, const TensorLayer& layer,
                                 const Ranks& ranks) {
     const int count = factor_count(layer);
-    const std::vector<int> inputs = factors_of(layer.inputs, count),
+    const std::vector<int> inputs = input_factors(layer, count),
                            outputs = factors_of(layer.outputs, count);
     const std::size_t factors = inputs.size(), cores = format == "tt" ? 2 * factors : factors;
     EDGELOOP_EXPECT(ranks.size() + 1 == cores, "a rank for each bond");
