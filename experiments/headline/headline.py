@@ -264,7 +264,7 @@ class Study:
         words = ["--data", self.shards, "--space", name, "--run-dir", run, "--seed", seed, "--evaluations", self.scale["trainings"],
                  "--population", max(2, min(16, self.scale["trainings"])), "--epochs", self.scale["epochs"], "--confirm", 0,
                  "--max-train-samples", self.scale["samples"], "--short-lines", "pad", "--edge", self.address, "--device-class", CLASS,
-                 "--measure-runtime", runtime, "--measure-seconds", self.scale["seconds"]]
+                 "--measure-runtime", runtime, "--measure-seconds", self.scale["seconds"], "--quiet"]
         if (run / "journal.jsonl").exists():
             words.append("--resume")
         self.program("search", *words)

@@ -245,8 +245,10 @@ int search_main(int& argc, char**& argv) {
     }
     const SearchConfig& config = input.config;
     if (input.task) {
-        log::configure(log::level_from(config.log_level),
-                       launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
+        log::configure(
+            log::level_from(config.quiet && config.log_level == "info" ? "warning"
+                                                                       : config.log_level),
+            launched_by_mpi() ? fmt::format("rank {}", launcher_rank()) : "");
         install_stop_handlers(config.stop_signal);
         limit_stopping();
     }

@@ -78,7 +78,9 @@ struct SearchConfig {
     std::vector<std::string> reuse;  ///< earlier run directories to take results from
     double time_limit = 0;           ///< seconds; 0: none
     int stop_signal = SIGUSR1;       ///< besides INT and TERM; 0: none
+    bool tensorboard = false;        ///< event files beside the run's own
     std::string log_level = "info";
+    bool quiet = false;  ///< nothing on stdout, of the messages warnings and errors
 
     // Planning
     bool plan = false;
@@ -87,7 +89,7 @@ struct SearchConfig {
     int plan_devices = 1;            ///< that measure latency
     double plan_device_seconds = 0;  ///< of one measurement; 0: measured, or as --measure-seconds
     double plan_seconds = 20;        ///< of calibration, for each size of group
-    bool json = false;               ///< the plan as JSON
+    bool json = false;               ///< plan, progress and result as JSON
 
     bool begun_unconfirmed = false;  ///< resumed, and begun before results were confirmed
     std::string kept_defaults;       ///< resumed with defaults of when it began: these options

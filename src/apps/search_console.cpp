@@ -212,23 +212,30 @@ std::string cost_line(std::uint64_t done, const StartCosts& costs) {
     return line;
 }
 
-std::string next_steps(const std::string& run_dir, const std::string& more, bool has_models,
-                       bool has_weights) {
+std::vector<NextStep> next_steps(const std::string& run_dir, const std::string& shards) {
     const auto path = [&](const std::string& name) { return shell_word(run_dir + "/" + name); };
+    std::vector<NextStep> steps{
+        {"look at the run", command_of("edgeloop-report") + " " + shell_word(run_dir)}};
+    if (shards.empty()) return steps;
+    const std::string model = command_of("edgeloop-model"), data = shell_word(shards);
+    steps.push_back({"train its knee in full",
+                     fmt::format("{} train --from {} --select knee --data {} --out {}", model,
+                                 shell_word(run_dir), data, path("trained"))});
+    steps.push_back({"hand that over", fmt::format("{} deploy --model {} --data {} --out {}", model,
+                                                   path("trained"), data, path("handover"))});
+    return steps;
+}
+
+std::string closing_lines(const std::string& run_dir, const std::vector<NextStep>& steps,
+                          const std::string& way_on) {
     std::string text = fmt::format(
-        "\nwritten to {}: pareto.csv (the front), evaluations.csv (every design)", run_dir);
-    if (has_models) text += ", models/ID/spec.json (the front's designs)";
-    text += fmt::format("\nnext:\n  look at the run:   {} {}\n", command_of("edgeloop-report"),
-                        shell_word(run_dir));
-    if (has_models)
-        text += fmt::format(
-            "  a file to deploy:  {} export --spec {}{} --output model.onnx\n",
-            command_of("edgeloop-model"), path("models/ID/spec.json"),
-            has_weights ? " --weights " + path("models/ID/weights.safetensors") : std::string());
-    if (has_models && !has_weights)
-        text += "                     (random weights: a search with --save-weights keeps them)\n";
-    if (!more.empty())
-        text += fmt::format("  more designs:      the same command with {}, and --resume\n", more);
+        "\nwritten to {}: pareto.csv (the front), evaluations.csv (every design)\nnext:\n",
+        run_dir);
+    for (const NextStep& step : steps)
+        text += fmt::format("  {:<24}{}\n", step.what + ':', step.command);
+    if (!way_on.empty())
+        text += fmt::format("  {:<24}the same command with {}, and --resume\n",
+                            "more designs:", way_on);
     return text;
 }
 

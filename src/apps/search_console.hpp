@@ -3,6 +3,7 @@
 #include "edgeloop/search/coordinator.hpp"
 
 #include <string>
+#include <vector>
 
 namespace edgeloop::apps {
 
@@ -37,11 +38,21 @@ struct StartCosts {
 /// @param done  designs of all starts.
 [[nodiscard]] std::string cost_line(std::uint64_t done, const StartCosts& costs);
 
-/// What a user does next with a finished run, for the shell.
-/// @param more         option that lets the run go on; empty: it is over.
-/// @param has_models   the run has designs to export.
-/// @param has_weights  and their weights.
-[[nodiscard]] std::string next_steps(const std::string& run_dir, const std::string& more,
-                                     bool has_models, bool has_weights);
+/// A command that is of use after a run, for a shell.
+struct NextStep {
+    std::string what;  ///< it does, in a few words
+    std::string command;
+};
+
+/// What a user does next with a finished run.
+/// @param shards  that its networks were trained on; empty: there are none to train.
+[[nodiscard]] std::vector<NextStep> next_steps(const std::string& run_dir,
+                                               const std::string& shards);
+
+/// Where everything is and what comes next.
+/// @param way_on  option that lets the run go on; empty: it is over.
+[[nodiscard]] std::string closing_lines(const std::string& run_dir,
+                                        const std::vector<NextStep>& steps,
+                                        const std::string& way_on);
 
 }  // namespace edgeloop::apps

@@ -11,6 +11,7 @@
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
+#include "edgeloop/store/tensorboard.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include <ctime>
 #include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,17 +32,27 @@ namespace {
 constexpr double mib = 1024.0 * 1024.0;
 constexpr double seconds_between_lines = 5;  // of progress
 
+void print_json(const Json& json) {
+    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    std::fflush(stdout);
+}
+
 /// Shows progress on stdout: a line that rewrites itself on a terminal, a new line every few
-/// seconds elsewhere.
+/// seconds elsewhere; as JSON, or not at all, if asked for.
 class ProgressPrinter {
   public:
-    explicit ProgressPrinter(const Goals& goals) : goals_(goals) {}
+    ProgressPrinter(const SearchConfig& config, const Goals& goals)
+        : quiet_(config.quiet), json_(config.json), goals_(goals) {}
 
     void operator()(const Progress& progress) {
         const bool last = progress.phase != "running";
         const double now = steady_seconds();
-        if (!terminal_ && !last && now < next_) return;
+        if (quiet_ || (!shows_all() && !last && now < next_)) return;
         next_ = now + seconds_between_lines;
+        if (json_) {
+            if (progress.phase != "finished") print_json(status_json(progress));
+            return;
+        }
         const std::string line = progress_line(progress, goals_);
         if (terminal_) {
             std::printf("\r%-*s%s", static_cast<int>(width_), line.c_str(), last ? "\n" : "");
@@ -52,6 +64,9 @@ class ProgressPrinter {
     }
 
   private:
+    [[nodiscard]] bool shows_all() const { return terminal_ && !json_; }
+
+    bool quiet_, json_;
     const Goals& goals_;
     // mpirun gives its ranks a pseudo-terminal even when its own output goes to a file.
     bool terminal_ = ::isatty(STDOUT_FILENO) != 0 && !launched_by_mpi();
@@ -169,16 +184,21 @@ ReuseCache earlier_results(const SearchConfig& config, const SearchTask& task) {
     return cache;
 }
 
-void report(const SearchConfig& config, const SearchTask& task, const SearchResult& result,
-            const StartCosts& costs) {
+/// What lets the run go on, for people; empty: it is over.
+std::string way_on(const SearchTask& task, const Progress& progress) {
+    if (progress.virtual_seconds) return {};  // its clock does not go on
+    Budget twice = task.engine.budget;
+    twice.amount *= 2;
+    // With both limits the one that was met is raised.
+    const bool by_budget = twice.limits() && progress.done < task.engine.evaluations;
+    return by_budget
+               ? "--budget " + to_string(twice)
+               : fmt::format("{} for --evaluations", 2 * std::max(progress.total, progress.done));
+}
+
+void print_result(const SearchConfig& config, const SearchTask& task, const SearchResult& result,
+                  const StartCosts& costs) {
     const Progress& progress = result.progress;
-    if (result.front.empty() && progress.left_unconfirmed > 0)
-        log::warning(
-            "no design was confirmed: --confirm {} takes more trainings than there were "
-            "designs; give more of them, or a smaller --confirm",
-            config.engine.confirm);
-    else if (result.front.empty())
-        log::warning("no design came through; evaluations.csv in {} says why", config.run_dir);
     fmt::print("\nPareto front: {} of {}\n{}", result.front.size(), plural(progress.done, "design"),
                front_table(result.front, task.engine.goals, task.space));
     fmt::print("{}", confirmation_lines(progress, config.engine.confirm));
@@ -197,17 +217,31 @@ void report(const SearchConfig& config, const SearchTask& task, const SearchResu
             "designs "
             "out\n",
             progress.front_not_valid);
-    const bool networks = config.problem.empty() && !result.front.empty();
-    Budget twice = task.engine.budget;
-    twice.amount *= 2;
-    // With both limits the one that was met is raised.
-    const bool by_budget = twice.limits() && progress.done < task.engine.evaluations;
-    std::string more = by_budget ? "--budget " + to_string(twice)
-                                 : fmt::format("{} for --evaluations",
-                                               2 * std::max(progress.total, progress.done));
-    if (progress.virtual_seconds) more.clear();  // its clock does not go on
-    fmt::print("{}", next_steps(config.run_dir, more, networks, config.save_weights));
-    std::fflush(stdout);
+}
+
+void report(const SearchConfig& config, const SearchTask& task, const SearchResult& result,
+            const StartCosts& costs) {
+    const Progress& progress = result.progress;
+    if (result.front.empty() && progress.left_unconfirmed > 0)
+        log::warning(
+            "no design was confirmed: --confirm {} takes more trainings than there were "
+            "designs; give more of them, or a smaller --confirm",
+            config.engine.confirm);
+    else if (result.front.empty())
+        log::warning("no design came through; evaluations.csv in {} says why", config.run_dir);
+    const std::string shards =
+        config.problem.empty() && !result.front.empty() ? config.training.shards : std::string();
+    const std::vector<NextStep> steps = next_steps(config.run_dir, shards);
+    if (config.json && !config.quiet) {
+        Json json = status_json(progress);
+        json["run_dir"] = config.run_dir;
+        for (const NextStep& step : steps) json["next"].push_back(step.command);
+        print_json(json);
+    } else if (!config.quiet) {
+        print_result(config, task, result, costs);
+        fmt::print("{}", closing_lines(config.run_dir, steps, way_on(task, progress)));
+        std::fflush(stdout);
+    }
     // A run of which every design failed has an exit code that says so.
     std::map<Status, std::uint64_t> ended = progress.by_status;  // missing ones become 0
     const std::uint64_t failed =
@@ -252,10 +286,13 @@ void SearchLeader::search(Evaluator& evaluator, const Probes& probes, LocalAgent
     options.clock = clock;
     // Limits are in real seconds, and a simulation takes few of them.
     if (clock != nullptr) options.time_limit_seconds = std::numeric_limits<double>::infinity();
-    ProgressPrinter printer(task_.engine.goals);
+    ProgressPrinter printer(config_, task_.engine.goals);
     const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib),
                          access_of(config_));
-    RunDirectory& store = *store_;
+    std::optional<TensorBoardStore> board;
+    if (config_.tensorboard)
+        board.emplace(*store_, config_.run_dir + "/tensorboard", access_of(config_));
+    RunStore& store = board ? static_cast<RunStore&>(*board) : *store_;
     options.tidy = [&](const EngineState& state) { return kept.tidy(state); };
     options.show = [&](const std::vector<ArchiveMember>& front) { kept.show(front); };
     options.on_progress = [&](const Progress& progress) {
@@ -280,7 +317,7 @@ void SearchLeader::search(Evaluator& evaluator, const Probes& probes, LocalAgent
     StartCosts costs;
     costs.done_before = result.progress.done_before;
     costs.elapsed_s = steady_seconds() - before;
-    costs.storing_s = store.seconds();
+    costs.storing_s = store_->seconds();
     if (coordinates_only) costs.coordinating_s = cpu_seconds() - cpu_before;
     report(config_, task_, result, costs);
 }

@@ -256,6 +256,15 @@ void add_run(OptionParser& o, SearchConfig& c) {
     o.add("stop-signal",
           spelled(&c.stop_signal, {{"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"none", 0}}),
           "signal on which to stop with a checkpoint, besides INT and TERM");
+    o.add("tensorboard", &c.tensorboard,
+          "write event files for TensorBoard, too: hypervolume, best values and learning curves in "
+          "tensorboard/ of the run directory");
+    o.add("quiet", &c.quiet,
+          "print no progress and no result: what is not a warning or an error is in --run-dir", {},
+          Scope::none);
+    o.add("json", &c.json,
+          "print progress and result as JSON, an object a line as in status.json; --plan: the plan",
+          {}, Scope::none);
     o.add("log-level", &c.log_level, "messages to show",
           one_of({"debug", "info", "warning", "error"}), Scope::none);
     o.group("Planning: how long a run would take");
@@ -272,7 +281,6 @@ void add_run(OptionParser& o, SearchConfig& c) {
           at_least(0));
     o.add("plan-seconds", &c.plan_seconds, "seconds to time trainings, for each group size",
           more_than(0));
-    o.add("json", &c.json, "print the plan as JSON");
 }
 
 }  // namespace

@@ -72,10 +72,9 @@ struct GroupEvaluator::Impl {
 
     /// The group whose ranks hold this one, or nullptr.
     Group* group_with(int rank) {
-        const auto found = std::find_if(groups.begin(), groups.end(), [rank](const Group& group) {
-            return std::count(group.ranks.begin(), group.ranks.end(), rank) > 0;
-        });
-        return found == groups.end() ? nullptr : &*found;
+        for (Group& group : groups)
+            if (std::count(group.ranks.begin(), group.ranks.end(), rank) > 0) return &group;
+        return nullptr;
     }
 
     void receive_all() {
@@ -108,6 +107,7 @@ struct GroupEvaluator::Impl {
             Candidate candidate = std::move(group.running.front());
             group.running.pop_front();
             const bool alone = !group.joined;
+            outcome.ranks = large.ranks_of(group);
             large.part(group);
             if (outcome.status == Status::completed && alone) group.depth.learn(outcome.seconds);
             if (group.timed_out && outcome.status == Status::cancelled) {
@@ -189,6 +189,7 @@ struct GroupEvaluator::Impl {
             const auto found = local_candidates.find(outcome.id);
             Candidate candidate = std::move(found->second);
             local_candidates.erase(found);
+            outcome.ranks = {0};
             settle(groups.size(), std::move(candidate), std::move(outcome));
         }
     }
@@ -220,13 +221,12 @@ struct GroupEvaluator::Impl {
     }
 
     void give_up(Group& group, const std::string& why) {
-        std::vector<int> ranks;
+        const std::vector<int> ranks = large.ranks_of(group);
         for (Group& each : groups) {
             const bool with_it = group.joined && each.block == group.block;
             if (&each != &group && !with_it) continue;
             each.stalled = true;
             accounts.gone(index_of(each));
-            ranks.insert(ranks.end(), each.ranks.begin(), each.ranks.end());
         }
         std::string where;
         for (const int rank : ranks)

@@ -24,6 +24,14 @@ bool LargeCandidates::remove(CandidateId id) {
     return true;
 }
 
+std::vector<int> LargeCandidates::ranks_of(const Group& first) const {
+    if (!first.joined) return first.ranks;
+    std::vector<int> ranks;
+    for (const std::size_t member : block_of(first))
+        ranks.insert(ranks.end(), groups_[member].ranks.begin(), groups_[member].ranks.end());
+    return ranks;
+}
+
 std::vector<const LargeCandidates::Block*> LargeCandidates::able_blocks() const {
     std::vector<const Block*> able;
     for (const Block& block : blocks_)

@@ -32,6 +32,8 @@ class LargeCandidates {
     [[nodiscard]] std::deque<Candidate> take_impossible();
     /// Its candidate has ended: the groups of the block work for themselves again.
     void part(Group& first);
+    /// Ranks of this group, and of those that work under it.
+    [[nodiscard]] std::vector<int> ranks_of(const Group& first) const;
     [[nodiscard]] bool trusted(const Block& block) const;
     [[nodiscard]] const Block& block_of(const Group& group) const { return blocks_[group.block]; }
 

@@ -36,6 +36,13 @@ struct Assignment {
     }
 };
 
+template <class Archive>
+void serialize(Archive& archive, Outcome& outcome) {
+    const auto put = [&](const char*, auto& field, auto...) { archive(field); };
+    Outcome::fields(outcome, put);
+    Outcome::training_fields(outcome, put);
+}
+
 /// The payload of a message.
 template <class Value>
 [[nodiscard]] std::string encode(const Value& value) {

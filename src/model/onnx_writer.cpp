@@ -1,6 +1,7 @@
 #include "model/onnx_writer.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/protobuf.hpp"
 
 #include <fmt/format.h>
 
@@ -32,45 +33,7 @@ std::size_t bytes_of(OnnxType type) {
     }
 }
 
-/// A protobuf message in the making.
-class Message {
-  public:
-    Message& integer(int field, std::int64_t value) {
-        tag(field, 0);
-        varint(static_cast<std::uint64_t>(value));
-        return *this;
-    }
-    Message& number(int field, float value) {
-        tag(field, 5);
-        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);  // little endian
-        return *this;
-    }
-    Message& text(int field, std::string_view value) {
-        tag(field, 2);
-        varint(value.size());
-        bytes_.append(value);
-        return *this;
-    }
-    Message& message(int field, const Message& value) { return text(field, value.bytes_); }
-    /// Fields encoded before.
-    Message& append(const std::string& fields) {
-        bytes_ += fields;
-        return *this;
-    }
-    [[nodiscard]] const std::string& bytes() const { return bytes_; }
-
-  private:
-    void tag(int field, unsigned wire_type) {
-        varint(static_cast<std::uint64_t>(field) << 3U | wire_type);
-    }
-    void varint(std::uint64_t value) {
-        for (; value >= 0x80; value >>= 7U)
-            bytes_.push_back(static_cast<char>((value & 0x7fU) | 0x80U));
-        bytes_.push_back(static_cast<char>(value));
-    }
-
-    std::string bytes_;
-};
+using Message = ProtobufMessage;
 
 Message attribute(const OnnxWriter::Attribute& given) {
     Message result;

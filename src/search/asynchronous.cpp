@@ -63,7 +63,7 @@ bool AsynchronousEngine::breeds(std::uint64_t number) const {
 std::optional<Candidate> AsynchronousEngine::create(std::uint64_t number) {
     if (!breeds(number)) return initial_candidate(number);
     RandomStream random = stream("steady", 0, number);
-    Genome child = bred(random, uses_surrogate() ? competition(0) : Points{});
+    Offspring child = bred(random, uses_surrogate() ? competition(0) : Points{});
     return proposer_.propose(std::move(child), random, state_);
 }
 

@@ -251,22 +251,24 @@ Points EngineBase::competition(int rung) const {
     return points;
 }
 
-Genome EngineBase::bred(RandomStream& random, const Points& rivals) const {
+Offspring EngineBase::bred(RandomStream& random, const Points& rivals) const {
     const std::vector<Individual>& parents = state_.population.individuals();
     const Ranking& ranking = state_.population.ranking();
     const auto child = [&] {
         const std::size_t a = tournament(parents, ranking, random);
         const std::size_t b = tournament(parents, ranking, random);
-        return vary(space_, parents[a].genome, parents[b].genome, settings_.variation, random)
-            .first;
+        auto children =
+            vary(space_, parents[a].genome, parents[b].genome, settings_.variation, random);
+        return Offspring{std::move(children.first), both_parents(parents[a].id, parents[b].id)};
     };
-    Genome best = child();
+    Offspring best = child();
     if (!uses_surrogate()) return best;
     double max_value = -std::numeric_limits<double>::infinity();
-    Genome next = best;
+    Offspring next = best;
     for (std::size_t i = 0; i < settings_.surrogate.children; ++i, next = child()) {
-        if (!proposer_.usable(next, state_)) continue;
-        const auto predicted = surrogate_.predict(next, {}, -1, settings_.surrogate.deviations);
+        if (!proposer_.usable(next.genome, state_)) continue;
+        const auto predicted =
+            surrogate_.predict(next.genome, {}, -1, settings_.surrogate.deviations);
         if (!predicted) return best;
         const double value = acquisition_of(*predicted, rivals);
         if (value <= max_value) continue;

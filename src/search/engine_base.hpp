@@ -64,7 +64,7 @@ class EngineBase : public Engine {
     /// Adds a result to the model, if one is asked for.
     void learn(const CompletedCandidate& completed);
     /// A child of two winners of tournaments; with a surrogate, the best of several.
-    [[nodiscard]] Genome bred(RandomStream& random, const Points& rivals) const;
+    [[nodiscard]] Offspring bred(RandomStream& random, const Points& rivals) const;
     /// With the full budget; nothing when the surrogate cannot say.
     [[nodiscard]] std::optional<Prediction> predict(const Candidate& candidate) const;
     [[nodiscard]] std::optional<Prediction> predict(const CompletedCandidate& completed) const;
@@ -120,6 +120,11 @@ class EngineBase : public Engine {
     const Confirmation confirmation_;
     std::vector<Decision> decisions_;
 };
+
+/// One where both are the same.
+[[nodiscard]] inline std::vector<CandidateId> both_parents(CandidateId mother, CandidateId father) {
+    return mother == father ? std::vector{mother} : std::vector{mother, father};
+}
 
 [[nodiscard]] std::unique_ptr<Engine> make_generational(const SearchSpace& space,
                                                         EngineSettings settings,

@@ -89,11 +89,15 @@ class GenerationalEngine : public EngineBase {
         bool fits = true;
         for (std::uint64_t pair = 0; 2 * pair < count && fits; ++pair) {
             RandomStream random = stream("offspring", state_.generation, pair);
+            const Individual& mother = parents[pool[2 * pair]];
+            const Individual& father = parents[pool[2 * pair + 1]];
             auto [first, second] =
-                vary(space_, parents[pool[2 * pair]].genome, parents[pool[2 * pair + 1]].genome,
-                     settings_.variation, random);
+                vary(space_, mother.genome, father.genome, settings_.variation, random);
             const auto propose = [&](Genome& child) {
-                return enqueue([&] { return proposer_.propose(std::move(child), random, state_); });
+                return enqueue([&] {
+                    return proposer_.propose({std::move(child), both_parents(mother.id, father.id)},
+                                             random, state_);
+                });
             };
             fits = propose(first) && (2 * pair + 1 >= count || propose(second));
         }

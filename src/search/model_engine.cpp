@@ -1,7 +1,6 @@
 #include "search/model_engine.hpp"
 
 #include "edgeloop/core/error.hpp"
-#include "edgeloop/evaluation/metrics.hpp"
 #include "edgeloop/surrogate/improvement.hpp"
 
 #include <algorithm>
@@ -14,10 +13,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t new_designs = 320;      ///< looked at for each candidate
-constexpr std::size_t bred_designs = 240;     ///< of these offspring of front and population
-constexpr std::size_t trials_per_design = 4;  ///< offspring are often known already
-constexpr std::uint64_t fewest_designs = 8;   ///< sampled before the model is asked
+constexpr std::uint64_t fewest_designs = 8;  ///< sampled before the model is asked
 
 /// Results that went on to the next rung.
 std::uint64_t promoted_from(const std::vector<RungEntry>& entries) {
@@ -33,21 +29,6 @@ Belief belief_of(const std::string& name, const Metrics& known,
     const auto place = std::find(learnt.begin(), learnt.end(), name);
     EDGELOOP_EXPECT(place != learnt.end(), "nothing is believed of " + name);
     return beliefs[static_cast<std::size_t>(place - learnt.begin())];
-}
-
-void add_measured(Metrics& known, const Measured& measured) {
-    for (const auto& [device_class, outcome] : measured)
-        for (const auto& [name, value] : outcome.metrics)
-            known[metric_of_class(name, device_class)] = value;
-}
-
-/// Whether each of these metrics is known or learnt: not of a design that cannot be built.
-bool all_foreseen(const std::vector<std::string>& wanted, const Metrics& known,
-                  const std::vector<std::string>& learnt) {
-    return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
-        return known.count(name) > 0 ||
-               std::find(learnt.begin(), learnt.end(), name) != learnt.end();
-    });
 }
 
 }  // namespace
@@ -103,6 +84,7 @@ std::vector<std::string> ModelEngine::learnt_metrics() const {
 void ModelEngine::absorb(const CompletedCandidate& completed) {
     check_expected(completed);
     state_.model.scouted.erase(completed.candidate.genome.genes);
+    state_.model.parents.erase(completed.candidate.genome.genes);
     if (completed.candidate.rung == 0)
         for (const auto& settled : completed.settled)
             if (completed.candidate.known.count(settled.first) == 0)
@@ -182,7 +164,7 @@ std::optional<Candidate> ModelEngine::next_by_model(const DesignModel& model) {
         if (option.entry != nullptr) {
             candidate = promote(*option.entry, "by expected improvement");
         } else if (!spent() && proposer_.usable(option.genome, state_)) {
-            chosen_ = option.genome;
+            chosen_ = {option.genome, option.parents};
             candidate = fresh();
             chosen_.reset();
         }
@@ -222,84 +204,10 @@ std::optional<Candidate> ModelEngine::create(std::uint64_t number) {
     return proposer_.propose(*chosen_, random, state_);
 }
 
-std::vector<ModelEngine::Option> ModelEngine::options(RandomStream& random) {
-    std::vector<Option> all;
-    for (std::size_t rung = 0; rung < rungs().size(); ++rung) {
-        if (!may_promote_from(rung)) continue;
-        for (RungEntry& entry : rungs()[rung]) {
-            if (!may_promote(entry)) continue;
-            all.push_back(
-                {entry.completed.candidate.genome, entry.completed.settled, &entry, {}, 0});
-        }
-    }
-    if (!spent()) add_new_designs(all, random);
-    return all;
-}
-
 void ModelEngine::restored() {
     scouts_.clear();
     nothing_scouted_ = 0;
     AsynchronousEngine::restored();
-}
-
-Metrics ModelEngine::counted(const Genome& genome) const {
-    if (!counted_) {
-        counted_.emplace();
-        for (const auto& metric : proposer_.static_metrics(state_.model.results.front().genome))
-            counted_->insert(metric.first);
-    }
-    const std::vector<std::string> wanted = settings_.goals.wanted();
-    const bool matters = std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
-        return counted_->count(name) > 0;
-    });
-    return matters ? proposer_.static_metrics(genome) : Metrics();
-}
-
-void ModelEngine::add_scouted(std::vector<Option>& options, Genome genome,
-                              const Measured& measured) const {
-    for (const auto& each : measured)
-        if (each.second.status != Status::completed) return;
-    Metrics known = counted(genome);
-    add_measured(known, measured);
-    if (!settings_.goals.broken(known) &&
-        all_foreseen(settings_.goals.wanted(), known, learnt_metrics()))
-        options.push_back({std::move(genome), std::move(known), nullptr, {}, 0});
-}
-
-void ModelEngine::add_new_designs(std::vector<Option>& options, RandomStream& random) const {
-    std::vector<const Genome*> parents;
-    for (const ArchiveMember& member : state_.archive.members())
-        parents.push_back(&member.completed.candidate.genome);
-    for (const Individual& individual : state_.population.individuals())
-        parents.push_back(&individual.genome);
-    std::set<std::vector<double>> known;
-    for (const ModelResult& result : state_.model.results) known.insert(result.genome.genes);
-    for (const auto& pending : state_.pending) known.insert(pending.second.genome.genes);
-    for (const auto& [genes, measured] : state_.model.scouted)
-        if (known.insert(genes).second) add_scouted(options, Genome{genes}, measured);
-    const std::vector<std::string> learnt = learnt_metrics();
-    const std::vector<std::string> wanted = settings_.goals.wanted();
-    std::size_t found = 0;
-    const auto add = [&](Genome genome) {
-        if (!known.insert(genome.genes).second) return;
-        Metrics known_of_it = counted(genome);
-        if (settings_.goals.broken(known_of_it) || !all_foreseen(wanted, known_of_it, learnt))
-            return;
-        options.push_back({std::move(genome), std::move(known_of_it), nullptr, {}, 0});
-        ++found;
-    };
-    for (std::size_t trial = 0;
-         trial < trials_per_design * bred_designs && found < bred_designs && !parents.empty();
-         ++trial) {
-        const Genome& mother = *parents[random.below(parents.size())];
-        const Genome& father = *parents[random.below(parents.size())];
-        Genome child = vary(space(), mother, father, settings_.variation, random).first;
-        mutate(space(), child, settings_.variation, random);
-        add(std::move(child));
-    }
-    for (std::size_t trial = 0; trial < trials_per_design * new_designs && found < new_designs;
-         ++trial)
-        add(space().sample(random));
 }
 
 Points ModelEngine::believed_front(const DesignModel& model) const {

@@ -24,8 +24,7 @@ class ModelEngine : public AsynchronousEngine {
 
     [[nodiscard]] std::optional<Candidate> ask_again(const Candidate& journaled) override;
     [[nodiscard]] std::optional<Candidate> scout() override;
-    void inform(const Genome& scouted, const Outcome& measured,
-                const std::string& device_class) override;
+    void inform(const Scouted& scouted) override;
     void forget_scouted() override;
     [[nodiscard]] Measured measured_before(const Genome& genome) const override;
 
@@ -33,10 +32,11 @@ class ModelEngine : public AsynchronousEngine {
     /// A design that may be trained next.
     struct Option {
         Genome genome;
-        Metrics known;                ///< that needs no prediction
-        RungEntry* entry = nullptr;   ///< waits to be promoted; null: a new design
-        std::vector<Belief> beliefs;  ///< of the learnt metrics
-        double value = 0;             ///< acquisition
+        Metrics known;                     ///< that needs no prediction
+        RungEntry* entry = nullptr;        ///< waits to be promoted; null: a new design
+        std::vector<Belief> beliefs = {};  ///< of the learnt metrics
+        double value = 0;                  ///< acquisition
+        std::vector<CandidateId> parents = {};
     };
 
     std::optional<Candidate> next() override;
@@ -82,6 +82,10 @@ class ModelEngine : public AsynchronousEngine {
     /// New designs: those that were scouted, offspring and samples.
     void add_new_designs(std::vector<Option>& options, RandomStream& random) const;
     void add_scouted(std::vector<Option>& options, Genome genome, const Measured& measured) const;
+    /// A child of two of the front and the population, which must not be empty.
+    [[nodiscard]] Offspring child_of(const std::vector<Offspring>& parents,
+                                     RandomStream& random) const;
+    [[nodiscard]] std::vector<Offspring> possible_parents() const;
     void evaluate(std::vector<Option>& options, const DesignModel& model) const;
     [[nodiscard]] Points believed_front(const DesignModel& model) const;
     [[nodiscard]] double chance_to_keep_constraints(const Option& option,
@@ -90,11 +94,18 @@ class ModelEngine : public AsynchronousEngine {
     /// What is counted of a design and matters, without decoding where nothing does.
     [[nodiscard]] Metrics counted(const Genome& genome) const;
 
-    std::optional<Genome> chosen_;       ///< for create()
+    std::optional<Offspring> chosen_;    ///< for create()
     bool nothing_else_ = false;          ///< for may_confirm()
     std::set<CandidateId> scouts_;       ///< designs that are being measured
     std::uint64_t nothing_scouted_ = 0;  ///< calls of tell() and inform() when none was found
     mutable std::optional<std::set<std::string>> counted_;  ///< names that static metrics have
 };
+
+/// What the devices of each class measured, by the names that metrics have then.
+void add_measured(Metrics& known, const Measured& measured);
+
+/// Whether each of these metrics is known or learnt: not of a design that cannot be built.
+[[nodiscard]] bool all_foreseen(const std::vector<std::string>& wanted, const Metrics& known,
+                                const std::vector<std::string>& learnt);
 
 }  // namespace edgeloop

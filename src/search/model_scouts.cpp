@@ -28,29 +28,38 @@ std::optional<Candidate> ModelEngine::scout() {
     for (const Option& option : all) {
         if (state_.model.scouted.count(option.genome.genes) > 0) continue;
         std::optional<Candidate> candidate = proposer_.scout(option.genome, state_);
-        if (candidate && scouts_.insert(candidate->id).second) return candidate;
+        if (!candidate || !scouts_.insert(candidate->id).second) continue;
+        candidate->parents = option.parents;
+        return candidate;
     }
     nothing_scouted_ = now + 1;
     return std::nullopt;
 }
 
-void ModelEngine::inform(const Genome& scouted, const Outcome& measured,
-                         const std::string& device_class) {
-    const Digest design = space().identity(scouted);
+void ModelEngine::inform(const Scouted& scouted) {
+    const Outcome& measured = scouted.measured;
+    const std::vector<double>& genes = scouted.genome.genes;
+    const Digest design = space().identity(scouted.genome);
     scouts_.erase(scout_id(design));
     if (measured.status == Status::lost || measured.status == Status::cancelled) return;
     ++state_.model.scouts;
     if (state_.seen.count(design) > 0) return;  // it became a candidate meanwhile
     auto& all = state_.model.scouted;
-    Outcome& kept = all[scouted.genes][device_class] = measured;
+    Outcome& kept = all[genes][scouted.device_class] = measured;
     kept.id = state_.model.scouts;
+    if (!scouted.parents.empty()) state_.model.parents[genes] = scouted.parents;
     if (all.size() <= most_scouted) return;
-    all.erase(std::min_element(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    const auto oldest = std::min_element(all.begin(), all.end(), [](const auto& a, const auto& b) {
         return a.second.begin()->second.id < b.second.begin()->second.id;
-    }));
+    });
+    state_.model.parents.erase(oldest->first);
+    all.erase(oldest);
 }
 
-void ModelEngine::forget_scouted() { state_.model.scouted.clear(); }
+void ModelEngine::forget_scouted() {
+    state_.model.scouted.clear();
+    state_.model.parents.clear();
+}
 
 Measured ModelEngine::measured_before(const Genome& genome) const {
     Measured completed;
@@ -90,6 +99,7 @@ std::optional<Candidate> ModelEngine::ask_again(const Candidate& journaled) {
         if (candidate) {
             candidate->generation = journaled.generation;
             candidate->index = journaled.index;
+            candidate->parents = journaled.parents;
         }
     }
     if (candidate) state_.pending.emplace(candidate->id, *candidate);

@@ -53,16 +53,17 @@ Proposer::Proposer(const SearchSpace& space, const EngineSettings& settings, Sta
       static_metrics_(std::move(metrics)),
       combinations_(count_combinations(space)) {}
 
-std::optional<Candidate> Proposer::propose(Genome genome, RandomStream& random,
+std::optional<Candidate> Proposer::propose(Offspring child, RandomStream& random,
                                            EngineState& state) const {
     const int sample_trials = combinations_ > 0 ? sample_trials_finite : sample_trials_infinite;
     std::optional<Trial> second_choice;  // new, but it breaks a limit on a static metric
     for (int trial = 0; trial <= mutation_trials + sample_trials; ++trial) {
         if (trial > mutation_trials)
-            genome = space_.sample(random);
+            child = {space_.sample(random)};
         else if (trial > 0)
-            mutate(space_, genome, settings_.variation, random);
-        Trial examined = examine(genome, state);
+            mutate(space_, child.genome, settings_.variation, random);
+        Trial examined = examine(child.genome, state);
+        examined.candidate.parents = child.parents;
         if (examined.fitness == Fitness::usable) return issue(std::move(examined), state);
         if (examined.fitness == Fitness::breaks_limit && !second_choice)
             second_choice = std::move(examined);
@@ -76,12 +77,12 @@ std::optional<Candidate> Proposer::propose(Genome genome, RandomStream& random,
 std::optional<Candidate> Proposer::given(const Genome& genome, RandomStream& random,
                                          EngineState& state) const {
     Trial examined = examine(genome, state);
-    if (examined.fitness == Fitness::unusable) return propose(genome, random, state);
+    if (examined.fitness == Fitness::unusable) return propose({genome}, random, state);
     return issue(std::move(examined), state);
 }
 
 std::optional<Candidate> Proposer::sample(RandomStream& random, EngineState& state) const {
-    return propose(space_.sample(random), random, state);
+    return propose({space_.sample(random)}, random, state);
 }
 
 std::optional<Candidate> Proposer::scout(const Genome& genome, const EngineState& state) const {

@@ -4,8 +4,15 @@
 
 #include <cstddef>
 #include <optional>
+#include <vector>
 
 namespace edgeloop {
+
+/// A genome and the designs it was bred from; of a sample: none.
+struct Offspring {
+    Genome genome;
+    std::vector<CandidateId> parents = {};
+};
 
 /// Turns genomes into candidates that were never proposed before and can be built.
 ///
@@ -16,9 +23,9 @@ class Proposer {
   public:
     Proposer(const SearchSpace& space, const EngineSettings& settings, StaticMetrics metrics);
 
-    /// A new candidate from an offspring genome; nothing when the space is exhausted (then
+    /// A new candidate from an offspring; nothing when the space is exhausted (then
     /// state.exhausted is set). Its id is the next one; state.seen and state.proposed are updated.
-    [[nodiscard]] std::optional<Candidate> propose(Genome genome, RandomStream& random,
+    [[nodiscard]] std::optional<Candidate> propose(Offspring child, RandomStream& random,
                                                    EngineState& state) const;
     /// A design that the user gave: also one that breaks a limit on a static metric, which is
     /// then found infeasible, for all to see. One that is known already makes way as above.

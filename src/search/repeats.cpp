@@ -88,6 +88,7 @@ Candidate EngineBase::repeat(const CompletedCandidate& first, std::uint32_t numb
     candidate.keep_state = false;
     candidate.known = first.settled;
     candidate.previous.clear();
+    candidate.parents.clear();
     return candidate;
 }
 

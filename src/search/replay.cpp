@@ -47,9 +47,7 @@ struct Replay {
         engine.tell(completed);
     }
 
-    void operator()(const Scouted& event) {
-        engine.inform(event.genome, event.measured, event.device_class);
-    }
+    void operator()(const Scouted& event) { engine.inform(event); }
 
     void operator()(const Note& event) {
         const auto found = active.find(event.id);

@@ -73,20 +73,21 @@ void Scouts::take(const std::string& device_class, Outcome outcome) {
     if (outcome.status == Status::completed && !rules_.usable(outcome, device_class))
         outcome.status = Status::lost;
     const bool lost = outcome.status == Status::lost || outcome.status == Status::cancelled;
-    const Genome genome = found->second.candidate.genome;
+    Scouted scouted{found->second.candidate.genome, std::move(outcome), device_class,
+                    found->second.candidate.parents};
     if (found->second.classes.empty()) under_way_.erase(found);
-    engine_.inform(genome, outcome, device_class);
+    engine_.inform(scouted);
     if (lost)
         ++lost_;
     else
-        store_.record(Scouted{genome, std::move(outcome), device_class});
+        store_.record(std::move(scouted));
 }
 
 void Scouts::forget() {
     for (const auto& [id, scout] : std::exchange(under_way_, {}))
         for (const std::string& device_class : scout.classes) {
             devices_.of(device_class).cancel(id);
-            engine_.inform(scout.candidate.genome, {id, Status::lost}, device_class);
+            engine_.inform({scout.candidate.genome, {id, Status::lost}, device_class});
         }
 }
 

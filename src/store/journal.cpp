@@ -13,10 +13,13 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <set>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace edgeloop {
 namespace {
@@ -42,6 +45,16 @@ class FieldWriter {
     }
     void operator()(const char* name, const DesignPtr& design) {
         if (design) (*this)(name, design->text(), Text::document);
+    }
+    /// Lists that are mostly empty are left out then.
+    template <class Number, class = std::enable_if_t<std::is_integral_v<Number>>>
+    void operator()(const char* name, const std::vector<Number>& numbers) {
+        if (!numbers.empty()) out_ += fmt::format(",\"{}\":[{}]", name, fmt::join(numbers, ","));
+    }
+    void operator()(const char* name, const std::vector<EpochRecord>& curve) {
+        if (curve.empty()) return;
+        out_ += fmt::format(",\"{}\":", name);
+        put_columns(curve);
     }
     /// How a candidate ended is the name of its event.
     void operator()(const char* name, Status status) {
@@ -78,6 +91,30 @@ class FieldWriter {
         for (const auto& [name, value] : metrics) put(name), out_ += ':', put(value), out_ += ',';
         close('}');
     }
+    /// By columns: names would be most of it otherwise.
+    void put_columns(const std::vector<EpochRecord>& curve) {
+        std::set<std::string> names;
+        for (const EpochRecord& record : curve)
+            for (const auto& metric : record.metrics) names.insert(metric.first);
+        const auto column = [&](const std::string& name, const auto& value_of) {
+            out_ += out_.back() == '{' ? "" : ",";
+            put(name), out_ += ":[";
+            for (const EpochRecord& record : curve) value_of(record), out_ += ',';
+            close(']');
+        };
+        out_ += '{';
+        column("epoch", [&](const EpochRecord& record) { put(record.epoch); });
+        column("learning_rate", [&](const EpochRecord& record) { put(record.learning_rate); });
+        for (const std::string& name : names)
+            column(name, [&](const EpochRecord& record) {
+                const auto found = record.metrics.find(name);
+                found == record.metrics.end() ? void(out_ += "null") : put(found->second);
+            });
+        if (std::any_of(curve.begin(), curve.end(),
+                        [](const EpochRecord& record) { return record.averaged_rmse > 0; }))
+            column("averaged_rmse", [&](const EpochRecord& record) { put(record.averaged_rmse); });
+        out_ += '}';
+    }
     void close(char bracket) {
         if (out_.back() == ',') out_.pop_back();
         out_ += bracket;
@@ -97,7 +134,10 @@ void put(std::string& out, const Proposed& event) {
 }
 void put(std::string& out, const TrainingStarted& event) { put(out, "started", event); }
 void put(std::string& out, const PartDone& event) {
-    put<PartDone>(out, event.part.kind == Part::training ? "trained" : "measured", event);
+    const char* const kind = event.part.kind == Part::training ? "trained" : "measured";
+    put<PartDone>(out, kind, event);
+    if (event.part.kind == Part::training)
+        Outcome::training_fields(event.outcome, FieldWriter(out, kind));
 }
 void put(std::string& out, const Told& event) {
     put(out, to_string(event.completed.status), event.completed);
@@ -138,6 +178,11 @@ class FieldReader {
         const auto found = json_.find(name);
         if (found == json_.end()) return;
         text = kind == Text::document ? found->dump() : found->get<std::string>();
+    }
+    template <class Number, class = std::enable_if_t<std::is_integral_v<Number>>>
+    void operator()(const char* name, std::vector<Number>& numbers) const {
+        const auto found = json_.find(name);
+        if (found != json_.end()) found->get_to(numbers);
     }
     void operator()(const char* name, Status& status) const {
         const auto found = json_.find(name);
@@ -215,6 +260,7 @@ class JournalReader {
     Event event_from(const Json& json) {
         const std::string& kind = json.at("event").get_ref<const std::string&>();
         if (kind == "started") return record_from<TrainingStarted>(json);
+        // Nothing that goes on needs who trained it and by what curve: see report/history.cpp.
         if (kind == "trained" || kind == "measured") {
             auto done = record_from<PartDone>(json);
             done.part.kind = kind == "trained" ? Part::training : Part::measuring;

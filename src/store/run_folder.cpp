@@ -32,7 +32,7 @@ Descriptor open_run_folder(const std::string& folder, Access access) {
         throw ConfigError(fmt::format("'{}' is in use by another process", folder),
                           "two searches would spoil each other's files",
                           "wait for the other one or choose another --run-dir");
-    for (const char* inside : {"checkpoint", "models", "training", "weights"})
+    for (const char* inside : {"checkpoint", "models", "tensorboard", "training", "weights"})
         refuse_link(folder + '/' + inside);
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(folder + "/models", none))

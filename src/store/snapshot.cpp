@@ -37,7 +37,15 @@ static void serialize(A& archive, Genome& genome) {
     archive(genome.genes);
 }
 
-// The journal has the device and the conditions.
+// Parents came later: see Parents.
+template <class A>
+static void serialize(A& archive, Candidate& candidate) {
+    Candidate::fields(candidate, [&](const char* name, auto& field) {
+        if (std::string_view(name) != "parents") archive(field);
+    });
+}
+
+// The journal has the device, the conditions, the ranks and the curve.
 template <class A>
 static void serialize(A& archive, Outcome& outcome) {
     archive(outcome.id, outcome.status, outcome.metrics, outcome.reason, outcome.seconds);
@@ -213,7 +221,8 @@ namespace fs = std::filesystem;
 
 /// Of a run that names no class of devices; it has the bytes that it always had.
 constexpr std::uint16_t plain_version = 5;
-constexpr std::uint16_t newest_version = 6;
+constexpr std::uint16_t version_of_classes = 6;
+constexpr std::uint16_t newest_version = 7;  // with parents
 constexpr std::uint16_t population_type = 1;
 constexpr std::string_view prefix = "population-", suffix = ".ckpt";
 
@@ -225,6 +234,32 @@ std::optional<std::uint64_t> number_of(std::string_view name) {
     name.remove_prefix(prefix.size());
     name.remove_suffix(suffix.size());
     return number_in<std::uint64_t>(name);
+}
+
+using InFlights = std::map<CandidateId, InFlight>;
+using Parents = std::map<CandidateId, std::vector<CandidateId>>;
+
+/// All candidates that may be proposed or promoted again.
+template <class Visit>
+void visit_candidates(EngineState& engine, InFlights& in_flight, const Visit& visit) {
+    for (auto& flight : in_flight) visit(flight.second.candidate);
+    for (auto& pending : engine.pending) visit(pending.second);
+    if (auto* const own = std::get_if<GenerationalState>(&engine.own)) {
+        for (Candidate& candidate : own->queue) visit(candidate);
+        for (CompletedCandidate& told : own->cohort) visit(told.candidate);
+    } else {
+        for (auto& rung : std::get<AsynchronousState>(engine.own).rungs)
+            for (RungEntry& entry : rung) visit(entry.completed.candidate);
+    }
+}
+
+Parents parents_of(const EngineState& engine, const InFlights& in_flight) {
+    Parents parents;
+    visit_candidates(const_cast<EngineState&>(engine), const_cast<InFlights&>(in_flight),
+                     [&](const Candidate& candidate) {
+                         if (!candidate.parents.empty()) parents[candidate.id] = candidate.parents;
+                     });
+    return parents;
 }
 
 /// Which weights are whose follows from the results of the repeats.
@@ -245,12 +280,16 @@ std::string encode_snapshot(const EngineState& engine,
                             std::uint64_t events) {
     std::ostringstream payload;
     OfClasses of_classes = taken_from(engine, in_flight);
+    const Parents parents = parents_of(engine, in_flight);
+    const std::uint16_t written = !parents.empty() || !engine.model.parents.empty() ? newest_version
+                                  : of_classes.empty()                              ? plain_version
+                                                       : version_of_classes;
     {
         cereal::PortableBinaryOutputArchive archive(payload);
         archive(events, engine, in_flight, engine.surfaces, engine.confirmation, engine.model);
-        if (!of_classes.empty()) archive(of_classes.in_flight, of_classes.scouted);
+        if (written >= version_of_classes) archive(of_classes.in_flight, of_classes.scouted);
+        if (written == newest_version) archive(parents, engine.model.parents);
     }
-    const std::uint16_t written = of_classes.empty() ? plain_version : newest_version;
     return seal({"ELCK", written}, {population_type, events, payload.str()});
 }
 
@@ -270,11 +309,18 @@ Snapshot decode_snapshot(std::string_view bytes, const std::string& where) {
         if (version > 2) archive(snapshot.state.engine.surfaces);
         if (version > 3) archive(snapshot.state.engine.confirmation);
         if (version > 4) archive(snapshot.state.engine.model);
-        if (version > plain_version) {
+        if (version >= version_of_classes) {
             OfClasses of_classes;
             archive(of_classes.in_flight, of_classes.scouted);
             put_back(std::move(of_classes), snapshot.state);
         }
+        Parents parents;
+        if (version == newest_version) archive(parents, snapshot.state.engine.model.parents);
+        visit_candidates(snapshot.state.engine, snapshot.state.in_flight,
+                         [&](Candidate& candidate) {
+                             const auto found = parents.find(candidate.id);
+                             if (found != parents.end()) candidate.parents = found->second;
+                         });
         note_weights(snapshot.state.engine);
         if (payload.peek() != std::istringstream::traits_type::eof())
             throw CorruptState(fmt::format("{}: bytes are left over", where));

@@ -4,6 +4,7 @@
 #include "edgeloop/core/csv.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
+#include "edgeloop/store/run_directory.hpp"
 
 #include <functional>
 #include <memory>

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "edgeloop/core/json.hpp"
 #include "edgeloop/search/run_store.hpp"
 
 #include <cstdint>
@@ -27,7 +26,6 @@ struct TableLayout {
                                        const std::vector<ArchiveMember>& front);
 [[nodiscard]] std::string evaluations_table(const TableLayout& layout,
                                             const std::vector<const CompletedCandidate*>& rows);
-[[nodiscard]] Json status_json(const Progress& progress);
 /// Of progress.csv the first line, and one of the others.
 [[nodiscard]] std::string progress_header(const TableLayout& layout);
 [[nodiscard]] std::string progress_row(const TableLayout& layout, const Progress& progress,

@@ -53,6 +53,8 @@ class TrainingLoop {
             outcome.reason = end.reason;
         }
         keep_files(outcome.status);
+        for (const EpochRecord& record : progress_.curve)
+            if (record.epoch > candidate_.trained_epochs) outcome.curve.push_back(record);
         outcome.seconds = steady_seconds() - start;
         return outcome;
     }
@@ -75,6 +77,7 @@ class TrainingLoop {
         } else {
             validate();
             guard_.run(Phase::judge_epoch, [this] { metrics_ = metrics_of_epoch(); });
+            if (progress_.epoch > candidate_.trained_epochs) newest_record().metrics = metrics_;
         }
         metrics_["train_epochs"] = progress_.epoch;
         constexpr double bytes_per_mib = 1 << 20;
@@ -111,7 +114,7 @@ class TrainingLoop {
         log::info("candidate {} goes on from epoch {} step {}", candidate_.id, progress_.epoch,
                   progress_.step);
         guard_.run(Phase::save_epoch, [this] {
-            if (leads() && settings_.on_epoch) settings_.on_epoch(progress_.curve, false);
+            if (leads()) report_curve(false);
         });
     }
 
@@ -145,6 +148,15 @@ class TrainingLoop {
         for (; progress_.step < run_->train_steps(); ++progress_.step) train_step();
         ++progress_.epoch;
         progress_.step = 0;
+        newest_record().metrics = training_metrics();
+    }
+
+    /// Of the epoch that has ended. States of earlier releases may lack it.
+    EpochRecord& newest_record() {
+        std::vector<EpochRecord>& curve = progress_.curve;
+        if (curve.empty() || curve.back().epoch < progress_.epoch)
+            curve.push_back({progress_.epoch, run_->last_rate(progress_.epoch - 1)});
+        return curve.back();
     }
 
     /// Failures travel with the gradients: what goes wrong in updating the weights, with those of
@@ -229,9 +241,10 @@ class TrainingLoop {
     /// notes whether the better of the two is the best so far.
     void judge_epoch() {
         validate();
-        EpochRecord record;
-        guard_.run(Phase::judge_epoch, [&] { record = record_of_epoch(); });
-        Metrics metrics = record.metrics;
+        Metrics metrics;
+        guard_.run(Phase::judge_epoch, [&] { metrics = metrics_of_epoch(); });
+        EpochRecord& record = newest_record();
+        record.metrics = metrics;
         if (settings_.average_decay > 0) {
             guard_.run(Phase::start_validation, [this] { run_->use_average(true); });
             validate();
@@ -243,7 +256,6 @@ class TrainingLoop {
                 run_->use_average(wins);
             });
         }
-        progress_.curve.push_back(std::move(record));
         const bool best = note(std::move(metrics));
         guard_.run(Phase::keep_best, [&] {
             if (best && leads()) best_weights_ = run_->given_weights();
@@ -256,12 +268,16 @@ class TrainingLoop {
         guard_.run(Phase::save_epoch, [this] {
             if (!leads()) return;
             if (settings_.save_every_epoch && !settings_.state_dir.empty()) write_state();
-            if (settings_.on_epoch) settings_.on_epoch(progress_.curve, true);
+            report_curve(true);
         });
     }
 
-    [[nodiscard]] EpochRecord record_of_epoch() const {
-        return {progress_.epoch, run_->last_rate(progress_.epoch - 1), metrics_of_epoch(), 0};
+    void report_curve(bool trained) const {
+        if (!settings_.on_epoch) return;
+        std::vector<EpochRecord> validated = progress_.curve;
+        while (!validated.empty() && validated.back().epoch > progress_.validated)
+            validated.pop_back();
+        settings_.on_epoch(validated, trained);
     }
 
     /// Whether this epoch is the best so far.
@@ -280,8 +296,12 @@ class TrainingLoop {
 
     [[nodiscard]] Metrics metrics_of_epoch() const {
         Metrics metrics = run_->validation_sums().metrics();
-        if (progress_.samples > 0) metrics["train_loss"] = progress_.loss_sum / progress_.samples;
+        for (const auto& [name, value] : training_metrics()) metrics[name] = value;
         return metrics;
+    }
+    [[nodiscard]] Metrics training_metrics() const {
+        if (progress_.samples <= 0) return {};
+        return {{"train_loss", progress_.loss_sum / progress_.samples}};
     }
 
     [[nodiscard]] bool judges_epochs() const {

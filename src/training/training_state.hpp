@@ -17,10 +17,11 @@ namespace edgeloop {
 /// How far a candidate has been trained. Everything else that decides its future is in weights and
 /// optimiser: dropout and batch order are addressed by epoch and step.
 struct TrainingProgress {
-    int epoch = 0;         ///< the next step's
-    std::size_t step = 0;  ///< the next one in that epoch
-    double samples = 0;    ///< of the epoch so far
-    double loss_sum = 0;   ///< of the epoch so far
+    int epoch = 0;                   ///< the next step's
+    std::size_t step = 0;            ///< the next one in that epoch
+    double samples = 0;              ///< of the epoch so far
+    double loss_sum = 0;             ///< of the epoch so far
+    std::vector<EpochRecord> curve;  ///< of the epochs that have ended
 
     // Only of a training that validates every epoch:
     int validated = 0;         ///< epochs whose end has been validated and judged
@@ -28,7 +29,6 @@ struct TrainingProgress {
     int epochs_on_plateau = 0;
     int best_epoch = 0;    ///< counted from 1, the one with the smallest val_rmse; 0: none yet
     Metrics best_metrics;  ///< of that epoch, as they are reported
-    std::vector<EpochRecord> curve;  ///< of the epochs that were judged
 
     // Only of a training in which ranks adapt:
     AdaptationProgress adaptation;

@@ -7,6 +7,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -275,6 +276,55 @@ TEST(Documents, TheCommandsOfTheLaunchPageWorkAsWritten) {
     page.skip("cmake --preset release -DCMAKE_PREFIX_PATH", "it needs PyTorch's wheel");
     page.skip("cmake --build --preset release", "it builds what these tests run");
     EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
+}
+
+// Commands under "next:" of what a search printed.
+Words suggested(const std::string& log) {
+    Words commands;
+    std::istringstream lines(log.substr(std::min(log.size(), log.find("\nnext:\n"))));
+    for (std::string line; std::getline(lines, line);) {
+        const auto colon = line.find(": ");
+        const auto begin = line.find_first_not_of(' ', colon + 1);
+        if (line.rfind("  ", 0) == 0 && colon != std::string::npos &&
+            line.rfind("  more designs", 0) != 0)
+            commands.push_back(line.substr(begin));
+    }
+    return commands;
+}
+
+// Substitutions: fewer lines, designs and epochs, and all designs count, however bad. What the
+// search suggests in its last lines is run as it was printed.
+TEST(Documents, TheTutorialWorksAsWritten) {
+    Document page("mpi_launch/tutorial.md");
+    const Clone clone;
+    page.skip("mpi_launch/build.sh", "it builds what this test's build has already");
+    page.skip("export PATH=", "the test's shell has it");
+    clone.runs(replaced(page.take("edgeloop-data synth"), "--objects 4 --layers 8 --lines 40",
+                        "--objects 3 --layers 3 --lines 10"));
+    clone.runs(page.take("edgeloop-data inspect"));
+    clone.runs(page.take("edgeloop-data shard"));
+    std::string search = page.take("mpi_launch/run_local.sh 3 tutorial/run");
+    search = replaced(search, "--population 12 --evaluations 36", "--population 4 --evaluations 6");
+    search = replaced(search, "--epochs 12", "--epochs 2");
+    search = replaced(search, "baseline_ratio<=1", "baseline_ratio<=1000");
+    search.pop_back();
+    clone.runs(search + " > search.log 2>&1 || { cat search.log; false; }");
+    EXPECT_TRUE(fs::exists(clone.path("tutorial/run/tensorboard/search")));
+    for (const char* file : {"report.html", "designs.csv", "optuna-journal.log"}) {
+        clone.runs(page.take("edgeloop-report tutorial/run"));
+        EXPECT_TRUE(fs::exists(clone.path("tutorial/run/") + file)) << file;
+    }
+    clone.runs(replaced(page.take("mpirun -n 2 --oversubscribe edgeloop-model train"),
+                        "--epochs 40 --repeats 2", "--epochs 2 --repeats 1"));
+    clone.runs(page.take("edgeloop-model evaluate"));
+    clone.runs(page.take("edgeloop-model deploy"));
+    clone.runs(page.take("edgeloop-edge measure --model"));
+    EXPECT_THAT(page.left(), IsEmpty()) << "commands that nobody runs";
+
+    const Words next = suggested(read_file(clone.path("search.log")));
+    ASSERT_EQ(next.size(), 3U) << read_file(clone.path("search.log"));
+    for (const std::string& command : next) clone.runs(command);
+    EXPECT_TRUE(fs::exists(clone.path("tutorial/run/handover/MODEL_CARD.md")));
 }
 
 TEST(Documents, TheCommandsOfTheClusterPageNeedACluster) {

@@ -127,7 +127,8 @@ TEST(FirstHour, ASearchEndsWithWhatToDoNext) {
     ASSERT_EQ(first.code, 0) << first.output;
     EXPECT_THAT(first.output, HasSubstr(" than without a network ("));
     EXPECT_THAT(first.output, HasSubstr("8 designs in 0:"));
-    EXPECT_THAT(first.output, HasSubstr("edgeloop-model export --spec " + dir + "/models/ID/"));
+    EXPECT_THAT(first.output, HasSubstr("edgeloop-model train --from " + dir + " --select knee"));
+    EXPECT_THAT(first.output, HasSubstr("edgeloop-model deploy --model " + dir + "/trained"));
     const auto again = run(search(dir, "model", {"--save-weights", "--resume"}));
     ASSERT_EQ(again.code, 0) << again.output;
     EXPECT_THAT(again.output, HasSubstr("0 designs in 0:00 (8 were done in earlier starts)"));

@@ -111,6 +111,7 @@ TEST(Dispatch, GroupsJoinForALargeCandidateAndPartAfterwards) {
             for (const auto& [id, outcome] : evaluate(evaluator, 300)) {
                 EXPECT_EQ(outcome.status, Status::completed);
                 EXPECT_EQ(outcome.metrics.at("sum"), id % 3 == 0 ? largest_group() : 1);
+                EXPECT_EQ(int(outcome.ranks.size()), id % 3 == 0 ? largest_group() : 1);
             }
         });
 }
@@ -160,6 +161,8 @@ TEST(Dispatch, EveryCandidateReachesAWholeGroupAndComesBackOnce) {
                 EXPECT_EQ(one.known.at("flops"), 1e9);
                 Outcome outcome;
                 outcome.metrics["sum"] = group.all_reduce(double(one.id), Reduction::sum);
+                outcome.metrics["leader"] = world().rank();
+                outcome.curve = {{1, 0.1, {{"train_loss", double(one.id)}}, 0}};
                 return outcome;
             },
             [&](GroupEvaluator& evaluator) {
@@ -167,6 +170,10 @@ TEST(Dispatch, EveryCandidateReachesAWholeGroupAndComesBackOnce) {
                 for (const auto& [id, outcome] : outcomes) {
                     EXPECT_EQ(outcome.status, Status::completed);
                     EXPECT_EQ(outcome.metrics.at("sum"), double(id) * size);
+                    EXPECT_EQ(int(outcome.ranks.size()), size);
+                    EXPECT_EQ(outcome.metrics.at("leader"), outcome.ranks.front());
+                    ASSERT_EQ(outcome.curve.size(), 1u);
+                    EXPECT_EQ(outcome.curve[0].metrics.at("train_loss"), double(id));
                 }
             });
 }

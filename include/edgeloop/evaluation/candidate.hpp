@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace edgeloop {
 
@@ -59,6 +60,8 @@ struct Candidate {
     bool keep_state = false;  ///< a later rung may go on: save weights and optimiser at the end
     Metrics known;     ///< what needs no evaluation or is known already, e.g. parameters, flops
     Metrics previous;  ///< on a higher rung: the metrics of the rung before
+    /// Designs that it was bred from by crossover and mutation; empty: sampled, scanned or given.
+    std::vector<CandidateId> parents = {};
 
     template <class Self, class Visit>
     static void fields(Self& self, Visit&& visit) {
@@ -74,6 +77,7 @@ struct Candidate {
         visit("keep_state", self.keep_state);
         visit("known", self.known);
         visit("previous", self.previous);
+        visit("parents", self.parents);
     }
 };
 
@@ -88,6 +92,22 @@ enum class Status {
     timed_out,   ///< it ran past its limit, or the ranks that trained it stalled
 };
 
+/// What an epoch of training came to.
+struct EpochRecord {
+    int epoch = 0;             ///< counted from 1
+    double learning_rate = 0;  ///< of its last step
+    Metrics metrics = {};      ///< train_loss; and those of validation, where it came after it
+    double averaged_rmse = 0;  ///< val_rmse with the averaged weights; 0: there is no average
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit&& visit) {
+        visit("epoch", self.epoch);
+        visit("learning_rate", self.learning_rate);
+        visit("metrics", self.metrics);
+        visit("averaged_rmse", self.averaged_rmse);
+    }
+};
+
 /// The result of one part.
 struct Outcome {
     CandidateId id = 0;
@@ -97,6 +117,8 @@ struct Outcome {
     double seconds = 0;       ///< what it cost, wall clock
     std::string device = {};  ///< that measured; empty: none, or not known
     std::string record = {};  ///< JSON object: conditions of the measurement (clocks …); or empty
+    std::vector<int> ranks = {};          ///< that trained it; empty: not known
+    std::vector<EpochRecord> curve = {};  ///< epochs of this training, those before a stop included
 
     template <class Self, class Visit>
     static void fields(Self& self, Visit&& visit) {
@@ -107,6 +129,12 @@ struct Outcome {
         visit("seconds", self.seconds);
         visit("device", self.device, Text::name);
         visit("record", self.record, Text::document);
+    }
+    /// What only a training has, and no message of the edge.
+    template <class Self, class Visit>
+    static void training_fields(Self& self, Visit&& visit) {
+        visit("ranks", self.ranks);
+        visit("curve", self.curve);
     }
 };
 

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace edgeloop {
 
@@ -59,11 +60,13 @@ struct Told {
 struct Scouted {
     Genome genome;
     Outcome measured;
-    std::string device_class = {};  ///< as of a Part
+    std::string device_class = {};          ///< as of a Part
+    std::vector<CandidateId> parents = {};  ///< as of a candidate
 
     template <class Self, class Visit>
     static void fields(Self& self, Visit&& visit) {
         visit("genes", self.genome.genes);
+        visit("parents", self.parents);
         Outcome::fields(self.measured, visit);
         visit("class", self.device_class, Text::name);
     }

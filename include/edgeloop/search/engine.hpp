@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/evaluation/candidate.hpp"
+#include "edgeloop/evaluation/events.hpp"
 #include "edgeloop/evaluation/goals.hpp"
 #include "edgeloop/evolution/variation.hpp"
 #include "edgeloop/search/archive.hpp"
@@ -161,7 +162,8 @@ struct ModelState {
     std::map<CandidateId, std::map<std::string, std::pair<double, double>>> expected;
     /// What was measured of designs that are no candidates yet, by genes.
     std::map<std::vector<double>, Measured> scouted;
-    std::uint64_t scouts = 0;               ///< measurements so far
+    std::map<std::vector<double>, std::vector<CandidateId>> parents;  ///< of those; empty: left out
+    std::uint64_t scouts = 0;                                         ///< measurements so far
     std::set<std::string> measured;         ///< metrics that measuring delivers
     std::uint64_t intervals = 0, held = 0;  ///< of designs told, and how many held the value
 };
@@ -230,8 +232,7 @@ class Engine {
     [[nodiscard]] virtual std::optional<Candidate> scout() { return std::nullopt; }
     /// What devices of one class measured of it, or that they could not. One that was lost may be
     /// scouted again.
-    virtual void inform(const Genome& /*scouted*/, const Outcome& /*measured*/,
-                        const std::string& /*device_class*/ = {}) {}
+    virtual void inform(const Scouted& /*scouted*/) {}
     /// The run goes on later, perhaps with other devices: what inform() said is forgotten.
     virtual void forget_scouted() {}
     /// What inform() said of this design before and completed.

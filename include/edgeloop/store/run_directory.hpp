@@ -50,6 +50,9 @@ class RunDirectory : public RunStore {
     [[nodiscard]] virtual double seconds() const = 0;
 };
 
+/// What status.json says.
+[[nodiscard]] Json status_json(const Progress& progress);
+
 /// Creates or reopens the directory.
 /// @throws ConfigError  fresh and there is a run already; resume and there is none, or it is of
 ///                      another space, seed, engine or set of objectives, or under other

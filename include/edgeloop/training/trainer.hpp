@@ -34,14 +34,6 @@ enum class GradientExchange {
     staged       ///< the same through a copy in host memory; CUDA's gradients always take this way
 };
 
-/// What an epoch came to.
-struct EpochRecord {
-    int epoch = 0;             ///< counted from 1
-    double learning_rate = 0;  ///< of its last step
-    Metrics metrics;           ///< train_loss, and those of validation after it
-    double averaged_rmse = 0;  ///< val_rmse with the averaged weights; 0: there is no average
-};
-
 /// What holds for all candidates of a run; what differs between them is in their specs.
 struct TrainingSettings {
     std::string shards;  ///< folder with catalogue.json and the shard files
@@ -112,7 +104,8 @@ class Trainer {
     ///
     /// Metrics: val_rmse (all targets, normalised), per target val_rmse_<name>_<unit> and
     /// r2_<name>, train_loss (mean of the epoch that is given), train_epochs (trained in all); with
-    /// patience_epochs or keep_best_epoch best_epoch, the one that is given, counted from 1.
+    /// patience_epochs or keep_best_epoch best_epoch, the one that is given, counted from 1. The
+    /// curve has the epochs of this call, and those before a break of the same training.
     ///
     /// failed: the loss is not finite, memory ran out, an exception on any rank. lost: the system
     /// is to blame, e.g. files cannot be read or an accelerator is broken, or the ranks see

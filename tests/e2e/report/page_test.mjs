@@ -214,6 +214,24 @@ const tests = {
     await page.close();
   },
 
+  async 'a design shows its parents, and they show it'() {
+    const page = await open(file), events = readFileSync(`${run}/journal.jsonl`, 'utf8').trimEnd().split('\n').map(line => JSON.parse(line));
+    const child = events.findLast(each => each.event === 'proposed' && (each.parents || []).length === 2), last = child.id;
+    assert.ok(child.generation > 1);
+    await page.evaluate(id => { document.getElementById('search').value = `id=${id}`; document.getElementById('search').dispatchEvent(new Event('input', {bubbles: true})); }, last);
+    await page.waitForFunction(() => document.getElementById('count').textContent.startsWith('1 of'));
+    await show(page, 'table');
+    await page.click('#designs tbody tr .open');
+    assert.deepEqual((await page.$$eval('#details-body .parents button', list => list.map(each => each.textContent))).sort(), child.parents.map(id => `design ${id}`).sort());
+    assert.match(await page.$eval('#details-body', each => each.textContent), /The line has \d+ designs before it/);
+    await page.click('#details-body .parents button');
+    const parent = Number((await page.$eval('#details-title', each => each.textContent)).split(' ')[1]);
+    assert.ok(child.parents.includes(parent));
+    const children = events.filter(each => each.event === 'proposed' && (each.parents || []).includes(parent)).length;
+    assert.match(await page.$eval('#details-body .children', each => each.textContent), new RegExp(`^${children} child`));
+    await page.close();
+  },
+
   async 'the slider shows the front of every generation'() {
     const page = await open(file), table = tableOf(readFileSync(`${run}/evaluations.csv`, 'utf8'));
     await page.focus('#generation');

@@ -116,15 +116,20 @@ TEST(Console, SaysWhatIsConfirmedAndHowSureItIs) {
 }
 
 TEST(Console, SaysWhatToDoNextAsCommandsForAShell) {
-    const std::string with = next_steps("my runs/a", "72 for --evaluations", true, true);
-    EXPECT_THAT(with, HasSubstr("edgeloop-model export --spec 'my runs/a/models/ID/spec.json'"
-                                " --weights 'my runs/a/models/ID/weights.safetensors'"));
-    EXPECT_THAT(with, HasSubstr("with 72 for --evaluations, and --resume"));
-    EXPECT_THAT(next_steps("a", "", true, false), HasSubstr("--save-weights keeps them"));
-    EXPECT_THAT(next_steps("a", "", false, false), Not(HasSubstr("models")));
-    EXPECT_THAT(with, HasSubstr("edgeloop-report 'my runs/a'\n"));
-    EXPECT_THAT(next_steps("a", "", false, false), HasSubstr("edgeloop-report a\n"));
-    EXPECT_THAT(next_steps("a", "", false, false), Not(HasSubstr("--resume")));
+    const std::vector<NextStep> steps = next_steps("my runs/a", "shards");
+    ASSERT_EQ(steps.size(), 3u);
+    EXPECT_THAT(steps[0].command, HasSubstr("edgeloop-report 'my runs/a'"));
+    EXPECT_THAT(steps[1].command,
+                HasSubstr("edgeloop-model train --from 'my runs/a' --select knee --data shards "
+                          "--out 'my runs/a/trained'"));
+    EXPECT_THAT(steps[2].command,
+                HasSubstr("edgeloop-model deploy --model 'my runs/a/trained' --data shards --out "
+                          "'my runs/a/handover'"));
+    EXPECT_EQ(next_steps("a", "").size(), 1u);
+    const std::string text = closing_lines("my runs/a", steps, "72 for --evaluations");
+    for (const NextStep& step : steps) EXPECT_THAT(text, HasSubstr(step.command + "\n"));
+    EXPECT_THAT(text, HasSubstr("with 72 for --evaluations, and --resume"));
+    EXPECT_THAT(closing_lines("a", steps, ""), Not(HasSubstr("--resume")));
 }
 
 TEST(Console, NoNameOfOthersReachesTheTerminalAsItIs) {

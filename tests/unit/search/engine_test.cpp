@@ -6,6 +6,7 @@
 #include "edgeloop/evolution/hypervolume.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -141,6 +142,40 @@ TEST_P(EveryEngine, RejectsResultsNobodyAskedFor) {
     EXPECT_THROW(engine->tell(evaluate_zdt1(other)), LogicError);
     engine->tell(evaluate_zdt1(candidate));
     EXPECT_THROW(engine->tell(evaluate_zdt1(candidate)), LogicError);
+}
+
+double distance(const Candidate& a, const Candidate& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.genome.genes.size(); ++i)
+        sum += std::abs(a.genome.genes[i] - b.genome.genes[i]);
+    return sum;
+}
+
+TEST_P(EveryEngine, SaysOfWhichDesignsAnOffspringWasBred) {
+    const SearchSpace space = unit_box(6);
+    const auto engine = make_engine(space, box_settings(GetParam(), 8, 80));
+    std::map<CandidateId, Candidate> before;
+    std::size_t bred = 0;
+    double to_parents = 0, to_all = 0;  // means, added up
+    for (const Candidate& candidate : drive(*engine, evaluate_zdt1)) {
+        EXPECT_LE(candidate.parents.size(), 2u);
+        for (const CandidateId parent : candidate.parents) {
+            ASSERT_EQ(before.count(parent), 1u) << parent << " of " << candidate.id;
+            to_parents += distance(candidate, before[parent]) / double(candidate.parents.size());
+        }
+        if (!candidate.parents.empty()) {
+            ++bred;
+            for (const auto& each : before)
+                to_all += distance(candidate, each.second) / double(before.size());
+        }
+        before[candidate.id] = candidate;
+    }
+    if (GetParam() == EngineKind::random) {
+        EXPECT_EQ(bred, 0u);
+    } else {
+        EXPECT_GT(bred, 10u);
+        EXPECT_LT(to_parents, 0.7 * to_all);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryEngine,

@@ -81,7 +81,7 @@ TEST_F(MeasureAhead, WhatWasMeasuredIsKnownWhenTheDesignIsProposed) {
     for (int i = 0; i < 30; ++i) {
         for (int k = 0; k < 4; ++k)
             if (const auto scout = engine_->scout())
-                engine_->inform(scout->genome, measured(scout->genome));
+                engine_->inform({scout->genome, measured(scout->genome), {}, scout->parents});
         const auto candidate = engine_->ask();
         ASSERT_TRUE(candidate);
         for (const auto& before : engine_->measured_before(candidate->genome)) {
@@ -99,7 +99,7 @@ TEST_F(MeasureAhead, OneThatCouldNotBeMeasuredIsNotAskedForAgain) {
     run(12);
     const auto scout = engine_->scout();
     ASSERT_TRUE(scout);
-    engine_->inform(scout->genome, {0, Status::failed, {}, "too large"});
+    engine_->inform({scout->genome, {0, Status::failed, {}, "too large"}});
     EXPECT_TRUE(engine_->measured_before(scout->genome).empty());
     for (int i = 0; i < 10; ++i) EXPECT_NE(engine_->scout()->genome, scout->genome);
 }
@@ -117,7 +117,7 @@ TEST_F(MeasureAhead, BreakingALimitWhenMeasuredEndsIt) {
         if (completed.metrics["latency"] > 2) completed.status = Status::infeasible;
         engine_->tell(completed);
         if (const auto scout = engine_->scout())
-            engine_->inform(scout->genome, measured(scout->genome));
+            engine_->inform({scout->genome, measured(scout->genome), {}, scout->parents});
     }
     EXPECT_GT(engine_->state().model.scouts, 20u);
 }

@@ -26,6 +26,7 @@ Candidate awkward_candidate() {
     candidate.keep_state = true;
     candidate.known = {{"parameters", 2e6}};
     candidate.previous = {{"val_rmse", 0.1}};
+    candidate.parents = {1, 2};
     candidate.design = test::numbered_candidate(3, 5).design;
     return candidate;
 }
@@ -58,6 +59,7 @@ void expect_same(const Candidate& a, const Candidate& b) {
     EXPECT_EQ(a.keep_state, b.keep_state);
     EXPECT_EQ(a.known, b.known);
     EXPECT_EQ(a.previous, b.previous);
+    EXPECT_EQ(a.parents, b.parents);
     EXPECT_EQ(a.design->text(), b.design->text());
 }
 
@@ -97,6 +99,25 @@ TEST_F(JournalTest, EveryEventComesBackExactly) {
     EXPECT_EQ(completed.status, Status::failed);
     EXPECT_EQ(completed.metrics, awkward_end().completed.metrics);
     EXPECT_EQ(completed.reason, awkward_end().completed.reason);
+}
+
+// What the report reads: see History.
+TEST_F(JournalTest, ATrainingHasItsRanksAndItsCurveByColumns) {
+    PartDone part;
+    part.outcome.id = 3;
+    part.outcome.ranks = {1, 4};
+    part.outcome.curve = {{1, 0.01, {{"train_loss", 0.5}}, 0},
+                          {2, 0.005, {{"train_loss", 0.25}, {"val_rmse", 0.75}}, 0}};
+    write({Proposed{awkward_candidate()}, part, Scouted{Genome{{1}}, {7}, {}, {2}}});
+    const std::string text = read_file(path_);
+    EXPECT_NE(text.find(R"("ranks":[1,4],"curve":{"epoch":[1,2],"learning_rate":[0.01,0.005],)"
+                        R"("train_loss":[0.5,0.25],"val_rmse":[null,0.75]})"),
+              std::string::npos)
+        << text;
+    const Journal journal = read_journal(path_);
+    ASSERT_EQ(journal.events.size(), 3u);
+    EXPECT_EQ(std::get<PartDone>(journal.events[1]).outcome.id, 3u);
+    EXPECT_EQ(std::get<Scouted>(journal.events[2]).parents, std::vector<CandidateId>{2});
 }
 
 TEST_F(JournalTest, GoesOnWhereItEnded) {

@@ -78,11 +78,45 @@ TEST(Snapshot, RepeatsComeBackWhereverTheyAre) {
     EXPECT_GT(weights, 0u);
 }
 
+void forget_parents(EngineState& state) {
+    auto& own = std::get<GenerationalState>(state.own);
+    for (auto& pending : state.pending) pending.second.parents.clear();
+    for (Candidate& candidate : own.queue) candidate.parents.clear();
+    for (CompletedCandidate& told : own.cohort) told.candidate.parents.clear();
+}
+
+TEST(Snapshot, ParentsComeBackWhereverTheirChildIs) {
+    std::size_t queued = 0, pending = 0, told = 0;
+    for (int steps = 8; steps < 30; ++steps) {
+        const EngineState state = busy_state(EngineKind::generational, 0, steps);
+        const EngineState back =
+            decode_snapshot(encode_snapshot(state, {}, 7), "test").state.engine;
+        const auto& own = std::get<GenerationalState>(state.own);
+        const auto& own_back = std::get<GenerationalState>(back.own);
+        for (const auto& [id, candidate] : state.pending) {
+            EXPECT_EQ(back.pending.at(id).parents, candidate.parents);
+            pending += candidate.parents.size();
+        }
+        for (std::size_t i = 0; i < own.queue.size(); ++i) {
+            EXPECT_EQ(own_back.queue[i].parents, own.queue[i].parents);
+            queued += own.queue[i].parents.size();
+        }
+        for (std::size_t i = 0; i < own.cohort.size(); ++i) {
+            EXPECT_EQ(own_back.cohort[i].candidate.parents, own.cohort[i].candidate.parents);
+            told += own.cohort[i].candidate.parents.size();
+        }
+    }
+    EXPECT_GT(queued, 0u);
+    EXPECT_GT(pending, 0u);
+    EXPECT_GT(told, 0u);
+}
+
 TEST(Snapshot, OlderOnesGoOnWithoutWhatTheyDoNotHave) {
     constexpr std::size_t surfaces = 8, confirmation = 6 * 8,
                           model = 8 * 8;  // bytes of what is empty
     EngineState state = busy_state();
     state.surfaces.clear();
+    forget_parents(state);
     const std::string bytes = encode_snapshot(state, in_flight(), 77);
     Envelope envelope = open_envelope({"ELCK", 5}, bytes, "test");
     envelope.payload.resize(envelope.payload.size() - model);
@@ -105,6 +139,7 @@ TEST(Snapshot, KeepsWhatAModelKnows) {
     model.expected[4]["val_rmse"] = {0.1, 0.3};
     model.scouted[{0, 0.25}][""] = {9,   Status::completed, {{"latency_ms", 0.7}}, "", 2, "board",
                                     "{}"};
+    model.parents[{0, 0.25}] = {3, 8};
     model.scouts = 5;
     model.measured = {"latency_ms"};
     model.intervals = 12;
@@ -123,6 +158,7 @@ TEST(Snapshot, KeepsWhatAModelKnows) {
     EXPECT_EQ(scouted.device, "board");
     EXPECT_EQ(scouted.record, "{}");
     EXPECT_EQ(scouted.metrics.at("latency_ms"), 0.7);
+    EXPECT_EQ(kept.parents, model.parents);
     EXPECT_EQ(kept.scouts, 5u);
     EXPECT_EQ(kept.measured, model.measured);
     EXPECT_EQ(kept.held, 8u);
@@ -130,6 +166,7 @@ TEST(Snapshot, KeepsWhatAModelKnows) {
 
 TEST(Snapshot, KeepsWhatEachClassOfDevicesMeasured) {
     EngineState state = busy_state();
+    forget_parents(state);
     auto flights = in_flight();
     const std::string plain = encode_snapshot(state, flights, 77);
     EXPECT_EQ(envelope_version({"ELCK", 6}, plain), 5) << "as releases without classes wrote it";

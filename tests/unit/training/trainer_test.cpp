@@ -211,17 +211,33 @@ class StopToken : public CountingToken {
     [[nodiscard]] bool will_resume() const override { return true; }
 };
 
+/// An epoch a record, each with its training loss; validated where the training ended.
+void expect_curve(const Outcome& outcome, int first, int last) {
+    ASSERT_EQ(int(outcome.curve.size()), last - first + 1);
+    for (std::size_t i = 0; i < outcome.curve.size(); ++i) {
+        EXPECT_EQ(outcome.curve[i].epoch, first + int(i));
+        EXPECT_GT(outcome.curve[i].learning_rate, 0);
+        EXPECT_GT(outcome.curve[i].metrics.at("train_loss"), 0);
+        EXPECT_EQ(outcome.curve[i].metrics.count("val_rmse"), i + 1 == outcome.curve.size());
+    }
+    EXPECT_EQ(outcome.curve.back().metrics.at("val_rmse"), outcome.metrics.at("val_rmse"));
+}
+
 TEST_F(TrainerTest, ABrokenOffTrainingGoesOnToTheSameBits) {
     const test::TemporaryFolder states;
     TrainingSettings kept = settings();
     kept.state_dir = states.path("training");
     const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":3})");
-    const Metrics whole = train(settings(), one).metrics;
+    const Outcome unbroken = train(settings(), one);
+    expect_curve(unbroken, 1, 3);
     for (const int at : {1, 5, 17, 40}) {
         const StopToken token(at);
         EXPECT_EQ(Trainer(kept).train(one, Communicator(), token).status, Status::cancelled);
         EXPECT_TRUE(std::filesystem::exists(states.path("training/7.state")));
-        EXPECT_EQ(train(kept, one).metrics, whole) << at;
+        const Outcome gone_on = train(kept, one);
+        EXPECT_EQ(gone_on.metrics, unbroken.metrics) << at;
+        expect_curve(gone_on, 1, 3);
+        EXPECT_EQ(gone_on.curve.front().metrics, unbroken.curve.front().metrics);
         EXPECT_FALSE(std::filesystem::exists(states.path("training/7.state")));
     }
 }
@@ -234,13 +250,17 @@ TEST_F(TrainerTest, ARungGoesOnFromTheOneBefore) {
     const Metrics whole = train(settings(), one).metrics;
     one.epochs = 2;
     one.keep_state = true;
-    EXPECT_EQ(train(kept, one).metrics.at("train_epochs"), 2);
+    const Outcome lower = train(kept, one);
+    EXPECT_EQ(lower.metrics.at("train_epochs"), 2);
+    expect_curve(lower, 1, 2);
     EXPECT_TRUE(std::filesystem::exists(states.path("7.state")));
     one.epochs = 4;
     one.trained_epochs = 2;
     one.keep_state = false;
     const CountingToken counted(1000000);
-    EXPECT_EQ(Trainer(kept).train(one, Communicator(), counted).metrics, whole);
+    const Outcome upper = Trainer(kept).train(one, Communicator(), counted);
+    EXPECT_EQ(upper.metrics, whole);
+    expect_curve(upper, 3, 4);
     const CountingToken all(1000000);
     (void)Trainer(settings()).train(one, Communicator(), all);
     EXPECT_LT(counted.asked(), all.asked());
