@@ -1,101 +1,25 @@
 // What single layers take on the native runtime in float32 and in few bits, beside what registers
 // alone could do: layer_benchmark [INSTRUCTIONS]. One thread; processor time, so that neighbours do
 // not count.
+#include "ceilings.hpp"
 #include "unit/inference/random_graphs.hpp"
 
 #include "edgeloop/inference/session.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstdio>
-#include <ctime>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace edgeloop::inference {
 namespace {
 
-double processor_seconds() {
-    timespec now{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
+void print_ceilings(Instructions instructions) {
+    for (const auto& [what, rate] : ceilings_of(instructions))
+        fmt::print("registers only, {}: {:.0f} GMAC/s\n", what, rate / 1e9);
 }
-
-/// Lower quartile of at least 9 runs over 0.2 s.
-double seconds_of(const std::function<void()>& body) {
-    body();
-    std::vector<double> times;
-    const double begin = processor_seconds();
-    while (times.size() < 9 || processor_seconds() - begin < 0.2) {
-        const double start = processor_seconds();
-        body();
-        times.push_back(processor_seconds() - start);
-    }
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 4];
-}
-
-#if defined(__x86_64__)
-
-constexpr int chains = 12, rounds = 20000;
-
-#define EDGELOOP_AVX512 \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")))
-
-EDGELOOP_AVX512 void fma_chains() {
-    __m512 sums[chains];
-    for (auto& sum : sums) sum = _mm512_set1_ps(1.0F);
-    const __m512 w = _mm512_set1_ps(0.999F);
-    for (int i = 0; i < rounds; ++i)
-        for (auto& sum : sums) {
-            sum = _mm512_fmadd_ps(sum, w, w);
-            __asm__ volatile("" : "+v"(sum));
-        }
-}
-
-EDGELOOP_AVX512 void vnni_chains() {
-    __m512i sums[chains];
-    for (auto& sum : sums) sum = _mm512_setzero_si512();
-    const __m512i w = _mm512_set1_epi8(3);
-    for (int i = 0; i < rounds; ++i)
-        for (auto& sum : sums) {
-            sum = _mm512_dpbusd_epi32(sum, w, w);
-            __asm__ volatile("" : "+v"(sum));
-        }
-}
-
-EDGELOOP_AVX512 void popcount_chains() {
-    __m512i sums[chains];
-    for (auto& sum : sums) sum = _mm512_setzero_si512();
-    __m512i w = _mm512_set1_epi64(0x123456789);
-    for (int i = 0; i < rounds; ++i)
-        for (auto& sum : sums) {
-            __m512i bits = _mm512_and_si512(w, sum);
-            sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(bits));
-            __asm__ volatile("" : "+v"(sum));
-        }
-}
-
-void print_ceilings() {
-    if (!has(Instructions::avx512_vnni)) return;
-    const auto show = [](const char* what, double products, void (*body)()) {
-        const double rate = products * chains * rounds / seconds_of(body) / 1e9;
-        fmt::print("registers only, {}: {:.0f} GMAC/s\n", what, rate);
-    };
-    show("float FMA", 16, fma_chains);
-    show("VNNI", 64, vnni_chains);
-    show("popcount of one plane by one plane", 512, popcount_chains);
-}
-
-#else
-void print_ceilings() {}
-#endif
 
 struct LayerCase {
     int inputs, outputs;
@@ -134,7 +58,7 @@ double seconds_of(const Graph& graph, Instructions instructions) {
 
 int run(Instructions instructions) {
     fmt::print("{}\n", to_string(instructions));
-    print_ceilings();
+    print_ceilings(instructions);
     const LayerCase cases[] = {
         {1, 16, {3, 3, 3}, {16, 41, 41}}, {1, 64, {5, 5, 5}, {16, 41, 41}},
         {8, 16, {3, 3, 3}, {16, 20, 20}}, {16, 32, {3, 3, 3}, {16, 20, 20}},

@@ -17,15 +17,15 @@ def designs(epochs):
         "family": "cnn3d",
         "architecture": {
             "stages": [
-                {"channels": 16, "kernel": [3, 3, 3], "pool": [2, 2, 2]},
-                {"channels": 32, "kernel": [3, 3, 3], "pool": [2, 2, 2]},
-                {"channels": 32, "kernel": [3, 3, 3], "pool": [1, 2, 2]},
+                {"channels": 8, "kernel": [3, 3, 3], "pool": [2, 2, 2]},
+                {"channels": 24, "kernel": [3, 3, 3], "pool": [2, 2, 2]},
+                {"channels": 32, "kernel": [1, 3, 3], "pool": [1, 2, 2]},
             ],
             "hidden": [64],
             "norm": "affine",
             "reduce": "flatten",
         },
-        "clip": {"frames": 16, "stride": 1, "side": 24},
+        "clip": {"frames": 8, "stride": 1, "side": 20},
         "training": {"optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.001,
                      "batch": 8, "epochs": epochs, "schedule": "one-cycle"},
     }
@@ -33,14 +33,15 @@ def designs(epochs):
     group = json.loads(json.dumps(base))
     group["architecture"]["norm"] = "group"
     yield "float-group", group
-    for quantiser in ("lsq", "vecq"):
+    for norm, quantiser in (("affine", "lsq"), ("affine", "vecq"), ("frozen", "lsq")):
         for bits in BITS:
             few = {"weights": bits, "activations": bits}
             spec = json.loads(json.dumps(base))
+            spec["architecture"]["norm"] = norm
             spec["quantisation"] = {"quantiser": quantiser, "float_share": 0.5,
                                     "stages": [{"weights": 8, "activations": 8}, few, few],
                                     "dense": few}
-            yield f"{quantiser}-w{bits}a{bits}", spec
+            yield f"{quantiser}-w{bits}a{bits}" + ("" if norm == "affine" else "-frozen"), spec
 
 
 def errors_of(out, design):

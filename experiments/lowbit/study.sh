@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # What bits cost: the relative rise of test RMSE of W8A8, W4A4 and W2A2, VecQ beside LSQ, over the same network in
 # float32; one recipe, the same seeds for all.
-#   experiments/lowbit/study.sh OUT [SEEDS]        default: 5 seeds
+#   experiments/lowbit/study.sh OUT [SEEDS [FIRST]]        default: 5 seeds from 1 on
 # A study that was stopped goes on when the same command is given again. OUT/study.md is the result. BIN names the
 # folder of the programs, JOBS how many trainings run at once, EPOCHS the epochs of each.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-out=${1:?usage: study.sh OUT [SEEDS]}
+out=${1:?usage: study.sh OUT [SEEDS [FIRST]]}
 seeds=${2:-5}
+first=${3:-1}
 bin=${BIN:-build/release/bin}
 jobs=${JOBS:-$(nproc)}
 epochs=${EPOCHS:-40}
@@ -41,6 +42,6 @@ export -f one
 export out bin data
 # shellcheck disable=SC2016  # expanded by the inner shell
 for spec in "$out"/specs/*.json; do
-    for seed in $(seq "$seeds"); do printf '%s %s\n' "$spec" "$seed"; done
+    for seed in $(seq "$first" $((first + seeds - 1))); do printf '%s %s\n' "$spec" "$seed"; done
 done | xargs -P "$jobs" -L 1 bash -c 'one "$0" "$1"'
 python3 experiments/lowbit/study.py table "$out" | tee "$out/study.md"

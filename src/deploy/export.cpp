@@ -4,6 +4,7 @@
 #include "deploy/file_comparison.hpp"
 #include "deploy/native_file.hpp"
 #include "deploy/onnx_session.hpp"
+#include "model/qonnx.hpp"
 #include "model/torch_error.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
@@ -12,6 +13,7 @@
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/data/output_file.hpp"
 #include "edgeloop/deploy/predictor.hpp"
+#include "edgeloop/inference/model_file.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -139,10 +141,14 @@ void Export::calibrate() {
 }
 
 void Export::make_file() {
-    if (request_.format == ModelFormat::native) {
+    if (request_.format == ModelFormat::native || request_.format == ModelFormat::qonnx) {
         file_ = native_file_of(request_.network, network_.targets);
         run_ = native_runner(file_);
         report_.runtime = native_runtime_name();
+        if (request_.format == ModelFormat::qonnx) {  // of the same integers
+            const inference::Graph graph = inference::decode_model(file_, "the integers");
+            file_ = qonnx_of(graph, request_.network.spec.family, request_.batch, metadata());
+        }
         return;
     }
     if (!is_onnx()) {
@@ -188,7 +194,7 @@ void Export::compare() {
         fmt::format("{} of {} clips differ by more than {} + {} |y| on {}",
                     (~good).sum().item<int64_t>(), clips_.count, allowed * float_absolute_tolerance,
                     allowed * float_relative_tolerance, report_.runtime);
-    if (request_.format == ModelFormat::native)
+    if (request_.format == ModelFormat::native || request_.format == ModelFormat::qonnx)
         throw ConfigError("the file would not give what the network gives", why,
                           "nothing was written; please report the spec");
     const auto window = static_cast<std::size_t>((~good).to(torch::kLong).argmax().item<int64_t>());
@@ -267,15 +273,25 @@ void check(const ExportRequest& request) {
                           "use --format onnx");
     if (is_int8 && request.data.empty())
         throw ConfigError("int8 needs --data", "training clips decide the scales of the integers");
-    if (request.format == ModelFormat::native && request.precision != FilePrecision::float32)
-        throw ConfigError(fmt::format("a native file cannot be {}", to_string(request.precision)),
+    const bool has_own_bits =
+        request.format == ModelFormat::native || request.format == ModelFormat::qonnx;
+    if (has_own_bits && request.precision != FilePrecision::float32)
+        throw ConfigError(fmt::format("a {} file cannot be {}", to_string(request.format),
+                                      to_string(request.precision)),
                           "its bits are those that the network was trained with",
                           "leave --precision out");
-    if (request.format != ModelFormat::native && !request.network.spec.quantisation.is_float())
+    const bool is_float = request.network.spec.quantisation.is_float();
+    if (!has_own_bits && !is_float)
         throw ConfigError(fmt::format("a file of the form {} is of float32, and this network has "
                                       "quantised layers",
                                       to_string(request.format)),
-                          {}, "use --format native");
+                          {}, "use --format native or qonnx");
+    if (request.format == ModelFormat::qonnx && is_float)
+        throw ConfigError("a QONNX file is of integers, and this network is of float32", {},
+                          "use --format onnx");
+    if (request.format == ModelFormat::qonnx && request.with_preprocessing)
+        throw ConfigError("a QONNX file takes clips, not crops", {},
+                          "leave out --with-preprocessing");
     check_output_file(request.output);
     check_weights_size(request.network.spec, request.network.weights_file);
 }
@@ -288,6 +304,8 @@ const char* to_string(ModelFormat format) {
             return "onnx";
         case ModelFormat::torchscript:
             return "torchscript";
+        case ModelFormat::qonnx:
+            return "qonnx";
         case ModelFormat::native:
             break;
     }
@@ -326,8 +344,10 @@ std::string to_text(const ExportReport& report, const ExportRequest& request) {
     std::string text = fmt::format(
         "{}: {} {}, batch {}, {} to {}, {:.2f} MiB{}\n", report.file, to_string(request.format),
         to_string(request.precision),
-        request.batch == 0 || request.format != ModelFormat::onnx ? "free"
-                                                                  : std::to_string(request.batch),
+        request.batch == 0 ||
+                (request.format != ModelFormat::onnx && request.format != ModelFormat::qonnx)
+            ? "free"
+            : std::to_string(request.batch),
         request.with_preprocessing ? "uint8 crops" : "normalised clips",
         request.with_preprocessing ? to_text(report.targets) : "targets divided by their scales",
         static_cast<double>(report.bytes) / (1 << 20),

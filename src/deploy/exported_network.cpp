@@ -72,7 +72,9 @@ torch::Tensor ExportedNetwork::input(const Crops& from, std::size_t begin,
 torch::Tensor ExportedNetwork::expected(const Crops& from, std::size_t begin,
                                         std::size_t count) const {
     const torch::NoGradGuard no_grad;
-    return trained->forward(clips_of(clip, from, begin, count)) * scales_of(*this);
+    const torch::Tensor clips = clips_of(clip, from, begin, count);
+    return trained->forward(clips.to(trained->output_bias().scalar_type())).to(torch::kFloat) *
+           scales_of(*this);
 }
 
 torch::Tensor ExportedNetwork::normalised(const torch::Tensor& output) const {
@@ -84,6 +86,8 @@ ExportedNetwork exported_network(const StoredNetwork& from, bool with_preprocess
     network.clip = from.spec.clip;
     network.crops = with_preprocessing;
     network.trained = trained_network(from.spec, from.weights_file);
+    // Sums of float32 may round to another activation than those of integers.
+    if (!from.spec.quantisation.is_float()) network.trained->to(torch::kDouble);
     const auto outputs = static_cast<std::size_t>(network.trained->output_bias().numel());
     network.targets = from.targets.empty() && outputs == 2 ? raise_targets() : from.targets;
     if (outputs != network.targets.size())

@@ -25,8 +25,9 @@ using FileMetadata = std::vector<std::pair<std::string, std::string>>;
 /// A network twice: as it was trained, and as it goes into a file.
 struct ExportedNetwork {
     ClipShape clip;
-    bool crops = false;                 ///< the file takes crops and gives physical values
-    std::shared_ptr<Network> trained;   ///< of clips; the kernels that train and validate
+    bool crops = false;  ///< the file takes crops and gives physical values
+    /// Of clips; the kernels that train and validate, in float64 where layers are quantised.
+    std::shared_ptr<Network> trained;
     std::shared_ptr<Network> exported;  ///< the kernels that are exported; of what the file takes
     std::vector<Target> targets;
 

@@ -136,6 +136,7 @@ class ConvolutionStep final : public Step {
         row.runs = packed.runs.data();
         row.run_count = static_cast<int>(packed.runs.size());
         row.groups = packed.groups;
+        row.room = packed.room;
         row.real_bias = packed.real_bias.data() + channel;
         row.is_relu = s_.is_relu;
         row.bias = packed.bias.data() + channel;
@@ -157,6 +158,8 @@ class ConvolutionStep final : public Step {
                 return kernels_.integer_row;
             case Form::bits:
                 return kernels_.bits_row;
+            case Form::shorts:
+                return kernels_.short_row;
             case Form::real_depthwise:
                 return kernels_.real_depthwise;
             case Form::integer_depthwise:

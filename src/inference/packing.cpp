@@ -36,6 +36,36 @@ Window window_of(const Layer& layer, const Place& input) {
     return window;
 }
 
+/// A weight as a sum of 2^plane times digits -1, 0 and 1: bits of planes.
+struct Digits {
+    unsigned any = 0, negative = 0;
+};
+
+/// Odd numbers have no digit 0: bits of codes that are 0 stand for -1. Others have the digits of
+/// their magnitude, all with their sign, and one fewer.
+bool has_odd_digits(const Quantisation& integer) {
+    return weight_step(integer.weight_bits, integer.grid) == 2;
+}
+int digit_planes(const Quantisation& integer) {
+    return has_odd_digits(integer) ? integer.weight_bits : integer.weight_bits - 1;
+}
+Digits digits_of(int q, const Quantisation& integer) {
+    if (has_odd_digits(integer)) {
+        const unsigned all = (1U << static_cast<unsigned>(integer.weight_bits)) - 1;
+        return {all, all & ~code_of_weight(q, integer.weight_bits, integer.grid)};
+    }
+    const auto magnitude = static_cast<unsigned>(std::abs(q));
+    return {magnitude, q < 0 ? magnitude : 0};
+}
+
+/// Groups of 4 that a sum of 16 bits holds for certain: each adds two products.
+constexpr int least_room = 2;
+int short_room(const Quantisation& integer, int of_inputs) {
+    const int most = weight_range(integer.weight_bits, integer.grid).high;
+    if (most > std::numeric_limits<std::int8_t>::max()) return 0;
+    return std::numeric_limits<std::int16_t>::max() / (2 * most * activation_range(of_inputs).high);
+}
+
 /// What of a window a run has, and of a run a group.
 class Packer {
   public:
@@ -75,33 +105,37 @@ class Packer {
                 }
     }
 
-    /// Planes of codes: [vector][plane][run][group][lane].
-    void bits() {
+    /// Planes of digits: [vector][plane][run][group][not 0, -1][lane].
+    /// @return  of each channel the sum of its digits -1, times 2^plane.
+    [[nodiscard]] std::vector<std::int32_t> bits() {
         const Quantisation& integer = layer_.integer;
         const int pitch = plane_bytes(inputs_);
         constexpr int group = 8;
         set_runs(pitch, group);
-        packed_.weight_planes = integer.weight_bits;
-        packed_.weight_plane = std::ptrdiff_t{window_.run_count} * packed_.groups * lanes_;
+        packed_.weight_planes = digit_planes(integer);
+        packed_.weight_plane = std::ptrdiff_t{window_.run_count} * packed_.groups * lanes_ * 2;
         packed_.vector_weights = packed_.weight_plane * packed_.weight_planes;
         auto* const to = room<std::uint64_t>(packed_.vectors * packed_.vector_weights);
         const int elements = window_.run_positions * inputs_;
+        std::vector<std::int32_t> negative(static_cast<std::size_t>(outputs_), 0);
         for (int c = 0; c < outputs_; ++c)
             for (int run = 0; run < window_.run_count; ++run)
                 for (int i = 0; i < elements; ++i) {
-                    const unsigned code =
-                        code_of_weight(integer.weights[weight(c, run * elements + i, elements)],
-                                       integer.weight_bits, integer.grid);
+                    const Digits digits = digits_of(
+                        integer.weights[weight(c, run * elements + i, elements)], integer);
                     const int bit = i / inputs_ * pitch * 8 + i % inputs_;
                     const std::ptrdiff_t place =
                         c / lanes_ * packed_.vector_weights +
-                        (std::ptrdiff_t{run} * packed_.groups + bit / 64) * lanes_ + c % lanes_;
-                    for (int plane = 0; plane < packed_.weight_planes; ++plane)
-                        to[place + plane * packed_.weight_plane] |=
-                            std::uint64_t{(code >> plane) & 1U} << (bit % 64);
+                        (std::ptrdiff_t{run} * packed_.groups + bit / 64) * lanes_ * 2 + c % lanes_;
+                    for (int plane = 0; plane < packed_.weight_planes; ++plane) {
+                        std::uint64_t* const at = to + place + plane * packed_.weight_plane;
+                        at[0] |= std::uint64_t{(digits.any >> plane) & 1U} << (bit % 64);
+                        at[lanes_] |= std::uint64_t{(digits.negative >> plane) & 1U} << (bit % 64);
+                    }
+                    negative[static_cast<std::size_t>(c)] +=
+                        static_cast<std::int32_t>(digits.negative);
                 }
-        packed_.factor = weight_step(integer.weight_bits, integer.grid);
-        packed_.window_factor = weight_range(integer.weight_bits, integer.grid).low;
+        return negative;
     }
 
     /// One tap a run: [vector][tap][lane].
@@ -193,17 +227,22 @@ Form form_of(const Layer& layer, const Place& input, const Kernels& kernels, int
     if (layer.operation == Operation::depthwise)
         return is_integer ? Form::integer_depthwise : Form::real_depthwise;
     if (!is_integer) return Form::real;
-    constexpr int most_pairs = 4;  // W1A1, W1A2, W2A2, W1A4 and the like
-    const int pairs = layer.integer.weight_bits * input.elements.bits;
-    if (bits == 0 || pairs > most_pairs || input.elements.zero != 0) return Form::integers;
+    const Form integers =
+        kernels.short_row != nullptr && short_room(layer.integer, input.elements.bits) >= least_room
+            ? Form::shorts
+            : Form::integers;
+    constexpr int most_pairs = 8;
+    const int pairs = digit_planes(layer.integer) * input.elements.bits;
+    if (bits == 0 || pairs > most_pairs || input.elements.zero != 0) return integers;
     const Window window = window_of(layer, input);
     const auto groups = [&](int elements, int group) { return (elements + group - 1) / group; };
     const int plane_groups =
         groups(window.run_positions * plane_bytes(input.shape.channels), 8) * pairs;
-    const int integer_groups =
-        groups(window.run_positions * input.shape.channels, kernels.integer_group);
+    // A group of 4 with sums of 16 bits takes as long as one of 2 with sums of 32.
+    const int integer_groups = groups(window.run_positions * input.shape.channels,
+                                      integers == Form::shorts ? 4 : kernels.integer_group);
     const bool pays = plane_groups * kernels.bits_cost < integer_groups;
-    return bits == 2 || pays ? Form::bits : Form::integers;
+    return bits == 2 || pays ? Form::bits : integers;
 }
 
 PackedConvolution pack(const Layer& layer, const Place& input, Form form, const Kernels& kernels) {
@@ -211,6 +250,7 @@ PackedConvolution pack(const Layer& layer, const Place& input, Form form, const 
     packed.form = form;
     Packer packer(layer, input, kernels, packed);
     const Quantisation& integer = layer.integer;
+    std::vector<std::int32_t> bias = integer.bias;
     switch (form) {
         case Form::real:
             packer.dense<float>(1, [&](std::size_t i) { return layer.weights[i]; });
@@ -218,8 +258,16 @@ PackedConvolution pack(const Layer& layer, const Place& input, Form form, const 
         case Form::integers:
             pack_integers(layer, kernels, packer, packed);
             break;
-        case Form::bits:
-            packer.bits();
+        case Form::bits: {
+            const int ones = activation_range(input.elements.bits).high;
+            const std::vector<std::int32_t> negative = packer.bits();
+            // Within the bounds of the sums, which kinds_of() checks.
+            for (std::size_t c = 0; c < bias.size(); ++c) bias[c] -= ones * negative[c];
+            break;
+        }
+        case Form::shorts:
+            packed.room = short_room(integer, input.elements.bits);
+            packer.dense<std::int8_t>(4, [&](std::size_t i) { return integer.weights[i]; });
             break;
         case Form::real_depthwise:
             packer.depthwise<float>(input, [&](std::size_t i) { return layer.weights[i]; });
@@ -231,7 +279,7 @@ PackedConvolution pack(const Layer& layer, const Place& input, Form form, const 
     }
     packed.real_bias = packer.whole<float>(layer.bias);
     packed.scales = packer.whole<float>(integer.scales);
-    packed.bias = packer.whole<std::int32_t>(integer.bias);
+    packed.bias = packer.whole<std::int32_t>(bias);
     std::vector<std::int32_t> multipliers, shifts, caps;
     for (const Dyadic& ratio : integer.ratios) {
         caps.push_back(cap_of(ratio, activation_range(integer.output_bits).high));

@@ -16,6 +16,7 @@ enum class Form : std::uint8_t {
     bits,      ///< planes of bits
     real_depthwise,
     integer_depthwise,
+    shorts,  ///< integers whose products are first summed in 16 bits
 };
 
 /// The weights of a convolution as a kernel wants them, and all else that depends on its shape
@@ -30,6 +31,7 @@ struct PackedConvolution {
     int weight_planes = 1;
     std::size_t weight_bytes = 0;  ///< of one element
     int factor = 1, window_factor = 0;
+    int room = 0;  ///< of Form::shorts: groups that a sum of 16 bits holds
     std::vector<float> real_bias, scales;
     std::vector<std::int32_t> bias, multipliers, shifts, caps, residual_multipliers;
 

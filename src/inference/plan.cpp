@@ -124,8 +124,8 @@ class Planner {
             plan_.weight_bytes += static_cast<std::size_t>(packed.vectors) *
                                   static_cast<std::size_t>(packed.vector_weights) *
                                   packed.weight_bytes;
-            constexpr const char* names[] = {"float", "integers", "bit planes", "float",
-                                             "integers"};
+            constexpr const char* names[] = {"float", "integers", "bit planes",
+                                             "float", "integers", "short integers"};
             plan_.kernels.push_back(fmt::format("{}: {}", to_string(layer.operation),
                                                 names[static_cast<std::size_t>(form)]));
         }

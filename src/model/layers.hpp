@@ -5,6 +5,8 @@
 #include "edgeloop/architecture/grid.hpp"
 #include "edgeloop/model/kernels.hpp"
 
+#include <vector>
+
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -68,11 +70,44 @@ TORCH_MODULE(GroupNorm);
 class AffineImpl : public torch::nn::Module {
   public:
     explicit AffineImpl(std::int64_t channels);
-    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
+    [[nodiscard]] virtual torch::Tensor forward(const torch::Tensor& x) const;
+    /// Of a layer whose bias is rounded, and which gives x without it: bias and norm become the
+    /// shift that the integers have.
+    [[nodiscard]] torch::Tensor of_products(const torch::Tensor& x,
+                                            const RoundedLayer& layer) const;
+    /// x scale() + shift(). Shape (C).
+    [[nodiscard]] virtual torch::Tensor scale() const { return weight; }
+    [[nodiscard]] virtual torch::Tensor shift() const { return bias; }
 
     torch::Tensor weight, bias;
 };
 TORCH_MODULE(Affine);
+
+/// Group norm where nothing is rounded, and its average over calibration clips where layers are,
+/// which folds as an affine norm does and is trained on.
+class FrozenNormImpl : public AffineImpl {
+  public:
+    explicit FrozenNormImpl(std::int64_t channels);
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const override;
+    [[nodiscard]] torch::Tensor scale() const override { return weight * factor_; }
+    [[nodiscard]] torch::Tensor shift() const override { return bias - weight * mean_; }
+
+    /// Freezes the averages over clips of 1 / deviation and mean / deviation of each group.
+    /// @param sums  clips, then the sums of both, a group after the other.
+    void freeze(const double* sums);
+    /// What freeze() takes, since it was last forgotten.
+    [[nodiscard]] const std::vector<double>& observed() const { return observed_; }
+    void forget();
+
+    Rounding rounding = Rounding::on;
+
+  private:
+    void observe(const torch::Tensor& x) const;
+
+    std::int64_t groups_;
+    torch::Tensor factor_, mean_;  ///< of each channel; the mean in deviations
+    mutable std::vector<double> observed_;
+};
 
 /// How the borders of a convolution are treated.
 enum class Border { valid, same };
@@ -100,6 +135,8 @@ class Conv3dImpl : public RoundedLayer {
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const;
     /// Of an input that is rounded already.
     [[nodiscard]] torch::Tensor convolve(const torch::Tensor& x) const;
+    /// The same without the bias.
+    [[nodiscard]] torch::Tensor products(const torch::Tensor& x) const;
     /// The same with weights that were made of its own.
     [[nodiscard]] torch::Tensor convolve_with(const torch::Tensor& x,
                                               const torch::Tensor& weights) const {

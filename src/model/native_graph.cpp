@@ -1,3 +1,5 @@
+#include "model/native_graph.hpp"
+
 #include "model/quantised_layers.hpp"
 #include "model/rounding.hpp"
 #include "model/weights_file.hpp"
@@ -36,19 +38,23 @@ std::string parent_of(const std::string& name) { return name.substr(0, name.rfin
 
 }  // namespace
 
-inference::Graph native_graph(const ArchitectureSpec& design, const std::string& weights) {
-    const auto network = trained_network(design, weights);
-    const ArchitectureSpec spec = with_ranks_in(weights_of(*network), design);
+inference::Graph native_graph(const ArchitectureSpec& spec, const std::string& weights) {
+    return native_graph(spec, *trained_network(spec, weights));
+}
+
+inference::Graph native_graph(const ArchitectureSpec& design, Network& network) {
+    const ArchitectureSpec spec = with_ranks_in(weights_of(network), design);
     inference::NetworkWeights arrays;
     std::set<std::string> folded;  // modules whose parameters are in integers
-    for (const QuantisedLayer& layer : quantised_layers(*network)) {
+    for (const QuantisedLayer& layer : quantised_layers(network)) {
         arrays.integers[layer.name] = integers_of(layer);
         folded.insert({layer.name, parent_of(layer.name) + ".norm"});
     }
-    for (const auto& [name, tensor] : weights_of(*network))
+    for (const auto& [name, tensor] : weights_of(network))
         if (folded.count(parent_of(name)) == 0)
-            arrays.floats[name] = {tensor.sizes().vec(), values_of<float>(tensor)};
-    const auto outputs = static_cast<int>(network->output_bias().numel());
+            arrays.floats[name] = {tensor.sizes().vec(),
+                                   values_of<float>(tensor.to(torch::kFloat))};
+    const auto outputs = static_cast<int>(network.output_bias().numel());
     return inference::graph_of(spec, arrays, outputs);
 }
 

@@ -68,7 +68,10 @@ void initialise(Network& network, std::uint64_t seed) {
             fill_normal(tensor, network.initial_deviation(parameter.key(), tensor), seed,
                         "initial weights " + parameter.key());
         else
-            tensor.fill_(ends_with(parameter.key(), ".bias") ? 0 : 1);
+            tensor.fill_(ends_with(parameter.key(), ".bias") ||
+                                 ends_with(parameter.key(), frozen_names[1])
+                             ? 0
+                             : 1);
     }
     initialise_factors(network, seed);
     constexpr double unit = 0.4;  // mean magnitude of normal numbers after ReLU

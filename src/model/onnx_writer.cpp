@@ -9,6 +9,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::int64_t ir_version = 8, operator_set = 17;
+constexpr const char* qonnx_domain = "qonnx.custom_op.general";
 constexpr std::size_t max_model_bytes = (std::size_t{1} << 31U) - 1;
 
 // Numbers of onnx.proto3.
@@ -79,10 +80,24 @@ Message value_info(const std::string& name, const std::vector<std::int64_t>& sha
 
 void OnnxWriter::add_node(const std::string& type, const std::vector<std::string>& inputs,
                           const std::string& output, const std::vector<Attribute>& attributes) {
+    add_node_of("", type, inputs, output, attributes);
+}
+
+void OnnxWriter::add_qonnx_node(const std::string& type, const std::vector<std::string>& inputs,
+                                const std::string& output,
+                                const std::vector<Attribute>& attributes) {
+    has_qonnx_ = true;
+    add_node_of(qonnx_domain, type, inputs, output, attributes);
+}
+
+void OnnxWriter::add_node_of(const char* domain, const std::string& type,
+                             const std::vector<std::string>& inputs, const std::string& output,
+                             const std::vector<Attribute>& attributes) {
     Message node;
     for (const std::string& input : inputs) node.text(1, input);
     node.text(2, output).text(3, type + "_" + output).text(4, type);
     for (const Attribute& each : attributes) node.message(5, attribute(each));
+    if (*domain != '\0') node.text(7, domain);
     nodes_ += Message().message(1, node).bytes();
 }
 
@@ -105,6 +120,7 @@ std::string OnnxWriter::model(const std::string& graph, const Properties& proper
     Message model;
     model.integer(1, ir_version).text(2, "edgeloop").message(7, body);
     model.message(8, Message().text(1, "").integer(2, operator_set));
+    if (has_qonnx_) model.message(8, Message().text(1, qonnx_domain).integer(2, 1));
     for (const auto& [key, value] : properties)
         model.message(14, Message().text(1, key).text(2, value));
     if (model.bytes().size() > max_model_bytes)

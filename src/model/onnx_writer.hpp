@@ -33,6 +33,9 @@ class OnnxWriter {
     /// Adds an operator; nodes must come in the order of their data.
     void add_node(const std::string& type, const std::vector<std::string>& inputs,
                   const std::string& output, const std::vector<Attribute>& attributes = {});
+    /// Adds an operator of QONNX, of its version 1.
+    void add_qonnx_node(const std::string& type, const std::vector<std::string>& inputs,
+                        const std::string& output, const std::vector<Attribute>& attributes = {});
     /// Adds a constant. @param values  of all its elements, row major, little endian.
     void add_constant(const std::string& name, const Shape& shape, OnnxType type,
                       const void* values);
@@ -48,6 +51,11 @@ class OnnxWriter {
     [[nodiscard]] std::string model(const std::string& graph, const Properties& properties) const;
 
   private:
+    void add_node_of(const char* domain, const std::string& type,
+                     const std::vector<std::string>& inputs, const std::string& output,
+                     const std::vector<Attribute>& attributes);
+
+    bool has_qonnx_ = false;
     std::string nodes_, constants_, inputs_, outputs_;  // fields of a GraphProto, encoded
 };
 

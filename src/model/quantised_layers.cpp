@@ -7,14 +7,14 @@ namespace edgeloop {
 namespace {
 
 constexpr double smallest_scale = 1e-20;  // of channels that an affine norm switches off
+constexpr double most_accumulators = 1 << 30;
 
 /// Integers and scales of a layer's weights.
 void take_weights(const RoundedLayer& layer, QuantisedLayer& into) {
     const torch::Tensor rounded = layer.rounded_weight().to(torch::kDouble).flatten(1);
     const int bits = into.bits.weights;
-    torch::Tensor scales =
-        into.has_odd_weights ? vecq(layer.weight, bits).alpha / 2 : layer.weight_steps();
-    scales = scales.to(torch::kDouble).abs().clamp_min(smallest_scale);
+    const torch::Tensor scales =
+        layer.weight_scales().to(torch::kDouble).abs().clamp_min(smallest_scale);
     into.weights =
         (rounded / scales.unsqueeze(1)).round().reshape(layer.weight.sizes()).to(torch::kShort);
     if (into.has_odd_weights)  // weights that are all 0 have no direction: any is as good
@@ -27,13 +27,22 @@ void take_weights(const RoundedLayer& layer, QuantisedLayer& into) {
 
 /// y = weight (scale a + bias) + shift, with the sign of `weight` in the integers.
 void fold(const AffineImpl& norm, QuantisedLayer& into) {
-    const torch::Tensor weight = norm.weight.to(torch::kDouble);
+    const torch::Tensor weight = norm.scale().to(torch::kDouble);
     std::vector<std::int64_t> shape(static_cast<std::size_t>(into.weights.dim()), 1);
     shape[0] = weight.size(0);
     const torch::Tensor sign = torch::where(weight < 0, -1, 1).to(torch::kShort).reshape(shape);
     into.weights = into.weights * sign;
     into.scales = (into.scales * weight.abs()).clamp_min(smallest_scale);
-    into.bias = into.bias * weight + norm.bias.to(torch::kDouble);
+    into.bias = into.bias * weight + norm.shift().to(torch::kDouble);
+}
+
+/// Biases become whole numbers of accumulators. One that would be too many of them belongs to a
+/// channel whose weights are next to nothing beside it: their scale is raised.
+void round_bias(QuantisedLayer& into) {
+    if (into.input_step == 0) return;
+    into.scales = torch::max(into.scales, into.bias.abs() / (most_accumulators * into.input_step));
+    const torch::Tensor unit = into.scales * into.input_step;
+    into.bias = (into.bias / unit).round_() * unit;
 }
 
 }  // namespace
@@ -62,6 +71,7 @@ std::vector<QuantisedLayer> quantised_layers(Network& network) {
             if (sibling != nullptr)
                 if (const auto* affine = dynamic_cast<const AffineImpl*>(sibling->get()))
                     fold(*affine, found);
+            round_bias(found);
         }
         layers.push_back(std::move(found));
     }

@@ -21,10 +21,12 @@ struct QuantisedLayer {
     /// int16, (outputs, inputs / groups, t, h, w) of a convolution, (outputs, inputs) of a linear
     /// layer; undefined where a tensor is rounded and nothing else.
     torch::Tensor weights;
-    torch::Tensor scales;   ///< (outputs) float64, above 0
-    torch::Tensor bias;     ///< (outputs) float64; with an affine norm folded in, as are the others
-    double input_step = 0;  ///< 0: it reads float32
-    int input_zero = 0;     ///< of a clip; else 0
+    torch::Tensor scales;  ///< (outputs) float64, above 0
+    /// (outputs) float64, whole numbers of scales * input_step where inputs are integers; with an
+    /// affine norm folded in, as are the others.
+    torch::Tensor bias;
+    double input_step = 0;   ///< 0: it reads float32
+    int input_zero = 0;      ///< of a clip; else 0
     bool is_signed = false;  ///< the integers it reads have two signs (swin3d)
 };
 

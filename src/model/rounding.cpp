@@ -18,10 +18,29 @@ namespace {
 
 constexpr std::array<double, 8> vecq_steps{1, .9957, .5860, .3352, .1881, .1041, .0569, .0308};
 constexpr std::array<double, 7> integer_steps{1.224, .6508, .3534, .1932, .1055, .0573, .0309};
-constexpr double largest_grey = 255, tiny = 1e-12;
+constexpr double largest_grey = 255, tiny = 1e-12, smallest_unit = 1e-30;
 constexpr const char *input_name = "input_step", *weight_name = "weight_steps";
 
+std::vector<FrozenNormImpl*> frozen_norms(Network& network) {
+    std::vector<FrozenNormImpl*> norms;
+    for (const auto& module : network.modules(false))
+        if (auto* const norm = dynamic_cast<FrozenNormImpl*>(module.get())) norms.push_back(norm);
+    return norms;
+}
+
 int highest_weight(int bits) { return (1 << (bits - 1)) - 1; }
+
+/// lsq() of float64, which LibTorch's operators do not take.
+torch::Tensor lsq_of_doubles(const torch::Tensor& x, const torch::Tensor& step, int low, int high,
+                             double factor) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+    if (step.numel() > 1) shape[0] = step.numel();
+    // The step, with `factor` times its gradient.
+    const torch::Tensor s = (step * factor + (step * (1 - factor)).detach()).reshape(shape);
+    const torch::Tensor v = x / s, rounded = v.detach().round();
+    const torch::Tensor is_inside = (rounded >= low).logical_and(rounded <= high);
+    return torch::where(is_inside, v + (rounded - v.detach()), rounded.clamp(low, high)) * s;
+}
 
 }  // namespace
 
@@ -43,6 +62,7 @@ VecqWeights vecq(const torch::Tensor& weights, int bits) {
 torch::Tensor lsq(const torch::Tensor& x, const torch::Tensor& step, int low, int high,
                   double numbers) {
     const double factor = 1 / std::sqrt(numbers * high);
+    if (x.scalar_type() == torch::kDouble) return lsq_of_doubles(x, step, low, high, factor);
     const torch::Tensor zero = torch::zeros_like(step);
     if (step.numel() == 1)
         return at::_fake_quantize_learnable_per_tensor_affine(x, step, zero, low, high, factor);
@@ -76,7 +96,13 @@ int RoundedLayer::lowest() const { return options_.reads == Reads::both_signs ? 
 
 double RoundedLayer::input_step() const {
     if (options_.reads == Reads::clip) return 1 / (largest_grey * options_.deviation);
-    return log_input_step_.exp().item<float>();
+    return log_input_step_.exp().item<double>();
+}
+
+torch::Tensor RoundedLayer::input_scale() const {
+    if (options_.reads == Reads::clip)
+        return torch::full({1}, input_step(), weight.options().dtype(torch::kDouble));
+    return log_input_step_.exp().to(torch::kDouble);
 }
 
 int RoundedLayer::input_zero() const {
@@ -93,16 +119,18 @@ torch::Tensor RoundedLayer::rounded_input(const torch::Tensor& x) const {
     }
     if (options_.reads == Reads::clip) {
         const torch::NoGradGuard no_grad;  // clips have none
-        return (x * (largest_grey * options_.deviation))
-            .add_(input_zero())
-            .round_()
-            .clamp_(0, largest_grey)
-            .sub_(input_zero())
-            .mul_(input_step());
+        // As the native runtime rounds them, in float32.
+        const double zero = input_zero();
+        const torch::Tensor whole =
+            (in_type(torch::kFloat, x) * (largest_grey * options_.deviation))
+                .round_()
+                .clamp_(-zero, largest_grey - zero);
+        return whole.to(x.scalar_type()).mul_(input_step());
     }
     // Of one clip: ranks have different numbers of clips and the same step.
     const auto numbers = static_cast<double>(x.numel() / std::max<std::int64_t>(1, x.size(0)));
-    return lsq(in_type(torch::kFloat, x), log_input_step_.exp(), lowest(), highest(), numbers);
+    return lsq(in_type(log_input_step_.scalar_type(), x), log_input_step_.exp(), lowest(),
+               highest(), numbers);
 }
 
 torch::Tensor RoundedLayer::rounded_weight() const {
@@ -113,6 +141,34 @@ torch::Tensor RoundedLayer::rounded_weight() const {
     const int high = highest_weight(bits);
     return lsq(weight, log_weight_steps_.exp(), -high, high,
                static_cast<double>(weight[0].numel()));
+}
+
+torch::Tensor RoundedLayer::weight_scales() const {
+    return options_.has_odd_weights ? vecq(weight, options_.bits.weights).alpha / 2
+                                    : log_weight_steps_.exp();
+}
+
+bool RoundedLayer::rounds_bias() const {
+    return rounding == Rounding::on && options_.bits.weights != Bits::none &&
+           options_.bits.activations != Bits::none;
+}
+
+torch::Tensor RoundedLayer::rounded_bias() const {
+    return bias.defined() && rounds_bias() ? whole_accumulators(bias) : bias;
+}
+
+torch::Tensor RoundedLayer::whole_accumulators(const torch::Tensor& of_bias,
+                                               const torch::Tensor& norm_weight) const {
+    const torch::Tensor exact = of_bias.detach();
+    torch::Tensor rounded;
+    {
+        const torch::NoGradGuard no_grad;
+        torch::Tensor unit = weight_scales().to(torch::kDouble) * input_scale();
+        if (norm_weight.defined()) unit = unit * norm_weight.to(torch::kDouble);
+        unit = unit.abs().clamp_min(smallest_unit);
+        rounded = (exact / unit).round_().mul_(unit).to(exact.scalar_type());
+    }
+    return rounded + (of_bias - exact);  // straight through
 }
 
 void RoundedLayer::start_steps(double mean_magnitude) {
@@ -138,27 +194,40 @@ std::vector<RoundedLayer*> rounded_layers(Network& network) {
 
 void set_rounding(Network& network, Rounding rounding) {
     for (RoundedLayer* const layer : rounded_layers(network)) layer->rounding = rounding;
+    for (FrozenNormImpl* const norm : frozen_norms(network)) norm->rounding = rounding;
 }
 
 std::vector<double> observations(Network& network) {
     std::vector<double> sums;
     for (const RoundedLayer* const layer : rounded_layers(network))
         sums.insert(sums.end(), {layer->observed_sum, layer->observed_numbers});
+    for (const FrozenNormImpl* const norm : frozen_norms(network))
+        sums.insert(sums.end(), norm->observed().begin(), norm->observed().end());
     return sums;
 }
 
 void start_steps(Network& network, const std::vector<double>& observations) {
     const std::vector<RoundedLayer*> layers = rounded_layers(network);
-    EDGELOOP_EXPECT(observations.size() == 2 * layers.size(), "observations of another network");
+    const std::vector<FrozenNormImpl*> norms = frozen_norms(network);
+    std::size_t place = 2 * layers.size();
+    for (const FrozenNormImpl* const norm : norms) place += norm->observed().size();
+    EDGELOOP_EXPECT(observations.size() == place, "observations of another network");
     for (std::size_t i = 0; i < layers.size(); ++i) {
         layers[i]->start_steps(observations[2 * i] / std::max(1.0, observations[2 * i + 1]));
         layers[i]->observed_sum = layers[i]->observed_numbers = 0;
+    }
+    place = 2 * layers.size();
+    for (FrozenNormImpl* const norm : norms) {
+        norm->freeze(observations.data() + place);
+        norm->forget();
+        place += norm->observed().size();
     }
 }
 
 bool is_step(const std::string& parameter) {
     const std::string name = parameter.substr(parameter.rfind('.') + 1);
-    return name == input_name || name == weight_name;
+    return name == input_name || name == weight_name || name == frozen_names[0] ||
+           name == frozen_names[1];
 }
 
 }  // namespace edgeloop

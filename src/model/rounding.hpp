@@ -80,13 +80,20 @@ class RoundedLayer : public torch::nn::Module {
     /// What the layer computes with; x and weight themselves where nothing is rounded.
     [[nodiscard]] torch::Tensor rounded_input(const torch::Tensor& x) const;
     [[nodiscard]] torch::Tensor rounded_weight() const;
+    [[nodiscard]] torch::Tensor rounded_bias() const;
+    /// Whether products of integers are summed, to which a bias is added as an integer.
+    [[nodiscard]] bool rounds_bias() const;
+    /// A bias of the layer, or of the layer with an affine norm of this weight behind it, in whole
+    /// accumulators, as inference::integer_bias() has it. REQUIRES: rounds_bias().
+    [[nodiscard]] torch::Tensor whole_accumulators(const torch::Tensor& of_bias,
+                                                   const torch::Tensor& norm_weight = {}) const;
 
     [[nodiscard]] const RoundingOptions& options() const { return options_; }
     /// Step and integer for zero of what it reads.
     [[nodiscard]] double input_step() const;
     [[nodiscard]] int input_zero() const;
-    /// Steps of LSQ's weights. Shape (outputs).
-    [[nodiscard]] torch::Tensor weight_steps() const { return log_weight_steps_.exp(); }
+    /// What the integer 1 of a weight stands for. Shape (outputs).
+    [[nodiscard]] torch::Tensor weight_scales() const;
 
     /// Sets the steps to what suits the weights, and activations of this mean magnitude.
     void start_steps(double mean_magnitude);
@@ -96,6 +103,7 @@ class RoundedLayer : public torch::nn::Module {
     mutable double observed_sum = 0, observed_numbers = 0;
 
   private:
+    [[nodiscard]] torch::Tensor input_scale() const;
     [[nodiscard]] int lowest() const;
     [[nodiscard]] int highest() const;
 
@@ -113,13 +121,16 @@ TORCH_MODULE(RoundingLayer);
 
 /// Those that round, in the order of the network's modules; the network owns them.
 [[nodiscard]] std::vector<RoundedLayer*> rounded_layers(Network& network);
+/// Also of norms that freeze.
 void set_rounding(Network& network, Rounding rounding);
-/// Sums of magnitudes and numbers of what each layer has read since it has been observed. Shape
-/// (layers, 2); may be added up over ranks.
+/// Sums of magnitudes and numbers of what each layer has read since it has been observed, (layers,
+/// 2), then FrozenNormImpl::observed() of each norm; may be added up over ranks.
 [[nodiscard]] std::vector<double> observations(Network& network);
-/// Sets all steps from observations, and forgets them.
+/// Sets all steps from observations, freezes norms, and forgets what was observed.
 void start_steps(Network& network, const std::vector<double>& observations);
-/// Whether a parameter of this name is a step.
+/// Parameters of a norm that freezes, besides weight and bias.
+constexpr const char* frozen_names[] = {"frozen_factor", "frozen_mean"};
+/// Whether a parameter of this name is a step, or frozen: observations decide where it begins.
 [[nodiscard]] bool is_step(const std::string& parameter);
 
 }  // namespace edgeloop

@@ -129,6 +129,40 @@ TEST(Native, OtherPrecisionsAndFamiliesAreRefused) {
     EXPECT_THAT(refused({"--spec", "human"}), HasSubstr("swin3d"));
 }
 
+TEST(Native, QonnxFilesAreOfQuantisedNetworks) {
+    const test::TemporaryFolder folder;
+    const std::string file = folder.path("model.onnx"), low = folder.path("low.json");
+    Json design = Json::parse(read_file(spec));
+    design["architecture"]["norm"] = "affine";
+    const Json few{{"weights", 2}, {"activations", 2}};
+    design["quantisation"] = {{"quantiser", "vecq"}, {"stages", {Json::object()}}, {"dense", few}};
+    while (design["quantisation"]["stages"].size() < design["architecture"]["stages"].size())
+        design["quantisation"]["stages"].push_back(few);
+    write_file_atomic(low, design.dump());
+    const auto exported = [&](const std::string& of, const std::vector<std::string>& more = {}) {
+        std::vector<std::string> line{test::program("edgeloop-model"),
+                                      "export",
+                                      "--spec",
+                                      of,
+                                      "--format",
+                                      "qonnx",
+                                      "--output",
+                                      file};
+        line.insert(line.end(), more.begin(), more.end());
+        return test::run(line);
+    };
+    const test::ProgramResult refused = exported(spec);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_THAT(refused.output, HasSubstr("of integers, and this network is of float32"));
+    EXPECT_EQ(exported(low, {"--with-preprocessing"}).code, 2);
+    EXPECT_EQ(exported(low, {"--precision", "float16"}).code, 2);
+    EXPECT_FALSE(std::filesystem::exists(file));
+    const test::ProgramResult result = exported(low, {"--batch", "free"});
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("on 1000 clips"));
+    EXPECT_THAT(read_file(file), HasSubstr("qonnx.custom_op.general"));
+}
+
 TEST(Native, AnAgentMeasuresIt) {
     const Json eager = measured("eager", spec);
     for (const int threads : {1, 2}) {

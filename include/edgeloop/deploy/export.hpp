@@ -16,6 +16,8 @@ namespace edgeloop {
 enum class ModelFormat {
     onnx,
     torchscript,
+    qonnx,  ///< ONNX with integers of any bits, for FINN, hls4ml and others: quantised networks
+            ///< only
     native  ///< .elm (src/inference/README.md): takes crops and clips, one at a time
 };
 enum class FilePrecision {
@@ -29,8 +31,8 @@ enum class FilePrecision {
 /// How far an output y of a float32 file may be from the network's, in normalised units:
 /// absolute + relative |y|.
 constexpr double float_absolute_tolerance = 1e-5, float_relative_tolerance = 1e-4;
-/// So many times as much may a file of integers differ from fake quantisation in float32: an
-/// accumulator close to the border of two activations may become the other one.
+/// So many times as much may a file of integers differ from fake quantisation in float64: a sum
+/// at the border of two activations may become the other one.
 constexpr double rounding_allowance = 200;
 
 struct ExportRequest {

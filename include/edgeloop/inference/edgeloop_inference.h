@@ -19,7 +19,8 @@ typedef struct edgeloop_model edgeloop_model;
 /* Reads a file and plans it.
  *   threads      1 or more, with the caller's
  *   cpus         one processor for each thread, to pin all but the caller's to; NULL: any
- *   instructions "portable", "avx2", "avx512", "avx-vnni" or "avx512-vnni"; NULL: the best
+ *   instructions "portable", "avx2", "avx512", "avx-vnni", "avx512-vnni" or "avx512-popcnt";
+ *                NULL: the best
  *   model        the result, for edgeloop_model_free(); NULL on failure
  *   error        gets what is wrong, one line with its zero byte; may be NULL when size is 0 */
 int edgeloop_model_load(const char* path, int threads, const int* cpus, const char* instructions,

@@ -10,10 +10,11 @@ namespace edgeloop::inference {
 /// to on arm64.
 enum class Instructions : std::uint8_t {
     portable,
-    avx2,         ///< with FMA
-    avx512,       ///< F, BW, DQ, VL
-    avx_vnni,     ///< AVX2 with AVX-VNNI
-    avx512_vnni,  ///< with VNNI, VBMI and VPOPCNTDQ
+    avx2,           ///< with FMA
+    avx512,         ///< F, BW, DQ, VL
+    avx_vnni,       ///< AVX2 with AVX-VNNI
+    avx512_vnni,    ///< with VNNI
+    avx512_popcnt,  ///< with VNNI and VPOPCNTDQ
 };
 
 /// Whether this processor and this build have them.

@@ -166,6 +166,11 @@ constexpr double requantisation_bound = 0.5 + 1.0 / (1 << 23);
     return 0.5 + std::ldexp(255.5, -bits) + std::ldexp(1.0, -32);
 }
 
+/// The same with a residual, whose ratios share a shift: each multiplier is off by 1/2 at most.
+[[nodiscard]] inline double residual_bound(std::int32_t accumulator, int shift) {
+    return 0.5 + std::ldexp(std::fabs(double(accumulator)) + 255, -shift - 1);
+}
+
 /// A bias as an integer of accumulators. @throws ConfigError  |bias| >= 2^31 of them, or no number.
 [[nodiscard]] std::int32_t integer_bias(double bias, double accumulator_scale);
 

@@ -12,7 +12,7 @@ namespace edgeloop {
 namespace {
 
 /// What is written: a file of one of the forms of ModelFormat, or the folder of a circuit.
-enum class Form { onnx, torchscript, native, rtl };
+enum class Form { onnx, torchscript, qonnx, native, rtl };
 
 struct Wishes {
     std::string model, spec, weights, batch = "1";
@@ -56,11 +56,12 @@ void add_options(cli::OptionParser& parser, Wishes& wishes) {
         "format",
         cli::spelled(&wishes.form, {{"onnx", Form::onnx},
                                     {"torchscript", Form::torchscript},
+                                    {"qonnx", Form::qonnx},
                                     {"native", Form::native},
                                     {"rtl", Form::rtl}}),
-        "onnx: operator set 17, for ONNX Runtime, TensorRT and others; native: for "
-        "edgeloop's own runtime, which takes crops and clips; rtl: Verilog of an accelerator "
-        "for --part");
+        "onnx: operator set 17, for ONNX Runtime, TensorRT and others; qonnx: a quantised network "
+        "for FINN, hls4ml and others; native: for edgeloop's own runtime, which takes crops and "
+        "clips; rtl: Verilog of an accelerator for --part");
     parser.add("precision",
                cli::spelled(&request.precision, {{"float32", FilePrecision::float32},
                                                  {"float16", FilePrecision::float16},
@@ -157,7 +158,7 @@ int export_command(int argc, const char* const* argv) {
     }
     refuse_circuit_options(wishes);
     constexpr ModelFormat formats[] = {ModelFormat::onnx, ModelFormat::torchscript,
-                                       ModelFormat::native};
+                                       ModelFormat::qonnx, ModelFormat::native};
     wishes.request.format = formats[static_cast<std::size_t>(wishes.form)];
     wishes.request.network = wanted_network(wishes);
     start_compute_threads(wishes.threads);

@@ -38,10 +38,16 @@ void count_stage(LayerList& layers, const Cnn3d& network, const FactoredLayers& 
         layers.add(name + ".conv", "conv3d", shape, conv);
     }
     flow.input = Input::activations;
-    if (network.norm == "affine")
-        layers.add(name + ".norm", "affine", shape,
-                   affine_elements(positions, stage.channels, bits));
-    if (network.norm == "group")
+    const std::string norm = network.norm_used();
+    if (norm == "affine" || norm == "frozen") {
+        LayerElements affine = affine_elements(positions, stage.channels, bits);
+        if (norm == "frozen") {  // the norm, and what it freezes to
+            affine.parameters *= 2;
+            affine.bits_saved *= 2;
+        }
+        layers.add(name + ".norm", "affine", shape, affine);
+    }
+    if (norm == "group")
         layers.add(name + ".norm", "group norm", shape,
                    group_norm_elements(positions, stage.channels));
     LayerElements relu = map_elements(positions * stage.channels);
@@ -115,8 +121,13 @@ std::optional<std::string> Cnn3d::problem() const {
     const auto& bits = quantisation.stages;
     if (norm == "group" &&
         !std::all_of(bits.begin(), bits.end(), [](const Bits& one) { return one.is_float(); }))
-        return "quantised stages need a norm that folds into the convolution: affine or none, not "
-               "group";
+        return "quantised stages need a norm that folds into the convolution: affine, frozen or "
+               "none, not group";
+    const auto has_integers = [](const Bits& one) {
+        return one.weights != Bits::none && one.activations != Bits::none;
+    };
+    if (norm == "frozen" && !std::all_of(bits.begin(), bits.end(), has_integers))
+        return "the norm frozen needs stages that are all quantised, or a network of float32";
     return std::nullopt;
 }
 
@@ -139,11 +150,11 @@ ModelCounts Cnn3d::count(const ClipShape& clip) const {
     if (is_mean && !flow.is_kept)
         more_saved += layers.kept_by_mean(static_cast<double>(volume(flow.grid)) * flow.channels);
     for (std::size_t i = 0; i < hidden.size(); ++i) {
-        const std::string name = "hidden." + std::to_string(i);
-        if (const FactoredLayer* const factored = factored_as(factors, name))
-            layers.add_dense(name, *factored, more_saved);
+        const std::string layer = "hidden." + std::to_string(i);
+        if (const FactoredLayer* const factored = factored_as(factors, layer))
+            layers.add_dense(layer, *factored, more_saved);
         else
-            layers.add_dense(name, width, hidden[i], more_saved, quantisation,
+            layers.add_dense(layer, width, hidden[i], more_saved, quantisation,
                              quantisation.of_dense());
         width = hidden[i];
         more_saved = 0;

@@ -148,8 +148,8 @@ std::vector<TensorLayer> Swin3d::tensor_layers(const ClipShape&) const {
         for (int i = 0; i < depths[stage]; ++i) {
             const std::string block =
                 "layers." + std::to_string(stage) + ".blocks." + std::to_string(i);
-            const auto add = [&](const char* name, int inputs, int outputs) {
-                layers.push_back({block + name, stage, true, inputs, outputs});
+            const auto add = [&](const char* place, int inputs, int outputs) {
+                layers.push_back({block + place, stage, true, inputs, outputs});
             };
             add(".attn.qkv", width(stage), 3 * width(stage));
             add(".attn.proj", width(stage), width(stage));

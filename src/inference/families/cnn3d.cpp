@@ -4,6 +4,7 @@ namespace edgeloop::inference {
 
 void make_layers(const Cnn3d& network, const FamilyOutputs& outputs, NetworkMaker& maker) {
     const bool is_mean = network.reduce == "mean";
+    const std::string norm = network.norm_used();
     const auto dense = [&](std::size_t i) {
         return i < network.hidden.size() ? "hidden." + std::to_string(i) : std::string("output");
     };
@@ -19,9 +20,9 @@ void make_layers(const Cnn3d& network, const FamilyOutputs& outputs, NetworkMake
                                        : dense(0);
         convolution.outputs = stage.channels;
         convolution.kernel = stage.kernel;
-        convolution.norm_kind = network.norm == "group"    ? NormKind::group
-                                : network.norm == "affine" ? NormKind::affine
-                                                           : NormKind::none;
+        convolution.norm_kind = norm == "group"  ? NormKind::group
+                                : norm == "none" ? NormKind::none
+                                                 : NormKind::affine;
         convolution.activation = Activation::relu;
         convolution.factored = factored_as(outputs.factors, convolution.name);
         maker.convolve(convolution);

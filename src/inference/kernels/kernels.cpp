@@ -9,8 +9,9 @@
 namespace edgeloop::inference {
 namespace {
 
-constexpr Instructions all[] = {Instructions::portable, Instructions::avx2, Instructions::avx512,
-                                Instructions::avx_vnni, Instructions::avx512_vnni};
+constexpr Instructions all[] = {Instructions::portable,    Instructions::avx2,
+                                Instructions::avx512,      Instructions::avx_vnni,
+                                Instructions::avx512_vnni, Instructions::avx512_popcnt};
 
 #ifdef EDGELOOP_X86_KERNELS
 
@@ -20,6 +21,8 @@ bool has_avx512() {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+
+bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 
 /// GCC 11 does not know its name.
 bool has_avx_vnni() {
@@ -42,10 +45,10 @@ const Kernels* find(Instructions instructions) {
         case Instructions::avx_vnni:
             return has_avx_vnni() ? avx_vnni_kernels() : nullptr;
         case Instructions::avx512_vnni:
-            return has_avx512() && __builtin_cpu_supports("avx512vnni") &&
-                           __builtin_cpu_supports("avx512vbmi") &&
-                           __builtin_cpu_supports("avx512vpopcntdq")
-                       ? avx512_vnni_kernels()
+            return has_avx512_vnni() ? avx512_vnni_kernels() : nullptr;
+        case Instructions::avx512_popcnt:
+            return has_avx512_vnni() && __builtin_cpu_supports("avx512vpopcntdq")
+                       ? avx512_popcnt_kernels()
                        : nullptr;
     }
     return nullptr;
@@ -80,7 +83,8 @@ Instructions best_instructions() {
 }
 
 const char* to_string(Instructions instructions) {
-    constexpr const char* names[] = {"portable", "avx2", "avx512", "avx-vnni", "avx512-vnni"};
+    constexpr const char* names[] = {"portable", "avx2",        "avx512",
+                                     "avx-vnni", "avx512-vnni", "avx512-popcnt"};
     return names[static_cast<std::size_t>(instructions)];
 }
 
@@ -88,7 +92,7 @@ Instructions instructions_from(const std::string& name) {
     for (const Instructions instructions : all)
         if (name == to_string(instructions)) return instructions;
     throw ConfigError(fmt::format("unknown instruction set '{}'", name), {},
-                      "use portable, avx2, avx512, avx-vnni or avx512-vnni");
+                      "use portable, avx2, avx512, avx-vnni, avx512-vnni or avx512-popcnt");
 }
 
 const Kernels& kernels_of(Instructions instructions) {

@@ -19,9 +19,10 @@ struct RowArguments {
     int run_count = 0, groups = 0;
     const void* weights = nullptr;      ///< of the first vector of channels
     std::ptrdiff_t vector_weights = 0;  ///< elements from one vector of channels to the next
-    // Bit planes only: sum over planes of 2^(i + j) times the bits that both have.
+    // Bit planes only: sum over planes of 2^(i + j) times the products of bits and digits.
     int input_planes = 1, weight_planes = 1;
     std::ptrdiff_t input_plane = 0, weight_plane = 0;  ///< elements from one to the next
+    int room = 0;  ///< sums of 16 bits only: groups after which one may be full
 
     int positions = 0;
     int channels = 0;  ///< of results, from `output` on
@@ -63,7 +64,13 @@ struct Kernels {
     using Row = void (*)(const RowArguments&);
     Row real_row;     ///< float; weights [vector][run][group][lane]
     Row integer_row;  ///< bytes or 16-bit; weights [vector][run][group][lane][element]
-    Row bits_row;     ///< bit planes; weights [vector][plane][run][group][lane] of 64 bits
+    /// Bytes in groups of 4 whose products are first summed in 16 bits; null where integer_row is
+    /// as fast.
+    Row short_row;
+    /// Bit planes; weights [vector][plane][run][group][2][lane] of 64 bits: where digits are not 0,
+    /// and where they are -1. A sum is larger by the number of digits -1 times what inputs of all
+    /// ones are: packing takes that off the bias.
+    Row bits_row;
     Row real_depthwise, integer_depthwise;  ///< weights [vector][run][lane], one tap a run
 
     /// out = activation(x scale + shift), elements of a row each by itself.
@@ -99,5 +106,6 @@ struct Kernels {
 [[nodiscard]] const Kernels* avx_vnni_kernels();
 [[nodiscard]] const Kernels* avx512_kernels();
 [[nodiscard]] const Kernels* avx512_vnni_kernels();
+[[nodiscard]] const Kernels* avx512_popcnt_kernels();
 
 }  // namespace edgeloop::inference

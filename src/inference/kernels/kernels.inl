@@ -1,6 +1,7 @@
 // The kernels, for the instruction set of the file that includes this. That file has defined, in an
 // unnamed namespace: `lanes`, the vectors Real, Int (32 bits) and Word (64 bits, half as many),
-// has_many_registers, Requantiser, and the operations that are called here.
+// has_many_registers, Requantiser, IntegerTile, ShortTile (void: none), and the operations that are
+// called here.
 
 /// Sums of products of float.
 struct RealTile {
@@ -18,33 +19,10 @@ struct RealTile {
     EDGELOOP_INLINE static Real dot(Real sum, Real w, Real x) { return sum + w * x; }
 };
 
-/// Sums over bit planes: two words are the channels of a vector.
-struct BitsTile {
-    struct Vector {
-        Word low, high;
-    };
-    using Sum = Vector;
-    using In = std::uint8_t;
-    using Weight = std::uint64_t;
-    static constexpr int group = 8, vector_step = lanes, most_vectors = has_many_registers ? 2 : 1;
-    static constexpr int positions(int vectors) {
-        return !has_many_registers ? 3 : vectors == 1 ? 12 : 6;
-    }
-    EDGELOOP_INLINE static Vector load(const std::uint64_t* w) {
-        return {load_vector<Word>(w), load_vector<Word>(w + lanes / 2)};
-    }
-    EDGELOOP_INLINE static Word broadcast(const std::uint8_t* x) {
-        std::uint64_t word;
-        std::memcpy(&word, x, sizeof word);
-        return Word{} + word;
-    }
-    EDGELOOP_INLINE static Vector dot(Vector sum, Vector w, Word x) {
-        return {sum.low + popcount(w.low & x), sum.high + popcount(w.high & x)};
-    }
-};
+#include "inference/kernels/bits.inl"
 
 EDGELOOP_INLINE Int integers_of(Int sum) { return sum; }
-EDGELOOP_INLINE Int integers_of(const BitsTile::Vector& sum) { return narrow(sum.low, sum.high); }
+EDGELOOP_INLINE Int integers_of(const BitsTile::Sum& sum) { return narrow(sum.low, sum.high); }
 
 /// What makes results of one vector of channels of float sums.
 struct RealFinish {
@@ -140,23 +118,7 @@ EDGELOOP_INLINE void add_products(const RowArguments& row, const typename Tile::
     }
 }
 
-/// All planes: the sums of pairs of higher planes are doubled on the way.
-template <int positions, int vectors>
-EDGELOOP_INLINE void add_planes(const RowArguments& row, const std::uint8_t* input,
-                                const std::uint64_t* weights,
-                                BitsTile::Sum (&sums)[positions][vectors]) {
-    for (int power = row.input_planes + row.weight_planes - 2; power >= 0; --power) {
-        EDGELOOP_UNROLL for (int p = 0; p < positions; ++p)
-            EDGELOOP_UNROLL for (int n = 0; n < vectors; ++n) {
-            sums[p][n].low += sums[p][n].low;
-            sums[p][n].high += sums[p][n].high;
-        }
-        for (int i = most_of(0, power - row.weight_planes + 1);
-             i <= least(power, row.input_planes - 1); ++i)
-            add_products<BitsTile>(row, input + i * row.input_plane,
-                                   weights + (power - i) * row.weight_plane, sums);
-    }
-}
+#include "inference/kernels/short_sums.inl"
 
 template <class Tile, int positions, int vectors>
 void make_tile(const RowArguments& row, int position, int vector) {
@@ -167,6 +129,8 @@ void make_tile(const RowArguments& row, int position, int vector) {
         static_cast<const typename Tile::Weight*>(row.weights) + vector * row.vector_weights;
     if constexpr (std::is_same_v<Tile, BitsTile>)
         add_planes(row, input, weights, sums);
+    else if constexpr (std::is_same_v<Tile, ShortTile>)
+        add_short_products<Tile>(row, input, weights, sums);
     else
         add_products<Tile>(row, input, weights, sums);
     using Finish = std::conditional_t<std::is_same_v<Tile, RealTile>, RealFinish, IntegerFinish>;
@@ -363,6 +327,14 @@ void dequantise(float* __restrict out, const std::uint8_t* __restrict x, float s
     for (int i = 0; i < count; ++i) out[i] = static_cast<float>(x[i] - zero) * scale;
 }
 
+template <class Tile>
+constexpr Kernels::Row row_of() {
+    if constexpr (std::is_void_v<Tile>)
+        return nullptr;
+    else
+        return make_row<Tile>;
+}
+
 constexpr Kernels make_kernels(Instructions instructions, double bits_cost) {
     Kernels kernels{};
     kernels.instructions = instructions;
@@ -372,6 +344,7 @@ constexpr Kernels make_kernels(Instructions instructions, double bits_cost) {
     kernels.bits_cost = bits_cost;
     kernels.real_row = make_row<RealTile>;
     kernels.integer_row = make_row<IntegerTile>;
+    kernels.short_row = row_of<ShortTile>();
     kernels.bits_row = make_row<BitsTile>;
     kernels.real_depthwise = make_depthwise_row<Real, float, float>;
     kernels.integer_depthwise = make_depthwise_row<Int, std::uint8_t, std::int32_t>;

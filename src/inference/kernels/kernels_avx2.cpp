@@ -30,6 +30,29 @@ struct IntegerTile {
     }
 };
 
+/// Fours of bytes whose products are small enough.
+struct ShortTile {
+    using In = std::uint8_t;
+    using Weight = std::int8_t;
+    using Vector = Int;
+    using Sum = Int;
+    static constexpr int group = 4, vector_step = 4 * lanes;
+    static constexpr int most_vectors = IntegerTile::most_vectors;
+    static constexpr int positions(int vectors) { return IntegerTile::positions(vectors); }
+    EDGELOOP_INLINE static Int load(const std::int8_t* w) { return load_vector<Int>(w); }
+    EDGELOOP_INLINE static Int broadcast(const std::uint8_t* x) {
+        std::int32_t four;
+        std::memcpy(&four, x, sizeof four);
+        return Int{} + four;
+    }
+    EDGELOOP_INLINE static Int dot(Int sum, Int w, Int x) {
+        return int_of(_mm256_add_epi16(raw(sum), _mm256_maddubs_epi16(raw(x), raw(w))));
+    }
+    EDGELOOP_INLINE static Int widened(Int sums) {
+        return int_of(_mm256_madd_epi16(raw(sums), _mm256_set1_epi16(1)));
+    }
+};
+
 #include "inference/kernels/kernels.inl"
 
 }  // namespace

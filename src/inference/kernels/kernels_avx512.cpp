@@ -10,6 +10,7 @@ namespace {
 
 #include "inference/kernels/common.inl"
 #include "inference/kernels/x86_512.inl"
+#include "inference/kernels/x86_512_nibbles.inl"
 
 /// Pairs of 16 bits: products of bytes saturate.
 struct IntegerTile {
@@ -30,17 +31,28 @@ struct IntegerTile {
     }
 };
 
-/// Source: Mula, Kurz, Lemire, "Faster population counts using AVX2 instructions", 2018.
-EDGELOOP_INLINE Word popcount(Word x) {
-    const __m512i table =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
-    const __m512i nibble = _mm512_set1_epi8(15);
-    const __m512i low = _mm512_and_si512(raw(x), nibble);
-    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(raw(x), 4), nibble);
-    const __m512i counts =
-        _mm512_add_epi8(_mm512_shuffle_epi8(table, low), _mm512_shuffle_epi8(table, high));
-    return reinterpret_cast<Word>(_mm512_sad_epu8(counts, _mm512_setzero_si512()));
-}
+/// Fours of bytes whose products are small enough.
+struct ShortTile {
+    using In = std::uint8_t;
+    using Weight = std::int8_t;
+    using Vector = Int;
+    using Sum = Int;
+    static constexpr int group = 4, vector_step = 4 * lanes;
+    static constexpr int most_vectors = IntegerTile::most_vectors;
+    static constexpr int positions(int vectors) { return IntegerTile::positions(vectors); }
+    EDGELOOP_INLINE static Int load(const std::int8_t* w) { return load_vector<Int>(w); }
+    EDGELOOP_INLINE static Int broadcast(const std::uint8_t* x) {
+        std::int32_t four;
+        std::memcpy(&four, x, sizeof four);
+        return Int{} + four;
+    }
+    EDGELOOP_INLINE static Int dot(Int sum, Int w, Int x) {
+        return int_of(_mm512_add_epi16(raw(sum), _mm512_maddubs_epi16(raw(x), raw(w))));
+    }
+    EDGELOOP_INLINE static Int widened(Int sums) {
+        return int_of(_mm512_madd_epi16(raw(sums), _mm512_set1_epi16(1)));
+    }
+};
 
 #include "inference/kernels/kernels.inl"
 

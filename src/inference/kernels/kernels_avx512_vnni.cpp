@@ -9,36 +9,15 @@ namespace edgeloop::inference {
 namespace {
 
 #include "inference/kernels/common.inl"
-#include "inference/kernels/x86_512.inl"
-
-struct IntegerTile {
-    using In = std::uint8_t;
-    using Weight = std::int8_t;
-    using Vector = Int;
-    using Sum = Int;
-    static constexpr int group = 4, vector_step = 4 * lanes, most_vectors = 4;
-    static constexpr int positions(int vectors) { return vectors <= 2 ? 12 : 6; }
-    EDGELOOP_INLINE static Int load(const std::int8_t* w) { return load_vector<Int>(w); }
-    EDGELOOP_INLINE static Int broadcast(const std::uint8_t* x) {
-        std::int32_t four;
-        std::memcpy(&four, x, sizeof four);
-        return Int{} + four;
-    }
-    EDGELOOP_INLINE static Int dot(Int sum, Int w, Int x) {
-        return int_of(_mm512_dpbusd_epi32(raw(sum), raw(x), raw(w)));
-    }
-};
-
-EDGELOOP_INLINE Word popcount(Word x) {
-    return reinterpret_cast<Word>(_mm512_popcnt_epi64(raw(x)));
-}
-
 #include "inference/kernels/kernels.inl"
+#include "inference/kernels/x86_512.inl"
+#include "inference/kernels/x86_512_nibbles.inl"
+#include "inference/kernels/x86_512_vnni.inl"
 
 }  // namespace
 
 const Kernels* avx512_vnni_kernels() {
-    static constexpr Kernels kernels = make_kernels(Instructions::avx512_vnni, 3.1);
+    static constexpr Kernels kernels = make_kernels(Instructions::avx512_vnni, 16);
     return &kernels;
 }
 

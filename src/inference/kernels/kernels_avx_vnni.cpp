@@ -28,6 +28,7 @@ struct IntegerTile {
         return int_of(_mm256_dpbusd_avx_epi32(raw(sum), raw(x), raw(w)));
     }
 };
+using ShortTile = void;
 
 #include "inference/kernels/kernels.inl"
 

@@ -1,7 +1,12 @@
 #include "inference/kernels/kernels.hpp"
 
 #include <cstring>
+#include <limits>
 #include <type_traits>
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 // For any processor: vectors of 16 bytes, as SSE2 and NEON have them.
 
@@ -66,12 +71,28 @@ EDGELOOP_INLINE Int narrow(Word low, Word high) {
                static_cast<std::int32_t>(high[0]), static_cast<std::int32_t>(high[1])};
 }
 
-EDGELOOP_INLINE Word popcount(Word x) {
+#if defined(__aarch64__)
+/// Counts of bytes.
+constexpr int most_counts = 31;
+EDGELOOP_INLINE Word bit_counts(Word x) {
+    return reinterpret_cast<Word>(vcntq_u8(reinterpret_cast<uint8x16_t>(x)));
+}
+EDGELOOP_INLINE Word gathered(Word counts) {
+    return reinterpret_cast<Word>(
+        vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(reinterpret_cast<uint8x16_t>(counts)))));
+}
+#else
+/// Counts of whole words.
+constexpr int most_counts = std::numeric_limits<int>::max();
+EDGELOOP_INLINE Word bit_counts(Word x) {
     Word result;
     for (int i = 0; i < lanes / 2; ++i)
         result[i] = static_cast<std::uint64_t>(__builtin_popcountll(x[i]));
     return result;
 }
+EDGELOOP_INLINE Word gathered(Word counts) { return counts; }
+#endif
+EDGELOOP_INLINE Word complemented(Word x, Word any, Word negative) { return (x & any) ^ negative; }
 
 /// Products of numbers of 16 bits.
 EDGELOOP_INLINE Int product_16(Int a, Int b) { return a * b; }
@@ -89,6 +110,7 @@ struct IntegerTile {
     EDGELOOP_INLINE static Int broadcast(const std::int16_t* x) { return Int{} + *x; }
     EDGELOOP_INLINE static Int dot(Int sum, Int w, Int x) { return sum + w * x; }
 };
+using ShortTile = void;
 
 void plane(std::uint8_t* __restrict out, const std::uint8_t* __restrict x, int count, int bit) {
     for (int i = 0; i < count / 8; ++i) {

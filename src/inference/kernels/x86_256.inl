@@ -98,17 +98,22 @@ EDGELOOP_INLINE Int narrow(Word low, Word high) {
     return int_of(_mm256_permute4x64_epi64(_mm256_castps_si256(mixed), 0xd8));
 }
 
-/// Source: Mula, Kurz, Lemire, "Faster population counts using AVX2 instructions", 2018.
-EDGELOOP_INLINE Word popcount(Word x) {
+/// Counts of bytes. Source: Mula, Kurz, Lemire, "Faster population counts using AVX2
+/// instructions", 2018.
+constexpr int most_counts = 31;
+EDGELOOP_INLINE Word bit_counts(Word x) {
     const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
                                            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
     const __m256i nibble = _mm256_set1_epi8(15);
     const __m256i low = _mm256_and_si256(raw(x), nibble);
     const __m256i high = _mm256_and_si256(_mm256_srli_epi16(raw(x), 4), nibble);
-    const __m256i counts =
-        _mm256_add_epi8(_mm256_shuffle_epi8(table, low), _mm256_shuffle_epi8(table, high));
-    return reinterpret_cast<Word>(_mm256_sad_epu8(counts, _mm256_setzero_si256()));
+    return reinterpret_cast<Word>(
+        _mm256_add_epi8(_mm256_shuffle_epi8(table, low), _mm256_shuffle_epi8(table, high)));
 }
+EDGELOOP_INLINE Word gathered(Word counts) {
+    return reinterpret_cast<Word>(_mm256_sad_epu8(raw(counts), _mm256_setzero_si256()));
+}
+EDGELOOP_INLINE Word complemented(Word x, Word any, Word negative) { return (x & any) ^ negative; }
 
 /// Products of numbers of 16 bits, the second not negative.
 EDGELOOP_INLINE Int product_16(Int a, Int b) { return int_of(_mm256_madd_epi16(raw(a), raw(b))); }

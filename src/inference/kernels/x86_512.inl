@@ -82,6 +82,12 @@ EDGELOOP_INLINE Int narrow(Word low, Word high) {
                                      _mm512_cvtepi64_epi32(raw(high)), 1));
 }
 
+EDGELOOP_INLINE Word complemented(Word x, Word any, Word negative) {
+    constexpr int xor_of_and = 0x78;  // the first with the and of the others
+    return reinterpret_cast<Word>(
+        _mm512_ternarylogic_epi64(raw(negative), raw(x), raw(any), xor_of_and));
+}
+
 /// Products of numbers of 16 bits, the second not negative.
 EDGELOOP_INLINE Int product_16(Int a, Int b) { return int_of(_mm512_madd_epi16(raw(a), raw(b))); }
 

@@ -25,19 +25,33 @@ class StageImpl : public torch::nn::Module {
             conv_ = register_module("conv", Conv3d(options));
         if (norm == "group") norm_ = register_module("norm", GroupNorm(stage.channels));
         if (norm == "affine") affine_ = register_module("norm", Affine(stage.channels));
+        if (norm == "frozen") {
+            const std::shared_ptr<AffineImpl> frozen =
+                std::make_shared<FrozenNormImpl>(stage.channels);
+            affine_ = register_module("norm", Affine(frozen));
+        }
     }
 
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) const {
-        torch::Tensor y = chain_.is_empty() ? conv_->forward(x) : chain_->forward(x);
-        if (!norm_.is_empty()) y = norm_->forward(y);
-        if (!affine_.is_empty()) y = affine_->forward(y);
-        y = torch::relu(y);
+        const torch::Tensor y = torch::relu(normed(x));
         const Grid3 pool = stage_.effective_pool({y.size(2), y.size(3), y.size(4)});
         if (pool == Grid3{1, 1, 1}) return y;
         return torch::max_pool3d(y, pool, pool);
     }
 
   private:
+    [[nodiscard]] torch::Tensor normed(const torch::Tensor& x) const {
+        if (!chain_.is_empty()) return normed_result(chain_->forward(x));
+        const torch::Tensor rounded = conv_->rounded_input(x);
+        if (!affine_.is_empty() && conv_->rounds_bias())
+            return affine_->of_products(conv_->products(rounded), *conv_);
+        return normed_result(conv_->convolve(rounded));
+    }
+    [[nodiscard]] torch::Tensor normed_result(const torch::Tensor& y) const {
+        if (!norm_.is_empty()) return norm_->forward(y);
+        return affine_.is_empty() ? y : affine_->forward(y);
+    }
+
     Cnn3d::Stage stage_;
     Conv3d conv_{nullptr};
     ChainConv3d chain_{nullptr};
@@ -59,7 +73,7 @@ class Cnn3dNetwork : public Network {
         for (std::size_t i = 0; i < config.stages.size(); ++i) {
             const Cnn3d::Stage& stage = config.stages[i];
             stages_->push_back(
-                Stage(channels, stage, config.norm,
+                Stage(channels, stage, config.norm_used(),
                       rounding(quantisation.of_stage(i), i == 0 ? Reads::clip : Reads::above_zero),
                       factored_as(factors, "stages." + std::to_string(i) + ".conv")));
             channels = stage.channels;

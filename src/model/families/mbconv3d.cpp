@@ -54,7 +54,8 @@ class ConvNormImpl : public torch::nn::Module, public KernelChoice {
     }
     [[nodiscard]] torch::Tensor of_rounded(const torch::Tensor& x) const {
         const torch::Tensor y = convolved(x);
-        return affine_.is_empty() ? norm_->forward(y) : affine_->forward(y);
+        if (affine_.is_empty()) return norm_->forward(y);
+        return conv_->rounds_bias() ? affine_->of_products(y, *conv_) : affine_->forward(y);
     }
 
   private:

@@ -63,7 +63,7 @@ class PatchEmbedImpl : public torch::nn::Module, public KernelChoice {
                 .reshape({clips.size(0), clips.size(2) / t, clips.size(3) / h, clips.size(4) / w,
                           volume(patch_)});
         return torch::linear(proj->rounded_input(patches), proj->rounded_weight().flatten(1),
-                             proj->bias);
+                             proj->rounded_bias());
     }
 
     Extent3 patch_;

@@ -153,6 +153,7 @@ TEST(Quantisation, HasTheBitsThatRunSomewhere) {
 TEST(Quantisation, NeedsANormThatFolds) {
     EXPECT_EQ(problem_with(cnn3d(), "/architecture/norm", "affine"), "none");
     EXPECT_EQ(problem_with(cnn3d(), "/architecture/norm", "none"), "none");
+    EXPECT_EQ(problem_with(cnn3d(), "/architecture/norm", "frozen"), "none");
     EXPECT_THAT(problem_with(cnn3d(), "/architecture/norm", "group"), HasSubstr("folds"));
     EXPECT_EQ(problem_with(mbconv3d(), "/architecture/norm", "affine"), "none");
     EXPECT_THAT(problem_with(mbconv3d(), "/architecture/norm", "group"), HasSubstr("folds"));

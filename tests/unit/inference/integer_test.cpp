@@ -139,7 +139,7 @@ TEST(Integer, ResidualsShareTheShift) {
         const double exact = accumulator * ratio + residual * other;
         if (exact < 0 || exact > 255) continue;
         const int q = requantise(accumulator, pair.first, residual, pair.second_multiplier, 8);
-        ASSERT_NEAR(q, exact, 0.5 + 1e-3);
+        ASSERT_NEAR(q, exact, residual_bound(accumulator, pair.first.shift) + 1e-9);
     }
 }
 

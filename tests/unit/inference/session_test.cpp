@@ -144,6 +144,28 @@ TEST(Session, TheLargestSumsAreExact) {
     }
 }
 
+// Sums of 16 bits are emptied before they are full, also where all products are the largest.
+TEST(Session, TheLargestShortSumsAreExact) {
+    for (const auto& [weight_bits, grid] : {std::pair(2, WeightGrid::integers),
+                                            {5, WeightGrid::integers},
+                                            {6, WeightGrid::integers},
+                                            {5, WeightGrid::odd},
+                                            {7, WeightGrid::integers}})
+        for (const int sign : {-1, 1}) {
+            RandomStream random(7, "largest shorts");
+            GraphMaker maker(random, {1, {1, 16, 16}}, {input_bits, 0});
+            maker.convolve(Operation::convolution, 9, {1, 16, 16}, {1, 1, 1},
+                           {weight_bits, 0, grid});
+            Graph graph = maker.take();
+            graph.layers[0].before = graph.layers[0].after = {0, 0, 0};
+            for (std::int16_t& q : graph.layers[0].integer.weights)
+                q = std::int16_t(sign * weight_range(weight_bits, grid).high);
+            Values clip;
+            clip.integers.assign(256, 255);
+            expect_equal(graph, clip);
+        }
+}
+
 TEST(Session, ThreadsDoNotChangeResults) {
     RandomStream random(6, "threads");
     for (int i = 0; i < 10; ++i) {

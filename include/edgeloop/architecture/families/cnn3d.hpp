@@ -54,13 +54,18 @@ struct Cnn3d {
             {"hidden", hidden, {0, 16}, {1, 65536}, "widths of the dense layers before the last"},
             {"norm",
              norm,
-             {"group", "none", "affine"},
-             "after each convolution; affine: a scale and a shift of each channel"},
+             {"group", "none", "affine", "frozen"},
+             "after each convolution; affine: a scale and a shift of each channel; frozen: group "
+             "norm while a quantised network is trained in float32, then affine"},
             {"reduce", reduce, {"mean", "flatten"}, "over time and space, before the dense layers"},
             {"dropout", dropout, {0, 0.99}, "before the first dense layer"},
         };
     }
 
+    /// A network of float32 has nothing to freeze: its norm is group norm then.
+    [[nodiscard]] std::string norm_used() const {
+        return norm == "frozen" && quantisation.is_float() ? "group" : norm;
+    }
     /// Inputs of the first dense layer.
     [[nodiscard]] std::int64_t features(const ClipShape& clip) const;
 

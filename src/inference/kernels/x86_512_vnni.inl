@@ -1,0 +1,20 @@
+// AVX-512 with VNNI: fours of bytes.
+
+struct IntegerTile {
+    using In = std::uint8_t;
+    using Weight = std::int8_t;
+    using Vector = Int;
+    using Sum = Int;
+    static constexpr int group = 4, vector_step = 4 * lanes, most_vectors = 4;
+    static constexpr int positions(int vectors) { return vectors <= 2 ? 12 : 6; }
+    EDGELOOP_INLINE static Int load(const std::int8_t* w) { return load_vector<Int>(w); }
+    EDGELOOP_INLINE static Int broadcast(const std::uint8_t* x) {
+        std::int32_t four;
+        std::memcpy(&four, x, sizeof four);
+        return Int{} + four;
+    }
+    EDGELOOP_INLINE static Int dot(Int sum, Int w, Int x) {
+        return int_of(_mm512_dpbusd_epi32(raw(sum), raw(x), raw(w)));
+    }
+};
+using ShortTile = void;
