@@ -9,10 +9,11 @@ namespace edgeloop::inference {
 namespace {
 
 #include "inference/kernels/common.inl"
-#include "inference/kernels/kernels.inl"
 #include "inference/kernels/x86_512.inl"
 #include "inference/kernels/x86_512_nibbles.inl"
 #include "inference/kernels/x86_512_vnni.inl"
+// What is written in terms of these.
+#include "inference/kernels/kernels.inl"
 
 }  // namespace
 
