@@ -41,10 +41,6 @@ torch::Tensor along(const FactoredModule& module, std::size_t core, const torch:
     return result;
 }
 
-struct Dense {
-    torch::Tensor output, d_x, d_weight;
-};
-
 template <class Layer, class DenseLayer>
 void expect_same(Layer& layer, const torch::Tensor& clips, const DenseLayer& dense_layer,
                  Kernels kernels) {
