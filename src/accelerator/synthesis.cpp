@@ -5,6 +5,7 @@
 #include "edgeloop/core/json.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <sstream>
 
@@ -105,6 +106,29 @@ Resources synthesise(const Circuit& circuit, const ToolLimits& limits) {
     if (start == std::string::npos) throw IoError("yosys wrote no statistics", {}, {});
     const Json statistics = parse_json(text.substr(start), file);
     return counted(statistics.at("design").at("num_cells_by_type"));
+}
+
+std::string netlist_problem() { return problem_of({yosys, icarus}); }
+
+Simulation simulate_netlist(const Circuit& circuit, const TestVectors& vectors,
+                            const ToolLimits& limits, const Stalls& stalls) {
+    if (circuit.part.family != PartFamily::ice40)
+        throw ConfigError(fmt::format("there are no models of the cells of {}", circuit.part.title),
+                          "it is done for the family iCE40");
+    if (const std::string problem = netlist_problem(); !problem.empty())
+        throw IoError("netlists cannot be simulated here", problem);
+    Workshop workshop(limits);
+    run_yosys(workshop, circuit, "write_verilog -noattr netlist.v");
+    workshop.write(test_bench_of(circuit, vectors));
+    const std::string cells = std::filesystem::path(path_of("yosys")).parent_path().parent_path() /
+                              "share/yosys/ice40/cells_sim.v";
+    (void)workshop.run({path_of("iverilog"), "-g2005", "-DNO_ICE40_DEFAULT_ASSIGNMENTS", "-s",
+                        "clock", "-o", "simulation", "clock.v", "testbench.v", "netlist.v", cells},
+                       "compiling the netlist");
+    return simulation_of(
+        workshop.run({path_of("vvp"), "simulation", fmt::format("+stalls={}", stalls.seed)},
+                     "the simulation of the netlist"),
+        vectors.clips.size());
 }
 
 double placed_clock_mhz(const Circuit& circuit, const ToolLimits& limits) {

@@ -22,6 +22,7 @@ struct ToolLimits {
 [[nodiscard]] std::string simulation_problem();
 [[nodiscard]] std::string synthesis_problem();
 [[nodiscard]] std::string placement_problem(const Part& part);
+[[nodiscard]] std::string netlist_problem();
 
 struct Simulation {
     Timing timing;  ///< of the run without stalls; of one or two clips no interval
@@ -40,6 +41,11 @@ struct Stalls {
 
 /// What yosys counts for the part. @throws IoError as simulate().
 [[nodiscard]] Resources synthesise(const Circuit& circuit, const ToolLimits& limits);
+
+/// Runs the test bench by Icarus on what yosys made of the circuit for an iCE40, cell by cell.
+/// @throws IoError as simulate(); ConfigError: another part.
+[[nodiscard]] Simulation simulate_netlist(const Circuit& circuit, const TestVectors& vectors,
+                                          const ToolLimits& limits, const Stalls& stalls = {});
 
 /// Highest clock in MHz after place and route. @throws IoError as simulate(); ConfigError: the part
 /// has no free place and route, or the design does not fit it.

@@ -6,7 +6,9 @@
 
 #include "edgeloop/core/error.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -60,9 +62,34 @@ TEST(Simulation, EndsAtItsLimit) {
     }
 }
 
+TEST(Netlist, AnswersAsTheCircuitItIsMadeOf) {
+    if (const std::string problem = netlist_problem(); !problem.empty()) GTEST_SKIP() << problem;
+    const std::size_t designs = count_from("EDGELOOP_RTL_NETLISTS", 1);
+    constexpr std::size_t small[] = {11, 17, 39};  // of random_circuit(7, ...), small ones
+    ASSERT_GE(designs, 1u);
+    for (std::size_t i = 0; i < std::min(designs, std::size(small)); ++i) {
+        const Circuit circuit = test::random_circuit(7, small[i], "ice40-hx8k");
+        const TestVectors vectors = test_vectors_of(circuit, sample_clips(circuit, 2));
+        for (const std::uint32_t stalls : {0U, 5U}) {
+            const Simulation simulation = simulate_netlist(circuit, vectors, {}, {stalls});
+            EXPECT_TRUE(simulation.equal) << small[i] << ": " << simulation.difference;
+        }
+    }
+}
+
+TEST(Placement, FindsAClockForTheParts) {
+    const Part part = part_named("ice40-hx8k");
+    if (const std::string problem = placement_problem(part); !problem.empty())
+        GTEST_SKIP() << problem;
+    const Circuit circuit = test::random_circuit(7, 11, "ice40-hx8k");
+    const double clock = placed_clock_mhz(circuit, {});
+    EXPECT_GT(clock, 10);
+    EXPECT_LT(clock, 500);
+}
+
 TEST(Synthesis, CountsWhatAPartNeeds) {
     if (const std::string problem = synthesis_problem(); !problem.empty()) GTEST_SKIP() << problem;
-    const Circuit circuit = test::random_circuit(7, 0, "ice40-hx8k");
+    const Circuit circuit = test::random_circuit(7, 11, "ice40-hx8k");
     const Resources counted = synthesise(circuit, {}), estimated = estimated_resources(circuit);
     EXPECT_GT(counted.lut, 0);
     EXPECT_GT(counted.ff, 0);
