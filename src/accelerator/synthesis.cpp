@@ -99,7 +99,8 @@ Resources synthesise(const Circuit& circuit, const ToolLimits& limits) {
     if (const std::string problem = synthesis_problem(); !problem.empty())
         throw IoError("circuits cannot be synthesised here", problem);
     Workshop workshop(limits);
-    run_yosys(workshop, circuit, "tee -q -o statistics.json stat -json");
+    // Flat: of a hierarchy yosys 0.23 writes statistics that are no JSON.
+    run_yosys(workshop, circuit, "flatten\ntee -q -o statistics.json stat -json");
     const std::string file = workshop.folder() + "/statistics.json";
     const std::string text = read_file(file);
     const std::size_t start = text.find('{');
