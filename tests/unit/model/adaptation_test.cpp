@@ -29,8 +29,8 @@ struct TorchChain {
             F::pad(x, F::PadFuncOptions({layer.before[2], layer.after[2], layer.before[1],
                                          layer.after[1], layer.before[0], layer.after[0]}));
         return torch::conv3d(padded, weight, biases.back(),
-                             {layer.stride[0], layer.stride[1], layer.stride[2]}, 0, 1,
-                             is_depthwise ? layer.outputs : 1);
+                             {layer.stride[0], layer.stride[1], layer.stride[2]}, {0, 0, 0},
+                             {1, 1, 1}, is_depthwise ? layer.outputs : 1);
     }
 
     torch::Tensor apply(const inference::Layer& layer, const torch::Tensor& x) {
