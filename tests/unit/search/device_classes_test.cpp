@@ -205,10 +205,10 @@ TEST_F(DeviceClassesTest, AResumeIsExactAndMeasuresNothingTwiceThatIsKnown) {
 }
 
 TEST_F(DeviceClassesTest, AModelLedSearchMeasuresAheadOnAllOfThem) {
-    for (std::size_t limit = 40; limit < 400; limit += 90)
+    for (std::size_t limit = 40; limit < 400; limit += 200)
         EXPECT_GT(killed_and_resumed(EngineKind::model_based, limit, 0.0, nullptr).size(), 5u);
     const auto engine = make_engine(space_, settings_of(EngineKind::model_based));
-    FakeEvaluator evaluator(3, 1, train);
+    FakeEvaluator evaluator(3, 1, train, 0.1);  // devices have nothing else to do meanwhile
     FakeProbe board(2, measuring(0, 1)), pi(3, measuring(1, 10));
     SearchOptions options = quick();
     options.measure_ahead = 3;
