@@ -41,7 +41,7 @@ TEST(Tables, AnEmptyFrontHasAHeader) {
 TEST(Tables, SayWhichDeviceMeasured) {
     const SearchSpace space = test::unit_box(2);
     TableLayout layout{&space, {"f1"}};
-    layout.devices = {{7, "board, left"}};
+    layout.devices[""] = {{7, "board, left"}};
     const std::string front = pareto_table(layout, {member(7, 1, 2), member(8, 2, 1)});
     EXPECT_NE(front.find(",device\n"), std::string::npos) << front;
     EXPECT_NE(front.find(",5,,\"board, left\"\n"), std::string::npos) << front;
@@ -50,6 +50,17 @@ TEST(Tables, SayWhichDeviceMeasured) {
     const std::string table = evaluations_table(layout, {&row});
     EXPECT_NE(table.find(",device,generation,"), std::string::npos) << table;
     EXPECT_NE(table.find(",\"board, left\",0,"), std::string::npos) << table;
+}
+
+TEST(Tables, SayWhichDeviceOfEachClassMeasured) {
+    const SearchSpace space = test::unit_box(2);
+    TableLayout layout{&space, {"f1"}};
+    layout.devices["board"] = {{7, "left"}};
+    layout.devices["pi"] = {{8, "right"}};
+    const std::string front = pareto_table(layout, {member(7, 1, 2), member(8, 2, 1)});
+    EXPECT_NE(front.find(",device@board,device@pi\n"), std::string::npos) << front;
+    EXPECT_NE(front.find(",,left,\n"), std::string::npos) << front;
+    EXPECT_NE(front.find(",,,right\n"), std::string::npos) << front;
 }
 
 TEST(Tables, EvaluationsAddStatusCostAndReason) {
@@ -75,7 +86,7 @@ TEST(Tables, TextsOfOthersAreNoFormulasAndNoLines) {
     failed.reason = "=cmd|' /C calc'!A0, \"x\"\r\n\x1b[31m\u202e";
     failed.metrics = {{"f1", -1.5}, {"=made_up", 1}};  // as a run of an earlier release may have it
     TableLayout layout{&space, {"f1"}};
-    layout.devices = {{4, "@device\nforged"}};
+    layout.devices[""] = {{4, "@device\nforged"}};
     const std::string table = evaluations_table(layout, {&failed});
     EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 2) << table;
     EXPECT_NE(table.find(",'=made_up,"), std::string::npos) << table;
