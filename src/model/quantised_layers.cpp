@@ -12,7 +12,6 @@ constexpr double most_accumulators = 1 << 30;
 /// Integers and scales of a layer's weights.
 void take_weights(const RoundedLayer& layer, QuantisedLayer& into) {
     const torch::Tensor rounded = layer.rounded_weight().to(torch::kDouble).flatten(1);
-    const int bits = into.bits.weights;
     const torch::Tensor scales =
         layer.weight_scales().to(torch::kDouble).abs().clamp_min(smallest_scale);
     into.weights =
