@@ -4,12 +4,24 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/inference/factors.hpp"
 
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <numeric>
 
 namespace edgeloop::inference {
 namespace {
+
+// What is always 0 has a step next to nothing, and a ratio over it no bounds. From a ratio of 256
+// on an accumulator of 1 is beyond any activation, so that larger ones give the same.
+constexpr double largest_ratio = 256, largest_of_pair = 1 << 20;
+
+Dyadic bounded_dyadic(double ratio) { return dyadic_of(std::fmin(ratio, largest_ratio)); }
+
+DyadicPair bounded_dyadics(double first, double second) {
+    const double excess = std::fmax(1, std::fmax(first, second) / largest_of_pair);
+    return dyadics_of(first / excess, second / excess);
+}
 
 /// Of a norm of the model (model/layers.hpp).
 constexpr float norm_epsilon = 1e-5F;
@@ -144,11 +156,11 @@ void NetworkMaker::add_integer(Layer layer, const IntegerLayer& own, Activation 
     for (std::size_t c = 0; c < outputs; ++c) {
         const double ratio = own.scales[c] * flow_.step / next->input_step;
         if (residual < 0) {
-            integer.ratios.push_back(dyadic_of(ratio));
+            integer.ratios.push_back(bounded_dyadic(ratio));
             continue;
         }
         const double other = flows_[static_cast<std::size_t>(residual)].step / next->input_step;
-        const DyadicPair pair = dyadics_of(ratio, other);
+        const DyadicPair pair = bounded_dyadics(ratio, other);
         integer.ratios.push_back(pair.first);
         integer.residual.push_back(pair.second_multiplier);
     }
@@ -162,8 +174,8 @@ void NetworkMaker::add_float(const ConvolutionOfNetwork& convolution, Layer laye
     const auto shape = weight_shape(convolution, inputs);
     const auto taps = static_cast<std::size_t>(volume(convolution.kernel));
     const auto outputs = static_cast<std::size_t>(convolution.outputs);
-    layer.weights = channels_last(kernel_of(convolution, shape),
-                                  static_cast<std::size_t>(shape[1]), taps);
+    layer.weights =
+        channels_last(kernel_of(convolution, shape), static_cast<std::size_t>(shape[1]), taps);
     if (convolution.has_bias) layer.bias = bias_of(convolution);
     if (convolution.norm_kind == NormKind::affine) {
         const auto scale = source_.floats(convolution.norm + ".weight", {convolution.outputs});
@@ -242,7 +254,7 @@ void NetworkMaker::mean(const std::string& rounding, const std::string& reader) 
     layer.integer.output_bits = next->input_bits;
     const double ratio =
         flow_.step / (static_cast<double>(flow_.shape.positions()) * next->input_step);
-    layer.integer.ratios.assign(static_cast<std::size_t>(shape.channels), dyadic_of(ratio));
+    layer.integer.ratios.assign(static_cast<std::size_t>(shape.channels), bounded_dyadic(ratio));
     add(std::move(layer), {shape, next->input_bits, next->input_step});
 }
 
