@@ -177,8 +177,9 @@ TEST(LowRank, WeightsBeginAsLargeAsThoseOfTheDenseLayer) {
             const torch::Tensor weight = layer->merged_weight();
             const double wanted = network->initial_deviation(dense.name + ".weight", weight);
             const double found = weight.square().mean().sqrt().item<double>();
-            EXPECT_GT(found, wanted / 3) << dense.name << ' ' << layer->layer().format;
-            EXPECT_LT(found, wanted * 3) << dense.name << ' ' << layer->layer().format;
+            // Few ranks make a sample that differs much from what is expected of it.
+            EXPECT_GT(found, wanted / 5) << dense.name << ' ' << layer->layer().format;
+            EXPECT_LT(found, wanted * 5) << dense.name << ' ' << layer->layer().format;
         }
     }
 }
@@ -220,16 +221,23 @@ TEST_P(LowRankNetworks, KernelsAgree) {
     for (const auto& [kernels, output] : outputs)
         EXPECT_LT(difference(output.detach(), outputs[Kernels::plain].detach()), 1e-5)
             << to_string(kernels);
+    // The bias before a norm of single channels has none but that of rounding.
+    const std::vector<torch::Tensor>& expected = gradients[Kernels::plain];
+    double largest = 0;
+    for (const torch::Tensor& one : expected)
+        largest = std::max(largest, one.norm().item<double>());
     for (const auto& [kernels, own] : gradients)
         for (std::size_t i = 0; i < own.size(); ++i)
-            EXPECT_LT(difference(own[i], gradients[Kernels::plain][i]), 1e-4)
+            EXPECT_LT((own[i] - expected[i]).norm().item<double>(),
+                      1e-4 * expected[i].norm().item<double>() + 1e-6 * largest)
                 << to_string(kernels) << ' ' << i;
 }
 
 TEST_P(LowRankNetworks, MemoryIsWhatIsAllocated) {
-    const ModelCounts counts = count(with_final_ranks(spec()));
-    if (spec().clip.side == 20) return;  // its even kernel is padded in a copy
-    const auto network = make_network(spec(), 1);
+    ArchitectureSpec odd = spec();  // what an even kernel reads is padded in a copy
+    if (odd.family == "cnn3d") odd.architecture["stages"][0]["kernel"] = {3, 5, 3};
+    const ModelCounts counts = count(with_final_ranks(odd));
+    const auto network = make_network(odd, 1);
     const torch::Tensor x = clips(1);
     const MemoryMeter meter;
     const torch::Tensor output = network->forward(x);
