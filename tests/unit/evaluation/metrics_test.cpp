@@ -21,7 +21,8 @@ TEST(MetricsTable, AFamilyHasAnyMemberAndIsNamedForThoseGiven) {
     EXPECT_EQ(find_metric("f1"), nullptr);
     EXPECT_THAT(
         metric_names(Source::training, Needs::nothing, Meaning::smaller_is_better, {"depth_um"}),
-        ElementsAre("val_rmse", "val_rmse_depth_um", "baseline_ratio", "train_loss"));
+        ElementsAre("val_rmse", "val_rmse_depth_um", "baseline_ratio", "train_loss",
+                    "peak_training_mib"));
 }
 
 TEST(MetricsTable, WhatAClassOfDevicesMeasuresHasItsNameBehindIt) {
