@@ -4,11 +4,11 @@
 # cannot be had, e.g. without a network.
 set -euo pipefail
 venv=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/qonnx-venv
-wanted="qonnx==1.0.0 onnxruntime==1.23.2"
+wanted="qonnx==1.0.0 onnx==1.18.0 onnxruntime==1.23.2"
 
 if [ "$(cat "$venv/installed.txt" 2> /dev/null)" != "$wanted" ]; then
     mkdir -p "$(dirname "$venv")"
-    # shellcheck disable=SC2086  # two packages
+    # shellcheck disable=SC2086  # several packages
     if ! /usr/bin/python3 -m venv --clear "$venv" > "$venv.log" 2>&1 ||
         ! "$venv/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 20 $wanted >> "$venv.log" 2>&1; then
         echo "skipped: no qonnx: $(grep -v '^ *$' "$venv.log" | tail -n 1)"
