@@ -100,7 +100,9 @@ Json design_json(const RunView& run, std::size_t row, bool on_front) {
     for (const Column& column : run.columns) {
         Json value = value_of(column, row);
         if (value.is_null()) continue;
-        if (column.role == Role::id || column.role == Role::status)
+        if (column.role == Role::id && column.is_number)
+            json[column.name] = static_cast<std::uint64_t>(column.numbers[row]);
+        else if (column.role == Role::id || column.role == Role::status)
             json[column.name] = std::move(value);
         else
             json[group_of(column.role)][printable(column.name)] = std::move(value);

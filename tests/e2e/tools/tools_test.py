@@ -27,7 +27,8 @@ def table(path):
 
 
 def events(run_dir):
-    return [json.loads(line) for line in open(f"{run_dir}/journal.jsonl")]
+    with open(f"{run_dir}/journal.jsonl") as file:
+        return [json.loads(line) for line in file]
 
 
 class Trained(unittest.TestCase):
@@ -85,7 +86,8 @@ class Trained(unittest.TestCase):
 
     def test_export_as_json(self):
         run("edgeloop-report", self.run_dir, "--export", "json")
-        exported = json.load(open(f"{self.run_dir}/designs.json"))
+        with open(f"{self.run_dir}/designs.json") as file:
+            exported = json.load(file)
         rows = {row["id"]: row for row in table(f"{self.run_dir}/evaluations.csv")}
         self.assertEqual({str(design["id"]) for design in exported["designs"]}, set(rows))
         front = {row["id"] for row in table(f"{self.run_dir}/pareto.csv")}
