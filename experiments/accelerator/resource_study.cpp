@@ -1,5 +1,5 @@
-// resource_study PART FIRST COUNT: one line a random design, as CSV: what its text is made of, what the
-// formulas estimate, what yosys counts.
+// resource_study PART FIRST COUNT: one line a random design, as CSV: what its text is made of, what
+// the formulas estimate, what yosys counts.
 #include "accelerator/unit_text.hpp"
 #include "unit/accelerator/random_circuits.hpp"
 
@@ -21,16 +21,17 @@ int main(int argc, char** argv) {
         const std::string part = argv[1];
         const std::uint64_t first = std::stoull(argv[2]), count = std::stoull(argv[3]);
         if (first == 0)
-            fmt::print("part,design,multipliers,weights,registers,sums,masks,comparisons,selections,logic,"
-                       "tables,memories,lut,ff,ram,dsp,yosys_lut,yosys_ff,yosys_ram,yosys_dsp\n");
+            fmt::print(
+                "part,design,multipliers,weights,registers,sums,masks,comparisons,selections,logic,"
+                "tables,memories,lut,ff,ram,dsp,yosys_lut,yosys_ff,yosys_ram,yosys_dsp\n");
         for (std::uint64_t i = first; i < first + count; ++i) {
             const Circuit circuit = test::random_circuit(11, i, part);
             Tally tally;
             for (const Unit& unit : circuit.units) tally += module_of(circuit, unit).tally;
             std::string tables, memories;
             for (const Tally::Memory& memory : tally.memories)
-                (memory.is_constant ? tables : memories) += fmt::format(
-                    "{}x{}{} ", memory.words, memory.bits, memory.is_block ? "b" : "");
+                (memory.is_constant ? tables : memories) +=
+                    fmt::format("{}x{}{} ", memory.words, memory.bits, memory.is_block ? "b" : "");
             const Resources estimated = estimated_resources(circuit);
             const Resources counted = synthesise(circuit, {});
             fmt::print("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", part, i,

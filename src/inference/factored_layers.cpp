@@ -34,9 +34,9 @@ std::vector<float> NetworkMaker::kernel_of(const ConvolutionOfNetwork& convoluti
     for (const ChainLink& link : convolution.factored->chain()) {
         const Extent3& k = link.kernel;
         const std::int64_t read = link.is_depthwise ? 1 : link.inputs;
-        weights.push_back(source_.floats(
-            convolution.name + "." + std::to_string(weights.size()) + ".weight",
-            {link.outputs, read, k[0], k[1], k[2]}));
+        weights.push_back(
+            source_.floats(convolution.name + "." + std::to_string(weights.size()) + ".weight",
+                           {link.outputs, read, k[0], k[1], k[2]}));
     }
     return merged_convolution(*convolution.factored, weights);
 }
@@ -72,8 +72,7 @@ void NetworkMaker::linear_factored(const std::string& name, Activation activatio
                 ? std::vector<std::int64_t>{core.left, core.outputs, core.inputs, core.right}
                 : std::vector<std::int64_t>{core.left, std::int64_t{core.inputs} * core.outputs,
                                             core.right};
-        weights.push_back(
-            source_.floats(name + ".core" + std::to_string(weights.size()), shape));
+        weights.push_back(source_.floats(name + ".core" + std::to_string(weights.size()), shape));
     }
     const int outputs = factored.layer.outputs;
     std::vector<float> bias = source_.floats(name + ".bias", {outputs});
