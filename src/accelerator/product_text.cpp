@@ -184,9 +184,20 @@ class ProductText {
                 fmt::format("m_{}_{}", p, i),
                 fmt::format("$signed({{1'b0, {}}}) * $signed({})", x.name, weight),
                 {range.low * most_, range.high * most_})});
-            ++module_.tally.blocks;
+            count_product(terms.back().signal.bits());
         }
         return module_.tree(fmt::format("s_{}", p), terms, depth_.tree);
+    }
+
+    void count_product(int bits) {
+        const int own = inputs_.front().bits() + 1;
+        if (takes_block(own, weight_bits_, bits, circuit_.part)) {
+            ++module_.tally.blocks;
+            module_.tally.packed += bits + (are_constant() ? 0 : weight_bits_) + own - 1;
+        } else {
+            module_.tally.masks += std::int64_t{own} * weight_bits_;
+            module_.tally.sums += std::int64_t{own} * (weight_bits_ - 1);
+        }
     }
 
     /// Which fold arrives at the accumulators.

@@ -18,42 +18,52 @@ struct Rates {
 };
 
 const Rates& rates_of(PartFamily family) {
-    static const Rates six_inputs{1.0, 0.7, 0.7, 0.4, 1.0, 0.5};
-    static const Rates four_inputs{1.0, 1.0, 1.0, 0.8, 1.2, 0.6};
+    static const Rates six_inputs{1.0, 0.7, 0.7, 0.4, 1.0, 0.9};
+    static const Rates four_inputs{1.0, 1.0, 1.0, 0.8, 1.2, 0.9};
     return family == PartFamily::xc7 || family == PartFamily::xcup ? six_inputs : four_inputs;
 }
 
+double up(double value) { return std::ceil(value); }
+
+bool is_xilinx(const Part& part) { return part.lut_inputs() == 6; }
+
+/// Of w words a bit is one of 2^w functions of the address: half of them are others negated, and
+/// two are constant.
 double table_luts(const Tally::Memory& memory, const Part& part, const Rates& rates) {
-    // A LUT for each bit of up to 2^inputs words; some are constant, or like another one.
-    const double words = static_cast<double>(memory.words);
-    const double in_a_lut = std::ldexp(1.0, part.lut_inputs());
-    return static_cast<double>(memory.bits) * rates.table * std::max(1.0, 1.3 * words / in_a_lut);
+    const double words = static_cast<double>(memory.words), bits = static_cast<double>(memory.bits);
+    const double functions = std::ldexp(1.0, static_cast<int>(std::min(words, 60.0)) - 1);
+    const double different = std::min(bits * (1 - 1 / functions), functions - 1);
+    // Selections of LUTs have gates of their own where these are not of iCE40.
+    const double luts_of_a_bit = up(words / std::ldexp(1.0, part.lut_inputs()));
+    const double selections = part.family == PartFamily::ice40 ? 1.7 : 1.0;
+    return different * rates.table * (luts_of_a_bit == 1 ? 1.0 : luts_of_a_bit * selections);
+}
+
+/// Of a memory that is written, in LUTs or, on iCE40, registers.
+Resources of_small_memory(const Tally::Memory& memory, const Part& part) {
+    const double words = static_cast<double>(memory.words), bits = static_cast<double>(memory.bits);
+    Resources resources;
+    if (part.family == PartFamily::ice40) {
+        resources.ff = memory.words * memory.bits;
+        resources.lut = std::llround(0.7 * (words - 1) * bits + words);
+    } else if (part.family == PartFamily::ecp5) {  // 16 words of 4 bits in 6 LUTs
+        resources.lut = std::llround(6 * up(bits / 4) * up(words / 16));
+    } else if (words <= 32) {  // of 6 bits in 4
+        resources.lut = std::llround(4 * up(bits / 6));
+    } else {  // 64 words of 3 bits in 4
+        resources.lut = std::llround(4 * up(bits / 3) * up(words / 64));
+    }
+    return resources;
 }
 
 Resources of_memory(const Tally::Memory& memory, const Part& part) {
     Resources resources;
-    if (memory.is_block) {
+    if (memory.is_block)
         resources.ram = blocks_of(memory.words, memory.bits, part);
-        return resources;
-    }
-    const double words = static_cast<double>(memory.words), bits = static_cast<double>(memory.bits);
-    if (memory.is_constant) {
+    else if (memory.is_constant)
         resources.lut = std::llround(table_luts(memory, part, rates_of(part.family)));
-        return resources;
-    }
-    switch (part.family) {
-        case PartFamily::xc7:
-        case PartFamily::xcup:
-            resources.lut = std::llround(4 * std::ceil(bits / 6) * std::ceil(words / 32));
-            break;
-        case PartFamily::ecp5:
-            resources.lut = std::llround(4 * std::ceil(bits / 4) * std::ceil(words / 16));
-            break;
-        case PartFamily::ice40:
-            resources.ff = memory.words * memory.bits;
-            resources.lut = std::llround(words * bits * 1.7);
-            break;
-    }
+    else
+        return of_small_memory(memory, part);
     return resources;
 }
 
@@ -71,7 +81,7 @@ Resources estimated_resources(const Circuit& circuit) {
         std::llround(times(tally.sums, rates.sum) + times(tally.masks, rates.mask) +
                      times(tally.comparisons, rates.comparison) +
                      times(tally.selections, rates.selection) + times(tally.logic, rates.logic));
-    resources.ff = tally.registers;
+    resources.ff = tally.registers - (is_xilinx(circuit.part) ? tally.packed : 0);
     resources.dsp = tally.blocks;
     for (const Tally::Memory& memory : tally.memories) resources += of_memory(memory, circuit.part);
     return resources;

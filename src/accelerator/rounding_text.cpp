@@ -107,6 +107,7 @@ class RoundingText {
         constexpr int wide = 17, narrow = 17;  // of unsigned numbers in a block
         const auto times = [](int size, int block) { return (size + block - 1) / block; };
         module_.tally.blocks += times(value.bits(), wide) * times(bits, narrow);
+        module_.tally.packed += 2 * product.bits() + bits;
         return module_.registered(own("product"), product.name, range);
     }
 

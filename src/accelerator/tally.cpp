@@ -17,6 +17,7 @@ Tally& Tally::operator+=(const Tally& other) {
     selections += other.selections;
     logic += other.logic;
     blocks += other.blocks;
+    packed += other.packed;
     memories.insert(memories.end(), other.memories.begin(), other.memories.end());
     return *this;
 }
@@ -46,10 +47,18 @@ bool prefers_block(std::int64_t words, std::int64_t bits, const Part& part) {
     return luts > luts_of_a_block * blocks_of(words, bits, part);
 }
 
+bool takes_block(int bits, int other_bits, int product_bits, const Part& part) {
+    constexpr int least = 2,
+                  least_product = 9;  // of synth_xilinx and synth_ecp5; the last of Xilinx
+    const bool is_xilinx = part.family == PartFamily::xc7 || part.family == PartFamily::xcup;
+    return bits >= least && other_bits >= least && (!is_xilinx || product_bits >= least_product);
+}
+
 const char* memory_attribute(bool is_block, const Part& part) {
-    if (is_block) return "(* ram_style = \"block\" *) ";
-    return part.has_lut_memory() ? "(* ram_style = \"distributed\" *) "
-                                 : "(* ram_style = \"logic\" *) ";
+    // No memory is read where it is written in the same cycle, which yosys cannot know.
+    if (is_block) return "(* no_rw_check, ram_style = \"block\" *) ";
+    return part.has_lut_memory() ? "(* no_rw_check, ram_style = \"distributed\" *) "
+                                 : "(* no_rw_check, ram_style = \"logic\" *) ";
 }
 
 const char* table_attribute(bool is_block, const Part&) {

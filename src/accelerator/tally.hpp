@@ -23,6 +23,7 @@ struct Tally {
     std::int64_t selections = 0;   ///< bits of selections of one of two
     std::int64_t logic = 0;        ///< functions of a few bits
     std::int64_t blocks = 0;       ///< multiplier blocks
+    std::int64_t packed = 0;       ///< bits of registers that some blocks have inside
     std::vector<Memory> memories;
 
     Tally& operator+=(const Tally& other);
@@ -32,6 +33,8 @@ struct Tally {
 [[nodiscard]] bool prefers_block(std::int64_t words, std::int64_t bits, const Part& part);
 /// RAM blocks of a memory with a port to read and one to write.
 [[nodiscard]] std::int64_t blocks_of(std::int64_t words, std::int64_t bits, const Part& part);
+/// Whether yosys gives a product of numbers of so many bits a multiplier block.
+[[nodiscard]] bool takes_block(int bits, int other_bits, int product_bits, const Part& part);
 /// The attribute that says where an array lies, e.g. "(* ram_style = \"block\" *) ".
 [[nodiscard]] const char* memory_attribute(bool is_block, const Part& part);
 /// The same of a table.
