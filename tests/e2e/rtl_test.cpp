@@ -15,6 +15,7 @@
 namespace edgeloop {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 const std::string spec = test::test_data("specs/cnn3d_rtl.json");
@@ -119,8 +120,12 @@ TEST(Rtl, WhatHasNoCircuitIsRefusedInALine) {
                 HasSubstr("has no circuit"));
     EXPECT_THAT(refused({"--spec", spec, "--part", "ice40-hx8k", "--multipliers", "dsp"}),
                 HasSubstr("no multiplier blocks"));
-    EXPECT_THAT(refused({"--spec", spec, "--part", "ice40-hx8k", "--cycles", "1"}),
-                HasSubstr("does not fit Lattice iCE40 HX8K"));
+    const std::string part = root.path("small.json");
+    write_file_atomic(part, R"({"title": "a small part", "family": "ice40", "lut": 300, "ff": 900,
+        "ram": 4, "ram_bits": 4096, "dsp": 0, "clock_mhz": 50, "synthesis": "synth_ice40",
+        "usable": {"lut": 0.9, "ff": 0.9, "ram": 1, "dsp": 0}})");
+    EXPECT_THAT(refused({"--spec", spec, "--part", part}),
+                AllOf(HasSubstr("does not fit a small part"), HasSubstr("of 270 LUTs")));
     EXPECT_THAT(refused({"--spec", spec, "--place"}),
                 HasSubstr("no free place and route for AMD Zynq-7020"));
     const test::ProgramResult other =
