@@ -6,6 +6,7 @@
 #include "edgeloop/accelerator/tools.hpp"
 #include "edgeloop/core/program.hpp"
 
+#include <cstdio>
 #include <string>
 
 #include <fmt/format.h>
