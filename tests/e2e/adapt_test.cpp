@@ -27,7 +27,8 @@ class AdaptProgram : public ::testing::Test {
         std::vector<std::string> line{
             test::program("edgeloop-edge"), "adapt", "--model", model, "--labelled", labelled};
         line.insert(line.end(), more.begin(), more.end());
-        return test::run(line);
+        constexpr double limit_seconds = 280;  // it computes all the time
+        return test::run(line, limit_seconds);
     }
     const test::TemporaryFolder folder;
     const std::string model = folder.path("model.elm"), labelled = folder.path("labelled");

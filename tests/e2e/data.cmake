@@ -10,5 +10,5 @@ add_library(hang_on_rename MODULE ../support/hang_on_rename.cpp)
 set_target_properties(hang_on_rename PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 add_dependencies(e2e_hostile_recording edgeloop-data hang_on_rename)
 
-edgeloop_e2e_test(adapt SOURCES adapt_test.cpp LIBRARIES edgeloop::adaptation edgeloop::inference edgeloop::preprocessing)
+edgeloop_e2e_test(adapt TIMEOUT 600 SOURCES adapt_test.cpp LIBRARIES edgeloop::adaptation edgeloop::inference edgeloop::preprocessing)
 add_dependencies(e2e_adapt edgeloop-data edgeloop-edge)

@@ -54,7 +54,7 @@ class AdaptKilled : public ::testing::Test {
 TEST_F(AdaptKilled, AtRandomMomentsTheFileIsWhole) {
     const double start = steady_seconds();
     ChildProcess undisturbed(command());
-    const auto exit = undisturbed.wait_for(100);
+    const auto exit = undisturbed.wait_for(280);
     const double seconds = steady_seconds() - start;
     ASSERT_TRUE(exit && exit->code == 0) << read_file(folder.path("output"));
     const std::string new_bytes = read_file(model);
@@ -81,7 +81,7 @@ TEST_F(AdaptKilled, BeforeTheNewFileHasItsNameTheOldOneIsThere) {
     options.add_environment = {"LD_PRELOAD=" + test::test_program("libhang_on_rename.so"),
                                "EDGELOOP_TEST_HANGS=" + sign};
     ChildProcess child(options);
-    ASSERT_TRUE(test::eventually([&] { return fs::exists(sign); }, 100));
+    ASSERT_TRUE(test::eventually([&] { return fs::exists(sign); }, 280));
     ::kill(child.pid(), SIGKILL);
     ASSERT_TRUE(child.wait_for(10));
     EXPECT_EQ(read_file(model), old_bytes);

@@ -17,5 +17,5 @@ edgeloop_test(hostile_job LABEL fault TIMEOUT 300
               LIBRARIES edgeloop::edge edgeloop::link)
 add_dependencies(fault_hostile_job hostile_agent)
 
-edgeloop_test(adapt LABEL fault TIMEOUT 600 SOURCES adapt_fault_test.cpp LIBRARIES edgeloop::inference edgeloop::preprocessing)
+edgeloop_test(adapt LABEL fault TIMEOUT 1800 SOURCES adapt_fault_test.cpp LIBRARIES edgeloop::inference edgeloop::preprocessing)
 add_dependencies(fault_adapt edgeloop-edge hang_on_rename)
