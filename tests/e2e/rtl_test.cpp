@@ -57,7 +57,8 @@ TEST(Rtl, AFolderSaysWhatItCosts) {
     EXPECT_EQ(record.at("resources_origin"), "estimated");
     EXPECT_EQ(record.at("hardware").at("cycles"), 2000);
     EXPECT_GT(record.at("lut").get<int>(), 100);
-    EXPECT_LE(record.at("interval_cycles").get<int>(), 3 * 2000);
+    EXPECT_LT(record.at("interval_cycles").get<int>(), 2 * 3 * 2000)
+        << "no layer takes more than 3 x 2000, and none hinders another for as long again";
 
     // The same of the native file in it, which says its hardware itself.
     const std::string again = root.path("again");
