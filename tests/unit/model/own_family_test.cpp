@@ -34,28 +34,6 @@ TEST(OwnFamily, CountsWhatItBuilds) {
     }
 }
 
-TEST(OwnFamily, SeesTheMeansOfItsCellsAndLearns) {
-    ClipShape clip;
-    clip.frames = 4;
-    clip.side = 6;
-    const Pooled config = pooled({2, 2, 2}, {16});
-    torch::manual_seed(1);
-    const auto network = config.build(clip, 1);
-    const torch::Tensor clips = torch::rand({64, 1, 4, 6, 6});
-    const torch::Tensor targets = clips.slice(2, 0, 2).mean({1, 2, 3, 4}).unsqueeze(1);
-    torch::optim::Adam optimizer(network->parameters(), 0.01);
-    double first = 0, last = 0;
-    for (int step = 0; step < 200; ++step) {
-        optimizer.zero_grad();
-        const torch::Tensor loss = (network->forward(clips) - targets).square().mean();
-        loss.backward();
-        optimizer.step();
-        last = loss.item<double>();
-        if (step == 0) first = last;
-    }
-    EXPECT_LT(last, 0.05 * first);
-}
-
 TEST(OwnFamily, RefusesBitsThatItDoesNotHave) {
     Pooled config = pooled({2, 2, 2}, {});
     EXPECT_FALSE(config.problem());
