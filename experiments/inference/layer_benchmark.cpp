@@ -47,7 +47,7 @@ Graph graph_around(const LayerCase& layer, const GraphMaker::Low& low, bool with
     return graph;
 }
 
-double seconds_of(const Graph& graph, Instructions instructions) {
+double graph_seconds(const Graph& graph, Instructions instructions) {
     SessionOptions options;
     options.instructions = instructions;
     Session session(graph, options);
@@ -77,8 +77,9 @@ int run(Instructions instructions) {
                    layer.kernel[0], layer.kernel[1], layer.kernel[2], layer.grid[0], layer.grid[1],
                    layer.grid[2], products / 1e6);
         for (const auto& form : forms) {
-            const double with = seconds_of(graph_around(layer, form.low, true), instructions);
-            const double without = seconds_of(graph_around(layer, form.low, false), instructions);
+            const double with = graph_seconds(graph_around(layer, form.low, true), instructions);
+            const double without =
+                graph_seconds(graph_around(layer, form.low, false), instructions);
             const double seconds = std::max(with - without, 1e-9);
             fmt::print("    {:6} {:8.3f} ms {:6.0f} GMAC/s\n", form.name, 1e3 * seconds,
                        products / seconds / 1e9);

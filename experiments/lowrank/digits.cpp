@@ -116,7 +116,7 @@ Result train_factored(const Digits& digits, const std::string& format,
     LowRank low_rank;
     low_rank.adaptation = adaptation;
     low_rank.strength = strength;
-    low_rank.stages = {{format, most}, {format, most}};
+    low_rank.stages = {{format, most, 0, {}}, {format, most, 0, {}}};
     RankAdaptation ranks(low_rank, open);
     train(network, forward, digits, 0, adaptive_epochs, &ranks);
     const std::vector<KeptIndices> kept = ranks.choose();

@@ -73,7 +73,7 @@ Found find(const Data& data, const std::string& adaptation) {
     study::fill(*layer, 1 / std::sqrt(inputs));
     LowRank low_rank;
     low_rank.adaptation = adaptation;
-    low_rank.stages = {{"tt", most}};
+    low_rank.stages = {{"tt", most, 0, {}}};
     RankAdaptation ranks(low_rank, {layer.get()});
     (void)train_epochs(layer, data, 0, adaptive_epochs, &ranks);
     TensorLinear small = study::shrunk(*layer, ranks.choose().front());
