@@ -85,7 +85,7 @@ std::string small_space(const TemporaryFolder& folder) {
         if (is("clip.stride")) variable["choices"] = Json::array({1});
         if (is("clip.side")) variable["choices"] = {12, 16};
         if (is("channels")) variable["choices"] = {4, 6};
-        if (is("rank.")) variable["choices"] = {2, 3};
+        if (name.rfind("rank.", 0) == 0) variable["choices"] = {2, 3};
         if (is("architecture.hidden.")) variable["choices"] = {4, 8};
     }
     write_file_atomic(folder.path("lowrank.json"), space.dump());
