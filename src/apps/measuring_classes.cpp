@@ -59,7 +59,8 @@ MeasurementSettings settings_of(const TypedClass& typed, const MeasurementSettin
         const auto equals = part.find('=');
         const std::string value =
             equals == std::string::npos ? std::string() : part.substr(equals + 1);
-        const OwnSetting& setting = own_setting(part.substr(0, equals), typed.name);
+        const std::string key = part.substr(0, equals);
+        const OwnSetting& setting = own_setting(key, typed.name);
         const auto number = number_in<double>(value);
         if (value.empty() || (!setting.is_text && !number))
             throw ConfigError(fmt::format("--device-class {}: '{}' has no {}", typed.name,
