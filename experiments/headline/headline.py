@@ -211,7 +211,7 @@ class Study:
         done = self.program("bridge", "submit", "--connect", self.address, "--device", CLASS, "--spec", spec, "--runtime", runtime,
                             "--seconds", self.scale["seconds"], "--repeat", repeat, "--wait", "--json", check=False)
         found = json.loads(done.stdout) if done.returncode == 0 else {}
-        return found.get("metrics", {}).get("latency_ms")
+        return found.get("latency_ms")
 
     def train(self, spec, out, epochs, seed, samples):
         """Validation metrics of its best epoch; none: it failed."""
