@@ -10,8 +10,6 @@ namespace {
 using inference::Layer;
 using inference::Triple;
 
-constexpr std::array<const char*, 3> axes{"t", "h", "w"};
-
 /// Keeps the largest values so far of a row of windows (of a frame of them, where windows span
 /// frames), and a register for the window at hand.
 class PoolText {

@@ -2,11 +2,15 @@
 
 #include "accelerator/module_text.hpp"
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
 
 namespace edgeloop::accelerator {
+
+/// Of signals that belong to an axis.
+constexpr std::array<const char*, 3> axes{"t", "h", "w"};
 
 /// A module that starts with the ports of every unit.
 [[nodiscard]] ModuleText unit_module(const Circuit& circuit, const Unit& unit);

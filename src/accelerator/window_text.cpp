@@ -10,8 +10,6 @@ namespace {
 using inference::Layer;
 using inference::Triple;
 
-constexpr std::array<const char*, 3> axes{"t", "h", "w"};
-
 /// Shifts the padded positions of the input through the rows of a window. Between two rows, and
 /// between two frames, lie memories that are as long as what the window does not cover.
 class WindowText {

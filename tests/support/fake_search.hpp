@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/search_support.hpp"
+
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/search/coordinator.hpp"
 
@@ -16,6 +18,15 @@
 #include <gtest/gtest.h>
 
 namespace edgeloop::test {
+
+/// What a training of two seconds delivers: the second objective of ZDT1.
+inline Outcome train(const Candidate& candidate) {
+    Outcome outcome;
+    outcome.id = candidate.id;
+    outcome.metrics["val_rmse"] = zdt1(candidate.genome).at("f2");
+    outcome.seconds = 2;
+    return outcome;
+}
 
 /// Results come back in a random order, after a random number of polls.
 class Shuffled {

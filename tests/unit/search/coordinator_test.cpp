@@ -18,15 +18,8 @@ using test::box_settings;
 using test::FakeEvaluator;
 using test::FakeProbe;
 using test::MemoryStore;
+using test::train;
 using test::unit_box;
-
-Outcome train(const Candidate& candidate) {
-    Outcome outcome;
-    outcome.id = candidate.id;
-    outcome.metrics["val_rmse"] = test::zdt1(candidate.genome).at("f2");
-    outcome.seconds = 2;
-    return outcome;
-}
 
 Outcome measure(const Candidate& candidate) {
     Outcome outcome;

@@ -16,14 +16,7 @@ namespace {
 using test::FakeEvaluator;
 using test::FakeProbe;
 using test::MemoryStore;
-
-Outcome train(const Candidate& candidate) {
-    Outcome outcome;
-    outcome.id = candidate.id;
-    outcome.metrics["val_rmse"] = test::zdt1(candidate.genome).at("f2");
-    outcome.seconds = 2;
-    return outcome;
-}
+using test::train;
 
 /// What devices measure that are so many times slower than others, on networks of this gene.
 std::function<Outcome(const Candidate&)> measuring(std::size_t gene, double times) {

@@ -4,9 +4,9 @@
 #include "model/network.hpp"
 #include "model/rounding.hpp"
 #include "model/weights_file.hpp"
-#include "support/small_dataset.hpp"
 #include "support/temporary_folder.hpp"
 #include "training/optimizer_state.hpp"
+#include "unit/training/one_training.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/training/trainer.hpp"
@@ -33,32 +33,10 @@ std::string spec_of(int bits, const std::string& quantiser, double float_share, 
 }
 
 Candidate candidate(int bits, const std::string& quantiser, double float_share, int epochs) {
-    Candidate made;
-    made.id = 7;
-    made.seed = 5;
-    made.design = Design::parse(spec_of(bits, quantiser, float_share, epochs), "test");
-    return made;
+    return test::candidate_of(spec_of(bits, quantiser, float_share, epochs));
 }
 
-class QuantisedTraining : public testing::Test {
-  protected:
-    static void SetUpTestSuite() {
-        folder_ = std::make_unique<test::TemporaryFolder>();
-        shards_ = test::make_small_dataset(folder_->root());
-    }
-    static void TearDownTestSuite() { folder_.reset(); }
-    static TrainingSettings settings() { return test::cpu_settings(shards_); }
-    static Outcome train(const TrainingSettings& with, const Candidate& one,
-                         const CancelToken& token = CancelToken()) {
-        Outcome outcome = Trainer(with).train(one, Communicator(), token);
-        EXPECT_TRUE(outcome.status != Status::failed) << outcome.reason;
-        return outcome;
-    }
-
-  private:
-    static inline std::unique_ptr<test::TemporaryFolder> folder_;
-    static inline std::string shards_;
-};
+class QuantisedTraining : public test::OneTraining {};
 
 TEST_F(QuantisedTraining, ValidatesTheQuantisedNetworkAlsoBeforeItTrainsIt) {
     Candidate coarse = candidate(1, "vecq", 0.5, 4), fine = candidate(8, "vecq", 0.5, 4);

@@ -4,9 +4,9 @@
 
 #include "model/network.hpp"
 #include "model/weights_file.hpp"
-#include "support/small_dataset.hpp"
 #include "support/temporary_folder.hpp"
 #include "training/rank_choice.hpp"
+#include "unit/training/one_training.hpp"
 
 #include "edgeloop/architecture/families.hpp"
 #include "edgeloop/core/atomic_file.hpp"
@@ -31,32 +31,10 @@ std::string spec_of(const std::string& adaptation, int epochs, const std::string
 }
 
 Candidate candidate(const std::string& adaptation, int epochs, const std::string& more = "") {
-    Candidate made;
-    made.id = 7;
-    made.seed = 5;
-    made.design = Design::parse(spec_of(adaptation, epochs, more), "test");
-    return made;
+    return test::candidate_of(spec_of(adaptation, epochs, more));
 }
 
-class RankAdaptationTest : public testing::Test {
-  protected:
-    static void SetUpTestSuite() {
-        folder_ = std::make_unique<test::TemporaryFolder>();
-        shards_ = test::make_small_dataset(folder_->root());
-    }
-    static void TearDownTestSuite() { folder_.reset(); }
-    static TrainingSettings settings() { return test::cpu_settings(shards_); }
-    static Outcome train(const TrainingSettings& with, const Candidate& one,
-                         const CancelToken& token = CancelToken()) {
-        Outcome outcome = Trainer(with).train(one, Communicator(), token);
-        EXPECT_TRUE(outcome.status != Status::failed) << outcome.reason;
-        return outcome;
-    }
-
-  private:
-    static inline std::unique_ptr<test::TemporaryFolder> folder_;
-    static inline std::string shards_;
-};
+class RankAdaptationTest : public test::OneTraining {};
 
 TEST_F(RankAdaptationTest, CoresShrinkAndAreCountedAgain) {
     for (const char* adaptation : {"diagonal", "log-uniform", "half-cauchy"}) {
