@@ -119,11 +119,11 @@ Result train_factored(const Digits& digits, const std::string& format,
     low_rank.stages = {{format, most, 0, {}}, {format, most, 0, {}}};
     RankAdaptation ranks(low_rank, open);
     train(network, forward, digits, 0, adaptive_epochs, &ranks);
-    const std::vector<KeptIndices> kept = ranks.choose();
+    const std::vector<CanonicalForm> forms = ranks.choose();
     torch::nn::Module small;
     Result result;
     for (std::size_t i = 0; i < layers.size(); ++i) {
-        layers[i] = small.register_module(shapes[i].name, study::shrunk(*layers[i], kept[i]));
+        layers[i] = small.register_module(shapes[i].name, study::shrunk(*layers[i], forms[i]));
         result.ranks +=
             fmt::format("{}{}", i == 0 ? "" : "; ", fmt::join(layers[i]->layer().ranks, " "));
     }

@@ -21,27 +21,13 @@ inline void fill(TensorLinearImpl& layer, double deviation_of_weight) {
     layer.bias.zero_();
 }
 
-/// The layer with the indices that are kept, scales in its cores.
-inline TensorLinear shrunk(const TensorLinearImpl& layer, const KeptIndices& kept) {
+/// The layer as it is in a form.
+inline TensorLinear shrunk(const TensorLinearImpl& layer, const CanonicalForm& form) {
     const torch::NoGradGuard no_grad;
-    Ranks ranks;
-    for (const auto& indices : kept) ranks.push_back(static_cast<int>(indices.size()));
-    TensorLinear made(FactoredLayer{layer.layer().layer, layer.layer().format, ranks});
-    std::vector<torch::Tensor> cores;
-    for (const torch::Tensor& core : layer.cores()) cores.push_back(core.detach().clone());
-    for (std::size_t b = 0; b < kept.size(); ++b) {
-        const Bond& bond = layer.bonds()[b];
-        if (!layer.scales().empty()) {
-            torch::Tensor& core = cores[bond.back().core];
-            std::vector<std::int64_t> shape(static_cast<std::size_t>(core.dim()), 1);
-            shape[static_cast<std::size_t>(bond.back().dimension)] = -1;
-            core = core * layer.scales()[b].detach().reshape(shape);
-        }
-        const torch::Tensor indices = torch::tensor(kept[b]);
-        for (const CoreAxis& axis : bond)
-            cores[axis.core] = cores[axis.core].index_select(axis.dimension, indices);
-    }
-    for (std::size_t k = 0; k < cores.size(); ++k) made->cores()[k].detach().copy_(cores[k]);
+    TensorLinear made(FactoredLayer{layer.layer().layer, layer.layer().format, ranks_in(form)});
+    for (std::size_t k = 0; k < layer.cores().size(); ++k)
+        made->cores()[k].detach().copy_(
+            in_form(layer.cores()[k], CoreTensor::weights, layer, k, form));
     made->bias.copy_(layer.bias);
     return made;
 }

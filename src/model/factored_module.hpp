@@ -39,6 +39,8 @@ class FactoredModule : public torch::nn::Module, public KernelChoice {
     void scale_bonds();
     /// One tensor a bond; empty where they have no scales.
     [[nodiscard]] const std::vector<torch::Tensor>& scales() const { return scales_; }
+    /// A core, times the scales of the bond on its left.
+    [[nodiscard]] torch::Tensor scaled_core(std::size_t number) const;
     /// The weights that the cores stand for, as the dense layer has them; without gradient.
     [[nodiscard]] torch::Tensor merged_weight() const;
     /// Standard deviations with which cores begin, so that the weights they stand for have this
@@ -47,8 +49,6 @@ class FactoredModule : public torch::nn::Module, public KernelChoice {
 
   protected:
     void add_core(torch::Tensor core) { cores_.push_back(std::move(core)); }
-    /// A core, times the scales of the bond on its left.
-    [[nodiscard]] torch::Tensor scaled_core(std::size_t number) const;
 
   private:
     FactoredLayer layer_;

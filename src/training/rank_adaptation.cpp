@@ -11,7 +11,7 @@ namespace edgeloop {
 namespace {
 
 // Of a pull of strength 1, in units of the learning rate.
-constexpr double pull_of_scales = 0.1, pull_of_slices = 0.25;
+constexpr double pull_of_scales = 0.01, pull_of_slices = 0.025;
 constexpr double most_weight = 10;  ///< of a small scale over the largest
 constexpr double pursuit = 10;      ///< factor of the pull where the size is pursued
 constexpr double late_stage = 2.0 / 3;
@@ -19,6 +19,9 @@ constexpr double late_stage = 2.0 / 3;
 constexpr double pull_begins = 0.05, pull_is_whole = 0.4;
 constexpr double smoothing = 0.9;  ///< of the loss
 constexpr double tiny = 1e-30;
+/// Variance of a slice, over the largest of its bond, below which it counts as nothing.
+constexpr double least_variance = 1e-3;
+constexpr double half_cauchy_scale = 0.1;  ///< eta of the prior
 
 void multiply(torch::Tensor core, std::int64_t dimension, const torch::Tensor& factors) {
     std::vector<std::int64_t> shape(static_cast<std::size_t>(core.dim()), 1);
@@ -32,6 +35,25 @@ Bond held(const FactoredModule& layer, const Bond& bond) {
     Bond axes(bond.begin(), bond.end() - 1);
     if (bond.back().core + 1 == layer.cores().size()) axes.push_back(bond.back());
     return axes;
+}
+
+/// Variances of the slices of a bond, one for each index, that are most likely under a prior: the
+/// log-uniform one or the half-Cauchy one.
+torch::Tensor likely_variances(const FactoredModule& layer, const Bond& bond, bool is_half_cauchy) {
+    torch::Tensor sum;
+    double entries = 0;
+    for (const CoreAxis& axis : bond) {
+        const torch::Tensor& core = layer.cores()[axis.core];
+        const torch::Tensor own = squares(core, axis.dimension);
+        sum = sum.defined() ? sum + own : own;
+        entries += static_cast<double>(core.numel() / core.size(axis.dimension));
+    }
+    if (!is_half_cauchy) return sum / (entries + 1);
+    const double square = half_cauchy_scale * half_cauchy_scale;
+    const torch::Tensor root =
+        (sum.square() + sum * (square * (2 * entries + 8)) + entries * entries * square * square)
+            .sqrt();
+    return (sum - square * entries + root) / (2 * entries + 4);
 }
 
 }  // namespace
@@ -128,8 +150,8 @@ void RankAdaptation::pull_slices(double pull) {
         }
 }
 
-std::vector<KeptIndices> RankAdaptation::choose() const {
-    return chosen_indices(low_rank_, layers_);
+std::vector<CanonicalForm> RankAdaptation::choose() const {
+    return chosen_forms(low_rank_, layers_);
 }
 
 std::vector<FactoredModule*> open_layers(Network& network, const LowRank& low_rank) {

@@ -44,7 +44,7 @@ class RankAdaptation {
     /// @param rate  of learning, of the step.
     void after_step(double rate);
     /// What is worth keeping; where there are targets, as much as they leave.
-    [[nodiscard]] std::vector<KeptIndices> choose() const;
+    [[nodiscard]] std::vector<CanonicalForm> choose() const;
 
     AdaptationProgress progress;
 

@@ -1,14 +1,15 @@
 #include "rank_choice.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
+#include <utility>
 
 namespace edgeloop {
 namespace {
 
-constexpr double half_cauchy_scale = 0.1;  ///< eta of the prior
-constexpr double tiny = 1e-30;
+/// Singular value over the largest of its bond, below which it counts as nothing.
+constexpr double least_worth = 0.04;
+constexpr double tiny = 1e-300;
 
 /// An index that may go.
 struct Index {
@@ -30,23 +31,26 @@ class Choice {
     Choice(const LowRank& low_rank, const std::vector<FactoredModule*>& layers)
         : low_rank_(low_rank), layers_(layers) {}
 
-    [[nodiscard]] std::vector<KeptIndices> run() && {
+    [[nodiscard]] std::vector<CanonicalForm> run() && {
         for (std::size_t i = 0; i < layers_.size(); ++i) judge_layer(i);
         meet_targets();
-        std::vector<KeptIndices> kept;
-        for (const FactoredModule* const layer : layers_) kept.emplace_back(layer->bonds().size());
-        for (const Index& index : left_) kept[index.layer][index.bond].push_back(index.number);
-        for (KeptIndices& of_layer : kept)
-            for (auto& indices : of_layer) std::sort(indices.begin(), indices.end());
-        return kept;
+        std::map<std::pair<std::size_t, std::size_t>, std::vector<std::int64_t>> kept;
+        for (const Index& index : left_) kept[{index.layer, index.bond}].push_back(index.number);
+        for (auto& [place, indices] : kept) {
+            std::sort(indices.begin(), indices.end());
+            CanonicalBond& bond = forms_[place.first][place.second];
+            bond = bond.with(torch::tensor(indices));
+        }
+        return std::move(forms_);
     }
 
   private:
     void judge_layer(std::size_t number) {
         const FactoredModule& layer = *layers_[number];
+        forms_.push_back(canonical_form(layer));
         Ranks ranks;
         for (std::size_t b = 0; b < layer.bonds().size(); ++b)
-            ranks.push_back(judge_bond(layer, number, b));
+            ranks.push_back(judge_bond(number, b));
         const FactoredLayer& factored = layer.layer();
         const TensorForm form = low_rank_.form_of(factored.layer);
         if (form.rank_target > 0) {
@@ -58,22 +62,15 @@ class Choice {
     }
 
     /// @return how many indices are worth keeping.
-    int judge_bond(const FactoredModule& layer, std::size_t number, std::size_t bond) {
-        const bool has_scales = !layer.scales().empty();
-        const bool is_half_cauchy = low_rank_.adaptation == "half-cauchy";
-        const torch::Tensor values =
-            (has_scales ? layer.scales()[bond].detach()
-                        : likely_variances(layer, layer.bonds()[bond], is_half_cauchy).sqrt())
-                .to(torch::kCPU, torch::kDouble)
-                .contiguous();
-        const double best = values.max().item<double>();
-        const double least =
-            has_scales ? FactoredModule::least_scale : std::sqrt(least_variance) * best;
+    int judge_bond(std::size_t number, std::size_t bond) {
+        const torch::Tensor worth = forms_[number][bond].worth.contiguous();
+        const std::int64_t best = worth.argmax().item<std::int64_t>();
+        const double largest = worth[best].item<double>();
         int count = 0;
-        for (std::int64_t j = 0; j < values.numel(); ++j) {
-            const double value = values.data_ptr<double>()[j];
-            if (value <= least && value != best) continue;
-            left_.push_back({value / std::max(best, tiny), number, bond, j});
+        for (std::int64_t j = 0; j < worth.numel(); ++j) {
+            const double value = worth.data_ptr<double>()[j];
+            if (j != best && !(value > least_worth * largest)) continue;
+            left_.push_back({value / std::max(largest, tiny), number, bond, j});
             ++count;
         }
         return count;
@@ -101,37 +98,13 @@ class Choice {
 
     const LowRank& low_rank_;
     const std::vector<FactoredModule*>& layers_;
+    std::vector<CanonicalForm> forms_;  ///< of each layer
     std::vector<Index> left_;
     std::vector<Ranks> ranks_;                       ///< of each layer
     std::map<std::size_t, double> sizes_, targets_;  ///< by group, where it has a target
 };
 
 }  // namespace
-
-torch::Tensor squares(const torch::Tensor& core, std::int64_t dimension) {
-    return core.detach()
-        .transpose(0, dimension)
-        .reshape({core.size(dimension), -1})
-        .square()
-        .sum(1);
-}
-
-torch::Tensor likely_variances(const FactoredModule& layer, const Bond& bond, bool is_half_cauchy) {
-    torch::Tensor sum;
-    double entries = 0;
-    for (const CoreAxis& axis : bond) {
-        const torch::Tensor& core = layer.cores()[axis.core];
-        const torch::Tensor own = squares(core, axis.dimension);
-        sum = sum.defined() ? sum + own : own;
-        entries += static_cast<double>(core.numel() / core.size(axis.dimension));
-    }
-    if (!is_half_cauchy) return sum / (entries + 1);
-    const double square = half_cauchy_scale * half_cauchy_scale;
-    const torch::Tensor root =
-        (sum.square() + sum * (square * (2 * entries + 8)) + entries * entries * square * square)
-            .sqrt();
-    return (sum - square * entries + root) / (2 * entries + 4);
-}
 
 std::int64_t size_with(const FactoredLayer& layer, const Ranks& ranks) {
     std::int64_t size = 0;
@@ -144,9 +117,8 @@ std::int64_t size_with(const FactoredLayer& layer, const Ranks& ranks) {
     return size;
 }
 
-std::vector<KeptIndices> chosen_indices(const LowRank& low_rank,
+std::vector<CanonicalForm> chosen_forms(const LowRank& low_rank,
                                         const std::vector<FactoredModule*>& layers) {
-    const torch::NoGradGuard no_grad;
     return Choice(low_rank, layers).run();
 }
 

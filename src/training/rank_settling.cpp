@@ -1,5 +1,6 @@
 #include "rank_settling.hpp"
 
+#include "canonical_form.hpp"
 #include "device_choice.hpp"
 #include "model/factored_module.hpp"
 #include "optimizer_state.hpp"
@@ -17,32 +18,18 @@
 namespace edgeloop {
 namespace {
 
-/// What becomes of the parameters of a network as ranks become final: functions of tensors that
-/// have their shape, by name. Parameters without one stay; scales go.
-struct Change {
-    std::vector<std::pair<std::int64_t, torch::Tensor>> kept;  ///< dimension and indices
-    torch::Tensor scale;                                       ///< of one dimension; or undefined
-    std::int64_t scaled = 0;                                   ///< that dimension
+/// A core that gets its final shape: its layer, its number and the layer's form.
+struct Settled {
+    const FactoredModule* layer;
+    std::size_t core;
+    const CanonicalForm* form;
+
+    [[nodiscard]] torch::Tensor of(const torch::Tensor& tensor, CoreTensor what) const {
+        return in_form(tensor, what, *layer, core, *form);
+    }
 };
-using Changes = std::map<std::string, Change>;
-
-/// A core as its layer uses it (power 1), or something that is divided by its scales.
-torch::Tensor scaled(const torch::Tensor& core, const Change& change, int power) {
-    if (!change.scale.defined()) return core;
-    constexpr double least = FactoredModule::least_scale;
-    std::vector<std::int64_t> shape(static_cast<std::size_t>(core.dim()), 1);
-    shape[static_cast<std::size_t>(change.scaled)] = -1;
-    const torch::Tensor scale = change.scale.to(core.device());
-    const torch::Tensor factors =
-        power == 1 ? scale * (scale > least) : scale.clamp_min(least).pow(power);
-    return core * factors.reshape(shape);
-}
-
-torch::Tensor cut(torch::Tensor core, const Change& change) {
-    for (const auto& [dimension, indices] : change.kept)
-        core = core.index_select(dimension, indices.to(core.device()));
-    return core.contiguous();
-}
+/// By the names of parameters.
+using SettledCores = std::map<std::string, Settled>;
 
 std::string name_of(const Network& network, const torch::Tensor& parameter) {
     for (const auto& item : network.named_parameters())
@@ -50,22 +37,13 @@ std::string name_of(const Network& network, const torch::Tensor& parameter) {
     throw LogicError("a core is no parameter of its network");
 }
 
-Changes changes_of(const Network& network, const std::vector<FactoredModule*>& layers,
-                   const std::vector<KeptIndices>& kept) {
-    Changes changes;
+SettledCores settled_cores(const Network& network, const std::vector<FactoredModule*>& layers,
+                           const std::vector<CanonicalForm>& forms) {
+    SettledCores cores;
     for (std::size_t i = 0; i < layers.size(); ++i)
-        for (std::size_t b = 0; b < layers[i]->bonds().size(); ++b) {
-            const Bond& bond = layers[i]->bonds()[b];
-            const torch::Tensor indices = torch::tensor(kept[i][b]);
-            for (const CoreAxis& axis : bond)
-                changes[name_of(network, layers[i]->cores()[axis.core])].kept.emplace_back(
-                    axis.dimension, indices);
-            if (layers[i]->scales().empty()) continue;
-            Change& last = changes[name_of(network, layers[i]->cores()[bond.back().core])];
-            last.scale = layers[i]->scales()[b].detach().clone();
-            last.scaled = bond.back().dimension;
-        }
-    return changes;
+        for (std::size_t k = 0; k < layers[i]->cores().size(); ++k)
+            cores[name_of(network, layers[i]->cores()[k])] = {layers[i], k, &forms[i]};
+    return cores;
 }
 
 /// Names of an optimiser's parameters in its order.
@@ -78,25 +56,22 @@ std::vector<std::string> optimised(const Network& network,
     return names;
 }
 
-/// A core that is multiplied by a scale has a gradient that is divided by it.
-int power_of(const std::string& field) { return field == "exp_avg_sq" ? -2 : -1; }
-
-OptimizerState changed(const OptimizerState& before, const std::vector<std::string>& names,
-                       const std::vector<std::string>& names_now, const Changes& changes) {
+OptimizerState settled(const OptimizerState& before, const std::vector<std::string>& names,
+                       const std::vector<std::string>& names_now, const SettledCores& cores) {
     OptimizerState now;
     for (const std::string& name : names_now) {
         const auto old = std::size_t(std::find(names.begin(), names.end(), name) - names.begin());
         const std::string from = std::to_string(old) + '.',
                           to = std::to_string(now.steps.size()) + '.';
         now.steps.push_back(before.steps.at(old));
-        const auto change = changes.find(name);
+        const auto core = cores.find(name);
         for (auto found = before.tensors.lower_bound(from);
              found != before.tensors.end() && found->first.rfind(from, 0) == 0; ++found) {
             const std::string field = found->first.substr(from.size());
+            const CoreTensor what =
+                field == "exp_avg_sq" ? CoreTensor::squared_gradients : CoreTensor::gradients;
             now.tensors[to + field] =
-                change == changes.end()
-                    ? found->second
-                    : cut(scaled(found->second, change->second, power_of(field)), change->second);
+                core == cores.end() ? found->second : core->second.of(found->second, what);
         }
     }
     return now;
@@ -132,19 +107,11 @@ void set_scale_rate(torch::optim::Optimizer& optimizer, const Network& network, 
 Weights TrainingRun::given_weights() const {
     Weights given = weights();
     if (!adaptation_) return given;
-    const auto layers = open_layers(*network_, spec_.low_rank);
-    std::vector<KeptIndices> all;
-    for (const FactoredModule* const layer : layers) {
-        KeptIndices& kept = all.emplace_back();
-        for (const Bond& bond : layer->bonds()) {
-            const std::int64_t rank =
-                layer->cores()[bond.front().core].size(bond.front().dimension);
-            auto& indices = kept.emplace_back();
-            for (std::int64_t j = 0; j < rank; ++j) indices.push_back(j);
-        }
-    }
-    for (const auto& [name, change] : changes_of(*network_, layers, all))
-        given.at(name) = scaled(given.at(name), change, 1);
+    const torch::NoGradGuard no_grad;
+    for (const FactoredModule* const layer : open_layers(*network_, spec_.low_rank))
+        for (std::size_t k = 0; k < layer->cores().size(); ++k)
+            given.at(name_of(*network_, layer->cores()[k])) =
+                layer->scaled_core(k).detach().to(torch::kCPU).contiguous();
     for (auto item = given.begin(); item != given.end();)
         item = is_bond_scale(item->first) ? given.erase(item) : std::next(item);
     return given;
@@ -185,13 +152,10 @@ std::vector<Ranks> TrainingRun::settle_ranks() {
     const torch::NoGradGuard no_grad;
     use_average(false);
     const auto layers = open_layers(*network_, spec_.low_rank);
-    const std::vector<KeptIndices> kept = adaptation_->choose();
+    const std::vector<CanonicalForm> forms = adaptation_->choose();
     std::vector<Ranks> ranks;
-    for (const KeptIndices& of_layer : kept) {
-        Ranks& own = ranks.emplace_back();
-        for (const auto& indices : of_layer) own.push_back(int(indices.size()));
-    }
-    const Changes changes = changes_of(*network_, layers, kept);
+    for (const CanonicalForm& form : forms) ranks.push_back(ranks_in(form));
+    const SettledCores cores = settled_cores(*network_, layers, forms);
     const std::shared_ptr<Network> before = network_;
     const std::vector<std::string> names = optimised(*before, *optimizer_);
     const OptimizerState state = state_of(*optimizer_);
@@ -200,18 +164,17 @@ std::vector<Ranks> TrainingRun::settle_ranks() {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         const std::string& name = parameters[i].key();
         if (is_bond_scale(name)) continue;
-        const auto change = changes.find(name);
+        const auto core = cores.find(name);
         const auto made = [&](const torch::Tensor& tensor) {
-            return change == changes.end() ? tensor
-                                           : cut(scaled(tensor, change->second, 1), change->second);
+            return core == cores.end() ? tensor : core->second.of(tensor, CoreTensor::weights);
         };
         weights[name] = made(parameters[i].value().detach());
-        // Those of an average are multiplied by the scales of the weights: theirs lag behind.
+        // Those of an average in the form of the weights: its own lags behind.
         if (!averages_.empty()) averages[name] = made(averages_[i]);
     }
     rebuild(checked_ranks(spec_, ranks, "the choice of ranks"));
     load_weights(*network_, weights, "settled weights");
-    set_state(*optimizer_, changed(state, names, optimised(*network_, *optimizer_), changes));
+    set_state(*optimizer_, settled(state, names, optimised(*network_, *optimizer_), cores));
     averages_.clear();
     if (!averages.empty())
         for (const auto& item : network_->named_parameters())

@@ -190,7 +190,7 @@ class TrainingLoop {
         };
         const double before = rmse();
         const std::int64_t parameters = run_->counts().parameters;
-        guard_.run(Phase::settle_ranks, [this] { progress_.ranks = run_->settle_ranks(); });
+        choose_ranks();
         const double after = rmse();
         progress_.shrink_change = before > 0 ? (after - before) / before : 0;
         progress_.best_epoch = progress_.epochs_on_plateau = 0;
@@ -199,6 +199,20 @@ class TrainingLoop {
         best_weights_.clear();
         log::info("candidate {}: ranks are final, {} of {} parameters, val_rmse {:.5g} to {:.5g}",
                   candidate_.id, run_->counts().parameters, parameters, before, after);
+    }
+
+    /// The leader makes the smaller network, and all others take it over.
+    void choose_ranks() {
+        std::string bytes;
+        guard_.run(Phase::settle_ranks, [&] {
+            if (!leads()) return;
+            progress_.ranks = run_->settle_ranks();
+            if (group_.size() > 1) bytes = run_->save(progress_, {});
+        });
+        group_.broadcast(bytes, 0);
+        guard_.run(Phase::settle_ranks, [&] {
+            if (!leads()) progress_.ranks = run_->restore(bytes, "the leader's").progress.ranks;
+        });
     }
 
     [[nodiscard]] std::string record_of_ranks() const {

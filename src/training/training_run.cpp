@@ -321,7 +321,7 @@ RestoredTraining TrainingRun::restore(const std::string& bytes, const std::strin
     RestoredTraining restored =
         restore_training_state(bytes, identity(), *network_, *optimizer_, where);
     if (adaptation_) adaptation_->progress = restored.progress.adaptation;
-    peak_bytes_ = restored.progress.peak_bytes;
+    peak_bytes_ = std::max(peak_bytes_, restored.progress.peak_bytes);
     averages_.clear();
     if (restored.average.empty()) return restored;
     for (const auto& item : network_->named_parameters()) {
