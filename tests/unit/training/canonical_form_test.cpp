@@ -115,9 +115,10 @@ torch::Tensor values_at_bond(const Sample& sample, const torch::Tensor& weight) 
     torch::Tensor matrix = weight.to(torch::kDouble);
     if (sample.format == "ttm") {
         const auto out = factors_of(shape.outputs, 2), in = factors_of(shape.inputs, 2);
-        matrix = matrix.reshape({out[0], out[1], in[0], in[1]})
+        matrix = matrix
+                     .reshape({out[0], out[1], in[1], in[0]})  // inputs: the largest first
                      .permute({0, 2, 1, 3})
-                     .reshape({out[0] * in[0], -1});
+                     .reshape({out[0] * in[1], -1});
     } else if (sample.format == "tucker2") {
         matrix = matrix.transpose(0, 1).reshape({shape.inputs, -1});
     }
@@ -178,7 +179,7 @@ TEST(CanonicalForm, FindsRanksThatAreHiddenInLargerOnes) {
     torch::manual_seed(3);
     for (const auto& [sample, ranks] : std::vector<std::pair<Sample, Ranks>>{
              {{"tt", {"linear", 0, true, 36, 49}, {}}, {3, 2, 4}},
-             {{"ttm", {"linear", 0, true, 72, 64}, {}}, {2}},
+             {{"ttm", {"linear", 0, true, 72, 64}, {}}, {2, 3}},
              {{"tt", {"conv", 0, false, 8, 9, {3, 3, 3}}, {}}, {2, 3, 2, 3}},
              {{"tucker2", {"conv", 0, false, 8, 9, {3, 3, 3}}, {}}, {3, 2}}})
         for (const char* adaptation : {"log-uniform", "diagonal"}) {
