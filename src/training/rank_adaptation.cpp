@@ -143,8 +143,10 @@ void RankAdaptation::pull_slices(double pull) {
             const torch::Tensor variance = likely_variances(*layer, bond, is_half_cauchy);
             const torch::Tensor alive = variance > least_variance * variance.max();
             const torch::Tensor typical = (variance * alive).sum() / alive.sum();
-            const torch::Tensor factor =
-                (1 - pull * typical.sqrt() / variance.clamp_min(tiny)).clamp_min(0);
+            // Without its best index a layer would be none.
+            const torch::Tensor strength =
+                typical.sqrt() / variance.clamp_min(tiny) * (variance < variance.max());
+            const torch::Tensor factor = (1 - pull * strength).clamp_min(0);
             for (const CoreAxis& axis : bond)
                 multiply(layer->cores()[axis.core], axis.dimension, factor);
         }
