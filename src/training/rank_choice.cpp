@@ -9,7 +9,6 @@ namespace {
 
 /// Singular value over the largest of its bond, below which it counts as nothing.
 constexpr double least_worth = 0.04;
-constexpr double tiny = 1e-300;
 
 /// An index that may go.
 struct Index {
@@ -70,7 +69,7 @@ class Choice {
         for (std::int64_t j = 0; j < worth.numel(); ++j) {
             const double value = worth.data_ptr<double>()[j];
             if (j != best && !(value > least_worth * largest)) continue;
-            left_.push_back({value / std::max(largest, tiny), number, bond, j});
+            left_.push_back({largest > 0 ? value / largest : 0, number, bond, j});
             ++count;
         }
         return count;

@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::canonical_form_test {
 namespace {
 
 double difference(const torch::Tensor& value, const torch::Tensor& expected) {
@@ -332,4 +332,4 @@ TEST(CanonicalForm, RanksOfATeacherAreFound) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::canonical_form_test
