@@ -62,6 +62,14 @@ double train_epochs(TensorLinear& layer, const Data& data, int from, int to,
     return (layer->forward(data.test_x) - data.test_y).square().mean().sqrt().item<double>();
 }
 
+/// With weights to begin with.
+TensorLinear layer_with(const Ranks& ranks) {
+    const TensorLayer shape{"layer", 0, true, inputs, outputs};
+    TensorLinear layer(FactoredLayer{shape, "tt", ranks});
+    study::fill(*layer, 1 / std::sqrt(inputs));
+    return layer;
+}
+
 struct Found {
     Ranks ranks;
     double error = 0;
@@ -69,8 +77,7 @@ struct Found {
 
 Found find(const Data& data, const std::string& adaptation) {
     const TensorLayer shape{"layer", 0, true, inputs, outputs};
-    TensorLinear layer(FactoredLayer{shape, "tt", largest_ranks("tt", shape, most)});
-    study::fill(*layer, 1 / std::sqrt(inputs));
+    TensorLinear layer = layer_with(largest_ranks("tt", shape, most));
     LowRank low_rank;
     low_rank.adaptation = adaptation;
     low_rank.stages = {{"tt", most, 0, {}}};
@@ -84,8 +91,7 @@ Found find(const Data& data, const std::string& adaptation) {
 }
 
 double oracle_error(const Data& data, const Ranks& ranks) {
-    TensorLinear layer(FactoredLayer{{"layer", 0, true, inputs, outputs}, "tt", ranks});
-    study::fill(*layer, 1 / std::sqrt(inputs));
+    TensorLinear layer = layer_with(ranks);
     return train_epochs(layer, data, 0, epochs, nullptr);
 }
 
@@ -103,9 +109,7 @@ void run(int seeds) {
             ranks.push_back(1 + static_cast<int>(random.uniform() * largest));
         ranks[1] = std::min({ranks[1], ranks[0] * 6, ranks[2] * 7});
         torch::manual_seed(static_cast<std::uint64_t>(seed));
-        TensorLinear teacher(FactoredLayer{{"layer", 0, true, inputs, outputs}, "tt", ranks});
-        study::fill(*teacher, 1 / std::sqrt(inputs));
-        const Data data = data_of(teacher);
+        const Data data = data_of(layer_with(ranks));
         const double oracle = oracle_error(data, ranks);
         for (const std::string& method : methods) {
             const Found found = find(data, method);
