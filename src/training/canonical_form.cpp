@@ -98,7 +98,11 @@ CanonicalBond canonical_bond(const FactoredModule& layer, std::size_t bond,
     CanonicalBond made;
     made.worth = values.sqrt();
     const double largest = made.worth[0].item<double>();
-    if (!(largest > 0)) return plain_bond(layer, bond);
+    if (!(largest > 0)) {
+        made = plain_bond(layer, bond);
+        made.worth.zero_();
+        return made;
+    }
     const torch::Tensor size = made.worth * (made.worth > least_value * largest);
     const torch::Tensor turned = root.mm(vectors);
     const torch::Tensor of_left =

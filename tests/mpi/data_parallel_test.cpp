@@ -109,6 +109,52 @@ TEST_P(DataParallelTest, GradientsAgree) {
     if (world().rank() == 0) std::printf("relative difference of gradients: %.1e\n", difference);
 }
 
+using FinalRanksTest = test::SharedDatasetTest;
+
+TEST_F(FinalRanksTest, AreThoseOfTheLeaderToTheLastBit) {
+    Candidate one;
+    one.id = 1;
+    one.seed = 5;
+    one.design = Design::parse(
+        std::string("{") + cnn3d +
+            R"(,"clip":{"frames":4,"stride":1,"side":16},"training":{"batch":4,"epochs":4},)"
+            R"("low_rank":{"stages":[{"format":"tt","rank_max":6,"rank_target":2}],)"
+            R"("dense":{"format":"tt"}}})",
+        "test");
+    TrainingSettings settings = test::cpu_settings(shards());
+    settings.average_decay = 0.9;
+    TrainingRun run(settings, std::make_shared<const Dataset>(shards()), one, world());
+    // Stands for processors that round in other ways: bases are then not the same.
+    Weights weights = run.weights();
+    for (auto& [name, tensor] : weights) tensor.mul_(1 + 1e-3 * world().rank());
+    run.set_weights(weights);
+    const auto step = [&run] {
+        StepTotals own;
+        run.compute_gradients(own);
+        run.update_weights(run.exchange_gradients(own));
+    };
+    run.start_epoch(0, 0);
+    step();
+    std::string state;
+    if (world().rank() == 0) {
+        TrainingProgress progress;
+        progress.ranks = run.settle_ranks();
+        state = run.save(progress, {});
+    }
+    world().broadcast(state, 0);
+    if (world().rank() > 0) (void)run.restore(state, "the leader's");
+    step();
+    for (const bool average : {false, true}) {
+        run.use_average(average);
+        std::vector<torch::Tensor> all;
+        for (const auto& [name, tensor] : run.weights()) all.push_back(tensor.flatten());
+        const torch::Tensor flat = torch::cat(all).contiguous();
+        EXPECT_TRUE(world().is_same_on_all_ranks(
+            {static_cast<const char*>(flat.data_ptr()), std::size_t(flat.nbytes())}));
+    }
+    EXPECT_EQ(run.final_ranks().count("stages.0.conv"), 1u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, DataParallelTest, testing::Values(cnn3d, swin3d),
                          [](const auto& which) {
                              return std::string(which.index == 0 ? "cnn3d" : "swin3d");
