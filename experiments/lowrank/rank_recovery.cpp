@@ -75,11 +75,12 @@ struct Found {
     double error = 0;
 };
 
-Found find(const Data& data, const std::string& adaptation) {
+Found find(const Data& data, const std::string& adaptation, double strength) {
     const TensorLayer shape{"layer", 0, true, inputs, outputs};
     TensorLinear layer = layer_with(largest_ranks("tt", shape, most));
     LowRank low_rank;
     low_rank.adaptation = adaptation;
+    low_rank.strength = strength;
     low_rank.stages = {{"tt", most, 0, {}}};
     RankAdaptation ranks(low_rank, {layer.get()});
     (void)train_epochs(layer, data, 0, adaptive_epochs, &ranks);
@@ -95,7 +96,7 @@ double oracle_error(const Data& data, const Ranks& ranks) {
     return train_epochs(layer, data, 0, epochs, nullptr);
 }
 
-void run(int seeds) {
+void run(int seeds, double strength) {
     set_compute_threads(1);
     fmt::print(
         "| seed | teacher | method | found | error over oracle's |\n"
@@ -112,7 +113,7 @@ void run(int seeds) {
         const Data data = data_of(layer_with(ranks));
         const double oracle = oracle_error(data, ranks);
         for (const std::string& method : methods) {
-            const Found found = find(data, method);
+            const Found found = find(data, method, strength);
             bool all = true;
             for (std::size_t b = 0; b < ranks.size(); ++b)
                 all = all && std::abs(found.ranks[b] - ranks[b]) <= 1;
@@ -131,4 +132,6 @@ void run(int seeds) {
 }  // namespace
 }  // namespace edgeloop
 
-int main(int argc, char** argv) { edgeloop::run(argc > 1 ? std::atoi(argv[1]) : 20); }
+int main(int argc, char** argv) {
+    edgeloop::run(argc > 1 ? std::atoi(argv[1]) : 20, argc > 2 ? std::atof(argv[2]) : 1);
+}
