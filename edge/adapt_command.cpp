@@ -3,6 +3,7 @@
 #include "edgeloop/adaptation/adapt.hpp"
 #include "edgeloop/cli/options.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/inference/crop_model.hpp"
 #include "edgeloop/inference/model_file.hpp"
@@ -14,9 +15,6 @@
 
 namespace edgeloop {
 namespace {
-
-constexpr int first_option = 2;  // argv[1] is the subcommand
-constexpr double mebi = 1024.0 * 1024.0;
 
 void add_options(cli::OptionParser& parser, adaptation::AdaptOptions& options, bool& json) {
     using adaptation::Method;
@@ -58,8 +56,8 @@ std::string text_of(const adaptation::AdaptReport& report,
     text += fmt::format("RMSE over scales {:.4f} before, {:.4f} after\n", report.before.rmse,
                         report.after.rmse);
     return text + fmt::format("{:.2f} MiB to learn in ({} segments), {:.1f} s\n",
-                              static_cast<double>(report.state_bytes()) / mebi, report.segments,
-                              report.seconds);
+                              static_cast<double>(report.state_bytes()) / bytes_per_mib,
+                              report.segments, report.seconds);
 }
 
 }  // namespace
@@ -70,7 +68,7 @@ int adapt_command(int argc, const char* const* argv) {
     cli::OptionParser parser("edgeloop-edge adapt",
                              "Lets a model go on learning from labelled clips of this machine.");
     add_options(parser, options, json);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     install_stop_handlers();
     limit_stopping();
     options.stop = [] { return stop_signal() != 0; };

@@ -31,7 +31,6 @@ namespace edgeloop {
 namespace {
 
 constexpr const char* default_endpoint = "tcp://127.0.0.1:5701";
-constexpr int first_option = 2;  // argv[1] is the subcommand
 constexpr double status_timeout_s = 10;
 constexpr double max_mib = 1 << 20;
 constexpr auto look = std::chrono::milliseconds(100);
@@ -128,7 +127,7 @@ int serve_command(int argc, const char* const* argv) {
     Limits limits;
     limits.add_to(parser, kept, options);
     cli::add_log_level(parser, log_level);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     limits.apply_to(kept, options);
     check_security(options, key_file);
     log::configure(log::level_from(log_level));
@@ -207,7 +206,7 @@ int status_command(int argc, const char* const* argv) {
                              "Shows devices, queue and rates of a bridge.");
     cli::add_json(parser, json);
     way.add_to(parser);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     way.check();
     log::configure(log::Level::warning);
     const Json status = bridge_status(way.address, status_timeout_s);
@@ -240,7 +239,7 @@ int drop_command(int argc, const char* const* argv) {
     parser.add("class", &choice.device_class, "jobs that ask for this class of device");
     parser.add("owner", &choice.owner, "jobs that the search of this name waits for");
     way.add_to(parser);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     if (job.empty() && choice.device_class.empty() && choice.owner.empty())
         throw ConfigError("nothing says which jobs to drop", {},
                           "give --job, --class or --owner; edgeloop-bridge status shows them");
@@ -318,7 +317,7 @@ int submit_command(int argc, const char* const* argv) {
     cli::add_json(parser, json);
     choice.add_to(parser);
     way.add_to(parser);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     wire::check_name("--device", options.device_class);
     choice.check();
     way.check();
@@ -349,7 +348,7 @@ int keygen_command(int argc, const char* const* argv) {
     cli::OptionParser parser("edgeloop-bridge keygen",
                              "Makes a key pair: FILE (secret, for its owner only) and FILE.pub.");
     parser.positional("file", &files, "where the key pair goes");
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     if (files.size() != 1) throw ConfigError("keygen needs one file name");
     write_keys(files[0], generate_keys());
     fmt::print("{} (keep it secret) and {}.pub (give it to the other side)\n", files[0], files[0]);

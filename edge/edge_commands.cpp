@@ -35,8 +35,6 @@ namespace {
 
 constexpr const char* child_command = "measuring-process";  // hidden
 constexpr int answer_fd = 3;
-constexpr int first_option = 2;  // argv[1] is the subcommand
-
 /// Cores that this process may be pinned to, ascending: those of the machine, or what a container
 /// has of them.
 std::vector<int> usable_cores() {
@@ -163,7 +161,7 @@ int serve_command(int argc, const char* const* argv) {
     parser.add("turns-file", &options.turns_file,
                "lock file by which trainings on this machine pause during a measurement");
     cli::add_log_level(parser, log_level);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     way.check();
     device.check();
     const std::set<std::string> accepted = accepted_formats(accept);
@@ -194,7 +192,7 @@ int measure_command(int argc, const char* const* argv) {
     choice.add_to(parser);
     cli::add_json(parser, json);
     device.add_to(parser);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     const std::filesystem::path weights = choice.settings.weights;
     device.weights_folder = weights.has_parent_path() ? weights.parent_path() : ".";
     choice.settings.weights = weights.filename();
@@ -221,7 +219,7 @@ int info_command(int argc, const char* const* argv) {
     cli::OptionParser parser("edgeloop-edge info",
                              "Shows the record of this device as JSON, and tries its sandbox.");
     device.add_to(parser);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     device.check();
     install_stop_handlers();
     limit_stopping();

@@ -7,6 +7,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/machine.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/preprocessing/clip_maker.hpp"
 
 #include <algorithm>
@@ -24,7 +25,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr double bytes_per_mib = 1024.0 * 1024.0;
 constexpr std::int64_t block_ns = 1'000'000;
 
 void limit_mib(decltype(RLIMIT_DATA) resource, double mib) {

@@ -6,6 +6,7 @@
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <cstring>
 #include <utility>
@@ -89,7 +90,6 @@ std::vector<float> ModelUnderTest::answers(JobProcess& process, int batch) const
 
 void ModelUnderTest::judge(JobProcess& process, const MeasurementSettings& settings,
                            const std::string& device_class, Metrics& metrics, Json& record) const {
-    constexpr double bytes_per_mib = 1024.0 * 1024.0;
     metrics["model_size_mib"] = static_cast<double>(model_.size()) / bytes_per_mib;
     if (!vectors_) return;
     const int batch = settings.batches.front();

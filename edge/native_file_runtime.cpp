@@ -90,7 +90,7 @@ class NativeFileRuntime final : public FileRuntime {
     std::vector<float> results_;
 };
 
-const bool added = add_file_runtimes(
+const bool native_files_added = add_file_runtimes(
     {"native"},
     [](const ModelJob& job, std::string bundle,
        const MeasurementSettings& settings) -> std::unique_ptr<Runtime> {

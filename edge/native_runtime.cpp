@@ -4,6 +4,7 @@
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/safetensors.hpp"
 #include "edgeloop/inference/networks.hpp"
 #include "edgeloop/inference/session.hpp"
@@ -67,7 +68,7 @@ class NativeRuntime final : public Runtime {
 
     [[nodiscard]] Metrics facts() const override {
         return {{"parameters", parameters_},
-                {"model_size_mib", static_cast<double>(model_bytes_) / (1024.0 * 1024.0)}};
+                {"model_size_mib", static_cast<double>(model_bytes_) / bytes_per_mib}};
     }
 
   private:
@@ -91,7 +92,8 @@ void describe_native(Json& record) {
     record["native"] = {{"instructions", inference::to_string(inference::best_instructions())}};
 }
 
-const bool added = add_runtimes({{"native"}, make_native_runtime, describe_native, {}, nullptr});
+const bool native_added =
+    add_runtimes({{"native"}, make_native_runtime, describe_native, {}, nullptr});
 
 }  // namespace
 }  // namespace edgeloop

@@ -116,7 +116,7 @@ class OnnxFileRuntime final : public FileRuntime {
     std::vector<Ort::Value> inputs_, made_;
 };
 
-const bool added = add_file_runtimes(
+const bool onnx_files_added = add_file_runtimes(
     {"onnx", "tensorrt"},
     [](const ModelJob& job, std::string bundle,
        const MeasurementSettings& settings) -> std::unique_ptr<Runtime> {

@@ -4,6 +4,7 @@
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/architecture/counts.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/model/onnx.hpp"
 
 #include <array>
@@ -55,7 +56,7 @@ class OnnxRuntime final : public Runtime {
     [[nodiscard]] Metrics facts() const override {
         const ModelCounts counts = count(spec_);
         return {{"parameters", static_cast<double>(counts.parameters)},
-                {"model_size_mib", static_cast<double>(counts.weight_bytes) / (1024.0 * 1024.0)}};
+                {"model_size_mib", static_cast<double>(counts.weight_bytes) / bytes_per_mib}};
     }
 
   private:
@@ -75,7 +76,7 @@ std::unique_ptr<Runtime> make_onnx_runtime(const Json& spec, const MeasurementSe
     return runtime;
 }
 
-const bool added =
+const bool onnx_added =
     add_runtimes({{"onnx", "tensorrt"},
                   make_onnx_runtime,
                   [](Json& record) { record["onnxruntime"] = Ort::GetVersionString(); },

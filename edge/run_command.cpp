@@ -20,7 +20,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr int first_option = 2;  // argv[1] is the subcommand
 constexpr int largest_side = 1 << 14;
 
 /// As typed.
@@ -130,7 +129,7 @@ int run_command(int argc, const char* const* argv) {
     cli::OptionParser parser("edgeloop-edge run",
                              "Predicts each window of a stream of frames as it comes.");
     choices.add_to(parser);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     install_stop_handlers();
     (void)std::signal(SIGPIPE, SIG_IGN);
     inference::Graph graph = inference::read_model(choices.model);

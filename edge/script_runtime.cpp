@@ -134,7 +134,7 @@ class ScriptRuntime final : public FileRuntime {
     torch::jit::IValue output_;
 };
 
-const bool added =
+const bool script_added =
     add_file_runtimes({"torchscript"},
                       [](const ModelJob& job, std::string bundle,
                          const MeasurementSettings& settings) -> std::unique_ptr<Runtime> {

@@ -7,6 +7,7 @@
 
 #include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/model/threads.hpp"
 
 #include <optional>
@@ -67,7 +68,7 @@ class TorchRuntime final : public Runtime {
             count += static_cast<double>(parameter.numel());
             bytes += static_cast<double>(parameter.nbytes());
         }
-        return {{"parameters", count}, {"model_size_mib", bytes / (1024.0 * 1024.0)}};
+        return {{"parameters", count}, {"model_size_mib", bytes / bytes_per_mib}};
     }
 
   private:
@@ -116,11 +117,11 @@ void describe_torch(Json& record) {
 // waits for ever for threads that it could not start.
 void prepare_torch(const MeasurementSettings& settings) { start_compute_threads(settings.threads); }
 
-const bool added = add_runtimes({{"eager", "torchscript"},
-                                 make_torch_runtime,
-                                 describe_torch,
-                                 prepare_torch,
-                                 restart_with_short_spinning});
+const bool torch_added = add_runtimes({{"eager", "torchscript"},
+                                       make_torch_runtime,
+                                       describe_torch,
+                                       prepare_torch,
+                                       restart_with_short_spinning});
 
 }  // namespace
 

@@ -8,7 +8,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 log=build/configure.log
 mkdir -p build
-options=()
+# Headers are most of what there is to compile. Without a compiler cache, whose user edits and builds again, four
+# sources of a target are compiled as one: half the time of a build from nothing.
+options=(-DCMAKE_UNITY_BUILD_BATCH_SIZE=4 -DCMAKE_UNITY_BUILD="$(command -v ccache > /dev/null && echo OFF || echo ON)")
 [ "${CI:-false}" = false ] || options=(-DEDGELOOP_WARNINGS_AS_ERRORS=ON)
 if ! cmake --preset release "${options[@]}" > "$log" 2>&1; then
     cat "$log" >&2

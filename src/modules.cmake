@@ -31,6 +31,10 @@ target_compile_options(edgeloop_compile_options INTERFACE -Wall -Wextra -Wshadow
 if(EDGELOOP_WARNINGS_AS_ERRORS)
   target_compile_options(edgeloop_compile_options INTERFACE -Werror)
 endif()
+if(CMAKE_UNITY_BUILD)
+  # What the file of a unity build includes is a header to GCC, and its unnamed namespace a mistake.
+  target_compile_options(edgeloop_compile_options INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+endif()
 if(EDGELOOP_SANITIZE)
   add_compile_options(-fsanitize=${EDGELOOP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${EDGELOOP_SANITIZE})

@@ -7,6 +7,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/inference/model_file.hpp"
 
 #include <algorithm>
@@ -19,7 +20,6 @@ namespace edgeloop::adaptation {
 namespace {
 
 constexpr std::size_t fewest_lines = 8;  // on each side
-constexpr double mebi = 1024.0 * 1024.0;
 
 void check_fit(const inference::Graph& graph, const LabelledClips& clips,
                const std::vector<inference::OutputTarget>& targets, const AdaptOptions& options) {
@@ -38,7 +38,7 @@ std::size_t network_limit(const AdaptOptions& options, const inference::Graph& g
     if (options.memory_limit_mib == 0) return 0;
     const auto count = static_cast<std::size_t>(inference::parameters(graph));
     const std::size_t states = Optimiser(count, options.optimiser).bytes();
-    const auto limit = static_cast<std::size_t>(options.memory_limit_mib * mebi);
+    const auto limit = static_cast<std::size_t>(options.memory_limit_mib * bytes_per_mib);
     return limit > states ? limit - states : 1;
 }
 

@@ -5,6 +5,7 @@
 #include "adaptation/unit_passes.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/inference/integer.hpp"
 
 #include <algorithm>
@@ -14,8 +15,6 @@
 
 namespace edgeloop::adaptation {
 namespace {
-
-constexpr double mebi = 1024.0 * 1024.0;
 
 /// Room of one size for the whole time.
 class Room {
@@ -58,13 +57,14 @@ struct Network::Impl {
         if (limit_bytes != 0 && memory.total() > limit_bytes)
             throw ConfigError(
                 fmt::format("the network cannot learn in {:.2f} MiB",
-                            static_cast<double>(limit_bytes) / mebi),
+                            static_cast<double>(limit_bytes) / bytes_per_mib),
                 fmt::format(
                     "it needs {:.2f} MiB: {:.2f} for weights and gradients, {:.2f} for "
                     "results",
-                    static_cast<double>(memory.total()) / mebi,
-                    static_cast<double>(memory.weights + memory.gradients) / mebi,
-                    static_cast<double>(memory.total() - memory.weights - memory.gradients) / mebi),
+                    static_cast<double>(memory.total()) / bytes_per_mib,
+                    static_cast<double>(memory.weights + memory.gradients) / bytes_per_mib,
+                    static_cast<double>(memory.total() - memory.weights - memory.gradients) /
+                        bytes_per_mib),
                 "raise --memory-limit-mib, or take a smaller network");
         kept.make(memory.kept);
         segment.make(memory.segment);

@@ -1,6 +1,7 @@
 #include "adaptation/teacher.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/inference/integer.hpp"
 #include "edgeloop/inference/reference.hpp"
@@ -52,7 +53,6 @@ void Teacher::teach(const LabelledClips& clips, std::vector<std::size_t> which) 
     const std::size_t batches = (which.size() + batch - 1) / batch;
     const double steps = static_cast<double>(batches) * options_.epochs;
     double step = 0;
-    constexpr double pi = 3.14159265358979323846;
     for (int epoch = 0; epoch < options_.epochs; ++epoch) {
         RandomStream(options_.seed, "order of clips", static_cast<std::uint32_t>(epoch))
             .shuffle(which);

@@ -8,6 +8,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/machine.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
@@ -29,7 +30,6 @@
 namespace edgeloop::apps {
 namespace {
 
-constexpr double mib = 1024.0 * 1024.0;
 constexpr double seconds_between_lines = 5;  // of progress
 
 void print_json(const Json& json) {
@@ -287,7 +287,7 @@ void SearchLeader::search(Evaluator& evaluator, const Probes& probes, LocalAgent
     // Limits are in real seconds, and a simulation takes few of them.
     if (clock != nullptr) options.time_limit_seconds = std::numeric_limits<double>::infinity();
     ProgressPrinter printer(config_, task_.engine.goals);
-    const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * mib),
+    const KeptFiles kept(config_.run_dir, std::uint64_t(config_.rung_disk * bytes_per_mib),
                          access_of(config_));
     std::optional<TensorBoardStore> board;
     if (config_.tensorboard)

@@ -2,6 +2,7 @@
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/data/baselines.hpp"
 #include "edgeloop/data/dataset.hpp"
 #include "edgeloop/data/pixel_statistics.hpp"
@@ -21,7 +22,6 @@ namespace {
 
 Metrics counted_metrics(const Candidate& candidate) {
     constexpr double bits_per_kib = 8 * 1024;
-    constexpr double bytes_per_mib = 1 << 20;
     const ModelCounts& counts = candidate.design->counts();
     return {{"parameters", static_cast<double>(counts.parameters)},
             {"flops", static_cast<double>(counts.flops)},

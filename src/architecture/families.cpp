@@ -81,17 +81,17 @@ namespace {
 
 /// What training holds besides while ranks adapt.
 void add_adaptation(ModelCounts& counts, const ArchitectureSpec& spec) {
-    constexpr std::int64_t bytes_per_element = 4;
+    constexpr std::int64_t bytes_per_weight = 4;
     if (spec.low_rank.adaptation != "diagonal") return;  // the others have no state
     for (const auto& [name, layer] : factored_layers(spec.low_rank, tensor_layers_of(spec))) {
         if (!spec.low_rank.form_of(layer.layer).is_open()) continue;
         for (const int rank : layer.ranks) counts.bond_scales += rank;
         if (layer.layer.is_linear)
             for (const TrainCore& core : layer.cores())
-                counts.rounding_bytes += bytes_per_element * core.weights();
+                counts.rounding_bytes += bytes_per_weight * core.weights();
         else
             for (const ChainLink& link : layer.chain())
-                counts.rounding_bytes += bytes_per_element * link.weights();
+                counts.rounding_bytes += bytes_per_weight * link.weights();
     }
 }
 

@@ -1,13 +1,13 @@
 #include "edgeloop/architecture/static_rules.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <fmt/format.h>
 
 namespace edgeloop {
 
 std::optional<std::string> static_problem(const Design& design, const StaticLimits& limits) try {
-    constexpr double bytes_per_mib = 1 << 20;
     const ModelCounts& counts = design.counts();
     const auto parameters = static_cast<double>(counts.parameters);
     if (parameters > limits.parameters)

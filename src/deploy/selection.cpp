@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t largest_table = 256 << 20, largest_record = 64 << 20;
-constexpr const char* latency = "latency_ms";
+constexpr const char* latency_name = "latency_ms";
 
 [[noreturn]] void refuse(const std::string& file, const std::string& why) {
     throw CorruptState(fmt::format("'{}' is not what a search wrote", file), why,
@@ -136,7 +136,7 @@ bool anybody_has(const Front& front, const std::string& name) {
 }
 
 std::size_t fastest(const Front& front, const std::string& run_dir) {
-    if (anybody_has(front, latency)) return smallest_metric(front, latency);
+    if (anybody_has(front, latency_name)) return smallest_metric(front, latency_name);
     for (const std::string& name : front.objectives)
         if (name.find("latency_") != std::string::npos) return smallest_metric(front, name);
     throw ConfigError(

@@ -1,10 +1,10 @@
 #include "edgeloop/evolution/hypervolume.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <map>
 
 namespace edgeloop {
@@ -34,7 +34,6 @@ Points non_dominated(Points points) {
 class Staircase {
   public:
     explicit Staircase(const Point& reference) : right_(reference[0]), top_(reference[1]) {
-        constexpr double infinity = std::numeric_limits<double>::infinity();
         steps_[-infinity] = top_;
         steps_[right_] = -infinity;
     }

@@ -3,6 +3,7 @@
 #include "edgeloop/architecture/families.hpp"
 #include "edgeloop/architecture/latency_model.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,8 +14,6 @@
 
 namespace edgeloop {
 namespace {
-
-double square(double x) { return x * x; }
 
 /// The notional edge device.
 constexpr DeviceModel device{800, 40, 16, 0};

@@ -16,7 +16,7 @@ using Indices = std::vector<Index>;
 
 /// The best fronts seen at or below each height: a short table of (height, front), both strictly
 /// ascending.
-class Staircase {
+class FrontStairs {
   public:
     void clear() { steps_.clear(); }
 
@@ -219,7 +219,7 @@ class DivideAndConquer {
     std::vector<Index> places_;
     std::size_t objectives_;
     std::vector<Index> fronts_;
-    Staircase stairs_;
+    FrontStairs stairs_;
     std::vector<Index> scratch_;
 };
 

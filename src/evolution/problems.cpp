@@ -1,6 +1,7 @@
 #include "edgeloop/evolution/problems.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/evolution/nas_table.hpp"
 
 #include <algorithm>
@@ -15,9 +16,6 @@ namespace edgeloop {
 namespace {
 
 using Genes = std::vector<double>;
-constexpr double pi = 3.14159265358979323846;
-
-double square(double x) { return x * x; }
 
 using Objectives = std::vector<double> (*)(const Genes&);
 using Constrained = Evaluation (*)(const Genes&);

@@ -2,19 +2,17 @@
 
 #include "edgeloop/core/dominance.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/evolution/pareto_ranks.hpp"
 #include "edgeloop/evolution/thinning.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <tuple>
 
 namespace edgeloop {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Adds the fronts of members that share rung and violation, given in ascending order.
 void append_fronts(const std::vector<Individual>& population,

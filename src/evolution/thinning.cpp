@@ -1,17 +1,16 @@
 #include "edgeloop/evolution/thinning.hpp"
 
+#include "edgeloop/core/numbers.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <numeric>
 #include <set>
 #include <tuple>
 
 namespace edgeloop {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// One member with its objectives scaled to [0, 1] over the front; all equal: 0.
 struct Scaled {

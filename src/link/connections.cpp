@@ -1,6 +1,7 @@
 #include "link/connections.hpp"
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -19,7 +20,6 @@ namespace {
 
 constexpr double shortest_pause_s = 0.01;
 constexpr double share_of_time = 0.1;  ///< that looking may take
-constexpr double mib = 1 << 20;
 constexpr std::size_t max_keys_named = 16;
 
 /// Which socket has this descriptor; 0: none.
@@ -127,7 +127,7 @@ std::vector<std::string> Connections::look(double now) {
                 connection.suspect
                     ? fmt::format("{} is ended: it has sent {:.1f} MiB that are no whole message",
                                   named(connection.key),
-                                  static_cast<double>(connection.unfinished) / mib)
+                                  static_cast<double>(connection.unfinished) / bytes_per_mib)
                     : fmt::format("{} is ended: nothing was heard of it for {:.0f} s",
                                   named(connection.key), now - connection.heard));
         ++each;

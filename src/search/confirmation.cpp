@@ -1,5 +1,7 @@
 #include "edgeloop/search/confirmation.hpp"
 
+#include "edgeloop/core/numbers.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -12,8 +14,6 @@ namespace {
 
 constexpr double pooled_weight = 4;  // degrees of freedom that the pooled variance counts for
 constexpr std::uint64_t fewest = 2;  // draws that have a standard deviation
-
-double square(double value) { return value * value; }
 
 double value_of(const Metrics& metrics, const std::string& name) {
     const auto found = metrics.find(name);

@@ -1,8 +1,9 @@
 #include "surrogate/gaussian_process.hpp"
 
+#include "edgeloop/core/numbers.hpp"
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace edgeloop {
 namespace {
@@ -14,7 +15,6 @@ enum Place : std::size_t { product_place, sum_place, noise_place, rung_place, pl
 constexpr double jitter = 1e-8;
 constexpr double lowest = -12, highest = 5;  ///< of a parameter: what lies beyond is all the same
 constexpr double width_of_likeness = 0.3;    ///< of ordered genes in the sum
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Of an ordered gene: the rational quadratic function of smoothness 1.
 double likeness_of(double squared) {

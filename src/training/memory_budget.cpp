@@ -1,5 +1,7 @@
 #include "memory_budget.hpp"
 
+#include "edgeloop/core/numbers.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -14,7 +16,6 @@ namespace edgeloop {
 namespace {
 
 constexpr double none = std::numeric_limits<double>::infinity();
-constexpr double mib = 1024.0 * 1024.0;
 
 /// The smallest limit of a control group and of all it is in.
 double limit_of(const std::string& mount, std::filesystem::path group, const char* file) {
@@ -31,8 +32,9 @@ double limit_of(const std::string& mount, std::filesystem::path group, const cha
 double from_environment(const char* mebibytes, const char* times) {
     const char* each = std::getenv(mebibytes);
     const char* count = times == nullptr ? "1" : std::getenv(times);
-    const double bytes =
-        each == nullptr || count == nullptr ? 0 : mib * std::atof(each) * std::atof(count);
+    const double bytes = each == nullptr || count == nullptr
+                             ? 0
+                             : bytes_per_mib * std::atof(each) * std::atof(count);
     return bytes > 0 ? bytes : none;
 }
 

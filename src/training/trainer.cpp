@@ -12,6 +12,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/data/dataset.hpp"
 #include "edgeloop/model/threads.hpp"
 
@@ -80,7 +81,6 @@ class TrainingLoop {
             if (progress_.epoch > candidate_.trained_epochs) newest_record().metrics = metrics_;
         }
         metrics_["train_epochs"] = progress_.epoch;
-        constexpr double bytes_per_mib = 1 << 20;
         metrics_["peak_training_mib"] =
             group_.all_reduce(run_->peak_bytes(), Reduction::max) / bytes_per_mib;
         if (!progress_.ranks.empty()) {

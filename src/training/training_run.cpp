@@ -16,6 +16,7 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/data/catalogue.hpp"
 
@@ -28,8 +29,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr double mib = 1024.0 * 1024.0;
-
 int batch_of_rank(const TrainingSettings& settings, const ArchitectureSpec& spec,
                   const Communicator& group) {
     const int sharers = settings.batch_ranks;
@@ -40,7 +39,7 @@ int batch_of_rank(const TrainingSettings& settings, const ArchitectureSpec& spec
 /// Throws the way an allocation would, before the system's memory is gone.
 void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec, int batch) {
     const double limit = settings.memory_limit_mib > 0
-                             ? settings.memory_limit_mib * mib
+                             ? settings.memory_limit_mib * bytes_per_mib
                              : memory_share_bytes(MpiSession::ranks_on_node());
     TrainingRecipe recipe = spec.training;
     recipe.batch = batch;
@@ -49,7 +48,7 @@ void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec
         throw ConfigError(
             fmt::format("out of memory: a batch of {} needs about {:.0f} MiB, a rank "
                         "may use {:.0f} MiB",
-                        batch, needed / mib, limit / mib));
+                        batch, needed / bytes_per_mib, limit / bytes_per_mib));
 }
 
 std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,

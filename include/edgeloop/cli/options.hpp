@@ -13,6 +13,8 @@
 
 namespace edgeloop::cli {
 
+constexpr int first_option = 2;  ///< of a program with subcommands: argv[1] is one
+
 /// What a setting belongs to. It decides what may be resumed or reused with another value.
 enum class Scope {
     none,       ///< this start alone: planning, messages
@@ -101,7 +103,7 @@ class OptionParser {
 
     /// Parses command line and config file and assigns the variables.
     ///
-    /// @param first   index in argv of the first argument that is an option (2 after a subcommand).
+    /// @param first   index in argv of the first argument that is an option.
     /// @param speaks  prints answers to --help and the like; of an MPI job only rank 0 does.
     /// @return false when --help, --version or --print-config was answered on stdout: exit with 0.
     /// @throws ConfigError

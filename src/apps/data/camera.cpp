@@ -1,12 +1,13 @@
 #include "apps/data/camera.hpp"
 
+#include "edgeloop/core/numbers.hpp"
+
 #include <algorithm>
 #include <cmath>
 
 namespace edgeloop {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
 constexpr double shot_variance_per_dn = 0.25, read_variance = 2.2;
 
 std::uint8_t to_grey(float value) {

@@ -24,8 +24,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr int first_option = 2;  // argv[1] is the subcommand
-
 constexpr double redraw_s = 0.2;
 constexpr double plain_line_s = 10;
 constexpr std::size_t bar_width = 30;
@@ -169,7 +167,7 @@ int run_synth(int argc, const char* const* argv) {
     parser.add("deflate", &options.deflate, "compression level of the frames, 0 to 9");
     parser.add("hide-test-labels", &options.hide_test_labels,
                "leave laser_params out of the test file (v1.0) or test objects (v1.1)");
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     options.layout = layout_from(layout);
     read_size(size, options.height, options.width);
     options.effects = effects_from(effects);
@@ -207,7 +205,7 @@ int run_shard(int argc, const char* const* argv) {
         "all its frames)");
     parser.add("force", &options.force, "make all shards anew, replacing any that are there");
     add_external(parser, allow_external);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     options.external = external_from(allow_external);
     options.split.mode = split_mode_from(split);
     options.crop = crop_from(crop);
@@ -247,7 +245,7 @@ int run_inspect(int argc, const char* const* argv) {
     parser.add("montage", &options.montage, "write a PNG with example lines to this file");
     add_external(parser, allow_external);
     parser.positional("FILE", &options.input, "RAISE-LPBF files or quoted patterns, either layout");
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     options.external = external_from(allow_external);
     stop_soon_after_a_signal();
     ProgressBar bar("inspect", "frames", false);
@@ -271,7 +269,7 @@ int run_clips(int argc, const char* const* argv) {
                "centred windows as in validation instead of random ones as in training");
     parser.add("seed", &options.seed, "seed of the random windows");
     add_external(parser, allow_external);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     options.external = external_from(allow_external);
     stop_soon_after_a_signal();
     const std::uint64_t lines = write_clips(options);
@@ -308,7 +306,7 @@ int run_labelled(int argc, const char* const* argv) {
                between(0, 100));
     parser.add("offset", &options.drift.offset, "grey values plus this", between(-255, 255));
     parser.add("blur", &options.drift.blur_px, "standard deviation in pixels", between(0, 10));
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     options.lines = lines;
     options.window.short_lines = short_lines_from(short_lines);
     stop_soon_after_a_signal();

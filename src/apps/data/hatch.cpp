@@ -1,5 +1,6 @@
 #include "apps/data/hatch.hpp"
 
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/random_stream.hpp"
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
 constexpr double rotation_per_layer_rad = 67.0 * pi / 180.0;
 constexpr double shortest_mm = 0.15;  // shorter ones are left to the contour
 

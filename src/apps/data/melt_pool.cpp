@@ -1,12 +1,12 @@
 #include "apps/data/melt_pool.hpp"
 
+#include "edgeloop/core/numbers.hpp"
+
 #include <algorithm>
 #include <cmath>
 
 namespace edgeloop {
 namespace {
-
-constexpr double pi = 3.14159265358979323846;
 
 constexpr double spot_radius_m = 18e-6;
 constexpr double wien_k = 0.0143878 / 850e-9;  // second radiation constant over the band's centre

@@ -18,12 +18,12 @@
 namespace edgeloop {
 namespace {
 
-constexpr int grid = 3;            // lines along each axis
-constexpr int frames_of_line = 4;  // shown of each line
+constexpr int grid = 3;          // lines along each axis
+constexpr int shown_frames = 4;  // shown of each line
 constexpr int scale = 2;
 constexpr int gap = 4, label_height = 16;
 constexpr int frame_width = crop_side * scale + gap;
-constexpr int cell_width = frames_of_line * frame_width + 3 * gap;
+constexpr int cell_width = shown_frames * frame_width + 3 * gap;
 constexpr int cell_height = crop_side * scale + label_height + 2 * gap;
 constexpr std::uint8_t background = 40, ink = 230;
 
@@ -57,8 +57,8 @@ constexpr std::size_t frames_wanted = 8;
 void draw_line(GreyPicture& picture, const CroppedLine& line, const std::string& label, int row,
                int column) {
     picture.write(label, row, column, ink);
-    for (int i = 0; i < frames_of_line; ++i) {
-        const std::size_t frame = line.frames * std::size_t(i + 1) / (frames_of_line + 1);
+    for (int i = 0; i < shown_frames; ++i) {
+        const std::size_t frame = line.frames * std::size_t(i + 1) / (shown_frames + 1);
         picture.paste(line.pixels.data() + frame * crop_pixels, crop_side, crop_side,
                       row + label_height, column + i * frame_width, scale);
     }

@@ -1,6 +1,7 @@
 #include "apps/data/process.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +12,6 @@
 namespace edgeloop {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
 constexpr double turn_s = 0.5e-3;  // laser off between two lines
 
 constexpr double exposure_dn = 235;  // of the hottest surface, before drifts

@@ -61,7 +61,7 @@ int benchmark_command(int argc, const char* const* argv) {
     parser.add("warm-up", &settings.warm_up, "untimed runs before the timed ones", at_least(0));
     parser.add("repetitions", &settings.repetitions, "timed runs", at_least(1));
     parser.add("json", &json, "print JSON instead of text");
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     check_kernels(kernels == Kernels::fused, settings.processor);
     const auto spec = ArchitectureSpec::from_file(design);
     settings.input = {1, 1, spec.clip.frames, spec.clip.side, spec.clip.side};

@@ -51,7 +51,7 @@ int check_command(int argc, const char* const* argv) {
     parser.add("kernels", &wanted, "implementation of the layers; fused: for CPUs only",
                one_of({"fused", "plain", "library", "all"}));
     add_device(parser, processor);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     check_kernels(wanted == "fused", processor);
     const Reference reference = read_reference(file);
     std::ptrdiff_t failures = 0;

@@ -10,8 +10,6 @@
 
 namespace edgeloop {
 
-constexpr int first_option = 2;  // argv[1] is the subcommand
-
 int describe_command(int argc, const char* const* argv);
 int check_command(int argc, const char* const* argv);
 int benchmark_command(int argc, const char* const* argv);

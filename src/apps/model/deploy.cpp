@@ -65,7 +65,7 @@ int deploy_command(int argc, const char* const* argv) {
     parser.add("files", &wishes.files, "model files to make");
     parser.add("out", &wishes.out, "folder to make; it must not be there, or be empty",
                needed_text());
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     install_stop_handlers();
     set_compute_threads(wishes.threads);
     HandoverRequest request = wanted(wishes);

@@ -87,7 +87,7 @@ int describe_command(int argc, const char* const* argv) {
         "Prints what each layer of a design costs: parameters, FLOPs, memory.");
     add_spec(parser, spec);
     parser.add("json", &json, "print JSON instead of a table");
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     const ArchitectureSpec design = ArchitectureSpec::from_file(spec);
     const ModelCounts counts = count(design);
     const TrainingMemory memory = training_memory(counts, design.training);

@@ -205,7 +205,7 @@ int evaluate_command(int argc, const char* const* argv) {
         "Says how well a trained network predicts lines that it has not seen, with 95 % intervals, "
         "beside what can be had without a network; or predicts recordings without labels.");
     add_options(parser, wishes);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     check(wishes);
     install_stop_handlers();
     limit_stopping();

@@ -149,7 +149,7 @@ int export_command(int argc, const char* const* argv) {
                              "Writes a network as a file that other programs run, after comparing "
                              "the two.");
     add_options(parser, wishes);
-    if (!parser.parse(argc, argv, first_option)) return 0;
+    if (!parser.parse(argc, argv, cli::first_option)) return 0;
     wishes.request.batch = batch_from(wishes.batch);
     if (wishes.form == Form::rtl) {
         start_compute_threads(wishes.threads);

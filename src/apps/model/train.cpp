@@ -124,14 +124,14 @@ bool read_command(int argc, const char* const* argv, TrainCommand& command, Sear
     TrainCommand first;
     cli::OptionParser looks = parser();
     add_options(looks, first);
-    (void)looks.parse(argc, argv, first_option, false);
+    (void)looks.parse(argc, argv, cli::first_option, false);
     if (!first.from.empty()) {
         run = searched_run(first.from);
         take_settings(run, command);
     }
     add_options(options, command);
     const TrainingSettings before = command.searched.training;
-    if (!options.parse(argc, argv, first_option, speaks)) return false;
+    if (!options.parse(argc, argv, cli::first_option, speaks)) return false;
     TrainingSettings& training = command.searched.training;
     if (training.margin != before.margin || training.short_lines != before.short_lines)
         training.shortest_line = 0;  // the design's own window decides

@@ -13,9 +13,9 @@ int share_of(int channels, double share) {
 }
 
 /// Walks the network layer by layer.
-class Counter {
+class MbconvCounter {
   public:
-    Counter(const Mbconv3d& network, const ClipShape& clip)
+    MbconvCounter(const Mbconv3d& network, const ClipShape& clip)
         : network_(network),
           factors_(factored_layers(network.low_rank, network.tensor_layers(clip))),
           grid_{clip.frames, clip.side, clip.side} {}
@@ -162,6 +162,8 @@ std::optional<std::string> Mbconv3d::problem() const {
     return std::nullopt;
 }
 
-ModelCounts Mbconv3d::count(const ClipShape& clip) const { return Counter(*this, clip).run(); }
+ModelCounts Mbconv3d::count(const ClipShape& clip) const {
+    return MbconvCounter(*this, clip).run();
+}
 
 }  // namespace edgeloop

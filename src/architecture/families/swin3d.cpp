@@ -11,9 +11,9 @@ namespace edgeloop {
 namespace {
 
 /// Walks a Video Swin transformer layer by layer, as the fused kernels run it.
-class Counter {
+class SwinCounter {
   public:
-    Counter(const Swin3d& network, const ClipShape& clip)
+    SwinCounter(const Swin3d& network, const ClipShape& clip)
         : network_(network),
           factors_(factored_layers(network.low_rank, network.tensor_layers(clip))),
           grid_(ceil_divide({clip.frames, clip.side, clip.side}, network.patch)) {}
@@ -179,6 +179,6 @@ std::optional<std::string> Swin3d::problem() const {
     return std::nullopt;
 }
 
-ModelCounts Swin3d::count(const ClipShape& clip) const { return Counter(*this, clip).run(); }
+ModelCounts Swin3d::count(const ClipShape& clip) const { return SwinCounter(*this, clip).run(); }
 
 }  // namespace edgeloop

@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::accelerator {
+namespace edgeloop::accelerator::circuit_test {
 namespace {
 
 using testing::HasSubstr;
@@ -195,4 +195,4 @@ TEST(Circuit, RefusesMultiplierBlocksWhereThereAreNone) {
 }
 
 }  // namespace
-}  // namespace edgeloop::accelerator
+}  // namespace edgeloop::accelerator::circuit_test

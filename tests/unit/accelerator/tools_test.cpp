@@ -13,7 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::accelerator {
+namespace edgeloop::accelerator::tools_test {
 namespace {
 
 std::size_t count_from(const char* variable, std::size_t otherwise) {
@@ -97,4 +97,4 @@ TEST(Synthesis, CountsWhatAPartNeeds) {
 }
 
 }  // namespace
-}  // namespace edgeloop::accelerator
+}  // namespace edgeloop::accelerator::tools_test

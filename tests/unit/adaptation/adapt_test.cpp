@@ -43,7 +43,7 @@ void note(std::size_t bytes) {
     std::free(memory);
 }
 
-namespace edgeloop::adaptation {
+namespace edgeloop::adaptation::adapt_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -164,4 +164,4 @@ TEST(NetworkMemory, IsWhatItSays) {
 }
 
 }  // namespace
-}  // namespace edgeloop::adaptation
+}  // namespace edgeloop::adaptation::adapt_test

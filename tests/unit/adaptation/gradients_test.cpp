@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::adaptation {
+namespace edgeloop::adaptation::gradients_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -141,4 +141,4 @@ TEST(Gradients, OtherNetworksAreRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop::adaptation
+}  // namespace edgeloop::adaptation::gradients_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::adaptation {
+namespace edgeloop::adaptation::optimiser_test {
 namespace {
 
 TEST(ByteStates, AreNearAndRightOnAverage) {
@@ -88,4 +88,4 @@ TEST(Optimiser, FirstStepsAreThoseOfTheFormulas) {
 }
 
 }  // namespace
-}  // namespace edgeloop::adaptation
+}  // namespace edgeloop::adaptation::optimiser_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::adaptation {
+namespace edgeloop::adaptation::quantised_test {
 namespace {
 
 /// A cnn3d of these bits, with random weights.
@@ -110,4 +110,4 @@ INSTANTIATE_TEST_SUITE_P(Bits, Quantised,
                                          std::make_tuple(1, 2, "flatten", "lsq")));
 
 }  // namespace
-}  // namespace edgeloop::adaptation
+}  // namespace edgeloop::adaptation::quantised_test

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::adaptation {
+namespace edgeloop::adaptation::segments_test {
 namespace {
 
 TEST(Segments, GradientsAreTheSameBitsInAnyNumberOfThem) {
@@ -44,4 +44,4 @@ TEST(Segments, GradientsAreTheSameBitsInAnyNumberOfThem) {
 }
 
 }  // namespace
-}  // namespace edgeloop::adaptation
+}  // namespace edgeloop::adaptation::segments_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::apps {
+namespace edgeloop::apps::edge_keys_test {
 namespace {
 
 void parse(std::vector<const char*> words) {
@@ -45,4 +45,4 @@ TEST(EdgeAddress, AClassThatCannotBeSentIsRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop::apps
+}  // namespace edgeloop::apps::edge_keys_test

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::apps {
+namespace edgeloop::apps::measuring_classes_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -96,4 +96,4 @@ TEST(MeasuringClasses, WhatMakesNoSenseIsRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop::apps
+}  // namespace edgeloop::apps::measuring_classes_test

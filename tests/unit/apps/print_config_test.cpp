@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::cli {
+namespace edgeloop::cli::print_config_test {
 namespace {
 
 // What the program prints with this config file; nothing when it refuses it.
@@ -63,4 +63,4 @@ TEST(PrintedConfig, ReadsBackExactlyForEveryOption) {
 }
 
 }  // namespace
-}  // namespace edgeloop::cli
+}  // namespace edgeloop::cli::print_config_test

@@ -13,7 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::apps {
+namespace edgeloop::apps::run_conditions_test {
 namespace {
 
 using cli::Scope;
@@ -234,4 +234,4 @@ TEST_F(RunConditionsTest, ARunFromBeforeTheRecordsIsKnownByItsConfigFile) {
 }
 
 }  // namespace
-}  // namespace edgeloop::apps
+}  // namespace edgeloop::apps::run_conditions_test

@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::apps {
+namespace edgeloop::apps::search_choices_test {
 namespace {
 
 const std::vector<std::string> targets = {"speed_mm_s", "power_w"};
@@ -231,4 +231,4 @@ TEST_F(GivenDesigns, AreNoMoreThanTheBudgetIsGoodFor) {
 }
 
 }  // namespace
-}  // namespace edgeloop::apps
+}  // namespace edgeloop::apps::search_choices_test

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::apps {
+namespace edgeloop::apps::search_config_test {
 namespace {
 
 std::string outcome(std::vector<const char*> words) {
@@ -94,4 +94,4 @@ TEST(SearchConfig, TheEvaluationsHaveADefaultOnlyWithoutABudget) {
 }
 
 }  // namespace
-}  // namespace edgeloop::apps
+}  // namespace edgeloop::apps::search_config_test

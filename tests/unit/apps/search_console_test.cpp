@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::apps {
+namespace edgeloop::apps::search_console_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -151,4 +151,4 @@ TEST(Console, NoNameOfOthersReachesTheTerminalAsItIs) {
 }
 
 }  // namespace
-}  // namespace edgeloop::apps
+}  // namespace edgeloop::apps::search_console_test

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::architecture_spec_test {
 namespace {
 
 using testing::HasSubstr;
@@ -150,4 +150,4 @@ TEST(ArchitectureSpec, AnUnknownNameListsTheShippedSpecs) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::architecture_spec_test

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::counts_test {
 namespace {
 
 TEST(Counts, HumanBaselineHasThePublishedFigures) {
@@ -90,4 +90,4 @@ TEST(LatencyModel, RefusesDevicesWithoutSpeed) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::counts_test

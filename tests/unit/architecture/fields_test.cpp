@@ -8,7 +8,7 @@
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::fields_test {
 namespace {
 
 std::string range_of(const Field& field) {
@@ -88,4 +88,4 @@ TEST(Fields, AFamilyIsKnownByItsNameOnce) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::fields_test

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::low_rank_test {
 namespace {
 
 using testing::ElementsAre;
@@ -246,4 +246,4 @@ TEST(LowRank, RanksAreFinalAfterTheirShareOfTheEpochs) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::low_rank_test

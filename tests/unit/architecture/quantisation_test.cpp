@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::quantisation_test {
 namespace {
 
 using testing::HasSubstr;
@@ -219,4 +219,4 @@ TEST(Quantisation, AFloatNetworkHas32BitsOfEverything) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::quantisation_test

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::static_rules_test {
 namespace {
 
 using testing::HasSubstr;
@@ -95,4 +95,4 @@ TEST(StaticRules, CountsTheParametersOfTheBaselines) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::static_rules_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::cli {
+namespace edgeloop::cli::edge_options_test {
 namespace {
 
 MeasurementSettings measured(std::vector<const char*> words) {
@@ -58,4 +58,4 @@ TEST(EdgeOptions, MistakesAreNamedAsTyped) {
 }
 
 }  // namespace
-}  // namespace edgeloop::cli
+}  // namespace edgeloop::cli::edge_options_test

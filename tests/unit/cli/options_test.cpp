@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::cli {
+namespace edgeloop::cli::options_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -265,4 +265,4 @@ TEST(Options, ValuesOfSomebodysFileDoNothingToTheTerminal) {
 }
 
 }  // namespace
-}  // namespace edgeloop::cli
+}  // namespace edgeloop::cli::options_test

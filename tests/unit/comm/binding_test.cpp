@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::binding_test {
 namespace {
 
 using testing::ElementsAre;
@@ -45,4 +45,4 @@ TEST(Binding, TheRefusalSaysHowManyRanksFit) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::binding_test

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::session_test {
 namespace {
 
 /// Sets an environment variable for the length of a test.
@@ -101,4 +101,4 @@ TEST(Session, AloneEveryCollectiveIsTheIdentity) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::session_test

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::access_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -235,4 +235,4 @@ TEST(LockFile, MayBeRemovedByWhoHoldsIt) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::access_test

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-namespace edgeloop {
+namespace edgeloop::atomic_file_test {
 namespace {
 
 TEST(AtomicFile, ReplacesWholeContentAndLeavesNoTemporary) {
@@ -73,4 +73,4 @@ TEST(AppendFile, FullDiskIsAnError) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::atomic_file_test

@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-namespace edgeloop {
+namespace edgeloop::child_process_test {
 namespace {
 
 ChildOptions shell(const std::string& script, const std::string& output = {}) {
@@ -117,4 +117,4 @@ TEST(ChildProcess, MissingProgramIsAnError) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::child_process_test

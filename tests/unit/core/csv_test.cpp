@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::csv_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -63,4 +63,4 @@ TEST(Csv, AnyPrintableTextsAreReadBack) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::csv_test

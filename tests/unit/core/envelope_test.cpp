@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::envelope_test {
 namespace {
 
 constexpr EnvelopeFormat format{"TEST", 3};
@@ -69,4 +69,4 @@ TEST(Envelope, RandomBytesAreRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::envelope_test

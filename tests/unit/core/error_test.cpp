@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::error_test {
 namespace {
 
 TEST(Error, KeepsItsPartsAndReadsAsOneLine) {
@@ -68,4 +68,4 @@ TEST(Error, BrokenExpectationNamesConditionAndPlace) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::error_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::hash_test {
 namespace {
 
 TEST(Hash, DigestMatchesTheXxh3Definition) {
@@ -19,4 +19,4 @@ TEST(Hash, Crc32MatchesItsCheckValue) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::hash_test

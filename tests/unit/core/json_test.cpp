@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::json_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -87,4 +87,4 @@ TEST(Json, TextsOfOthersAreMadePrintableAndAllElseStays) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::json_test

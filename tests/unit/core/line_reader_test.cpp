@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-namespace edgeloop {
+namespace edgeloop::line_reader_test {
 namespace {
 
 class LineReaderTest : public ::testing::Test {
@@ -85,4 +85,4 @@ TEST_F(LineReaderTest, ALineWithoutAnEndIsNotReadForEver) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::line_reader_test

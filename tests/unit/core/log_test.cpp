@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::log_test {
 namespace {
 
 TEST(Log, NoTextForgesALineOrReachesTheTerminal) {
@@ -25,4 +25,4 @@ TEST(Log, NoTextForgesALineOrReachesTheTerminal) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::log_test

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::random_stream_test {
 namespace {
 
 // Known answers published with the generator (Random123's kat_vectors).
@@ -85,4 +85,4 @@ TEST(RandomStream, ShuffleKeepsEveryItem) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::random_stream_test

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-namespace edgeloop {
+namespace edgeloop::regular_file_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -82,4 +82,4 @@ TEST_F(RegularFile, PipesSocketsDevicesAndFoldersAreNot) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::regular_file_test

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::safetensors_test {
 namespace {
 
 std::string file_of(const std::string& header, const std::string& values = {}) {
@@ -124,4 +124,4 @@ TEST(SafeTensors, HeadersAreBounded) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::safetensors_test

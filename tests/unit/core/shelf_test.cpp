@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::shelf_test {
 namespace {
 
 using testing::ElementsAre;
@@ -96,4 +96,4 @@ TEST(WriteAll, SaysWhenItFails) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::shelf_test

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::stop_test {
 namespace {
 
 TEST(Stop, ASignalBecomesAFlag) {
@@ -82,4 +82,4 @@ TEST(StopDeathTest, ALimitTakenBackAndOtherSignalsDoNot) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::stop_test

@@ -26,7 +26,7 @@ extern "C" int fsync(int descriptor) {
     return static_cast<int>(::syscall(SYS_fsync, descriptor));
 }
 
-namespace edgeloop {
+namespace edgeloop::sync_test {
 namespace {
 
 class Sync : public testing::Test {
@@ -52,4 +52,4 @@ TEST_F(Sync, AFolderOnABadDiskIs) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::sync_test

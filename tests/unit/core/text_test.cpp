@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::text_test {
 namespace {
 
 TEST(Text, SlipsOfTheKeyboardAreAnsweredWithTheNearest) {
@@ -90,4 +90,4 @@ TEST(Text, IsCutBetweenLetters) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::text_test

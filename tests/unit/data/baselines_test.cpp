@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::baselines_test {
 namespace {
 
 Baseline find(const std::vector<Baseline>& all, const std::string& name) {
@@ -148,4 +148,4 @@ TEST(DatasetBaselines, TheMeanAloneIsThatOfAllBaselines) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::baselines_test

@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::catalogue_test {
 namespace {
 
 Catalogue example() {
@@ -147,4 +147,4 @@ TEST(Catalogue, SaysWhenItIsMissing) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::catalogue_test

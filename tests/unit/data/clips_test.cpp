@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::clips_test {
 namespace {
 
 template <class T>
@@ -118,4 +118,4 @@ TEST_F(Clips, LeaveNothingBehindWhenTheyFail) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::clips_test

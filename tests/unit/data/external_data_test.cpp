@@ -15,7 +15,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-namespace edgeloop {
+namespace edgeloop::external_data_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -424,4 +424,4 @@ TEST_F(ExternalData, NorDoTensorsOfAModelComeFromElsewhere) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::external_data_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::file_stamp_test {
 namespace {
 
 TEST(FileStamp, ADigestOfSamplesSeesBothEndsAndTheSize) {
@@ -36,4 +36,4 @@ TEST(FileStamp, OfAFileThatIsGoneIsAnError) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::file_stamp_test

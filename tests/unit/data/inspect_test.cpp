@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 #include <png.h>
 
-namespace edgeloop {
+namespace edgeloop::inspect_test {
 namespace {
 
 using test::plain_layer;
@@ -216,4 +216,4 @@ TEST(Inspect, NamesThatSomebodyChoseAreShownAndNotObeyed) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::inspect_test

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::layout_test {
 namespace {
 
 using test::expect_refused;
@@ -119,4 +119,4 @@ TEST_F(Layout, AFileThatItsWriterLeftOpenIsRefusedWithTheRepair) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::layout_test

@@ -14,7 +14,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::loader_test {
 namespace {
 
 using Lines = std::vector<std::uint64_t>;
@@ -361,4 +361,4 @@ TEST(Dataset, OpensEachShardOnceForAnyNumberOfLoaders) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::loader_test

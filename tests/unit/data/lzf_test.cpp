@@ -17,7 +17,7 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
-namespace edgeloop {
+namespace edgeloop::lzf_test {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -138,4 +138,4 @@ TEST(Lzf, DamagedFilesAreRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::lzf_test

@@ -19,7 +19,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::missing_data_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -344,4 +344,4 @@ TEST_F(MissingData, TensorsBehindABrokenLinkOrNeverWrittenAreErrors) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::missing_data_test

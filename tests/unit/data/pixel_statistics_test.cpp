@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::pixel_statistics_test {
 namespace {
 
 TEST(PixelStatistics, BringClipsToMean0AndDeviation1) {
@@ -49,4 +49,4 @@ TEST(PixelStatistics, HaveThreeDigits) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::pixel_statistics_test

@@ -1,6 +1,7 @@
 #include "apps/data/process.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,10 +11,9 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::process_test {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
 constexpr int side = 64;
 
 TEST(Hatch, LinesGoBackAndForthAndTurnBy67DegreesALayer) {
@@ -219,4 +219,4 @@ TEST(Process, SpotsOnTheTrackTravelAtTheSpeedOfTheScan) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::process_test

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::raise_input_test {
 namespace {
 
 using test::expect_refused;
@@ -291,4 +291,4 @@ TEST_F(RaiseInput, ExpandsPatternsInOrderAndOnce) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::raise_input_test

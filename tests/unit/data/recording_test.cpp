@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::recording_test {
 namespace {
 
 constexpr int frames = 16;
@@ -58,4 +58,4 @@ TEST(Recording, RecognisesTheLayoutByItself) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::recording_test

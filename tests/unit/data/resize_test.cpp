@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::resize_test {
 namespace {
 
 Batch batch_of(int height, int width) {
@@ -98,4 +98,4 @@ TEST(Resize, EqualsTheReferenceClips) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::resize_test

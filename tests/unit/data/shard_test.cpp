@@ -19,7 +19,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::shard_test {
 namespace {
 
 using testing::ElementsAre;
@@ -434,4 +434,4 @@ TEST(ShardPlan, NamesThatSomebodyChoseAreTextInTheCatalogue) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::shard_test

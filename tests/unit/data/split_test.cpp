@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::split_test {
 namespace {
 
 std::vector<SplitLayer> layers_of(const std::vector<std::string>& objects, int layers) {
@@ -119,4 +119,4 @@ TEST(Split, RefusesWhatCannotBeSplit) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::split_test

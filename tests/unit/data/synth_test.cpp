@@ -16,7 +16,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::synth_test {
 namespace {
 
 TEST(Synth, SameSeedSameBytesForAnyNumberOfThreads) {
@@ -218,4 +218,4 @@ TEST(MeltPool, LaserIsOffAtTheTurnPoint) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::synth_test

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
-namespace edgeloop {
+namespace edgeloop::tensor_file_test {
 namespace {
 
 const std::string reference = test::test_data("reference/swin3d_b.h5");
@@ -54,4 +54,4 @@ TEST(TensorFile, RefusesATruncatedFile) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::tensor_file_test

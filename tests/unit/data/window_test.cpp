@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::window_test {
 namespace {
 
 /// A line whose frames are numbered from 1.
@@ -95,4 +95,4 @@ TEST(Window, PoliciesHaveNames) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::window_test

@@ -17,7 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::evaluation_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -296,4 +296,4 @@ TEST_F(EvaluationTest, OtherShardsThanThoseOfTheTrainingAreNoted) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::evaluation_test

@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <torch/script.h>
 
-namespace edgeloop {
+namespace edgeloop::export_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -231,4 +231,4 @@ TEST(Quantisation, RangesHoldZeroAndUseAllIntegers) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::export_test

@@ -19,7 +19,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::full_training_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -262,4 +262,4 @@ TEST_F(FullTrainingTest, DamagedRemainsAreNotedAndTrainedAnew) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::full_training_test

@@ -20,7 +20,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::handover_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -270,4 +270,4 @@ TEST_F(HandoverTest, AFailureLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::handover_test

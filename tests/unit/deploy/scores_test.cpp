@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::scores_test {
 namespace {
 
 // One target of scale 10; each window is a group of its own.
@@ -184,4 +184,4 @@ TEST(ErrorBins, OneValueIsOneBin) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::scores_test

@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::selection_test {
 namespace {
 
 using testing::ElementsAre;
@@ -186,4 +186,4 @@ TEST(OldRuns, AreSelectedFrom) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::selection_test

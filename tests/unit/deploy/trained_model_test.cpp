@@ -13,7 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::trained_model_test {
 namespace {
 
 using testing::HasSubstr;
@@ -173,4 +173,4 @@ TEST_F(TrainedModelTest, ADamagedRecordIsOneLine) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::trained_model_test

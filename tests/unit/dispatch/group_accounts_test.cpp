@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::group_accounts_test {
 namespace {
 
 Outcome ends(CandidateId id, Status status, double seconds = 0.001) {
@@ -97,4 +97,4 @@ TEST_F(GroupAccountsTest, WhatIsForgottenIsHeldAgainstNobody) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::group_accounts_test

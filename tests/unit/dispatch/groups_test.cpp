@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::groups_test {
 namespace {
 
 using testing::ElementsAre;
@@ -62,4 +62,4 @@ TEST(Groups, StayWithinNumaDomainsAndNodesAsLongAsPossible) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::groups_test

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::local_evaluator_test {
 namespace {
 
 Candidate candidate(CandidateId id) {
@@ -135,4 +135,4 @@ TEST(LocalEvaluator, GoesAwayWhileACandidateRuns) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::local_evaluator_test

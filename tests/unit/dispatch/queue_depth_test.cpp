@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::queue_depth_test {
 namespace {
 
 TEST(QueueDepth, StaysAtOneForLongCandidates) {
@@ -40,4 +40,4 @@ TEST(QueueDepth, TwoLongCandidatesOutweighManyShortOnesAndASingleOneDoesNot) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::queue_depth_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::core_witness_test {
 namespace {
 
 /// A core that issues `per_cycle` independent operations a cycle at `ghz`.
@@ -88,4 +88,4 @@ TEST(CoreWitness, OnlyMachinesWithHyperthreadsOrVirtualOnesNeedIt) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::core_witness_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::drift_guard_test {
 namespace {
 
 /// A device whose reference network takes what a list says; its jobs take ten times as long at the
@@ -156,4 +156,4 @@ TEST_F(DriftGuardTest, AReferenceBesideANeighbourIsNoBaseline) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::drift_guard_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::harness_test {
 namespace {
 
 /// A network whose runs last as programmed, on a clock that only they move.
@@ -315,4 +315,4 @@ TEST(Harness, ANullNetworkCostsNextToNothing) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::harness_test

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-namespace edgeloop {
+namespace edgeloop::measuring_test {
 namespace {
 
 MeasurementResult outcome_of(const std::string& behaviour, double memory_limit_mib = 0,
@@ -331,4 +331,4 @@ TEST(MeasuringProcess, GivingUpReturnsTheJob) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::measuring_test

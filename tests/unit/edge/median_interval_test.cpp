@@ -1,6 +1,7 @@
 // Whether the interval of the median holds what it promises, and when it does not know.
 #include "support/timed_work.hpp"
 
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/random_stream.hpp"
 
 #include <cmath>
@@ -9,10 +10,8 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::median_interval_test {
 namespace {
-
-constexpr double pi = 3.14159265358979323846;
 
 /// How long a run takes that begins at a time, in units of the long-run median.
 using Jitter = std::function<double(double seconds)>;
@@ -140,4 +139,4 @@ TEST(MedianInterval, EqualValuesAreIndependent) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::median_interval_test

@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
-namespace edgeloop {
+namespace edgeloop::meters_test {
 namespace {
 
 using Machine = test::MadeUpMachine;
@@ -331,4 +331,4 @@ TEST(Meters, EachIsAMetricThatDevicesWithAMeterDeliver) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::meters_test

@@ -16,7 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::model_check_test {
 namespace {
 
 using testing::HasSubstr;
@@ -326,4 +326,4 @@ TEST(ModelBundle, GivesTheModelAndTheInputsAndNotWhatIsExpected) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::model_check_test

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::onnx_check_test {
 namespace {
 
 std::string varint(std::uint64_t value) {
@@ -127,4 +127,4 @@ TEST(OnnxCheck, CutAndChangedModelsNeverPassTheEnd) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::onnx_check_test

@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-namespace edgeloop {
+namespace edgeloop::remote_runner_test {
 namespace {
 
 /// One letter for each mark, a microsecond apart: b(egun), p(repared), d(one), l(ooked).
@@ -119,4 +119,4 @@ TEST(JobChannel, AnAnswerIsAnObjectOfBoundedSizeAndDepth) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::remote_runner_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::result_json_test {
 namespace {
 
 MeasurementResult some_result() {
@@ -57,4 +57,4 @@ TEST(ResultJson, AnythingElseIsRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::result_json_test

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::runtime_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -42,4 +42,4 @@ TEST(NetworkOfAJob, ThatIsRefusedIsNoFailureOfTheDevice) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::runtime_test

@@ -31,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::sandbox_test {
 namespace {
 
 constexpr int nobody = 65534;
@@ -349,4 +349,4 @@ TEST(Sandbox, StrayDescriptorsAreClosed) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::sandbox_test

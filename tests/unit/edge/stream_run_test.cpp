@@ -33,7 +33,7 @@ std::atomic<std::size_t> requests{0};
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
-namespace edgeloop {
+namespace edgeloop::stream_run_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -191,4 +191,4 @@ TEST(LatencyHistogram, QuantilesAreThoseOfTheSortedListToAPercent) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::stream_run_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::system_files_test {
 namespace {
 
 using Machine = test::MadeUpMachine;
@@ -48,4 +48,4 @@ TEST(SystemFiles, WhatASensorCannotMeanIsLeftOut) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::system_files_test

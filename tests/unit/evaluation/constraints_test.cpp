@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::constraints_test {
 namespace {
 
 TEST(Constraints, ParsesMetricRelationAndBound) {
@@ -42,4 +42,4 @@ TEST(Constraints, ViolationIsAFractionOfTheBound) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::constraints_test

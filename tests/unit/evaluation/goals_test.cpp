@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::goals_test {
 namespace {
 
 Goals goals() { return {{"val_rmse", "latency_ms"}, {parse_constraint("latency_ms<=0.8")}, {}}; }
@@ -39,4 +39,4 @@ TEST(Goals, TextNamesObjectivesAndConstraints) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::goals_test

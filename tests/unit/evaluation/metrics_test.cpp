@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::metrics_test {
 namespace {
 
 using ::testing::Contains;
@@ -113,4 +113,4 @@ TEST(MetricsTable, ANameOfAFamilyIsNoMemberOfIt) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::metrics_test

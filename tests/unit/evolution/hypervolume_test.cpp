@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::hypervolume_test {
 namespace {
 
 /// The definition for points on the integer grid: the number of unit cells below the reference that
@@ -88,4 +88,4 @@ TEST(Hypervolume, RefusesMismatchedLengths) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::hypervolume_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::nas_table_test {
 namespace {
 
 Genome design(const NasTable& table, double learning_rate) {
@@ -74,4 +74,4 @@ TEST(NasTable, IsAProblemWithBudgets) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::nas_table_test

@@ -1,19 +1,18 @@
 #include "edgeloop/evolution/pareto_ranks.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/random_stream.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::pareto_ranks_test {
 namespace {
 
 using testing::ElementsAre;
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 bool dominates(const std::vector<double>& a, const std::vector<double>& b) {
     bool better = false;
@@ -97,4 +96,4 @@ TEST(ParetoRanks, DoNotDependOnTheOrderOfPoints) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::pareto_ranks_test

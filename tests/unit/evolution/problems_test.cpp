@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::problems_test {
 namespace {
 
 std::vector<double> objectives(const char* name, std::vector<double> genes) {
@@ -94,4 +94,4 @@ TEST(Problems, AnUnknownNameListsTheKnown) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::problems_test

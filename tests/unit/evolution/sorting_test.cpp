@@ -1,19 +1,18 @@
 #include "edgeloop/evolution/sorting.hpp"
 
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/random_stream.hpp"
 
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::sorting_test {
 namespace {
 
 using testing::ElementsAre;
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::vector<Individual> population_of(const std::vector<std::vector<double>>& objectives) {
     std::vector<Individual> population;
@@ -136,4 +135,4 @@ TEST(SelectSurvivors, DoesNotDependOnTheOrderOfThePopulation) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::sorting_test

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::thinning_test {
 namespace {
 
 using testing::Contains;
@@ -109,4 +109,4 @@ TEST(Thinning, KeepsMoreHypervolumeThanACutByCrowding) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::thinning_test

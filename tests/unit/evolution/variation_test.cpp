@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::variation_test {
 namespace {
 
 SearchSpace space_of_every_kind() {
@@ -230,4 +230,4 @@ TEST(MatingPool, LetsEveryoneTakePartEquallyOften) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::variation_test

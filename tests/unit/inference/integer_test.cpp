@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::inference {
+namespace edgeloop::inference::integer_test {
 namespace {
 
 constexpr WeightGrid grids[] = {WeightGrid::integers, WeightGrid::odd};
@@ -150,4 +150,4 @@ TEST(Integer, ABiasThatIsTooLargeIsRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop::inference
+}  // namespace edgeloop::inference::integer_test

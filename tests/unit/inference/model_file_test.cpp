@@ -15,7 +15,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::inference {
+namespace edgeloop::inference::model_file_test {
 namespace {
 
 using testing::HasSubstr;
@@ -221,4 +221,4 @@ TEST(CInterface, LoadsRunsAndTellsWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace edgeloop::inference
+}  // namespace edgeloop::inference::model_file_test

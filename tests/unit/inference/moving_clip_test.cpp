@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::inference {
+namespace edgeloop::inference::moving_clip_test {
 namespace {
 
 /// Frames of a stream, of what the graph takes.
@@ -138,4 +138,4 @@ TEST(MovingClip, OnlyTheEndsAndWhatIsNewIsComputed) {
 }
 
 }  // namespace
-}  // namespace edgeloop::inference
+}  // namespace edgeloop::inference::moving_clip_test

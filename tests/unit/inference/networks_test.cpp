@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::inference {
+namespace edgeloop::inference::networks_test {
 namespace {
 
 TEST(Networks, OfEveryFamilyRunAsTheReferenceDoes) {
@@ -88,4 +88,4 @@ TEST(Networks, HaveAsManyParametersAsTheirSpecs) {
 }
 
 }  // namespace
-}  // namespace edgeloop::inference
+}  // namespace edgeloop::inference::networks_test

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::inference {
+namespace edgeloop::inference::session_test {
 namespace {
 
 int designs() {
@@ -208,4 +208,4 @@ TEST(Session, InstructionsAreChosenByName) {
 }
 
 }  // namespace
-}  // namespace edgeloop::inference
+}  // namespace edgeloop::inference::session_test

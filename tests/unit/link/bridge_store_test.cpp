@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::bridge_store_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -503,4 +503,4 @@ TEST_F(BridgeStoreTest, AKillLosesNothingThatWasAcknowledged) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::bridge_store_test

@@ -21,7 +21,7 @@
 #include <gtest/gtest.h>
 #include <zmq.hpp>
 
-namespace edgeloop {
+namespace edgeloop::broker_guard_test {
 namespace {
 
 using test::eventually;
@@ -351,4 +351,4 @@ TEST_F(BrokerGuard, AStoreThatCannotBeReadEndsNoSession) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::broker_guard_test

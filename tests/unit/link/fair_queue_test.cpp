@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::fair_queue_test {
 namespace {
 
 std::vector<FairQueue::Id> drain(FairQueue& queue, const std::string& device_class = "") {
@@ -141,4 +141,4 @@ TEST(FairQueue, AChangedPriorityMovesTheJob) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::fair_queue_test

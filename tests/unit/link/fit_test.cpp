@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::fit_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -158,4 +158,4 @@ TEST(Fit, ARecordOfADeviceIsKeptWithoutCommandsAndWithinItsBound) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::fit_test

@@ -16,7 +16,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::guard_test {
 namespace {
 
 using test::Board;
@@ -661,4 +661,4 @@ TEST_F(GuardTest, OneWhoCausesManyComplaintsDoesNotHideThoseOfOthers) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::guard_test

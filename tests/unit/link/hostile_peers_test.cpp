@@ -18,7 +18,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::hostile_peers_test {
 namespace {
 
 using test::bind_options;
@@ -236,4 +236,4 @@ TEST(HostileBridge, ItsTextsComeInClean) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::hostile_peers_test

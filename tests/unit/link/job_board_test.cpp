@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::job_board_test {
 namespace {
 
 using test::Board;
@@ -570,4 +570,4 @@ TEST(JobBoardLimits, SessionsAndQueueAreBounded) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::job_board_test

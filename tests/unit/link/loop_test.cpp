@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::loop_test {
 namespace {
 
 using test::bind_options;
@@ -354,4 +354,4 @@ TEST(Loop, OnlyDevicesOfTheClassMeasure) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::loop_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::measurement_test {
 namespace {
 
 TEST(Measurement, SettingsSurviveJson) {
@@ -81,4 +81,4 @@ TEST(Measurement, EdgeOptionForms) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::measurement_test

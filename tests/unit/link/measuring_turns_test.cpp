@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::measuring_turns_test {
 namespace {
 
 bool never() { return false; }
@@ -87,4 +87,4 @@ TEST_F(MeasuringTurnsTest, AProcessThatDiesLeavesNothingLocked) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::measuring_turns_test

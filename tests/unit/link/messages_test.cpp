@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::wire {
+namespace edgeloop::wire::messages_test {
 namespace {
 
 TEST(Messages, EveryKindSurvivesTheWire) {
@@ -139,4 +139,4 @@ TEST(Messages, AnotherVersionIsNamed) {
 }
 
 }  // namespace
-}  // namespace edgeloop::wire
+}  // namespace edgeloop::wire::messages_test

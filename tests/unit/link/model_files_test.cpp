@@ -17,7 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::model_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -405,4 +405,4 @@ TEST_F(ModelsOverTheLink, ADeviceThatTakesNoneSaysSoBeforeTheyCome) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::model_files_test

@@ -24,7 +24,7 @@
 #include <gtest/gtest.h>
 #include <zmq.hpp>
 
-namespace edgeloop {
+namespace edgeloop::security_test {
 namespace {
 
 using test::eventually;
@@ -524,4 +524,4 @@ TEST(Keys, AnAllowListIsAFileOrAFolder) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::security_test

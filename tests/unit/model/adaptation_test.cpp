@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop::adaptation {
+namespace edgeloop::adaptation::adaptation_test {
 namespace {
 
 namespace F = torch::nn::functional;
@@ -113,4 +113,4 @@ TEST(Adaptation, GradientsOfACnn3dAreLibTorchs) {
 }
 
 }  // namespace
-}  // namespace edgeloop::adaptation
+}  // namespace edgeloop::adaptation::adaptation_test

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop::kernels {
+namespace edgeloop::kernels::attention_kernels_test {
 namespace {
 
 /// One clip of one window: N tokens of which the last is padding, in regions 0 and 1.
@@ -108,4 +108,4 @@ TEST(AttentionKernels, TheFastestAreUsed) {
 }
 
 }  // namespace
-}  // namespace edgeloop::kernels
+}  // namespace edgeloop::kernels::attention_kernels_test

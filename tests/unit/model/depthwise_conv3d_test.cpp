@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::depthwise_conv3d_test {
 namespace {
 
 struct Case {
@@ -64,4 +64,4 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{{1, 2, 3, 6, 6}, {1, 1, 1}, {1, 1, 1}}));
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::depthwise_conv3d_test

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::field_ranges_test {
 namespace {
 
 template <class Action>
@@ -70,4 +70,4 @@ TEST(FieldRanges, AreTheSameForSpaceCountsAndNetworks) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::field_ranges_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::fused_attention_test {
 namespace {
 
 struct Case {
@@ -192,4 +192,4 @@ TEST(FusedAttentionNumbers, SurviveExtremeScores) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::fused_attention_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::fused_layers_test {
 namespace {
 
 void fill(torch::nn::Module& module) {
@@ -128,4 +128,4 @@ INSTANTIATE_TEST_SUITE_P(Biases, FusedLayers,
                          testing::Values(LinearImpl::Bias::yes, LinearImpl::Bias::no));
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::fused_layers_test

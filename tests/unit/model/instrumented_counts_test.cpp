@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 #include <torch/version.h>
 
-namespace edgeloop {
+namespace edgeloop::instrumented_counts_test {
 namespace {
 
 /// FLOPs of the operators this thread dispatched since the last reset.
@@ -150,4 +150,4 @@ INSTANTIATE_TEST_SUITE_P(Spaces, InstrumentedCounts,
                          testing::ValuesIn(test::shipped_space_names()));
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::instrumented_counts_test

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::kernels_test {
 namespace {
 
 enum class Precision { single, mixed };
@@ -117,4 +117,4 @@ TEST(MixedPrecision, EndsWithWhatHeldBefore) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::kernels_test

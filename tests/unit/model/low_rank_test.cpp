@@ -16,7 +16,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::low_rank_test {
 namespace {
 
 double difference(const torch::Tensor& value, const torch::Tensor& expected) {
@@ -279,4 +279,4 @@ INSTANTIATE_TEST_SUITE_P(Designs, LowRankNetworks,
                          testing::Range<std::size_t>(0, test::low_rank_designs().size()));
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::low_rank_test

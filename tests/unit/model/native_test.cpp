@@ -19,7 +19,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::native_test {
 namespace {
 
 /// A network in which no two parameters are alike, and its file.
@@ -202,4 +202,4 @@ TEST(Native, OtherWeightsAndFamiliesAreRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::native_test

@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::network_test {
 namespace {
 
 torch::Tensor clips_for(const ArchitectureSpec& spec, std::int64_t batch) {
@@ -221,4 +221,4 @@ TEST(LoadWeights, CopiesByNameAndRefusesMisfits) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::network_test

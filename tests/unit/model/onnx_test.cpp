@@ -13,7 +13,7 @@
 #include <onnxruntime_cxx_api.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::onnx_test {
 namespace {
 
 constexpr std::uint64_t weight_seed = 1;  // of export_onnx() without weights
@@ -83,4 +83,4 @@ TEST(Onnx, OfEachFamilyGivesWhatLibTorchGives) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::onnx_test

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::own_family_test {
 namespace {
 
 Pooled pooled(const Extent3& grid, const std::vector<int>& hidden) {
@@ -42,4 +42,4 @@ TEST(OwnFamily, RefusesBitsThatItDoesNotHave) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::own_family_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::random_designs_test {
 namespace {
 
 class RandomDesigns : public testing::TestWithParam<std::string> {};
@@ -36,4 +36,4 @@ TEST_P(RandomDesigns, RunForwardAndBackwardWithFiniteNumbers) {
 INSTANTIATE_TEST_SUITE_P(Spaces, RandomDesigns, testing::ValuesIn(test::shipped_space_names()));
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::random_designs_test

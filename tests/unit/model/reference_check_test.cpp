@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::reference_check_test {
 namespace {
 
 FloatArray array_of(const torch::Tensor& tensor) {
@@ -157,4 +157,4 @@ TEST(SpecOfReference, TranslatesThePublishedNames) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::reference_check_test

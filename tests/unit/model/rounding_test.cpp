@@ -16,7 +16,7 @@
 #include <torch/nn/functional/conv.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::rounding_test {
 namespace {
 
 constexpr double vecq_errors[] = {.3634, .1188, .03744, .01154, .003495, .00104, .000304, .000088};
@@ -415,4 +415,4 @@ TEST(QuantisedLayers, AreTheNetworkInIntegers) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::rounding_test

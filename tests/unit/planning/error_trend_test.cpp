@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::error_trend_test {
 namespace {
 
 std::vector<TrainedSize> made(double gain, double scatter, std::size_t count) {
@@ -39,4 +39,4 @@ TEST(ErrorTrend, SaysNothingFromTooLittle) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::error_trend_test

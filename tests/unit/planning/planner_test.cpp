@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::planner_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -186,4 +186,4 @@ TEST_F(Planning, SaysOneAndManyAsPeopleDo) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::planner_test

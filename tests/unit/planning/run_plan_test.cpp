@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::run_plan_test {
 namespace {
 
 std::unique_ptr<Engine> engine(std::size_t population = 4, std::uint64_t evaluations = 8) {
@@ -93,4 +93,4 @@ TEST(RunPlan, AStoreThatIsGivenGetsTheRun) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::run_plan_test

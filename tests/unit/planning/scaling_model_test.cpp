@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::scaling_model_test {
 namespace {
 
 DesignCosts design(double flops, double layers = 10) {
@@ -82,4 +82,4 @@ TEST(ScalingModel, WithoutTimesThereIsNothingToFit) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::scaling_model_test

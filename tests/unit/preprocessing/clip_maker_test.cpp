@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::clip_maker_test {
 namespace {
 
 constexpr int height = 60, width = 80, frames = 10;
@@ -63,4 +63,4 @@ TEST(ClipMaker, EachFrameIsResizedAsTheLoaderDoesIt) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::clip_maker_test

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::test {
+namespace edgeloop::test::export_test {
 namespace {
 
 using report::read_run;
@@ -124,4 +124,4 @@ TEST(Export, TakesRunsOfTheFirstRelease) {
 }
 
 }  // namespace
-}  // namespace edgeloop::test
+}  // namespace edgeloop::test::export_test

@@ -18,7 +18,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-namespace edgeloop::test {
+namespace edgeloop::test::report_test {
 namespace {
 
 using report::read_run;
@@ -292,4 +292,4 @@ TEST(ReportFigures, AreDrawnFromTheTablesBesideThem) {
 }
 
 }  // namespace
-}  // namespace edgeloop::test
+}  // namespace edgeloop::test::report_test

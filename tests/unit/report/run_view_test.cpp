@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop::test {
+namespace edgeloop::test::run_view_test {
 namespace {
 
 using report::read_run;
@@ -166,4 +166,4 @@ TEST(RunView, KeepsGoingWithoutAJournalOrWithBrokenDocuments) {
 }
 
 }  // namespace
-}  // namespace edgeloop::test
+}  // namespace edgeloop::test::run_view_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::archive_test {
 namespace {
 
 CompletedCandidate with_id(CandidateId id) {
@@ -66,4 +66,4 @@ TEST(Archive, SortsByObjectivesThenId) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::archive_test

@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::budget_test {
 namespace {
 
 using test::box_settings;
@@ -311,4 +311,4 @@ TEST(ProgressOfBudget, NeitherWithoutALadderNorWithoutALimitAnythingIsExpected) 
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::budget_test

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::confirmation_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -213,4 +213,4 @@ TEST(Noise, IsPooledRelativeToTheMeansAndSharedBetweenDesigns) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::confirmation_test

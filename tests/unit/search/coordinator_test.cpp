@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::coordinator_test {
 namespace {
 
 using test::box_settings;
@@ -659,4 +659,4 @@ TEST(RunSearch, ATrainingThatDeliversWhatNoneDoesFailsItsCandidateAlone) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::coordinator_test

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::device_classes_test {
 namespace {
 
 using test::FakeEvaluator;
@@ -260,4 +260,4 @@ TEST_F(DeviceClassesTest, NothingTrainsBeforeEachClassDeliversWhatIsAskedOfIt) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::device_classes_test

@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::engine_test {
 namespace {
 
 using test::box_settings;
@@ -628,4 +628,4 @@ TEST(SurrogateEngine, PrunesWhatItsLatencyPutsBehindTheFront) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::engine_test

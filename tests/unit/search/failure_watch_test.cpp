@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::failure_watch_test {
 namespace {
 
 TEST(FailureWatch, TheFirstEightThatFailAlikeAreEnough) {
@@ -46,4 +46,4 @@ TEST(FailureWatch, DesignsThatFailEachInItsWayOrBreakALimitAreTheSearchsBusiness
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::failure_watch_test

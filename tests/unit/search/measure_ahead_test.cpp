@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::measure_ahead_test {
 namespace {
 
 using test::box_settings;
@@ -130,4 +130,4 @@ TEST(Scouts, HaveIdsOfTheirOwn) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::measure_ahead_test

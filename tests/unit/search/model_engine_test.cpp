@@ -14,7 +14,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::model_engine_test {
 namespace {
 
 using test::complete;
@@ -350,4 +350,4 @@ TEST(ModelEngine, RepeatsMakeAMeanThatTheModelBelieves) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::model_engine_test

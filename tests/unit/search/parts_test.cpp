@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::parts_test {
 namespace {
 
 using Classes = std::vector<std::string>;
@@ -237,4 +237,4 @@ TEST_F(PartsOfClassesTest, OnAHigherRungAllOfItIsKnown) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::parts_test

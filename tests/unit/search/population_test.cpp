@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::population_test {
 namespace {
 
 Individual with(std::uint64_t id, std::vector<double> objectives, int rung = 0) {
@@ -82,4 +82,4 @@ TEST(Population, AHigherRungComesFirstHoweverBadItsObjectives) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::population_test

@@ -14,7 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::repeats_test {
 namespace {
 
 using test::box_settings;
@@ -336,4 +336,4 @@ TEST(RepeatsStudy, ReportedMeansAreNearTheTruthWhereSingleTrainingsAreNot) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::repeats_test

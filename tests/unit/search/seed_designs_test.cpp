@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::seed_designs_test {
 namespace {
 
 TEST(SeedDesigns, EveryDesignOfASpaceFindsItsGenome) {
@@ -45,4 +45,4 @@ TEST(SeedDesigns, RefusesWhatTheSpaceDoesNotOffer) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::seed_designs_test

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::simulation_test {
 namespace {
 
 Candidate numbered(CandidateId id) {
@@ -207,4 +207,4 @@ TEST(Simulation, WritesAtThePaceOfWhoWaitsAndTellsVirtualSeconds) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::simulation_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::surrogate_test {
 namespace {
 
 using test::complete;
@@ -74,4 +74,4 @@ TEST(Acquisition, IsTheNewVolumePerFlopOrHowFarBehind) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::surrogate_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::constraint_rule_test {
 namespace {
 
 bool holds(const std::string& text, const std::map<std::string, double>& values = {}) {
@@ -72,4 +72,4 @@ TEST(ConstraintRule, RejectsWhatIsNotARule) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::constraint_rule_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::recipe_genes_test {
 namespace {
 
 SearchSpace with_recipe(const Json& recipe, const Json& variables) {
@@ -195,4 +195,4 @@ TEST(RecipeGenes, ThePublishedSpaceHasOneScheduleInTwoEpochs) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::recipe_genes_test

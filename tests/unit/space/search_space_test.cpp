@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::search_space_test {
 namespace {
 
 /// Two families; the number of stages and the learning rate as genes.
@@ -175,4 +175,4 @@ TEST(SearchSpace, OfGenesIsABoxOfAnyKinds) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::search_space_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::shipped_spaces_test {
 namespace {
 
 TEST(ShippedSpaces, Hpc2edgeHasThePublishedNumberOfArchitectures) {
@@ -74,4 +74,4 @@ INSTANTIATE_TEST_SUITE_P(Shipped, EveryShippedSpace, testing::ValuesIn(names()),
 });
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::shipped_spaces_test

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::space_file_test {
 namespace {
 
 using testing::HasSubstr;
@@ -141,4 +141,4 @@ TEST(SpaceFile, AnUnknownNameListsTheShippedSpaces) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::space_file_test

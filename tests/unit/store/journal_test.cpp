@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::journal_test {
 namespace {
 
 Candidate awkward_candidate() {
@@ -164,4 +164,4 @@ TEST_F(JournalTest, AMissingLineIsNoticed) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::journal_test

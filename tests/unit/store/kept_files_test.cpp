@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-namespace edgeloop {
+namespace edgeloop::kept_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -173,4 +173,4 @@ TEST_F(KeptFilesTest, TheOldestOfThoseThatWaitGoFirst) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::kept_files_test

@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::reuse_cache_test {
 namespace {
 
 Outcome train(const Candidate& candidate) {
@@ -305,4 +305,4 @@ TEST_F(ReuseCacheTest, AFolderWithoutARunIsRefused) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::reuse_cache_test

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace edgeloop {
+namespace edgeloop::run_directory_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -631,4 +631,4 @@ TEST_F(RunDirectoryTest, ARecordAsDeepAsARecordMayBeDoesNotKeepARunFromGoingOn) 
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::run_directory_test

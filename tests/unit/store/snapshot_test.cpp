@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::snapshot_test {
 namespace {
 
 /// An engine in the middle of a generation, with everything its state can hold.
@@ -253,4 +253,4 @@ TEST_F(SnapshotFolderTest, PassesOverFilesThatAreNotItsOwn) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::snapshot_test

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::tables_test {
 namespace {
 
 ArchiveMember member(CandidateId id, double f1, double f2) {
@@ -99,4 +99,4 @@ TEST(Tables, TextsOfOthersAreNoFormulasAndNoLines) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::tables_test

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::belief_test {
 namespace {
 
 TEST(Belief, OfAKnownNumberIsThatNumber) {
@@ -55,4 +55,4 @@ TEST(Belief, IsNeverBelowItsShiftAndStaysFiniteWhenWide) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::belief_test

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::design_model_test {
 namespace {
 
 double error_of(const Genome& genome) {
@@ -150,4 +150,4 @@ TEST_F(Model, NegativeMetricsAreLearntAsWell) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::design_model_test

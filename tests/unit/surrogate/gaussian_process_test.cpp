@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::gaussian_process_test {
 namespace {
 
 /// Two categorical genes with the same choices, an ordinal, a real and a conditional one.
@@ -176,4 +176,4 @@ TEST(Encoding, PutsOrderedGenesOnTheirScaleAndNamesInactiveOnes) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::gaussian_process_test

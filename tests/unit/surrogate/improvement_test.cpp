@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::improvement_test {
 namespace {
 
 Point random_point(std::size_t objectives, RandomStream& random) {
@@ -85,4 +85,4 @@ TEST(Improvement, LargeFrontsOfManyObjectivesAreThinned) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::improvement_test

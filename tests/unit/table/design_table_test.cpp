@@ -15,7 +15,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-namespace edgeloop {
+namespace edgeloop::design_table_test {
 namespace {
 
 using test::made_up_description;
@@ -230,4 +230,4 @@ TEST_F(DesignTableTest, AnyNumberOfRows) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::design_table_test

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-namespace edgeloop {
+namespace edgeloop::malformed_table_test {
 namespace {
 
 using ::testing::AllOf;
@@ -181,4 +181,4 @@ TEST_F(MalformedTable, OptionsThatAreNotUnderstood) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::malformed_table_test

@@ -19,7 +19,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::best_epoch_test {
 namespace {
 
 using Curve = std::vector<EpochRecord>;
@@ -209,4 +209,4 @@ TEST_F(BestEpochTest, AnEpochThatCannotBeSavedEndsTheTraining) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::best_epoch_test

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::device_choice_test {
 namespace {
 
 using testing::HasSubstr;
@@ -73,4 +73,4 @@ TEST(DeviceChoice, KernelsFollowTheDevice) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::device_choice_test

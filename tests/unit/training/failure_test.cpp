@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::failure_test {
 namespace {
 
 TEST(Failure, NothingThrownIsNoFailure) {
@@ -61,4 +61,4 @@ TEST(Failure, TensorErrorsComeWithoutBacktrace) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::failure_test

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::families_test {
 namespace {
 
 struct Family {
@@ -105,4 +105,4 @@ INSTANTIATE_TEST_SUITE_P(Families, FamiliesTest, testing::ValuesIn(trained),
                          [](const auto& which) { return std::string(which.param.name); });
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::families_test

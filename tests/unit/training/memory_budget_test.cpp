@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::memory_budget_test {
 namespace {
 
 TEST(MemoryBudget, IsSharedByTheRanksOfAMachine) {
@@ -72,4 +72,4 @@ TEST(MemoryBudget, IsWhatSlurmGranted) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::memory_budget_test

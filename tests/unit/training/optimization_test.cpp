@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::optimization_test {
 namespace {
 
 TEST(LearningRate, StepsDownByGammaEveryPeriod) {
@@ -85,4 +85,4 @@ TEST(Optimizer, EachOneMovesAsItsRuleSays) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::optimization_test

@@ -16,7 +16,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::quantised_training_test {
 namespace {
 
 /// Two stages, a residual-free way from grey values to the mean.
@@ -161,4 +161,4 @@ TEST(OptimizerOfQuantised, DecaysWeightsAndNoSteps) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::quantised_training_test

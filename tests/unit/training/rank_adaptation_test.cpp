@@ -18,7 +18,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::rank_adaptation_test {
 namespace {
 
 std::string spec_of(const std::string& adaptation, int epochs, const std::string& more = "") {
@@ -164,4 +164,4 @@ TEST(RankChoice, KeepsTheBestOfEachBondAndMeetsTargets) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::rank_adaptation_test

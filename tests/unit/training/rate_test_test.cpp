@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::rate_test_test {
 namespace {
 
 /// Losses at the rates 1, 2, 3, ...
@@ -111,4 +111,4 @@ TEST_F(SweepTest, EndsWhenAskedTo) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::rate_test_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace edgeloop {
+namespace edgeloop::regression_sums_test {
 namespace {
 
 TEST(RegressionSums, GiveTheMetricsOfAWorkedExample) {
@@ -61,4 +61,4 @@ TEST(RegressionSums, LeaveOutWhatIsNotDefined) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::regression_sums_test

@@ -22,7 +22,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::trainer_test {
 namespace {
 
 class TrainerTest : public testing::Test {
@@ -419,4 +419,4 @@ TEST_F(TrainerTest, APlateauEndsTraining) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::trainer_test

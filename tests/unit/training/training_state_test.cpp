@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-namespace edgeloop {
+namespace edgeloop::training_state_test {
 namespace {
 
 struct Trained {
@@ -134,4 +134,4 @@ TEST(TrainingState, DamageOfAnyKindIsNoticed) {
 }
 
 }  // namespace
-}  // namespace edgeloop
+}  // namespace edgeloop::training_state_test
