@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <set>
 #include <sstream>
 #include <unordered_map>
@@ -21,7 +20,6 @@
 namespace edgeloop::report {
 namespace {
 
-constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 // What of designs is kept in a page at most, in bytes before they are compressed.
 constexpr std::size_t most_spec_bytes = 1'500'000, most_record_bytes = 400'000;
 constexpr std::size_t most_with_layers = 80;

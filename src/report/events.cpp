@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <set>
 
@@ -12,7 +11,6 @@
 namespace edgeloop::report {
 namespace {
 
-constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t most_events = 60'000;  // of each kind
 constexpr std::size_t most_epochs = 12'000;  // of all curves together
 

@@ -5,13 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace edgeloop::report {
 namespace {
-
-constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
 /// Points of which the exact hypervolume takes a moment, by number of objectives.
 std::size_t most_points(std::size_t objectives) {

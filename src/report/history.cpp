@@ -6,7 +6,6 @@
 #include "edgeloop/evaluation/candidate.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -51,8 +50,7 @@ std::vector<double> numbers_of(const Json& json) {
     std::vector<double> numbers;
     if (!json.is_array()) return numbers;
     for (const Json& value : json)
-        numbers.push_back(value.is_number() ? value.get<double>()
-                                            : std::numeric_limits<double>::quiet_NaN());
+        numbers.push_back(value.is_number() ? value.get<double>() : missing);
     return numbers;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <unordered_map>
 
@@ -14,7 +13,6 @@ namespace {
 constexpr int halvings = 10;
 constexpr std::size_t most_learnt = 3000;
 constexpr double wide = 30;  // a range that is better seen in logarithms
-constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
 Feature feature_of(const Column& column) {
     Feature feature;

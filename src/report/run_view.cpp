@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <sstream>
 #include <unordered_map>
 
@@ -24,7 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t most_columns = 2000;
 constexpr std::uint64_t largest_document = 16u << 20;
 constexpr std::size_t most_progress = 1'000'000;

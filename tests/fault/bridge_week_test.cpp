@@ -2,6 +2,7 @@
 // are left, dropped and expire, and the disk is full at times.
 #include "link/socket.hpp"
 #include "support/bridge_process.hpp"
+#include "support/eventually.hpp"
 #include "support/loud_peer.hpp"
 #include "support/numbered_design.hpp"
 #include "support/setting.hpp"
@@ -464,6 +465,9 @@ TEST(Week, MemoryStoreAndQueueStayBoundedAndWhatIsAskedForIsAnswered) {
     const std::string log = place.folder.path("bridge.log");
     place.bridge =
         std::make_unique<test::BridgeProcess>(place.folder.path("store"), place.options(), log);
+    // A full disk ends a program that has not yet said that it does not want to be ended.
+    ASSERT_TRUE(
+        test::eventually([&] { return read_file(log).find("listening on") != std::string::npos; }));
     Traffic traffic(place, jobs);
     Watch watch(place);
     const double begin = steady_seconds();

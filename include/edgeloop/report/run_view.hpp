@@ -4,11 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
 
 namespace edgeloop::report {
+
+constexpr double missing = std::numeric_limits<double>::quiet_NaN();  ///< what is not known
 
 /// What a column of evaluations.csv is about.
 enum class Role { id, status, objective, gene, metric, about };
@@ -18,7 +21,7 @@ struct Column {
     std::string name;
     Role role = Role::about;
     bool is_number = true;
-    std::vector<double> numbers;     ///< shape (designs); NaN: missing
+    std::vector<double> numbers;     ///< shape (designs); NaN where missing
     std::vector<std::string> texts;  ///< shape (designs); empty: missing
 };
 
