@@ -211,7 +211,7 @@ class TrainingLoop {
         });
         group_.broadcast(bytes, 0);
         guard_.run(Phase::settle_ranks, [&] {
-            if (!leads()) progress_.ranks = run_->restore(bytes, "the leader's").progress.ranks;
+            if (!leads()) progress_.ranks = run_->restore(bytes, "leader's state").progress.ranks;
         });
     }
 
