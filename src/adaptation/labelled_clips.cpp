@@ -55,16 +55,17 @@ LabelledClips::LabelledClips(const std::string& path)
         throw ConfigError(fmt::format("'{}' has no labelled clips", path), why,
                           "edgeloop-data labelled writes such files");
     };
-    const auto tensor = [&](const char* name, ElementType type, std::size_t axes) {
+    const auto tensor = [&](const char* name, ElementType type,
+                            std::size_t axes) -> const TensorView& {
         const auto found = content.tensors.find(name);
         if (found == content.tensors.end()) refuse(fmt::format("there is no tensor '{}'", name));
         if (found->second.type != type || found->second.shape.size() != axes)
             refuse(fmt::format("'{}' is not {} of {} axes", name, name_of(type), axes));
         return found->second;
     };
-    const TensorView input = tensor("input", ElementType::u8, 4);
-    const TensorView expected = tensor("expected", ElementType::f32, 2);
-    const TensorView line = tensor("line", ElementType::i64, 1);
+    const TensorView& input = tensor("input", ElementType::u8, 4);
+    const TensorView& expected = tensor("expected", ElementType::f32, 2);
+    const TensorView& line = tensor("line", ElementType::i64, 1);
     const std::int64_t clips = input.shape[0];
     if (clips < 1 || clips > most_clips || expected.shape[0] != clips || line.shape[0] != clips)
         refuse("its tensors are not of as many clips");
