@@ -35,6 +35,7 @@ namespace {
 
 constexpr const char* child_command = "measuring-process";  // hidden
 constexpr int answer_fd = 3;
+
 /// Cores that this process may be pinned to, ascending: those of the machine, or what a container
 /// has of them.
 std::vector<int> usable_cores() {

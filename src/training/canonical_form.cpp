@@ -1,5 +1,7 @@
 #include "canonical_form.hpp"
 
+#include <utility>
+
 namespace edgeloop {
 namespace {
 
@@ -128,7 +130,8 @@ CanonicalBond CanonicalBond::with(const torch::Tensor& indices) const {
 
 CanonicalForm canonical_form(const FactoredModule& layer) {
     const torch::NoGradGuard no_grad;
-    if (layer.layer().format == "cp") {
+    // Of cp with two cores the weights are their product, as of the other formats.
+    if (layer.layer().format == "cp" && layer.cores().size() > 2) {
         CanonicalForm form;
         for (std::size_t b = 0; b < layer.bonds().size(); ++b) form.push_back(plain_bond(layer, b));
         return form;

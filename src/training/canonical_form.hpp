@@ -20,8 +20,8 @@ namespace edgeloop {
 /// that can be done with fewer (Eckart and Young).
 struct CanonicalBond {
     /// What indices bring, a vector in double on the host: singular values of the weights,
-    /// descending. Of cp, which has no such freedom, products of the lengths of slices, in
-    /// the order of its indices.
+    /// descending. Of cp with three cores, which has no such freedom, products of the lengths of
+    /// slices, in the order of its indices.
     torch::Tensor worth;
     /// For each axis of the bond a matrix (indices now, indices before), in double on the host,
     /// that a core is multiplied by along it; scales of the bond are part of it.

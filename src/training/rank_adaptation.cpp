@@ -1,5 +1,6 @@
 #include "rank_adaptation.hpp"
 
+#include "canonical_form.hpp"
 #include "rank_choice.hpp"
 
 #include <algorithm>

@@ -15,8 +15,9 @@ struct AdaptationProgress {
     double early_loss = -1;  ///< where the late stage began; negative: not yet
 };
 
-/// Makes ranks of layers smaller while they train. Everything here depends on the weights, and on
-/// losses that all ranks of a group share, alone: it is the same on all of them.
+/// Makes ranks of layers smaller while they train. What pulls depends on the weights, and on losses
+/// that all ranks of a group share, alone: it is the same on all of them. What is kept is chosen by
+/// one of them.
 ///
 /// What pulls on ranks is applied beside the optimiser's step, as AdamW applies weight decay: Adam
 /// would divide a gradient of it by the noise of the loss's gradient.

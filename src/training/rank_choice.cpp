@@ -17,7 +17,7 @@ struct Index {
     std::int64_t number;
 };
 
-/// Ties are broken by the place, so that all ranks of a group choose alike.
+/// Ties are broken by the place, so that a choice can be repeated.
 bool is_worth_less(const Index& a, const Index& b) {
     if (a.worth != b.worth) return a.worth < b.worth;
     if (a.layer != b.layer) return a.layer > b.layer;

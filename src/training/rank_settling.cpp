@@ -111,7 +111,7 @@ Weights TrainingRun::given_weights() const {
     for (const FactoredModule* const layer : open_layers(*network_, spec_.low_rank))
         for (std::size_t k = 0; k < layer->cores().size(); ++k)
             given.at(name_of(*network_, layer->cores()[k])) =
-                layer->scaled_core(k).detach().to(torch::kCPU).contiguous();
+                layer->scaled_core(k).detach().to(torch::kCPU).clone();
     for (auto item = given.begin(); item != given.end();)
         item = is_bond_scale(item->first) ? given.erase(item) : std::next(item);
     return given;

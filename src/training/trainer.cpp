@@ -180,22 +180,21 @@ class TrainingLoop {
     }
 
     /// Makes cores smaller, and says what that changed. What was best before was another network.
+    /// A stop in between waits: a state has the change with the ranks.
     void settle_ranks() {
-        const auto rmse = [this] {
-            validate();
+        const auto rmse = [this](bool may_stop) {
+            validate(may_stop);
             double value = 0;
             guard_.run(Phase::judge_epoch,
                        [&] { value = run_->validation_sums().metrics().at("val_rmse"); });
             return value;
         };
-        const double before = rmse();
+        const double before = rmse(true);
         const std::int64_t parameters = run_->counts().parameters;
         choose_ranks();
-        const double after = rmse();
+        const double after = rmse(false);
         progress_.shrink_change = before > 0 ? (after - before) / before : 0;
-        progress_.best_epoch = progress_.epochs_on_plateau = 0;
-        progress_.plateau_rmse = -1;
-        progress_.best_metrics.clear();
+        progress_.forget_best();
         best_weights_.clear();
         log::info("candidate {}: ranks are final, {} of {} parameters, val_rmse {:.5g} to {:.5g}",
                   candidate_.id, run_->counts().parameters, parameters, before, after);
@@ -211,7 +210,8 @@ class TrainingLoop {
         });
         group_.broadcast(bytes, 0);
         guard_.run(Phase::settle_ranks, [&] {
-            if (!leads()) progress_.ranks = run_->restore(bytes, "leader's state").progress.ranks;
+            if (!leads())
+                progress_.ranks = run_->restore(bytes, "the leader's state").progress.ranks;
         });
     }
 
@@ -233,7 +233,7 @@ class TrainingLoop {
 
     /// A network that is still trained in float32 is validated with the steps that it would begin
     /// with.
-    void validate() {
+    void validate(bool may_stop = true) {
         if (run_->has_rounding() && progress_.epoch <= run_->first_rounding_epoch())
             calibrate(Phase::start_validation);
         guard_.run(Phase::start_validation, [this] { run_->start_validation(); });
@@ -243,7 +243,7 @@ class TrainingLoop {
                 asked = token_.requested();
                 run_->validation_step();
             });
-            if (guard_.agree(asked)) cancelled("in validation");
+            if (guard_.agree(asked) && may_stop) cancelled("in validation");
         }
         auto& sums = run_->validation_sums().values;
         group_.all_reduce(sums.data(), sums.size(), Reduction::sum);

@@ -65,7 +65,7 @@ class TrainingRun {
     /// Epochs after which ranks are final; 0: they are already.
     [[nodiscard]] int adaptive_epochs() const { return ranks_open_ ? adaptive_epochs_ : 0; }
     /// Leaves out of cores, and of the optimiser's state, what is not worth keeping. Processors may
-    /// decompose a matrix to other bits: one rank does it, the others restore() what it saves.
+    /// round a decomposition differently: one rank does it, the others restore() what it saves.
     /// @return the ranks of the layers that had them open.
     std::vector<Ranks> settle_ranks();
     /// Of each layer in tensor form.

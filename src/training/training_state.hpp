@@ -30,6 +30,13 @@ struct TrainingProgress {
     int best_epoch = 0;    ///< counted from 1, the one with the smallest val_rmse; 0: none yet
     Metrics best_metrics;  ///< of that epoch, as they are reported
 
+    /// Of a network that is no more.
+    void forget_best() {
+        plateau_rmse = -1;
+        epochs_on_plateau = best_epoch = 0;
+        best_metrics.clear();
+    }
+
     // Only of a training in which ranks adapt:
     AdaptationProgress adaptation;
     std::vector<Ranks> ranks;  ///< of the layers that had them open; empty: they have

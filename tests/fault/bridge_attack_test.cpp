@@ -34,7 +34,8 @@ class Meanwhile {
   public:
     explicit Meanwhile(std::function<void(const std::atomic<bool>&)> body)
         : thread_([this, body = std::move(body)] {
-              // It has a machine of its own elsewhere; its threads here get what others leave.
+              // It has a machine of its own elsewhere: threads that it starts get what others
+              // leave.
               (void)::setpriority(PRIO_PROCESS, 0, 19);
               body(stopping_);
           }) {}

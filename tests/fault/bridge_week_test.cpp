@@ -465,7 +465,7 @@ TEST(Week, MemoryStoreAndQueueStayBoundedAndWhatIsAskedForIsAnswered) {
     const std::string log = place.folder.path("bridge.log");
     place.bridge =
         std::make_unique<test::BridgeProcess>(place.folder.path("store"), place.options(), log);
-    // A full disk ends a program that has not yet said that it does not want to be ended.
+    // Before it ignores SIGXFSZ a full disk would end it.
     ASSERT_TRUE(
         test::eventually([&] { return read_file(log).find("listening on") != std::string::npos; }));
     Traffic traffic(place, jobs);
