@@ -105,6 +105,22 @@ TEST_F(RankAdaptationTest, GoesOnToTheSameBitsWhereverItWasBrokenOff) {
     }
 }
 
+TEST_F(RankAdaptationTest, AStopWhileRanksBecomeFinalKeepsTheBestEpochOfTheSmallerNetwork) {
+    const test::TemporaryFolder states;
+    TrainingSettings kept = settings();
+    kept.keep_best_epoch = true;
+    kept.state_dir = states.path("training");
+    const Candidate one = candidate("diagonal", 2, R"(,"rank_target":3)");
+    TrainingSettings unkept = settings();
+    unkept.keep_best_epoch = true;
+    const Metrics whole = train(unkept, one).metrics;
+    for (int at = 18; at < 32; ++at) {  // both validations, before and after
+        const Outcome stopped = train(kept, one, StopToken(at));
+        ASSERT_EQ(stopped.status, Status::cancelled) << at;
+        EXPECT_EQ(train(kept, one).metrics, whole) << "at " << at;
+    }
+}
+
 TEST_F(RankAdaptationTest, ARungGoesOnFromTheOneBefore) {
     const test::TemporaryFolder states;
     TrainingSettings kept = settings();
@@ -150,11 +166,15 @@ TEST_F(RankAdaptationTest, TheBestEpochOfOpenRanksIsGivenAsItWas) {
     TrainingSettings best = settings();
     best.keep_best_epoch = true;
     best.weights_dir = folder.root();
-    std::string spec = spec_of("log-uniform", 16);
-    spec.replace(spec.find("0.005"), 5, "0.1");  // its val_rmse goes up and down
-    Candidate one = test::candidate_of(spec);
-    one.epochs = 7;  // of the 8 in which they adapt
-    const double epoch = train(best, one).metrics.at("best_epoch");
+    Candidate one;
+    double epoch = 7;
+    for (const char* rate : {"0.02", "0.05", "0.2", "1"}) {  // until val_rmse goes up and down
+        std::string spec = spec_of("log-uniform", 16);
+        one = test::candidate_of(spec.replace(spec.find("0.005"), 5, rate));
+        one.epochs = 7;  // of the 8 in which they adapt
+        epoch = train(best, one).metrics.at("best_epoch");
+        if (epoch < one.epochs) break;
+    }
     ASSERT_LT(epoch, 7);
     const std::string given = read_file(folder.path("7.safetensors"));
     one.epochs = static_cast<int>(epoch);
