@@ -5,6 +5,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
 #include "edgeloop/core/text.hpp"
@@ -157,7 +158,7 @@ void print_shares(const Json& status) {
     for (const Json& share : shares)
         fmt::print("{:<44} {:>9} {:>9.1f}\n", share.at("of").get<std::string>(),
                    share.at("jobs").get<std::uint64_t>(),
-                   static_cast<double>(share.at("bytes").get<std::uint64_t>()) / (1 << 20));
+                   static_cast<double>(share.at("bytes").get<std::uint64_t>()) / bytes_per_mib);
 }
 
 void print_status(const Json& status) {

@@ -11,6 +11,7 @@
 #include "edgeloop/core/build_info.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
+#include "edgeloop/core/numbers.hpp"
 #include "edgeloop/data/output_file.hpp"
 #include "edgeloop/deploy/predictor.hpp"
 #include "edgeloop/inference/model_file.hpp"
@@ -350,7 +351,7 @@ std::string to_text(const ExportReport& report, const ExportRequest& request) {
             : std::to_string(request.batch),
         request.with_preprocessing ? "uint8 crops" : "normalised clips",
         request.with_preprocessing ? to_text(report.targets) : "targets divided by their scales",
-        static_cast<double>(report.bytes) / (1 << 20),
+        static_cast<double>(report.bytes) / bytes_per_mib,
         request.network.weights_file.empty() ? ", random weights" : "");
     if (request.precision == FilePrecision::float32) {
         if (report.runtime.empty())

@@ -1,6 +1,7 @@
 #include "optimization.hpp"
 
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -29,12 +30,11 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainingRecipe& re
 
 double learning_rate(const TrainingRecipe& recipe, double moment) {
     const double rate = recipe.learning_rate;
-    const double half_turn = std::acos(-1.0);
     if (recipe.schedule == "one-cycle") {
         constexpr double warm_up = 0.3;
         const double done = std::min(1.0, moment / std::max(1, recipe.epochs));
         if (done < warm_up) return rate * done / warm_up;
-        return rate * 0.5 * (1 + std::cos(half_turn * (done - warm_up) / (1 - warm_up)));
+        return rate * 0.5 * (1 + std::cos(pi * (done - warm_up) / (1 - warm_up)));
     }
     const int epoch = static_cast<int>(moment);
     if (recipe.schedule == "constant") return rate;
@@ -42,7 +42,7 @@ double learning_rate(const TrainingRecipe& recipe, double moment) {
         return rate * std::pow(recipe.gamma, epoch / std::max(1, recipe.step_epochs));
     if (recipe.schedule == "cosine") {
         const double done = std::min(1.0, double(epoch) / std::max(1, recipe.epochs));
-        return rate * 0.5 * (1 + std::cos(half_turn * done));
+        return rate * 0.5 * (1 + std::cos(pi * done));
     }
     throw ConfigError("training.schedule '" + recipe.schedule + "' is unknown", {},
                       "use step, cosine, one-cycle or constant");

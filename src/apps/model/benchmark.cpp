@@ -4,6 +4,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <optional>
 #include <sstream>
@@ -82,7 +83,7 @@ int benchmark_command(int argc, const char* const* argv) {
         "on {} with {} kernels{}\n",
         result.median_ms, result.p90_ms, result.min_ms, settings.repetitions, result.floor_ms,
         result.flops / 1e9, result.gemm_gflop_per_s, result.ratio, result.cpu_ratio,
-        static_cast<double>(result.peak_bytes) / (1 << 20), to_string(settings.processor),
+        static_cast<double>(result.peak_bytes) / bytes_per_mib, to_string(settings.processor),
         to_string(settings.kernels),
         settings.mixed_precision ? " in bfloat16"
         : settings.frozen        ? " as frozen TorchScript"

@@ -2,6 +2,7 @@
 
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/json.hpp"
+#include "edgeloop/core/numbers.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,7 +10,7 @@
 namespace edgeloop {
 namespace {
 
-double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+double mib(std::int64_t bytes) { return static_cast<double>(bytes) / bytes_per_mib; }
 double kib(std::int64_t bits) { return static_cast<double>(bits) / (8 << 10); }
 double million(std::int64_t count) { return static_cast<double>(count) / 1e6; }
 
@@ -44,7 +45,7 @@ Json to_json(const ModelCounts& counts) {
 }
 
 void print_memory(const TrainingMemory& memory, const TrainingRecipe& recipe) {
-    const auto shown = [](double bytes) { return bytes / (1 << 20); };
+    const auto shown = [](double bytes) { return bytes / bytes_per_mib; };
     fmt::print(
         "training step           {:.2f} MiB with a batch of {} and {}: weights {:.2f}, gradients "
         "{:.2f}, optimiser {:.2f}, activations {:.2f}, derived weights {:.2f}\n",

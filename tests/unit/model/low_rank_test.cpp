@@ -246,8 +246,8 @@ TEST_P(LowRankNetworks, MemoryIsWhatIsAllocated) {
                        kept = meter.live_bytes() - 2 * 4;
     EXPECT_LE(kept, counted);
     // LibTorch 2.6 keeps up to 1.2 % less of transformers and inverted bottlenecks.
-    EXPECT_GE(static_cast<double>(kept),
-              (TORCH_VERSION_MAJOR < 2 ? 1 : 0.98) * static_cast<double>(counted));
+    const bool is_exact = TORCH_VERSION_MAJOR < 2 || odd.family == "cnn3d";
+    EXPECT_GE(static_cast<double>(kept), (is_exact ? 1 : 0.98) * static_cast<double>(counted));
 }
 
 TEST_P(LowRankNetworks, RunInTheNativeRuntimeWithWhateverIsFaster) {
