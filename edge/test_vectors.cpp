@@ -207,7 +207,13 @@ Json promise_verdict(const LatencyPromise& promise, const std::string& device_cl
     const auto valid = metrics.find(latency_name(1) + "_valid");
     if (valid == metrics.end() || valid->second != 1)
         return not_comparable("this measurement is not valid");
-    verdict["holds"] = measured->second <= (1 + promise_slack) * promise.latency_ms;
+    const bool holds = measured->second <= (1 + promise_slack) * promise.latency_ms;
+    verdict["holds"] = holds;
+    if (!holds)
+        verdict["why"] = fmt::format(
+            "{:.4g} ms measured, {:.1f} % more than the {:.4g} ms promised; {:g} % is allowed",
+            measured->second, 100 * (measured->second / promise.latency_ms - 1), promise.latency_ms,
+            100 * promise_slack);
     return verdict;
 }
 

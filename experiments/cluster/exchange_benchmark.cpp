@@ -8,8 +8,8 @@
 #include "training/optimization.hpp"
 
 #include "edgeloop/core/clock.hpp"
+#include "edgeloop/core/quantile.hpp"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -17,11 +17,6 @@
 
 namespace edgeloop {
 namespace {
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
 
 /// Trains one network on random clips with one way of exchange.
 class Contestant {

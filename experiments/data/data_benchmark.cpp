@@ -8,12 +8,11 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/json.hpp"
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/data/loader.hpp"
 #include "edgeloop/data/shard.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <thread>
@@ -40,11 +39,6 @@ double rate_of(double seconds, const std::function<std::size_t()>& work) {
         now = steady_seconds();
     }
     return double(samples) / (now - start);
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
 }
 
 /// Walks through epochs, batch by batch.

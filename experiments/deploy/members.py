@@ -5,8 +5,9 @@ usage: members.py --data SHARDS --out FOLDER [--members 20] [--runtime native] [
 
 Searches as mpi_launch/quickstart.ini says, with seeds 1, 2, ... and the runtime, until the fronts have so many members. Each member
 is trained in full, deployed, and its file is measured with its test vectors by edgeloop-edge, in its sandbox. Nothing else may run
-on the machine while FOLDER/members.csv is made: latencies are compared with those of the searches. A study that was stopped goes on
-when the same command is given again; FOLDER/members.md is the result.
+on the machine while FOLDER/members.csv is made: latencies are compared with those of the searches. Where a promise does not hold, the
+file is measured three times more, and the table says what that gave. A study that was stopped goes on when the same command is given
+again; FOLDER/members.md is the result.
 """
 import argparse
 import csv
@@ -20,6 +21,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 FILES = {"native": "model.elm", "torchscript": "model.pt", "onnx": "model.onnx"}
+AGAIN = 3
 COLUMNS = ("seed", "id", "family", "file", "vectors", "largest_difference", "prediction", "promised_ms", "measured_ms", "promise", "why")
 
 
@@ -59,15 +61,24 @@ def check(run_dir, seed, member, options):
     row = {"seed": seed, "id": member["id"], "family": spec["family"], "file": file}
     if not (place / "handover" / file).exists():
         return {**row, "prediction": "left out", "why": "the family has no such file"}
-    said = call(options.bin / "edgeloop-edge", "measure", "--model", place / "handover" / file, "--vectors",
-                place / "handover" / f"{file}.vectors.safetensors", "--json")
-    if said.returncode not in (0, 2) or not said.stdout.startswith("{"):
-        sys.exit(f"members.py: {file} of {place} was not measured:\n{said.stdout}")
-    answer = json.loads(said.stdout)
+    answer = measured(place / "handover" / file, options)
     vectors, promise = answer["record"]["vectors"], answer["record"].get("promise", {})
+    if promise.get("holds") is False:
+        # Is it the file or the moment?
+        again = [measured(place / "handover" / file, options) for _ in range(AGAIN)]
+        holds = sum(other["record"]["promise"]["holds"] is True for other in again)
+        times = ", ".join(f"{other['metrics']['latency_ms']:.3g}" for other in again)
+        promise["why"] += f"; {AGAIN} measurements later: {times} ms, {holds} of them hold"
     return {**row, "vectors": vectors["vectors"], "largest_difference": vectors["largest_difference"],
             "prediction": verdict(vectors["holds"]), "promised_ms": promise.get("promised_ms"),
             "measured_ms": answer["metrics"]["latency_ms"], "promise": verdict(promise.get("holds")), "why": promise.get("why", "")}
+
+
+def measured(path, options):
+    said = call(options.bin / "edgeloop-edge", "measure", "--model", path, "--vectors", f"{path}.vectors.safetensors", "--json")
+    if said.returncode not in (0, 2) or not said.stdout.startswith("{"):
+        sys.exit(f"members.py: {path} was not measured:\n{said.stdout}")
+    return json.loads(said.stdout)
 
 
 def verdict(holds):

@@ -5,6 +5,7 @@
 #include "edgeloop/core/clock.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
 #include "edgeloop/evolution/problems.hpp"
 #include "edgeloop/search/analytic.hpp"
@@ -22,11 +23,6 @@ namespace edgeloop {
 namespace {
 
 constexpr std::uint64_t evaluations = 500;
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
 
 CompletedCandidate evaluated(const Problem& problem, const Candidate& candidate) {
     CompletedCandidate completed;

@@ -1,6 +1,7 @@
 // Time of non-dominated sorting, edgeloop's and pagmo2's, on uniform random points; medians of
 // several turns within one run.
 
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/core/random_stream.hpp"
 #include "edgeloop/evolution/pareto_ranks.hpp"
 
@@ -32,8 +33,7 @@ double median_seconds(int turns, Action action) {
         const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
         seconds.push_back(passed.count());
     }
-    std::sort(seconds.begin(), seconds.end());
-    return seconds[seconds.size() / 2];
+    return median(seconds);
 }
 
 void compare(std::size_t count, std::size_t objectives, bool with_peer) {

@@ -163,11 +163,11 @@ void print_result(const MeasurementChoice& choice, const Outcome& outcome, bool 
     const Json promise = record.value("promise", Json::object());
     if (!json && promise.contains("holds")) {
         const Json& holds = promise.at("holds");
-        const std::string why = holds.is_null()
-                                    ? promise.value("why", "not comparable")
-                                    : fmt::format("{} ms promised, {} ms measured",
+        const std::string why = holds == true
+                                    ? fmt::format("{} ms promised, {} ms measured",
                                                   promise.value("promised_ms", Json()).dump(),
-                                                  promise.value("measured_ms", Json()).dump());
+                                                  promise.value("measured_ms", Json()).dump())
+                                    : promise.value("why", "not comparable");
         fmt::print("{:<24} {} ({})\n", "latency promise",
                    holds.is_null() ? "unknown"
                    : holds == true ? "holds"

@@ -4,6 +4,7 @@
 //   simulation_study [seeds [workers...]]
 
 #include "edgeloop/core/program.hpp"
+#include "edgeloop/core/quantile.hpp"
 #include "edgeloop/evolution/hypervolume.hpp"
 #include "edgeloop/search/analytic.hpp"
 #include "edgeloop/search/simulation.hpp"
@@ -89,11 +90,6 @@ double time_to_reach(const Run& run, double target) {
     for (const Sample& sample : run.curve)
         if (sample.hypervolume >= target) return sample.time;
     return INFINITY;
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
 }
 
 double hypervolume_at(const Run& run, double time) {

@@ -123,14 +123,19 @@ TEST(Promises, HoldWithinFivePercentOfTheSameDeviceRuntimeAndThreads) {
     MeasurementSettings settings;
     settings.runtime = "onnx";
     const LatencyPromise promise{"board", "onnx", 1, 2};
-    const auto holds = [&](double latency_ms, double valid = 1) {
+    const auto verdict_of = [&](double latency_ms, double valid) {
         return promise_verdict(promise, "board", settings,
-                               {{"latency_ms", latency_ms}, {"latency_valid", valid}})
-            .at("holds");
+                               {{"latency_ms", latency_ms}, {"latency_valid", valid}});
+    };
+    const auto holds = [&](double latency_ms, double valid = 1) {
+        return verdict_of(latency_ms, valid).at("holds");
     };
     EXPECT_EQ(holds(2.1), true);
     EXPECT_EQ(holds(0.5), true);
     EXPECT_EQ(holds(2.11), false);
+    EXPECT_EQ(verdict_of(2.11, 1).at("why"),
+              "2.11 ms measured, 5.5 % more than the 2 ms promised; 5 % is allowed");
+    EXPECT_FALSE(verdict_of(2.1, 1).contains("why"));
     EXPECT_TRUE(holds(2, 0).is_null());
     const auto why = [&](const LatencyPromise& given, const Metrics& metrics) {
         const Json verdict = promise_verdict(given, "board", settings, metrics);
