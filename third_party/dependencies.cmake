@@ -68,8 +68,8 @@ if(Torch_FOUND AND NOT TARGET edgeloop_torch)
   target_link_libraries(edgeloop_torch INTERFACE ${TORCH_LIBRARIES})
 endif()
 
-# Optional: libonnxruntime-dev of Debian 13, whose headers are in onnxruntime/; Debian 12 has none. An unpacked release has include/ and lib/: pass its folder in
-# CMAKE_PREFIX_PATH.
+# Optional: libonnxruntime-dev of Debian 13, whose headers are in onnxruntime/; Debian 12 has none. An unpacked release has
+# include/ and lib/: pass its folder in CMAKE_PREFIX_PATH.
 find_path(EDGELOOP_ONNXRUNTIME_INCLUDE onnxruntime_cxx_api.h PATH_SUFFIXES onnxruntime onnxruntime/core/session)
 find_library(EDGELOOP_ONNXRUNTIME_LIBRARY onnxruntime)
 mark_as_advanced(EDGELOOP_ONNXRUNTIME_INCLUDE EDGELOOP_ONNXRUNTIME_LIBRARY)
