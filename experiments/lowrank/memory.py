@@ -35,6 +35,12 @@ def with_ranks(spec, rank, dense_rank):
     return made
 
 
+def one_at_a_time(spec):
+    made = copy.deepcopy(spec)
+    made["training"]["micro_batch"] = 1
+    return made
+
+
 def memory_of(program, spec):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "spec.json"
@@ -52,8 +58,10 @@ def main():
     print("| --- " * (len(KINDS) + 5) + "|")
     for name, spec in (("cnn3d-baseline", BASELINE), ("large", LARGE)):
         dense = None
-        for form, made in (("dense", spec), ("tt, ranks 8 and 8", with_ranks(spec, 8, 8)),
-                           ("tt, ranks 16 and 16", with_ranks(spec, 16, 16))):
+        forms = [("dense", spec), ("tt, ranks 8 and 8", with_ranks(spec, 8, 8)),
+                 ("tt, ranks 16 and 16", with_ranks(spec, 16, 16))]
+        forms += [(f"{form}, a clip at a time", one_at_a_time(made)) for form, made in forms]
+        for form, made in forms:
             parameters, memory = memory_of(program, made)
             state = sum(memory[kind] for kind in ("weights", "gradients", "optimiser"))
             if dense is None:

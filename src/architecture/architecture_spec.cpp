@@ -76,6 +76,9 @@ std::vector<Field> TrainingRecipe::fields() {
          "of the first step; with one-cycle the highest"},
         {"weight_decay", weight_decay, {0, 10}, "decoupled for adamw"},
         {"batch", batch, {1, 65536}, "clips per rank and step"},
+        Field("micro_batch", micro_batch, {0, 65536},
+              "clips that pass through the network at once, their gradients added up; 0: the batch")
+            .added_later(0),
         {"epochs", epochs, {1, 1e6}, "passes over the training data"},
         {"schedule", schedule, {"step", "cosine", "one-cycle", "constant"}, "of the learning rate"},
         {"step_epochs", step_epochs, {1, 1e6}, "epochs between steps; step schedule only"},

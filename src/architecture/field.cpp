@@ -74,9 +74,13 @@ Json Field::write() const {
 }
 
 Field Field::added_later() const {
-    EDGELOOP_EXPECT(!choices.empty(), "only a choice can be left out");
+    EDGELOOP_EXPECT(!choices.empty(), "of what is no choice the older value must be given");
+    return added_later(choices.front());
+}
+
+Field Field::added_later(Json value_of_older) const {
     Field later = *this;
-    later.is_added_later = true;
+    later.older = std::move(value_of_older);
     return later;
 }
 
@@ -102,7 +106,7 @@ Json write_fields(const std::vector<Field>& fields) {
     Json object = Json::object();
     for (const Field& field : fields) {
         Json value = field.write();
-        if (field.is_added_later && value == field.choices.front()) continue;
+        if (!field.older.is_null() && value == field.older) continue;
         object[field.name] = std::move(value);
     }
     return object;

@@ -93,10 +93,11 @@ void GradientAverager::begin() {
         bucket.sum.reset();
     }
     active_ = true;
+    more_to_come_ = false;
 }
 
 void GradientAverager::arrived(std::size_t index) {
-    if (!active_) return;
+    if (!active_ || more_to_come_) return;
     --buckets_[index].missing;
     // The last bucket waits for exchange(): it carries the totals.
     std::size_t end = posted_;

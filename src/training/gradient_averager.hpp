@@ -28,8 +28,9 @@ struct StepTotals {
 /// with the last bucket and cost no message of their own.
 ///
 /// Call order: begin(), backward of a loss that is a *sum* over samples, stage(), exchange(),
-/// average(). A rank without samples leaves out backward; one with a failure leaves out all but
-/// exchange(), where all ranks meet and nothing but MPI can fail.
+/// average(). Backward may be several, whose gradients are added up: expect_more() before each. A
+/// rank without samples leaves out backward; one with a failure leaves out all but exchange(),
+/// where all ranks meet and nothing but MPI can fail.
 class GradientAverager {
   public:
     /// @param parameters    their .grad becomes a view into a bucket; must outlive this object.
@@ -41,6 +42,8 @@ class GradientAverager {
     GradientAverager& operator=(const GradientAverager&) = delete;
 
     void begin();
+    /// Whether the next backward is not the step's last: what it gives does not travel yet.
+    void expect_more(bool more) { more_to_come_ = more; }
     /// Copies gradients of an accelerator to where they travel from; what went wrong there in the
     /// step shows here.
     void stage();
@@ -70,7 +73,7 @@ class GradientAverager {
     std::vector<Bucket> buckets_;
     std::vector<std::shared_ptr<torch::autograd::Node>> accumulators_;
     std::size_t posted_ = 0;
-    bool active_ = false;
+    bool active_ = false, more_to_come_ = false;
 };
 
 }  // namespace edgeloop

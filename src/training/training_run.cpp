@@ -179,13 +179,13 @@ void TrainingRun::seed_dropout() const {
         RandomStream(candidate_.seed, "dropout", std::uint32_t(epoch_), place).next_u64());
 }
 
-torch::Tensor TrainingRun::predict() {
+torch::Tensor TrainingRun::predict(std::size_t first, std::size_t count) {
     const MixedPrecision mixed(device_.type(), settings_.mixed_precision);
-    const std::int64_t side = spec_.clip.side;
+    const std::int64_t side = spec_.clip.side, values = spec_.clip.frames * side * side;
     // Without waiting for the copy: the batch is not filled again before its answers are here.
     const torch::Tensor clips =
-        torch::from_blob(batch_.clips.get(),
-                         {std::int64_t(batch_.samples), 1, spec_.clip.frames, side, side})
+        torch::from_blob(batch_.clips.get() + std::int64_t(first) * values,
+                         {std::int64_t(count), 1, spec_.clip.frames, side, side})
             .to(device_, true);
     return network_->forward(clips).to(torch::kFloat32);
 }
@@ -199,9 +199,16 @@ void TrainingRun::forward_and_backward(StepTotals& own) {
     const torch::Tensor targets =
         torch::from_blob(batch_.targets.data(), {std::int64_t(batch_.samples), outputs})
             .to(device_);
-    const torch::Tensor loss = (predict() - targets).square().sum() / outputs;
-    own.loss_sum = loss.item<double>();
-    loss.backward();
+    const std::size_t at_once =
+        spec_.training.micro_batch > 0 ? std::size_t(spec_.training.micro_batch) : batch_.samples;
+    for (std::size_t first = 0; first < batch_.samples; first += at_once) {
+        const std::size_t count = std::min(at_once, batch_.samples - first);
+        averager_->expect_more(first + count < batch_.samples);
+        const torch::Tensor expected = targets.narrow(0, std::int64_t(first), std::int64_t(count));
+        const torch::Tensor loss = (predict(first, count) - expected).square().sum() / outputs;
+        own.loss_sum += loss.item<double>();
+        loss.backward();
+    }
 }
 
 void TrainingRun::compute_gradients(StepTotals& own) {

@@ -93,8 +93,9 @@ class TrainingRun {
     [[nodiscard]] int epochs() const { return epochs_; }
 
   private:
-    /// The network's answers to the batch at hand, float32.
-    [[nodiscard]] torch::Tensor predict();
+    /// The network's answers to clips of the batch at hand, float32.
+    [[nodiscard]] torch::Tensor predict(std::size_t first, std::size_t count);
+    [[nodiscard]] torch::Tensor predict() { return predict(0, batch_.samples); }
     void forward_and_backward(StepTotals& own);
     void seed_dropout() const;
     [[nodiscard]] std::string identity() const;

@@ -111,6 +111,40 @@ TEST(Gradient, EqualsThatOfOneRankForEveryBatchSize) {
         }
 }
 
+/// Flat, after one step in which each rank passes its share in parts of so many samples.
+torch::Tensor gradients_in_parts(const Samples& part, GradientExchange exchange,
+                                 std::int64_t at_once) {
+    BranchedNet net(false);  // the branch depends on the size of a part
+    GradientAverager averager(net.parameters(), world(), exchange, 16);
+    averager.begin();
+    StepTotals own;
+    const std::int64_t count = part.inputs.size(0);
+    for (std::int64_t first = 0; first < count; first += at_once) {
+        const std::int64_t length = std::min(at_once, count - first);
+        averager.expect_more(first + length < count);
+        const StepTotals one = backward(
+            net, {part.inputs.narrow(0, first, length), part.targets.narrow(0, first, length)});
+        own.samples += one.samples;
+        own.loss_sum += one.loss_sum;
+    }
+    EXPECT_EQ(finish(averager, own).samples, 11);
+    std::vector<torch::Tensor> flat;
+    for (const torch::Tensor& parameter : net.parameters())
+        flat.push_back(parameter.grad().flatten().clone());
+    return torch::cat(flat);
+}
+
+TEST(Gradient, OfPartsAddsUpToThatOfTheWhole) {
+    const Samples share = share_of(samples(11), world().rank(), world().size());
+    const torch::Tensor whole = gradients_in_parts(share, GradientExchange::simple, 11);
+    for (const GradientExchange exchange :
+         {GradientExchange::overlapped, GradientExchange::simple, GradientExchange::staged})
+        for (const std::int64_t at_once : {1, 2, 11})
+            EXPECT_LE((gradients_in_parts(share, exchange, at_once) - whole).norm().item<double>(),
+                      1e-6 * whole.norm().item<double>())
+                << at_once;
+}
+
 TEST(Gradient, IsTheSameToTheBitOnAllRanks) {
     for (const GradientExchange exchange :
          {GradientExchange::overlapped, GradientExchange::staged}) {

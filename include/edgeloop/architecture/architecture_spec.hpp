@@ -30,6 +30,7 @@ struct TrainingRecipe {
     double learning_rate = 1e-3;
     double weight_decay = 0;
     int batch = 8;
+    int micro_batch = 0;
     int epochs = 2;
     std::string schedule = "step";
     int step_epochs = 10;

@@ -69,7 +69,7 @@ struct TrainingMemory {
     double weights = 0;
     double gradients = 0;
     double optimiser = 0;    ///< momentum, and Adam's second moment
-    double activations = 0;  ///< of one batch, kept for the backward pass
+    double activations = 0;  ///< of what passes at once, kept for the backward pass
     double derived = 0;      ///< of rounded, merged or scaled weights
 
     [[nodiscard]] double total() const {

@@ -54,9 +54,10 @@ class Field {
           member(Objects{[&to] { return to.size(); }, [&to](std::size_t size) { to.resize(size); },
                          [&to](std::size_t i) { return to[i].fields(); }}) {}
 
-    /// A choice that older specs do not know: the first one is what they have, and is left out
-    /// where it is written, so that they keep their text.
+    /// One that older specs do not know: what they have is left out where it is written, so that
+    /// they keep their text. Of a choice they have the first.
     [[nodiscard]] Field added_later() const;
+    [[nodiscard]] Field added_later(Json value_of_older) const;
 
     /// @throws ConfigError  wrong type or out of range, with its place.
     void read(const Json& value, const Place& place) const;
@@ -69,7 +70,7 @@ class Field {
     Bounds length{};                   ///< of a list that may vary in length
     std::vector<std::string> choices;  ///< of a text
     Member member;
-    bool is_added_later = false;
+    Json older;  ///< see added_later(); null: they know it
 };
 
 /// Reads a JSON object into the struct the fields belong to.

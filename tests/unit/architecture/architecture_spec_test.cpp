@@ -101,6 +101,13 @@ TEST(ArchitectureSpec, SaysWhatGreyValuesBecomeOnlyWhereItIsNotAsPublished) {
     EXPECT_NE(rejection(none).find("clip.deviation"), std::string::npos) << rejection(none);
 }
 
+TEST(ArchitectureSpec, SaysOfMicroBatchesOnlyThatThereAreSome) {
+    ArchitectureSpec spec = ArchitectureSpec::from_file("human");
+    EXPECT_EQ(spec.canonical().find("micro_batch"), std::string::npos);
+    spec.training.micro_batch = 2;
+    EXPECT_EQ(ArchitectureSpec::from_json(spec.to_json(), "again").training.micro_batch, 2);
+}
+
 TEST(ArchitectureSpec, StepParametersOfOtherSchedulesDoNotMatter) {
     Json a = human(), b = human();
     a["training"]["schedule"] = b["training"]["schedule"] = "cosine";

@@ -214,6 +214,11 @@ TEST(LowRank, IsCountedByHand) {
     EXPECT_EQ(memory.optimiser, 8.0 * settled.parameters);
     EXPECT_EQ(memory.activations, 3.0 * settled.training_activation_bytes);
     EXPECT_EQ(memory.total(), training_bytes(settled, recipe));
+    recipe.micro_batch = 2;
+    EXPECT_EQ(training_memory(settled, recipe).activations,
+              2.0 * settled.training_activation_bytes);
+    recipe.micro_batch = 4;
+    EXPECT_EQ(training_memory(settled, recipe).activations, memory.activations);
 }
 
 TEST(LowRank, LinearLayersAreCountedByHand) {

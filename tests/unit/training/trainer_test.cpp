@@ -135,6 +135,23 @@ TEST_F(TrainerTest, TheSameCandidateGivesTheSameNumbersToTheBit) {
     EXPECT_NE(train(settings(), reseeded).metrics, first.metrics);
 }
 
+TEST_F(TrainerTest, MicroBatchesGiveTheResultOfTheBatchInLessMemory) {
+    const auto trained = [](const char* micro) {
+        return train(settings(), candidate(std::string(R"({"learning_rate":0.01,"batch":4,)") +
+                                           micro + R"("epochs":2})"))
+            .metrics;
+    };
+    const Metrics whole = trained("");
+    for (const char* micro : {R"("micro_batch":1,)", R"("micro_batch":3,)"}) {
+        const Metrics parts = trained(micro);
+        EXPECT_NEAR(parts.at("val_rmse"), whole.at("val_rmse"), 1e-4 * whole.at("val_rmse"));
+        EXPECT_NEAR(parts.at("train_loss"), whole.at("train_loss"), 1e-4 * whole.at("train_loss"));
+        EXPECT_LT(parts.at("peak_training_mib"), whole.at("peak_training_mib"));
+    }
+    // All of it at once is what it was without the key, to the bit.
+    EXPECT_EQ(trained(R"("micro_batch":4,)"), whole);
+}
+
 TEST_F(TrainerTest, TheBudgetOfTheCandidateOverridesTheRecipe) {
     Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":9})");
     one.epochs = 1;
