@@ -17,6 +17,9 @@ struct BenchmarkSettings {
     std::array<std::int64_t, 5> input{1, 1, 16, 64, 64};  ///< (batch, 1, frames, height, width)
     Kernels kernels = Kernels::fused;
     bool frozen = false;  ///< as a frozen TorchScript module, what an exported file holds
+    /// All matrix products ahead of the passes instead of one before each: a small network then
+    /// finds its weights in the caches, as one that is always at work does.
+    bool back_to_back = false;
     Processor processor = Processor::cpu;
     bool mixed_precision = false;  ///< products in bfloat16, the floor's too
     Pass pass = Pass::forward;

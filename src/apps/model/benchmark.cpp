@@ -58,6 +58,10 @@ int benchmark_command(int argc, const char* const* argv) {
         "frozen", &settings.frozen,
         "as a frozen TorchScript module; with --kernels exported it is what an exported file "
         "holds");
+    parser.add(
+        "back-to-back", &settings.back_to_back,
+        "time the passes one right after the other, with caches as in a stream of clips, and the "
+        "products ahead of them; otherwise a product goes before each pass");
     parser.add("mixed-precision", &settings.mixed_precision, "matrix products in bfloat16");
     parser.add("warm-up", &settings.warm_up, "untimed runs before the timed ones", at_least(0));
     parser.add("repetitions", &settings.repetitions, "timed runs", at_least(1));
