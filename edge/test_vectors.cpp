@@ -211,7 +211,7 @@ Json promise_verdict(const LatencyPromise& promise, const std::string& device_cl
     verdict["holds"] = holds;
     if (!holds)
         verdict["why"] = fmt::format(
-            "{:.4g} ms measured, {:.1f} % more than the {:.4g} ms promised; {:g} % is allowed",
+            "{:.4g} ms measured, {:.2f} % more than the {:.4g} ms promised; {:g} % is allowed",
             measured->second, 100 * (measured->second / promise.latency_ms - 1), promise.latency_ms,
             100 * promise_slack);
     return verdict;

@@ -79,8 +79,8 @@ struct AnswerComparison {
 /// Share by which a latency may exceed what was promised.
 constexpr double promise_slack = 0.05;
 
-/// Whether a promise is kept: {"holds": true|false} with both latencies, or {"holds": null, "why":
-/// …} when what was measured cannot be compared with it.
+/// Whether a promise is kept: {"holds": true|false} with both latencies, or {"holds": null} when
+/// what was measured cannot be compared with it; "why" unless it holds.
 [[nodiscard]] Json promise_verdict(const LatencyPromise& promise, const std::string& device_class,
                                    const MeasurementSettings& settings, const Metrics& metrics);
 

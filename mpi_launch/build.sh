@@ -8,9 +8,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 log=build/configure.log
 mkdir -p build
-# Headers are most of what there is to compile: four sources of a target are compiled as one, in half the time. Set
+# Headers are most of what there is to compile: several sources of a target are compiled as one, in half the time. Set
 # EDGELOOP_UNITY=OFF if you edit and build again.
-options=(-DCMAKE_UNITY_BUILD="${EDGELOOP_UNITY:-ON}" -DCMAKE_UNITY_BUILD_BATCH_SIZE=4)
+options=(-DCMAKE_UNITY_BUILD="${EDGELOOP_UNITY:-ON}")
 [ "${CI:-false}" = false ] || options+=(-DEDGELOOP_WARNINGS_AS_ERRORS=ON)
 if ! cmake --preset release "${options[@]}" > "$log" 2>&1; then
     cat "$log" >&2

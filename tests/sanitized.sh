@@ -12,8 +12,8 @@ if [ "$modules" = all ]; then
     targets=(unit_tests_without_torch)
     which=.
 fi
-# As mpi_launch/build.sh builds: four sources of a target as one.
-cmake --preset asan -DCMAKE_UNITY_BUILD="${EDGELOOP_UNITY:-ON}" -DCMAKE_UNITY_BUILD_BATCH_SIZE=4 > /dev/null
+# As mpi_launch/build.sh builds.
+cmake --preset asan -DCMAKE_UNITY_BUILD="${EDGELOOP_UNITY:-ON}" > /dev/null
 cmake --build build/asan --parallel "$(nproc)" --target "${targets[@]}"
 # What was not built has one test that says so, and fails.
 ctest --preset asan -R "$which" -E _NOT_BUILT --parallel "$(nproc)" "$@"

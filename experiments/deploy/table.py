@@ -9,10 +9,12 @@ edgeloop-model train makes FOLDER/human. Needs python3-torch (the same LibTorch 
 
 In each of ROUNDS rounds each form of each design runs once, in a process of its own, for one thread and for two. A number of the table is the
 median over the rounds of a process's median. FOLDER/table.md is the table, FOLDER/rounds.csv every round. "eager, fused" are edgeloop's
-own kernels, which an exported file cannot hold; "eager" are LibTorch's. Forms that FOLDER has from an earlier call are not exported again.
+own kernels, which an exported file cannot hold; "eager" are LibTorch's. Forms that FOLDER has from an earlier call,
+of the same weights and by the same program, are not exported again.
 """
 import argparse
 import csv
+import hashlib
 import json
 import os
 import pathlib
@@ -22,7 +24,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ROUNDS, SECONDS, MEMBERS = 5, 1.5, 5
+ROUNDS, SECONDS, MEMBERS = 3, 1.5, 5
 EAGER = {"eager": "library", "eager, fused": "fused"}
 FORMS = (*EAGER, "torchscript", "onnx", "onnx int8")
 COLUMNS = ("design", "threads", "form", "round", "median_ms")
@@ -100,12 +102,13 @@ class Design:
                                   ("onnx int8", "int8.onnx", ["--precision", "int8"])):
             path = pathlib.Path(self.options.out) / self.name / file
             path.parent.mkdir(parents=True, exist_ok=True)
-            words_kept = path.with_suffix(path.suffix + ".txt")  # written when the file is whole
+            words_kept = path.with_suffix(path.suffix + f".{self.digest(program)}.txt")
             try:
                 if not words_kept.exists():
                     path.unlink(missing_ok=True)
-                    words_kept.write_text(run(program, "export", "--model", self.folder, "--data", self.options.shards, "--output",
-                                              path, *words))
+                    text = run(program, "export", "--model", self.folder, "--data", self.options.shards, "--output", path, *words)
+                    words_kept.with_suffix(".part").write_text(text)
+                    words_kept.with_suffix(".part").rename(words_kept)
             except subprocess.CalledProcessError:
                 if form != "onnx int8":  # a design of one convolution has nothing for integers
                     raise
@@ -116,6 +119,13 @@ class Design:
             self.files[form] = path
             if form == "onnx int8":
                 self.changes[form] = rmse_change(said)
+
+    def digest(self, program):
+        """Of what an export is made from."""
+        made_from = hashlib.sha256()
+        for file in (self.spec, self.folder / "weights.safetensors", program):
+            made_from.update(pathlib.Path(file).read_bytes())
+        return made_from.hexdigest()[:16]
 
     def time(self, form, threads):
         if form in EAGER:

@@ -4,6 +4,8 @@
 #include "edgeloop/architecture/static_rules.hpp"
 #include "edgeloop/core/error.hpp"
 
+#include <fmt/format.h>
+
 namespace edgeloop {
 namespace {
 
@@ -84,6 +86,11 @@ std::vector<Field> TrainingRecipe::fields() {
         {"step_epochs", step_epochs, {1, 1e6}, "epochs between steps; step schedule only"},
         {"gamma", gamma, {1e-9, 1}, "factor of a step; step schedule only"},
     };
+}
+
+std::string TrainingRecipe::batch_text() const {
+    return at_once(batch) == batch ? std::to_string(batch)
+                                   : fmt::format("{}, {} at a time", batch, at_once(batch));
 }
 
 ArchitectureSpec ArchitectureSpec::from_json(const Json& json, const std::string& where) {

@@ -140,9 +140,8 @@ TrainingMemory training_memory(const ModelCounts& counts, const TrainingRecipe& 
                      bytes_per_element * static_cast<double>(counts.bond_scales);
     memory.gradients = memory.weights;
     memory.optimiser = (recipe.optimizer == "sgd" ? 1 : 2) * memory.weights;
-    const int at_once =
-        recipe.micro_batch > 0 ? std::min(recipe.micro_batch, recipe.batch) : recipe.batch;
-    memory.activations = at_once * static_cast<double>(counts.training_activation_bytes);
+    memory.activations =
+        recipe.at_once(recipe.batch) * static_cast<double>(counts.training_activation_bytes);
     memory.derived = static_cast<double>(counts.rounding_bytes);
     return memory;
 }

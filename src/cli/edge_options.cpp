@@ -163,11 +163,12 @@ void print_result(const MeasurementChoice& choice, const Outcome& outcome, bool 
     const Json promise = record.value("promise", Json::object());
     if (!json && promise.contains("holds")) {
         const Json& holds = promise.at("holds");
-        const std::string why = holds == true
-                                    ? fmt::format("{} ms promised, {} ms measured",
-                                                  promise.value("promised_ms", Json()).dump(),
-                                                  promise.value("measured_ms", Json()).dump())
-                                    : promise.value("why", "not comparable");
+        // A device of before says why only of what is not comparable.
+        const std::string times = fmt::format("{} ms promised, {} ms measured",
+                                              promise.value("promised_ms", Json()).dump(),
+                                              promise.value("measured_ms", Json()).dump());
+        const std::string why =
+            promise.value("why", holds.is_null() ? std::string("not comparable") : times);
         fmt::print("{:<24} {} ({})\n", "latency promise",
                    holds.is_null() ? "unknown"
                    : holds == true ? "holds"

@@ -89,7 +89,7 @@ std::string training_section(const HandoverRequest& request, const Catalogue& ca
         "Recipe: {}, learning rate {}, weight decay {}, batch {}, at most {} epochs, schedule "
         "{}.\n\n",
         recipe.optimizer, shortest(recipe.learning_rate), shortest(recipe.weight_decay),
-        recipe.batch, recipe.epochs, recipe.schedule);
+        recipe.batch_text(), recipe.epochs, recipe.schedule);
     if (is_trained_in_full(request)) text += spread_table(origin);
     text +=
         fmt::format("Data: shards `{}`, digest `{}`, split by {} with seed {}, cropped as {}.\n\n",

@@ -220,6 +220,8 @@ DesignCosts design_costs(const Candidate& candidate) {
     costs.clip_values = static_cast<double>(spec.clip.frames) * spec.clip.side * spec.clip.side;
     costs.parameters = static_cast<double>(counts.parameters);
     costs.batch = spec.training.batch;
+    const int at_once = spec.training.at_once(costs.batch);
+    costs.parts = (costs.batch + at_once - 1) / at_once;
     return costs;
 }
 

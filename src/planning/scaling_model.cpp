@@ -25,7 +25,7 @@ TrainingLoad training_load(const DesignCosts& design, const DataSize& data, int 
     TrainingLoad load{};
     load[0] = 1;
     load[1] = design.flops * (passes_of_a_step * train_clips + validation_clips);
-    load[2] = design.layers * (passes_of_a_step * train_steps + validation_steps);
+    load[2] = design.layers * design.parts * (passes_of_a_step * train_steps + validation_steps);
     load[3] = design.clip_values * (train_clips + validation_clips);
     if (ranks > 1) {
         // A sum over k ranks takes log2(k) rounds of messages and moves 2 (k-1) / k of its values.

@@ -336,6 +336,7 @@ void GaussianProcess::condition(const std::vector<Observation>& observations,
 }
 
 void GaussianProcess::extend(const std::vector<Observation>& more) {
+    if (more.empty()) return;
     const Kernel covers = kernel(parameters_);
     const Eigen::Index old = factor_.rows(), extra = static_cast<Eigen::Index>(more.size());
     Eigen::MatrixXd cross = covariance(covers, observations_, more);
@@ -357,6 +358,7 @@ void GaussianProcess::extend(const std::vector<Observation>& more) {
 
 std::vector<GaussianProcess::Prediction> GaussianProcess::predict(
     const std::vector<const Encoded*>& designs, int rung) const {
+    if (designs.empty()) return {};  // Eigen's solvers want a column
     const Kernel covers = kernel(parameters_);
     std::vector<Observation> wanted;
     wanted.reserve(designs.size());

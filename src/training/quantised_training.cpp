@@ -54,7 +54,8 @@ void TrainingRun::observe_activations() {
     train_.start_epoch(0);
     const std::size_t steps = std::min(calibration_steps, train_.steps_per_epoch());
     for (std::size_t step = 0; step < steps && train_.next(batch_); ++step)
-        if (batch_.samples > 0) (void)predict();
+        for_each_part(
+            [this](std::size_t first, std::size_t count) { (void)predict(first, count); });
 }
 
 std::vector<double> TrainingRun::observed_activations() { return observations(*network_); }

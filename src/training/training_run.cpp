@@ -48,7 +48,7 @@ void check_memory(const TrainingSettings& settings, const ArchitectureSpec& spec
         throw ConfigError(
             fmt::format("out of memory: a batch of {} needs about {:.0f} MiB, a rank "
                         "may use {:.0f} MiB",
-                        batch, needed / bytes_per_mib, limit / bytes_per_mib));
+                        recipe.batch_text(), needed / bytes_per_mib, limit / bytes_per_mib));
 }
 
 std::shared_ptr<Network> build(const TrainingSettings& settings, const ArchitectureSpec& spec,
@@ -190,6 +190,12 @@ torch::Tensor TrainingRun::predict(std::size_t first, std::size_t count) {
     return network_->forward(clips).to(torch::kFloat32);
 }
 
+void TrainingRun::for_each_part(const std::function<void(std::size_t, std::size_t)>& pass) const {
+    const auto at_once = std::size_t(spec_.training.at_once(int(batch_.samples)));
+    for (std::size_t first = 0; first < batch_.samples; first += at_once)
+        pass(first, std::min(at_once, batch_.samples - first));
+}
+
 void TrainingRun::forward_and_backward(StepTotals& own) {
     if (!train_.next(batch_)) throw LogicError("the training part ended before its last step");
     own.samples = double(batch_.samples);
@@ -199,16 +205,13 @@ void TrainingRun::forward_and_backward(StepTotals& own) {
     const torch::Tensor targets =
         torch::from_blob(batch_.targets.data(), {std::int64_t(batch_.samples), outputs})
             .to(device_);
-    const std::size_t at_once =
-        spec_.training.micro_batch > 0 ? std::size_t(spec_.training.micro_batch) : batch_.samples;
-    for (std::size_t first = 0; first < batch_.samples; first += at_once) {
-        const std::size_t count = std::min(at_once, batch_.samples - first);
+    for_each_part([&](std::size_t first, std::size_t count) {
         averager_->expect_more(first + count < batch_.samples);
         const torch::Tensor expected = targets.narrow(0, std::int64_t(first), std::int64_t(count));
         const torch::Tensor loss = (predict(first, count) - expected).square().sum() / outputs;
         own.loss_sum += loss.item<double>();
         loss.backward();
-    }
+    });
 }
 
 void TrainingRun::compute_gradients(StepTotals& own) {
@@ -292,8 +295,11 @@ void TrainingRun::validation_step() {
         throw LogicError("the validation part ended before its last step");
     if (batch_.samples == 0) return;
     const torch::NoGradGuard no_grad;
-    const torch::Tensor predicted = predict().to(torch::kCPU).contiguous();
-    sums_.add(predicted.data_ptr<float>(), batch_.targets.data(), batch_.samples);
+    const std::size_t outputs = sums_.targets.size();
+    for_each_part([&](std::size_t first, std::size_t count) {
+        const torch::Tensor predicted = predict(first, count).to(torch::kCPU).contiguous();
+        sums_.add(predicted.data_ptr<float>(), batch_.targets.data() + first * outputs, count);
+    });
 }
 
 std::string TrainingRun::identity() const {

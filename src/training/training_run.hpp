@@ -12,6 +12,7 @@
 #include "edgeloop/evaluation/candidate.hpp"
 #include "edgeloop/training/trainer.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -93,9 +94,10 @@ class TrainingRun {
     [[nodiscard]] int epochs() const { return epochs_; }
 
   private:
-    /// The network's answers to clips of the batch at hand, float32.
+    /// Calls `pass(first, count)` for one part of the batch at hand after the other.
+    void for_each_part(const std::function<void(std::size_t, std::size_t)>& pass) const;
+    /// The network's answers to these clips of the batch at hand, float32.
     [[nodiscard]] torch::Tensor predict(std::size_t first, std::size_t count);
-    [[nodiscard]] torch::Tensor predict() { return predict(0, batch_.samples); }
     void forward_and_backward(StepTotals& own);
     void seed_dropout() const;
     [[nodiscard]] std::string identity() const;

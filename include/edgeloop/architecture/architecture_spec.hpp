@@ -37,6 +37,12 @@ struct TrainingRecipe {
     double gamma = 0.1;
 
     [[nodiscard]] std::vector<Field> fields();
+    /// Clips of a batch that pass through the network at once.
+    [[nodiscard]] int at_once(int clips) const {
+        return micro_batch > 0 && micro_batch < clips ? micro_batch : clips;
+    }
+    /// "8", or "8, 2 at a time".
+    [[nodiscard]] std::string batch_text() const;
 };
 
 /// The files of src/architecture/specs/.

@@ -17,6 +17,7 @@ struct DesignCosts {
     double clip_values = 0;  ///< in one clip
     double parameters = 0;
     int batch = 1;  ///< clips a rank takes each step
+    int parts = 1;  ///< in which a batch passes through the network
 };
 
 /// Clips of an epoch and of a validation.

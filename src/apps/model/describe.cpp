@@ -49,7 +49,7 @@ void print_memory(const TrainingMemory& memory, const TrainingRecipe& recipe) {
     fmt::print(
         "training step           {:.2f} MiB with a batch of {} and {}: weights {:.2f}, gradients "
         "{:.2f}, optimiser {:.2f}, activations {:.2f}, derived weights {:.2f}\n",
-        shown(memory.total()), recipe.batch, recipe.optimizer, shown(memory.weights),
+        shown(memory.total()), recipe.batch_text(), recipe.optimizer, shown(memory.weights),
         shown(memory.gradients), shown(memory.optimiser), shown(memory.activations),
         shown(memory.derived));
 }

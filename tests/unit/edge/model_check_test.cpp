@@ -134,7 +134,7 @@ TEST(Promises, HoldWithinFivePercentOfTheSameDeviceRuntimeAndThreads) {
     EXPECT_EQ(holds(0.5), true);
     EXPECT_EQ(holds(2.11), false);
     EXPECT_EQ(verdict_of(2.11, 1).at("why"),
-              "2.11 ms measured, 5.5 % more than the 2 ms promised; 5 % is allowed");
+              "2.11 ms measured, 5.50 % more than the 2 ms promised; 5 % is allowed");
     EXPECT_FALSE(verdict_of(2.1, 1).contains("why"));
     EXPECT_TRUE(holds(2, 0).is_null());
     const auto why = [&](const LatencyPromise& given, const Metrics& metrics) {

@@ -3,6 +3,7 @@
 #include "edgeloop/planning/calibration.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -26,6 +27,24 @@ TEST(TrainingLoad, CountsStepsPassesAndMessagesOfOneRank) {
     const TrainingLoad four = training_load(design(1e6), {100, 20}, 2, 4);
     EXPECT_EQ(four, (TrainingLoad{1, 1e6 * (3 * 50 + 5), 10 * (3 * 8 + 1), 2000 * 55, 8 * 2,
                                   8 * 5000 * 1.5}));
+    // In parts each layer is called so many times as often; all else stays.
+    DesignCosts in_parts = design(1e6);
+    in_parts.parts = 4;
+    TrainingLoad calls = alone;
+    calls[2] *= 4;
+    EXPECT_EQ(training_load(in_parts, {100, 20}, 2, 1), calls);
+}
+
+TEST(DesignCosts, KnowInHowManyPartsABatchPasses) {
+    ArchitectureSpec spec = ArchitectureSpec::from_file("human");
+    Candidate candidate;
+    for (const auto& [micro_batch, parts] :
+         {std::pair{0, 1}, std::pair{1, 8}, std::pair{3, 3}, std::pair{8, 1}, std::pair{9, 1}}) {
+        spec.training.batch = 8;
+        spec.training.micro_batch = micro_batch;
+        candidate.design = Design::of(spec);
+        EXPECT_EQ(design_costs(candidate).parts, parts) << micro_batch;
+    }
 }
 
 TEST(ScalingModel, FindsTheCostsBehindTheTimes) {

@@ -244,18 +244,21 @@ TEST_F(TrainerTest, ABrokenOffTrainingGoesOnToTheSameBits) {
     const test::TemporaryFolder states;
     TrainingSettings kept = settings();
     kept.state_dir = states.path("training");
-    const Candidate one = candidate(R"({"learning_rate":0.01,"batch":4,"epochs":3})");
-    const Outcome unbroken = train(settings(), one);
-    expect_curve(unbroken, 1, 3);
-    for (const int at : {1, 5, 17, 40}) {
-        const StopToken token(at);
-        EXPECT_EQ(Trainer(kept).train(one, Communicator(), token).status, Status::cancelled);
-        EXPECT_TRUE(std::filesystem::exists(states.path("training/7.state")));
-        const Outcome gone_on = train(kept, one);
-        EXPECT_EQ(gone_on.metrics, unbroken.metrics) << at;
-        expect_curve(gone_on, 1, 3);
-        EXPECT_EQ(gone_on.curve.front().metrics, unbroken.curve.front().metrics);
-        EXPECT_FALSE(std::filesystem::exists(states.path("training/7.state")));
+    for (const std::string micro : {"", R"("micro_batch":3,)"}) {
+        const Candidate one =
+            candidate(R"({"learning_rate":0.01,"batch":4,)" + micro + R"("epochs":3})");
+        const Outcome unbroken = train(settings(), one);
+        expect_curve(unbroken, 1, 3);
+        for (const int at : {1, 5, 17, 40}) {
+            const StopToken token(at);
+            EXPECT_EQ(Trainer(kept).train(one, Communicator(), token).status, Status::cancelled);
+            EXPECT_TRUE(std::filesystem::exists(states.path("training/7.state")));
+            const Outcome gone_on = train(kept, one);
+            EXPECT_EQ(gone_on.metrics, unbroken.metrics) << at;
+            expect_curve(gone_on, 1, 3);
+            EXPECT_EQ(gone_on.curve.front().metrics, unbroken.curve.front().metrics);
+            EXPECT_FALSE(std::filesystem::exists(states.path("training/7.state")));
+        }
     }
 }
 
