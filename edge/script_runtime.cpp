@@ -2,6 +2,7 @@
 #include "file_runtime.hpp"
 #include "model/processor.hpp"
 #include "model/torch_error.hpp"
+#include "model/traced_network.hpp"
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/text.hpp"
@@ -10,7 +11,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/script.h>
 #include <torch/torch.h>
 
@@ -64,8 +64,7 @@ class ScriptRuntime final : public FileRuntime {
     ScriptRuntime(const ModelJob& job, std::string bundle, const MeasurementSettings& settings)
         : FileRuntime(job, std::move(bundle)),
           device_(device_of(settings.processor == "cpu" ? Processor::cpu : Processor::cuda)) {
-        // As for designs: README.md.
-        if (!device_.is_cuda()) torch::jit::setTensorExprFuserEnabled(false);
+        if (!device_.is_cuda()) run_scripts_unprofiled();
         with_plain_errors("LibTorch cannot load this TorchScript file", [&] {
             std::istringstream stream{std::string(model())};
             module_ = torch::jit::load(stream, device_);

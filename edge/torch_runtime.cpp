@@ -13,7 +13,6 @@
 #include <optional>
 #include <string_view>
 
-#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/script.h>
 #include <torch/torch.h>
 
@@ -36,9 +35,7 @@ class TorchRuntime final : public Runtime {
         else if (device_.is_cuda())
             network_->set_kernels(Kernels::library);
         scripted_ = settings.runtime == "torchscript";
-        // Where LibTorch has LLVM (Debian 13), its fuser takes minutes to compile the windows of a
-        // small swin3d and gains little for the other families (README.md).
-        if (scripted_ && !device_.is_cuda()) torch::jit::setTensorExprFuserEnabled(false);
+        if (scripted_ && !device_.is_cuda()) run_scripts_unprofiled();
     }
 
     void prepare(int batch) override {

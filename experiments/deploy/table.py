@@ -5,11 +5,12 @@ usage: table.py --run RUN_DIR --shards SHARDS --out FOLDER [--build build/releas
 
 RUN_DIR is a search with --save-weights; five members of its front are taken, evenly by latency, both ends among them.
 The baseline is the shipped design "human" with clips of 16x56x56: --human names its trained folder; without it,
-edgeloop-model train makes FOLDER/human. Needs python3-torch (the same LibTorch as the programs') and tests/onnxruntime.sh.
+edgeloop-model train makes FOLDER/human. Needs tests/onnxruntime.sh.
 
 In each of ROUNDS rounds each form of each design runs once, in a process of its own, for one thread and for two. A number of the table is the
 median over the rounds of a process's median. FOLDER/table.md is the table, FOLDER/rounds.csv every round. "eager, fused" are edgeloop's
-own kernels, which an exported file cannot hold; "eager" are LibTorch's. Forms that FOLDER has from an earlier call,
+own kernels, which an exported file cannot hold; "eager" are LibTorch's. edgeloop-model benchmark times these and the frozen graph that
+a TorchScript file holds; ONNX files run in ONNX Runtime's Python package, whose threads spin as long as it lets them. Forms that FOLDER has from an earlier call,
 of the same weights and by the same program, are not exported again.
 """
 import argparse
@@ -25,32 +26,22 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUNDS, SECONDS, MEMBERS = 3, 1.5, 5
-EAGER = {"eager": "library", "eager, fused": "fused"}
-FORMS = (*EAGER, "torchscript", "onnx", "onnx int8")
+BY_BENCHMARK = {"eager": ("library",), "eager, fused": ("fused",), "torchscript": ("exported", "--frozen")}
+FORMS = (*BY_BENCHMARK, "onnx", "onnx int8")
 COLUMNS = ("design", "threads", "form", "round", "median_ms")
 
-# Times a file: warm-up for a third of the seconds, then the median.
+# Times an ONNX file: warm-up for a third of the seconds, then the median.
 TIMER = r"""
 import sys, time, statistics
 path, threads, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 shape = [int(length) for length in sys.argv[4].split("x")]
-import numpy
+import numpy, onnxruntime
 clips = numpy.random.default_rng(1).standard_normal(shape).astype("float32")
-if path.endswith(".pt"):
-    import torch
-    torch.set_num_threads(threads)
-    torch._C._jit_set_texpr_fuser_enabled(False)
-    model, given = torch.jit.load(path), torch.from_numpy(clips)
-    def run():
-        with torch.inference_mode():
-            model(given)
-else:
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    def run():
-        session.run(None, {"clips": clips})
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = threads
+session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+def run():
+    session.run(None, {"clips": clips})
 end = time.perf_counter() + seconds / 3
 while True:
     run()
@@ -128,16 +119,15 @@ class Design:
         return made_from.hexdigest()[:16]
 
     def time(self, form, threads):
-        if form in EAGER:
+        if form in BY_BENCHMARK:
             program = pathlib.Path(self.options.build) / "bin/edgeloop-model"
-            command = (program, "benchmark", "--spec", self.spec, "--threads", threads, "--kernels", EAGER[form], "--back-to-back",
-                       "--json")
+            command = (program, "benchmark", "--spec", self.spec, "--threads", threads, "--kernels", *BY_BENCHMARK[form],
+                       "--back-to-back", "--json")
             rough_ms = json.loads(run(*command, "--repetitions", 3, threads=threads))["median_ms"]
             runs = max(5, int(1000 * SECONDS / rough_ms))
             said = run(*command, "--warm-up", 1 + runs // 3, "--repetitions", runs, threads=threads)
             return float(json.loads(said)["median_ms"])
-        python = ["/usr/bin/python3"] if form == "torchscript" else [ROOT / "tests/onnxruntime.sh"]
-        return float(run(*python, "-c", TIMER, self.files[form], threads, SECONDS, self.shape, threads=threads))
+        return float(run(ROOT / "tests/onnxruntime.sh", "-c", TIMER, self.files[form], threads, SECONDS, self.shape, threads=threads))
 
 
 def trained_human(options):
@@ -200,7 +190,7 @@ def main():
         for design in designs:
             for threads in (1, 2):
                 for form in FORMS:
-                    if form in EAGER or form in design.files:
+                    if form in BY_BENCHMARK or form in design.files:
                         rounds.append(dict(zip(COLUMNS, (design.name, threads, form, number, design.time(form, threads)))))
     with open(out / "rounds.csv", "w", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)

@@ -2,6 +2,7 @@
 
 #include "deploy/crop_network.hpp"
 #include "deploy/onnx_session.hpp"
+#include "model/traced_network.hpp"
 #include "model/weights_file.hpp"
 
 #include "edgeloop/core/error.hpp"
@@ -12,7 +13,6 @@
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
-#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/script.h>
 
 namespace edgeloop {
@@ -156,8 +156,7 @@ FileRunner runner_of(const std::string& bytes, ModelFormat format) {
             return results;
         };
     }
-    // Compiling what it fuses takes LibTorch longer than all the clips.
-    torch::jit::setTensorExprFuserEnabled(false);
+    run_scripts_unprofiled();
     std::istringstream stream(bytes);
     auto module = std::make_shared<torch::jit::Module>(torch::jit::load(stream));
     module->eval();

@@ -19,7 +19,6 @@
 #include <optional>
 #include <vector>
 
-#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/script.h>
 
 namespace edgeloop {
@@ -56,7 +55,7 @@ class TimedPass {
         network_->train(pass_ == Pass::training_step);
         if (!settings.frozen) return;
         // As the agent's runtime "torchscript" has it.
-        if (device_.is_cpu()) torch::jit::setTensorExprFuserEnabled(false);
+        if (device_.is_cpu()) run_scripts_unprofiled();
         script_ = traced_network(network_, input_);
     }
 

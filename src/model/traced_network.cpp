@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
 namespace edgeloop {
@@ -37,5 +38,7 @@ torch::jit::Module traced_network(const std::shared_ptr<Network>& network,
     traced.eval();
     return torch::jit::freeze(traced);
 }
+
+void run_scripts_unprofiled() { torch::jit::getExecutorMode() = false; }
 
 }  // namespace edgeloop

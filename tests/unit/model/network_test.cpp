@@ -12,6 +12,8 @@
 #include "edgeloop/model/threads.hpp"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
 
 namespace edgeloop::network_test {
 namespace {
@@ -193,6 +195,22 @@ TEST(Network, RefusesWhatItCannotBuild) {
         (void)make_network(
             test::spec_of("swin3d", R"({"depths": [1000000000], "heads": [3]})", 16, 64), 1),
         ConfigError);
+}
+
+TEST(TracedNetwork, IsNotProfiledWhileItRuns) {
+    const auto network = make_network(test::small_cnn3d(), 1);
+    network->eval();
+    network->set_kernels(Kernels::exported);
+    const torch::Tensor clips = clips_for(test::small_cnn3d(), 1);
+    run_scripts_unprofiled();
+    torch::jit::Module traced = traced_network(network, clips);
+    const torch::InferenceMode inference;
+    torch::Tensor result;
+    for (int run = 0; run < 3; ++run) result = traced.forward({clips}).toTensor();
+    EXPECT_TRUE(torch::allclose(result, network->forward(clips), 1e-4, 1e-5));
+    const std::string graph = torch::jit::lastExecutedOptimizedGraph()->toString();
+    EXPECT_NE(graph.find("aten::group_norm"), std::string::npos) << graph;
+    EXPECT_EQ(graph.find("prim::profile"), std::string::npos) << graph;
 }
 
 TEST(LoadWeights, CopiesByNameAndRefusesMisfits) {
