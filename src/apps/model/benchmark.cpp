@@ -30,6 +30,22 @@ std::array<std::int64_t, 5> shape_from(const std::string& text) {
     return shape;
 }
 
+void print_text(const BenchmarkResult& result, const BenchmarkSettings& settings) {
+    fmt::print(
+        "median {:.2f} ms, p90 {:.2f} ms, least {:.2f} ms of {}\n"
+        "floor  {:.2f} ms: {:.2f} GFLOP at {:.0f} GFLOP/s, the rate of a large matrix product\n"
+        "ratio  {:.2f} ({:.2f} in processor time)\n"
+        "memory {:.1f} MiB at most alive at once, without weights and input\n"
+        "on {} with {} kernels{}\n",
+        result.median_ms, result.p90_ms, result.min_ms, settings.repetitions, result.floor_ms,
+        result.flops / 1e9, result.gemm_gflop_per_s, result.ratio, result.cpu_ratio,
+        static_cast<double>(result.peak_bytes) / bytes_per_mib, to_string(settings.processor),
+        to_string(settings.kernels),
+        settings.mixed_precision ? " in bfloat16"
+        : settings.frozen        ? " as frozen TorchScript"
+                                 : "");
+}
+
 }  // namespace
 
 int benchmark_command(int argc, const char* const* argv) {
@@ -79,19 +95,7 @@ int benchmark_command(int argc, const char* const* argv) {
         fmt::print("{}\n", to_json(result, settings).dump(2));
         return 0;
     }
-    fmt::print(
-        "median {:.2f} ms, p90 {:.2f} ms, least {:.2f} ms of {}\n"
-        "floor  {:.2f} ms: {:.2f} GFLOP at {:.0f} GFLOP/s, the rate of a large matrix product\n"
-        "ratio  {:.2f} ({:.2f} in processor time)\n"
-        "memory {:.1f} MiB at most alive at once, without weights and input\n"
-        "on {} with {} kernels{}\n",
-        result.median_ms, result.p90_ms, result.min_ms, settings.repetitions, result.floor_ms,
-        result.flops / 1e9, result.gemm_gflop_per_s, result.ratio, result.cpu_ratio,
-        static_cast<double>(result.peak_bytes) / bytes_per_mib, to_string(settings.processor),
-        to_string(settings.kernels),
-        settings.mixed_precision ? " in bfloat16"
-        : settings.frozen        ? " as frozen TorchScript"
-                                 : "");
+    print_text(result, settings);
     return 0;
 }
 
