@@ -26,7 +26,7 @@ constexpr auto job_time = std::chrono::milliseconds(100);
 
 void submit(RemoteProbe& probe, int n) {
     const auto id = static_cast<CandidateId>(n);
-    probe.submit(test::numbered_candidate(id, id));
+    probe.submit(test::numbered_candidate(id, id + 1));  // a width: at least 1
 }
 
 void settle(RemoteProbe& probe, std::size_t count) {
