@@ -10,8 +10,8 @@ edgeloop-model train makes FOLDER/human. Needs tests/onnxruntime.sh.
 In each of ROUNDS rounds each form of each design runs once, in a process of its own, for one thread and for two. A number of the table is the
 median over the rounds of a process's median. FOLDER/table.md is the table, FOLDER/rounds.csv every round. "eager, fused" are edgeloop's
 own kernels, which an exported file cannot hold; "eager" are LibTorch's. edgeloop-model benchmark times these and the frozen graph that
-a TorchScript file holds; ONNX files run in ONNX Runtime's Python package, whose threads spin as long as it lets them. Forms that FOLDER has from an earlier call,
-of the same weights and by the same program, are not exported again.
+a TorchScript file holds; ONNX files run in ONNX Runtime's Python package, whose threads spin as long as it lets them. Forms that FOLDER has
+from an earlier call, of the same weights and by the same program, are not exported again.
 """
 import argparse
 import csv
@@ -57,10 +57,8 @@ print(1000 * statistics.median(times))
 
 
 def run(*command, threads=1):
-    """With so many threads in LibTorch and in OpenBLAS, which spin as briefly as edgeloop's programs let them."""
     print("+", *command, flush=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "2000",
-                   "OPENBLAS_THREAD_TIMEOUT": "18"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return done.stdout
 
@@ -96,7 +94,8 @@ class Design:
             words_kept = path.with_suffix(path.suffix + f".{self.digest(program)}.txt")
             try:
                 if not words_kept.exists():
-                    path.unlink(missing_ok=True)
+                    for stale in path.parent.glob(f"{path.name}*"):
+                        stale.unlink()
                     text = run(program, "export", "--model", self.folder, "--data", self.options.shards, "--output", path, *words)
                     words_kept.with_suffix(".part").write_text(text)
                     words_kept.with_suffix(".part").rename(words_kept)

@@ -202,6 +202,30 @@ TEST_F(TrainProgram, WithoutASearchADesignIsTrainedByItsFile) {
     EXPECT_EQ(curve("out", "epoch").size(), 1u) << "as many epochs as its recipe says";
 }
 
+TEST_F(TrainProgram, ABatchMayPassThroughTheNetworkInParts) {
+    const std::string id = column(read_table(run_dir() + "/pareto.csv"), "id").front();
+    Json spec = read_json_file(run_dir() + "/models/" + id + "/spec.json");
+    const auto trained = [&](const std::string& name, int micro_batch) {
+        spec["training"]["micro_batch"] = micro_batch;
+        const std::string file = folder_.path(name + ".json");
+        write_file_atomic(file, spec.dump());
+        const auto result = run({program("edgeloop-model"), "train", "--spec", file, "--data",
+                                 e2e_data("shards"), "--out", folder_.path(name), "--epochs", "3"});
+        EXPECT_EQ(result.code, 0) << result.output;
+        return read_json_file(folder_.path(name + "/training.json")).at("metrics");
+    };
+    const auto value = [](const Json& metrics, const char* name) {
+        return metrics.at(name).at("mean").get<double>();
+    };
+    const Json whole = trained("whole", 0), parts = trained("parts", 1);
+    EXPECT_NEAR(value(parts, "val_rmse"), value(whole, "val_rmse"),
+                1e-3 * value(whole, "val_rmse"));
+    EXPECT_LT(value(parts, "peak_training_mib"), value(whole, "peak_training_mib"));
+    const auto described =
+        run({program("edgeloop-model"), "describe", "--spec", folder_.path("parts.json")});
+    EXPECT_THAT(described.output, HasSubstr("with a batch of 4, 1 at a time and"));
+}
+
 TEST_F(TrainProgram, TheStepsOfAScheduleAreStretchedWithIt) {
     const std::string id = column(read_table(run_dir() + "/pareto.csv"), "id").front();
     Json spec = read_json_file(run_dir() + "/models/" + id + "/spec.json");
