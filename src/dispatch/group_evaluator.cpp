@@ -51,10 +51,10 @@ struct GroupEvaluator::Impl {
     void flush(Group& group) {
         if (group.unsent.empty()) return;
         if (group.running.empty()) group.front_begins(steady_seconds(), paused());
-        world.send(group.leader(), int(MessageTag::assign),
-                   encode(Assignment{group.unsent, false}));
-        std::move(group.unsent.begin(), group.unsent.end(), std::back_inserter(group.running));
-        group.unsent.clear();
+        Assignment work{std::exchange(group.unsent, {}), false};
+        world.send(group.leader(), int(MessageTag::assign), encode(work));
+        std::move(work.candidates.begin(), work.candidates.end(),
+                  std::back_inserter(group.running));
     }
 
     /// Gives large candidates the blocks that are idle.

@@ -3,8 +3,12 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/evaluation/binary_fields.hpp"
 
-#include <sstream>
+#include <cstddef>
+#include <istream>
+#include <ostream>
+#include <streambuf>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <cereal/archives/binary.hpp>
@@ -43,13 +47,39 @@ void serialize(Archive& archive, Outcome& outcome) {
     Outcome::training_fields(outcome, put);
 }
 
+/// The bytes of a message while they are written or read, without a string stream's cost for each
+/// field.
+class MessageBytes : public std::streambuf {
+  public:
+    MessageBytes() = default;
+    explicit MessageBytes(const std::string& bytes) {
+        char* const begin = const_cast<char*>(bytes.data());  // only ever read
+        setg(begin, begin, begin + bytes.size());
+    }
+    [[nodiscard]] std::string take() { return std::move(written_); }
+
+  protected:
+    std::streamsize xsputn(const char* data, std::streamsize size) override {
+        written_.append(data, std::size_t(size));
+        return size;
+    }
+    int_type overflow(int_type one) override {
+        if (!traits_type::eq_int_type(one, traits_type::eof())) written_ += char(one);
+        return traits_type::not_eof(one);
+    }
+
+  private:
+    std::string written_;
+};
+
 /// The payload of a message.
 template <class Value>
 [[nodiscard]] std::string encode(const Value& value) {
-    std::ostringstream stream;
+    MessageBytes bytes;
+    std::ostream stream(&bytes);
     cereal::BinaryOutputArchive archive(stream);
     archive(value);
-    return std::move(stream).str();
+    return bytes.take();
 }
 
 /// @throws CommError.
@@ -57,7 +87,8 @@ template <class Value>
 [[nodiscard]] Value decode(const std::string& bytes) {
     Value value{};
     try {
-        std::istringstream stream(bytes);
+        MessageBytes source(bytes);
+        std::istream stream(&source);
         cereal::BinaryInputArchive archive(stream);
         archive(value);
     } catch (const cereal::Exception& error) {
