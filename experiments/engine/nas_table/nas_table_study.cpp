@@ -1,7 +1,8 @@
-// How much training rungs and latency pruning save on the problem nas-table, and whether the engine
-// beats random sampling. Prints the table of README.md.
+// How much training rungs, pruning and models save on the problem nas-table, and whether the
+// engines beat random sampling. All have the same budget and the same seeds. Prints the table of
+// README.md.
 //
-//   nas_table_study [seeds]
+//   nas_table_study [seeds [first seed]]
 
 #include "support/serial_evaluator.hpp"
 
@@ -15,16 +16,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
 namespace edgeloop {
 namespace {
 
-constexpr std::uint64_t plain_budget = 512;    // full trainings
-constexpr std::uint64_t ladder_budget = 2048;  // candidates that begin on the first rung
-constexpr std::uint64_t model_budget = 1000;   // the same where a model chooses them
-constexpr std::size_t children = 30;           // of which a model chooses one
+constexpr int full_trainings = 512;   // what each engine may spend, in epochs of these
+constexpr std::size_t children = 30;  // of which the quadratic model chooses one
 constexpr std::size_t population = 32;
 
 struct Variant {
@@ -96,14 +98,14 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     settings.kind = variant.kind;
     settings.seed = seed;
     settings.population = population;
-    settings.evaluations = variant.rungs ? ladder_budget : plain_budget;
+    settings.evaluations = no_limit;
+    settings.budget.unit = Budget::Unit::epochs;
+    settings.budget.amount = double(full_trainings) * NasTable::full_epochs;
     settings.epochs = NasTable::full_epochs;
     settings.goals.objectives = {"val_rmse", "latency_ms"};
     settings.goals.reference = find_problem("nas-table").reference_point();
     if (variant.rungs) settings.ladder = {{6, NasTable::full_epochs}, 2};
     if (variant.model) settings.surrogate.children = children;
-    if (variant.rungs && (variant.model || variant.kind == EngineKind::model_based))
-        settings.evaluations = model_budget;
     settings.pruning.dominated = variant.pruning;
     const auto engine = make_engine(table.space(), settings, [&](const Candidate& candidate) {
         return count_flops(table, candidate);
@@ -118,13 +120,6 @@ Curve run(const NasTable& table, const Variant& variant, std::uint64_t seed) {
     return store.curve;
 }
 
-/// Value below which that share of the values lies.
-double quantile(std::vector<double> values, double share) {
-    std::sort(values.begin(), values.end());
-    return values[static_cast<std::size_t>(
-        std::lround(share * static_cast<double>(values.size() - 1)))];
-}
-
 std::string percent(double share) {
     return std::isinf(share) ? "never" : fmt::format("{:.0f} %", 100 * share);
 }
@@ -136,17 +131,37 @@ double cost_to_reach(const Curve& curve, double target) {
     return INFINITY;
 }
 
-/// One-sided Mann-Whitney U test that `a` tends to be larger, normal approximation.
-double mann_whitney_p(const std::vector<double>& a, const std::vector<double>& b) {
-    double u = 0;
-    for (const double x : a)
-        for (const double y : b) u += x > y ? 1 : x == y ? 0.5 : 0;
-    const auto n = static_cast<double>(a.size()), m = static_cast<double>(b.size());
-    const double z = (u - n * m / 2 - 0.5) / std::sqrt(n * m * (n + m + 1) / 12);
-    return 0.5 * std::erfc(z / std::sqrt(2.0));
+/// Median and quartiles in parentheses, each as `text` puts it: order statistics, since infinities
+/// have no mean.
+template <class Text>
+std::string quartiles(std::vector<double> values, const Text& text) {
+    std::sort(values.begin(), values.end());
+    const auto at = [&](double share) {
+        return text(values[std::size_t(std::lround(share * double(values.size() - 1)))]);
+    };
+    return fmt::format("{} ({} to {})", at(0.5), at(0.25), at(0.75));
 }
 
-int study(std::uint64_t seeds) {
+/// Exact one-sided sign-flip test of the mean difference of paired values, for up to 24 pairs.
+double sign_flip_p(const std::vector<double>& a, const std::vector<double>& b) {
+    std::vector<double> differences(a.size());
+    std::transform(a.begin(), a.end(), b.begin(), differences.begin(), std::minus<>());
+    const std::uint32_t flips = 1U << differences.size();
+    const auto sum = [&](std::uint32_t flipped) {
+        double total = 0;
+        for (std::size_t i = 0; i < differences.size(); ++i)
+            total += (flipped >> i & 1U) != 0 ? -differences[i] : differences[i];
+        return total;
+    };
+    const double observed = sum(0) - 1e-12;
+    std::uint32_t as_large = 0;
+    for (std::uint32_t flipped = 0; flipped < flips; ++flipped)
+        if (sum(flipped) >= observed) ++as_large;
+    return double(as_large) / double(flips);
+}
+
+int study(std::uint64_t seeds, std::uint64_t first) {
+    EDGELOOP_EXPECT(seeds >= 1 && seeds <= 24, "1 to 24 seeds");
     const NasTable table;
     constexpr auto generational = EngineKind::generational, steady = EngineKind::steady_state,
                    model_based = EngineKind::model_based;
@@ -166,7 +181,7 @@ int study(std::uint64_t seeds) {
     };
     std::vector<std::vector<Curve>> curves(variants.size());
     for (std::size_t v = 0; v < variants.size(); ++v)
-        for (std::uint64_t seed = 1; seed <= seeds; ++seed)
+        for (std::uint64_t seed = first; seed < first + seeds; ++seed)
             curves[v].push_back(run(table, variants[v], seed));
     const auto finals = [&](std::size_t v) {
         std::vector<double> values;
@@ -183,11 +198,9 @@ int study(std::uint64_t seeds) {
             shares.push_back(cost_to_reach(curves[v][s], plain.back().hypervolume) /
                              plain.back().cost);
         }
-        fmt::print("| {} | {:.2f} ({:.2f} to {:.2f}) | {} ({} to {}) | {:.1e} |\n",
-                   variants[v].name, quantile(finals(v), 0.5), quantile(finals(v), 0.25),
-                   quantile(finals(v), 0.75), percent(quantile(shares, 0.5)),
-                   percent(quantile(shares, 0.25)), percent(quantile(shares, 0.75)),
-                   mann_whitney_p(finals(v), finals(0)));
+        fmt::print("| {} | {} | {} | {:.1e} |\n", variants[v].name,
+                   quartiles(finals(v), [](double x) { return fmt::format("{:.2f}", x); }),
+                   quartiles(shares, percent), sign_flip_p(finals(v), finals(0)));
     }
     return 0;
 }
@@ -196,6 +209,8 @@ int study(std::uint64_t seeds) {
 }  // namespace edgeloop
 
 int main(int argc, char** argv) {
-    return edgeloop::run_program(
-        [&] { return edgeloop::study(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 21); });
+    const auto number = [&](int at, std::uint64_t otherwise) {
+        return argc > at ? std::strtoul(argv[at], nullptr, 10) : otherwise;
+    };
+    return edgeloop::run_program([&] { return edgeloop::study(number(1, 21), number(2, 10)); });
 }
