@@ -23,9 +23,7 @@ namespace {
 
 constexpr double sigma = 1;                   // of the logarithm of training times; their mean is 1
 constexpr std::size_t samples_a_curve = 400;  // hypervolume is taken so often
-// Time is what is compared, so steady-state may use the time that it does not wait for more
-// evaluations.
-constexpr std::uint64_t more_evaluations = 2;
+constexpr double target = 0.99;               // of the hypervolume with which generational ends
 constexpr double shown_shares[] = {0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1};
 
 struct Sample {
@@ -86,9 +84,9 @@ Run simulate(const Problem& problem, EngineKind kind, std::size_t workers, std::
     return {evaluator.machines().utilisation(), std::move(store.curve)};
 }
 
-double time_to_reach(const Run& run, double target) {
+double time_to_reach(const Run& run, double hypervolume) {
     for (const Sample& sample : run.curve)
-        if (sample.hypervolume >= target) return sample.time;
+        if (sample.hypervolume >= hypervolume) return sample.time;
     return INFINITY;
 }
 
@@ -131,22 +129,24 @@ Comparison compare(const Problem& problem, std::size_t workers, std::uint64_t se
         comparison.generational.push_back(simulate(problem, EngineKind::generational, workers,
                                                    size.population, size.evaluations, seed));
         comparison.steady.push_back(simulate(problem, EngineKind::steady_state, workers,
-                                             size.population, more_evaluations * size.evaluations,
-                                             seed));
+                                             size.population, size.evaluations, seed));
     }
     return comparison;
 }
 
 void print_summary(const Problem& problem, std::size_t workers, const Comparison& comparison) {
     const Size size = size_for(workers);
+    const auto end_of = [](const Run& run) { return run.curve.back().hypervolume; };
     fmt::print(
-        "| {} | {} | {} | {} | {:.1f} % | {:.1f} % | {:.0f} % |\n", problem.name(), workers,
-        size.population, size.evaluations,
+        "| {} | {} | {} | {} | {:.1f} % | {:.1f} % | {:.4f} | {:.4f} | {:.0f} % |\n",
+        problem.name(), workers, size.population, size.evaluations,
         100 * comparison.median_of([](const Run& run, const Run&) { return run.utilisation; }),
         100 * comparison.median_of([](const Run&, const Run& run) { return run.utilisation; }),
-        100 * comparison.median_of([](const Run& generational, const Run& steady) {
-            const Sample& end = generational.curve.back();
-            return time_to_reach(steady, end.hypervolume) / end.time;
+        comparison.median_of([&](const Run& run, const Run&) { return end_of(run); }),
+        comparison.median_of([&](const Run&, const Run& run) { return end_of(run); }),
+        100 * comparison.median_of([&](const Run& generational, const Run& steady) {
+            const double wanted = target * end_of(generational);
+            return time_to_reach(steady, wanted) / time_to_reach(generational, wanted);
         }));
 }
 
@@ -171,8 +171,8 @@ int study(std::uint64_t seeds, const std::vector<std::size_t>& worker_counts) {
     curves += "\n";
     fmt::print(
         "| problem | workers | population | evaluations | generational busy | steady-state busy "
-        "| its time to generational's final hypervolume |\n"
-        "| --- | --- | --- | --- | --- | --- | --- |\n");
+        "| generational ends at | steady-state ends at | its time to 99 % of generational's end |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for (const char* name : {"zdt1", "zdt4"})
         for (const std::size_t workers : worker_counts) {
             const Problem problem = find_problem(name);
