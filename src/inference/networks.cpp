@@ -9,6 +9,7 @@
 #include <numeric>
 #include <set>
 #include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -172,16 +173,26 @@ std::optional<std::string> problem_of(const Mbconv3d& network) {
     return std::nullopt;
 }
 
-std::optional<std::string> problem_of(const Swin3d&) {
-    return "the native runtime has no layers for the family swin3d";
+/// Of a family without a file in families/.
+template <class Family>
+std::optional<std::string> problem_of(const Family&) {
+    return fmt::format("the native runtime has no layers for the family {}", Family::name);
 }
+
+template <class Family, class = void>
+constexpr bool has_layers = false;
+template <class Family>
+constexpr bool
+    has_layers<Family, std::void_t<decltype(make_layers(std::declval<const Family&>(),
+                                                        std::declval<const FamilyOutputs&>(),
+                                                        std::declval<NetworkMaker&>()))>> = true;
 
 Graph make_graph(const ArchitectureSpec& spec, WeightSource& source, int outputs) {
     if (const auto problem = native_problem(spec)) throw ConfigError(*problem);
     NetworkMaker maker(spec, source);
     std::visit(
         [&](const auto& network) {
-            if constexpr (!std::is_same_v<std::decay_t<decltype(network)>, Swin3d>)
+            if constexpr (has_layers<std::decay_t<decltype(network)>>)
                 make_layers(network,
                             {outputs, factored_layers(spec.low_rank, tensor_layers_of(spec))},
                             maker);
