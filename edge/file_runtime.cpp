@@ -15,7 +15,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::uint64_t most_input_bytes = 1ULL << 30U;
+constexpr std::uint64_t max_input_bytes = 1ULL << 30U;
 
 std::string text_of(const ModelInput& input) {
     return fmt::format("{}:{}", fmt::join(input.shape, "x"), words_for(input.type));
@@ -25,9 +25,9 @@ std::uint64_t bytes_for(const ModelInput& input) {
     std::uint64_t bytes = bytes_of(input.type);
     for (const std::int64_t length : input.shape) {
         bytes *= static_cast<std::uint64_t>(length);
-        if (bytes > most_input_bytes)
+        if (bytes > max_input_bytes)
             throw ConfigError(fmt::format("an input of {} is too large", text_of(input)),
-                              fmt::format("it has more than {} bytes", most_input_bytes));
+                              fmt::format("it has more than {} bytes", max_input_bytes));
     }
     return bytes;
 }

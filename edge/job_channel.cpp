@@ -23,7 +23,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t largest_answer = 1 << 16, most_marks = 1024;
+constexpr std::size_t max_job_answer = 1 << 16, max_marks = 1024;
 /// A clock that runs a little faster or slower is no other time; one that somebody sets is.
 constexpr std::int64_t clock_step_ns = 500'000;
 /// By which two clocks that are read one after the other may seem to differ.
@@ -92,8 +92,8 @@ JobChannel::JobChannel() {
 
 void JobChannel::find_capacity() {
     const Mark mark;
-    while (capacity_<most_marks&& ::send(job_marks_.get(), &mark, sizeof mark,
-                                         MSG_DONTWAIT | MSG_NOSIGNAL)> 0)
+    while (capacity_<max_marks&& ::send(job_marks_.get(), &mark, sizeof mark,
+                                        MSG_DONTWAIT | MSG_NOSIGNAL)> 0)
         ++capacity_;
     StampedMark read;
     while (read_mark(marks_.get(), read)) {
@@ -129,17 +129,17 @@ bool JobChannel::send(const Json& command) const {
 
 JobChannel::Received JobChannel::receive(Json& answer, double deadline) const {
     while (true) {
-        constexpr double longest_s = 1e6;
-        const double left_s = std::clamp(deadline - steady_seconds(), 0.0, longest_s);
+        constexpr double max_s = 1e6;
+        const double left_s = std::clamp(deadline - steady_seconds(), 0.0, max_s);
         pollfd wait{control_.get(), POLLIN, 0};
         const int ready = ::poll(&wait, 1, static_cast<int>(std::ceil(left_s * 1e3)));
         if (ready == 0) return Received::nothing_in_time;
         if (ready < 0) continue;  // EINTR
-        std::string text(largest_answer + 1, '\0');
+        std::string text(max_job_answer + 1, '\0');
         const ssize_t got = ::recv(control_.get(), text.data(), text.size(), MSG_DONTWAIT);
         if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (got <= 0) return Received::gone;
-        if (static_cast<std::size_t>(got) > largest_answer)
+        if (static_cast<std::size_t>(got) > max_job_answer)
             throw ConfigError("the process of the job gave an answer that is too long");
         text.resize(static_cast<std::size_t>(got));
         answer = parse_json(text, "answer of the job");
@@ -156,7 +156,7 @@ void JobChannel::begin_stretch() {
 std::vector<StampedMark> JobChannel::stretch() const {
     std::vector<StampedMark> marks;
     StampedMark read;
-    while (marks.size() <= most_marks && read_mark(marks_.get(), read)) {
+    while (marks.size() <= max_marks && read_mark(marks_.get(), read)) {
         if (!stamped_) read.at_ns = read.mark.own_ns + offset_ns_;
         read.at_ns -= offset_ns_;
         if (read.at_ns < begun_ns_ - between_clocks_ns)
@@ -172,7 +172,7 @@ bool JobChannel::clock_was_set() const {
 }
 
 std::optional<Json> JobSide::next_command() const {
-    std::string text(largest_answer, '\0');
+    std::string text(max_job_answer, '\0');
     ssize_t got = 0;
     do got = ::recv(control_, text.data(), text.size(), 0);
     while (got < 0 && errno == EINTR);

@@ -28,13 +28,13 @@ namespace {
 
 /// A network computes all the time; with less processor time than this it shared its cores, and
 /// with more it has used more threads than it was given.
-constexpr double own_share = 0.9, most_of_threads = 1.2;
+constexpr double own_share = 0.9, max_of_threads = 1.2;
 /// Time to meter without the network: of the time budget, and its limits, as power is read 100
 /// times a second.
-constexpr double idle_share = 0.1, least_idle_s = 0.1, most_idle_s = 0.5;
+constexpr double idle_share = 0.1, least_idle_s = 0.1, max_idle_s = 0.5;
 constexpr double share_of_limit = 0.7;  ///< of the time limit, for the timing of all batch sizes
 /// A stretch ends soon enough for the stop rule, which it cannot be asked within.
-constexpr double longest_stretch_s = 0.1, stretch_share = 0.05;
+constexpr double max_stretch_s = 0.1, stretch_share = 0.05;
 /// What is not the network may take so much longer than without it, when caches are cold.
 constexpr double longer = 2, longer_ms = 0.02;
 
@@ -72,7 +72,7 @@ void add_doubts(const Bench& bench, const RemoteRunner& runner, const Timing& ti
     check("looking at the core", runner.looks_ms(), bench.reference.look_ms);
     check("preprocessing", timing.prepared_samples_ms(), bench.reference.prepared_ms.value_or(0));
     const double share = used.cpu_s / runner.seconds();
-    if (share > most_of_threads * bench.settings.threads)
+    if (share > max_of_threads * bench.settings.threads)
         reasons.push_back(fmt::format("the process used {:.1f} processors, and was given {}", share,
                                       bench.settings.threads));
     if (share < own_share)
@@ -116,7 +116,7 @@ Json measure_batch(const Bench& bench, int batch, bool prepares, Metrics& metric
     const RunningMeters::Readings metered_before = bench.meters.read();
     const double start = steady_seconds();
     RemoteRunner runner(bench.process, bench.reference,
-                        {std::min(longest_stretch_s, stretch_share * bench.settings.time_budget_s),
+                        {std::min(max_stretch_s, stretch_share * bench.settings.time_budget_s),
                          prepares, bench.clock_varies, bench.looks});
     const Timing timing = time_runs(runner, bench.plan);
     const double wall_s = steady_seconds() - start;
@@ -194,7 +194,7 @@ void measure_all(JobProcess& process, const MeasurementSettings& settings,
         const bool prepares = ready.value("clips", false);
         if (batch == 1)
             bench.idle = meters.idle(
-                std::clamp(idle_share * settings.time_budget_s, least_idle_s, most_idle_s));
+                std::clamp(idle_share * settings.time_budget_s, least_idle_s, max_idle_s));
         record["batches"].push_back(measure_batch(bench, batch, prepares, result.metrics));
     }
     record["after"] = system.conditions();

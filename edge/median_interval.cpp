@@ -12,11 +12,11 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t fewest_batches = 8;
-constexpr double z = 1.96;               ///< a normal value is farther from its mean in 5 of 100
-constexpr double tail = 0.025;           ///< of the cases on either side of the interval
-constexpr double normal_from = 200;      ///< values, from where the binomial is close to normal
-constexpr double most_dependence = 0.9;  ///< of successive batches
-constexpr double fair_variance = 0.25;   ///< of "below the median or not"
+constexpr double z = 1.96;              ///< a normal value is farther from its mean in 5 of 100
+constexpr double tail = 0.025;          ///< of the cases on either side of the interval
+constexpr double normal_from = 200;     ///< values, from where the binomial is close to normal
+constexpr double max_dependence = 0.9;  ///< of successive batches
+constexpr double fair_variance = 0.25;  ///< of "below the median or not"
 
 /// Like z for the mean of so many batches whose variance is estimated (Student's t; within 1 % of
 /// it for 8 and more).
@@ -38,7 +38,7 @@ double inflation_of(const std::vector<double>& batches, double size) {
         if (i > 0) products += (batches[i] - mean) * (batches[i - 1] - mean);
     }
     if (squares <= 0) return 0;
-    const double r = std::clamp(products / squares, 0.0, most_dependence);
+    const double r = std::clamp(products / squares, 0.0, max_dependence);
     const double doubt = student(batches.size()) / z;
     return size * squares / (n - 1) / fair_variance * doubt * doubt * (1 + r) / (1 - r);
 }

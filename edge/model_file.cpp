@@ -17,7 +17,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::int64_t most_bytes = std::int64_t{4} << 30;
+constexpr std::int64_t max_bytes = std::int64_t{4} << 30;
 
 void copy(int from, int to, const std::string& path) {
     std::vector<char> buffer(1 << 20);
@@ -29,7 +29,7 @@ void copy(int from, int to, const std::string& path) {
         copied += std::max<ssize_t>(got, 0);
         if (got < 0 || !write_all(to, {buffer.data(), static_cast<std::size_t>(got)}))
             throw ConfigError(fmt::format("cannot read '{}'", path), std::strerror(errno));
-        if (copied > most_bytes)
+        if (copied > max_bytes)
             throw ConfigError(fmt::format("'{}' is too large", path), "it has more than 4 GiB");
     }
 }

@@ -2,6 +2,7 @@
 
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/text.hpp"
+#include "edgeloop/link/messages.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -12,7 +13,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t most_metrics = 512, longest_name = 64, longest_text = 4096;
+constexpr std::size_t max_name = 64;
 
 [[noreturn]] void refuse(const std::string& why) {
     throw ConfigError("not a measurement result", why);
@@ -20,7 +21,7 @@ constexpr std::size_t most_metrics = 512, longest_name = 64, longest_text = 4096
 
 std::string text_of(const Json& json, const char* key) {
     auto text = json.at(key).get<std::string>();
-    if (text.size() > longest_text) refuse(std::string(key) + " is too long");
+    if (text.size() > wire::max_text_bytes) refuse(std::string(key) + " is too long");
     return text;
 }
 
@@ -30,7 +31,7 @@ double finite(const Json& json, const std::string& name) {
 }
 
 bool is_name(const std::string& text) {
-    return !text.empty() && text.size() <= longest_name &&
+    return !text.empty() && text.size() <= max_name &&
            std::all_of(text.begin(), text.end(), [](unsigned char c) {
                return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '_';
            });
@@ -44,7 +45,7 @@ bool is_first(const Json& json, const char* key, const char* first, const char* 
 }
 
 Metrics metrics_of(const Json& json) {
-    if (!json.is_object() || json.size() > most_metrics) refuse("too many metrics, or none");
+    if (!json.is_object() || json.size() > wire::max_metrics) refuse("too many metrics, or none");
     Metrics metrics;
     for (const auto& [name, value] : json.items()) {
         if (!is_name(name)) refuse("a metric of no name");
@@ -58,7 +59,7 @@ Metrics metrics_of(const Json& json) {
 Json result_to_json(const MeasurementResult& result) {
     return {{"status", result.status == Status::completed ? "completed" : "failed"},
             {"metrics", result.metrics},
-            {"reason", beginning(result.reason, longest_text)},
+            {"reason", beginning(result.reason, wire::max_text_bytes)},
             {"failure_of", result.failure_of == FailureOf::network ? "network" : "device"},
             {"seconds", result.seconds},
             {"device", result.device},

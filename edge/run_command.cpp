@@ -20,7 +20,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr int largest_side = 1 << 14;
+constexpr int max_side = 1 << 14;
 
 /// As typed.
 struct Choices {
@@ -75,10 +75,10 @@ std::pair<int, int> two_numbers(const std::string& option, const std::string& te
     const std::string behind = middle == std::string::npos ? "" : text.substr(middle + 1);
     const int first = number_in<int>(text.substr(0, middle)).value_or(-1);
     const int second = number_in<int>(behind).value_or(-1);
-    const auto can_be = [&](int number) { return number >= low && number <= largest_side; };
+    const auto can_be = [&](int number) { return number >= low && number <= max_side; };
     if (!can_be(first) || !can_be(second))
         throw ConfigError(fmt::format("{}: '{}' cannot be", option, text),
-                          fmt::format("two numbers from {} to {} are expected", low, largest_side),
+                          fmt::format("two numbers from {} to {} are expected", low, max_side),
                           fmt::format("write it like 41{}41", between_));
     return {first, second};
 }

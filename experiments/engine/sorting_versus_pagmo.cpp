@@ -61,8 +61,8 @@ int main() {
     fmt::print(
         "| objectives | points | fronts | edgeloop ms | pagmo2 ms | ratio |\n"
         "| --- | --- | --- | --- | --- | --- |\n");
-    constexpr std::size_t most_for_peer = 10000;  // quadratic beyond patience
+    constexpr std::size_t max_for_peer = 10000;  // quadratic beyond patience
     for (const std::size_t objectives : {2u, 3u, 4u, 5u})
         for (const std::size_t count : {100u, 1000u, 10000u, 30000u, 100000u})
-            compare(count, objectives, count <= most_for_peer);
+            compare(count, objectives, count <= max_for_peer);
 }

@@ -110,7 +110,7 @@ Result train_factored(const Digits& digits, const std::string& format,
     for (const TensorLayer& shape : shapes) {
         layers.push_back(network.register_module(
             shape.name,
-            TensorLinear(FactoredLayer{shape, format, largest_ranks(format, shape, most)})));
+            TensorLinear(FactoredLayer{shape, format, max_ranks(format, shape, most)})));
         study::fill(*layers.back(), std::sqrt(2.0 / shape.inputs));
         open.push_back(layers.back().get());
     }

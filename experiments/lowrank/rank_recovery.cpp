@@ -77,7 +77,7 @@ struct Found {
 
 Found find(const Data& data, const std::string& adaptation, double strength) {
     const TensorLayer shape{"layer", 0, true, inputs, outputs};
-    TensorLinear layer = layer_with(largest_ranks("tt", shape, most));
+    TensorLinear layer = layer_with(max_ranks("tt", shape, most));
     LowRank low_rank;
     low_rank.adaptation = adaptation;
     low_rank.strength = strength;

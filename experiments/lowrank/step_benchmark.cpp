@@ -67,7 +67,7 @@ void run() {
         whole.milliseconds, whole.held / 1024, whole.peak / mib);
     for (const char* format : {"tt", "tucker2", "cp"})
         for (const int rank : {8, 16}) {
-            ChainConv3d chain(FactoredLayer{shape, format, largest_ranks(format, shape, rank)},
+            ChainConv3d chain(FactoredLayer{shape, format, max_ranks(format, shape, rank)},
                               LinearImpl::Bias::yes);
             fill(*chain);
             const Measured own =

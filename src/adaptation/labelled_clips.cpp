@@ -18,7 +18,7 @@
 namespace edgeloop::adaptation {
 namespace {
 
-constexpr std::int64_t most_clips = 1'000'000, most_targets = 4096, most_frames = 4096;
+constexpr std::int64_t max_clips = 1'000'000, max_targets = 4096, max_frames = 4096;
 
 /// A file in memory for as long as its header is looked at; of the rest nothing is touched.
 class Mapping {
@@ -67,10 +67,10 @@ LabelledClips::LabelledClips(const std::string& path)
     const TensorView& expected = tensor("expected", ElementType::f32, 2);
     const TensorView& line = tensor("line", ElementType::i64, 1);
     const std::int64_t clips = input.shape[0];
-    if (clips < 1 || clips > most_clips || expected.shape[0] != clips || line.shape[0] != clips)
+    if (clips < 1 || clips > max_clips || expected.shape[0] != clips || line.shape[0] != clips)
         refuse("its tensors are not of as many clips");
-    if (input.shape[1] < 1 || input.shape[1] > most_frames || expected.shape[1] < 1 ||
-        expected.shape[1] > most_targets)
+    if (input.shape[1] < 1 || input.shape[1] > max_frames || expected.shape[1] < 1 ||
+        expected.shape[1] > max_targets)
         refuse("it has no frames or targets, or too many");
     if (input.shape[2] != crop_side || input.shape[3] != crop_side)
         refuse(fmt::format("its frames are not of {0}x{0}", crop_side));

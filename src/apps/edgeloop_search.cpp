@@ -64,8 +64,8 @@ int search_or_stop(const std::function<void()>& search) {
 /// With --edge local no other device will come: what it lacks is a mistake, found before there is a
 /// run directory. Waits only where not every device has what is asked for.
 void check_local_device(const Probes& probes, LocalAgent& agent, bool any_class) {
-    constexpr double longest_s = 60;
-    const double end = steady_seconds() + longest_s;
+    constexpr double max_s = 60;
+    const double end = steady_seconds() + max_s;
     const auto unknown = [&] {
         return std::any_of(probes.begin(), probes.end(), [&](const auto& each) {
             return each.second->lacks() || (!any_class && each.second->link().devices == 0);

@@ -17,7 +17,7 @@
 namespace edgeloop::apps {
 namespace {
 
-constexpr std::size_t longest_table = 25;  // rows
+constexpr std::size_t max_table = 25;  // rows
 
 // Columns of equal width, right aligned; one line a row. Names of columns and choices are those of
 // files, by which others name them: they are clean only where they are shown.
@@ -118,7 +118,7 @@ std::string progress_line(const Progress& progress, const Goals& goals) {
 
 std::string front_table(const std::vector<ArchiveMember>& front, const Goals& goals,
                         const SearchSpace& space) {
-    const std::size_t shown = std::min(front.size(), longest_table);
+    const std::size_t shown = std::min(front.size(), max_table);
     if (shown == 0) return {};
     std::vector<std::vector<std::string>> rows(shown + 1);
     rows[0].emplace_back("id");

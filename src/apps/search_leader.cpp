@@ -106,7 +106,7 @@ double job_seconds_left() {
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 /// The longest that a class of devices has been without one that can measure, and which it is.
-std::pair<double, std::string> longest_without_device(const Probes& probes) {
+std::pair<double, std::string> max_without_device(const Probes& probes) {
     std::pair<double, std::string> longest;
     for (const auto& [name, probe] : probes)
         if (const auto* const remote = dynamic_cast<const RemoteProbe*>(probe))
@@ -137,7 +137,7 @@ SearchOptions options_of(const SearchConfig& config, const SearchTask& task, con
     const double limit_s = config.edge_timeout;
     options.gave_up = [limit_s, probes]() -> std::optional<std::string> {
         if (limit_s <= 0) return std::nullopt;
-        const auto [seconds, name] = longest_without_device(probes);
+        const auto [seconds, name] = max_without_device(probes);
         if (seconds <= limit_s) return std::nullopt;
         return fmt::format("no device{} that can measure for {} s (--edge-timeout)",
                            name.empty() ? "" : fmt::format(" of class '{}'", name), limit_s);

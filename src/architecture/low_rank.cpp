@@ -27,7 +27,7 @@ void check(const TensorForm& form, const std::vector<std::string>& formats, cons
 }
 
 std::size_t bonds(const TensorForm& form, const TensorLayer& layer) {
-    return largest_ranks(form.format, layer, form.rank_max).size();
+    return max_ranks(form.format, layer, form.rank_max).size();
 }
 
 /// One list of ranks holds those of all layers of its group.
@@ -37,7 +37,7 @@ void check_ranks(const TensorForm& form, const std::vector<TensorLayer>& layers,
     std::size_t next = 0;
     for (const TensorLayer& layer : layers) {
         if (layer.group != group) continue;
-        for (const int largest : largest_ranks(form.format, layer, TensorForm::most)) {
+        for (const int largest : max_ranks(form.format, layer, TensorForm::most)) {
             if (next < form.ranks.size() && form.ranks[next] > largest)
                 throw ConfigError(fmt::format("{}: {} is above {}, the largest that '{}' can use",
                                               (place / next).text(), form.ranks[next], largest,
@@ -179,7 +179,7 @@ std::vector<Ranks> ranks_of(const LowRank& low_rank, const std::vector<TensorLay
     for (const TensorLayer& layer : layers) {
         const TensorForm form = low_rank.form_of(layer);
         if (form.is_dense()) continue;
-        Ranks ranks = largest_ranks(form.format, layer, form.rank_max);
+        Ranks ranks = max_ranks(form.format, layer, form.rank_max);
         if (!form.ranks.empty())
             for (int& rank : ranks) rank = form.ranks.at(taken[layer.group]++);
         all.push_back(std::move(ranks));

@@ -122,7 +122,7 @@ std::vector<int> factors_of(int width, int count) {
     return best;
 }
 
-Ranks largest_ranks(const std::string& format, const TensorLayer& layer, int cap) {
+Ranks max_ranks(const std::string& format, const TensorLayer& layer, int cap) {
     if (layer.is_linear || format == "tt") return bounded(mode_sizes(format, layer), cap);
     const auto taps = static_cast<double>(volume(layer.kernel));
     const double inputs = layer.inputs, outputs = layer.outputs, most = cap;

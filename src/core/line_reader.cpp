@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t block_bytes = 1 << 20;
 /// A few bytes of gzip can become a line without an end.
-constexpr std::size_t longest_line = std::size_t(64) << 20;
+constexpr std::size_t max_line = std::size_t(64) << 20;
 
 gzFile as_gz(void* file) { return static_cast<gzFile>(file); }
 
@@ -65,9 +65,9 @@ std::optional<std::string_view> LineReader::next() {
     std::size_t end = buffer_.find('\n', begin_);
     while (end == std::string::npos && !ended_) {
         const std::size_t searched = buffer_.size() - begin_;
-        if (searched > longest_line)
+        if (searched > max_line)
             throw ConfigError(fmt::format("'{}', line {}: longer than {} MiB", path_, number_ + 1,
-                                          longest_line >> 20));
+                                          max_line >> 20));
         ended_ = !read_block();
         end = buffer_.find('\n', searched);
     }

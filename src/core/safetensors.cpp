@@ -63,7 +63,7 @@ TensorView tensor_of(const Json& entry, std::string_view values, const std::stri
     if (type == types.end()) refuse(where, "a tensor has elements of another type than is read");
     TensorView tensor{type->type, {}, {}};
     const Json& shape = entry.at("shape");
-    if (!shape.is_array() || shape.size() > most_safetensors_axes)
+    if (!shape.is_array() || shape.size() > max_safetensors_axes)
         refuse(where, "a shape is no list, or has too many axes");
     std::uint64_t size = type->bytes;
     for (const Json& length : shape) {
@@ -132,14 +132,13 @@ SafeTensors decode_safetensors(std::string_view bytes, const std::string& where)
     if (bytes.size() < length_bytes) refuse(where, "the file is too short");
     const auto length = get_little_endian<std::uint64_t>(bytes);
     if (length > bytes.size() - length_bytes) refuse(where, "the header is longer than the file");
-    if (length > longest_safetensors_header)
-        refuse(where,
-               fmt::format("the header is longer than {} bytes", longest_safetensors_header));
+    if (length > max_safetensors_header)
+        refuse(where, fmt::format("the header is longer than {} bytes", max_safetensors_header));
     const Json header = header_of(bytes.substr(length_bytes, length), where);
     const std::string_view values = bytes.substr(length_bytes + length);
     if (!header.is_object()) refuse(where, "the header is no object");
-    if (header.size() > most_safetensors)
-        refuse(where, fmt::format("more than {} tensors", most_safetensors));
+    if (header.size() > max_safetensors)
+        refuse(where, fmt::format("more than {} tensors", max_safetensors));
     SafeTensors content;
     std::vector<Place> places;
     try {

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int most_links = 16;  ///< on one path; as many as HDF5 follows
+constexpr int max_links = 16;  ///< on one path; as many as HDF5 follows
 
 /// Where the library looks for a file, in its order.
 std::vector<std::string> places_of(const std::string& name, const std::string& referring,
@@ -150,7 +150,7 @@ class Walk {
     /// Goes on where a link leads. @return the end, if that is nowhere.
     [[nodiscard]] std::optional<Target> follow(const std::string& name, const Link& link) {
         const std::string path = path_of(name);
-        if (++followed_ > most_links)
+        if (++followed_ > max_links)
             return broken(fmt::format("'{}' is one of too many links in a row", path));
         const std::vector<std::string> names = parts_of(link.target);
         if (link.type == H5L_TYPE_SOFT) {

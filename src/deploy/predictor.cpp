@@ -34,7 +34,7 @@ struct Predictor::Impl {
     std::size_t outputs = 0;
 };
 
-std::uint64_t largest_weights_bytes(const ArchitectureSpec& spec) {
+std::uint64_t max_weights_bytes(const ArchitectureSpec& spec) {
     constexpr std::uint64_t header_bytes = 16U << 20U;
     return 2 * static_cast<std::uint64_t>(count(spec).weight_bytes) + header_bytes;
 }
@@ -42,10 +42,10 @@ std::uint64_t largest_weights_bytes(const ArchitectureSpec& spec) {
 void check_weights_size(const ArchitectureSpec& spec, const std::string& file) {
     std::error_code missing;  // whoever reads it says so
     const std::uintmax_t bytes = std::filesystem::file_size(file, missing);
-    if (!missing && bytes > largest_weights_bytes(spec))
+    if (!missing && bytes > max_weights_bytes(spec))
         throw ConfigError(
             fmt::format("'{}' has {} bytes", file, bytes),
-            fmt::format("weights of this design have some {} at most", largest_weights_bytes(spec)),
+            fmt::format("weights of this design have some {} at most", max_weights_bytes(spec)),
             "name the weights that belong to the spec");
 }
 

@@ -15,7 +15,7 @@ namespace edgeloop {
 namespace {
 
 constexpr double outside = 0.025;  // of an interval, at each end
-constexpr double most_bins = 10;
+constexpr double max_bins = 10;
 
 /// Position of the group of each window, in the order in which groups first appear.
 struct GroupPlaces {
@@ -96,9 +96,9 @@ std::vector<Estimate> bootstrap(std::size_t groups, const Bootstrap& options,
     return estimates;
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that cuts a range into at most most_bins.
+/// The smallest of 1, 2 and 5 times a power of ten that cuts a range into at most max_bins.
 double bin_width(double range) {
-    const double least = range / most_bins;
+    const double least = range / max_bins;
     const double power = std::pow(10, std::floor(std::log10(least)));
     for (const double times : {1.0, 2.0, 5.0})
         if (times * power >= least) return times * power;

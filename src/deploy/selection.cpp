@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t largest_table = 256 << 20, largest_record = 64 << 20;
+constexpr std::uint64_t max_table = 256 << 20;
 constexpr const char* latency_name = "latency_ms";
 
 [[noreturn]] void refuse(const std::string& file, const std::string& why) {
@@ -36,7 +36,7 @@ constexpr const char* latency_name = "latency_ms";
 Json kept_json(const std::string& file) {
     if (!fs::exists(file)) return Json::object();
     try {
-        Json json = parse_kept_json(read_file(file, largest_record));
+        Json json = parse_kept_json(read_file(file, max_kept_json_bytes));
         if (json.is_object()) return json;
     } catch (const Json::exception& error) {
         refuse(file, error.what());
@@ -247,7 +247,7 @@ Front read_front(const std::string& run_dir) {
         objectives_in(text_in(provenance.value("identity", Json::object()), "objectives"));
     if (front.objectives.empty())
         refuse(run_dir + "/provenance.json", "it does not say the objectives of the search");
-    FrontReader(table, front).read(read_file(table, largest_table));
+    FrontReader(table, front).read(read_file(table, max_table));
     front.phase = text_in(kept_json(run_dir + "/status.json"), "phase");
     if (front.members.empty())
         throw ConfigError(fmt::format("the front of '{}' is empty", run_dir),
@@ -271,9 +271,9 @@ std::size_t find_member(const Front& front, const std::string& which, const std:
         return static_cast<std::size_t>(found - front.members.begin());
     std::vector<CandidateId> ids;
     for (const FrontMember& member : front.members) ids.push_back(member.id);
-    constexpr std::size_t most_named = 20;
-    const bool cut = ids.size() > most_named;
-    if (cut) ids.resize(most_named);
+    constexpr std::size_t max_named = 20;
+    const bool cut = ids.size() > max_named;
+    if (cut) ids.resize(max_named);
     throw ConfigError(fmt::format("design {} is not on the front of '{}'", *id, run_dir),
                       fmt::format("its members are {}{}", fmt::join(ids, ", "), cut ? ", ..." : ""),
                       "select one of these, or knee, fastest or best");

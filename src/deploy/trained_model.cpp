@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int format_version = 1;
-constexpr std::uint64_t largest_record = 64 << 20;
 constexpr const char* record_name = "training.json";
 constexpr const char* restore = "restore the folder from a copy or train again";
 
@@ -166,7 +165,7 @@ TrainedModel model_from(const Json& json) {
 }
 
 Json read_record(const std::string& file) {
-    Json json = parse_json(read_file(file, largest_record), file, deepest_kept_json);
+    Json json = parse_json(read_file(file, max_kept_json_bytes), file, deepest_kept_json);
     if (!json.is_object() || !json.contains("format") || !json.at("format").is_number_integer())
         throw ConfigError(fmt::format("'{}' is no record of a training", file), {},
                           "name a folder that edgeloop-model train wrote");
@@ -178,7 +177,7 @@ Json read_record(const std::string& file) {
 }
 
 void check_weights(const TrainedModel& model) {
-    const std::uint64_t limit = largest_weights_bytes(model.spec);
+    const std::uint64_t limit = max_weights_bytes(model.spec);
     const std::string file = model.weights_file();
     if (digest(read_file(file, limit)).hex() != model.weights_digest)
         throw ConfigError(fmt::format("'{}' is not the file that was written", file),

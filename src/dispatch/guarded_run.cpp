@@ -13,7 +13,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t longest_reason = 4096;  ///< bytes
+constexpr std::size_t max_reason = 4096;  ///< bytes
 
 void end_badly(Outcome& outcome, Status status, const std::string& reason) {
     outcome.status = status;
@@ -41,7 +41,7 @@ Outcome guarded_run(const WorkerFunction& run, const Candidate& candidate,
     }
     outcome.id = candidate.id;
     // Of libraries, with names of files in it: from here on it is a line for tables and logs.
-    outcome.reason = beginning(printable(outcome.reason), longest_reason);
+    outcome.reason = beginning(printable(outcome.reason), max_reason);
     // Who evaluates may know better: what it paused for a measurement is no work.
     if (outcome.seconds <= 0) outcome.seconds = steady_seconds() - start;
     return outcome;

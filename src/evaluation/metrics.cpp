@@ -90,11 +90,11 @@ constexpr Metric table[] = {
     {"*_seconds", "s", Meaning::cost, trained, magnitude},
 };
 
-constexpr std::size_t longest_shown = 64;  ///< of a name that a part made up, in bytes
+constexpr std::size_t max_shown = 64;  ///< of a name that a part made up, in bytes
 
 bool is_batch_size(std::string_view text) {
-    constexpr std::size_t most_digits = 4;
-    return !text.empty() && text.size() <= most_digits && text != "1" && text[0] != '0' &&
+    constexpr std::size_t max_digits = 4;
+    return !text.empty() && text.size() <= max_digits && text != "1" && text[0] != '0' &&
            text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
@@ -204,8 +204,8 @@ std::optional<std::string> refusal(const Metrics& metrics, Source by,
     for (const auto& [name, value] : metrics) {
         const Metric* const metric = find_plain(name);
         if (!may_deliver(by, metric, name, members))
-            return fmt::format("'{}' ({}) is not what {}",
-                               printable(beginning(name, longest_shown)), value,
+            return fmt::format("'{}' ({}) is not what {}", printable(beginning(name, max_shown)),
+                               value,
                                by == Source::measuring  ? "a device measures"
                                : by == Source::training ? "a training gives"
                                                         : "a design tells");

@@ -14,12 +14,12 @@ namespace {
 
 // What is always 0 has a step next to nothing, and a ratio over it no bounds. From a ratio of 256
 // on an accumulator of 1 is beyond any activation, so that larger ones give the same.
-constexpr double largest_ratio = 256, largest_of_pair = 1 << 20;
+constexpr double max_ratio = 256, max_of_pair = 1 << 20;
 
-Dyadic bounded_dyadic(double ratio) { return dyadic_of(std::fmin(ratio, largest_ratio)); }
+Dyadic bounded_dyadic(double ratio) { return dyadic_of(std::fmin(ratio, max_ratio)); }
 
 DyadicPair bounded_dyadics(double first, double second) {
-    const double excess = std::fmax(1, std::fmax(first, second) / largest_of_pair);
+    const double excess = std::fmax(1, std::fmax(first, second) / max_of_pair);
     return dyadics_of(first / excess, second / excess);
 }
 

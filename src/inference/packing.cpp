@@ -231,9 +231,9 @@ Form form_of(const Layer& layer, const Place& input, const Kernels& kernels, int
         kernels.short_row != nullptr && short_room(layer.integer, input.elements.bits) >= least_room
             ? Form::shorts
             : Form::integers;
-    constexpr int most_pairs = 8;
+    constexpr int max_pairs = 8;
     const int pairs = digit_planes(layer.integer) * input.elements.bits;
-    if (bits == 0 || pairs > most_pairs || input.elements.zero != 0) return integers;
+    if (bits == 0 || pairs > max_pairs || input.elements.zero != 0) return integers;
     const Window window = window_of(layer, input);
     const auto groups = [&](int elements, int group) { return (elements + group - 1) / group; };
     const int plane_groups =

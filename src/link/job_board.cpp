@@ -48,11 +48,11 @@ JobBoard::JobBoard(const BoardOptions& options, JobStore& store, std::uint64_t n
       questions_(limits::questions),
       wishes_(limits::submits),
       pieces_(limits::pieces) {
-    const double longest_age = options.expire_s - std::min(restart_grace_s, options.expire_s);
+    const double max_age = options.expire_s - std::min(restart_grace_s, options.expire_s);
     for (OpenJob& open : store_.open_jobs()) {
         Work& work = work_[open.id];
         const std::string owner = std::exchange(open.owner, {});
-        work.since = work.wanted = now - std::min(open.age_s, longest_age);
+        work.since = work.wanted = now - std::min(open.age_s, max_age);
         work.open = std::move(open);
         charge(work, owner);
         use_files(work.open.job);

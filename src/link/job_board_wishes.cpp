@@ -14,7 +14,7 @@ namespace {
 using limits::wait_bytes;
 
 constexpr std::size_t max_classes_seen = 1024;
-constexpr double longest_look_s = 60;  ///< between two looks at what has expired
+constexpr double max_look_s = 60;  ///< between two looks at what has expired
 constexpr double day_s = 86'400;
 
 /// Of a job about a model also its files, whether or not others are about them, too.
@@ -206,7 +206,7 @@ std::string JobBoard::expiry_of(const Work& work, double now) const {
 
 void JobBoard::expire(double now) {
     if (options_.expire_s <= 0 || now < next_expiry_) return;
-    next_expiry_ = now + std::min(longest_look_s, options_.expire_s / 4);
+    next_expiry_ = now + std::min(max_look_s, options_.expire_s / 4);
     for (const auto& [name, session] : agents_)
         note_class(peers_.at(session).hello.device_class, now);
     std::map<std::uint64_t, std::string> over;

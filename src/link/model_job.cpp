@@ -16,8 +16,8 @@ namespace edgeloop {
 namespace {
 
 constexpr const char* model_key = "model";
-constexpr std::size_t digest_digits = 32, most_inputs = 16, most_axes = 8;
-constexpr std::int64_t longest_axis = 1 << 24;
+constexpr std::size_t digest_digits = 32, max_inputs = 16, max_axes = 8;
+constexpr std::int64_t max_axis = 1 << 24;
 
 const std::array<std::pair<ElementType, const char*>, 6> type_words{{{ElementType::f32, "float32"},
                                                                      {ElementType::f16, "float16"},
@@ -41,11 +41,10 @@ Digest digest_of(const std::string& hex) {
 }
 
 void check_shape(const std::vector<std::int64_t>& shape) {
-    if (shape.empty() || shape.size() > most_axes ||
+    if (shape.empty() || shape.size() > max_axes ||
         std::any_of(shape.begin(), shape.end(),
-                    [](std::int64_t n) { return n < 1 || n > longest_axis; }))
-        throw ConfigError(
-            fmt::format("an input has 1 to {} axes of 1 to {}", most_axes, longest_axis));
+                    [](std::int64_t n) { return n < 1 || n > max_axis; }))
+        throw ConfigError(fmt::format("an input has 1 to {} axes of 1 to {}", max_axes, max_axis));
 }
 
 }  // namespace
@@ -95,8 +94,8 @@ std::vector<ModelInput> parse_inputs(const std::string& text) {
         }
         inputs.push_back(std::move(input));
     }
-    if (inputs.size() > most_inputs)
-        throw ConfigError(fmt::format("--input: at most {} inputs", most_inputs));
+    if (inputs.size() > max_inputs)
+        throw ConfigError(fmt::format("--input: at most {} inputs", max_inputs));
     return inputs;
 }
 
@@ -171,7 +170,7 @@ std::optional<ModelJob> ModelJob::of(const std::string& spec) {
                                   element_type_of(input.at("type").get<std::string>())});
             check_shape(job.inputs.back().shape);
         }
-        if (job.inputs.size() > most_inputs) throw ConfigError("model: too many inputs");
+        if (job.inputs.size() > max_inputs) throw ConfigError("model: too many inputs");
         return job;
     } catch (const Json::exception& error) {
         throw ConfigError("model: malformed", error.what());

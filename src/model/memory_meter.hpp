@@ -26,7 +26,7 @@ class MemoryMeter {
         return receiver_->peak;
     }
     /// Most bytes of one tensor.
-    [[nodiscard]] std::int64_t largest_bytes() const {
+    [[nodiscard]] std::int64_t max_bytes() const {
         const std::lock_guard<std::mutex> lock(receiver_->mutex);
         return receiver_->largest;
     }

@@ -7,7 +7,7 @@ namespace edgeloop {
 namespace {
 
 constexpr double smallest_scale = 1e-20;  // of channels that an affine norm switches off
-constexpr double most_accumulators = 1 << 30;
+constexpr double max_accumulators = 1 << 30;
 
 /// Integers and scales of a layer's weights.
 void take_weights(const RoundedLayer& layer, QuantisedLayer& into) {
@@ -39,7 +39,7 @@ void fold(const AffineImpl& norm, QuantisedLayer& into) {
 /// channel whose weights are next to nothing beside it: their scale is raised.
 void round_bias(QuantisedLayer& into) {
     if (into.input_step == 0) return;
-    into.scales = torch::max(into.scales, into.bias.abs() / (most_accumulators * into.input_step));
+    into.scales = torch::max(into.scales, into.bias.abs() / (max_accumulators * into.input_step));
     const torch::Tensor unit = into.scales * into.input_step;
     into.bias = (into.bias / unit).round_() * unit;
 }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::array<double, 8> vecq_steps{1, .9957, .5860, .3352, .1881, .1041, .0569, .0308};
 constexpr std::array<double, 7> integer_steps{1.224, .6508, .3534, .1932, .1055, .0573, .0309};
-constexpr double largest_grey = 255, tiny = 1e-12, smallest_unit = 1e-30;
+constexpr double max_grey = 255, tiny = 1e-12, smallest_unit = 1e-30;
 constexpr const char *input_name = "input_step", *weight_name = "weight_steps";
 
 std::vector<FrozenNormImpl*> frozen_norms(Network& network) {
@@ -95,7 +95,7 @@ int RoundedLayer::highest() const {
 int RoundedLayer::lowest() const { return options_.reads == Reads::both_signs ? -highest() : 0; }
 
 double RoundedLayer::input_step() const {
-    if (options_.reads == Reads::clip) return 1 / (largest_grey * options_.deviation);
+    if (options_.reads == Reads::clip) return 1 / (max_grey * options_.deviation);
     return log_input_step_.exp().item<double>();
 }
 
@@ -107,7 +107,7 @@ torch::Tensor RoundedLayer::input_scale() const {
 
 int RoundedLayer::input_zero() const {
     if (options_.reads != Reads::clip) return 0;
-    return static_cast<int>(std::nearbyint(largest_grey * options_.mean));
+    return static_cast<int>(std::nearbyint(max_grey * options_.mean));
 }
 
 torch::Tensor RoundedLayer::rounded_input(const torch::Tensor& x) const {
@@ -121,10 +121,9 @@ torch::Tensor RoundedLayer::rounded_input(const torch::Tensor& x) const {
         const torch::NoGradGuard no_grad;  // clips have none
         // As the native runtime rounds them, in float32.
         const double zero = input_zero();
-        const torch::Tensor whole =
-            (in_type(torch::kFloat, x) * (largest_grey * options_.deviation))
-                .round_()
-                .clamp_(-zero, largest_grey - zero);
+        const torch::Tensor whole = (in_type(torch::kFloat, x) * (max_grey * options_.deviation))
+                                        .round_()
+                                        .clamp_(-zero, max_grey - zero);
         return whole.to(x.scalar_type()).mul_(input_step());
     }
     // Of one clip: ranks have different numbers of clips and the same step.

@@ -216,9 +216,9 @@ torch::Tensor added_to_scores(const torch::Tensor& table, const WindowGeometry& 
 torch::Tensor masked_scores(const torch::Tensor& scores, const torch::Tensor& table,
                             const WindowGeometry& g) {
     // Larger ones would be read from memory where bias and mask come from the cache.
-    constexpr std::int64_t most_bytes = 2 << 20;
+    constexpr std::int64_t max_bytes = 2 << 20;
     const std::int64_t heads = table.size(1), n = g.window_tokens();
-    const bool one = g.windows() * heads * n * n * std::int64_t(sizeof(float)) <= most_bytes;
+    const bool one = g.windows() * heads * n * n * std::int64_t(sizeof(float)) <= max_bytes;
     torch::Tensor added, mask;
     {
         const at::tracer::impl::NoTracerDispatchMode constant;

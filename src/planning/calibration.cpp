@@ -148,7 +148,7 @@ class TrainingTimer {
         }
         learn_pace(submitted.candidate, outcome.seconds);
         const double flops = flops_of_clip(submitted.candidate);
-        calibration_.largest_timed = std::max(calibration_.largest_timed, flops);
+        calibration_.max_timed = std::max(calibration_.max_timed, flops);
         const auto error = outcome.metrics.find("val_rmse");
         if (submitted.candidate.epochs == more_epochs && error != outcome.metrics.end() &&
             error->second > 0)
@@ -200,7 +200,7 @@ ErrorTrend error_trend(const std::vector<TrainedSize>& designs) {
     return trend;
 }
 
-double Calibration::largest_flops() const {
+double Calibration::max_flops() const {
     const auto largest = std::max_element(designs.begin(), designs.end(), is_smaller);
     return largest == designs.end() ? 0 : flops_of_clip(*largest);
 }
@@ -208,7 +208,7 @@ double Calibration::largest_flops() const {
 std::size_t Calibration::not_timed() const {
     return static_cast<std::size_t>(std::count_if(
         designs.begin(), designs.end(),
-        [this](const Candidate& design) { return flops_of_clip(design) > largest_timed; }));
+        [this](const Candidate& design) { return flops_of_clip(design) > max_timed; }));
 }
 
 DesignCosts design_costs(const Candidate& candidate) {

@@ -128,7 +128,7 @@ class Planner {
             {"designs", calibration_.designs.size()},
             {"designs_not_timed", calibration_.not_timed()},
             {"extrapolated_flops",
-             calibration_.largest_flops() / std::max(1.0, calibration_.largest_timed)}};
+             calibration_.max_flops() / std::max(1.0, calibration_.max_timed)}};
         for (const Choice& choice : all)
             json["group_sizes"].push_back(
                 {{"ranks_per_candidate", choice.ranks_per_candidate},

@@ -21,8 +21,8 @@ namespace edgeloop::report {
 namespace {
 
 // What of designs is kept in a page at most, in bytes before they are compressed.
-constexpr std::size_t most_spec_bytes = 1'500'000, most_record_bytes = 400'000;
-constexpr std::size_t most_with_layers = 80;
+constexpr std::size_t max_spec_bytes = 1'500'000, max_record_bytes = 400'000;
+constexpr std::size_t max_with_layers = 80;
 
 const char* name_of(Role role) {
     switch (role) {
@@ -213,11 +213,11 @@ class DocumentMaker {
             const Proposal* proposal = proposal_of(row);
             if (proposal == nullptr || proposal->spec.empty()) continue;
             bytes += proposal->spec.size();
-            if (bytes > most_spec_bytes) break;
+            if (bytes > max_spec_bytes) break;
             const Json spec = parse_kept_json(proposal->spec);
             json["rows"].push_back(row);
             json["specs"].push_back(spec);
-            if (with_layers++ < most_with_layers)
+            if (with_layers++ < max_with_layers)
                 if (Json layers = layers_of(spec); !layers.empty())
                     json["layers"][std::to_string(row)] = std::move(layers);
         }
@@ -250,7 +250,7 @@ class DocumentMaker {
             const auto found = newest.find(row);
             if (found == newest.end()) continue;
             bytes += found->second->record.size();
-            if (bytes > most_record_bytes) break;
+            if (bytes > max_record_bytes) break;
             json[std::to_string(row)] = parse_kept_json(found->second->record);
         }
         return json;

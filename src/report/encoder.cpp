@@ -16,7 +16,7 @@
 namespace edgeloop::report {
 namespace {
 
-constexpr std::size_t most_listed = 4096;  // different numbers in a list
+constexpr std::size_t max_listed = 4096;  // different numbers in a list
 
 bool is_whole32(double value) {
     return value == std::trunc(value) &&
@@ -72,7 +72,7 @@ Json Encoder::numbers(const std::vector<double>& values) {
     for (const double value : values) {
         if (std::isnan(value)) continue;
         different.insert(value);
-        listed = std::isfinite(value) && different.size() <= most_listed &&
+        listed = std::isfinite(value) && different.size() <= max_listed &&
                  different.size() <= 16 + values.size() / 4;
         if (!listed) break;
     }

@@ -11,10 +11,10 @@
 namespace edgeloop::report {
 namespace {
 
-constexpr std::size_t most_events = 60'000;  // of each kind
-constexpr std::size_t most_epochs = 12'000;  // of all curves together
+constexpr std::size_t max_events = 60'000;  // of each kind
+constexpr std::size_t max_epochs = 12'000;  // of all curves together
 
-std::size_t first_kept(std::size_t count) { return count > most_events ? count - most_events : 0; }
+std::size_t first_kept(std::size_t count) { return count > max_events ? count - max_events : 0; }
 
 template <class Values>
 double value_in(const Values& values, const std::string& name) {
@@ -128,7 +128,7 @@ Json EventTables::curves(const std::vector<std::size_t>& first) {
     for (const std::size_t row : first) {
         for (const std::size_t i : trainings[row]) {
             const LearningCurve& curve = all[i].curve;
-            if (epochs.size() + curve.epochs.size() > most_epochs) {
+            if (epochs.size() + curve.epochs.size() > max_epochs) {
                 ++left_out;
                 continue;
             }

@@ -11,13 +11,13 @@ namespace edgeloop::report {
 namespace {
 
 /// Points of which the exact hypervolume takes a moment, by number of objectives.
-std::size_t most_points(std::size_t objectives) {
+std::size_t max_points(std::size_t objectives) {
     return objectives <= 2 ? 100'000 : objectives == 3 ? 1000 : 80;
 }
 
 double volume(const Points& front, const std::vector<double>& reference) {
     if (reference.empty() || front.empty() || front.front().size() != reference.size() ||
-        reference.size() < 2 || front.size() > most_points(reference.size()))
+        reference.size() < 2 || front.size() > max_points(reference.size()))
         return missing;
     return hypervolume(front, reference);
 }

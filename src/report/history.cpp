@@ -13,8 +13,8 @@
 namespace edgeloop::report {
 namespace {
 
-constexpr std::size_t longest_text = 400;          // of a reason, in bytes
-constexpr std::size_t longest_document = 1 << 16;  // of a spec or a record
+constexpr std::size_t max_text = 400;                // of a reason, in bytes
+constexpr std::size_t max_shown_document = 1 << 16;  // of a spec or a record
 
 template <class T>
 T value_of(const Json& json, const char* key, T fallback) {
@@ -26,14 +26,14 @@ T value_of(const Json& json, const char* key, T fallback) {
 std::string text_of(const Json& json, const char* key) {
     const auto found = json.find(key);
     if (found == json.end() || !found->is_string()) return {};
-    return printable(beginning(found->get_ref<const std::string&>(), longest_text));
+    return printable(beginning(found->get_ref<const std::string&>(), max_text));
 }
 
 std::string document_of(const Json& json, const char* key) {
     const auto found = json.find(key);
     if (found == json.end() || !found->is_object()) return {};
     std::string text = with_printable_texts(*found).dump();
-    return text.size() <= longest_document ? text : std::string();
+    return text.size() <= max_shown_document ? text : std::string();
 }
 
 std::map<std::string, double> metrics_of(const Json& json) {
@@ -158,7 +158,7 @@ class HistoryReader {
         if (repeat_of(id) > 0) return;
         Proposal& design = history_.designs[id];
         design.ended_ms = time_ms_;
-        design.status = printable(beginning(status, longest_text));
+        design.status = printable(beginning(status, max_text));
         design.reason = text_of(json, "reason");
         design.metrics = metrics_of(json);
         design.training_seconds = value_of<double>(json, "training_seconds", 0);
@@ -187,8 +187,8 @@ History read_history(const std::string& path) {
         } catch (const CorruptState&) {
             torn = true;
         }
-        if (history.designs.size() > most_designs)
-            throw ConfigError(fmt::format("'{}' has more than {} designs", path, most_designs),
+        if (history.designs.size() > max_designs)
+            throw ConfigError(fmt::format("'{}' has more than {} designs", path, max_designs),
                               "a page of so many cannot be drawn");
     }
     return history;

@@ -11,7 +11,7 @@ namespace edgeloop::report {
 namespace {
 
 constexpr int halvings = 10;
-constexpr std::size_t most_learnt = 3000;
+constexpr std::size_t max_learnt = 3000;
 constexpr double wide = 30;  // a range that is better seen in logarithms
 
 Feature feature_of(const Column& column) {
@@ -42,10 +42,9 @@ std::vector<std::size_t> learnt_rows(const std::vector<double>& target) {
     std::vector<std::size_t> rows;
     for (std::size_t row = 0; row < target.size(); ++row)
         if (std::isfinite(target[row])) rows.push_back(row);
-    if (rows.size() <= most_learnt) return rows;
+    if (rows.size() <= max_learnt) return rows;
     std::vector<std::size_t> some;
-    for (std::size_t i = 0; i < most_learnt; ++i)
-        some.push_back(rows[i * rows.size() / most_learnt]);
+    for (std::size_t i = 0; i < max_learnt; ++i) some.push_back(rows[i * rows.size() / max_learnt]);
     return some;
 }
 

@@ -23,32 +23,32 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t most_columns = 2000;
-constexpr std::uint64_t largest_document = 16u << 20;
-constexpr std::size_t most_progress = 1'000'000;
+constexpr std::size_t max_columns = 2000;
+constexpr std::uint64_t max_document = 16u << 20;
+constexpr std::size_t max_progress = 1'000'000;
 
 struct TextTable {
     std::vector<std::string> names;
     std::vector<std::vector<std::string>> rows;
 };
 
-TextTable read_table(const std::string& path, std::size_t most_rows) {
+TextTable read_table(const std::string& path, std::size_t max_rows) {
     TextTable table;
     if (!fs::exists(path)) return table;
     LineReader lines(path);
     while (const auto line = lines.next()) {
         if (lines.number() == 1) {
             table.names = csv_row(*line);
-            if (table.names.size() > most_columns)
+            if (table.names.size() > max_columns)
                 throw ConfigError(fmt::format("'{}' has {} columns", path, table.names.size()),
-                                  fmt::format("{} at most can be shown", most_columns));
+                                  fmt::format("{} at most can be shown", max_columns));
             continue;
         }
         std::vector<std::string> row = csv_row(*line);
         if (row.size() != table.names.size()) continue;  // being written, or cut off by a crash
         table.rows.push_back(std::move(row));
-        if (table.rows.size() > most_rows)
-            throw ConfigError(fmt::format("'{}' has more than {} rows", path, most_rows),
+        if (table.rows.size() > max_rows)
+            throw ConfigError(fmt::format("'{}' has more than {} rows", path, max_rows),
                               "a page of so many cannot be drawn");
     }
     return table;
@@ -62,7 +62,7 @@ Json read_document(const std::string& path, std::vector<std::string>& remarks) {
         return Json::object();
     }
     try {
-        Json json = parse_json(read_file(path, largest_document), name, deepest_kept_json);
+        Json json = parse_json(read_file(path, max_document), name, deepest_kept_json);
         if (json.is_object()) return with_printable_texts(json);
         remarks.push_back(name + " is no object");
     } catch (const ConfigError& error) {
@@ -275,11 +275,11 @@ RunView read_run(const std::string& folder) {
     run.status = read_document(inside("status.json"), run.remarks);
     run.conditions = read_document(inside("conditions.json"), run.remarks);
     if (fs::exists(inside("config.ini")))
-        run.config = printable_lines(read_file(inside("config.ini"), largest_document));
+        run.config = printable_lines(read_file(inside("config.ini"), max_document));
     // The tables first: what ends meanwhile is in the journal, and added.
-    TextTable table = read_table(inside("evaluations.csv"), most_designs);
-    const TextTable front = read_table(inside("pareto.csv"), most_designs);
-    run.progress = numbers_of(read_table(inside("progress.csv"), most_progress));
+    TextTable table = read_table(inside("evaluations.csv"), max_designs);
+    const TextTable front = read_table(inside("pareto.csv"), max_designs);
+    run.progress = numbers_of(read_table(inside("progress.csv"), max_progress));
     read_journal_of(run);
     read_goals(run);
     add_newer_designs(table, run);

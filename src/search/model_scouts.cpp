@@ -8,7 +8,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t most_scouted = 200;  ///< kept: the latest
+constexpr std::size_t max_scouted = 200;  ///< kept: the latest
 
 }  // namespace
 
@@ -48,7 +48,7 @@ void ModelEngine::inform(const Scouted& scouted) {
     Outcome& kept = all[genes][scouted.device_class] = measured;
     kept.id = state_.model.scouts;
     if (!scouted.parents.empty()) state_.model.parents[genes] = scouted.parents;
-    if (all.size() <= most_scouted) return;
+    if (all.size() <= max_scouted) return;
     const auto oldest = std::min_element(all.begin(), all.end(), [](const auto& a, const auto& b) {
         return a.second.begin()->second.id < b.second.begin()->second.id;
     });

@@ -45,10 +45,10 @@ class GroupCounter {
                     is_parent_[condition.variable] = true;
                     combinations *= space.variables[condition.variable].cardinality();
                 }
-        if (combinations > most_combinations)
+        if (combinations > max_combinations)
             throw ConfigError(
                 fmt::format("conditions on {:.3g} combinations of values", combinations),
-                fmt::format("at most {:.0g} can be counted", most_combinations));
+                fmt::format("at most {:.0g} can be counted", max_combinations));
     }
 
     double count(std::size_t position = 0) {
@@ -71,7 +71,7 @@ class GroupCounter {
     }
 
   private:
-    static constexpr double most_combinations = 1e5;
+    static constexpr double max_combinations = 1e5;
 
     const SpaceDefinition& space_;
     const std::vector<std::size_t>& group_;

@@ -16,8 +16,8 @@ namespace {
 constexpr Bounds any_number{std::numeric_limits<double>::lowest(),
                             std::numeric_limits<double>::max()};
 constexpr Bounds any_integer{-1e9, 1e9};
-constexpr double most_values_of_a_parent = 1000;
-constexpr double most_list_members = 1000;
+constexpr double max_values_of_a_parent = 1000;
+constexpr double max_list_members = 1000;
 const std::vector<std::string_view> parts_of_a_spec{
     "family", "architecture", "clip", "training", "quantisation", "low_rank", "hardware"};
 
@@ -30,11 +30,11 @@ bool is_name(const std::string& text) {
     const auto belongs = [](char c) {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
     };
-    constexpr int most_digits = 4;  // a place in a list; more are beyond all lists
+    constexpr int max_digits = 4;  // a place in a list; more are beyond all lists
     int digits = 0;
     for (const char c : text) {
         digits = std::isdigit(static_cast<unsigned char>(c)) != 0 ? digits + 1 : 0;
-        if (!belongs(c) || digits > most_digits) return false;
+        if (!belongs(c) || digits > max_digits) return false;
     }
     return !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0;
 }
@@ -81,7 +81,7 @@ class SpaceParser {
 
     void read_variables() {
         const Place place = root_.place("variables");
-        const Json& list = root_.list("variables", {1, most_list_members});
+        const Json& list = root_.list("variables", {1, max_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) read_variable(list[i], place / i);
     }
 
@@ -127,7 +127,7 @@ class SpaceParser {
         for (const char* bound : {"lower", "upper"})
             if (reader.has(bound)) reject(reader.place(bound), "choices take no bounds");
         const Place place = reader.place("choices");
-        const Json& list = reader.list("choices", {1, most_list_members});
+        const Json& list = reader.list("choices", {1, max_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) {
             if (std::find(variable.choices.begin(), variable.choices.end(), list[i]) !=
                 variable.choices.end())
@@ -147,7 +147,7 @@ class SpaceParser {
         std::vector<std::string> paths;
         if (!reader.has(key)) return paths;
         if (reader.member(key).is_string()) return {reader.text(key)};
-        const Json& list = reader.list(key, {0, most_list_members});
+        const Json& list = reader.list(key, {0, max_list_members});
         for (std::size_t i = 0; i < list.size(); ++i)
             paths.push_back(text_from(list[i], reader.place(key) / i));
         return paths;
@@ -206,10 +206,10 @@ class SpaceParser {
             if (parent == space_.variables.size())
                 reject(where, fmt::format("there is no variable '{}'", item.key()));
             const Variable& variable = space_.variables[parent];
-            if (!variable.traits().is_whole || variable.cardinality() > most_values_of_a_parent)
+            if (!variable.traits().is_whole || variable.cardinality() > max_values_of_a_parent)
                 reject(where,
                        fmt::format("a condition needs a variable of at most {} distinct values",
-                                   most_values_of_a_parent));
+                                   max_values_of_a_parent));
             conditions.push_back(
                 {parent, allowed_values(space_.variables[parent], item.value(), where)});
         }
@@ -251,7 +251,7 @@ class SpaceParser {
     void read_cases() {
         if (!root_.has("cases")) return;
         const Place place = root_.place("cases");
-        const Json& list = root_.list("cases", {0, most_list_members});
+        const Json& list = root_.list("cases", {0, max_list_members});
         for (std::size_t i = 0; i < list.size(); ++i) {
             const ObjectReader reader(list[i], place / i, {"when", "set"});
             const ObjectReader patch(reader.member("set"), reader.place("set"), parts_of_a_spec);
@@ -301,7 +301,7 @@ class SpaceParser {
     void read_constraints() {
         if (!root_.has("constraints")) return;
         const Place place = root_.place("constraints");
-        const Json& list = root_.list("constraints", {0, most_list_members});
+        const Json& list = root_.list("constraints", {0, max_list_members});
         const std::vector<Json> all = templates();
         for (std::size_t i = 0; i < list.size(); ++i) {
             space_.rules.push_back(ConstraintRule::parse(text_from(list[i], place / i), place / i));

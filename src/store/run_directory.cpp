@@ -26,7 +26,7 @@ namespace edgeloop {
 namespace {
 
 constexpr std::size_t snapshots_kept = 3;
-constexpr std::size_t most_device_records = 200;  ///< a device may change its own at each Hello
+constexpr std::size_t max_device_records = 200;  ///< a device may change its own at each Hello
 
 namespace fs = std::filesystem;
 
@@ -178,7 +178,7 @@ class OpenDirectory final : public RunDirectory {
             const bool known = std::any_of(records.begin(), records.end(), [&](const Json& record) {
                 return without_conditions(record) == without_conditions(device);
             });
-            if (known || records.size() >= most_device_records) continue;
+            if (known || records.size() >= max_device_records) continue;
             records.push_back(std::move(device));
             grown = true;
         }

@@ -20,7 +20,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t most_trainings = 1000;  // TensorBoard takes seconds for each hundred folders
+constexpr std::size_t max_trainings = 1000;  // TensorBoard takes seconds for each hundred folders
 
 // Numbers of the fields of event.proto and summary.proto.
 constexpr int event_wall_time = 1, event_step = 2, event_file_version = 3, event_summary = 5;
@@ -135,11 +135,11 @@ class TensorBoardStore::Files {
 
   private:
     bool admitted(CandidateId id) {
-        if (trainings_.count(id) > 0 || trainings_.size() < most_trainings)
+        if (trainings_.count(id) > 0 || trainings_.size() < max_trainings)
             return trainings_.insert(id), true;
         if (!full_)
             log::info("{} has the learning curves of the first {} trainings; the journal has all",
-                      folder_, most_trainings);
+                      folder_, max_trainings);
         full_ = true;
         return false;
     }

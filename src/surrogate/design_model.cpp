@@ -17,10 +17,10 @@ namespace {
 
 /// Results that a model is made of: 240 give a prediction in milliseconds, and further ones far
 /// from the front hardly change it.
-constexpr std::size_t most_results = 240;
+constexpr std::size_t max_results = 240;
 constexpr std::size_t near_front = 160;  ///< of these
 /// Designs under way that are taken for done, the latest: more are too far apart to matter.
-constexpr std::size_t most_under_way = 200;
+constexpr std::size_t max_under_way = 200;
 
 /// By how much of the objectives' extent the nearest of the front is better in all of them.
 std::vector<double> behind_front(const Points& points) {
@@ -108,15 +108,15 @@ struct DesignModel::Parts {
 
     /// Of all results those that a model is made of, in their order.
     [[nodiscard]] std::vector<std::size_t> chosen(const std::vector<ModelResult>& results) const {
-        std::vector<bool> kept(results.size(), results.size() <= most_results);
-        if (results.size() > most_results) {
+        std::vector<bool> kept(results.size(), results.size() <= max_results);
+        if (results.size() > max_results) {
             keep_nearest(results, false, near_front / 2, kept);
             const auto count = [&] {
                 return static_cast<std::size_t>(std::count(kept.begin(), kept.end(), true));
             };
             keep_nearest(results, true, near_front - count(), kept);
             // The others are spread over the run.
-            const std::size_t left = most_results - count();
+            const std::size_t left = max_results - count();
             for (std::size_t i = 0; i < left; ++i) kept[i * results.size() / left] = true;
         }
         std::vector<std::size_t> result;
@@ -209,7 +209,7 @@ void DesignModel::believe(const std::vector<ModelResult>& under_way) {
     if (under_way.empty()) return;
     Parts& parts = *parts_;
     const std::size_t first =
-        under_way.size() > most_under_way ? under_way.size() - most_under_way : 0;
+        under_way.size() > max_under_way ? under_way.size() - max_under_way : 0;
     std::vector<const Encoded*> designs;
     for (std::size_t i = first; i < under_way.size(); ++i)
         designs.push_back(parts.encoded(under_way[i].genome));

@@ -294,7 +294,7 @@ double GaussianProcess::loss(const std::vector<Observation>& observations,
 
 std::vector<double> GaussianProcess::fitted(const std::vector<Observation>& observations,
                                             std::vector<double> parameters, int steps) const {
-    constexpr double first_step = 0.1, largest_step = 0.7, longer = 1.3, shorter = 0.5;
+    constexpr double first_step = 0.1, max_step = 0.7, longer = 1.3, shorter = 0.5;
     std::vector<double> best = parameters, gradient, before(parameters.size(), 0);
     std::vector<double> step(parameters.size(), first_step);
     double least = infinity;
@@ -306,7 +306,7 @@ std::vector<double> GaussianProcess::fitted(const std::vector<Observation>& obse
         }
         for (std::size_t i = 0; i < parameters.size(); ++i) {
             const double turn = gradient[i] * before[i];
-            if (turn > 0) step[i] = std::min(step[i] * longer, largest_step);
+            if (turn > 0) step[i] = std::min(step[i] * longer, max_step);
             if (turn < 0) {
                 step[i] *= shorter;
                 gradient[i] = 0;

@@ -14,7 +14,7 @@ namespace edgeloop {
 namespace {
 
 constexpr Bounds list_length{0, 10000};
-constexpr int most_epochs = 1000000000;
+constexpr int max_epochs = 1000000000;
 
 std::optional<GeneKind> kind_named(const std::string& name) {
     for (std::size_t kind = 0; kind < gene_kinds.size(); ++kind)
@@ -67,7 +67,7 @@ std::map<int, std::string> columns_from(const Json& json, const Place& place) {
     std::map<int, std::string> columns;
     for (const auto& item : json.items()) {
         const std::optional<int> epochs = number_in<int>(item.key());
-        if (!epochs || *epochs < 1 || *epochs > most_epochs)
+        if (!epochs || *epochs < 1 || *epochs > max_epochs)
             throw ConfigError(fmt::format("{}: '{}' is no number of epochs",
                                           (place / item.key()).text(), item.key()));
         if (!columns.emplace(*epochs, text_from(item.value(), place / item.key())).second)
@@ -84,7 +84,7 @@ TableDescription read_table_description(const std::string& path) {
     const ObjectReader reader(json, Place(path, text),
                               {"version", "description", "genes", "objectives", "measured",
                                "counted", "fidelities", "epoch_seconds"});
-    if (reader.integer("version", {0, most_epochs}) != 1)
+    if (reader.integer("version", {0, max_epochs}) != 1)
         throw ConfigError(reader.place("version").text() + ": only version 1 is known");
     (void)reader.text("description", "");
     TableDescription description;
@@ -132,7 +132,7 @@ void add_fidelity(const std::string& text, TableDescription& description) {
     std::optional<int> epochs;
     if (equals != std::string::npos && at != std::string::npos)
         epochs = number_in<int>(std::string_view(text).substr(at + 1, equals - at - 1));
-    if (!epochs || *epochs < 1 || *epochs > most_epochs || at == 0 || equals + 1 == text.size())
+    if (!epochs || *epochs < 1 || *epochs > max_epochs || at == 0 || equals + 1 == text.size())
         throw ConfigError(fmt::format("--fidelities '{}' is not understood", text), {},
                           "write OBJECTIVE@EPOCHS=COLUMN, e.g. error@12=error_e12");
     description.fidelities[text.substr(0, at)][*epochs] = text.substr(equals + 1);

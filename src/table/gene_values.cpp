@@ -13,7 +13,7 @@
 namespace edgeloop {
 namespace {
 
-constexpr std::size_t most_choices = 10000;
+constexpr std::size_t max_choices = 10000;
 
 std::optional<double> finite(std::string_view text) {
     const std::optional<double> value = number_in<double>(text);
@@ -86,9 +86,9 @@ void GeneValues::check(std::string_view text, const std::function<std::string()>
         reject(place(), text,
                fmt::format("not above 0, and gene '{}' is {}", gene_.column, traits().name),
                "make it real");
-    if (traits().has_choices && numbers_.size() == most_choices)
+    if (traits().has_choices && numbers_.size() == max_choices)
         throw ConfigError(
-            fmt::format("{}: this gene has more than {} different values", place(), most_choices),
+            fmt::format("{}: this gene has more than {} different values", place(), max_choices),
             {}, "make it integer or real, or describe the table: its genes are other columns");
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 // Of a pull of strength 1, in units of the learning rate.
 constexpr double pull_of_scales = 0.01, pull_of_slices = 0.025;
-constexpr double most_weight = 10;  ///< of a small scale over the largest
-constexpr double pursuit = 10;      ///< factor of the pull where the size is pursued
+constexpr double max_weight = 10;  ///< of a small scale over the largest
+constexpr double pursuit = 10;     ///< factor of the pull where the size is pursued
 constexpr double late_stage = 2.0 / 3;
 /// Shares of the adaptation at which the pull begins, and is whole.
 constexpr double pull_begins = 0.05, pull_is_whole = 0.4;
@@ -96,8 +96,8 @@ double RankAdaptation::size_gap() const {
             alive.push_back(std::max(
                 1, (scale > FactoredModule::least_scale).sum().to(torch::kInt).item<int>()));
         size += static_cast<double>(size_with(own, alive));
-        target += static_cast<double>(
-            size_with(own, largest_ranks(own.format, own.layer, form.rank_target)));
+        target +=
+            static_cast<double>(size_with(own, max_ranks(own.format, own.layer, form.rank_target)));
     }
     return size > 0 ? (size - target) / size : 0;
 }
@@ -119,7 +119,7 @@ void RankAdaptation::pull_scales(double pull) {
         for (std::size_t b = 0; b < layer.bonds().size(); ++b) {
             torch::Tensor scale = layer.scales()[b];
             const torch::Tensor weight =
-                (scale.max() / scale.clamp_min(tiny)).square().clamp_max(most_weight);
+                (scale.max() / scale.clamp_min(tiny)).square().clamp_max(max_weight);
             // Without its best index a layer would be none.
             scale.sub_(pull * weight * (scale < scale.max())).clamp_min_(0);
             const Bond axes = held(layer, layer.bonds()[b]);

@@ -54,8 +54,8 @@ class Choice {
         const TensorForm form = low_rank_.form_of(factored.layer);
         if (form.rank_target > 0) {
             sizes_[factored.layer.group] += static_cast<double>(size_with(factored, ranks));
-            targets_[factored.layer.group] += static_cast<double>(size_with(
-                factored, largest_ranks(factored.format, factored.layer, form.rank_target)));
+            targets_[factored.layer.group] += static_cast<double>(
+                size_with(factored, max_ranks(factored.format, factored.layer, form.rank_target)));
         }
         ranks_.push_back(std::move(ranks));
     }

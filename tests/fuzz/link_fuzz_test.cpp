@@ -22,14 +22,14 @@
 
 namespace {
 
-std::atomic<std::size_t> largest_allocation{0};
+std::atomic<std::size_t> max_allocation{0};
 
 }  // namespace
 
 // Not inlined: GCC would see malloc() paired with delete.
 [[gnu::noinline]] void* operator new(std::size_t size) {
-    std::size_t seen = largest_allocation;
-    while (size > seen && !largest_allocation.compare_exchange_weak(seen, size)) {
+    std::size_t seen = max_allocation;
+    while (size > seen && !max_allocation.compare_exchange_weak(seen, size)) {
     }
     if (void* memory = std::malloc(size)) return memory;
     throw std::bad_alloc();
@@ -85,10 +85,10 @@ class LinkFuzz : public testing::TestWithParam<fuzz::Decoder> {
     ~LinkFuzz() override { log::configure(log::Level::info); }
 
     /// Most memory asked for at once while decoding.
-    std::size_t largest_request(const std::string& input) {
-        largest_allocation = 0;
+    std::size_t max_request(const std::string& input) {
+        max_allocation = 0;
         decoded += GetParam().attempt(input) ? 1 : 0;
-        return largest_allocation;
+        return max_allocation;
     }
 
     std::size_t decoded = 0;
@@ -101,7 +101,7 @@ TEST_P(LinkFuzz, CorpusIsDecodedOrRefusedWithinTheMemoryLimit) {
     const auto inputs = corpus(GetParam());
     ASSERT_FALSE(inputs.empty());
     for (const std::string& input : inputs)
-        EXPECT_LT(largest_request(input), 2 * wire::max_message_bytes);
+        EXPECT_LT(max_request(input), 2 * wire::max_message_bytes);
     EXPECT_GT(decoded, 0u);
 }
 
@@ -114,7 +114,7 @@ TEST_P(LinkFuzz, MutationsAreDecodedOrRefusedWithinTheMemoryLimit) {
     RandomStream random(1, "link fuzz");
     const bool file = std::string(GetParam().name) == "journal";
     for (int i = 0; i < (file ? 200 : 5'000); ++i)
-        ASSERT_LT(largest_request(mutated(seeds[random.below(seeds.size())], random)),
+        ASSERT_LT(max_request(mutated(seeds[random.below(seeds.size())], random)),
                   2 * wire::max_message_bytes);
     EXPECT_GT(decoded, 5u) << "the mutations should not all be refused at the door";
 }

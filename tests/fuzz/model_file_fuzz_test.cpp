@@ -16,14 +16,14 @@
 
 namespace {
 
-std::atomic<std::size_t> largest_request{0};
+std::atomic<std::size_t> max_request{0};
 
 }  // namespace
 
 // Replaced, to see how much is asked for at once. Inlined, GCC takes each for another's mismatched
 // half.
 [[gnu::noinline]] void* operator new(std::size_t size) {
-    largest_request = std::max(largest_request.load(), size);
+    max_request = std::max(max_request.load(), size);
     if (void* const memory = std::malloc(size)) return memory;
     throw std::bad_alloc();
 }
@@ -86,9 +86,9 @@ TEST(ModelFileFuzz, NoInputCrashesOrAsksForMuchMemory) {
         // With a sound checksum, which a mistake by chance has not.
         std::string bytes = seal(format, {0, 0, changed(random, payload)});
         if (random.chance(0.05)) bytes = changed(random, bytes);
-        largest_request = 0;
+        max_request = 0;
         sound += open(bytes) ? 1 : 0;
-        ASSERT_LE(largest_request, 16 * bytes.size() + 4096) << "input " << i;
+        ASSERT_LE(max_request, 16 * bytes.size() + 4096) << "input " << i;
     }
     EXPECT_GT(sound, 0);  // most changes hit weights, and are none the worse
     EXPECT_LT(sound, rounds);

@@ -77,7 +77,7 @@ Outcome wait_for_one(Evaluator& evaluator) {
     }
 }
 
-int largest_group() { return world().size() - 1; }
+int max_group() { return world().size() - 1; }
 
 Outcome run_until_cancelled(const Candidate&, const Communicator& group, const CancelToken& token) {
     Outcome outcome;
@@ -102,7 +102,7 @@ void with_joining_workers(const WorkerFunction& work,
 TEST(Dispatch, GroupsJoinForALargeCandidateAndPartAfterwards) {
     with_joining_workers(
         [](const Candidate& one, const Communicator& group, const CancelToken&) {
-            EXPECT_EQ(group.size(), one.id % 3 == 0 ? largest_group() : 1) << one.id;
+            EXPECT_EQ(group.size(), one.id % 3 == 0 ? max_group() : 1) << one.id;
             Outcome outcome;
             outcome.metrics["sum"] = group.all_reduce(1.0, Reduction::sum);
             return outcome;
@@ -110,8 +110,8 @@ TEST(Dispatch, GroupsJoinForALargeCandidateAndPartAfterwards) {
         [](GroupEvaluator& evaluator) {
             for (const auto& [id, outcome] : evaluate(evaluator, 300)) {
                 EXPECT_EQ(outcome.status, Status::completed);
-                EXPECT_EQ(outcome.metrics.at("sum"), id % 3 == 0 ? largest_group() : 1);
-                EXPECT_EQ(int(outcome.ranks.size()), id % 3 == 0 ? largest_group() : 1);
+                EXPECT_EQ(outcome.metrics.at("sum"), id % 3 == 0 ? max_group() : 1);
+                EXPECT_EQ(int(outcome.ranks.size()), id % 3 == 0 ? max_group() : 1);
             }
         });
 }
@@ -151,7 +151,7 @@ TEST(Dispatch, AFailureOnTheLastRankOfJoinedGroupsIsTheCandidates) {
 }
 
 TEST(Dispatch, EveryCandidateReachesAWholeGroupAndComesBackOnce) {
-    for (int size = 1; size <= largest_group(); ++size)
+    for (int size = 1; size <= max_group(); ++size)
         with_workers(
             size,
             [&](const Candidate& one, const Communicator& group, const CancelToken&) {
@@ -202,9 +202,9 @@ TEST(Dispatch, ShortCandidatesAreQueuedUnlessOneAtATimeIsAskedFor) {
 }
 
 TEST(Dispatch, AFailureOnAnyRankOfAGroupIsTheCandidatesAndTheGroupGoesOn) {
-    const int failing = largest_group() - 1;
+    const int failing = max_group() - 1;
     with_workers(
-        largest_group(),
+        max_group(),
         [&](const Candidate& one, const Communicator& group, const CancelToken&) {
             if (one.id == 2 && group.rank() == failing) throw std::runtime_error("no memory left");
             if (one.id == 3 && group.rank() == failing) throw IoError("no space left");
@@ -221,7 +221,7 @@ TEST(Dispatch, AFailureOnAnyRankOfAGroupIsTheCandidatesAndTheGroupGoesOn) {
 }
 
 TEST(Dispatch, CancelReachesARunningGroup) {
-    with_workers(largest_group(), run_until_cancelled, [](GroupEvaluator& evaluator) {
+    with_workers(max_group(), run_until_cancelled, [](GroupEvaluator& evaluator) {
         evaluator.submit(candidate(1));
         EXPECT_EQ(evaluator.free_slots(), 0u);
         EXPECT_TRUE(evaluator.poll().empty());

@@ -74,7 +74,7 @@ class TcpProxy {
         Direction up, down;
         bool dead = false, forgotten = false;
     };
-    static constexpr std::size_t most_queued = 64;
+    static constexpr std::size_t max_queued = 64;
 
     int listen_anywhere() {
         const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -140,7 +140,7 @@ class TcpProxy {
     /// Moves bytes of one direction. @return false when the connection ended.
     bool pump(Direction& way) {
         char buffer[1 << 14];
-        while (!way.ended && way.queue.size() < most_queued) {
+        while (!way.ended && way.queue.size() < max_queued) {
             const ssize_t got = ::recv(way.from, buffer, sizeof buffer, 0);
             if (got > 0) {
                 const auto size = static_cast<std::size_t>(got);

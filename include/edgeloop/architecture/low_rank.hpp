@@ -87,7 +87,7 @@ using Ranks = std::vector<int>;
 
 /// The largest ranks of a layer in a format that a cap leaves: no rank is larger than what its
 /// factors on either side can use.
-[[nodiscard]] Ranks largest_ranks(const std::string& format, const TensorLayer& layer, int cap);
+[[nodiscard]] Ranks max_ranks(const std::string& format, const TensorLayer& layer, int cap);
 /// The ranks of each layer that is in tensor form, in their order: those of the spec, or else the
 /// largest of rank_max.
 [[nodiscard]] std::vector<Ranks> ranks_of(const LowRank& low_rank,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@ using Json = nlohmann::json;
 // it.
 /// Of what users and peers write, and of files in which programs keep such documents.
 constexpr int deepest_json = 64, deepest_kept_json = 128;
+/// Of a record that a program keeps in a folder.
+constexpr std::uint64_t max_kept_json_bytes = 64 << 20;
 
 /// Parses JSON text a user wrote.
 ///

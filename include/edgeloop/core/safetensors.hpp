@@ -31,8 +31,8 @@ struct SafeTensors {
 };
 
 /// Bounds of what is read, so that a file cannot ask for more memory than its own size a few times.
-constexpr std::uint64_t longest_safetensors_header = 16ULL << 20U;
-constexpr std::size_t most_safetensors = 100'000, most_safetensors_axes = 16;
+constexpr std::uint64_t max_safetensors_header = 16ULL << 20U;
+constexpr std::size_t max_safetensors = 100'000, max_safetensors_axes = 16;
 
 /// Bytes of a file, tensors in the order of their names, so that equal contents give equal bytes.
 /// Readable in Python by `safetensors.torch.load_file(path)`.

@@ -38,7 +38,7 @@ class Predictor {
 
 /// Largest weights file that a design can have: its weights, a little for the header, and room for
 /// more outputs.
-[[nodiscard]] std::uint64_t largest_weights_bytes(const ArchitectureSpec& spec);
+[[nodiscard]] std::uint64_t max_weights_bytes(const ArchitectureSpec& spec);
 /// Before anything is read: a file may be longer than the memory. A missing file is left to its
 /// reader.
 /// @throws ConfigError  the file is larger than weights of this design can be.

@@ -91,11 +91,11 @@ struct Calibration {
     double trainings_took = 0;       ///< seconds in which trainings were timed
     double seconds = 0;              ///< that all of this took
     std::vector<Candidate> designs;  ///< that were to be timed
-    double largest_timed = 0;        ///< FLOPs of the largest that was timed
+    double max_timed = 0;            ///< FLOPs of the largest that was timed
     std::size_t given_up = 0;        ///< trainings that were cut off at the end of the time
 
     /// FLOPs of the largest of the designs.
-    [[nodiscard]] double largest_flops() const;
+    [[nodiscard]] double max_flops() const;
     /// Designs larger than all that were timed: the model extrapolates to them.
     [[nodiscard]] std::size_t not_timed() const;
 };

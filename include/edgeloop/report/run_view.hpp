@@ -121,10 +121,10 @@ struct RunView {
 };
 
 /// Most designs that are read.
-constexpr std::size_t most_designs = 200'000;
+constexpr std::size_t max_designs = 200'000;
 
 /// Reads a run directory of any release, running, stopped or crashed.
-/// @throws ConfigError  there is no run, or it has more designs than most_designs; IoError.
+/// @throws ConfigError  there is no run, or it has more designs than max_designs; IoError.
 [[nodiscard]] RunView read_run(const std::string& folder);
 
 }  // namespace edgeloop::report

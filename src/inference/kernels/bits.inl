@@ -1,5 +1,5 @@
 // Products of planes of bits. Bits are counted in parts of a word, into which the counts of
-// most_counts words go: bit_counts() are those of a word, gathered() the sums of its parts.
+// max_counts words go: bit_counts() are those of a word, gathered() the sums of its parts.
 
 /// Sums over bit planes: two words are the channels of a vector.
 struct BitsTile {
@@ -8,7 +8,7 @@ struct BitsTile {
     };
     using In = std::uint8_t;
     using Weight = std::uint64_t;
-    static constexpr int group = 8, vector_step = 2 * lanes, most_vectors = 1;
+    static constexpr int group = 8, vector_step = 2 * lanes, max_vectors = 1;
     static constexpr int positions(int) { return has_many_registers ? 10 : 3; }
     EDGELOOP_INLINE static Word broadcast(const std::uint8_t* x) {
         std::uint64_t word;
@@ -34,14 +34,14 @@ EDGELOOP_INLINE void add_counts(const RowArguments& row, const std::uint8_t* inp
     constexpr int half = lanes / 2, bases = (positions + 2) / 3;  // as in add_products()
     const std::ptrdiff_t step = row.input_step;
     Word counts[positions][2] = {};
-    int room = most_counts;
+    int room = max_counts;
     for (int run = 0; run < row.run_count; ++run) {
         const std::uint8_t* x[bases];
         for (int i = 0; i < bases; ++i) x[i] = input + row.runs[run] + 3 * i * step;
         for (int group = 0; group < row.groups; ++group) {
             if (room-- == 0) {
                 gather(sums, counts);
-                room = most_counts - 1;
+                room = max_counts - 1;
             }
             const Word any[] = {load_vector<Word>(weights), load_vector<Word>(weights + half)};
             const Word negative[] = {load_vector<Word>(weights + 2 * half),
@@ -67,7 +67,7 @@ EDGELOOP_INLINE void add_planes(const RowArguments& row, const std::uint8_t* inp
             sums[p][0].low += sums[p][0].low;
             sums[p][0].high += sums[p][0].high;
         }
-        for (int i = most_of(0, power - row.weight_planes + 1);
+        for (int i = max_of(0, power - row.weight_planes + 1);
              i <= least(power, row.input_planes - 1); ++i)
             add_counts(row, input + i * row.input_plane, weights + (power - i) * row.weight_plane,
                        sums);

@@ -13,4 +13,4 @@ EDGELOOP_INLINE Vector load_vector(const Element* from) {
 }
 
 EDGELOOP_INLINE int least(int a, int b) { return a < b ? a : b; }
-EDGELOOP_INLINE int most_of(int a, int b) { return a > b ? a : b; }
+EDGELOOP_INLINE int max_of(int a, int b) { return a > b ? a : b; }

@@ -9,7 +9,7 @@ struct RealTile {
     using Weight = float;
     using Vector = Real;
     using Sum = Real;
-    static constexpr int group = 1, vector_step = lanes, most_vectors = has_many_registers ? 4 : 2;
+    static constexpr int group = 1, vector_step = lanes, max_vectors = has_many_registers ? 4 : 2;
     static constexpr int positions(int vectors) {
         return vectors == 1 ? 12 : vectors == 2 && has_many_registers ? 12 : 6;
     }
@@ -171,9 +171,9 @@ template <class Tile>
 void make_row(const RowArguments& row) {
     const int vectors = (row.channels + lanes - 1) / lanes;
     int vector = 0;
-    if constexpr (Tile::most_vectors >= 4)
+    if constexpr (Tile::max_vectors >= 4)
         for (; vector + 4 <= vectors; vector += 4) make_vectors<Tile, 4>(row, vector);
-    if constexpr (Tile::most_vectors >= 2)
+    if constexpr (Tile::max_vectors >= 2)
         for (; vector + 2 <= vectors; vector += 2) make_vectors<Tile, 2>(row, vector);
     for (; vector < vectors; ++vector) make_vectors<Tile, 1>(row, vector);
 }

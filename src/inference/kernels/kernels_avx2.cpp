@@ -17,7 +17,7 @@ struct IntegerTile {
     using Weight = std::int16_t;
     using Vector = Int;
     using Sum = Int;
-    static constexpr int group = 2, vector_step = 2 * lanes, most_vectors = 2;
+    static constexpr int group = 2, vector_step = 2 * lanes, max_vectors = 2;
     static constexpr int positions(int vectors) { return vectors == 1 ? 12 : 6; }
     EDGELOOP_INLINE static Int load(const std::int16_t* w) { return load_vector<Int>(w); }
     EDGELOOP_INLINE static Int broadcast(const std::int16_t* x) {
@@ -37,7 +37,7 @@ struct ShortTile {
     using Vector = Int;
     using Sum = Int;
     static constexpr int group = 4, vector_step = 4 * lanes;
-    static constexpr int most_vectors = IntegerTile::most_vectors;
+    static constexpr int max_vectors = IntegerTile::max_vectors;
     static constexpr int positions(int vectors) { return IntegerTile::positions(vectors); }
     EDGELOOP_INLINE static Int load(const std::int8_t* w) { return load_vector<Int>(w); }
     EDGELOOP_INLINE static Int broadcast(const std::uint8_t* x) {

@@ -14,7 +14,7 @@ namespace {
 #include "inference/kernels/x86_512_vnni.inl"
 
 /// Counts of whole words.
-constexpr int most_counts = std::numeric_limits<int>::max();
+constexpr int max_counts = std::numeric_limits<int>::max();
 EDGELOOP_INLINE Word bit_counts(Word x) {
     return reinterpret_cast<Word>(_mm512_popcnt_epi64(raw(x)));
 }

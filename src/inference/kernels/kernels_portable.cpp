@@ -73,7 +73,7 @@ EDGELOOP_INLINE Int narrow(Word low, Word high) {
 
 #if defined(__aarch64__)
 /// Counts of bytes.
-constexpr int most_counts = 31;
+constexpr int max_counts = 31;
 EDGELOOP_INLINE Word bit_counts(Word x) {
     return reinterpret_cast<Word>(vcntq_u8(reinterpret_cast<uint8x16_t>(x)));
 }
@@ -83,7 +83,7 @@ EDGELOOP_INLINE Word gathered(Word counts) {
 }
 #else
 /// Counts of whole words.
-constexpr int most_counts = std::numeric_limits<int>::max();
+constexpr int max_counts = std::numeric_limits<int>::max();
 EDGELOOP_INLINE Word bit_counts(Word x) {
     Word result;
     for (int i = 0; i < lanes / 2; ++i)
@@ -102,7 +102,7 @@ struct IntegerTile {
     using Weight = std::int16_t;
     using Vector = Int;
     using Sum = Int;
-    static constexpr int group = 1, vector_step = lanes, most_vectors = has_many_registers ? 4 : 2;
+    static constexpr int group = 1, vector_step = lanes, max_vectors = has_many_registers ? 4 : 2;
     static constexpr int positions(int vectors) { return vectors == 1 ? 12 : 6; }
     EDGELOOP_INLINE static Int load(const std::int16_t* w) {
         return __builtin_convertvector(load_vector<Short>(w), Int);

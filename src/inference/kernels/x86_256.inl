@@ -100,7 +100,7 @@ EDGELOOP_INLINE Int narrow(Word low, Word high) {
 
 /// Counts of bytes. Source: Mula, Kurz, Lemire, "Faster population counts using AVX2
 /// instructions", 2018.
-constexpr int most_counts = 31;
+constexpr int max_counts = 31;
 EDGELOOP_INLINE Word bit_counts(Word x) {
     const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
                                            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);

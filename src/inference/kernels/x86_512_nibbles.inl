@@ -1,7 +1,7 @@
 // AVX-512 without VPOPCNTDQ: counts of bytes.
 // Source: Mula, Kurz, Lemire, "Faster population counts using AVX2 instructions", 2018.
 
-constexpr int most_counts = 31;
+constexpr int max_counts = 31;
 
 EDGELOOP_INLINE Word bit_counts(Word x) {
     const __m512i table =

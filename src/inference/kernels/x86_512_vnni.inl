@@ -5,7 +5,7 @@ struct IntegerTile {
     using Weight = std::int8_t;
     using Vector = Int;
     using Sum = Int;
-    static constexpr int group = 4, vector_step = 4 * lanes, most_vectors = 4;
+    static constexpr int group = 4, vector_step = 4 * lanes, max_vectors = 4;
     static constexpr int positions(int vectors) { return vectors <= 2 ? 12 : 6; }
     EDGELOOP_INLINE static Int load(const std::int8_t* w) { return load_vector<Int>(w); }
     EDGELOOP_INLINE static Int broadcast(const std::uint8_t* x) {

@@ -21,7 +21,7 @@ struct AttentionShape {
     float scale = 1;                 ///< of queries
     /// Token of its clip at each place of each window, -1 at padding. Shape (windows, N).
     const std::int32_t* token = nullptr;
-    /// Region of each place, below most_regions; a token sees its own region only. Shape
+    /// Region of each place, below max_regions; a token sees its own region only. Shape
     /// (windows, N); null when everyone sees everyone.
     const std::uint8_t* region = nullptr;
     /// Relative position bias. Shape (heads, N, row_stride(N)); padded columns are never read back.
@@ -30,7 +30,7 @@ struct AttentionShape {
 
 /// Added to the score of two tokens of different regions, as in the original code.
 constexpr float region_penalty = -100;
-constexpr int most_regions = 27;
+constexpr int max_regions = 27;
 
 /// Which head of which window of which clip.
 struct WindowIndex {

@@ -75,7 +75,7 @@ void transpose(const Frame& f, const float* rows, float* columns) {
 /// Penalties against a query of region r, one row for each r that occurs. Shape (regions, N).
 void fill_penalties(const Frame& f, float* penalties) {
     if (f.region == nullptr) return;
-    bool done[edgeloop::kernels::most_regions] = {};
+    bool done[edgeloop::kernels::max_regions] = {};
     for (std::int64_t q = 0; q < f.n; ++q) {
         const std::uint8_t region = f.region[q];
         if (done[region]) continue;
@@ -108,7 +108,7 @@ EDGELOOP_INLINE float add_bias(const Frame& f, std::int64_t query, const float* 
             store(row + j, score);
         }
     }
-    return largest_of(largest);
+    return max_of(largest);
 }
 
 /// Replaces scores by e^(score - shift) and returns their sum.
@@ -148,7 +148,7 @@ void forward(const AttentionShape& shape, const WindowIndex& at, const ForwardAr
     float* k_columns = arena.take(f.d * f.row);
     float* scores = arena.take(strip * f.row);
     float* weighted = arena.take(strip * f.channel);
-    float* penalties = arena.take(edgeloop::kernels::most_regions * f.row);
+    float* penalties = arena.take(edgeloop::kernels::max_regions * f.row);
     gather(f, arrays.qkv, arrays.padding, queries, shape.scale, q);
     gather(f, arrays.qkv, arrays.padding, keys, 1, k);
     gather(f, arrays.qkv, arrays.padding, values, 1, v);
@@ -242,7 +242,7 @@ void backward(const AttentionShape& shape, const WindowIndex& at, const Backward
     float* d_q = arena.take(strip * f.channel);
     float* probabilities = arena.take(strip * f.row);
     float* d_scores = arena.take(strip * f.row);
-    float* penalties = arena.take(edgeloop::kernels::most_regions * f.row);
+    float* penalties = arena.take(edgeloop::kernels::max_regions * f.row);
     gather(f, arrays.qkv, arrays.padding, queries, shape.scale, q);
     gather(f, arrays.qkv, arrays.padding, keys, 1, k);
     gather(f, arrays.qkv, arrays.padding, values, 1, v);
@@ -285,7 +285,7 @@ std::int64_t scratch_size(const AttentionShape& shape) {
     const std::int64_t tokens = shape.window_tokens * channel;
     const std::int64_t columns = shape.head_dim * row;
     const std::int64_t strips = strip * (2 * row + channel);
-    return 6 * tokens + 2 * columns + strips + (1 + edgeloop::kernels::most_regions) * row;
+    return 6 * tokens + 2 * columns + strips + (1 + edgeloop::kernels::max_regions) * row;
 }
 
 }  // namespace

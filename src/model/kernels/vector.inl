@@ -34,7 +34,7 @@ EDGELOOP_INLINE float sum_of(Vec v) {
     return sum;
 }
 
-EDGELOOP_INLINE float largest_of(Vec v) {
+EDGELOOP_INLINE float max_of(Vec v) {
     float largest = v[0];
     for (int i = 1; i < width; ++i) largest = v[i] > largest ? v[i] : largest;
     return largest;

@@ -18,11 +18,11 @@
 
 namespace {
 
-std::atomic<std::size_t> held{0}, most_held{0};
+std::atomic<std::size_t> held{0}, max_held{0};
 
 void note(std::size_t bytes) {
     held += bytes;
-    most_held = std::max(most_held.load(), held.load());
+    max_held = std::max(max_held.load(), held.load());
 }
 
 }  // namespace
@@ -152,14 +152,14 @@ TEST(NetworkMemory, IsWhatItSays) {
         const float slopes[] = {1, 1};
         inference::Graph given = graph;
         const std::size_t before = held;
-        most_held = before;
+        max_held = before;
         Network network(std::move(given), 0);
         (void)network.forward(clip.data());
         network.backward(slopes);
         // Layers of the graph and units; the weights change hands.
         constexpr std::size_t small_things = 16 << 10;
-        EXPECT_LE(most_held - before, network.memory().total() + small_things);
-        EXPECT_GE(most_held - before + network.memory().weights, network.memory().total());
+        EXPECT_LE(max_held - before, network.memory().total() + small_things);
+        EXPECT_GE(max_held - before + network.memory().weights, network.memory().total());
     }
 }
 

@@ -152,7 +152,7 @@ TEST(LowRank, FactorsAreAsEqualAsTheyCanBe) {
 
 TEST(LowRank, ChainsHaveTheParametersOfTheFormats) {
     const TensorLayer layer = convolution(64, 128, {3, 3, 3});
-    const Ranks tt = largest_ranks("tt", layer, 8);
+    const Ranks tt = max_ranks("tt", layer, 8);
     EXPECT_THAT(tt, ElementsAre(8, 8, 8, 8));
     EXPECT_EQ(weights_of(chain_of("tt", layer, tt)), 64 * 8 + 9 * 64 + 8 * 128);
     EXPECT_EQ(weights_of(chain_of("tucker2", layer, {8, 6})), 64 * 8 + 27 * 8 * 6 + 6 * 128);
@@ -169,12 +169,12 @@ TEST(LowRank, ChainsHaveTheParametersOfTheFormats) {
 }
 
 TEST(LowRank, RanksAreBoundedByBothSides) {
-    EXPECT_THAT(largest_ranks("tt", convolution(1, 64, {5, 5, 5}), 1000), ElementsAre(5, 25, 64));
-    EXPECT_THAT(largest_ranks("tt", convolution(6, 24, {1, 1, 1}), 1000), ElementsAre(6));
-    EXPECT_THAT(largest_ranks("tucker2", convolution(4, 64, {1, 1, 2}), 1000), ElementsAre(4, 8));
-    EXPECT_THAT(largest_ranks("cp", convolution(4, 6, {3, 1, 1}), 1000), ElementsAre(12));
-    EXPECT_THAT(largest_ranks("ttm", linear(784, 512), 30), ElementsAre(30, 30));
-    EXPECT_THAT(largest_ranks("tt", linear(6, 10), 1000), ElementsAre(3, 6, 5));
+    EXPECT_THAT(max_ranks("tt", convolution(1, 64, {5, 5, 5}), 1000), ElementsAre(5, 25, 64));
+    EXPECT_THAT(max_ranks("tt", convolution(6, 24, {1, 1, 1}), 1000), ElementsAre(6));
+    EXPECT_THAT(max_ranks("tucker2", convolution(4, 64, {1, 1, 2}), 1000), ElementsAre(4, 8));
+    EXPECT_THAT(max_ranks("cp", convolution(4, 6, {3, 1, 1}), 1000), ElementsAre(12));
+    EXPECT_THAT(max_ranks("ttm", linear(784, 512), 30), ElementsAre(30, 30));
+    EXPECT_THAT(max_ranks("tt", linear(6, 10), 1000), ElementsAre(3, 6, 5));
     EXPECT_EQ(weights_of(cores_of("tt", linear(384, 1536), Ranks(5, 8))), 2368);
     EXPECT_EQ(weights_of(cores_of("ttm", linear(384, 1536), Ranks(2, 8))), 7424);
 }

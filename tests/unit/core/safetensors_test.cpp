@@ -113,10 +113,10 @@ TEST(SafeTensors, HeadersAreBounded) {
     put_little_endian<std::uint64_t>(bytes, ~std::uint64_t{0});
     expect_refused(bytes + "{}", "longer than the file");
     std::string many = "{";
-    for (std::size_t i = 0; i <= most_safetensors; ++i)
+    for (std::size_t i = 0; i <= max_safetensors; ++i)
         many += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":" + entry("U8", "[0]", "[0,0]");
     expect_refused(file_of(many + "}"), "more than");
-    const std::size_t too_long = longest_safetensors_header + 1;
+    const std::size_t too_long = max_safetensors_header + 1;
     expect_refused(file_of("{}" + std::string(too_long - 2, ' ')), "header is longer than");
     expect_refused(file_of(R"({"__metadata__":{"a":1}})"), "some.safetensors");
     expect_refused(file_of(R"({"a":)"), "no JSON");

@@ -170,7 +170,7 @@ void write_rounded(Writer& writer, const Clips& clips, const ArchitectureSpec& s
 
 void write_families(Writer& writer, const Clips& clips, int designs) {
     const test::DesignBudget budget{designs, 0.004};
-    constexpr std::int64_t most_weight_bytes = 2 << 20;  // each is written four times
+    constexpr std::int64_t max_weight_bytes = 2 << 20;  // each is written four times
     std::map<std::string, int> made;
     RandomStream random(1, "exported designs");
     const auto is_enough = [&] {
@@ -184,7 +184,7 @@ void write_families(Writer& writer, const Clips& clips, int designs) {
             StoredNetwork stored;
             stored.spec = test::random_design(space, random, budget);
             if (!stored.spec.quantisation.is_float()) continue;  // those have native files alone
-            if (count(stored.spec).weight_bytes > most_weight_bytes) continue;
+            if (count(stored.spec).weight_bytes > max_weight_bytes) continue;
             int& number = made[stored.spec.family];
             if (number >= designs) continue;
             stored.name = fmt::format("{}-{}", stored.spec.family, number++);

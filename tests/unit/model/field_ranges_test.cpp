@@ -46,7 +46,7 @@ ArchitectureSpec unchecked(const Json& json) {
 }
 
 TEST(FieldRanges, AreTheSameForSpaceCountsAndNetworks) {
-    constexpr std::int64_t most_bytes = 8 << 20;  // of weights of networks that are built here
+    constexpr std::int64_t max_bytes = 8 << 20;  // of weights of networks that are built here
     int accepted = 0, refused = 0;
     for (const test::FieldCase& one : test::field_cases()) {
         SCOPED_TRACE(one.path + " = " + one.value.dump().substr(0, 100));
@@ -61,7 +61,7 @@ TEST(FieldRanges, AreTheSameForSpaceCountsAndNetworks) {
         const ArchitectureSpec spec = ArchitectureSpec::from_json(one.spec, "spec");
         EXPECT_EQ(space_refuses(one), static_problem(Design(spec)).has_value());
         const bool is_refused = refuses([&] { (void)count(spec); });
-        if (!is_refused && count(spec).weight_bytes > most_bytes) continue;
+        if (!is_refused && count(spec).weight_bytes > max_bytes) continue;
         ++(is_refused ? refused : accepted);
         EXPECT_EQ(refuses([&] { (void)make_network(spec, 1); }), is_refused);
     }

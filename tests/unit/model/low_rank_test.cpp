@@ -78,7 +78,7 @@ TEST(LowRankConvolution, EqualsTheDenseOneInAllOddShapes) {
                     SCOPED_TRACE(testing::Message()
                                  << format << ' ' << inputs << "->" << outputs << " k " << kernel[0]
                                  << kernel[1] << kernel[2] << " s " << stride[0]);
-                    const FactoredLayer factored{shape, format, largest_ranks(format, shape, 3)};
+                    const FactoredLayer factored{shape, format, max_ranks(format, shape, 3)};
                     ChainConv3dImpl layer(factored, LinearImpl::Bias::yes);
                     fill(layer);
                     const torch::Tensor bias = layer.parameters().back();
@@ -102,7 +102,7 @@ TEST(LowRankLinear, EqualsTheDenseOneInAllOddShapes) {
                     SCOPED_TRACE(testing::Message()
                                  << format << ' ' << inputs << "->" << outputs << " rank " << rank);
                     const TensorLayer shape{"linear", 0, true, inputs, outputs};
-                    TensorLinearImpl layer({shape, format, largest_ranks(format, shape, rank)});
+                    TensorLinearImpl layer({shape, format, max_ranks(format, shape, rank)});
                     fill(layer);
                     expect_same(
                         layer, torch::randn({3, 2, inputs}),
@@ -117,8 +117,7 @@ TEST(LowRank, ScalesOfBondsArePartOfTheWeights) {
     torch::manual_seed(3);
     const TensorLayer shape{"conv", 0, false, 6, 8, {3, 3, 3}};
     for (const char* format : {"tt", "tucker2", "cp"}) {
-        ChainConv3dImpl layer({shape, format, largest_ranks(format, shape, 4)},
-                              LinearImpl::Bias::no);
+        ChainConv3dImpl layer({shape, format, max_ranks(format, shape, 4)}, LinearImpl::Bias::no);
         fill(layer);
         const torch::Tensor before = layer.merged_weight();
         layer.scale_bonds();
@@ -146,7 +145,7 @@ TEST(LowRank, ScalesOfBondsArePartOfTheWeights) {
 TEST(LowRank, NothingAsLargeAsTheWeightsIsEverAllocated) {
     const TensorLayer wide{"linear", 0, true, 768, 3072};
     for (const char* format : {"tt", "ttm"}) {
-        TensorLinearImpl layer({wide, format, largest_ranks(format, wide, 8)});
+        TensorLinearImpl layer({wide, format, max_ranks(format, wide, 8)});
         fill(layer);
         torch::optim::Adam optimiser(layer.parameters());
         const MemoryMeter meter;
@@ -155,18 +154,17 @@ TEST(LowRank, NothingAsLargeAsTheWeightsIsEverAllocated) {
             layer.forward(torch::randn({4, 768})).square().sum().backward();
             optimiser.step();
         }
-        EXPECT_GT(meter.largest_bytes(), 0);
-        EXPECT_LT(meter.largest_bytes(), 4 * 768 * 3072 / 10) << format;
+        EXPECT_GT(meter.max_bytes(), 0);
+        EXPECT_LT(meter.max_bytes(), 4 * 768 * 3072 / 10) << format;
     }
     const TensorLayer deep{"conv", 0, false, 128, 256, {3, 3, 3}};
     for (const char* format : {"tt", "tucker2", "cp"}) {
-        ChainConv3dImpl layer({deep, format, largest_ranks(format, deep, 8)},
-                              LinearImpl::Bias::yes);
+        ChainConv3dImpl layer({deep, format, max_ranks(format, deep, 8)}, LinearImpl::Bias::yes);
         fill(layer);
         const MemoryMeter meter;
         layer.forward(torch::randn({1, 128, 2, 6, 6})).square().sum().backward();
-        EXPECT_GT(meter.largest_bytes(), 0);
-        EXPECT_LT(meter.largest_bytes(), 4 * 27 * 128 * 256 / 10) << format;
+        EXPECT_GT(meter.max_bytes(), 0);
+        EXPECT_LT(meter.max_bytes(), 4 * 27 * 128 * 256 / 10) << format;
     }
 }
 

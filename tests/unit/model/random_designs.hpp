@@ -22,7 +22,7 @@ inline std::vector<std::string> shipped_space_names() {
 /// How many designs of each space a test takes, and how large they may be.
 struct DesignBudget {
     int designs;
-    double most_gflop;  ///< of a forward pass; the clips of larger designs are made smaller
+    double max_gflop;  ///< of a forward pass; the clips of larger designs are made smaller
 };
 
 /// A few small ones keep the suite short. EDGELOOP_DESIGNS=200 takes that many, with clips of up to
@@ -39,7 +39,7 @@ inline ArchitectureSpec random_design(const SearchSpace& space, RandomStream& ra
     Genome genome = space.sample(random);
     while (space.infeasibility(genome)) genome = space.sample(random);
     ArchitectureSpec spec = space.decode(genome);
-    while (static_cast<double>(count(spec).flops) > budget.most_gflop * 1e9) {
+    while (static_cast<double>(count(spec).flops) > budget.max_gflop * 1e9) {
         ArchitectureSpec smaller = spec;
         int& length = spec.clip.side > 16 ? smaller.clip.side : smaller.clip.frames;
         length = (length + 1) / 2;

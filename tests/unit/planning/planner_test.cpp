@@ -95,7 +95,7 @@ TEST_F(Planning, BeginsNothingThatWouldNotEndInTime) {
     calibrate({1}, longest / 4);
     EXPECT_GT(calibration_.training.size(), 0u);
     EXPECT_GT(calibration_.not_timed(), 0u);
-    EXPECT_LT(calibration_.largest_timed, calibration_.largest_flops());
+    EXPECT_LT(calibration_.max_timed, calibration_.max_flops());
     EXPECT_LE(clock_.now(), longest / 2 + 5);
 }
 

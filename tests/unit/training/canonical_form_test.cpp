@@ -61,7 +61,7 @@ void fill(FactoredModule& layer, double deviation) {
 }
 
 std::shared_ptr<FactoredModule> filled(const Sample& sample, int rank) {
-    auto layer = made(sample, largest_ranks(sample.format, sample.shape, rank));
+    auto layer = made(sample, max_ranks(sample.format, sample.shape, rank));
     fill(*layer, 1);
     return layer;
 }
@@ -297,7 +297,7 @@ Ranks ranks_found(const std::string& adaptation, const Sample& sample, const Ran
         y = forward(teacher, x);
         y = y / y.std() + 0.3 * torch::randn_like(y);
     }
-    const auto layer = made(sample, largest_ranks(sample.format, sample.shape, 8));
+    const auto layer = made(sample, max_ranks(sample.format, sample.shape, 8));
     fill(*layer, 1 / std::sqrt(36.0));
     LowRank low_rank;
     low_rank.adaptation = adaptation;

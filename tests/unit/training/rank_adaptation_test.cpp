@@ -200,7 +200,7 @@ TEST(RankChoice, KeepsTheBestOfEachBondAndMeetsTargets) {
     EXPECT_EQ(forms[1][1].weights.back().abs().argmax().item<std::int64_t>(), 2);
     const FactoredLayer& first = layers[0]->layer();
     const Ranks ranks = ranks_in(forms[0]);
-    EXPECT_LE(size_with(first, ranks), size_with(first, largest_ranks("tt", first.layer, 2)));
+    EXPECT_LE(size_with(first, ranks), size_with(first, max_ranks("tt", first.layer, 2)));
     EXPECT_GE(*std::min_element(ranks.begin(), ranks.end()), 1);
 }
 
