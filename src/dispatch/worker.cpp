@@ -19,6 +19,8 @@ namespace {
 
 constexpr int coordinator = 0;
 constexpr double results_interval_s = 2e-3;
+/// Sent earlier than that, so that the coordinator has something to do while the rest is evaluated.
+constexpr std::size_t results_at_once = 128;
 constexpr double heartbeat_interval_s = 0.5;
 constexpr double flush_limit_s = 10;
 
@@ -158,7 +160,8 @@ void lead(const Communicator& world, const Groups& groups, const WorkerFunction&
     };
     const auto answer = [&](Outcome outcome) {
         outcomes.push_back(std::move(outcome));
-        if (steady_seconds() - sent > results_interval_s) flush();
+        if (outcomes.size() >= results_at_once || steady_seconds() - sent > results_interval_s)
+            flush();
     };
     for (;;) {
         if (inbox.empty()) flush();
