@@ -63,6 +63,17 @@ void require_cores(const std::vector<int>& cores) {
                               "choose from those");
 }
 
+/// Where answers of simulated hardware are kept; empty: nowhere.
+std::string cache_folder(const std::string& given) {
+    if (given == "none") return {};
+    if (!given.empty()) return std::filesystem::absolute(given);  // it is used in another folder
+    try {
+        return own_lock_folder() + "/simulated";
+    } catch (const ConfigError&) {
+        return {};  // a user without any folder of his own
+    }
+}
+
 ProcessOptions process_options(const cli::DeviceSettings& device) {
     require_cores(device.cores);
     ProcessOptions options;
@@ -74,9 +85,7 @@ ProcessOptions process_options(const cli::DeviceSettings& device) {
     options.patience = device.patience;
     options.sandbox = SandboxSettings::of(device.sandbox, device.sandbox_user);
     options.simulation.part = device.part;
-    if (device.cache != "none")
-        options.simulation.cache =
-            device.cache.empty() ? own_lock_folder() + "/simulated" : device.cache;
+    options.simulation.cache = cache_folder(device.cache);
     return options;
 }
 
