@@ -55,16 +55,16 @@ TEST(CircuitRule, SaysWhatCannotBeACircuitOfThePart) {
     normed["architecture"]["norm"] = "group";
     EXPECT_THAT(reason(normed, simulated("zynq7020")),
                 AllOf(HasSubstr("rtl: "), HasSubstr("has no circuit")));
-    EXPECT_THAT(reason(with_channels(64), simulated("zynq7020")),
+    EXPECT_THAT(reason(with_channels(128), simulated("zynq7020")),
                 AllOf(HasSubstr("rtl: the design does not fit AMD Zynq-7020"), HasSubstr("LUTs"),
                       HasSubstr("(estimated)")));
-    EXPECT_THAT(reason(with_channels(64), simulated("zynq7020", "")),
+    EXPECT_THAT(reason(with_channels(128), simulated("zynq7020", "")),
                 ::testing::StartsWith("the design does not fit"));
 }
 
 TEST(CircuitRule, AnEstimateIsNoCount) {
     // Between what a design may use and what the part has.
-    for (int channels = 4; channels <= 64; ++channels) {
+    for (int channels = 4; channels <= 128; ++channels) {
         MeasuringClasses classes = simulated("ice40-hx8k");
         if (reason(with_channels(channels), classes).empty()) continue;
         classes["rtl"].settings.resources = "synthesised";
@@ -98,7 +98,7 @@ Json space_of(const Json& base) {
              {{{"name", "channels"},
                {"path", "architecture.stages.1.channels"},
                {"kind", "ordinal"},
-               {"choices", {4, 64}}}}}};
+               {"choices", {4, 128}}}}}};
 }
 
 TEST(CircuitRule, ASpaceWithoutAnyCircuitIsRefusedAtOnce) {

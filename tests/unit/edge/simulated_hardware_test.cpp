@@ -208,7 +208,7 @@ TEST_F(SimulatedHardware, WhatHasNoCircuitIsRefusedInALine) {
     EXPECT_THAT(refusal(normed),
                 AllOf(HasSubstr("has no circuit"), HasSubstr("use the norm affine or none")));
     Json large = small_network();
-    large["architecture"]["stages"][1]["channels"] = 64;
+    large["architecture"]["stages"][1]["channels"] = 128;
     large["hardware"]["cycles"] = 1;
     EXPECT_THAT(refusal(large), AllOf(HasSubstr("does not fit AMD Zynq-7020"), HasSubstr("LUTs"),
                                       HasSubstr("use more hardware cycles")));
