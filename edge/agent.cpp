@@ -60,6 +60,15 @@ class NameLock {
     Descriptor lock_;
 };
 
+/// Empty for a job of which whoever measures it says what is wrong.
+std::string runtime_of(const MeasurementJob& job) {
+    try {
+        return settings_of(job).runtime;
+    } catch (const ConfigError&) {
+        return {};
+    }
+}
+
 /// Measures a job, whatever it holds: an exception is a result with a reason, because the next job
 /// is not to pay for it.
 MeasurementResult measure_guarded(MeasuringProcess& process, const MeasurementJob& job,
@@ -71,6 +80,19 @@ MeasurementResult measure_guarded(MeasuringProcess& process, const MeasurementJo
     }
 }
 
+/// The same of a job of a session, which a device of one runtime may have to refuse.
+MeasurementResult measure_taken(MeasuringProcess& process, const std::string& only_runtime,
+                                const DriftGuard::Job& job, const std::function<bool()>& stop) {
+    const std::string asked = runtime_of(job.job);
+    if (job.id == 0 || only_runtime.empty() || asked == only_runtime)
+        return measure_guarded(process, job.job, stop, job.files);
+    return {{0,
+             Status::failed,
+             {},
+             fmt::format("this device has the runtime {} alone, and the job asks for {}",
+                         only_runtime, asked)}};
+}
+
 AgentOptions with_sandbox(AgentOptions link, const Json& sandbox) {
     Json record = parse_json(link.record, "device record");
     record["sandbox"] = sandbox;
@@ -80,10 +102,13 @@ AgentOptions with_sandbox(AgentOptions link, const Json& sandbox) {
 
 void report(std::uint64_t id, const MeasurementJob& job, const MeasurementResult& result) {
     if (result.status != Status::completed) return log::warning("{:016x}: {}", id, result.reason);
-    const std::string name = latency_name(settings_of(job).batches.front()) + "_ms";
+    const bool simulated = is_simulated(runtime_of(job));
+    const std::string name =
+        simulated ? "latency_us" : latency_name(settings_of(job).batches.front()) + "_ms";
     const auto latency = result.metrics.find(name);
     if (latency == result.metrics.end()) return log::warning("{:016x}: no {}", id, name);
-    log::info("measured {:016x}: {:.3f} ms in {:.1f} s{}", id, latency->second, result.seconds,
+    log::info("{} {:016x}: {:.3f} {} in {:.1f} s{}", simulated ? "simulated" : "measured", id,
+              latency->second, simulated ? "us" : "ms", result.seconds,
               measured_validly(result.metrics) ? "" : ", not valid");
 }
 
@@ -108,7 +133,7 @@ void serve(const ServeOptions& options) {
         std::optional<MeasuringTurn> turn;
         if (turns) turn.emplace(*turns, max_wait_s, stop);
         if (turn && !turn->alone()) log::warning("trainings did not pause: measured beside them");
-        MeasurementResult result = measure_guarded(process, job.job, stop, job.files);
+        MeasurementResult result = measure_taken(process, options.runtime, job, stop);
         if (job.id != 0) session.withhold(job.id);
         return result;
     };
@@ -130,11 +155,14 @@ void serve(const ServeOptions& options) {
             if (guard.due(true)) answer(guard.settle());
             continue;
         }
-        guard.begin();
+        const bool guarded = !is_simulated(runtime_of(held->job));  // else nothing can drift
+        if (guarded) guard.begin();
         const MeasurementResult result = measure(*held);
         if (result.status == Status::lost && stop()) break;  // Shutdown gives the job back
         report(held->id, held->job, result);
-        if (const auto settled = guard.add(*held, result)) answer({*settled});
+        if (!guarded) answer({{held->id, result}});
+        if (const auto settled = guarded ? guard.add(*held, result) : std::nullopt)
+            answer({*settled});
         lost = result.status == Status::lost ? lost + 1 : 0;
         if (lost < max_lost_in_a_row) continue;
         // A network that every device measures tells whether the jobs were to blame.

@@ -5,9 +5,11 @@
 #include "run_command.hpp"
 #include "runtime.hpp"
 #include "sandbox.hpp"
+#include "simulated_hardware.hpp"
 #include "system_files.hpp"
 
 #include "edgeloop/cli/edge_options.hpp"
+#include "edgeloop/core/access.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/log.hpp"
 #include "edgeloop/core/machine.hpp"
@@ -28,6 +30,7 @@
 
 #include <fmt/ranges.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -60,6 +63,17 @@ void require_cores(const std::vector<int>& cores) {
                               "choose from those");
 }
 
+/// Where answers of simulated hardware are kept; empty: nowhere.
+std::string cache_folder(const std::string& given) {
+    if (given == "none") return {};
+    if (!given.empty()) return std::filesystem::absolute(given);  // it is used in another folder
+    try {
+        return own_lock_folder() + "/simulated";
+    } catch (const ConfigError&) {
+        return {};  // a user without any folder of his own
+    }
+}
+
 ProcessOptions process_options(const cli::DeviceSettings& device) {
     require_cores(device.cores);
     ProcessOptions options;
@@ -70,24 +84,54 @@ ProcessOptions process_options(const cli::DeviceSettings& device) {
     options.time_limit_s = device.time_limit_s;
     options.patience = device.patience;
     options.sandbox = SandboxSettings::of(device.sandbox, device.sandbox_user);
+    options.simulation.part = device.part;
+    options.simulation.cache = cache_folder(device.cache);
     return options;
+}
+
+/// What it delivers of simulated hardware, and of a device of one runtime that alone.
+void add_deliverables(const cli::DeviceSettings& device, Json& delivers) {
+    Json circuits = simulated_hardware(device.part);
+    Json& runtimes = delivers.at("runtimes");
+    if (!circuits.contains("problem")) runtimes.push_back(simulated_runtime);
+    delivers[simulated_runtime] = std::move(circuits);
+    if (!device.runtime.empty()) runtimes = Json::array({device.runtime});
 }
 
 Json record_of(const cli::DeviceSettings& device) {
     const SystemFiles system;
     const Json runtimes = describe_runtimes();
-    return device_record(
-        system, device.name,
-        device.device_class.empty() ? default_device_class(system, runtimes) : device.device_class,
-        runtimes);
+    std::string device_class = device.device_class;
+    if (device_class.empty())
+        device_class = device.runtime == simulated_runtime ? "rtl-" + device.part
+                                                           : default_device_class(system, runtimes);
+    Json record = device_record(system, device.name, device_class, runtimes);
+    add_deliverables(device, record.at("delivers"));
+    return record;
 }
 
-/// Where models that jobs are about come to, as long as this process runs.
+/// What a device is that is not all that this machine can be. @throws ConfigError, IoError.
+void check_kind(const cli::DeviceSettings& device) {
+    std::vector<std::string> known = runtime_names();
+    known.emplace_back(simulated_runtime);
+    const std::string& runtime = device.runtime;
+    if (!runtime.empty() && std::find(known.begin(), known.end(), runtime) == known.end())
+        throw ConfigError(fmt::format("--runtime: this agent has no runtime '{}'", runtime), {},
+                          fmt::format("it has {}", fmt::join(known, ", ")));
+    if (runtime == simulated_runtime || !device.part.empty()) require_part(device.part, "--part");
+    if (runtime != simulated_runtime) return;
+    const Json circuits = simulated_hardware(device.part);
+    if (circuits.contains("problem"))
+        throw IoError("circuits cannot be simulated here", circuits.at("problem"));
+}
+
+/// A folder of this process, as long as it runs.
 class FilesFolder {
   public:
-    FilesFolder() {
+    /// @param mode  0711: other users get through to what is theirs in it.
+    explicit FilesFolder(mode_t mode = 0700) {
         std::string path = std::filesystem::temp_directory_path() / "edgeloop-edge-XXXXXX";
-        if (::mkdtemp(path.data()) == nullptr)
+        if (::mkdtemp(path.data()) == nullptr || ::chmod(path.c_str(), mode) != 0)
             throw IoError(fmt::format("cannot make the folder '{}'", path), std::strerror(errno),
                           "set TMPDIR to a folder that can be written to");
         path_ = path;
@@ -98,7 +142,7 @@ class FilesFolder {
     }
     FilesFolder(const FilesFolder&) = delete;
     FilesFolder& operator=(const FilesFolder&) = delete;
-    [[nodiscard]] std::string path() const { return path_ + "/models"; }
+    [[nodiscard]] const std::string& path() const { return path_; }
 
   private:
     std::string path_;
@@ -150,6 +194,13 @@ int serve_command(int argc, const char* const* argv) {
     parser.add("accept", &accept,
                "models in files that are measured for others: some of onnx, native and torchscript "
                "(which is code), separated by commas, or none");
+    parser.add("runtime", &device.runtime,
+               "take only jobs of this runtime, e.g. rtl: simulated hardware; default: of all that "
+               "are there");
+    parser.add(
+        "part", &device.part,
+        "gate array that this device simulates, e.g. zynq7020; its class is then rtl-PART by "
+        "default; with --runtime rtl it has to be given");
     parser.group("Drift");
     parser.add("reference-every", &options.drift.every,
                "measure a small reference network every this many jobs, to detect drift; 0: never",
@@ -165,6 +216,7 @@ int serve_command(int argc, const char* const* argv) {
     if (!parser.parse(argc, argv, cli::first_option)) return 0;
     way.check();
     device.check();
+    check_kind(device);
     const std::set<std::string> accepted = accepted_formats(accept);
     log::configure(log::level_from(log_level));
     install_stop_handlers();
@@ -177,8 +229,10 @@ int serve_command(int argc, const char* const* argv) {
     link.device_class = record.at("class");
     link.record = record.dump();
     options.process.device_class = link.device_class;
-    const FilesFolder folder;
-    link.files_folder = folder.path();
+    const FilesFolder folder, work(0711);
+    options.process.simulation.work = work.path();
+    options.runtime = device.runtime;
+    link.files_folder = folder.path() + "/models";
     link.refusal = [&accepted](const ModelJob& model) { return refusal_of(model, accepted); };
     log::info("device '{}', class {}", link.name, link.device_class);
     serve(options);
@@ -206,6 +260,8 @@ int measure_command(int argc, const char* const* argv) {
     const auto stop = [] { return stop_signal() != 0; };
     ProcessOptions options = process_options(device);
     options.device_class = record_of(device).at("class");
+    const FilesFolder work(0711);
+    options.simulation.work = work.path();
     MeasuringProcess process(options);
     if (device.sandbox == "require") (void)process.sandbox(false, stop);
     const MeasurementResult result = process.measure(job, stop, choice.files);

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -108,6 +110,22 @@ FileView view_of_a_job(bool gpu) {
     return view;
 }
 
+FileView view_of_tools(const std::string& folder) {
+    FileView view;
+    view.readable = {"/etc/alternatives",   "/etc/ld.so.cache", "/etc/perl", "/proc",
+                     "/sys/devices/system", "/sys/fs/cgroup",   "/dev/zero", "/dev/urandom"};
+    view.devices = {"/dev/null"};
+    view.programs = {"/bin", "/sbin", "/lib", "/lib64", "/usr", "/opt"};
+    // Of tools that an operator has put elsewhere.
+    const char* const path = std::getenv("PATH");
+    std::istringstream places(path != nullptr ? path : "");
+    for (std::string place; std::getline(places, place, ':');)
+        for (const char* beside : {"", "/../lib", "/../libexec", "/../share"})
+            if (!place.empty() && place.front() == '/') view.programs.push_back(place + beside);
+    view.folder = folder;
+    return view;
+}
+
 namespace {
 
 // Landlock of linux/landlock.h, which older headers lack or have without the later parts.
@@ -124,7 +142,8 @@ struct [[gnu::packed]] PathBeneath {
 };
 
 constexpr std::uint64_t bit(unsigned which) { return std::uint64_t{1} << which; }
-constexpr std::uint64_t write_file = bit(1), read_file_bit = bit(2), read_folder = bit(3);
+constexpr std::uint64_t execute = bit(0), write_file = bit(1), read_file_bit = bit(2),
+                        read_folder = bit(3);
 constexpr std::uint64_t control_device = bit(15);
 
 /// Every access to files that this version knows.
@@ -162,7 +181,12 @@ bool see_by_landlock(const FileView& view) {
     const Descriptor ruleset(static_cast<int>(::syscall(create_ruleset, &all, sizeof all, 0)));
     if (ruleset.get() < 0) return false;
     const std::uint64_t of_devices = (read_file_bit | write_file | control_device) & all.files;
+    const std::uint64_t of_programs = read_file_bit | execute;
+    std::vector<std::string> own;
+    if (!view.folder.empty()) own.push_back(view.folder);
     return allow_paths(ruleset.get(), view.readable, read_file_bit, read_file_bit | read_folder) &&
+           allow_paths(ruleset.get(), view.programs, of_programs, of_programs | read_folder) &&
+           allow_paths(ruleset.get(), own, 0, all.files) &&
            allow_paths(ruleset.get(), view.devices, of_devices, of_devices | read_folder) &&
            ::syscall(restrict_self, ruleset.get(), 0) == 0;
 }

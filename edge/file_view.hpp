@@ -9,11 +9,17 @@ namespace edgeloop {
 struct FileView {
     std::vector<std::string> readable;  ///< files, and folders with all below them
     std::vector<std::string> devices;   ///< files that it may also write to
+    std::vector<std::string> programs;  ///< folders of what it may also start
+    std::string folder;                 ///< in which it may do anything; empty: none
 };
 
 /// The libraries that this process has loaded and their folders, what the kernel tells about the
 /// processor, this process' own entry in /proc, and with `gpu` what the drivers of NVIDIA need.
 [[nodiscard]] FileView view_of_a_job(bool gpu);
+
+/// What tools need that the process of a job starts: the system's programs and libraries, and the
+/// folder that they work in.
+[[nodiscard]] FileView view_of_tools(const std::string& folder);
 
 /// Version of the kernel's Landlock; 0: it has none.
 [[nodiscard]] int landlock_version();

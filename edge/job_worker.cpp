@@ -34,18 +34,6 @@ void limit_mib(decltype(RLIMIT_DATA) resource, double mib) {
         throw IoError("cannot limit the memory of the measuring process", std::strerror(errno));
 }
 
-/// Lets this process allocate `mib` more than it has. RLIMIT_DATA counts what a network allocates;
-/// RLIMIT_AS also LibTorch's mappings and what is only reserved. Its limit is wide: it bounds what
-/// pages that are only looked at take in page tables, a 512th of them.
-void limit_memory(double mib, bool gpu) {
-    if (mib <= 0) return;
-    const SystemFiles system;
-    limit_mib(RLIMIT_DATA, system.memory_mib("VmData") + mib);
-    constexpr double reserved_mib = 64 * 1024;
-    if (!gpu)  // whose drivers reserve as much as there is
-        limit_mib(RLIMIT_AS, system.memory_mib("VmSize") + mib + reserved_mib);
-}
-
 /// What makes a clip as a deployed program would, from the frames of its camera.
 class Preparation {
   public:
@@ -244,18 +232,35 @@ void answer_guarded(const JobSide& side, const Json& command, const Action& acti
 
 }  // namespace
 
+// RLIMIT_DATA counts what a network allocates; RLIMIT_AS also LibTorch's mappings and what is only
+// reserved. Its limit is wide: it bounds what pages that are only looked at take in page tables, a
+// 512th of them.
+void limit_memory(double mib, bool gpu) {
+    if (mib <= 0) return;
+    const SystemFiles system;
+    limit_mib(RLIMIT_DATA, system.memory_mib("VmData") + mib);
+    constexpr double reserved_mib = 64 * 1024;
+    if (!gpu)  // whose drivers reserve as much as there is
+        limit_mib(RLIMIT_AS, system.memory_mib("VmSize") + mib + reserved_mib);
+}
+
+void answer_commands(const JobSide& side,
+                     const std::function<void(const Json& command, Json& answer)>& obey) {
+    while (const auto command = side.next_command())
+        answer_guarded(side, *command, [&](Json& answer) { obey(*command, answer); });
+}
+
 void work_on_job(const JobSide& side, const std::vector<std::string>& namespaces,
                  const MeasurementJob& job, const MeasurementSettings& settings,
                  const RuntimeFactory& factory, const RuntimePreparation& prepare,
                  const WorkerOptions& options) {
     Worker worker(side, job, settings, factory, options);
-    while (const auto command = side.next_command())
-        answer_guarded(side, *command, [&](Json& answer) {
-            if (command->at("do") == "enter")
-                answer["sandbox"] = enter(namespaces, settings, prepare, options);
-            else if (!worker.obey(*command, answer))
-                throw LogicError("a command that there is not");
-        });
+    answer_commands(side, [&](const Json& command, Json& answer) {
+        if (command.at("do") == "enter")
+            answer["sandbox"] = enter(namespaces, settings, prepare, options);
+        else if (!worker.obey(command, answer))
+            throw LogicError("a command that there is not");
+    });
 }
 
 }  // namespace edgeloop

@@ -6,6 +6,7 @@
 
 #include "edgeloop/link/measurement.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,14 @@ struct WorkerOptions {
     JobBounds bounds;
     bool looks = false;  ///< whether it looks at its core between runs (CoreWitness)
 };
+
+/// Does what commands say until the channel is closed; what cannot be done is an answer.
+/// @param obey  does one, and adds to its answer.
+void answer_commands(const JobSide& side,
+                     const std::function<void(const Json& command, Json& answer)>& obey);
+
+/// Lets this process allocate so much more than it has; 0: no limit.
+void limit_memory(double mib, bool gpu);
 
 /// The body of a job's process: confines itself, then does what it is told until its channel is
 /// closed. It is the one place where networks run, and it answers for no time: it only marks what

@@ -12,6 +12,16 @@
 
 namespace edgeloop {
 
+/// What a device has for jobs that are simulated and not timed (simulated_hardware.hpp).
+struct SimulationPlace {
+    std::string part = {};   ///< the one gate array that this device is; empty: any
+    std::string cache = {};  ///< folder of answers that are not simulated again; empty: none
+    std::string work = {};   ///< folder for those of tools; empty: the system's temporary one
+
+    [[nodiscard]] Json to_json() const;
+    [[nodiscard]] static SimulationPlace from_json(const Json& json);
+};
+
 /// What the device allows a measurement.
 struct MeasuringLimits {
     std::string weights_folder;  ///< where weights named by the job are; empty: nowhere
@@ -23,6 +33,7 @@ struct MeasuringLimits {
     ModelFiles files = {};                     ///< of a job about a model
     std::string device_class = {};             ///< of this device: what latencies are promised for
     std::vector<std::string> namespaces = {};  ///< that this process has left for its own
+    SimulationPlace simulation = {};           ///< of jobs that are simulated
 };
 
 /// How each batch size is timed.

@@ -3,6 +3,7 @@
 #include "job_process.hpp"
 #include "result_json.hpp"
 #include "sandbox.hpp"
+#include "simulated_hardware.hpp"
 
 #include "edgeloop/core/descriptor.hpp"
 #include "edgeloop/core/error.hpp"
@@ -37,7 +38,9 @@ class MeasuringServer {
             return report_of(limits, report->get<bool>());
         const MeasurementJob job{request.at("spec"), request.at("settings"),
                                  request.at("device_class")};
-        return result_to_json(measure(job, factory_, limits, prepare_));
+        return result_to_json(is_simulated(settings_of(job).runtime)
+                                  ? answer_by_simulation(job, limits)
+                                  : measure(job, factory_, limits, prepare_));
     }
 
   private:
@@ -59,6 +62,7 @@ class MeasuringServer {
         limits.device_class = json.at("device_class");
         limits.cores = json.at("cores").get<std::vector<int>>();
         limits.sandbox = SandboxSettings::from_json(json.at("sandbox"));
+        limits.simulation = SimulationPlace::from_json(json.at("simulation"));
         if (limits.sandbox.mode != SandboxMode::off && !std::exchange(has_left_, true)) {
             namespaces_ = leave_namespaces();
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // which that may have forgotten

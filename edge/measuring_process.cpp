@@ -130,7 +130,8 @@ Json MeasuringProcess::limits(double time_limit_s, double memory_limit_mib,
             {"time_limit_s", time_limit_s},
             {"patience", options_.patience},
             {"memory_limit_mib", memory_limit_mib},
-            {"sandbox", options_.sandbox.to_json()}};
+            {"sandbox", options_.sandbox.to_json()},
+            {"simulation", options_.simulation.to_json()}};
 }
 
 std::optional<Json> MeasuringProcess::sandbox(bool tries, const std::function<bool()>& give_up) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "measuring.hpp"
 #include "sandbox_settings.hpp"
 
 #include "edgeloop/core/child_process.hpp"
@@ -28,6 +29,7 @@ struct ProcessOptions {
     double patience = 1;               ///< as MeasuringLimits
     std::string device_class = {};     ///< likewise
     SandboxSettings sandbox = {};      ///< of each job
+    SimulationPlace simulation = {};   ///< as MeasuringLimits
 };
 
 /// The agent's measuring process: loads the runtimes once, then measures one job after the other,

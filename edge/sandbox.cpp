@@ -74,7 +74,9 @@ void limit_resources(const SandboxSettings& settings, const JobBounds& bounds) {
     const std::uint64_t others = settings.user >= 0 ? 0 : threads_of_the_machine();
     limit(RLIMIT_NPROC,
           others + static_cast<std::uint64_t>(bounds.threads) + cores + spare_threads);
-    if (!bounds.gpu) limit(RLIMIT_FSIZE, 0);  // drivers share files in memory
+    constexpr std::uint64_t file_of_a_tool = std::uint64_t{1} << 30;
+    if (!bounds.gpu)  // drivers share files in memory
+        limit(RLIMIT_FSIZE, bounds.folder.empty() ? 0 : file_of_a_tool);
     limit(RLIMIT_MSGQUEUE, 0);
     limit_stack();
     limit(RLIMIT_NOFILE, bounds.gpu ? files_of_a_driver : files);
@@ -170,10 +172,11 @@ Json confine(const SandboxSettings& settings, const JobBounds& bounds,
         return report;
     }
     limit_resources(settings, bounds);
-    const FileView view = view_of_a_job(bounds.gpu);
+    const bool tools = !bounds.folder.empty();
+    const FileView view = tools ? view_of_tools(bounds.folder) : view_of_a_job(bounds.gpu);
     const int landlock = landlock_version();
     bool mounted = false;
-    if (landlock == 0) mounted = see_by_mounts(view);
+    if (landlock == 0 && !tools) mounted = see_by_mounts(view);
     drop_bounding_set();
     if (settings.user >= 0) become(settings.user, settings.group);
     report["capabilities"] = drop_rights() ? "none" : "kept";
@@ -188,6 +191,12 @@ Json confine(const SandboxSettings& settings, const JobBounds& bounds,
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     hide_memory();
     return report;
+}
+
+void note_open_calls(Json& report) {
+    const auto names = report.value("namespaces", std::vector<std::string>());
+    report["seccomp"] = false;
+    report["network"] = has(names, "net") ? "none" : "open";
 }
 
 void confine_calls(const SandboxSettings& settings, const JobBounds& bounds, Json& report) {

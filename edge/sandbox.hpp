@@ -14,6 +14,7 @@ struct JobBounds {
     bool gpu = false;
     int threads = 1;            ///< of the job
     double time_limit_s = 300;  ///< its processor time cannot be more than this on every core
+    std::string folder = {};    ///< of programs that it starts; empty: it starts none
 };
 
 /// Keeps processes of the same user from looking into the memory of this one (ptrace, /proc), and
@@ -43,6 +44,10 @@ void close_descriptors_from(int first);
 /// @throws IoError  it could not become the other user.
 [[nodiscard]] Json confine(const SandboxSettings& settings, const JobBounds& bounds,
                            const std::vector<std::string>& namespaces);
+
+/// The process of a job that starts tools, whose calls cannot be filtered as those of computing.
+/// Adds to the report of confine().
+void note_open_calls(Json& report);
 
 /// The process of a job, before it reads anything of the job: no system calls but those of
 /// computing. Adds to the report of confine().

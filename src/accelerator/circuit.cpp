@@ -2,8 +2,9 @@
 
 #include "accelerator/depth.hpp"
 
-#include "edgeloop/architecture/architecture_spec.hpp"
+#include "edgeloop/architecture/families.hpp"
 #include "edgeloop/core/error.hpp"
+#include "edgeloop/inference/networks.hpp"
 
 #include <algorithm>
 
@@ -235,6 +236,16 @@ Circuit circuit_of(inference::Graph graph, const Hardware& hardware, const Part&
     for (std::size_t i = 0; i < circuit.graph.layers.size(); ++i)
         circuit.units.push_back(maker.make(i));
     return circuit;
+}
+
+Circuit untrained_circuit_of(const ArchitectureSpec& spec, const Part& part) {
+    if (spec.family != Cnn3d::name)
+        throw ConfigError(fmt::format("a design of the family {} has no circuit", spec.family), {},
+                          "use the family cnn3d");
+    // What it says of a runtime is as true of circuits: they have the same integers.
+    if (const auto problem = inference::native_problem(spec))
+        throw ConfigError("the design has no circuit", *problem, "quantise all of its layers");
+    return circuit_of(inference::random_graph_of(spec), spec.hardware.value_or(Hardware()), part);
 }
 
 Hardware hardware_of(const inference::Graph& graph) {

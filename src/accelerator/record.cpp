@@ -21,6 +21,14 @@ const char* to_string(Origin origin) {
     return "simulated";
 }
 
+std::string problem_of(const Fidelity& fidelity, const Part& part) {
+    std::string problem;
+    if (fidelity.simulate) problem = simulation_problem();
+    if (problem.empty() && fidelity.synthesise) problem = synthesis_problem();
+    if (problem.empty() && fidelity.place) problem = placement_problem(part);
+    return problem;
+}
+
 Record examine(const Circuit& circuit, const std::vector<std::vector<std::uint8_t>>& clips,
                const Fidelity& fidelity, const ToolLimits& limits) {
     Record record;
@@ -46,6 +54,26 @@ Record examine(const Circuit& circuit, const std::vector<std::vector<std::uint8_
         record.clock_origin = Origin::placed;
     }
     return record;
+}
+
+Json json_of(const Record& record, const Circuit& circuit) {
+    const Resources& needs = record.resources;
+    Hardware hardware = circuit.hardware;
+    Json json{{"part", circuit.part.name},
+              {"hardware", write_fields(hardware.fields())},
+              {"latency_cycles", record.timing.latency},
+              {"interval_cycles", record.timing.interval},
+              {"cycles_origin", to_string(record.timing_origin)},
+              {"latency_us", record.latency_us()},
+              {"clock_mhz", record.clock_mhz},
+              {"clock_origin", to_string(record.clock_origin)},
+              {"lut", needs.lut},
+              {"ff", needs.ff},
+              {"ram", needs.ram},
+              {"dsp", needs.dsp},
+              {"resources_origin", to_string(record.resources_origin)}};
+    if (record.outputs_equal) json["outputs_equal"] = *record.outputs_equal;
+    return json;
 }
 
 }  // namespace edgeloop::accelerator

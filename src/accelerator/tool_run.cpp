@@ -54,16 +54,20 @@ std::optional<std::pair<int, int>> version_in(const std::string& text) {
     return std::pair(std::stoi(found[1]), std::stoi(found[2]));
 }
 
+/// What a program says when it is asked for its version.
+std::string said_version(const std::string& path, const Tool& tool) {
+    ToolLimits limits;
+    limits.seconds = 30;
+    return Workshop(limits).run({path, tool.version_option}, "asking for its version");
+}
+
 std::string problem_of(const Tool& tool) {
     const std::string path = path_of(tool.program);
     if (path.empty())
         return fmt::format("{} is not installed; install the package {}", tool.program,
                            tool.package);
     if (tool.major == 0 && tool.minor == 0) return "";
-    ToolLimits limits;
-    limits.seconds = 30;
-    const auto version =
-        version_in(Workshop(limits).run({path, tool.version_option}, "asking for its version"));
+    const auto version = version_in(said_version(path, tool));
     if (version && *version >= std::pair(tool.major, tool.minor)) return "";
     return fmt::format(
         "{} is too old or says no version: version {}.{:03} or newer is needed, the "
@@ -87,6 +91,18 @@ std::string problem_of(const std::vector<Tool>& tools) {
     for (const Tool& tool : tools)
         if (const std::string problem = problem_of(tool); !problem.empty()) return problem;
     return "";
+}
+
+std::string tool_versions(const Fidelity& fidelity) {
+    std::vector<Tool> tools;
+    if (fidelity.simulate) tools.push_back(verilator);
+    if (fidelity.synthesise || fidelity.place) tools.push_back(yosys);
+    if (fidelity.place) tools.push_back(nextpnr_ice40);
+    std::string versions;
+    for (const Tool& tool : tools)
+        versions +=
+            (versions.empty() ? "" : "; ") + last_line(said_version(path_of(tool.program), tool));
+    return versions;
 }
 
 Workshop::Workshop(const ToolLimits& limits)

@@ -24,6 +24,10 @@ using MeasuringClasses = std::map<std::string, MeasuringClass>;
 ///                      settings that there are not; classes where no device measures.
 [[nodiscard]] MeasuringClasses measuring_classes(const SearchConfig& config);
 
+/// The objectives of a run that gives none: an error and the latency that each class delivers.
+/// Nothing when no class is simulated: settle_goals() knows those.
+[[nodiscard]] std::vector<std::string> usual_objectives(const MeasuringClasses& classes);
+
 /// Their names.
 [[nodiscard]] std::vector<std::string> names_of(const MeasuringClasses& classes);
 

@@ -176,6 +176,9 @@ std::vector<std::string> add_given_designs(const std::vector<std::string>& paths
         if (const auto broken = engine.goals.broken(counted(candidate)))
             notes.push_back(fmt::format(
                 "--seed-specs {}: {}; it counts as infeasible and is not trained", path, *broken));
+        else if (const auto why = engine.static_rule ? engine.static_rule(candidate) : std::nullopt)
+            notes.push_back(fmt::format(
+                "--seed-specs {}: {}; it counts as infeasible and is not trained", path, *why));
         epochs.push_back(candidate.design->spec().training.epochs);
         first.push_back(std::move(genome));
     }

@@ -177,8 +177,36 @@ void add_windows(OptionParser& o, SearchConfig& c) {
           between(0, 1), Scope::run);
 }
 
-void add_edge(OptionParser& o, SearchConfig& c) {
+void add_measurement(OptionParser& o, SearchConfig& c) {
     MeasurementSettings& measurement = c.probe.settings;
+    o.add("measure-seconds", &measurement.time_budget_s,
+          "time budget of one measurement in seconds; a device may extend it (its --patience)",
+          MeasurementSettings::range("time_budget_s"));
+    o.add("measure-threads", &measurement.threads, "compute threads on the device",
+          MeasurementSettings::range("threads"));
+    o.add("measure-runtime", &measurement.runtime, "inference runtime on the device",
+          MeasurementSettings::range("runtime"));
+    o.add("measure-part", &measurement.part,
+          "--measure-runtime rtl: gate array that is simulated, e.g. zynq7020; of a class "
+          "rtl-PART that part by default",
+          MeasurementSettings::range("part"));
+    o.add("measure-resources", &measurement.resources,
+          "--measure-runtime rtl: what a design takes of the part, by formula or counted by yosys",
+          MeasurementSettings::range("resources"));
+    o.add("measure-clock", &measurement.clock,
+          "--measure-runtime rtl: the part's assumed clock, or that of place and route, where it "
+          "is free",
+          MeasurementSettings::range("clock"));
+    o.add("measure-processor", &measurement.processor, "processor of the device",
+          MeasurementSettings::range("processor"));
+    o.add("camera-height", &measurement.frame_height,
+          "height of the camera's frames, for preprocess_ms and pipeline_ms",
+          MeasurementSettings::range("frame_height"));
+    o.add("camera-width", &measurement.frame_width, "their width",
+          MeasurementSettings::range("frame_width"));
+}
+
+void add_edge(OptionParser& o, SearchConfig& c) {
     o.group("The edge", Scope::measuring);
     o.add("edge", &c.edge,
           "where latency is measured: local (an agent started here), bind:tcp://*:PORT (agents "
@@ -188,22 +216,9 @@ void add_edge(OptionParser& o, SearchConfig& c) {
         "device-class", &c.device_classes,
         "measure only on devices of this class; empty: any. Of several classes each measures what "
         "objectives and constraints name it for, e.g. latency_ms@board; CLASS:SETTING=VALUE,... "
-        "are settings of its own (seconds, threads, runtime, processor, camera-height, "
-        "camera-width), e.g. board:threads=2,runtime=native");
-    o.add("measure-seconds", &measurement.time_budget_s,
-          "time budget of one measurement in seconds; a device may extend it (its --patience)",
-          MeasurementSettings::range("time_budget_s"));
-    o.add("measure-threads", &measurement.threads, "compute threads on the device",
-          MeasurementSettings::range("threads"));
-    o.add("measure-runtime", &measurement.runtime, "inference runtime on the device",
-          MeasurementSettings::range("runtime"));
-    o.add("measure-processor", &measurement.processor, "processor of the device",
-          MeasurementSettings::range("processor"));
-    o.add("camera-height", &measurement.frame_height,
-          "height of the camera's frames, for preprocess_ms and pipeline_ms",
-          MeasurementSettings::range("frame_height"));
-    o.add("camera-width", &measurement.frame_width, "their width",
-          MeasurementSettings::range("frame_width"));
+        "are settings of its own (seconds, threads, runtime, processor, part, resources, clock, "
+        "camera-height, camera-width), e.g. board:threads=2,runtime=native");
+    add_measurement(o, c);
     o.add("measure-retries", &c.coordination.measure_retries,
           "retries of a measurement that is not valid (disturbed, median uncertain, drifted), if "
           "possible "

@@ -1,5 +1,7 @@
 #include "apps/search_task.hpp"
 
+#include "apps/circuit_rule.hpp"
+
 #include "edgeloop/architecture/counts.hpp"
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/numbers.hpp"
@@ -34,7 +36,15 @@ Metrics counted_metrics(const Candidate& candidate) {
 /// Only the integer runtime runs what low bits describe; on the others the latency would be that of
 /// another network.
 void require_runtime(const SearchConfig& config, const SearchSpace& space) {
-    if (config.edge == "none" || !space.has_low_bits()) return;
+    if (config.edge == "none") return;
+    for (const auto& [name, each] : config.classes)
+        if (is_simulated(each.settings.runtime) && !space.has_low_bits())
+            throw ConfigError(
+                fmt::format("the designs of the space '{}' have layers of 32 bits, which have no "
+                            "circuit{}",
+                            space.name(), name.empty() ? "" : " for the class " + name),
+                {}, "search a space of few bits, e.g. --space cnn3d-lowbit");
+    if (!space.has_low_bits()) return;
     for (const auto& each : config.classes) {
         const std::string& runtime = each.second.settings.runtime;
         if (runs_low_bits(runtime)) continue;
@@ -212,6 +222,15 @@ void require_baselines(const Goals& goals, const std::shared_ptr<const Dataset>&
     }
 }
 
+/// What simulated hardware among the devices asks of designs.
+void expect_circuits(const SearchConfig& config, SearchTask& task) {
+    if (!task.measures_latency) return;
+    Goals& goals = task.engine.goals;
+    task.engine.static_rule = circuit_rule(config.classes, goals);
+    require_circuits(task.space, task.engine.static_rule);
+    if (goals.objectives.empty()) goals.objectives = usual_objectives(config.classes);
+}
+
 SearchTask network_task(const SearchConfig& config) {
     // Opened before the search starts, so that a damaged shard stops it instead of failing every
     // design, and once, for all designs that this process trains.
@@ -239,6 +258,7 @@ SearchTask network_task(const SearchConfig& config) {
             return metrics;
         };
     require_baselines(task.engine.goals, dataset, training, shapes);
+    expect_circuits(config, task);
     if (config.large_ranks > 0) distinguish_large(config, task);
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())

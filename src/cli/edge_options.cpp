@@ -56,6 +56,9 @@ void DeviceSettings::add_to(OptionParser& parser) {
     parser.add("sandbox-user", &sandbox_user,
                "user that networks are measured as when root runs the agent, by name or number; "
                "default: one that has no account");
+    parser.add("cache", &cache,
+               "folder of answers of simulated hardware, which are not simulated again, or none; "
+               "default: in the user's own cache");
 }
 
 void DeviceSettings::check() {
@@ -125,6 +128,12 @@ void MeasurementChoice::add_to(OptionParser& parser) {
     add("processor", &settings.processor, "processor", "where to run the network");
     add("weights", &settings.weights, "weights",
         "safetensors file with the network's weights, on the device; default: random weights");
+    add("part", &settings.part, "part",
+        "--runtime rtl: gate array that is simulated, e.g. zynq7020");
+    add("resources", &settings.resources, "resources",
+        "--runtime rtl: what it takes of the part, by formula or counted by yosys");
+    add("clock", &settings.clock, "clock",
+        "--runtime rtl: the part's assumed clock, or that of place and route, where it is free");
     add("repeat", &settings.repeat, "repeat",
         "another number measures again instead of looking up the stored result");
 }

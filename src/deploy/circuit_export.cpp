@@ -73,26 +73,6 @@ std::string equality_line(const Record& record) {
     return "simulated: all answers equal the integer reference\n";
 }
 
-Json json_of(const Record& record, const Circuit& circuit) {
-    const accelerator::Resources& needs = record.resources;
-    Hardware hardware = circuit.hardware;
-    Json json{{"part", circuit.part.name},
-              {"hardware", write_fields(hardware.fields())},
-              {"latency_cycles", record.timing.latency},
-              {"interval_cycles", record.timing.interval},
-              {"cycles_origin", to_string(record.timing_origin)},
-              {"latency_us", record.latency_us()},
-              {"clock_mhz", record.clock_mhz},
-              {"clock_origin", to_string(record.clock_origin)},
-              {"lut", needs.lut},
-              {"ff", needs.ff},
-              {"ram", needs.ram},
-              {"dsp", needs.dsp},
-              {"resources_origin", to_string(record.resources_origin)}};
-    if (record.outputs_equal) json["outputs_equal"] = *record.outputs_equal;
-    return json;
-}
-
 }  // namespace
 
 std::string export_circuit(const CircuitRequest& asked) {
@@ -119,7 +99,7 @@ std::string export_circuit(const CircuitRequest& asked) {
          accelerator::folder_of(circuit, accelerator::test_vectors_of(circuit, clips), costs))
         folder.write(file.name, file.text);
     folder.write("network.elm", bytes);
-    folder.write("record.json", json_of(record, circuit).dump(2) + "\n");
+    folder.write("record.json", accelerator::json_of(record, circuit).dump(2) + "\n");
     folder.commit();
     return fmt::format("{}: Verilog for {}\n{}", request.output, part.title, costs);
 }

@@ -30,7 +30,8 @@ constexpr MetricRange r2{-infinite, 1};
 constexpr auto less = Meaning::smaller_is_better, more = Meaning::larger_is_better;
 constexpr auto note = Meaning::note, validity = Meaning::validity;
 constexpr auto trained = Source::training, designed = Source::design, measured = Source::measuring;
-constexpr auto device = Needs::device, circumstance = Needs::circumstance;
+constexpr auto device = Needs::device, circuit = Needs::circuit;
+constexpr auto circumstance = Needs::circumstance;
 
 constexpr Metric table[] = {
     {"val_rmse", "", less, trained, magnitude},
@@ -69,8 +70,19 @@ constexpr Metric table[] = {
     {"build_ms", "ms", note, measured, not_negative, device},
     {"model_size_mib", "MiB", note, measured, not_negative, device},
     {"energy_mj", "mJ", less, measured, positive, Needs::meter},
+    {"latency_us", "us", less, measured, positive, circuit},
+    {"cycles", "", less, measured, number, circuit},
+    {"initiation_interval", "", less, measured, number, circuit},
+    {"lut", "", less, measured, number, circuit},
+    {"ff", "", less, measured, number, circuit},
+    {"bram", "", less, measured, number, circuit},
+    {"dsp", "", less, measured, number, circuit},
+    {"clock_mhz", "MHz", note, measured, positive, circuit},
     {"latency_disturbed", "", note, measured, fraction, circumstance},
     {"latency_is_modelled", "", note, measured, truth, circumstance},
+    {"latency_is_simulated", "", note, measured, truth, circumstance},
+    {"clock_is_assumed", "", note, measured, truth, circumstance},
+    {"resources_are_estimated", "", note, measured, truth, circumstance},
     {"reference_drift", "", note, measured, change, circumstance},
 
     {"latency_b#_ms", "ms", note, measured, positive, circumstance},

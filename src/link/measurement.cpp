@@ -43,9 +43,12 @@ const std::vector<SettingField>& fields() {
         {"time_limit_s", &Settings::time_limit_s, between(0.1, 86400), true},
         {"memory_limit_mib", &Settings::memory_limit_mib, between(0, 1e9), true},
         {"runtime", &Settings::runtime,
-         one_of({"eager", "torchscript", "native", "onnx", "tensorrt"}), true},
+         one_of({"eager", "torchscript", "native", "onnx", "tensorrt", simulated_runtime}), true},
         {"processor", &Settings::processor, one_of({"cpu", "cuda"})},
         {"weights", &Settings::weights, {}},
+        {"part", &Settings::part, {}},
+        {"resources", &Settings::resources, one_of({"estimated", "synthesised"})},
+        {"clock", &Settings::clock, one_of({"assumed", "placed"})},
         {"repeat", &Settings::repeat, between(0, 1'000'000), true}};
     return all;
 }
@@ -103,6 +106,15 @@ Json with_names_of_today(Json json) {
     return json;
 }
 
+/// Why a device has no runtime, if it says so: " (verilator is not installed; ...)".
+std::string problem_in(const Json& of_a_runtime) {
+    const auto found = of_a_runtime.find("problem");
+    if (found == of_a_runtime.end() || !found->is_string()) return "";
+    constexpr std::size_t longest = 300;
+    return fmt::format(" ({})",
+                       printable(beginning(found->get_ref<const std::string&>(), longest)));
+}
+
 /// Stays inside the folder it is looked up in.
 bool is_file_name(const std::string& text) {
     return text.size() <= 255 && text.rfind('.', 0) != 0 &&
@@ -116,8 +128,11 @@ bool is_file_name(const std::string& text) {
 bool is_everywhere(const std::string& runtime) {
     return runtime == "eager" || runtime == "torchscript";
 }
-bool runs_low_bits(const std::string& runtime) { return runtime == "native"; }
+bool runs_low_bits(const std::string& runtime) {
+    return runtime == "native" || is_simulated(runtime);
+}
 bool needs_cuda(const std::string& runtime) { return runtime == "tensorrt"; }
+bool is_simulated(const std::string& runtime) { return runtime == simulated_runtime; }
 
 MeasurementSettings MeasurementSettings::from_json(const Json& given, const std::string& where) {
     if (!given.is_object()) throw ConfigError(where + ": expected an object");
@@ -134,6 +149,7 @@ MeasurementSettings MeasurementSettings::from_json(const Json& given, const std:
     require(!needs_cuda(settings.runtime) || settings.processor == "cuda", "processor",
             "cuda for the runtime " + settings.runtime, where);
     require(is_file_name(settings.weights), "weights", "the name of a file", where);
+    require(is_file_name(settings.part), "part", "the name of a gate array", where);
     return settings;
 }
 
@@ -172,15 +188,21 @@ std::vector<std::string> batch_members(const MeasurementSettings& settings) {
 std::optional<std::string> lacking(const std::string& record, const MeasurementSettings& settings,
                                    const std::vector<std::string>& metrics) {
     const Json delivers = parse_json(record, "device record").value("delivers", Json::object());
-    const auto has = [&](const char* kind, const std::string& name) {
-        const auto list = delivers.find(kind);
-        return list == delivers.end() || std::find(list->begin(), list->end(), name) != list->end();
+    const bool simulated = is_simulated(settings.runtime);
+    const Json of_circuits =
+        simulated ? delivers.value(settings.runtime, Json::object()) : Json::object();
+    const auto has = [](const Json& all, const char* kind, const std::string& name) {
+        const auto list = all.find(kind);
+        return list == all.end() || std::find(list->begin(), list->end(), name) != list->end();
     };
-    if (!has("runtimes", settings.runtime)) return fmt::format("no runtime '{}'", settings.runtime);
-    if (!has("processors", settings.processor))
+    if (!has(delivers, "runtimes", settings.runtime))
+        return fmt::format("no runtime '{}'{}", settings.runtime, problem_in(of_circuits));
+    if (!has(delivers, "processors", settings.processor))
         return fmt::format("no processor '{}'", settings.processor);
+    if (!settings.part.empty() && !has(of_circuits, "parts", settings.part))
+        return fmt::format("no part '{}'", settings.part);
     for (const std::string& metric : metrics)
-        if (!has("metrics", metric)) return "no " + metric;
+        if (!has(simulated ? of_circuits : delivers, "metrics", metric)) return "no " + metric;
     return std::nullopt;
 }
 

@@ -161,9 +161,9 @@ std::vector<Decision> EngineBase::take_decisions() { return std::exchange(decisi
 
 std::optional<Verdict> EngineBase::verdict(const Candidate& candidate, const Metrics& known) const {
     if (repeat_of(candidate.id) > 0) return std::nullopt;
-    if (settings_.pruning.infeasible)
-        if (auto broken = settings_.goals.broken(known))
-            return Verdict{Status::infeasible, *broken};
+    auto why_not = settings_.pruning.infeasible ? settings_.goals.broken(known) : std::nullopt;
+    if (!why_not && settings_.static_rule) why_not = settings_.static_rule(candidate);
+    if (why_not) return Verdict{Status::infeasible, std::move(*why_not)};
     if (!settings_.pruning.dominated || rivals().empty()) return std::nullopt;
     std::optional<std::string> why;
     if (uses_surrogate()) {

@@ -85,6 +85,16 @@ std::optional<Candidate> Proposer::sample(RandomStream& random, EngineState& sta
     return propose({space_.sample(random)}, random, state);
 }
 
+bool Proposer::usable(const Genome& genome, const EngineState& state) const {
+    if (state.seen.count(space_.identity(genome)) > 0) return false;
+    if (!settings_.static_rule) return !space_.infeasibility(genome);
+    const SearchSpace::Decoded decoded = space_.try_decode(genome);
+    Candidate candidate;
+    candidate.genome = genome;
+    candidate.design = decoded.design;
+    return decoded.problem.empty() && !settings_.static_rule(candidate);
+}
+
 std::optional<Candidate> Proposer::scout(const Genome& genome, const EngineState& state) const {
     Trial trial = examine(genome, state);
     if (trial.fitness != Fitness::usable) return std::nullopt;
@@ -118,8 +128,9 @@ Proposer::Trial Proposer::examine(const Genome& genome, const EngineState& state
     candidate.epochs = first_budget(settings_, recipe_epochs);
     candidate.keep_state = settings_.ladder.epochs.size() > 1;
     if (static_metrics_) candidate.known = static_metrics_(candidate);
-    trial.fitness =
-        settings_.goals.broken(candidate.known) ? Fitness::breaks_limit : Fitness::usable;
+    const bool forbidden = settings_.goals.broken(candidate.known) ||
+                           (settings_.static_rule && settings_.static_rule(candidate));
+    trial.fitness = forbidden ? Fitness::breaks_limit : Fitness::usable;
     return trial;
 }
 

@@ -34,10 +34,8 @@ class Proposer {
     /// The same from a fresh sample.
     [[nodiscard]] std::optional<Candidate> sample(RandomStream& random, EngineState& state) const;
 
-    /// Whether the design is new and can be built.
-    [[nodiscard]] bool usable(const Genome& genome, const EngineState& state) const {
-        return state.seen.count(space_.identity(genome)) == 0 && !space_.infeasibility(genome);
-    }
+    /// Whether the design is new, can be built, and no static rule forbids it.
+    [[nodiscard]] bool usable(const Genome& genome, const EngineState& state) const;
 
     /// A new design as a candidate that is only measured, or nothing when it is known or cannot be
     /// built.

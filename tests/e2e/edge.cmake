@@ -27,3 +27,5 @@ edgeloop_test(model_file LABEL e2e TIMEOUT 300 SOURCES model_file_test.cpp LIBRA
 add_dependencies(e2e_model_file edgeloop-edge edgeloop-bridge)
 edgeloop_test(stream_programs LABEL e2e TIMEOUT 180 SOURCES stream_test.cpp LIBRARIES edgeloop::inference edgeloop::preprocessing e2e_programs)
 add_dependencies(e2e_stream_programs edgeloop-edge)
+edgeloop_e2e_test(simulated_hardware SOURCES simulated_hardware_test.cpp TIMEOUT 900)
+add_dependencies(e2e_simulated_hardware edgeloop-search edgeloop-edge)

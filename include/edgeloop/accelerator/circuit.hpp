@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/accelerator/part.hpp"
+#include "edgeloop/architecture/architecture_spec.hpp"
 #include "edgeloop/architecture/hardware.hpp"
 #include "edgeloop/inference/graph.hpp"
 
@@ -98,6 +99,10 @@ struct Circuit {
 ///                      multiplier blocks on a part without any.
 [[nodiscard]] Circuit circuit_of(inference::Graph graph, const Hardware& hardware,
                                  const Part& part);
+
+/// The circuit of a design before it is trained, with weights that are always the same and mean
+/// nothing. @throws ConfigError as circuit_of(); another family than cnn3d.
+[[nodiscard]] Circuit untrained_circuit_of(const ArchitectureSpec& spec, const Part& part);
 
 /// What the graph says of its accelerator in its metadata's spec, else the defaults.
 [[nodiscard]] Hardware hardware_of(const inference::Graph& graph);

@@ -2,6 +2,7 @@
 
 #include "edgeloop/accelerator/cost.hpp"
 #include "edgeloop/accelerator/rtl.hpp"
+#include "edgeloop/core/json.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -84,10 +85,18 @@ struct Fidelity {
     bool simulate = true, synthesise = false, place = false;
 };
 
+/// Why a circuit cannot be examined so here, as simulation_problem() and its like say it.
+[[nodiscard]] std::string problem_of(const Fidelity& fidelity, const Part& part);
+/// Which tools these take, and their versions, in a line.
+[[nodiscard]] std::string tool_versions(const Fidelity& fidelity);
+
 /// @param clips  that a simulation shows the circuit; at least 3 for an interval.
 /// @throws as circuit_of(), require_fit(), simulate(), synthesise(), placed_clock_mhz().
 [[nodiscard]] Record examine(const Circuit& circuit,
                              const std::vector<std::vector<std::uint8_t>>& clips,
                              const Fidelity& fidelity, const ToolLimits& limits);
+
+/// A record as files and results have it, each figure with its origin.
+[[nodiscard]] Json json_of(const Record& record, const Circuit& circuit);
 
 }  // namespace edgeloop::accelerator

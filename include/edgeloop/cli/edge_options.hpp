@@ -27,6 +27,9 @@ struct DeviceSettings {
     double patience = 3;  ///< times its time budget, when a neighbour disturbs the core
     std::string sandbox = "best";
     std::string sandbox_user;  ///< of root's agent: what measures as; empty: one of its own
+    std::string runtime;       ///< the only one; empty: all that there are
+    std::string part;          ///< of simulated hardware: the only one; empty: all
+    std::string cache;  ///< folder of its answers; empty: in the user's own cache; "none": none
 
     void add_to(OptionParser& parser);
     void check();

@@ -27,6 +27,7 @@ enum class Needs {
     nothing,       ///< a model of a device will do
     device,        ///< any real device
     samples,       ///< as many timed runs as p99_samples
+    circuit,       ///< simulated hardware in the place of a device
     meter,         ///< a device that has a meter for it; it is waited for
     circumstance,  ///< comes with some measurements and cannot be asked for
 };

@@ -15,10 +15,15 @@ namespace edgeloop {
 constexpr int p99_samples = 662;
 
 /// Of the runtimes that a device may be asked for: whether each agent has it, whether it runs
-/// quantised layers as integers, whether it runs on CUDA only.
+/// quantised layers as integers, whether it runs on CUDA only, whether it is a circuit that is
+/// simulated.
 [[nodiscard]] bool is_everywhere(const std::string& runtime);
 [[nodiscard]] bool runs_low_bits(const std::string& runtime);
 [[nodiscard]] bool needs_cuda(const std::string& runtime);
+[[nodiscard]] bool is_simulated(const std::string& runtime);
+
+/// The runtime of which is_simulated() holds.
+constexpr const char* simulated_runtime = "rtl";
 
 /// How one network is measured. Travels with the job, because two measurements are comparable only
 /// when these agree; part of the job's identity.
@@ -37,7 +42,12 @@ struct MeasurementSettings {
     std::string runtime = "eager";  ///< one of range("runtime"), in link/measurement.cpp
     std::string processor = "cpu";  ///< cpu, cuda
     std::string weights;  ///< a file in the device's folder of weights; empty: random weights
-    int repeat = 0;       ///< raise it to measure again instead of getting the stored answer
+    /// Of simulated hardware: the gate array (empty: the device's own), and how its resources and
+    /// its clock are found out.
+    std::string part;
+    std::string resources = "estimated";  ///< estimated, synthesised
+    std::string clock = "assumed";        ///< assumed, placed
+    int repeat = 0;  ///< raise it to measure again instead of getting the stored answer
 
     /// Knows `iqr_ratio`, as `spread` was called when it was the runs' own.
     /// @throws ConfigError  unknown key, wrong type, value out of range.

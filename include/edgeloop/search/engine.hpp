@@ -96,7 +96,10 @@ struct EngineSettings {
     /// result is then their mean. 0: one training counts as truth.
     std::size_t confirm = 0;
     std::vector<Genome> first;  ///< designs of the first population; the rest is sampled
-    bool analytic = false;      ///< the space is a box: candidates carry no spec
+    /// Why a design is infeasible whatever its metrics are, or nothing; pure. It may take long, so
+    /// it is asked only about designs that are about to be proposed. Empty: there is no such rule.
+    std::function<std::optional<std::string>(const Candidate&)> static_rule = {};
+    bool analytic = false;  ///< the space is a box: candidates carry no spec
 };
 
 /// EngineSettings::evaluations when only the budget limits the search.

@@ -103,6 +103,7 @@ export function showHeader() {
   }
   const modelled = run.table.by.get('latency_is_modelled');
   if (modelled && modelled.values.some(value => value === 1)) remarks.unshift('Latencies are modelled, not measured.');
+  if (run.table.columns.some(column => /^latency_is_simulated(@|$)/.test(column.name))) remarks.unshift('Latencies in us are those of simulated hardware; clock_is_assumed and resources_are_estimated say where the other figures are from.');
   $('remarks').append(...remarks.map(remark => element('p', {}, remark)));
   $('made').textContent = `Made ${new Date(run.made_ms).toISOString().slice(0, 19).replace('T', ' ')} UTC by edgeloop-report ${run.by}. Drawn with Apache ECharts (Apache-2.0).`;
 }

@@ -95,5 +95,51 @@ TEST(MeasuringClasses, WhatMakesNoSenseIsRefused) {
                 HasSubstr("write latency_ms@board"));
 }
 
+TEST(MeasuringClasses, SimulatedHardwareIsOfAPart) {
+    const SearchConfig config = config_of(
+        {"--objectives", "val_rmse", "latency_ms@cpu", "latency_us@rtl-zynq7020", "--constraint",
+         "lut@fabric<=20000", "--measure-part", "zu3eg", "--device-class", "cpu:runtime=native",
+         "rtl-zynq7020:runtime=rtl,part=zynq7020", "fabric:runtime=rtl,resources=synthesised"});
+    EXPECT_EQ(config.classes.at("rtl-zynq7020").settings.part, "zynq7020");
+    EXPECT_EQ(config.classes.at("fabric").settings.part, "zu3eg");
+    EXPECT_EQ(config.classes.at("fabric").settings.resources, "synthesised");
+    EXPECT_EQ(config.classes.at("cpu").settings.part, "") << "it is timed";
+    const SearchConfig named =
+        config_of({"--device-class", "cpu:runtime=native", "rtl-zynq7020:runtime=rtl"});
+    EXPECT_EQ(named.classes.at("rtl-zynq7020").settings.part, "zynq7020");
+    EXPECT_THAT(usual_objectives(named.classes),
+                ElementsAre("val_rmse", "latency_ms@cpu", "latency_us@rtl-zynq7020"));
+    EXPECT_THAT(usual_objectives(config_of({"--device-class", "a", "b"}).classes), ElementsAre());
+    const SearchConfig alone = config_of({"--objectives", "val_rmse", "latency_us",
+                                          "--measure-runtime", "rtl", "--measure-part", "zu3eg"});
+    EXPECT_EQ(alone.classes.at("").settings.part, "zu3eg");
+}
+
+TEST(MeasuringClasses, WhatIsNoSimulatedHardwareIsRefused) {
+    const auto with = [](const char* metric, std::vector<const char*> words) {
+        words.insert(words.begin(), {"--objectives", "val_rmse", metric, "--device-class"});
+        return refusal(words);
+    };
+    EXPECT_EQ(with("latency_us@a", {"a:runtime=rtl,part=zynq7020"}), "accepted");
+    EXPECT_THAT(with("latency_us@a", {"a:runtime=rtl"}),
+                HasSubstr("no part is named (a circuit is made for a part); write "
+                          "a:runtime=rtl,part=PART; the parts are ecp5-85, ice40-hx8k, zu3eg, "
+                          "zynq7020"));
+    EXPECT_THAT(with("latency_us@a", {"a:runtime=rtl,part=zynq9999"}),
+                HasSubstr("there is no part 'zynq9999'; the parts are ecp5-85"));
+    EXPECT_THAT(with("latency_us@a", {"a:runtime=rtl,part=../x"}),
+                HasSubstr("'part' must be the name of a gate array"));
+    EXPECT_THAT(with("latency_us@a", {"a:runtime=rtl,part=zynq7020,clock=placed"}),
+                HasSubstr("there is no free place and route for AMD Zynq-7020"));
+    EXPECT_THAT(with("latency_ms@a", {"a:runtime=rtl,part=zynq7020"}),
+                HasSubstr("'latency_ms@a' is timed, and the runtime rtl simulates; write "
+                          "latency_us@a"));
+    EXPECT_THAT(with("latency_us@a", {"a:runtime=native"}),
+                HasSubstr("'latency_us@a' is of simulated hardware, and the runtime is native"));
+    EXPECT_THAT(refusal({"--constraint", "lut<=100"}), HasSubstr("--measure-runtime rtl"));
+    EXPECT_THAT(refusal({"--device-class", "a:runtime=rtl,part=zynq7020"}),
+                HasSubstr("write latency_us@a"));
+}
+
 }  // namespace
 }  // namespace edgeloop::apps::measuring_classes_test
