@@ -96,7 +96,7 @@ struct Result {
     double seconds = 0, busy = 0;
 };
 
-enum class Order { as_bred, max_first };
+enum class Order { as_bred, largest_first };
 
 Result simulate(const SearchSpace& space, std::size_t population, std::uint64_t generations,
                 std::size_t ranks, const std::function<std::size_t(double)>& size, Order order) {
@@ -108,7 +108,7 @@ Result simulate(const SearchSpace& space, std::size_t population, std::uint64_t 
     const auto engine = make_engine(space, settings, [&](const Candidate& candidate) {
         const double flops = flops_of(candidate);
         Metrics metrics{{"cost", flops}};
-        if (order == Order::max_first) metrics["flops"] = flops;
+        if (order == Order::largest_first) metrics["flops"] = flops;
         return metrics;
     });
     VirtualClock clock;
@@ -149,13 +149,13 @@ int study(const std::string& name, std::size_t population, std::uint64_t generat
             simulate(space, population, generations, ranks, fixed(1), Order::as_bred));
         for (std::size_t size = 1; size <= std::min<std::size_t>(ranks, 4); size *= 2)
             row(std::to_string(size), "largest first",
-                simulate(space, population, generations, ranks, fixed(size), Order::max_first));
+                simulate(space, population, generations, ranks, fixed(size), Order::largest_first));
         for (std::size_t large = 2; large <= std::min<std::size_t>(ranks, 8); large *= 2)
             row(fmt::format("1, large {}", large), "largest first",
                 simulate(
                     space, population, generations, ranks,
                     [=](double flops) { return flops >= median * double(large) ? large : 1; },
-                    Order::max_first));
+                    Order::largest_first));
     }
     return 0;
 }

@@ -144,7 +144,7 @@ std::size_t fastest(const Front& front, const std::string& run_dir) {
         "the search measured none", "select an id, knee or best");
 }
 
-std::size_t max_accurate(const Front& front) {
+std::size_t most_accurate(const Front& front) {
     const char* const error = "val_rmse";
     return smallest_metric(front, anybody_has(front, error) ? error : front.objectives.front());
 }
@@ -259,7 +259,7 @@ Front read_front(const std::string& run_dir) {
 
 std::size_t find_member(const Front& front, const std::string& which, const std::string& run_dir) {
     if (which == "fastest") return fastest(front, run_dir);
-    if (which == "best") return max_accurate(front);
+    if (which == "best") return most_accurate(front);
     if (which == "knee") return knee(front);
     const std::optional<CandidateId> id = number_in<CandidateId>(which);
     if (!id)
