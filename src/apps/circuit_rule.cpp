@@ -96,15 +96,16 @@ CircuitRule circuit_rule(const MeasuringClasses& classes, const Goals& goals) {
     };
 }
 
-void require_circuits(const SearchSpace& space, const CircuitRule& rule) {
+void require_circuits(const SearchSpace& space, const CircuitRule& rule,
+                      const std::vector<Genome>& given) {
     if (!rule) return;
-    constexpr int samples = 1000, circuits = 40;
+    constexpr std::size_t samples = 1000, circuits = 200;
     RandomStream random(0, "any circuit");
     std::optional<std::string> why;
-    int looked = 0;
-    for (int i = 0; i < samples && looked < circuits; ++i) {
+    std::size_t looked = 0;
+    for (std::size_t i = 0; i < given.size() + samples && looked < circuits; ++i) {
         Candidate candidate;
-        candidate.genome = space.sample(random);
+        candidate.genome = i < given.size() ? given[i] : space.sample(random);
         candidate.design = space.try_decode(candidate.genome).design;
         if (!candidate.design) continue;
         ++looked;
@@ -115,7 +116,8 @@ void require_circuits(const SearchSpace& space, const CircuitRule& rule) {
         throw ConfigError(
             fmt::format("none of {} designs of the space '{}' can be simulated hardware", looked,
                         space.name()),
-            "for instance: " + *why, "take a larger part, or change the space");
+            "for instance: " + *why,
+            "take a larger part, change the space, or give a design that can: --seed-specs");
 }
 
 }  // namespace edgeloop::apps

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace edgeloop::apps {
 
@@ -22,8 +23,9 @@ using CircuitRule = std::function<std::optional<std::string>(const Candidate&)>;
 /// @return nothing to call when no class is simulated.
 [[nodiscard]] CircuitRule circuit_rule(const MeasuringClasses& classes, const Goals& goals);
 
-/// Refuses a space none of whose designs the rule allows. @throws ConfigError with an example of
-/// why.
-void require_circuits(const SearchSpace& space, const CircuitRule& rule);
+/// Refuses a space of which neither a given design nor any of a sample is allowed by the rule.
+/// @throws ConfigError with an example of why.
+void require_circuits(const SearchSpace& space, const CircuitRule& rule,
+                      const std::vector<Genome>& given = {});
 
 }  // namespace edgeloop::apps

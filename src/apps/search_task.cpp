@@ -227,7 +227,6 @@ void expect_circuits(const SearchConfig& config, SearchTask& task) {
     if (!task.measures_latency) return;
     Goals& goals = task.engine.goals;
     task.engine.static_rule = circuit_rule(config.classes, goals);
-    require_circuits(task.space, task.engine.static_rule);
     if (goals.objectives.empty()) goals.objectives = usual_objectives(config.classes);
 }
 
@@ -261,6 +260,7 @@ SearchTask network_task(const SearchConfig& config) {
     expect_circuits(config, task);
     if (config.large_ranks > 0) distinguish_large(config, task);
     task.notes = add_given_designs(config.seed_specs, task.space, counted_metrics, task.engine);
+    require_circuits(task.space, task.engine.static_rule, task.engine.first);
     if (const std::string note = left_out_note(training, *dataset); !note.empty())
         task.notes.push_back(note);
     note_older_ways(config, dataset->catalogue(), task.notes);

@@ -36,6 +36,14 @@ std::string reason(const Json& spec, const MeasuringClasses& classes, const Goal
     return circuit_rule(classes, goals)(candidate_of(spec)).value_or("");
 }
 
+/// Floats, too: few bits and a group norm are no design.
+Json with_group_norm() {
+    Json spec = small_network();
+    spec.erase("quantisation");
+    spec["architecture"]["norm"] = "group";
+    return spec;
+}
+
 Json with_channels(int channels) {
     Json spec = small_network();
     spec["architecture"]["stages"][1]["channels"] = channels;
@@ -51,9 +59,7 @@ TEST(CircuitRule, ThereIsNoneWhereNothingIsSimulated) {
 
 TEST(CircuitRule, SaysWhatCannotBeACircuitOfThePart) {
     EXPECT_EQ(reason(small_network(), simulated("zynq7020")), "");
-    Json normed = small_network();
-    normed["architecture"]["norm"] = "group";
-    EXPECT_THAT(reason(normed, simulated("zynq7020")),
+    EXPECT_THAT(reason(with_group_norm(), simulated("zynq7020")),
                 AllOf(HasSubstr("rtl: "), HasSubstr("has no circuit")));
     EXPECT_THAT(reason(with_channels(128), simulated("zynq7020")),
                 AllOf(HasSubstr("rtl: the design does not fit AMD Zynq-7020"), HasSubstr("LUTs"),
@@ -107,9 +113,18 @@ TEST(CircuitRule, ASpaceWithoutAnyCircuitIsRefusedAtOnce) {
     const CircuitRule rule = circuit_rule(simulated("zynq7020"), {});
     EXPECT_NO_THROW(require_circuits(SearchSpace::from_json(space_of(base), "test"), rule));
     EXPECT_NO_THROW(require_circuits(SearchSpace::from_json(space_of(base), "test"), {}));
-    base["architecture"]["norm"] = "group";
+    // A design that is given may be the only one: it is looked at first.
+    const SearchSpace space = SearchSpace::from_json(space_of(base), "test");
+    std::vector<double> looked_at;
+    const CircuitRule large = [&](const Candidate& candidate) -> std::optional<std::string> {
+        looked_at.push_back(candidate.genome.genes.at(0));
+        if (candidate.genome.genes.at(0) == 1) return std::nullopt;
+        return "too small";
+    };
+    EXPECT_NO_THROW(require_circuits(space, large, {Genome{{1}}}));
+    EXPECT_EQ(looked_at, std::vector<double>{1});
     try {
-        require_circuits(SearchSpace::from_json(space_of(base), "test"), rule);
+        require_circuits(SearchSpace::from_json(space_of(with_group_norm()), "test"), rule);
         FAIL() << "a group norm has no circuit";
     } catch (const ConfigError& error) {
         EXPECT_THAT(error.what(), AllOf(HasSubstr("the space 'small'"), HasSubstr("for instance"),

@@ -203,10 +203,12 @@ TEST_F(SimulatedHardware, WhatHasNoCircuitIsRefusedInALine) {
     floats.erase("quantisation");
     EXPECT_THAT(refusal(floats), AllOf(HasSubstr("has no circuit"), HasSubstr("32 bits"),
                                        HasSubstr("quantise all layers")));
-    Json normed = small_network();
+    Json normed = floats;
     normed["architecture"]["norm"] = "group";
     EXPECT_THAT(refusal(normed),
                 AllOf(HasSubstr("has no circuit"), HasSubstr("use the norm affine or none")));
+    normed["quantisation"] = small_network().at("quantisation");
+    EXPECT_THAT(refusal(normed), HasSubstr("affine, frozen or none, not group"));
     Json large = small_network();
     large["architecture"]["stages"][1]["channels"] = 128;
     large["hardware"]["cycles"] = 1;
