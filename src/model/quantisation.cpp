@@ -52,7 +52,9 @@ ActivationScale ValueRange::scale() const {
 }
 
 QuantisedWeight quantised(const torch::Tensor& weight) {
-    constexpr double largest = 127;
+    // Processors without VNNI add products of a uint8 and an int8 in pairs, in 16 bits: 2 x 255 x
+    // 64 still fits, 2 x 255 x 127 saturates.
+    constexpr double largest = 64;
     std::vector<std::int64_t> each_channel(static_cast<std::size_t>(weight.dim()), 1);
     each_channel[0] = -1;
     QuantisedWeight result;

@@ -40,10 +40,10 @@ std::vector<std::string> values(const std::string& text, const std::string& name
 
 TEST(PrintedConfig, ReadsBackExactlyForEveryOption) {
     const std::vector<std::string> trials{
-        " blanks ",    "#1",     "a #2",   "\"quoted\" \\", "a;b=c", "\xC3\xA4\xE2\x82\xAC",
-        "line\nbreak", "",       "true",   "1234567",       "3",     "0.30000000000000004",
-        "1e-300",      "random", "cpu",    "plain",         "onnx",  "never",
-        "USR2",        "debug",  "repeat", "spec"};
+        " blanks ",    "#1",     "a #2",   "\"quoted\" \\", "a;b=c",       "\xC3\xA4\xE2\x82\xAC",
+        "line\nbreak", "",       "true",   "1234567",       "3",           "0.30000000000000004",
+        "1e-300",      "random", "cpu",    "plain",         "onnx",        "never",
+        "USR2",        "debug",  "repeat", "spec",          "synthesised", "placed"};
     const std::optional<std::string> defaults = printed("");
     ASSERT_TRUE(defaults);
     EXPECT_EQ(printed(*defaults), defaults);

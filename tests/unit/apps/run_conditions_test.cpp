@@ -103,8 +103,9 @@ std::optional<SearchConfig> unchecked(const std::string& name, const std::string
 // Another value of an option that these words accept.
 std::optional<SearchConfig> changed(const Setting& option) {
     for (const char* value :
-         {"true", "2", "0.3", "7", "other", "cpu", "USR2", "debug", "model", "onnx", "cuda", "none",
-          "plain", "never", "random", "repeat", "9epochs", "spec", "false"}) {
+         {"true",   "2",      "0.3",     "7",    "other",       "cpu",    "USR2",
+          "debug",  "model",  "onnx",    "cuda", "none",        "plain",  "never",
+          "random", "repeat", "9epochs", "spec", "synthesised", "placed", "false"}) {
         std::optional<SearchConfig> config = config_of({"--" + option.name + "=" + value});
         if (!config) config = unchecked(option.name, value);
         if (!config) continue;

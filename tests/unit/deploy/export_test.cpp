@@ -216,8 +216,8 @@ TEST(Quantisation, RoundsEachOutputChannelByItself) {
     const torch::Tensor weight = torch::tensor({{1.0F, -0.4F}, {100.0F, 25.0F}, {0.0F, 0.0F}});
     const QuantisedWeight made = quantised(weight);
     EXPECT_TRUE(
-        torch::equal(made.integers, torch::tensor({{127, -51}, {127, 32}, {0, 0}}, torch::kChar)));
-    EXPECT_FLOAT_EQ(made.scales[1].item<float>(), 100.0F / 127);
+        torch::equal(made.integers, torch::tensor({{64, -26}, {64, 16}, {0, 0}}, torch::kChar)));
+    EXPECT_FLOAT_EQ(made.scales[1].item<float>(), 100.0F / 64);
 }
 
 TEST(Quantisation, RangesHoldZeroAndUseAllIntegers) {
