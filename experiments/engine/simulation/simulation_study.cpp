@@ -108,6 +108,15 @@ struct Comparison {
             values.push_back(measure(generational[i], steady[i]));
         return median(std::move(values));
     }
+    /// The same of values that may be infinite: that seed's in the middle.
+    template <class Measure>
+    [[nodiscard]] double middle_of(Measure measure) const {
+        std::vector<double> values;
+        for (std::size_t i = 0; i < steady.size(); ++i)
+            values.push_back(measure(generational[i], steady[i]));
+        std::sort(values.begin(), values.end());
+        return values[values.size() / 2];
+    }
 };
 
 // Large enough a population that steady-state's parents are not all stale, and enough generations
@@ -137,17 +146,20 @@ Comparison compare(const Problem& problem, std::size_t workers, std::uint64_t se
 void print_summary(const Problem& problem, std::size_t workers, const Comparison& comparison) {
     const Size size = size_for(workers);
     const auto end_of = [](const Run& run) { return run.curve.back().hypervolume; };
+    const double share = comparison.middle_of([&](const Run& generational, const Run& steady) {
+        const double wanted = target * end_of(generational);
+        if (wanted <= 0)
+            return double(INFINITY);  // nothing was reached that could be reached sooner
+        return time_to_reach(steady, wanted) / time_to_reach(generational, wanted);
+    });
     fmt::print(
-        "| {} | {} | {} | {} | {:.1f} % | {:.1f} % | {:.4f} | {:.4f} | {:.0f} % |\n",
-        problem.name(), workers, size.population, size.evaluations,
+        "| {} | {} | {} | {} | {:.1f} % | {:.1f} % | {:.4f} | {:.4f} | {} |\n", problem.name(),
+        workers, size.population, size.evaluations,
         100 * comparison.median_of([](const Run& run, const Run&) { return run.utilisation; }),
         100 * comparison.median_of([](const Run&, const Run& run) { return run.utilisation; }),
         comparison.median_of([&](const Run& run, const Run&) { return end_of(run); }),
         comparison.median_of([&](const Run&, const Run& run) { return end_of(run); }),
-        100 * comparison.median_of([&](const Run& generational, const Run& steady) {
-            const double wanted = target * end_of(generational);
-            return time_to_reach(steady, wanted) / time_to_reach(generational, wanted);
-        }));
+        std::isinf(share) ? "never" : fmt::format("{:.0f} %", 100 * share));
 }
 
 void print_curves(const Comparison& comparison, std::string& rows, const std::string& title) {
