@@ -47,8 +47,7 @@ void serialize(Archive& archive, Outcome& outcome) {
     Outcome::training_fields(outcome, put);
 }
 
-/// The bytes of a message while they are written or read, without a string stream's cost for each
-/// field.
+/// The bytes of a message while they are written or read; unlike a string stream it copies none.
 class MessageBytes : public std::streambuf {
   public:
     MessageBytes() = default;

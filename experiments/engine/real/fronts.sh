@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Are confirmed fronts what they say? The quickstart's search with several seeds, and each member of each front trained
 # again with 10 seeds of which the run knew nothing.
-#   experiments/engine/real/fronts.sh OUT [SEED...]     default: seeds 1 2 3; some 15 minutes each on two cores
+#   experiments/engine/real/fronts.sh OUT [SEED...]     default: seeds 1 2 3
 # A study that was stopped goes on when the same command is given again. OUT/fronts.md is the result. BIN names the
 # folder of the programs, DATA the quickstart's shards.
 set -euo pipefail
