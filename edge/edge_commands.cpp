@@ -42,7 +42,7 @@ constexpr int answer_fd = 3;
 /// Cores that this process may be pinned to, ascending: those of the machine, or what a container
 /// has of them.
 std::vector<int> usable_cores() {
-    const std::vector<int> before = allowed_cpus();
+    std::vector<int> before = allowed_cpus();
     if (before.empty()) throw IoError("cannot tell which cores there are", std::strerror(errno));
     std::vector<int> all(CPU_SETSIZE);
     std::iota(all.begin(), all.end(), 0);

@@ -167,7 +167,7 @@ std::vector<float> FileRuntime::answers(std::size_t first) {
     return values;
 }
 
-bool add_file_runtimes(const std::vector<std::string>& names, FileRuntimeFactory make) {
+bool add_file_runtimes(const std::vector<std::string>& names, const FileRuntimeFactory& make) {
     for (const std::string& name : names) all_file_runtimes()[name] = make;
     return true;
 }

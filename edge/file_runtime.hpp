@@ -66,7 +66,7 @@ using FileRuntimeFactory = std::function<std::unique_ptr<Runtime>(
     const ModelJob& job, std::string bundle, const MeasurementSettings& settings)>;
 
 /// Runtimes of models in files, added as those of designs are (runtime.hpp). @return true.
-bool add_file_runtimes(const std::vector<std::string>& names, FileRuntimeFactory make);
+bool add_file_runtimes(const std::vector<std::string>& names, const FileRuntimeFactory& make);
 /// @throws ConfigError  this build has none of that name.
 [[nodiscard]] std::unique_ptr<Runtime> make_file_runtime(const ModelJob& job,
                                                          const MeasurementSettings& settings);
