@@ -15,6 +15,7 @@
 #include "edgeloop/core/machine.hpp"
 #include "edgeloop/core/program.hpp"
 #include "edgeloop/core/stop.hpp"
+#include "edgeloop/core/temporary_folder.hpp"
 #include "edgeloop/core/text.hpp"
 
 #include <algorithm>
@@ -30,7 +31,6 @@
 
 #include <fmt/ranges.h>
 #include <sched.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace edgeloop {
@@ -125,29 +125,6 @@ void check_kind(const cli::DeviceSettings& device) {
         throw IoError("circuits cannot be simulated here", circuits.at("problem"));
 }
 
-/// A folder of this process, as long as it runs.
-class FilesFolder {
-  public:
-    /// @param mode  0711: other users get through to what is theirs in it.
-    explicit FilesFolder(mode_t mode = 0700) {
-        std::string path = std::filesystem::temp_directory_path() / "edgeloop-edge-XXXXXX";
-        if (::mkdtemp(path.data()) == nullptr || ::chmod(path.c_str(), mode) != 0)
-            throw IoError(fmt::format("cannot make the folder '{}'", path), std::strerror(errno),
-                          "set TMPDIR to a folder that can be written to");
-        path_ = path;
-    }
-    ~FilesFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    FilesFolder(const FilesFolder&) = delete;
-    FilesFolder& operator=(const FilesFolder&) = delete;
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
-
 /// Formats by name, separated by commas; or "none".
 std::set<std::string> accepted_formats(const std::string& text) {
     std::set<std::string> formats;
@@ -229,7 +206,7 @@ int serve_command(int argc, const char* const* argv) {
     link.device_class = record.at("class");
     link.record = record.dump();
     options.process.device_class = link.device_class;
-    const FilesFolder folder, work(0711);
+    const TemporaryFolder folder, work("", 0711);
     options.process.simulation.work = work.path();
     options.runtime = device.runtime;
     link.files_folder = folder.path() + "/models";
@@ -260,7 +237,7 @@ int measure_command(int argc, const char* const* argv) {
     const auto stop = [] { return stop_signal() != 0; };
     ProcessOptions options = process_options(device);
     options.device_class = record_of(device).at("class");
-    const FilesFolder work(0711);
+    const TemporaryFolder work("", 0711);
     options.simulation.work = work.path();
     MeasuringProcess process(options);
     if (device.sandbox == "require") (void)process.sandbox(false, stop);

@@ -255,19 +255,35 @@ TimingPlan timing_plan(const MeasurementSettings& settings, const MeasuringLimit
     return plan;
 }
 
-MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory,
-                          const MeasuringLimits& limits, const RuntimePreparation& prepare,
-                          const std::vector<Meter>& meters) {
+MeasurementResult result_of(const std::function<void(MeasurementResult&)>& work,
+                            const std::function<std::string(const std::string&)>& worded) {
     MeasurementResult result;
     const double start = steady_seconds();
-    std::string weights;
     const auto failed = [&](const std::string& reason, FailureOf whose = FailureOf::device) {
+        const std::string line = reason.substr(0, reason.find('\n'));
         result.status = Status::failed;
         result.failure_of = whose;
-        result.reason = with_name_of_weights(reason.substr(0, reason.find('\n')), weights);
+        result.reason = worded ? worded(line) : line;
         result.metrics.clear();
     };
     try {
+        work(result);
+    } catch (const std::bad_alloc&) {
+        failed("out of memory on the device");
+    } catch (const NetworkError& error) {
+        failed(error.what(), FailureOf::network);
+    } catch (const std::exception& error) {
+        failed(error.what());
+    }
+    result.seconds = steady_seconds() - start;
+    return result;
+}
+
+MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& factory,
+                          const MeasuringLimits& limits, const RuntimePreparation& prepare,
+                          const std::vector<Meter>& meters) {
+    std::string weights;
+    const auto work = [&](MeasurementResult& result) {
         const MeasurementSettings settings = settings_of(job);
         weights = settings.weights;
         std::optional<ModelUnderTest> model;
@@ -278,15 +294,9 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
         JobProcess process(limits.sandbox, limits.time_limit_s, file.get(),
                            body_of(job, settings, factory, prepare, limits));
         measure_all(process, settings, limits, meters, model ? &*model : nullptr, result);
-    } catch (const std::bad_alloc&) {
-        failed("out of memory on the device");
-    } catch (const NetworkError& error) {
-        failed(error.what(), FailureOf::network);
-    } catch (const std::exception& error) {
-        failed(error.what());
-    }
-    result.seconds = steady_seconds() - start;
-    return result;
+    };
+    return result_of(
+        work, [&](const std::string& reason) { return with_name_of_weights(reason, weights); });
 }
 
 Json sandbox_report(const MeasuringLimits& limits, bool tries) {

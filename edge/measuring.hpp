@@ -7,6 +7,7 @@
 
 #include "edgeloop/link/model_job.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,13 @@ struct MeasuringLimits {
 /// How each batch size is timed.
 [[nodiscard]] TimingPlan timing_plan(const MeasurementSettings& settings,
                                      const MeasuringLimits& limits);
+
+/// What work fills in, with the seconds it took; what it throws is a failure of the device, or of
+/// the network.
+/// @param worded  makes a reason of the first line of an error; empty: as it is.
+[[nodiscard]] MeasurementResult result_of(
+    const std::function<void(MeasurementResult&)>& work,
+    const std::function<std::string(const std::string&)>& worded = {});
 
 /// Measures one job with a runtime, in a process of its own: every batch size of its settings,
 /// conditions before and after. What goes wrong there is a result with a reason. Nothing of the

@@ -11,14 +11,13 @@
 #include "edgeloop/core/error.hpp"
 #include "edgeloop/core/hash.hpp"
 #include "edgeloop/core/machine.hpp"
+#include "edgeloop/core/temporary_folder.hpp"
 #include "edgeloop/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <new>
 #include <optional>
 #include <utility>
 
@@ -29,39 +28,10 @@
 namespace edgeloop {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::size_t shown_clips = 4;  ///< noise twice, a spot, grey; three show an interval
 /// The tools end within the time limit; who waits for their process says so only when they do not.
 constexpr double grace_s = 5;
 constexpr double max_memory_mib = 8192;  ///< of each process, where the job has no limit
-
-/// A folder for the tools of one job: theirs alone, and gone with it.
-class JobFolder {
-  public:
-    JobFolder(const std::string& parent, const SandboxSettings& sandbox) {
-        std::string path =
-            (parent.empty() ? fs::temp_directory_path() : fs::path(parent)) / "simulation-XXXXXX";
-        if (::mkdtemp(path.data()) == nullptr)
-            throw IoError(fmt::format("cannot make the folder '{}'", path), std::strerror(errno),
-                          "set TMPDIR to a folder that can be written to");
-        path_ = path;
-        if (sandbox.user >= 0 && ::chown(path_.c_str(), static_cast<uid_t>(sandbox.user),
-                                         static_cast<gid_t>(sandbox.group)) != 0)
-            throw IoError(fmt::format("cannot give '{}' to the user of the job", path_),
-                          std::strerror(errno), "give another --sandbox-user");
-    }
-    ~JobFolder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    JobFolder(const JobFolder&) = delete;
-    JobFolder& operator=(const JobFolder&) = delete;
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 accelerator::Fidelity fidelity_of(const MeasurementSettings& settings) {
     return {true, settings.resources == "synthesised", settings.clock == "placed"};
@@ -230,10 +200,20 @@ void fill(MeasurementResult& result, const Json& answer, const Json& sandbox,
     result.record = record.dump();
 }
 
+/// The tools of a job run as its user.
+void give_to_user_of_jobs(const std::string& folder, const SandboxSettings& sandbox) {
+    if (sandbox.user < 0) return;
+    if (::chown(folder.c_str(), static_cast<uid_t>(sandbox.user),
+                static_cast<gid_t>(sandbox.group)) != 0)
+        throw IoError(fmt::format("cannot give '{}' to the user of the job", folder),
+                      std::strerror(errno), "give another --sandbox-user");
+}
+
 void simulate_all(const MeasurementJob& job, const MeasuringLimits& limits,
                   MeasurementResult& result) {
     const MeasurementSettings settings = settled(job, limits);
-    const JobFolder folder(limits.simulation.work, limits.sandbox);
+    const TemporaryFolder folder(limits.simulation.work);
+    give_to_user_of_jobs(folder.path(), limits.sandbox);
     CircuitWorker worker(job, settings, limits, folder.path());
     JobProcess process(limits.sandbox, limits.time_limit_s + grace_s, -1,
                        [&](const JobSide& side, const std::vector<std::string>& namespaces) {
@@ -269,23 +249,7 @@ void require_part(const std::string& name, const std::string& where) {
 }
 
 MeasurementResult answer_by_simulation(const MeasurementJob& job, const MeasuringLimits& limits) {
-    MeasurementResult result;
-    const double start = steady_seconds();
-    const auto failed = [&](const std::string& reason, FailureOf whose = FailureOf::device) {
-        result.status = Status::failed;
-        result.failure_of = whose;
-        result.reason = reason.substr(0, reason.find('\n'));
-        result.metrics.clear();
-    };
-    try {
-        simulate_all(job, limits, result);
-    } catch (const NetworkError& error) {
-        failed(error.what(), FailureOf::network);
-    } catch (const std::exception& error) {
-        failed(error.what());
-    }
-    result.seconds = steady_seconds() - start;
-    return result;
+    return result_of([&](MeasurementResult& result) { simulate_all(job, limits, result); });
 }
 
 Json simulated_hardware(const std::string& part) {

@@ -1,6 +1,7 @@
 // Whether measurements can be trusted: a programmed network with known durations and one that does
 // nothing, through the agent's own harness; then one small real network twenty times alone, and
-// five times with a program that never sleeps on the same core. Prints JSON. Needs an idle machine.
+// five times with a program that never sleeps on the same core; then others at the budget a search
+// has. Prints JSON. Needs an idle machine.
 #include "measuring.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -27,8 +28,10 @@ namespace {
 
 using namespace edgeloop;
 
-constexpr int alone = 20, beside_a_hog = 5;  ///< repetitions
+constexpr int alone = 20, alone_at_default = 10, beside_a_hog = 5;  ///< repetitions
 constexpr int core = 0;
+/// Long enough for the clock of a processor that nobody has fixed to average out.
+const std::vector<std::string> long_budget = {"--seconds", "20", "--min-seconds", "5"};
 
 /// Keeps the processor busy for a given time; 0 returns at once.
 class Programmed final : public Runtime {
@@ -61,14 +64,14 @@ Json programmed(double milliseconds) {
             {"within", std::abs(median - milliseconds) <= std::max(0.02, 0.01 * milliseconds)}};
 }
 
-/// `edgeloop-edge measure` of a small network, pinned.
-Json measured(const std::string& program, const std::string& spec, const std::string& output) {
+/// `edgeloop-edge measure` of a network, pinned.
+Json measured(const std::string& program, const std::string& spec,
+              const std::vector<std::string>& budget, const std::string& output) {
     std::remove(output.c_str());
     ChildOptions child;
-    // Long enough for the clock of a processor that nobody has fixed to average out.
-    child.arguments = {
-        program,     "measure", "--spec",        spec, "--json", "--cores", std::to_string(core),
-        "--seconds", "20",      "--min-seconds", "5"};
+    child.arguments = {program,   "measure",           "--spec", spec, "--json",
+                       "--cores", std::to_string(core)};
+    child.arguments.insert(child.arguments.end(), budget.begin(), budget.end());
     child.output_file = output;
     const auto exit = ChildProcess(child).wait_for(120);
     if (!exit || exit->code != 0) throw IoError("edgeloop-edge measure failed", read_file(output));
@@ -86,12 +89,13 @@ Json medians_of(const std::vector<double>& medians) {
             {"range_relative", (*highest - *lowest) / middle}};
 }
 
-Json repeated(const std::string& program, const std::string& spec, int repetitions) {
+Json repeated(const std::string& program, const std::string& spec,
+              const std::vector<std::string>& budget, int repetitions) {
     const test::TemporaryFolder folder;
     std::vector<double> medians, valid_medians, relative_width, disturbed;
     std::vector<std::pair<double, double>> intervals;
     for (int i = 0; i < repetitions; ++i) {
-        const Json metrics = measured(program, spec, folder.path("out"));
+        const Json metrics = measured(program, spec, budget, folder.path("out"));
         const auto median = metrics.at("latency_ms").get<double>();
         medians.push_back(median);
         if (metrics.at("latency_valid") == 1) valid_medians.push_back(median);
@@ -134,15 +138,24 @@ class Hog {
     pid_t pid_;
 };
 
-int run(const std::string& program, const std::string& spec) {
+Json alone_and_beside_a_hog(const std::string& program, const std::string& spec,
+                            const std::vector<std::string>& budget, int repetitions) {
+    Json line{{"spec", spec}};
+    line["alone"] = repeated(program, spec, budget, repetitions);
+    const Hog hog;
+    line["with_a_hog"] = repeated(program, spec, budget, beside_a_hog);
+    return line;
+}
+
+int run(const std::string& program, const std::vector<std::string>& specs) {
     Json line;
     for (const double ms : {0.0, 0.05, 0.2, 1.0, 5.0, 20.0, 100.0})
         line["programmed"].push_back(programmed(ms));
-    line["alone"] = repeated(program, spec, alone);
-    {
-        const Hog hog;
-        line["with_a_hog"] = repeated(program, spec, beside_a_hog);
-    }
+    line["long_budget"] = alone_and_beside_a_hog(program, specs.front(), long_budget, alone);
+    line["default_budget"] = Json::array();
+    for (auto spec = specs.begin() + 1; spec != specs.end(); ++spec)
+        line["default_budget"].push_back(
+            alone_and_beside_a_hog(program, *spec, {}, alone_at_default));
     std::printf("%s\n", line.dump(1).c_str());
     return 0;
 }
@@ -151,10 +164,11 @@ int run(const std::string& program, const std::string& spec) {
 
 int main(int argc, char** argv) {
     return edgeloop::run_program([&] {
-        if (argc != 3) {
-            std::fprintf(stderr, "usage: edge_trust EDGELOOP_EDGE SPEC\n");
+        if (argc < 3) {
+            std::fprintf(stderr,
+                         "usage: edge_trust EDGELOOP_EDGE SPEC [SPEC_AT_DEFAULT_BUDGET]...\n");
             return 2;
         }
-        return run(argv[1], argv[2]);
+        return run(argv[1], {argv + 2, argv + argc});
     });
 }

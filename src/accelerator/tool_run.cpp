@@ -8,9 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
-#include <random>
 #include <regex>
 #include <sstream>
 
@@ -19,16 +17,6 @@
 
 namespace edgeloop::accelerator {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string new_temporary_folder() {
-    const char* const given = std::getenv("TMPDIR");
-    std::string pattern = std::string(given != nullptr ? given : "/tmp") + "/edgeloop-rtl-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr)
-        throw IoError("cannot make a temporary folder", pattern, "set TMPDIR to another place");
-    return pattern;
-}
 
 /// The last line of a text that says something.
 std::string last_line(const std::string& text) {
@@ -107,16 +95,10 @@ std::string tool_versions(const Fidelity& fidelity) {
 
 Workshop::Workshop(const ToolLimits& limits)
     : limits_(limits), folder_(limits.folder), deadline_(steady_seconds() + limits.seconds) {
-    is_temporary_ = folder_.empty();
-    if (is_temporary_)
-        folder_ = new_temporary_folder();
+    if (folder_.empty())
+        folder_ = temporary_.emplace().path();
     else
         make_directories(folder_);
-}
-
-Workshop::~Workshop() {
-    std::error_code ignored;
-    if (is_temporary_) fs::remove_all(folder_, ignored);
 }
 
 void Workshop::write(const std::vector<TextOfFile>& files) const {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "edgeloop/accelerator/tools.hpp"
+#include "edgeloop/core/temporary_folder.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,9 +34,6 @@ class Workshop {
   public:
     /// @throws IoError
     explicit Workshop(const ToolLimits& limits);
-    ~Workshop();
-    Workshop(const Workshop&) = delete;
-    Workshop& operator=(const Workshop&) = delete;
 
     [[nodiscard]] const std::string& folder() const { return folder_; }
     void write(const std::vector<TextOfFile>& files) const;
@@ -45,8 +44,8 @@ class Workshop {
 
   private:
     ToolLimits limits_;
+    std::optional<TemporaryFolder> temporary_;
     std::string folder_;
-    bool is_temporary_ = false;
     double deadline_;
     int runs_ = 0;
 };

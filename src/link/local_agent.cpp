@@ -3,10 +3,7 @@
 #include "edgeloop/link/remote_probe.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -18,16 +15,13 @@ namespace {
 
 constexpr const char* socket_name = "/link";
 
-// In TMPDIR, or in /tmp when the path of a socket there would be longer than the system takes.
-std::string private_folder() {
-    const char* given = std::getenv("TMPDIR");
-    std::string path = fmt::format("{}/edgeloop-XXXXXX", given != nullptr ? given : "/tmp");
-    if (path.size() + std::strlen(socket_name) >= sizeof(sockaddr_un::sun_path))
-        path = "/tmp/edgeloop-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr)
-        throw IoError(fmt::format("cannot create a folder like '{}'", path), std::strerror(errno),
-                      "set TMPDIR to a folder you may write to");
-    return path;
+/// The system's temporary folder, or /tmp when the path of a socket there would be longer than the
+/// system takes.
+std::string parent_of_socket() {
+    const char* const given = std::getenv("TMPDIR");
+    const std::string path =
+        fmt::format("{}/edgeloop-XXXXXX{}", given != nullptr ? given : "", socket_name);
+    return path.size() >= sizeof(sockaddr_un::sun_path) ? "/tmp" : "";
 }
 
 }  // namespace
@@ -54,7 +48,7 @@ EdgeOption parse_edge_option(const std::string& text) {
 }
 
 LocalAgent::LocalAgent(const std::vector<std::string>& classes, const std::string& program)
-    : folder_(private_folder()), endpoint_("ipc://" + folder_ + socket_name) {
+    : folder_(parent_of_socket()), endpoint_("ipc://" + folder_.path() + socket_name) {
     const std::string name = fmt::format("local-{}", ::getpid());
     ChildOptions child;
     child.arguments = {program.empty() ? sibling_program("edgeloop-edge") : program, "serve",
@@ -81,10 +75,6 @@ void LocalAgent::stop() {
     for (const auto& process : processes_) process->terminate();
 }
 
-LocalAgent::~LocalAgent() {
-    stop();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-}
+LocalAgent::~LocalAgent() { stop(); }
 
 }  // namespace edgeloop

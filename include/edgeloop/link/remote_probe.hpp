@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edgeloop/core/child_process.hpp"
+#include "edgeloop/core/temporary_folder.hpp"
 #include "edgeloop/evaluation/interfaces.hpp"
 #include "edgeloop/link/job_board.hpp"
 #include "edgeloop/link/keys.hpp"
@@ -55,7 +56,7 @@ class LocalAgent {
 
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
     /// Where trainings of this machine take turns with it: MeasuringTurns.
-    [[nodiscard]] std::string turns_file() const { return folder_ + "/turns"; }
+    [[nodiscard]] std::string turns_file() const { return folder_.path() + "/turns"; }
     /// Of the first.
     [[nodiscard]] pid_t pid() const { return processes_.front()->pid(); }
     /// Whether all of them still run.
@@ -64,7 +65,8 @@ class LocalAgent {
     void stop();
 
   private:
-    std::string folder_, endpoint_;
+    TemporaryFolder folder_;
+    std::string endpoint_;
     std::vector<std::unique_ptr<ChildProcess>> processes_;
 };
 
