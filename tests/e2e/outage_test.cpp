@@ -11,6 +11,8 @@
 #include "edgeloop/core/json.hpp"
 
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -233,6 +235,50 @@ TEST_F(OutageOfAClass, ThatLastsEndsTheRunWithACheckpointThatKeepsWhatTheOtherMe
     EXPECT_EQ(front("run"), front("whole"));
     EXPECT_EQ(count("measured", "board"), 24) << "what was measured is not measured again";
     EXPECT_EQ(count("measured", "pi"), 24);
+}
+
+/// Beside a timed class one that is simulated. Its answers are kept, so that tools run once a
+/// design.
+TEST_F(OutageOfAClass, SimulatedHardwareKilledForAThirdOfTheTimeGivesTheSameFront) {
+    if (std::system("command -v verilator > /dev/null") != 0)
+        GTEST_SKIP() << "install the package verilator";
+    const std::string circuits = "rtl-zynq7020";
+    const auto search = [&](const std::string& name) {
+        return mpirun(2, small_search(folder.path(name),
+                                      {"--space", test_data("lowbit_space.json"), "--evaluations",
+                                       "12", "--edge", "bind:" + endpoint, "--objectives",
+                                       "val_rmse", "latency_ms@board", "latency_us@" + circuits}));
+    };
+    const auto simulated = [&] {
+        return start({program("edgeloop-edge"), "serve", "--connect", endpoint, "--runtime", "rtl",
+                      "--part", "zynq7020", "--cache", folder.path("cache")},
+                     "circuits.log");
+    };
+    const auto timed = board();
+    {
+        const auto agent = simulated();
+        const ProgramResult whole = run(search("whole"));
+        ASSERT_EQ(whole.code, 0) << whole.output << text("circuits.log");
+    }
+    const auto job = start(search("run"), "search.log");
+    {
+        const auto agent = simulated();
+        EXPECT_TRUE(eventually([&] { return count("measured", circuits) >= 5; }))
+            << text("search.log");
+        ::kill(agent->pid(), SIGKILL);
+    }
+    EXPECT_TRUE(eventually([&] { return count("measured", "board") >= 8; })) << text("search.log");
+    EXPECT_LT(count("measured", circuits), 8);
+    EXPECT_EQ(job->poll(), std::nullopt) << "it should wait";
+    const auto agent = simulated();
+    const auto exit = job->wait_for(120);
+    ASSERT_TRUE(exit) << text("search.log");
+    EXPECT_EQ(exit->code, 0) << text("search.log");
+    EXPECT_EQ(front("run"), front("whole"));
+    EXPECT_EQ(count("measured", circuits), 12);
+    EXPECT_THAT(
+        column(read_table(folder.path("run/pareto.csv")), "latency_is_simulated@" + circuits),
+        ::testing::Each("1"));
 }
 
 TEST_F(Outage, AFoundNetworkIsMeasuredWithItsTrainedWeights) {
