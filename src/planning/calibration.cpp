@@ -258,27 +258,31 @@ void time_measurements(LatencyProbe& probe, const TimedBy& by, double seconds, d
     }
     const double until = by.clock->now() + seconds;
     std::vector<double> ratios;
+    std::size_t done = 0;
     while (!waiting.empty() && !by.should_stop() &&
-           by.clock->now() < until + (ratios.empty() ? grace(first_s) : 0)) {
+           by.clock->now() < until + (done == 0 ? grace(first_s) : 0)) {
         for (const Outcome& outcome : probe.poll()) {
             const auto found = waiting.find(outcome.id);
             if (found == waiting.end()) continue;
             const ArchitectureSpec& spec = found->second->design->spec();
             waiting.erase(found);
-            const auto latency = outcome.metrics.find("latency_ms");
-            if (outcome.status != Status::completed || latency == outcome.metrics.end()) {
+            if (outcome.status != Status::completed) {
                 log::warning("a design could not be measured: {}", outcome.reason);
                 continue;
             }
+            ++done;
             calibration.measuring_seconds += outcome.seconds;
+            // Simulated hardware has none: its cycles follow from the design.
+            const auto latency = outcome.metrics.find("latency_ms");
+            if (latency == outcome.metrics.end()) continue;
             ratios.push_back(latency->second / analytic_latency_ms(spec, DeviceModel{}));
         }
         by.clock->idle();
     }
-    if (ratios.empty()) return;
-    calibration.measurements = ratios.size();
-    calibration.measuring_seconds /= static_cast<double>(ratios.size());
-    calibration.latency_over_model = median(ratios);
+    if (done == 0) return;
+    calibration.measurements = done;
+    calibration.measuring_seconds /= static_cast<double>(done);
+    if (!ratios.empty()) calibration.latency_over_model = median(ratios);
 }
 
 }  // namespace edgeloop

@@ -68,6 +68,17 @@ TEST(SimulatedHardware, IsAClassOfDevicesInASearch) {
     EXPECT_GT(simulated, 0);
 }
 
+TEST(SimulatedHardware, IsTimedByAPlan) {
+    if (!has_tool("verilator")) GTEST_SKIP() << "install the package verilator";
+    const TemporaryFolder folder;
+    const auto result =
+        run(search(folder.path("run"), two_classes + Words{"--plan", "--plan-seconds", "1"}), 280);
+    ASSERT_EQ(result.code, 0) << result.output;
+    EXPECT_THAT(result.output,
+                AllOf(HasSubstr("measurements of"), Not(HasSubstr("not timed: measurements"))));
+    EXPECT_TRUE(std::filesystem::is_empty(folder.root()));
+}
+
 TEST(SimulatedHardware, WhatNoPartHoldsIsRefusedBeforeAnythingTrains) {
     if (!has_tool("verilator")) GTEST_SKIP() << "install the package verilator";
     const TemporaryFolder folder;

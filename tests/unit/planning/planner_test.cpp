@@ -124,6 +124,20 @@ TEST_F(Planning, TimesMeasurementsForALittleLongerThanAskedUntilTheFirstIsThere)
     EXPECT_EQ(calibration_.measuring_seconds, 3);
 }
 
+TEST_F(Planning, TimesSimulatedHardwareWhichHasNoLatencyOfATimer) {
+    SimulatedProbe probe(clock_, 1, [](const Candidate& candidate) {
+        Outcome outcome;
+        outcome.id = candidate.id;
+        outcome.seconds = 20;
+        outcome.metrics = {{"latency_us", 2}};
+        return outcome;
+    });
+    time_measurements(probe, by_, 1, 120, calibration_);
+    EXPECT_EQ(calibration_.measurements, 1u);
+    EXPECT_EQ(calibration_.measuring_seconds, 20);
+    EXPECT_EQ(calibration_.latency_over_model, 1);
+}
+
 TEST_F(Planning, PredictsFewerSecondsOnMoreRanksAndFindsTheBestGroups) {
     calibrate({1, 2});
     run_.ranks = 3;
