@@ -247,7 +247,8 @@ TEST_F(OutageOfAClass, SimulatedHardwareKilledForAThirdOfTheTimeGivesTheSameFron
         return mpirun(2, small_search(folder.path(name),
                                       {"--space", test_data("lowbit_space.json"), "--evaluations",
                                        "12", "--edge", "bind:" + endpoint, "--objectives",
-                                       "val_rmse", "latency_ms@board", "latency_us@" + circuits}));
+                                       "val_rmse", "latency_ms@board", "latency_us@" + circuits,
+                                       "--device-class", circuits + ":runtime=rtl"}));
     };
     const auto simulated = [&] {
         return start({program("edgeloop-edge"), "serve", "--connect", endpoint, "--runtime", "rtl",
