@@ -255,7 +255,7 @@ TimingPlan timing_plan(const MeasurementSettings& settings, const MeasuringLimit
     return plan;
 }
 
-MeasurementResult result_of(const std::function<void(MeasurementResult&)>& work,
+MeasurementResult answer_of(const std::function<void(MeasurementResult&)>& work,
                             const std::function<std::string(const std::string&)>& worded) {
     MeasurementResult result;
     const double start = steady_seconds();
@@ -295,7 +295,7 @@ MeasurementResult measure(const MeasurementJob& job, const RuntimeFactory& facto
                            body_of(job, settings, factory, prepare, limits));
         measure_all(process, settings, limits, meters, model ? &*model : nullptr, result);
     };
-    return result_of(
+    return answer_of(
         work, [&](const std::string& reason) { return with_name_of_weights(reason, weights); });
 }
 

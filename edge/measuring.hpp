@@ -44,7 +44,7 @@ struct MeasuringLimits {
 /// What work fills in, with the seconds it took; what it throws is a failure of the device, or of
 /// the network.
 /// @param worded  makes a reason of the first line of an error; empty: as it is.
-[[nodiscard]] MeasurementResult result_of(
+[[nodiscard]] MeasurementResult answer_of(
     const std::function<void(MeasurementResult&)>& work,
     const std::function<std::string(const std::string&)>& worded = {});
 

@@ -249,7 +249,7 @@ void require_part(const std::string& name, const std::string& where) {
 }
 
 MeasurementResult answer_by_simulation(const MeasurementJob& job, const MeasuringLimits& limits) {
-    return result_of([&](MeasurementResult& result) { simulate_all(job, limits, result); });
+    return answer_of([&](MeasurementResult& result) { simulate_all(job, limits, result); });
 }
 
 Json simulated_hardware(const std::string& part) {

@@ -13,14 +13,19 @@
 
 namespace edgeloop {
 
-TemporaryFolder::TemporaryFolder(const std::string& parent, mode_t mode) {
+std::string TemporaryFolder::system() {
     const char* const given = std::getenv("TMPDIR");
-    const std::string system = given != nullptr ? given : "/tmp";
-    std::string path = (parent.empty() ? system : parent) + "/edgeloop-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr || ::chmod(path.c_str(), mode) != 0)
-        throw IoError(fmt::format("cannot make the folder '{}'", path), std::strerror(errno),
-                      "set TMPDIR to a folder that can be written to");
-    path_ = path;
+    return given != nullptr && *given != '\0' ? given : "/tmp";
+}
+
+TemporaryFolder::TemporaryFolder(const std::string& parent, mode_t mode)
+    : path_(fmt::format("{}/{}", parent.empty() ? system() : parent, pattern)) {
+    const bool is_made = ::mkdtemp(path_.data()) != nullptr;
+    if (is_made && (mode == 0700 || ::chmod(path_.c_str(), mode) == 0)) return;
+    const std::string why = std::strerror(errno);
+    if (is_made) ::rmdir(path_.c_str());
+    throw IoError(fmt::format("cannot make the folder '{}'", path_), why,
+                  parent.empty() ? "set TMPDIR to a folder that can be written to" : "");
 }
 
 TemporaryFolder::~TemporaryFolder() {

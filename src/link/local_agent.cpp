@@ -3,7 +3,6 @@
 #include "edgeloop/link/remote_probe.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -15,12 +14,10 @@ namespace {
 
 constexpr const char* socket_name = "/link";
 
-/// The system's temporary folder, or /tmp when the path of a socket there would be longer than the
-/// system takes.
+/// /tmp where the path of a socket in the system's folder would be longer than the system takes.
 std::string parent_of_socket() {
-    const char* const given = std::getenv("TMPDIR");
     const std::string path =
-        fmt::format("{}/edgeloop-XXXXXX{}", given != nullptr ? given : "", socket_name);
+        fmt::format("{}/{}{}", TemporaryFolder::system(), TemporaryFolder::pattern, socket_name);
     return path.size() >= sizeof(sockaddr_un::sun_path) ? "/tmp" : "";
 }
 

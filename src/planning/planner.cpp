@@ -158,7 +158,7 @@ class Planner {
             return plausible_errors(names, candidate, scatter);
         };
         costs.measured = [this](const Candidate& candidate) {
-            const double latency_ms = calibration_.latency_over_model *
+            const double latency_ms = calibration_.latency_over_model.value_or(1) *
                                       analytic_latency_ms(candidate.design->spec(), DeviceModel{});
             Metrics metrics;
             for (const std::string& name :

@@ -8,7 +8,7 @@ add_executable(modelled_agent modelled_agent_main.cpp)
 target_include_directories(modelled_agent PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 target_link_libraries(modelled_agent PRIVATE edgeloop_compile_options edgeloop::link edgeloop::model)
 set_target_properties(modelled_agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-edgeloop_e2e_test(outage SOURCES outage_test.cpp)
+edgeloop_e2e_test(outage SOURCES outage_test.cpp TIMEOUT 900)
 add_dependencies(e2e_outage modelled_agent edgeloop-search edgeloop-edge)
 
 edgeloop_e2e_test(keyed_search SOURCES keyed_search_test.cpp)

@@ -6,11 +6,15 @@
 
 namespace edgeloop {
 
-/// A new folder of this user's alone, removed with what is in it.
+/// A new folder, removed with what is in it.
 class TemporaryFolder {
   public:
-    /// @param parent  empty: the system's (TMPDIR).
-    /// @param mode  of the folder; 0711: other users get through to what is theirs in it.
+    static constexpr const char* pattern = "edgeloop-XXXXXX";  ///< of its name
+    /// Where such folders are unless somebody says otherwise: TMPDIR, or /tmp.
+    [[nodiscard]] static std::string system();
+
+    /// @param parent  empty: system().
+    /// @param mode  0700: this user's alone; 0711: others get through to what is theirs in it.
     /// @throws IoError
     explicit TemporaryFolder(const std::string& parent = "", mode_t mode = 0700);
     ~TemporaryFolder();

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace edgeloop {
@@ -83,10 +84,11 @@ struct ErrorTrend {
 struct Calibration {
     ScalingModel training;
     ErrorTrend errors;
-    std::vector<int> group_sizes;    ///< for which trainings were timed
-    double dispatch_seconds = 0;     ///< a group waits for between two candidates
-    double measuring_seconds = 0;    ///< of one measurement, if any was timed
-    double latency_over_model = 1;   ///< measured latency as a multiple of the modelled one
+    std::vector<int> group_sizes;  ///< for which trainings were timed
+    double dispatch_seconds = 0;   ///< a group waits for between two candidates
+    double measuring_seconds = 0;  ///< of one measurement, if any was timed
+    /// Measured latency as a multiple of the modelled one; nothing where no design was timed.
+    std::optional<double> latency_over_model;
     std::size_t measurements = 0;    ///< that were timed
     double trainings_took = 0;       ///< seconds in which trainings were timed
     double seconds = 0;              ///< that all of this took

@@ -135,7 +135,7 @@ TEST_F(Planning, TimesSimulatedHardwareWhichHasNoLatencyOfATimer) {
     time_measurements(probe, by_, 1, 120, calibration_);
     EXPECT_EQ(calibration_.measurements, 1u);
     EXPECT_EQ(calibration_.measuring_seconds, 20);
-    EXPECT_EQ(calibration_.latency_over_model, 1);
+    EXPECT_EQ(calibration_.latency_over_model, std::nullopt);
 }
 
 TEST_F(Planning, PredictsFewerSecondsOnMoreRanksAndFindsTheBestGroups) {
