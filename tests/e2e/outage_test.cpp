@@ -245,11 +245,12 @@ TEST_F(OutageOfAClass, SimulatedHardwareIsKilledInAJobAndTheFrontIsTheSame) {
     space["variables"][0]["choices"] = {2, 3, 4, 5, 6, 7, 8};
     write_file_atomic(folder.path("lowbit.json"), space.dump(), Durability::process_crash);
     const auto search = [&](const std::string& name) {
-        return mpirun(2, small_search(folder.path(name),
-                                      {"--space", folder.path("lowbit.json"), "--evaluations", "12",
-                                       "--edge", "bind:" + endpoint, "--objectives", "val_rmse",
-                                       "latency_ms@board", "latency_us@" + circuits,
-                                       "--device-class", circuits + ":runtime=rtl"}));
+        return mpirun(
+            2, small_search(folder.path(name),
+                            {"--space", folder.path("lowbit.json"), "--population", "2",
+                             "--evaluations", "6", "--edge", "bind:" + endpoint, "--objectives",
+                             "val_rmse", "latency_ms@board", "latency_us@" + circuits,
+                             "--device-class", "board:runtime=native", circuits + ":runtime=rtl"}));
     };
     const auto simulated = [&](const Words& more) {
         return start(
@@ -258,6 +259,10 @@ TEST_F(OutageOfAClass, SimulatedHardwareIsKilledInAJobAndTheFrontIsTheSame) {
                 more,
             "circuits.log");
     };
+    // The agent's temporary folders, which its death leaves, go with the test's. The user that jobs
+    // run as has to get there.
+    std::filesystem::permissions(folder.root(), std::filesystem::perms::others_exec,
+                                 std::filesystem::perm_options::add);
     const Words kept{"--cache", folder.path("cache")};
     const auto other = board();
     {
@@ -277,15 +282,15 @@ TEST_F(OutageOfAClass, SimulatedHardwareIsKilledInAJobAndTheFrontIsTheSame) {
         return text("run/status.json").find("no device of class '" + circuits + "'") !=
                std::string::npos;
     })) << text("run/status.json");
-    EXPECT_TRUE(eventually([&] { return count("measured", "board") >= 4; })) << text("search.log");
-    EXPECT_LT(count("measured", circuits), 12);
+    EXPECT_TRUE(eventually([&] { return count("measured", "board") >= 2; })) << text("search.log");
+    EXPECT_LT(count("measured", circuits), 6);
     EXPECT_EQ(job->poll(), std::nullopt) << "it should wait";
     const auto agent = simulated(kept);
     const auto exit = job->wait_for(120);
     ASSERT_TRUE(exit) << text("search.log");
     EXPECT_EQ(exit->code, 0) << text("search.log");
     EXPECT_EQ(front("run"), front("whole"));
-    EXPECT_EQ(count("measured", circuits), 12);
+    EXPECT_EQ(count("measured", circuits), 6);
     EXPECT_THAT(
         column(read_table(folder.path("run/pareto.csv")), "latency_is_simulated@" + circuits),
         ::testing::Each("1"));
