@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # The default engine against random sampling, with real trainings: searches of 60 designs each, the same seeds for
-# both, and each member of each confirmed front judged by 5 fresh trainings.
-#   experiments/engine/real/study.sh OUT [SEEDS]        default: 10 seeds; two cores take about an hour
+# both, and each member of each front judged by 5 fresh trainings.
+#   experiments/engine/real/study.sh OUT [SEEDS]        default: 10 seeds; two cores take one to two hours
 # A study that was stopped goes on when the same command is given again. OUT/study.md is the result. BIN names the
-# folder of the programs, JOBS how many searches and judges run at once, EPOCHS the epochs of a training.
+# folder of the programs, JOBS how many searches and judges run at once, EPOCHS the epochs of a training, CONFIRM what
+# --confirm says: with 0 a search is 60 trainings.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 out=${1:?usage: study.sh OUT [SEEDS]}
 seeds=${2:-10}
 bin=${BIN:-build/benchmark/bin}
 jobs=${JOBS:-$(nproc)}
-epochs=${EPOCHS:-5}
+epochs=${EPOCHS:-12}
+confirm=${CONFIRM:-0}
 mkdir -p "$out"
 if [ ! -d "$bin" ]; then
     mpi_launch/install_dependencies.sh
@@ -33,7 +35,7 @@ one() {
     # One process is one worker: nothing depends on the order in which trainings end. The latency is modelled, so
     # that it is the same whoever else uses the machine.
     if ! "$bin/edgeloop-search" --data "$data/shards" --space quickstart --epochs "$epochs" --run-dir "$run" \
-        --edge model --engine "$engine" --evaluations 60 --population 12 --confirm 2 --seed "$seed" \
+        --edge model --engine "$engine" --evaluations 60 --population 12 --confirm "$confirm" --seed "$seed" \
         "${resume[@]}" >> "$run.log" 2>&1; then
         echo "study.sh: $engine, seed $seed: see $run.log" >&2
         return 1
@@ -44,7 +46,7 @@ one() {
     echo "$engine, seed $seed: done" >&2
 }
 export -f one
-export out bin data epochs
+export out bin data epochs confirm
 # shellcheck disable=SC2016  # expanded by the inner shell
 for seed in $(seq "$seeds"); do
     printf '%s\n' "model-based $seed" "random $seed"
