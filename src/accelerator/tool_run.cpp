@@ -69,7 +69,7 @@ std::string path_of(const char* program) {
     const char* const path = std::getenv("PATH");
     std::istringstream folders(path != nullptr ? path : "");
     for (std::string folder; std::getline(folders, folder, ':');) {
-        const std::string candidate = folder + '/' + program;
+        std::string candidate = folder + '/' + program;
         if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     }
     return "";
@@ -77,7 +77,7 @@ std::string path_of(const char* program) {
 
 std::string problem_of(const std::vector<Tool>& tools) {
     for (const Tool& tool : tools)
-        if (const std::string problem = problem_of(tool); !problem.empty()) return problem;
+        if (std::string problem = problem_of(tool); !problem.empty()) return problem;
     return "";
 }
 

@@ -60,7 +60,7 @@ LocalAgent::LocalAgent(const std::vector<std::string>& classes, const std::strin
     };
     if (classes.empty()) start({"--name", name});
     for (const std::string& each : classes)
-        start({"--name", wire::fit_name(name + "-" + each), "--class", each});
+        start({"--name", wire::fit_name(fmt::format("{}-{}", name, each)), "--class", each});
 }
 
 bool LocalAgent::running() {
