@@ -2,11 +2,11 @@
 #include "support/places.hpp"
 #include "support/programs.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/tools.hpp"
 
 #include "edgeloop/core/atomic_file.hpp"
 #include "edgeloop/core/json.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 
 #include <gmock/gmock.h>
@@ -24,10 +24,6 @@ std::vector<std::string> export_line(const std::vector<std::string>& more) {
     std::vector<std::string> line{test::program("edgeloop-model"), "export", "--format", "rtl"};
     line.insert(line.end(), more.begin(), more.end());
     return line;
-}
-
-bool has_tool(const char* program) {
-    return std::system(("command -v " + std::string(program) + " > /dev/null").c_str()) == 0;
 }
 
 test::ProgramResult in_shell(const std::string& folder, const std::string& command) {
@@ -72,7 +68,7 @@ TEST(Rtl, AFolderSaysWhatItCosts) {
 }
 
 TEST(Rtl, ItsTestBenchPassesInIcarus) {
-    if (!has_tool("iverilog")) GTEST_SKIP() << "install the package iverilog";
+    if (!test::has_tool("iverilog")) GTEST_SKIP() << "install the package iverilog";
     const test::TemporaryFolder root;
     const std::string folder = root.path("accelerator");
     const test::ProgramResult result =
@@ -91,7 +87,7 @@ TEST(Rtl, ItsTestBenchPassesInIcarus) {
 }
 
 TEST(Rtl, ItsTestBenchPassesInVerilator) {
-    if (!has_tool("verilator")) GTEST_SKIP() << "install the package verilator";
+    if (!test::has_tool("verilator")) GTEST_SKIP() << "install the package verilator";
     const test::TemporaryFolder root;
     const std::string folder = root.path("accelerator");
     const test::ProgramResult result =

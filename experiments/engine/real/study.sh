@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The default engine against random sampling, with real trainings: searches of 60 designs each, the same seeds for
 # both, and each member of each front judged by 5 fresh trainings.
-#   experiments/engine/real/study.sh OUT [SEEDS]        default: 10 seeds; two cores take one to two hours
+#   experiments/engine/real/study.sh OUT [SEEDS]        default: 10 seeds
 # A study that was stopped goes on when the same command is given again. OUT/study.md is the result. BIN names the
 # folder of the programs, JOBS how many searches and judges run at once, EPOCHS the epochs of a training, CONFIRM what
 # --confirm says: with 0 a search is 60 trainings.

@@ -111,28 +111,30 @@ TEST_F(Planning, CutsOffWhatIsTooSlowAndTimesNothing) {
     EXPECT_EQ(calibration_.given_up, 1u) << "nothing was begun";
 }
 
-TEST_F(Planning, TimesMeasurementsForALittleLongerThanAskedUntilTheFirstIsThere) {
-    SimulatedProbe probe(clock_, 1, [](const Candidate& candidate) {
-        Outcome outcome;
-        outcome.id = candidate.id;
-        outcome.seconds = 3;
-        outcome.metrics = {{"latency_ms", 2}};
-        return outcome;
-    });
-    time_measurements(probe, by_, 1, 4, calibration_);
+class PlanningMeasurements : public Planning {
+  protected:
+    /// Times measurements for a second, each of which takes so long and gives these metrics.
+    void time(double seconds, const Metrics& metrics, double first_s) {
+        SimulatedProbe probe(clock_, 1, [&](const Candidate& candidate) {
+            Outcome outcome;
+            outcome.id = candidate.id;
+            outcome.seconds = seconds;
+            outcome.metrics = metrics;
+            return outcome;
+        });
+        time_measurements(probe, by_, 1, first_s, calibration_);
+    }
+};
+
+TEST_F(PlanningMeasurements, AreTimedForALittleLongerThanAskedUntilTheFirstIsThere) {
+    time(3, {{"latency_ms", 2}}, 4);
     EXPECT_EQ(calibration_.measurements, 1u);
     EXPECT_EQ(calibration_.measuring_seconds, 3);
+    EXPECT_TRUE(calibration_.latency_over_model);
 }
 
-TEST_F(Planning, TimesSimulatedHardwareWhichHasNoLatencyOfATimer) {
-    SimulatedProbe probe(clock_, 1, [](const Candidate& candidate) {
-        Outcome outcome;
-        outcome.id = candidate.id;
-        outcome.seconds = 20;
-        outcome.metrics = {{"latency_us", 2}};
-        return outcome;
-    });
-    time_measurements(probe, by_, 1, 120, calibration_);
+TEST_F(PlanningMeasurements, OfSimulatedHardwareHaveNoLatencyOfATimer) {
+    time(20, {{"latency_us", 2}}, 120);
     EXPECT_EQ(calibration_.measurements, 1u);
     EXPECT_EQ(calibration_.measuring_seconds, 20);
     EXPECT_EQ(calibration_.latency_over_model, std::nullopt);
